@@ -1,0 +1,75 @@
+# Everything runs from a fresh clone: make builds .venv from requirements.lock first, and again when that changes.
+#   PY=python3.12    the interpreter behind .venv, 3.11 or newer
+#   ACCEL=cuda13     an accelerator's JAX as well: cuda12, cuda13 or tpu
+
+PY ?= python3
+ACCEL ?=
+
+BIN := .venv/bin
+RUN := $(BIN)/python
+STAMP := .venv/.installed$(if $(ACCEL),-$(ACCEL))
+
+export MPLBACKEND := Agg
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install check format test smoke reproduce figures paper paper-tools clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Build .venv; with ACCEL=cuda13 (or cuda12, tpu), for that accelerator
+
+check: $(STAMP) ## Check format, lint, types and the rules of the house
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy vgtheory
+	@$(RUN) -m pytest -q tests/test_house.py
+
+format: $(STAMP) ## Rewrite the sources in the one format
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+test: $(STAMP) ## Run the tests, all but the slow ones and those for an accelerator
+	@$(RUN) -m pytest
+
+smoke: $(STAMP) ## Run every experiment, figure and the report in small, into build/smoke
+	@$(RUN) -m experiments all --smoke --out build/smoke/results
+	@$(RUN) -m figures --results build/smoke/results --out build/smoke/figures
+	@$(RUN) -m experiments report --results build/smoke/results --figures build/smoke/figures --out build/smoke/report
+
+reproduce: $(STAMP) ## Run every experiment in full, then the figures and the report from it
+	@$(RUN) -m experiments all --out build/results
+	@$(RUN) -m figures --results build/results
+	@$(RUN) -m experiments report --results build/results
+
+figures: $(STAMP) ## Draw the figures and the report from the committed results
+	@$(RUN) -m figures
+	@$(RUN) -m experiments report
+
+paper: paper-tools figures ## Build paper/build/main.pdf (needs LaTeX)
+	@paper/build.sh
+
+# First, so that a missing LaTeX is said at once and not after the figures.
+paper-tools:
+	@paper/build.sh --check
+
+clean: ## Remove what was built, and .venv; committed results stay
+	@rm -rf .venv build report figures/out paper/build paper/generated .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.installed: pyproject.toml requirements.lock
+	@$(PY) -c 'import sys; sys.exit("make: expected Python 3.11 or newer, got " + sys.version.split()[0] + ". Name another: make PY=python3.12" if sys.version_info < (3, 11) else 0)'
+	@echo "Installing into .venv from requirements.lock"
+	@$(PY) -m venv .venv
+	@$(RUN) -m pip install --quiet "uv>=0.9,<1"
+	@$(BIN)/uv pip install --quiet --python $(RUN) --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(RUN) --no-deps -e .
+	@touch $@
+
+# The plugin must be of the very version of the locked jax.
+.venv/.installed-%: .venv/.installed
+	@echo "Adding jax[$*] to .venv"
+	@$(BIN)/uv pip install --quiet --python $(RUN) \
+	  "jax[$*]==$$($(RUN) -c 'from importlib.metadata import version; print(version("jax"))')"
+	@touch $@

@@ -1,0 +1,13 @@
+"""Why gradients vanish or explode, how fast, and what to do about it: theory beside measurement, with error bars.
+
+Three rooms: ``theory`` (what should happen), ``measure`` (what does happen in real networks), ``compare`` (how far apart
+they are). They share the nouns ``Dense``, ``Recurrent``, ``Activation``, ``Estimate`` and ``Law``.
+"""
+
+from vgtheory import compare, measure, theory
+from vgtheory.activation import ACTIVATIONS, Activation
+from vgtheory.ensemble import Dense, Recurrent
+from vgtheory.estimate import Estimate, Law
+
+__version__ = "0.1.0"
+__all__ = ["ACTIVATIONS", "Activation", "Dense", "Estimate", "Law", "Recurrent", "compare", "measure", "theory"]

@@ -1,0 +1,145 @@
+"""Nouns for how a random network is drawn: ``Dense`` (every layer its own weights) and ``Recurrent`` (one for all)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from vgtheory.activation import Activation, as_activation
+from vgtheory.expect import expect, expect_not_negative, expect_one_of
+
+WEIGHTS = ("gaussian", "orthogonal")
+
+
+def _settle(net: Any) -> None:
+    """Resolve the activation and check the static facts of an ensemble."""
+    where = type(net).__name__
+    object.__setattr__(net, "activation", as_activation(net.activation))
+    expect_one_of(WEIGHTS, where, weights=net.weights)
+    expect_not_negative(where, sigma_b=net.sigma_b)
+
+
+@dataclass(frozen=True)
+class Dense:
+    r"""A feed-forward chain of square layers, each with its own weights.
+
+    .. math:: h_1 = W_1 x_0 + b_1, \qquad h_{l+1} = W_{l+1}\,\phi(h_l) + b_{l+1}
+
+    with :math:`W_{ij} \sim N(0, \sigma_w^2 / N)` (or :math:`\sigma_w` times a Haar-distributed orthogonal matrix) and
+    :math:`b_i \sim N(0, \sigma_b^2)`. The input has unit mean square.
+
+    Attributes
+    ----------
+    activation
+        A name in ``ACTIVATIONS``, an ``Activation``, or an elementwise JAX function.
+    sigma_w
+        Standard deviation of ``sqrt(fan_in) * W``; dimensionless, >= 0.
+    sigma_b
+        Standard deviation of the biases; unit of ``h``, >= 0.
+    weights
+        ``"gaussian"`` or ``"orthogonal"``.
+
+    Raises
+    ------
+    ValueError
+        If a static argument is out of range or a name is unknown.
+
+    Examples
+    --------
+    >>> from vgtheory import Dense, theory
+    >>> round(float(theory.chi_1(Dense("sigmoid", sigma_w=1.0))), 4)
+    0.0557
+    """
+
+    activation: Any
+    sigma_w: Any = 1.0
+    sigma_b: Any = 0.0
+    weights: str = "gaussian"
+
+    def __post_init__(self) -> None:
+        """Resolve the activation and check static facts."""
+        _settle(self)
+        expect_not_negative("Dense", sigma_w=self.sigma_w)
+
+
+@dataclass(frozen=True)
+class Recurrent:
+    r"""A recurrence whose every step uses the same weights.
+
+    .. math:: h_{t+1} = W \phi(h_t) + b
+
+    Attributes
+    ----------
+    activation
+        A name in ``ACTIVATIONS``, an ``Activation``, or an elementwise JAX function.
+    sigma_w
+        Standard deviation of ``sqrt(fan_in) * W`` when ``W`` is drawn at random; dimensionless, >= 0.
+    sigma_b
+        Standard deviation of the bias; unit of ``h``, >= 0.
+    weights
+        ``"gaussian"`` or ``"orthogonal"``, when ``W`` is drawn at random.
+    matrix
+        The matrix W itself, shape ``(width, width)``, instead of ``sigma_w``.
+
+    Raises
+    ------
+    ValueError
+        If a static argument is out of range, a name is unknown, or not exactly one of ``sigma_w`` and ``matrix`` is given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import Recurrent, theory
+    >>> spiral = Recurrent("linear", matrix=0.9 * np.array([[0.0, -1.0], [1.0, 0.0]]))
+    >>> round(float(np.exp(theory.log_rate(spiral, np.ones(2)))), 12)
+    0.9
+    """
+
+    activation: Any
+    sigma_w: Any = None
+    sigma_b: Any = 0.0
+    weights: str = "gaussian"
+    matrix: Any = None
+
+    def __post_init__(self) -> None:
+        """Resolve the activation and check static facts."""
+        _settle(self)
+        one = (self.sigma_w is None) != (self.matrix is None)
+        expect(one, "Recurrent", "one of sigma_w and matrix", sigma_w=self.sigma_w, matrix=self.matrix)
+        if self.matrix is None:
+            expect_not_negative("Recurrent", sigma_w=self.sigma_w)
+        else:
+            check_matrix("Recurrent", self.matrix)
+
+
+def check_matrix(where: str, matrix: Any) -> None:
+    """Raise unless ``matrix`` is square and, where its entries can be seen, real and finite.
+
+    Parameters
+    ----------
+    where
+        Name of the public function or class that was asked.
+    matrix
+        Anything that has, or can be given, a shape.
+
+    Raises
+    ------
+    ValueError
+        If it is not a square real floating or integer matrix, or has a NaN or infinite entry.
+    """
+    shape = np.shape(matrix)
+    expect(len(shape) == 2 and shape[0] == shape[1] and shape[0] > 0, where, "a square matrix", shape=shape)
+    if not isinstance(matrix, jax.core.Tracer):
+        kind = np.asarray(matrix).dtype
+        real = bool(jax.numpy.issubdtype(kind, np.floating)) or np.issubdtype(kind, np.integer)
+        expect(real, where, "a matrix of real numbers", dtype=str(kind))
+        num_bad = int(np.sum(~np.isfinite(np.asarray(matrix, dtype=float))))
+        expect(num_bad == 0, where, "a matrix of finite numbers", num_not_finite=num_bad)
+
+
+jax.tree_util.register_dataclass(Dense, ["sigma_w", "sigma_b"], ["activation", "weights"])
+jax.tree_util.register_dataclass(Recurrent, ["sigma_w", "sigma_b", "matrix"], ["activation", "weights"])
+
+Ensemble = Dense | Recurrent
+__all__ = ["Activation", "Dense", "Ensemble", "Recurrent", "check_matrix"]

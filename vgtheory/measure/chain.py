@@ -1,0 +1,244 @@
+r"""The log-domain forward and backward pass along a chain of real Flax layers.
+
+Forward, each ``h`` is divided by its root mean square, whose log is kept; the activation is evaluated at the true scale.
+Backward, automatic differentiation runs through a ``tap`` at every link. Depth is a ``lax.scan``, so compile time does not
+grow with it; weights are drawn inside the scan and drawn again on the way back, so memory does not grow with weights.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from vgtheory.activation import Activation
+from vgtheory.ensemble import Ensemble
+from vgtheory.expect import expect, expect_count, expect_one_of
+from vgtheory.measure.networks import Layer, draw_cotangent, draw_input, draw_layer
+from vgtheory.measure.tap import log_norm, tap
+
+DTYPES = ("float32", "float64")
+_LOG_EDGE = 60.0
+_CHUNK_WEIGHTS = 2**18
+
+
+class ChainLogs(NamedTuple):
+    """Per-network natural logs, each of shape (num_nets, depth), float64.
+
+    Attributes
+    ----------
+    log_q
+        Of the mean square of ``h_l``.
+    log_grad
+        Of ``|dE/dh_l| / |dE/dh_depth|``.
+    log_grad_weight
+        Of ``|dE/dW_l| / |dE/dW_depth|``, Frobenius norms (for ``Recurrent``: of step l's own share in dE/dW).
+    """
+
+    log_q: np.ndarray
+    log_grad: np.ndarray
+    log_grad_weight: np.ndarray
+
+
+class _Walk(NamedTuple):
+    """What one pass leaves: log rms of h_l, log-norm of x_{l-1}, and the slots' gradients; each of shape (depth,)."""
+
+    log_rms: Array
+    log_input: Array
+    slots: Array
+
+
+def is_scalable(activation: Activation) -> bool:
+    """Tell whether h may be renormalised: ``phi(s h) / s`` settles as s goes to 0 and as s goes to infinity.
+
+    True of functions that pass through 0 with a finite slope and are bounded or straight at infinity; then evaluating at
+    scales beyond exp(-60) and exp(60) may stop there without an error that float64 could show.
+
+    Parameters
+    ----------
+    activation
+        The nonlinearity.
+    """
+    with jax.enable_x64(True):
+        signs = jnp.asarray([1.0, -1.0])
+        ratios = [activation.phi(signs * jnp.exp(edge)) / jnp.exp(edge) for edge in (-60.0, -45.0, 45.0, 60.0)]
+        tiny, small, large, huge = (np.asarray(ratio) for ratio in ratios)
+        return bool(np.allclose(tiny, small, rtol=1e-9, atol=1e-15) and np.allclose(large, huge, rtol=1e-9, atol=1e-15))
+
+
+def walk(
+    params_of: Callable[[Any], Any], net: Ensemble, x_0: Array, cotangent: Array, depth: int, scalable: bool
+) -> _Walk:
+    """One network's forward and backward pass in the log domain.
+
+    Parameters
+    ----------
+    params_of
+        Maps a layer's index (from 1) to Flax variables of ``Layer``.
+    net
+        The ensemble.
+    x_0
+        The first layer's input, shape ``(width,)``.
+    cotangent
+        dE/dh at the top, shape ``(width,)``.
+    depth
+        Number of layers.
+    scalable
+        Whether ``h`` may be renormalised on the way up (``is_scalable``).
+
+    Returns
+    -------
+    _Walk
+        Logs along the chain.
+    """
+    dtype = x_0.dtype
+    layer = Layer(net, x_0.shape[0], dtype)
+
+    def affine(index: Any, x: Array, log_scale: Array, slot: Array) -> tuple[Array, Array]:
+        params = params_of(index)
+        dense = params["params"]["Dense_0"]
+        bias = (dense["bias"] * jnp.exp(-log_scale)).astype(dtype)
+        h = layer.apply({"params": {"Dense_0": {"kernel": dense["kernel"], "bias": bias}}}, x)
+        if not scalable:
+            return tap(h, slot), jnp.zeros_like(log_scale)
+        log_size, _ = log_norm(lax.stop_gradient(h))
+        log_rms = jnp.where(jnp.isfinite(log_size), log_size - np.log(h.size) / 2, 0.0)
+        return tap((h * jnp.exp(-log_rms).astype(dtype)), slot), log_rms
+
+    @jax.checkpoint
+    def link(state: tuple[Array, Array], inputs: tuple[Array, Array]) -> tuple[tuple[Array, Array], tuple[Array, ...]]:
+        h, log_scale = state
+        index, slot = inputs
+        log_seen = jnp.clip(log_scale, -_LOG_EDGE, _LOG_EDGE) if scalable else log_scale
+        x = (net.activation.phi(h * jnp.exp(log_seen).astype(dtype)) * jnp.exp(-log_seen)).astype(dtype)
+        h, log_rms = affine(index, x, log_scale, slot)
+        log_size = log_norm(lax.stop_gradient(h))[0] - np.log(h.size) / 2
+        return (h, log_scale + log_rms), (log_scale + log_rms + log_size, log_rms, log_scale + log_norm(x)[0])
+
+    def energy(slots: Array) -> tuple[Array, tuple[Array, Array, Array]]:
+        zero = jnp.zeros((), slots.dtype)
+        h, log_scale = affine(1, x_0, zero, slots[0])
+        first = log_scale + log_norm(lax.stop_gradient(h))[0] - np.log(h.size) / 2
+        indices = jnp.arange(2, depth + 1)
+        (h, _), logs = lax.scan(link, (h, log_scale), (indices, slots[1:]))
+        head = (first, jnp.zeros_like(log_scale), log_norm(x_0)[0])
+        return jnp.vdot(cotangent, h), tuple(jnp.concatenate([a[None], b]) for a, b in zip(head, logs, strict=True))
+
+    slots = jnp.zeros(depth, jnp.promote_types(dtype, jnp.float32))
+    increments, (log_rms, shrunk, log_input) = jax.grad(energy, has_aux=True)(slots)
+    carried = jnp.concatenate([shrunk[1:], jnp.zeros_like(shrunk[:1])])
+    return _Walk(log_rms, lax.stop_gradient(log_input), increments + carried)
+
+
+@functools.partial(jax.jit, static_argnames=("depth", "width", "num_nets", "dtype", "scalable"))
+def _walks(key: Array, net: Ensemble, depth: int, width: int, num_nets: int, dtype: str, scalable: bool) -> _Walk:
+    """All networks: vmap in chunks that fit a processor's cache, each with its own key."""
+
+    def one(index: Array) -> _Walk:
+        own = jax.random.fold_in(key, index)
+        params_of = functools.partial(draw_layer, own, net, width=width, dtype=dtype)
+        if hasattr(net, "matrix"):
+            tied = params_of(1)
+            params_of = lambda _: tied  # noqa: E731
+        x_0, cotangent = draw_input(own, width, dtype), draw_cotangent(own, width, dtype)
+        return walk(params_of, net, x_0, cotangent, depth, scalable)
+
+    chunk = int(np.clip(_CHUNK_WEIGHTS // width**2, 1, 16))
+    return lax.map(one, jnp.arange(num_nets), batch_size=chunk)
+
+
+def check_run(where: str, dtype: str, **counts: Any) -> None:
+    """Raise unless ``dtype`` is one a chain can run in and every count is a positive integer.
+
+    Parameters
+    ----------
+    where
+        Name of the public function that was asked.
+    dtype
+        The format.
+    counts
+        Counts by name.
+
+    Raises
+    ------
+    ValueError
+        If one of them is not.
+    """
+    expect_one_of(DTYPES, where, dtype=dtype)
+    for name, count in counts.items():
+        expect_count(where, **{name: count})
+
+
+def from_top(increments: Any) -> np.ndarray:
+    """Sum increments from the top down, in float64; the last axis is the layer, and its last entry comes out 0.
+
+    Parameters
+    ----------
+    increments
+        Log-factors between layer l+1 and layer l at index l, shape ``(..., depth)``; the last entry is not used.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(..., depth)``.
+    """
+    steps = np.asarray(increments, dtype=np.float64).copy()
+    steps[..., -1] = 0.0
+    return np.cumsum(steps[..., ::-1], axis=-1)[..., ::-1]
+
+
+def chain(key: Array, net: Ensemble, *, depth: int, width: int, num_nets: int, dtype: str = "float32") -> ChainLogs:
+    r"""Forward and backward log-norms along many real networks, by automatic differentiation in the log domain.
+
+    Parameters
+    ----------
+    key
+        A JAX key; network i uses ``fold_in(key, i)``, so its numbers do not depend on how many others are drawn.
+    net
+        The ensemble, with scalar ``sigma_w`` and ``sigma_b`` (or a given matrix, whose width must be ``width``).
+    depth
+        Number of layers, >= 1.
+    width
+        Number of units, >= 1.
+    num_nets
+        Number of networks, >= 1; each has its own weights, input and top cotangent.
+    dtype
+        ``"float32"`` or ``"float64"``: of weights and arithmetic.
+
+    Returns
+    -------
+    ChainLogs
+        Three arrays of shape ``(num_nets, depth)``; -inf where a norm is exactly zero (a dead ReLU layer), NaN or inf
+        where the network's own arithmetic is (an activation that overflows).
+
+    Raises
+    ------
+    ValueError
+        If a count is no positive integer, the format is unknown, or the matrix does not fit the width.
+
+    Notes
+    -----
+    Accuracy: one rounding of ``dtype`` per link; equal to ``jax.grad`` of the same network where that does not underflow.
+    Assumes: nothing about the network. Activations for which ``is_scalable`` is false (``sigmoid``, ``softplus``, whose
+    ``phi(0)`` is not 0) keep their ``h`` unscaled on the way up.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import Dense, measure
+    >>> logs = measure.chain(jax.random.key(0), Dense("tanh"), depth=5, width=16, num_nets=3)
+    >>> logs.log_grad.shape, logs.log_grad[:, -1].tolist()
+    ((3, 5), [0.0, 0.0, 0.0])
+    """
+    check_run("chain", dtype, depth=depth, width=width, num_nets=num_nets)
+    given = getattr(net, "matrix", None)
+    fits = given is None or np.shape(given)[0] == width
+    expect(fits, "chain", "a width that fits the matrix", width=width)
+    with jax.enable_x64(dtype == "float64"):
+        walked = _walks(key, net, depth, width, num_nets, dtype, is_scalable(net.activation))
+        log_rms, log_input, slots = (np.asarray(leaf, dtype=np.float64) for leaf in walked)
+    log_grad = from_top(slots)
+    return ChainLogs(2 * log_rms, log_grad, log_grad + log_input - log_input[:, -1:])

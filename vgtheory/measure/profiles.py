@@ -1,0 +1,171 @@
+"""Measured profiles over depth, each with its standard error; the twins of ``theory.profiles``."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from vgtheory.ensemble import Ensemble
+from vgtheory.estimate import Estimate
+from vgtheory.measure.chain import chain
+
+
+def averaged(samples: np.ndarray, num_links: Any, dtype: str) -> Estimate:
+    """Mean over networks with its standard error, rounding of the chain's arithmetic included.
+
+    Parameters
+    ----------
+    samples
+        One row per network, shape ``(num_nets, ...)``.
+    num_links
+        Number of links behind each entry; two roundings of ``dtype`` each are added, as if aligned.
+    dtype
+        Format of the chain.
+
+    Returns
+    -------
+    Estimate
+        Shape ``(...)``; ``err`` is inf for a single network, NaN where a network is not finite.
+    """
+    num_nets = samples.shape[0]
+    with np.errstate(invalid="ignore"):
+        spread = samples.std(axis=0, ddof=1) if num_nets > 1 else np.full(samples.shape[1:], np.inf)
+        rounding = 2 * float(jnp.finfo(dtype).eps) * np.asarray(num_links, dtype=float)
+        return Estimate(samples.mean(axis=0), np.hypot(spread / num_nets**0.5, rounding))
+
+
+def log_grad_layers(
+    key: Array, net: Ensemble, *, depth: int, width: int, num_nets: int, dtype: str = "float32"
+) -> Estimate:
+    r"""Log-norm of the gradient with respect to every layer's pre-activations, relative to the top.
+
+    .. math:: \ln \frac{|\partial E / \partial h_l|}{|\partial E / \partial h_L|}, \qquad l = 1 \dots L
+
+    Parameters
+    ----------
+    key
+        A JAX key.
+    net
+        The ensemble.
+    depth, width, num_nets
+        Numbers of layers, units and networks.
+    dtype
+        ``"float32"`` or ``"float64"``.
+
+    Returns
+    -------
+    Estimate
+        Mean over networks of the natural log of the norm, shape ``(depth,)``, last entry 0; ``err`` is one standard error.
+
+    Raises
+    ------
+    ValueError
+        As ``chain``.
+
+    Notes
+    -----
+    Accuracy: ``err``. Errors at different layers are strongly correlated (a random walk over depth).
+    Assumes: nothing; a network with a dead layer makes the mean -inf.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import Dense, measure
+    >>> net = Dense("sigmoid", sigma_w=1.0)
+    >>> deep = measure.log_grad_layers(jax.random.key(0), net, depth=300, width=32, num_nets=4)
+    >>> bool(deep.value[0] < -400)
+    True
+    """
+    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype)
+    return averaged(logs.log_grad, np.arange(depth - 1, -1, -1), dtype)
+
+
+def log_grad_weight_layers(
+    key: Array, net: Ensemble, *, depth: int, width: int, num_nets: int, dtype: str = "float32"
+) -> Estimate:
+    r"""Log of the Frobenius norm of the gradient with respect to every layer's weights, relative to the top.
+
+    .. math:: \ln \frac{|\partial E / \partial W_l|_F}{|\partial E / \partial W_L|_F}, \qquad l = 1 \dots L
+
+    Parameters
+    ----------
+    key
+        A JAX key.
+    net
+        The ensemble.
+    depth, width, num_nets
+        Numbers of layers, units and networks.
+    dtype
+        ``"float32"`` or ``"float64"``.
+
+    Returns
+    -------
+    Estimate
+        Mean over networks of the natural log of the norm, shape ``(depth,)``, last entry 0; ``err`` is one standard error.
+
+    Raises
+    ------
+    ValueError
+        As ``chain``.
+
+    Notes
+    -----
+    Accuracy: ``err``.
+    Assumes: one input per network.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import Dense, measure
+    >>> profile = measure.log_grad_weight_layers(jax.random.key(0), Dense("relu", 1.4), depth=4, width=32, num_nets=4)
+    >>> profile.value.shape
+    (4,)
+    """
+    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype)
+    return averaged(logs.log_grad_weight, np.full(depth, depth), dtype)
+
+
+def log_q_layers(
+    key: Array, net: Ensemble, *, depth: int, width: int, num_nets: int, dtype: str = "float32"
+) -> Estimate:
+    r"""Log of the mean square of every layer's pre-activations.
+
+    .. math:: \ln \tfrac1N |h_l|^2, \qquad l = 1 \dots L
+
+    Parameters
+    ----------
+    key
+        A JAX key.
+    net
+        The ensemble.
+    depth, width, num_nets
+        Numbers of layers, units and networks.
+    dtype
+        ``"float32"`` or ``"float64"``.
+
+    Returns
+    -------
+    Estimate
+        Mean over networks of the natural log of q, shape ``(depth,)``; ``err`` is one standard error.
+
+    Raises
+    ------
+    ValueError
+        As ``chain``.
+
+    Notes
+    -----
+    Accuracy: ``err``.
+    Assumes: inputs of unit mean square.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import Dense, measure
+    >>> profile = measure.log_q_layers(jax.random.key(0), Dense("linear", 1.0), depth=3, width=64, num_nets=8)
+    >>> bool(abs(profile.value[0]) < 5 * profile.err[0])
+    True
+    """
+    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype)
+    return averaged(logs.log_q, 2 * np.arange(1, depth + 1), dtype)

@@ -1,0 +1,198 @@
+"""Depths at which a number format gives out, and depths at which a network's forward or backward pass does."""
+
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from scipy.special import erfinv
+
+from vgtheory.ensemble import Ensemble
+from vgtheory.expect import expect, expect_count, expect_one_of
+from vgtheory.theory.precision import in_float64
+from vgtheory.theory.profiles import log_grad_layers, log_q_layers
+
+DTYPES = ("float16", "bfloat16", "float32", "float64")
+_NEAR = 1e-9
+
+
+class DepthLimit(NamedTuple):
+    """First depths at which a power leaves a number format; None where it never does."""
+
+    subnormal: int | None
+    zero: int | None
+    overflow: int | None
+
+
+def format_range(dtype: str) -> tuple[Fraction, Fraction, Fraction]:
+    """Smallest subnormal, smallest normal and largest finite number of a format, exactly.
+
+    Parameters
+    ----------
+    dtype
+        One of ``float16``, ``bfloat16``, ``float32``, ``float64``.
+
+    Returns
+    -------
+    tuple of Fraction
+        The three numbers.
+
+    Raises
+    ------
+    ValueError
+        If the format is not one of the four.
+    """
+    expect_one_of(DTYPES, "format_range", dtype=dtype)
+    info = jnp.finfo(dtype)
+    values = (info.smallest_subnormal, info.tiny, info.max)
+    smallest, normal, largest = (Fraction(float(value)) for value in values)
+    return smallest, normal, largest
+
+
+def _power_beyond(factor: Fraction, depth: int, bound: Fraction, above: bool) -> bool:
+    """Exactly whether factor**depth lies beyond the bound."""
+    power = factor**depth
+    return power > bound if above else power < bound
+
+
+def _first_depth(factor: Fraction, bound: Fraction, above: bool) -> int | None:
+    """Smallest depth >= 1 with factor**depth above (below) the bound."""
+    if factor == 0:
+        return None if above else 1
+    if (factor > 1) != above or factor == 1:
+        return None
+    crossing = _log(bound) / _log(factor)
+    guess = max(1, int(np.floor(crossing)))
+    near = abs(crossing - round(crossing)) < _NEAR * max(1.0, crossing)
+    if not near:
+        return max(1, int(np.ceil(crossing)))
+    candidates = range(max(1, guess - 1), guess + 3)
+    return next(depth for depth in candidates if _power_beyond(factor, depth, bound, above))
+
+
+def _log(value: Fraction) -> float:
+    """Natural log of a positive fraction, accurate near 1."""
+    return float(np.log1p(float(value - 1))) if abs(value - 1) < Fraction(1, 2) else float(np.log(float(value)))
+
+
+def depth_limit(factor: float, dtype: str) -> DepthLimit:
+    r"""First depths at which ``factor**depth`` leaves a number format.
+
+    .. math:: \min\{d \ge 1 : f^d < \mathrm{bound}\} \quad\text{or}\quad \min\{d \ge 1 : f^d > \mathrm{bound}\}
+
+    Parameters
+    ----------
+    factor
+        Factor per layer of the number itself (not of its square), >= 0; it is taken as the exact binary number given.
+    dtype
+        ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``.
+
+    Returns
+    -------
+    DepthLimit
+        ``subnormal``: first depth below the smallest normal number, from where digits are lost (and from where hardware
+        that flushes subnormals to zero reports 0); ``zero``: first depth below the smallest subnormal; ``overflow``:
+        first depth above the largest finite number. None for what never happens.
+
+    Raises
+    ------
+    ValueError
+        If ``factor`` is negative, infinite or NaN, or the format is unknown.
+
+    Notes
+    -----
+    Accuracy: exact: where the crossing is within 1e-9 of an integer it is settled in rational arithmetic.
+    Assumes: the exact power, compared once. A chain that rounds at every step is another question: with gradual
+    underflow and a factor above 1/2 it sticks at a few smallest subnormals and never reaches 0.
+
+    Examples
+    --------
+    >>> from vgtheory import theory
+    >>> theory.depth_limit(0.25, "float16")
+    DepthLimit(subnormal=8, zero=13, overflow=None)
+    >>> theory.depth_limit(1.1, "float32").overflow
+    931
+    """
+    finite = isinstance(factor, float | int | np.floating | np.integer) and bool(np.isfinite(factor)) and factor >= 0
+    expect(finite, "depth_limit", "a finite factor >= 0", factor=factor)
+    expect_one_of(DTYPES, "depth_limit", dtype=dtype)
+    exact = Fraction(float(factor))
+    smallest, normal, largest = format_range(dtype)
+    return DepthLimit(
+        _first_depth(exact, normal, above=False),
+        _first_depth(exact, smallest, above=False),
+        _first_depth(exact, largest, above=True),
+    )
+
+
+class PassLimit(NamedTuple):
+    """First layers at which each pass leaves a number format; None where it does not within the depth."""
+
+    forward: int | None
+    backward: int | None
+
+
+@in_float64
+def _largest_entries(net: Ensemble, depth: int, width: int, squared_loss: bool) -> tuple[Any, Any]:
+    """Natural log of the median largest entry of |h_l| and of |dE/dh_l|, each of shape (depth,)."""
+    log_h = log_q_layers.__wrapped__(net, depth=depth, width=width).mean / 2  # type: ignore[attr-defined]
+    log_g = log_grad_layers.__wrapped__(net, depth=depth, width=width).mean  # type: ignore[attr-defined]
+    log_peak = np.log(np.sqrt(2) * erfinv(0.5 ** (1 / width)))
+    return log_h + log_peak, log_g + log_peak + (log_h[-1] if squared_loss else 0.0)
+
+
+def pass_limit(net: Ensemble, dtype: str, *, depth: int, width: int, squared_loss: bool = False) -> PassLimit:
+    r"""First layers at which the forward and the backward pass of a network under- or overflow.
+
+    The forward pass is lost at the first layer (counted from the input) whose largest entry overflows, or all of whose
+    entries round to zero; the backward pass at the first layer met on the way down from the top.
+
+    Parameters
+    ----------
+    net
+        The ensemble, with scalar ``sigma_w`` and ``sigma_b``.
+    dtype
+        ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``.
+    depth
+        Number of layers, >= 1.
+    width
+        Number of units, >= 1.
+    squared_loss
+        Whether the top cotangent is ``h_depth`` itself (``E = |h|^2 / 2``) rather than standard normal.
+
+    Returns
+    -------
+    PassLimit
+        ``forward``: the layer, from 1 at the input; ``backward``: the number of layers that the gradient has come down
+        from the top when it is lost (1 for the layer below the top; 0 if the cotangent itself is lost).
+
+    Raises
+    ------
+    ValueError
+        If the format is unknown or ``depth`` or ``width`` is no positive integer.
+
+    Notes
+    -----
+    Accuracy: the largest of ``width`` entries is taken at its median for Gaussian entries, and the norm at its typical
+    value; the first lost layer of a single network scatters about it by about the spread of the log-norm over the rate.
+    Assumes: gradual underflow. With ``squared_loss`` the cotangent depends on the weights and the gradient is larger than
+    this by a factor that is not exponential in depth.
+
+    Examples
+    --------
+    >>> from vgtheory import Dense, theory
+    >>> theory.pass_limit(Dense("tanh", sigma_w=3.0), "float16", depth=100, width=256)
+    PassLimit(forward=None, backward=34)
+    """
+    expect_one_of(DTYPES, "pass_limit", dtype=dtype)
+    expect_count("pass_limit", depth=depth)
+    expect_count("pass_limit", width=width)
+    smallest, _, largest = (float(np.log(float(bound))) for bound in format_range(dtype))
+    log_h, log_g = _largest_entries(net, depth, width, squared_loss)
+
+    def first(log_size: Any) -> int | None:
+        lost = (log_size > largest) | (log_size < smallest - np.log(2))
+        return int(np.argmax(lost)) if bool(lost.any()) else None
+
+    forward, backward = first(log_h), first(log_g[::-1])
+    return PassLimit(None if forward is None else forward + 1, backward)

@@ -1,0 +1,269 @@
+r"""Fluctuations of activations and gradients at width N: exact for linear and ReLU, to order 1/N for any activation.
+
+Forward, given the layer below, ``h`` is Gaussian with conditional variance Q; the fluctuation of Q feeds every later
+factor. Backward, given the forward pass, ``W^T g`` is Gaussian but for its component along the layer's input x, which the
+forward pass has fixed. Everything is relative: ``r = Q / q - 1`` with q the infinite-width value.
+
+===========  =======================================================================  ==========
+symbol       meaning                                                                  unit
+===========  =======================================================================  ==========
+``slope``    d ln q_{l+1} / d ln q_l                                                  1
+``bend``     second-order coefficient of the same                                     1
+``a``        d ln E[phi'^2] / d ln q                                                  1
+``b``        second-order coefficient of the same                                     1
+``rho``      share of the weights (not the bias) in q                                 1
+``u``        excess of the squared component of g along x over one of N, E[c^2] - 1   1
+``forward``  N times the variance of a layer's own noise in ln q_{l+1}                1
+``back``     N times the variance of a layer's own noise in ln |g_l|^2                1
+``joint``    N times the covariance of the two                                        1
+``reach``    total response of ln |g_l|^2 to r_l                                      1
+===========  =======================================================================  ==========
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.special
+import scipy.stats
+from jax import Array, lax
+
+from vgtheory.activation import ACTIVATIONS, Activation
+from vgtheory.ensemble import Ensemble
+from vgtheory.estimate import Law
+from vgtheory.expect import expect_count
+from vgtheory.theory.gaussian import moments
+from vgtheory.theory.precision import in_float64
+
+EXACT = (ACTIVATIONS["linear"], ACTIVATIONS["relu"])
+_SMALL_U, _SMALL_R = 0.05, 0.15
+"""Where the order-1/N law holds: largest share of the component along x in |g|^2, largest variance of r."""
+
+
+class Layers(NamedTuple):
+    """The infinite-width trajectory and each layer's noise; every field has shape (depth,); see the module's key."""
+
+    log_q: Array
+    log_chi: Array
+    slope: Array
+    bend: Array
+    a: Array
+    b: Array
+    rho: Array
+    forward: Array
+    forward_mean: Array
+    back: Array
+    back_mean: Array
+    joint: Array
+    along: Array
+    grip: Array
+    kick: Array
+
+
+def _layer(log_q: Array, sigma_w: Array, sigma_b: Array, activation: Activation, orthogonal: bool) -> tuple[Array, Layers]:
+    """One layer: the next ln q, and everything about the noise that this layer adds."""
+    edge = 0.45 * jnp.log(jnp.finfo(log_q.dtype).tiny)
+    clipped = jnp.clip(log_q, edge, -edge)
+    q = jnp.exp(clipped)
+    m = moments(q, activation)
+    image = sigma_w**2 * m.f + sigma_b**2
+    gain, curve = sigma_w**2 / image, jnp.where(orthogonal, 1.0, 0.0)
+    rho = jnp.clip(1 - sigma_b**2 / q, 0.0, 1.0)
+    kappa_f, kappa_g = rho * m.f_2 / 2, rho * m.g_2 / 2
+    a = m.g_2 / (2 * m.g)
+    layer = Layers(
+        log_q=log_q,
+        log_chi=jnp.log(sigma_w**2 * m.g),
+        slope=gain * m.f_2 / 2,
+        bend=gain * m.f_4 / 8,
+        a=a,
+        b=m.g_4 / (8 * m.g) - a**2 / 2,
+        rho=rho,
+        forward=gain**2 * (m.f_f - m.f**2 - curve * 2 * kappa_f**2),
+        forward_mean=-curve * gain * rho**2 * m.f_4 / 4,
+        back=(3 * m.g_g - m.g**2 - curve * 2 * (kappa_g**2 + m.g**2)) / m.g**2,
+        back_mean=-curve * rho**2 * m.g_4 / (4 * m.g),
+        joint=gain / m.g * (m.f_g - m.f * m.g - curve * 2 * kappa_f * kappa_g),
+        along=m.f_g / (m.f * m.g) - curve,
+        grip=rho * m.f_2**2 / (4 * q * m.f * m.g),
+        kick=rho * m.g_2 / m.g,
+    )
+    return log_q + jnp.log(image) - clipped, layer
+
+
+@functools.partial(jax.jit, static_argnames=("activation", "orthogonal", "depth"))
+def trajectory(sigma_w: Array, sigma_b: Array, activation: Activation, orthogonal: bool, depth: int) -> Layers:
+    """Infinite-width layers 1 ... depth for inputs of unit mean square, with each layer's noise coefficients.
+
+    Parameters
+    ----------
+    sigma_w, sigma_b
+        Scales, shape ``()``.
+    activation
+        The nonlinearity.
+    orthogonal
+        Whether the weights are orthogonal.
+    depth
+        Number of layers, >= 1.
+
+    Returns
+    -------
+    Layers
+        Every field of shape ``(depth,)``.
+
+    Notes
+    -----
+    Accuracy: that of ``gaussian.mean`` at every layer; ln q neither under- nor overflows: beyond 1e-138 and 1e138 (in
+    float64) the map's ratio is taken at the edge.
+    Assumes: there ``phi`` is homogeneous of degree one, or ``sigma_b`` or ``phi(0)`` keeps q away from the edge.
+    """
+    step = functools.partial(_layer, sigma_w=sigma_w, sigma_b=sigma_b, activation=activation, orthogonal=orthogonal)
+    start = jnp.log(sigma_w**2 + sigma_b**2)
+    return lax.scan(lambda log_q, _: step(log_q), start, length=depth)[1]
+
+
+def forward_fluctuation(layers: Layers, width: int) -> tuple[Array, Array]:
+    """Mean and variance of r_l = Q_l / q_l - 1 at order 1/width, each of shape ``(depth,)``.
+
+    Parameters
+    ----------
+    layers
+        The trajectory.
+    width
+        Number of units.
+
+    Returns
+    -------
+    tuple of arrays
+        Mean and variance, dimensionless.
+    """
+
+    def step(state: tuple[Array, Array], layer: Layers) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        mean, var = state
+        mean_next = layer.slope * mean + layer.bend * var + layer.forward_mean / width
+        return (mean_next, layer.slope**2 * var + layer.forward / width), state
+
+    zero = jnp.zeros_like(layers.log_q[0])
+    return lax.scan(step, (zero, zero), layers)[1]
+
+
+def backward_fluctuation(layers: Layers, width: int, with_inputs: bool = False) -> tuple[Array, Array]:
+    """Order-1/width shift of the mean of ln |g_l|^2, and its variance, each of shape ``(depth,)``, relative to the top.
+
+    Parameters
+    ----------
+    layers
+        The trajectory.
+    width
+        Number of units.
+    with_inputs
+        Whether to add ln |x_{l-1}|^2 (relative to the top as well), which makes it the weight gradient's squared norm.
+
+    Returns
+    -------
+    tuple of arrays
+        Shift of the mean and variance, both zero at the top. The variance is inf from the layer down where fluctuations
+        are too large for an expansion in 1/width: the component along x carries more than 0.05 of ``|g|^2`` (it grows
+        where (d ln q_{l+1} / d ln q_l)^2 exceeds chi, as for ``softplus``), or r varies by more than 0.15.
+    """
+    r_mean, r_var = forward_fluctuation(layers, width)
+
+    def step(state: tuple[Array, ...], inputs: tuple[Layers, Array, Array]) -> tuple[tuple[Array, ...], Array]:
+        shift, noise, reach, u = state
+        layer, mean, var = inputs
+        wild = (jnp.abs(u * layer.along) > _SMALL_U * width) | (var > _SMALL_R)
+        own = layer.back + reach**2 * layer.forward + 2 * reach * layer.joint
+        shift += layer.a * mean + layer.b * var + (layer.back_mean + u * layer.along - layer.back / 2) / width
+        noise += jnp.where(wild, jnp.inf, own / width)
+        reach = layer.a + layer.slope * reach
+        u = layer.kick + u * layer.grip
+        return (shift, noise, reach, u), jnp.stack([shift, noise, reach])
+
+    zero = jnp.zeros_like(layers.log_q[0])
+    top = -1 / layers.rho[-1] if with_inputs else zero
+    below = jax.tree.map(lambda leaf: leaf[:-1], (layers, r_mean, r_var))
+    rows = lax.scan(step, (zero, zero, top, zero), below, reverse=True)[1]
+    shift, noise, reach = jnp.concatenate([rows, jnp.stack([zero, zero, top])[None]]).T
+    if with_inputs:
+        input_mean = r_mean / layers.rho - r_var / (2 * layers.rho**2)
+        shift, reach = shift + input_mean - input_mean[-1], reach + 1 / layers.rho
+    return shift, noise + reach**2 * r_var
+
+
+def log_chi_square_law(width: int, relu: bool) -> Law:
+    """Law of ln(chi^2 / width): of all units, or of the units that a ReLU leaves active, given that at least one is.
+
+    Parameters
+    ----------
+    width
+        Number of units, >= 1.
+    relu
+        Whether each unit is active only with probability 1/2, independently.
+
+    Returns
+    -------
+    Law
+        Mean and standard deviation of the log of one layer's squared factor over ``sigma_w**2``; natural log.
+
+    Notes
+    -----
+    Accuracy: 1e-13.
+    Assumes: nothing beyond the stated distribution.
+    """
+    active = np.arange(1, width + 1) if relu else np.array([width])
+    share = scipy.stats.binom.pmf(active, width, 0.5) if relu else np.ones(1)
+    share = share / share.sum()
+    means = scipy.special.digamma(active / 2) + np.log(2 / width)
+    mean = float(share @ means)
+    var = float(share @ (scipy.special.polygamma(1, active / 2) + (means - mean) ** 2))
+    return Law(mean, var**0.5)
+
+
+def is_exact(net: Ensemble) -> bool:
+    """Tell whether the law of the gradient's norm is known exactly at every width: Gaussian weights, linear or ReLU."""
+    return net.weights == "gaussian" and net.activation in EXACT
+
+
+@in_float64
+def dead_probability(net: Ensemble, *, depth: int, width: int) -> float:
+    """Probability that a ReLU network has a layer, from 1 to depth - 1, with no active unit.
+
+    .. math:: 1 - (1 - 2^{-N})^{L - 1}
+
+    Parameters
+    ----------
+    net
+        The ensemble; 0 for any activation but ``relu``.
+    depth
+        Number of layers L, >= 1.
+    width
+        Number of units N, >= 1.
+
+    Returns
+    -------
+    float
+        A probability.
+
+    Raises
+    ------
+    ValueError
+        If ``depth`` or ``width`` is no positive integer.
+
+    Notes
+    -----
+    Accuracy: 1e-15.
+    Assumes: weights and biases that are symmetric about 0 and, from unit to unit, independent.
+
+    Examples
+    --------
+    >>> from vgtheory import Dense, theory
+    >>> float(theory.dead_probability(Dense("relu", sigma_w=1.4), depth=2, width=3))
+    0.125
+    """
+    expect_count("dead_probability", depth=depth)
+    expect_count("dead_probability", width=width)
+    if net.activation != ACTIVATIONS["relu"]:
+        return 0.0
+    return float(-np.expm1((depth - 1) * np.log1p(-(0.5**width))))

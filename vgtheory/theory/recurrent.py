@@ -1,0 +1,396 @@
+"""One matrix to the power t: eigenvalue powers, the scalar chain, and the rate at which a settled recurrence forgets."""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
+import scipy.special
+import scipy.stats
+from jax import lax
+
+from vgtheory.activation import as_activation
+from vgtheory.ensemble import Recurrent, check_matrix
+from vgtheory.estimate import Law
+from vgtheory.expect import expect, expect_count
+from vgtheory.theory.precision import in_float64
+
+_NORMAL = 1e-12
+_SETTLED = 1e-14
+_MAX_STEPS = 200_000
+
+
+def check_steps(where: str, steps: Any) -> np.ndarray:
+    """Return ``steps`` as an integer array, or raise unless all are integers >= 0.
+
+    Parameters
+    ----------
+    where
+        Name of the public function that was asked.
+    steps
+        A number of steps, or a list of them.
+
+    Returns
+    -------
+    numpy.ndarray
+        Integers, the same shape.
+
+    Raises
+    ------
+    ValueError
+        If they are not all integers >= 0.
+    """
+    array = np.asarray(steps)
+    ok = np.issubdtype(array.dtype, np.integer) and bool(np.all(array >= 0))
+    expect(ok, where, "integer steps >= 0", steps=steps)
+    return array
+
+
+def log_eigen_powers(matrix: Any, steps: Any) -> np.ndarray:
+    r"""Log-decay of every eigenvector of W^T under repeated application.
+
+    .. math:: t \ln |\lambda_k|
+
+    Parameters
+    ----------
+    matrix
+        W, shape ``(width, width)``.
+    steps
+        Steps t, integers >= 0, shape ``(num_steps,)`` or ``()``.
+
+    Returns
+    -------
+    numpy.ndarray
+        Natural log, shape ``(num_steps, width)`` (or ``(width,)``), the largest eigenvalue first; -inf for a zero one.
+
+    Raises
+    ------
+    ValueError
+        If ``matrix`` is not square, real and finite, or ``steps`` are not integers >= 0.
+
+    Notes
+    -----
+    Accuracy: that of the eigenvalues (1e-14 relative for normal matrices; defective ones lose half the digits or more) times t.
+    Assumes: nothing; but for a non-normal W eigenvalues rule only the rate at large t, not the transient.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import theory
+    >>> np.exp(theory.log_eigen_powers(np.diag([0.5, 2.0]), 3)).round(12).tolist()
+    [8.0, 0.125]
+    """
+    check_matrix("log_eigen_powers", matrix)
+    counts = check_steps("log_eigen_powers", steps).astype(float)
+    sizes = np.sort(np.abs(np.linalg.eigvals(np.asarray(matrix, dtype=float))))[::-1]
+    with np.errstate(divide="ignore"):
+        logs = np.log(sizes)
+    return np.where(counts[..., None] == 0, 0.0, np.where(counts == 0, 1.0, counts)[..., None] * logs)
+
+
+def log_power_norms(matrix: Any, vector: Any, steps: Any) -> np.ndarray:
+    r"""Log-norm of a gradient sent back through t steps of a linear recurrence.
+
+    .. math:: \ln \bigl| (W^{\mathsf T})^t v \bigr|
+
+    A normal W (complex Schur form diagonal) is taken apart into orthogonal eigendirections, each with its own power; any
+    other is raised to the power by repeated squaring, renormalised at each squaring.
+
+    Parameters
+    ----------
+    matrix
+        W, shape ``(width, width)``; entries real.
+    vector
+        Gradient v at the last step, shape ``(width,)``.
+    steps
+        Steps t, integers >= 0, shape ``(num_steps,)`` or ``()``.
+
+    Returns
+    -------
+    numpy.ndarray
+        Natural log, the shape of ``steps``; -inf where the power annihilates ``v``.
+
+    Raises
+    ------
+    ValueError
+        If ``matrix`` is not square, real and finite, ``vector`` does not fit it, or ``steps`` are not integers >= 0.
+
+    Notes
+    -----
+    Accuracy: 1e-12 absolute plus t times 1e-15 for normal matrices whose leading directions have a share in ``v`` above
+    1e-15; for others repeated squaring loses about t times 1e-16 times the condition of the eigenvectors.
+    Assumes: a linear recurrence, h' = W h + b.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import theory
+    >>> theory.log_power_norms(np.diag([0.9, 0.5]), np.array([1.0, 1.0]), np.array([0, 1000])).round(4).tolist()
+    [0.3466, -105.3605]
+    """
+    check_matrix("log_power_norms", matrix)
+    counts = check_steps("log_power_norms", steps)
+    transpose, start = np.asarray(matrix, dtype=float).T, np.asarray(vector, dtype=float)
+    expect(start.shape == transpose.shape[:1], "log_power_norms", "a vector that fits matrix", shape=start.shape)
+    expect(bool(np.all(np.isfinite(start))), "log_power_norms", "a finite vector", vector=vector)
+    upper, basis = scipy.linalg.schur(transpose.astype(complex), output="complex")
+    eigenvalues = np.diag(upper)
+    rest = np.linalg.norm(upper - np.diag(eigenvalues))
+    if rest <= _NORMAL * np.linalg.norm(upper):
+        logs = _normal_powers(np.abs(eigenvalues), np.abs(basis.conj().T @ start), counts.ravel())
+    else:
+        logs = _squared_powers(transpose, start, counts.ravel())
+    return logs.reshape(counts.shape)
+
+
+def _normal_powers(sizes: np.ndarray, shares: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Half the log of sum |lambda|^(2t) |share|^2."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        powers = np.where(counts[:, None] == 0, 0.0, counts[:, None] * np.log(sizes))
+        return scipy.special.logsumexp(2 * (powers + np.log(shares)), axis=1) / 2
+
+
+def _squared_powers(matrix: np.ndarray, start: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Log-norms of matrix**t start by the binary digits of t."""
+    vectors = np.repeat(start[:, None], counts.size, axis=1)
+    logs = np.zeros(counts.size)
+    square, log_square = matrix, 0.0
+    for bit in range(int(counts.max(initial=0)).bit_length()):
+        chosen = (counts >> bit) & 1 == 1
+        vectors[:, chosen] = square @ vectors[:, chosen]
+        logs[chosen] += log_square
+        sizes = np.abs(vectors).max(axis=0)
+        logs += _logs(sizes)
+        vectors = vectors / np.where(sizes > 0, sizes, 1.0)
+        square = square @ square
+        size = np.abs(square).max()
+        square, log_square = square / (size if size > 0 else 1.0), 2 * log_square + float(_logs(size))
+    return logs + _logs(np.linalg.norm(vectors, axis=0))
+
+
+def _logs(values: Any) -> Any:
+    """Natural logs, -inf at zero without a warning."""
+    with np.errstate(divide="ignore"):
+        return np.log(values)
+
+
+def log_rate(net: Recurrent, state: Any) -> float:
+    r"""Log-factor per step by which the gradient changes once an undriven recurrence has settled.
+
+    .. math:: \frac1p \ln \rho\Bigl(\prod_{s=1}^{p} \mathrm{diag}\,\phi'(h^*_s)\, W^{\mathsf T}\Bigr)
+
+    with p = 1 where the state settles on a fixed point and p = 2 on a two-cycle (a symmetric W has no other attractor).
+    For a linear net it is :math:`\ln \rho(W)`.
+
+    Parameters
+    ----------
+    net
+        A recurrence with a given ``matrix`` and ``sigma_b = 0``.
+    state
+        Initial ``h``, shape ``(width,)``.
+
+    Returns
+    -------
+    float
+        Natural log per step; of the norm, not its square.
+
+    Raises
+    ------
+    ValueError
+        If ``net`` has no matrix, ``state`` does not fit it, or the state has not settled on a fixed point or two-cycle
+        after 200,000 steps (it rotates or is chaotic: this law does not apply).
+
+    Notes
+    -----
+    Accuracy: 1e-10 where the settled state is reached geometrically; at criticality (tanh, rho(W) = 1) it is approached as
+    1/sqrt(t), the limit is 0 and the gradient's decay a power law instead.
+    Assumes: no input, and a cotangent with a share in the leading direction.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import Recurrent, theory
+    >>> rate = theory.log_rate(Recurrent("tanh", matrix=np.array([[2.0]])), np.ones(1))
+    >>> round(float(np.exp(rate)), 4)
+    0.1664
+    """
+    expect(net.matrix is not None, "log_rate", "a net with a matrix", matrix=net.matrix)
+    matrix, h = np.asarray(net.matrix, dtype=float), np.asarray(state, dtype=float)
+    expect(h.shape == matrix.shape[:1], "log_rate", "a state that fits the matrix", shape=h.shape)
+    if net.activation.name == "linear":
+        return float(_logs(np.max(np.abs(np.linalg.eigvals(matrix)))))
+    slopes = _settled_slopes(net, matrix, h)
+    product = np.eye(h.size)
+    for slope in slopes:
+        product = slope[:, None] * (matrix.T @ product)
+    return float(_logs(np.max(np.abs(np.linalg.eigvals(product))))) / len(slopes)
+
+
+def _settled_slopes(net: Recurrent, matrix: np.ndarray, h: np.ndarray) -> list[np.ndarray]:
+    """phi' along the attractor: one entry for a fixed point, two for a two-cycle."""
+    phi, dphi = (in_float64(function) for function in (net.activation.phi, net.activation.dphi))
+    for _ in range(_MAX_STEPS):
+        once = matrix @ phi(h)
+        twice = matrix @ phi(once)
+        scale = _SETTLED * (np.abs(h).max() + 1e-300)
+        if np.abs(once - h).max() <= 10 * scale or np.abs(h).max() < 1e-30:
+            return [dphi(h)]
+        if np.abs(twice - h).max() <= 10 * scale:
+            return [dphi(h), dphi(once)]
+        h = twice
+    expect(False, "log_rate", "a state that settles on a fixed point or a two-cycle", num_steps=2 * _MAX_STEPS)
+    return []
+
+
+@in_float64
+def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int) -> Any:
+    r"""Log-gradient along a one-dimensional recurrence, exactly.
+
+    .. math:: \ln \left|\frac{\partial h_t}{\partial h_0}\right| = \sum_{s=0}^{t-1} \ln |w\,\phi'(h_s)|, \qquad h_{s+1} = w\,\phi(h_s)
+
+    Parameters
+    ----------
+    w
+        Weight, any sign, shape ``()``.
+    activation
+        A name, an ``Activation``, or an elementwise JAX function.
+    h_0
+        Initial state, shape ``()``.
+    steps
+        Number of steps T, >= 1.
+
+    Returns
+    -------
+    array
+        Natural log at t = 1 ... T, shape ``(steps,)``.
+
+    Raises
+    ------
+    ValueError
+        If ``steps`` is no positive integer or the activation's name is unknown.
+
+    Notes
+    -----
+    Accuracy: rounding, 1e-16 per step.
+    Assumes: no input. In a layer it also rules every eigendirection k of a symmetric W whose leading eigenvector has entries
+    of equal modulus and carries the state: add t (ln|lambda_k| - ln|w|).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import theory
+    >>> np.exp(theory.log_scalar_steps(0.5, "linear", 1.0, steps=3)).round(12).tolist()
+    [0.5, 0.25, 0.125]
+    """
+    expect_count("log_scalar_steps", steps=steps)
+    resolved = as_activation(activation)
+    w = jnp.asarray(w, float)
+
+    def step(h: Any, _: Any) -> tuple[Any, Any]:
+        return w * resolved.phi(h), jnp.log(jnp.abs(w * resolved.dphi(h)))
+
+    return jnp.cumsum(lax.scan(step, jnp.asarray(h_0, w.dtype), length=steps)[1])
+
+
+def log_scalar_chain(mean: float, std: float, depth: int) -> Law:
+    r"""Log of a product of independent normal weights: what a typical chain does.
+
+    .. math:: \ln |w_1 \cdots w_n|, \qquad w_i \sim N(m, s^2)
+
+    Parameters
+    ----------
+    mean, std
+        Mean m and standard deviation s >= 0 of each weight; dimensionless.
+    depth
+        Number of weights n, >= 1.
+
+    Returns
+    -------
+    Law
+        ``n E ln|w|`` and ``sqrt(n Var ln|w|)``, natural log; with ``std = 0`` it is ``n ln|m|`` and 0.
+
+    Raises
+    ------
+    ValueError
+        If ``std`` is negative or ``depth`` is no positive integer.
+
+    Notes
+    -----
+    Accuracy: 1e-12 relative, for m / s up to 1e3; beyond that an expansion in s / m, good to 1e-15.
+    Assumes: independent weights. It is the mean of the log: E ln|w| lies below ln E|w| (``log_mean_scalar_chain``), so the
+    typical product is exponentially smaller than the mean one.
+
+    Examples
+    --------
+    >>> from vgtheory import theory
+    >>> law = theory.log_scalar_chain(0.98, 0.0, 100)
+    >>> round(float(law.mean), 4), float(law.std)
+    (-2.0203, 0.0)
+    """
+    _check_chain("log_scalar_chain", mean, std, depth)
+    if std == 0:
+        return Law(depth * _logs(abs(mean)), np.float64(0.0))
+    one, var = _log_normal_moments(mean / std)
+    return Law(depth * (one + np.log(std)), np.sqrt(depth * var))
+
+
+def _check_chain(where: str, mean: float, std: float, depth: int) -> None:
+    """Static facts of a scalar chain."""
+    expect(bool(np.isfinite(mean)), where, "a finite mean", mean=mean)
+    expect(bool(np.isfinite(std)) and std >= 0, where, "a finite std >= 0", std=std)
+    expect_count(where, depth=depth)
+
+
+def _log_normal_moments(ratio: float) -> tuple[float, float]:
+    """Mean and variance of ln|z + ratio| for a standard normal z: a Poisson mixture of chi-square logs."""
+    if abs(ratio) > 1e3:
+        small = 1 / ratio**2
+        return float(np.log(abs(ratio)) - small / 2 - 3 * small**2 / 4), float(small + 5 * small**2 / 2)
+    rate = ratio**2 / 2
+    spread = 40 * np.sqrt(rate) + 60
+    counts = np.arange(max(0, int(rate - spread)), int(rate + spread))
+    shares = scipy.stats.poisson.pmf(counts, rate)
+    logs = (np.log(2) + scipy.special.digamma(counts + 0.5)) / 2
+    mean = float(shares @ logs)
+    return mean, float(shares @ (scipy.special.polygamma(1, counts + 0.5) / 4 + (logs - mean) ** 2))
+
+
+def log_mean_scalar_chain(mean: float, std: float, depth: int) -> float:
+    r"""Log of the mean of a product of independent normal weights' sizes: what the average over chains does.
+
+    .. math:: n \ln E|w|, \qquad E|w| = s\sqrt{2/\pi}\, e^{-m^2/2s^2} + m\,\mathrm{erf}\bigl(m / s\sqrt2\bigr)
+
+    Parameters
+    ----------
+    mean, std
+        Mean m and standard deviation s >= 0 of each weight; dimensionless.
+    depth
+        Number of weights n, >= 1.
+
+    Returns
+    -------
+    float
+        Natural log.
+
+    Raises
+    ------
+    ValueError
+        If ``std`` is negative or ``depth`` is no positive integer.
+
+    Notes
+    -----
+    Accuracy: 1e-15 relative.
+    Assumes: independent weights.
+
+    Examples
+    --------
+    >>> from vgtheory import theory
+    >>> round(theory.log_mean_scalar_chain(0.0, 1.0, 1), 4)
+    -0.2258
+    """
+    _check_chain("log_mean_scalar_chain", mean, std, depth)
+    if std == 0:
+        return float(depth * _logs(abs(mean)))
+    ratio = abs(mean) / std
+    size = np.sqrt(2 / np.pi) * np.exp(-(ratio**2) / 2) + ratio * scipy.special.erf(ratio / np.sqrt(2))
+    return float(depth * np.log(std * size))
