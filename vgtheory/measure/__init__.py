@@ -1,0 +1,40 @@
+"""What does happen: real JAX and Flax networks, ``key`` first, every number with its standard error."""
+
+from vgtheory.measure.bounds import log_bound_layers
+from vgtheory.measure.chain import ChainLogs, chain
+from vgtheory.measure.networks import Network, draw_network
+from vgtheory.measure.plain import PassLimits, PlainLogs, flushes_subnormals, pass_limit, plain_grads
+from vgtheory.measure.profiles import log_grad_layers, log_grad_weight_layers, log_q_layers
+from vgtheory.measure.recurrent import (
+    gradient_steps,
+    log_mean_scalar_chain,
+    log_power_norms,
+    log_rate,
+    log_scalar_chain,
+    log_scalar_steps,
+)
+from vgtheory.measure.tap import log_norm, tap
+
+__all__ = [
+    "ChainLogs",
+    "Network",
+    "PassLimits",
+    "PlainLogs",
+    "chain",
+    "draw_network",
+    "flushes_subnormals",
+    "gradient_steps",
+    "log_bound_layers",
+    "log_grad_layers",
+    "log_grad_weight_layers",
+    "log_mean_scalar_chain",
+    "log_norm",
+    "log_power_norms",
+    "log_q_layers",
+    "log_rate",
+    "log_scalar_chain",
+    "log_scalar_steps",
+    "pass_limit",
+    "plain_grads",
+    "tap",
+]

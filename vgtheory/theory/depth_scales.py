@@ -5,10 +5,14 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
+from jax.scipy.special import erfc
 from scipy.special import erfinv
 
+from vgtheory.activation import Activation
 from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect, expect_count, expect_one_of
+from vgtheory.theory import gaussian
 from vgtheory.theory.precision import in_float64
 from vgtheory.theory.profiles import log_grad_layers, log_q_layers
 
@@ -132,16 +136,56 @@ class PassLimit(NamedTuple):
     backward: int | None
 
 
+def _log_peak(log_q: Any, activation: Activation, width: int) -> Any:
+    """Log of the median largest of width entries |phi'(h) u|, u standard normal."""
+    edge = 0.45 * float(np.log(np.finfo(float).tiny))
+    q = jnp.exp(jnp.clip(log_q, edge, -edge))
+    dphi = activation.dphi
+    assert dphi is not None
+    tail = -np.expm1(np.log(0.5) / width)
+
+    def excess(log_x: Any) -> Any:
+        def beyond(z: Any) -> Any:
+            slope = jnp.abs(dphi(jnp.sqrt(q) * z))
+            return jnp.where(slope > 0, erfc(jnp.exp(log_x) / np.sqrt(2) / jnp.where(slope > 0, slope, 1.0)), 0.0)
+
+        return gaussian.mean(beyond, q, activation.kinks) - tail
+
+    def halve(_: int, bracket: tuple[Any, Any]) -> tuple[Any, Any]:
+        low, high = bracket
+        middle = (low + high) / 2
+        above = excess(middle) > 0
+        return jnp.where(above, middle, low), jnp.where(above, high, middle)
+
+    low, high = lax.fori_loop(0, 50, halve, (jnp.full_like(q, -400.0), jnp.full_like(q, 10.0)))
+    return (low + high) / 2
+
+
+class _Peaks(NamedTuple):
+    """Natural logs of the median largest entries of h_l, of W^T dE/dh_{l+1} and of dE/dh_l, each of shape (depth,)."""
+
+    h: Any
+    product: Any
+    grad: Any
+
+
 @in_float64
-def _largest_entries(net: Ensemble, depth: int, width: int, squared_loss: bool) -> tuple[Any, Any]:
-    """Natural log of the median largest entry of |h_l| and of |dE/dh_l|, each of shape (depth,)."""
-    log_h = log_q_layers.__wrapped__(net, depth=depth, width=width).mean / 2  # type: ignore[attr-defined]
+def _peaks(net: Ensemble, depth: int, width: int, squared_loss: bool) -> _Peaks:
+    log_q = log_q_layers.__wrapped__(net, depth=depth, width=width).mean  # type: ignore[attr-defined]
     log_g = log_grad_layers.__wrapped__(net, depth=depth, width=width).mean  # type: ignore[attr-defined]
-    log_peak = np.log(np.sqrt(2) * erfinv(0.5 ** (1 / width)))
-    return log_h + log_peak, log_g + log_peak + (log_h[-1] if squared_loss else 0.0)
+    top = log_q[-1:] / 2 if squared_loss else jnp.zeros_like(log_q[:1])
+    gaussian_peak = np.log(np.sqrt(2) * erfinv(0.5 ** (1 / width)))
+    log_rms = jnp.log(jnp.asarray(net.sigma_w, float)) + log_g[1:] + top
+    sloped = lax.map(lambda each: _log_peak(each, net.activation, width), log_q[:-1])
+    product, grad = (
+        jnp.concatenate([log_rms + peak, top + gaussian_peak]) for peak in (gaussian_peak, sloped)
+    )
+    return _Peaks(log_q / 2 + gaussian_peak, product, grad)
 
 
-def pass_limit(net: Ensemble, dtype: str, *, depth: int, width: int, squared_loss: bool = False) -> PassLimit:
+def pass_limit(
+    net: Ensemble, dtype: str, *, depth: int, width: int, squared_loss: bool = False, flush: bool = False
+) -> PassLimit:
     r"""First layers at which the forward and the backward pass of a network under- or overflow.
 
     The forward pass is lost at the first layer (counted from the input) whose largest entry overflows, or all of whose
@@ -159,6 +203,8 @@ def pass_limit(net: Ensemble, dtype: str, *, depth: int, width: int, squared_los
         Number of units, >= 1.
     squared_loss
         Whether the top cotangent is ``h_depth`` itself (``E = |h|^2 / 2``) rather than standard normal.
+    flush
+        Whether the hardware flushes subnormal numbers to zero (``measure.flushes_subnormals``).
 
     Returns
     -------
@@ -173,10 +219,12 @@ def pass_limit(net: Ensemble, dtype: str, *, depth: int, width: int, squared_los
 
     Notes
     -----
-    Accuracy: the largest of ``width`` entries is taken at its median for Gaussian entries, and the norm at its typical
-    value; the first lost layer of a single network scatters about it by about the spread of the log-norm over the rate.
-    Assumes: gradual underflow. With ``squared_loss`` the cotangent depends on the weights and the gradient is larger than
-    this by a factor that is not exponential in depth.
+    Accuracy: the largest of ``width`` entries is taken at its median (entries of h Gaussian, of the gradient Gaussian
+    times a slope), and the norm at its typical value; the first lost layer of a single network scatters about it by
+    about the spread of the log-norm over the rate, and comes a little earlier where that spread is many layers.
+    Assumes: the two passes apart: a forward pass already lost is not followed into the backward one. With
+    ``squared_loss`` the cotangent depends on the weights and the gradient is larger than this by a factor that is not
+    exponential in depth.
 
     Examples
     --------
@@ -187,12 +235,13 @@ def pass_limit(net: Ensemble, dtype: str, *, depth: int, width: int, squared_los
     expect_one_of(DTYPES, "pass_limit", dtype=dtype)
     expect_count("pass_limit", depth=depth)
     expect_count("pass_limit", width=width)
-    smallest, _, largest = (float(np.log(float(bound))) for bound in format_range(dtype))
-    log_h, log_g = _largest_entries(net, depth, width, squared_loss)
+    smallest, normal, largest = (float(np.log(float(bound))) for bound in format_range(dtype))
+    floor = normal if flush else smallest - np.log(2)
+    peaks = _peaks(net, depth, width, squared_loss)
 
-    def first(log_size: Any) -> int | None:
-        lost = (log_size > largest) | (log_size < smallest - np.log(2))
+    def first(lost: Any) -> int | None:
         return int(np.argmax(lost)) if bool(lost.any()) else None
 
-    forward, backward = first(log_h), first(log_g[::-1])
+    forward = first((peaks.h > largest) | (peaks.h < floor))
+    backward = first(((peaks.product > largest) | (peaks.grad < floor))[::-1])
     return PassLimit(None if forward is None else forward + 1, backward)

@@ -39,7 +39,7 @@ from vgtheory.theory.precision import in_float64
 
 EXACT = (ACTIVATIONS["linear"], ACTIVATIONS["relu"])
 _SMALL_U, _SMALL_R = 0.05, 0.15
-"""Where the order-1/N law holds: largest share of the component along x in |g|^2, largest variance of r."""
+"""Where the order-1/N law holds: largest share of the component along x in |g|^2, largest effect of r on ln chi."""
 
 
 class Layers(NamedTuple):
@@ -166,14 +166,14 @@ def backward_fluctuation(layers: Layers, width: int, with_inputs: bool = False) 
     tuple of arrays
         Shift of the mean and variance, both zero at the top. The variance is inf from the layer down where fluctuations
         are too large for an expansion in 1/width: the component along x carries more than 0.05 of ``|g|^2`` (it grows
-        where (d ln q_{l+1} / d ln q_l)^2 exceeds chi, as for ``softplus``), or r varies by more than 0.15.
+        where (d ln q_{l+1} / d ln q_l)^2 exceeds chi, as for ``softplus``), or the variance of r moves ln chi by more than 0.15.
     """
     r_mean, r_var = forward_fluctuation(layers, width)
 
     def step(state: tuple[Array, ...], inputs: tuple[Layers, Array, Array]) -> tuple[tuple[Array, ...], Array]:
         shift, noise, reach, u = state
         layer, mean, var = inputs
-        wild = (jnp.abs(u * layer.along) > _SMALL_U * width) | (var > _SMALL_R)
+        wild = (jnp.abs(u * layer.along) > _SMALL_U * width) | ((abs(layer.a) + abs(layer.b)) * var > _SMALL_R)
         own = layer.back + reach**2 * layer.forward + 2 * reach * layer.joint
         shift += layer.a * mean + layer.b * var + (layer.back_mean + u * layer.along - layer.back / 2) / width
         noise += jnp.where(wild, jnp.inf, own / width)

@@ -68,9 +68,11 @@ def mean(integrand: Callable[[Array], Array], q: Array, kinks: tuple[float, ...]
     inner = jnp.asarray(np.concatenate([_SCALES, np.asarray(kinks, dtype=float)]), q.dtype) / root
     breaks = jnp.sort(jnp.concatenate([jnp.clip(inner, -_REACH, _REACH), jnp.asarray(_NORMALS, q.dtype)]))
     half = jnp.diff(breaks)[:, None] / 2
-    z = ((breaks[1:] + breaks[:-1])[:, None] / 2 + half * jnp.asarray(_NODES, q.dtype)).ravel()
-    weights = (half * jnp.asarray(_WEIGHTS, q.dtype)).ravel() * jnp.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
-    return jnp.sum(integrand(z) * weights, axis=-1)
+    nodes, rule = (jnp.asarray(each, q.dtype)[None, :] for each in (_NODES, _WEIGHTS))
+    z = ((breaks[1:] + breaks[:-1])[:, None] / 2 + half * nodes).ravel()
+    weights = (half * rule).ravel() * jnp.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    values = integrand(z)
+    return jnp.sum(values * jnp.broadcast_to(weights, values.shape), axis=-1)
 
 
 class Moments(NamedTuple):

@@ -162,7 +162,7 @@ def _bisected(sigma_w: Array, sigma_b: Array, activation: Activation) -> Array:
     turned = jnp.sign(lax.map(at, walk)) != jnp.sign(first)
     index = jnp.argmax(turned)
 
-    def halve(_: int, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
+    def halve(_: Any, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
         near, far = bracket
         middle = (near + far) / 2
         same = jnp.sign(at(middle)) == jnp.sign(first)

@@ -88,7 +88,7 @@ def log_grad_layers(net: Ensemble, *, depth: int, width: int | None = None) -> L
     if finite_width.is_exact(net):
         return _counted(net, width, jnp.arange(depth - 1, -1, -1))
     shift, var = finite_width.backward_fluctuation(layers, width)
-    return Law(mean + shift / 2, jnp.sqrt(var) / 2)
+    return Law(mean + shift / 2, jnp.sqrt(jnp.maximum(var, 0)) / 2)
 
 
 def _counted(net: Ensemble, width: int, num_factors: Any) -> Law:
@@ -144,7 +144,7 @@ def log_grad_weight_layers(net: Ensemble, *, depth: int, width: int | None = Non
     if width is None:
         return Law(mean, jnp.zeros_like(mean))
     shift, var = finite_width.backward_fluctuation(layers, width, with_inputs=True)
-    return Law(mean + shift / 2, jnp.sqrt(var) / 2)
+    return Law(mean + shift / 2, jnp.sqrt(jnp.maximum(var, 0)) / 2)
 
 
 @in_float64
@@ -196,7 +196,7 @@ def log_q_layers(net: Ensemble, *, depth: int, width: int | None = None) -> Law:
         return _counted_q(net, depth, width)
     r_mean, r_var = finite_width.forward_fluctuation(layers, width)
     free = 1 - (layers.rho**2 if net.weights == "orthogonal" else 0)
-    return Law(layers.log_q + r_mean - r_var / 2 - free / width, jnp.sqrt(r_var + 2 * free / width))
+    return Law(layers.log_q + r_mean - r_var / 2 - free / width, jnp.sqrt(jnp.maximum(r_var + 2 * free / width, 0)))
 
 
 def _is_zero(value: Any) -> bool:

@@ -1,0 +1,1 @@
+"""Experiments: one script per question, one corridor for all."""

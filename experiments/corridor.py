@@ -1,0 +1,176 @@
+"""The only plumbing: configurations into cells, cells into Parquet files, files into labelled tables.
+
+An experiment is a module with ``Config`` (a frozen dataclass; fields that hold tuples are swept axes, their defaults what the
+paper reports), ``SMOKE`` (a small one), ``run(config)`` (labelled arrays for one cell, that is, for a Config whose swept axes
+hold one value each) and ``findings(frame)`` (what the finished cells say). One cell is one file, named by the hash of its
+configuration, written under a temporary name and renamed into place: a run that is killed loses the cell in flight and
+nothing else, and finished cells are not run again.
+"""
+
+import dataclasses
+import hashlib
+import importlib
+import itertools
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "experiments" / "results"
+FORMAT = 1
+EXPERIMENTS = ("deep_linear", "sigmoid_bound", "linear_recurrence", "scalar_chain", "overflow", "rates")
+"""In the order in which they run; each is a module of this package."""
+_RECORD = b"vgtheory"
+
+
+class Findings(NamedTuple):
+    """What an experiment says: a sentence, and the numbers behind it by name, formatted for the report and the paper."""
+
+    verdict: str
+    numbers: dict[str, str]
+
+
+class ResultError(ValueError):
+    """A result file that cannot be used, in one sentence."""
+
+
+def module(name: str) -> ModuleType:
+    """The experiment of that name."""
+    if name not in EXPERIMENTS:
+        raise ValueError(f"experiments: expected one of {sorted(EXPERIMENTS)}, got name={name!r}.")
+    return importlib.import_module(f"experiments.{name}")
+
+
+def question(name: str) -> str:
+    """First line of the experiment's docstring."""
+    return (module(name).__doc__ or "").strip().splitlines()[0]
+
+
+def cells(config: Any) -> Iterator[Any]:
+    """Every cell of a configuration: one value for each axis that holds a tuple, the others as they are."""
+    axes = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    axes = {axis: values for axis, values in axes.items() if isinstance(values, tuple)}
+    for values in itertools.product(*axes.values()):
+        yield dataclasses.replace(config, **{axis: (value,) for axis, value in zip(axes, values, strict=True)})
+
+
+def canonical(name: str, cell: Any) -> str:
+    """The cell's configuration as JSON with sorted keys: what its file name is the hash of."""
+    return json.dumps({"experiment": name, "config": dataclasses.asdict(cell)}, sort_keys=True)
+
+
+def path_of(name: str, cell: Any, results: Path) -> Path:
+    """Where the cell's result lies."""
+    return results / name / (hashlib.sha256(canonical(name, cell).encode()).hexdigest()[:16] + ".parquet")
+
+
+def code_hash(name: str) -> str:
+    """Hash of the library and the experiment's own script: the code that makes its numbers."""
+    files = [*sorted((ROOT / "vgtheory").rglob("*.py")), ROOT / "experiments" / f"{name}.py"]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _commit() -> str:
+    """Commit of this checkout, or a word if there is none."""
+    try:
+        done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    except OSError:
+        return "unknown"
+    return done.stdout.strip() or "unknown"
+
+
+def record(name: str, cell: Any, seconds: float) -> dict[str, Any]:
+    """All that is needed to know where a result came from."""
+    import flax
+    import jax
+
+    import vgtheory
+
+    versions = {"vgtheory": vgtheory.__version__, "jax": jax.__version__, "flax": flax.__version__}
+    device = jax.devices()[0]
+    return {
+        "format": FORMAT,
+        "experiment": name,
+        "config": dataclasses.asdict(cell),
+        "versions": {**versions, "numpy": np.__version__, "python": platform.python_version()},
+        "device": f"{device.platform}: {device.device_kind}",
+        "matmul_precision": "highest",
+        "seconds": round(seconds, 2),
+        "commit": _commit(),
+        "code": code_hash(name),
+    }
+
+
+def save(arrays: dict[str, Any], facts: dict[str, Any], path: Path) -> None:
+    """Write labelled arrays (scalars are repeated) with their record: temporary name, flush to disk, rename."""
+    length = max((np.size(values) for values in arrays.values() if np.ndim(values)), default=1)
+    columns = {label: np.broadcast_to(np.asarray(values), (length,)) for label, values in arrays.items()}
+    table = pa.table({label: pa.array(values) for label, values in columns.items()})
+    table = table.replace_schema_metadata({_RECORD: json.dumps(facts, sort_keys=True).encode()})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        pq.write_table(table, file, compression="zstd")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def load_cell(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """One result file: its columns and its record; ``ResultError`` if it is torn, foreign or of another version."""
+    remedy = "Delete it and run the experiment again."
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ResultError(f"load: expected a whole Parquet file, got path={str(path)!r}. {remedy}") from error
+    facts = json.loads((table.schema.metadata or {}).get(_RECORD, b"{}"))
+    if facts.get("format") != FORMAT:
+        got = f"format={facts.get('format')!r} in {str(path)!r}"
+        raise ResultError(f"load: expected a result of format {FORMAT}, got {got}. {remedy}")
+    return table.replace_schema_metadata(None).to_pandas(), facts
+
+
+def load(name: str, results: Path = RESULTS) -> pd.DataFrame:
+    """Every finished cell of an experiment as one tidy table, its configuration's axes as columns beside its arrays."""
+    frames = []
+    for path in sorted((Path(results) / name).glob("[!.]*.parquet")):
+        frame, facts = load_cell(path)
+        for axis, value in facts["config"].items():
+            single = value[0] if isinstance(value, list) else value
+            frame[axis] = single
+        frames.append(frame.assign(cell=path.stem))
+    if not frames:
+        message = f"load: expected finished cells, got none in {str(Path(results) / name)!r}."
+        raise ResultError(f"{message} Run `python -m experiments {name}` first.")
+    return pd.concat(frames, ignore_index=True)
+
+
+def records(name: str, results: Path = RESULTS) -> list[dict[str, Any]]:
+    """The record of every finished cell of an experiment."""
+    return [load_cell(path)[1] for path in sorted((Path(results) / name).glob("[!.]*.parquet"))]
+
+
+def run_cell(name: str, cell: Any, results: Path) -> bool:
+    """Run one cell unless it is finished; tell whether it was run."""
+    path = path_of(name, cell, results)
+    if path.exists():
+        load_cell(path)
+        return False
+    start = time.perf_counter()
+    arrays = module(name).run(cell)
+    save(arrays, record(name, cell, time.perf_counter() - start), path)
+    return True

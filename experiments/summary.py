@@ -1,0 +1,69 @@
+"""What every experiment writes in the same way: profiles thinned for storage, and one compared rate per cell."""
+
+import zlib
+from typing import Any
+
+import jax
+import numpy as np
+
+from vgtheory import Estimate, compare
+
+_EPS = 2 * float(np.finfo(np.float32).eps)
+"""Two roundings of float32 per link, as if aligned."""
+
+
+def key_of(config: Any) -> jax.Array:
+    """A key of the cell's own, from its seed and everything else in it, so that cells are independent draws."""
+    return jax.random.fold_in(jax.random.key(config.seed), zlib.crc32(repr(config).encode()))
+
+
+def thinned(depth: int, count: int = 60) -> np.ndarray:
+    """At most ``count`` layers from 1 to depth, evenly spaced, both ends included."""
+    return np.unique(np.linspace(1, depth, min(count, depth)).round().astype(int))
+
+
+def profile_columns(label: str, samples: np.ndarray, law: Any, layers: np.ndarray) -> dict[str, Any]:
+    """Predicted mean and spread, measured mean, its error and the networks' spread, at the chosen layers."""
+    mean, std = law
+    chosen, num_nets, depth = samples[:, layers - 1], samples.shape[0], samples.shape[1]
+    spread = chosen.std(axis=0, ddof=1)
+    return {
+        label: mean[layers - 1],
+        f"{label}_std": std[layers - 1],
+        f"{label}_hat": chosen.mean(axis=0),
+        f"{label}_hat_std": spread,
+        f"{label}_hat_err": np.hypot(spread / num_nets**0.5, _EPS * depth),
+    }
+
+
+def comparison(
+    label: str, family: str, measured: Estimate, predicted: float, predicted_err: float, unit: str = "per layer"
+) -> dict[str, Any]:
+    """The one compared number of a cell: what the printed table and, for rates, the hero figure show.
+
+    ``predicted_err`` is the standard error that theory predicts for this measurement; nothing is fitted.
+    """
+    expected = Estimate(float(measured.value), float(predicted_err))
+    return {
+        "label": label,
+        "family": family,
+        "unit": unit,
+        "predicted": float(predicted),
+        "predicted_err": float(predicted_err),
+        "measured": float(measured.value),
+        "measured_err": float(measured.err),
+        "z": float(compare.z_score(expected, predicted)),
+        "verdict": compare.verdict(expected, float(predicted)),
+    }
+
+
+def rate_columns(label: str, family: str, samples: np.ndarray, law: Any) -> dict[str, Any]:
+    """Compared rate of the gradient per layer, going down from the top, and the joint test of the whole profile."""
+    mean, std = law
+    num_nets, depth = samples.shape
+    measured = compare.log_rate_layers(samples[:, ::-1])
+    measured = Estimate(measured.value, float(np.hypot(measured.err, _EPS)))
+    predicted_err = float(np.hypot(std[0] / (depth - 1) / num_nets**0.5, _EPS))
+    joint = compare.profile_test(samples, mean, rounding=_EPS * depth)
+    row = comparison(label, family, measured, mean[0] / (depth - 1), predicted_err)
+    return row | {"joint_p": joint.p_value, "joint_points": joint.num_points}

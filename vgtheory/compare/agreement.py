@@ -1,0 +1,197 @@
+"""How far a measurement lies from a prediction, in standard errors, for one number and for a whole profile."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy import stats
+
+from vgtheory.estimate import Estimate
+
+SIGMAS = 5.0
+"""Beyond this many standard errors a single comparison is called a disagreement."""
+_NETS_PER_POINT = 8
+
+
+def z_score(measured: Estimate, predicted: Any, predicted_err: Any = 0.0) -> Any:
+    r"""Distance of a measurement from its prediction in standard errors.
+
+    .. math:: z = \frac{\hat x - x}{\sqrt{\hat s^2 + s^2}}
+
+    Parameters
+    ----------
+    measured
+        Value and standard error, any shape.
+    predicted
+        The predicted mean; broadcasts.
+    predicted_err
+        Standard error of the prediction itself, >= 0; broadcasts.
+
+    Returns
+    -------
+    array
+        z; 0 where both differ by nothing and no error is known, inf where they differ and no error is known, NaN where
+        either side is NaN.
+
+    Notes
+    -----
+    Accuracy: rounding.
+    Assumes: errors that are independent of each other.
+
+    Examples
+    --------
+    >>> from vgtheory import Estimate, compare
+    >>> float(compare.z_score(Estimate(1.2, 0.1), 1.0))  # doctest: +ELLIPSIS
+    1.999...
+    """
+    difference = np.asarray(measured.value, dtype=float) - np.asarray(predicted, dtype=float)
+    err = np.hypot(np.asarray(measured.err, dtype=float), np.asarray(predicted_err, dtype=float))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where((difference == 0) & (err == 0), 0.0, difference / err)[()]
+
+
+class ProfileTest(NamedTuple):
+    """Joint comparison of a profile.
+
+    Attributes
+    ----------
+    statistic
+        Hotelling's T^2 of the coarse increments.
+    num_points
+        Number of increments compared.
+    p_value
+        Probability of a statistic at least as large if the prediction is right.
+    """
+
+    statistic: float
+    num_points: int
+    p_value: float
+
+
+def profile_test(samples: Any, predicted: Any, rounding: float = 0.0) -> ProfileTest:
+    r"""Whether a whole measured profile agrees with its prediction, its layers taken together.
+
+    Errors along a profile are those of a random walk: neighbours share nearly all of it. The profile is therefore cut into
+    at most one piece for every eight networks, each piece's increment is compared with its prediction, and the increments'
+    own measured covariance is used (Hotelling's :math:`T^2`), whatever correlation they have.
+
+    .. math:: T^2 = n\, d^{\mathsf T} S^{-1} d, \qquad \frac{n - k}{k (n - 1)} T^2 \sim F(k, n - k)
+
+    Parameters
+    ----------
+    samples
+        One measured profile per network, shape ``(num_nets, depth)``.
+    predicted
+        The predicted mean profile, shape ``(depth,)``.
+    rounding
+        Standard error, from rounding, of one increment; added to the diagonal of the covariance of the mean.
+
+    Returns
+    -------
+    ProfileTest
+        Statistic, number of increments and p-value; NaN if an entry is not finite or there are fewer than three networks.
+
+    Notes
+    -----
+    Accuracy: exact for normal increments; good when each sums several layers.
+    Assumes: independent networks.
+
+    References
+    ----------
+    Hotelling (1931), Annals of Mathematical Statistics 2, 360.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import compare
+    >>> walks = np.cumsum(np.random.default_rng(0).normal(size=(400, 50)), axis=1)
+    >>> bool(compare.profile_test(walks, np.zeros(50)).p_value > 0.001)
+    True
+    >>> bool(compare.profile_test(walks, 0.1 * np.arange(50)).p_value < 1e-6)
+    True
+    """
+    profiles, mean = np.asarray(samples, dtype=float), np.asarray(predicted, dtype=float)
+    num_nets, depth = profiles.shape
+    num_points = min(depth - 1, max(1, num_nets // _NETS_PER_POINT))
+    if num_nets < 3 or depth < 2 or not np.all(np.isfinite(profiles)):
+        return ProfileTest(float("nan"), num_points, float("nan"))
+    knots = np.unique(np.linspace(0, depth - 1, num_points + 1).round().astype(int))
+    residual = np.diff((profiles - mean)[:, knots], axis=1)
+    count = residual.shape[1]
+    covariance = np.atleast_2d(np.cov(residual, rowvar=False)) + num_nets * rounding**2 * np.eye(count)
+    shift = residual.mean(axis=0)
+    statistic = float(num_nets * shift @ np.linalg.pinv(covariance, hermitian=True) @ shift)
+    scaled = statistic * (num_nets - count) / (count * (num_nets - 1))
+    return ProfileTest(statistic, count, float(stats.f.sf(scaled, count, num_nets - count)))
+
+
+def log_rate_layers(samples: Any) -> Estimate:
+    r"""Rate per layer of a log-profile, averaged over networks.
+
+    .. math:: \hat r = \Bigl\langle \frac{p_L - p_1}{L - 1} \Bigr\rangle
+
+    For a random walk the end-to-end increment is the efficient estimate of its drift (generalised least squares); an
+    ordinary regression line through the profile would claim far too small an error.
+
+    Parameters
+    ----------
+    samples
+        One measured log-profile per network, shape ``(num_nets, depth)``, depth >= 2.
+
+    Returns
+    -------
+    Estimate
+        Change per layer from the first to the last entry, natural log; ``err`` is the standard error over networks, inf
+        for a single one.
+
+    Notes
+    -----
+    Accuracy: ``err``.
+    Assumes: independent networks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import compare
+    >>> compare.log_rate_layers(np.array([[0.0, 1.0, 2.0], [0.0, 1.0, 4.0]]))
+    Estimate(value=np.float64(1.5), err=np.float64(0.5))
+    """
+    profiles = np.asarray(samples, dtype=float)
+    rates = (profiles[:, -1] - profiles[:, 0]) / (profiles.shape[1] - 1)
+    with np.errstate(invalid="ignore"):
+        err = rates.std(ddof=1) / rates.size**0.5 if rates.size > 1 else np.float64(np.inf)
+        return Estimate(rates.mean(), err)
+
+
+def verdict(measured: Estimate, predicted: float, predicted_err: float = 0.0) -> str:
+    """One phrase on how a measured number stands to its prediction.
+
+    Parameters
+    ----------
+    measured
+        Value and standard error, scalar.
+    predicted
+        The prediction, scalar.
+    predicted_err
+        Its own standard error.
+
+    Returns
+    -------
+    str
+        ``"agrees (z = +0.7)"`` within five standard errors, ``"disagrees (z = -9.1, measured / predicted = 0.9)"``
+        beyond, ``"undecided"`` where no finite z can be had.
+
+    Examples
+    --------
+    >>> from vgtheory import Estimate, compare
+    >>> compare.verdict(Estimate(1.05, 0.1), 1.0)
+    'agrees (z = +0.5)'
+    """
+    z = float(z_score(measured, predicted, predicted_err))
+    if np.isnan(z) or np.isinf(np.hypot(measured.err, predicted_err)):
+        return "undecided (no finite error)"
+    if np.isinf(z):
+        return "disagrees (no error is known)"
+    if abs(z) <= SIGMAS:
+        return f"agrees (z = {z:+.1f})"
+    ratio = float(measured.value) / predicted if predicted else float("inf")
+    return f"disagrees (z = {z:+.1f}, measured / predicted = {ratio:.4g})"

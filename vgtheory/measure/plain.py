@@ -1,0 +1,199 @@
+"""The plain pass, with nothing renormalised: what an ordinary training program sees, in any number format."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from vgtheory.ensemble import Ensemble
+from vgtheory.expect import expect_count, expect_one_of
+from vgtheory.measure.networks import Layer, draw_cotangent, draw_input, draw_layer, draw_network
+from vgtheory.measure.tap import log_norm
+
+FORMATS = ("float16", "bfloat16", "float32", "float64")
+
+
+class PassLimits(NamedTuple):
+    """First lost layer of each pass, one entry per network, float64; inf where it is not lost within the depth."""
+
+    forward: np.ndarray
+    backward: np.ndarray
+
+
+class PlainLogs(NamedTuple):
+    """Natural logs of |dE/dh_l| and |dE/dW_l| of one network by ``jax.grad``, each of shape (depth,)."""
+
+    log_grad: np.ndarray
+    log_grad_weight: np.ndarray
+
+
+def plain_grads(key: Array, net: Ensemble, *, depth: int, width: int, dtype: str = "float32") -> PlainLogs:
+    r"""Log-norms by a plain ``jax.grad`` of the unrolled Flax network: the reference for the log-domain chain.
+
+    Parameters
+    ----------
+    key
+        The network's own key (``fold_in(key, index)`` for network ``index`` of ``chain``).
+    net
+        The ensemble.
+    depth, width
+        Numbers of layers and units.
+    dtype
+        ``"float32"`` or ``"float64"``.
+
+    Returns
+    -------
+    PlainLogs
+        Absolute log-norms for the energy c . h_depth with the network's standard normal c; -inf where they underflow.
+
+    Raises
+    ------
+    ValueError
+        If a count is no positive integer.
+
+    Notes
+    -----
+    Accuracy: that of ``dtype``; norms below its smallest number are lost, which is the point of ``chain``.
+    Assumes: nothing. Compile time grows with depth, since the network is unrolled.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import Dense, measure
+    >>> measure.plain_grads(jax.random.key(0), Dense("tanh"), depth=3, width=8).log_grad.shape
+    (3,)
+    """
+    expect_count("plain_grads", depth=depth)
+    expect_count("plain_grads", width=width)
+    with jax.enable_x64(dtype == "float64"):
+        module, variables = draw_network(key, net, depth=depth, width=width, dtype=dtype)
+        x_0, cotangent = draw_input(key, width, dtype), draw_cotangent(key, width, dtype)
+
+        def energy(offsets: Array, variables: Any) -> Array:
+            return jnp.vdot(cotangent, module.apply(variables, x_0, offsets))
+
+        by_h, by_w = jax.jit(jax.grad(energy, argnums=(0, 1)))(jnp.zeros((depth, width), dtype), variables)
+        kernels = [by_w["params"][f"layer_{index + 1}"]["Dense_0"]["kernel"] for index in range(depth)]
+        logs = [np.array([float(log_norm(value)[0]) for value in values]) for values in (by_h, kernels)]
+    return PlainLogs(*logs)
+
+
+@functools.partial(jax.jit, static_argnames=("depth", "width", "num_nets", "dtype", "squared_loss"))
+def _peaks(
+    key: Array, net: Ensemble, depth: int, width: int, num_nets: int, dtype: str, squared_loss: bool
+) -> tuple[Array, Array]:
+    """Largest |entry| of h_l and of dE/dh_l in plain arithmetic, each of shape (num_nets, depth)."""
+    layer = Layer(net, width, dtype)
+
+    def one(index: Array) -> tuple[Array, Array]:
+        own = jax.random.fold_in(key, index)
+
+        def affine(number: Any, x: Array) -> Array:
+            return layer.apply(draw_layer(own, net, number, width, dtype), x)
+
+        @jax.checkpoint
+        def link(h: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
+            number, offset = inputs
+            h = affine(number, net.activation.phi(h).astype(dtype)) + offset
+            return h, h
+
+        def top(offsets: Array) -> tuple[Array, Array]:
+            h = affine(1, draw_input(own, width, dtype)) + offsets[0]
+            last, rest = lax.scan(link, h, (jnp.arange(2, depth + 1), offsets[1:]))
+            return last, jnp.concatenate([h[None], rest])
+
+        last, pull, states = jax.vjp(top, jnp.zeros((depth, width), dtype), has_aux=True)
+        (grads,) = pull(last if squared_loss else draw_cotangent(own, width, dtype))
+        return tuple(jnp.max(jnp.abs(values), axis=1).astype(jnp.promote_types(dtype, jnp.float32)) for values in (states, grads))
+
+    return lax.map(one, jnp.arange(num_nets), batch_size=min(4, num_nets))
+
+
+def flushes_subnormals(dtype: str) -> bool:
+    """Tell whether compiled arithmetic on this device flushes subnormal numbers of a format to zero.
+
+    Parameters
+    ----------
+    dtype
+        ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``.
+
+    Returns
+    -------
+    bool
+        True if half of the smallest normal number comes out as zero.
+
+    Raises
+    ------
+    ValueError
+        If the format is unknown.
+
+    Examples
+    --------
+    >>> from vgtheory import measure
+    >>> isinstance(measure.flushes_subnormals("float32"), bool)
+    True
+    """
+    expect_one_of(FORMATS, "flushes_subnormals", dtype=dtype)
+    with jax.enable_x64(dtype == "float64"):
+        halved = jax.jit(lambda tiny, half: tiny * half)(jnp.asarray(jnp.finfo(dtype).tiny), jnp.asarray(0.5, dtype))
+        return bool(np.asarray(halved).astype(float) == 0)
+
+
+def _first_lost(peaks: np.ndarray) -> np.ndarray:
+    """Index of the first entry along the last axis that is zero, infinite or NaN; inf if none is."""
+    lost = (peaks == 0) | ~np.isfinite(peaks)
+    return np.where(lost.any(axis=1), lost.argmax(axis=1).astype(float), np.inf)
+
+
+def pass_limit(
+    key: Array, net: Ensemble, dtype: str, *, depth: int, width: int, num_nets: int, squared_loss: bool = False
+) -> PassLimits:
+    r"""First layers at which the forward and the backward pass of plain networks under- or overflow.
+
+    Parameters
+    ----------
+    key
+        A JAX key.
+    net
+        The ensemble.
+    dtype
+        ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``: of weights, activations and gradients.
+    depth, width, num_nets
+        Numbers of layers, units and networks.
+    squared_loss
+        Whether the top cotangent is ``h_depth`` itself (``E = |h|^2 / 2``) rather than standard normal.
+
+    Returns
+    -------
+    PassLimits
+        ``forward``: the layer, from 1 at the input, at which all entries are zero or one is not finite; ``backward``: how
+        many layers the gradient has come down from the top when that happens to it. One entry per network.
+
+    Raises
+    ------
+    ValueError
+        If the format is unknown or a count is no positive integer.
+
+    Notes
+    -----
+    Accuracy: exact for the networks drawn, on this hardware. Whether subnormal numbers are kept or flushed to zero is the
+    hardware's choice: XLA on a CPU flushes those of float32 and bfloat16.
+    Assumes: nothing. A backward pass through a forward pass that has overflowed is reported as it comes out.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import Dense, measure
+    >>> limits = measure.pass_limit(jax.random.key(0), Dense("linear", 4.0), "float16", depth=20, width=64, num_nets=2)
+    >>> bool((limits.forward < 10).all())
+    True
+    """
+    expect_one_of(FORMATS, "pass_limit", dtype=dtype)
+    for name, count in {"depth": depth, "width": width, "num_nets": num_nets}.items():
+        expect_count("pass_limit", **{name: count})
+    with jax.enable_x64(dtype == "float64"):
+        forward, backward = (np.asarray(p) for p in _peaks(key, net, depth, width, num_nets, dtype, squared_loss))
+    return PassLimits(_first_lost(forward) + 1, _first_lost(backward[:, ::-1]))
