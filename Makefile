@@ -36,7 +36,7 @@ test: $(STAMP) ## Run the tests, all but the slow ones and those for an accelera
 smoke: $(STAMP) ## Run every experiment, figure and the report in small, into build/smoke
 	@$(RUN) -m experiments all --smoke --out build/smoke/results
 	@$(RUN) -m figures --results build/smoke/results --out build/smoke/figures
-	@$(RUN) -m experiments report --results build/smoke/results --figures build/smoke/figures --out build/smoke/report
+	@$(RUN) -m experiments report --results build/smoke/results --figures build/smoke/figures --out build/smoke/report --paper build/smoke/paper
 
 reproduce: $(STAMP) ## Run every experiment in full, then the figures and the report from it
 	@$(RUN) -m experiments all --out build/results
@@ -45,6 +45,7 @@ reproduce: $(STAMP) ## Run every experiment in full, then the figures and the re
 
 figures: $(STAMP) ## Draw the figures and the report from the committed results
 	@$(RUN) -m figures
+	@mkdir -p docs && cp figures/out/hero.png docs/hero.png
 	@$(RUN) -m experiments report
 
 paper: paper-tools figures ## Build paper/build/main.pdf (needs LaTeX)

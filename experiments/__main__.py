@@ -28,7 +28,9 @@ def _configured(name: str, smoke: bool, rest: list[str]) -> Any:
     import tyro
 
     script = corridor.module(name)
-    return tyro.cli(script.Config, default=script.SMOKE if smoke else script.Config(), args=rest, prog=f"experiments {name}")
+    return tyro.cli(
+        script.Config, default=script.SMOKE if smoke else script.Config(), args=rest, prog=f"experiments {name}"
+    )
 
 
 def _sweep(name: str, config: Any, results: Path) -> None:

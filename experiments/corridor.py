@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "experiments" / "results"
 FORMAT = 1
-EXPERIMENTS = ("deep_linear", "sigmoid_bound", "linear_recurrence", "scalar_chain", "overflow", "rates")
+EXPERIMENTS = ("deep_linear", "sigmoid_bound", "linear_recurrence", "scalar_chain", "overflow", "orthogonal", "rates")
 """In the order in which they run; each is a module of this package."""
 _RECORD = b"vgtheory"
 
@@ -144,24 +144,32 @@ def load_cell(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     return table.replace_schema_metadata(None).to_pandas(), facts
 
 
+def finished(name: str, results: Path = RESULTS) -> list[Path]:
+    """Files of the reported configuration, or else of the small one: all of its cells, and no others that lie beside them."""
+    script = module(name)
+    for config in (script.Config(), script.SMOKE):
+        paths = [path_of(name, cell, Path(results)) for cell in cells(config)]
+        if all(path.exists() for path in paths):
+            return paths
+    message = (
+        f"load: expected every cell of {name}'s Config or SMOKE, got some missing in {str(Path(results) / name)!r}."
+    )
+    raise ResultError(f"{message} Run `python -m experiments {name} --out {results}`.")
+
+
 def load(name: str, results: Path = RESULTS) -> pd.DataFrame:
-    """Every finished cell of an experiment as one tidy table, its configuration's axes as columns beside its arrays."""
+    """The reported cells of an experiment as one tidy table, the configuration's axes as columns beside the arrays."""
     frames = []
-    for path in sorted((Path(results) / name).glob("[!.]*.parquet")):
+    for path in finished(name, results):
         frame, facts = load_cell(path)
-        for axis, value in facts["config"].items():
-            single = value[0] if isinstance(value, list) else value
-            frame[axis] = single
-        frames.append(frame.assign(cell=path.stem))
-    if not frames:
-        message = f"load: expected finished cells, got none in {str(Path(results) / name)!r}."
-        raise ResultError(f"{message} Run `python -m experiments {name}` first.")
+        axes = {axis: value[0] if isinstance(value, list) else value for axis, value in facts["config"].items()}
+        frames.append(frame.assign(**axes, cell=path.stem))
     return pd.concat(frames, ignore_index=True)
 
 
 def records(name: str, results: Path = RESULTS) -> list[dict[str, Any]]:
-    """The record of every finished cell of an experiment."""
-    return [load_cell(path)[1] for path in sorted((Path(results) / name).glob("[!.]*.parquet"))]
+    """The records of the same cells."""
+    return [load_cell(path)[1] for path in finished(name, results)]
 
 
 def run_cell(name: str, cell: Any, results: Path) -> bool:

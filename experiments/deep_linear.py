@@ -30,7 +30,11 @@ SMOKE = Config(k=(0.9, 1.1), depth=200, width=16, num_nets=8)
 
 def run(config: Config) -> dict[str, Any]:
     (weights,), (k,) = config.weights, config.k
-    net = Recurrent("linear", matrix=k * np.eye(config.width)) if weights == "identity" else Dense("linear", k, 0.0, weights)
+    net = (
+        Recurrent("linear", matrix=k * np.eye(config.width))
+        if weights == "identity"
+        else Dense("linear", k, 0.0, weights)
+    )
     logs = measure.chain(key_of(config), net, depth=config.depth, width=config.width, num_nets=config.num_nets)
     layers = thinned(config.depth)
     if weights == "identity":

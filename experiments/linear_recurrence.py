@@ -69,7 +69,10 @@ def _linear(config: Config, matrix: np.ndarray) -> dict[str, Any]:
     times = np.unique(np.geomspace(1, config.steps, 24).round().astype(int))
     random = np.asarray(jax.random.normal(jax.random.fold_in(key_of(config), 1), (config.width,)), dtype=float)
     vectors = [*(_direction(config, index) for index in range(len(SHARES))), random]
-    predicted = [*(times * np.log(share * config.rho[0]) for share in SHARES), theory.log_power_norms(matrix, random, times)]
+    predicted = [
+        *(times * np.log(share * config.rho[0]) for share in SHARES),
+        theory.log_power_norms(matrix, random, times),
+    ]
     measured = [measure.log_power_norms(matrix, vector, times) for vector in vectors]
     last = Estimate(measured[-1].value[-1] / config.steps, measured[-1].err[-1] / config.steps)
     label = f"{config.system[0]}, rho={config.rho[0]:g}"
@@ -90,7 +93,9 @@ def _tanh_flat(config: Config, matrix: np.ndarray) -> dict[str, Any]:
     state = start * _basis(config)[:, 0] * config.width**0.5
     times = np.unique(np.geomspace(1, config.steps, 24).round().astype(int))
     scalar = theory.log_scalar_steps(config.rho[0], "tanh", start, steps=config.steps)
-    steps = [measure.gradient_steps(net, state, _direction(config, index), config.steps) for index in range(len(SHARES))]
+    steps = [
+        measure.gradient_steps(net, state, _direction(config, index), config.steps) for index in range(len(SHARES))
+    ]
     measured = [np.cumsum(each)[times - 1] for each in steps]
     predicted = [scalar[times - 1] + times * np.log(share) for share in SHARES]
     rate = Estimate(measured[0][-1] / config.steps, EPS)
@@ -100,7 +105,9 @@ def _tanh_flat(config: Config, matrix: np.ndarray) -> dict[str, Any]:
         "log_grad": np.concatenate(predicted),
         "log_grad_hat": np.concatenate(measured),
         "log_grad_hat_err": np.tile(EPS * times, len(SHARES)),
-        **comparison(f"tanh flat, rho={config.rho[0]:g}", "tanh recurrence", rate, predicted[0][-1] / config.steps, EPS),
+        **comparison(
+            f"tanh flat, rho={config.rho[0]:g}", "tanh recurrence", rate, predicted[0][-1] / config.steps, EPS
+        ),
     }
 
 
@@ -109,7 +116,13 @@ def _tanh_symmetric(config: Config, matrix: np.ndarray) -> dict[str, Any]:
     net, key = Recurrent("tanh", matrix=matrix), jax.random.fold_in(key_of(config), 2)
     state = np.asarray(jax.random.normal(key, (config.width,)), dtype=float)
     measured = measure.log_rate(jax.random.fold_in(key, 3), net, state, steps=8 * config.steps)
-    row = {"share": np.nan, "step": 8 * config.steps, "log_grad": np.nan, "log_grad_hat": np.nan, "log_grad_hat_err": np.nan}
+    row = {
+        "share": np.nan,
+        "step": 8 * config.steps,
+        "log_grad": np.nan,
+        "log_grad_hat": np.nan,
+        "log_grad_hat_err": np.nan,
+    }
     label = f"tanh symmetric, rho={config.rho[0]:g}"
     critical = config.rho[0] == 1.0
     predicted = 0.0 if critical else theory.log_rate(net, state)

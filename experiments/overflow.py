@@ -14,6 +14,8 @@ from experiments.corridor import Findings
 from experiments.summary import comparison, key_of
 from vgtheory import Dense, Estimate, measure, theory
 
+MEDIAN = (np.pi / 2) ** 0.5
+"""Standard error of a median over that of a mean, for normal scatter."""
 NETS = {
     "linear, sigma_w=1.5": Dense("linear", 1.5),
     "relu, sigma_w=2": Dense("relu", 2.0),
@@ -26,7 +28,6 @@ NETS = {
 class Config:
     net: tuple[str, ...] = tuple(NETS)
     dtype: tuple[str, ...] = ("float16", "bfloat16", "float32")
-    squared_loss: tuple[bool, ...] = (False, True)
     depth: int = 600
     width: int = 64
     num_nets: int = 24
@@ -42,43 +43,67 @@ def _backward_depth(forward: int | None, depth: int) -> int:
 
 
 def _scatter(net: Dense, layer: int | None, config: Config) -> float:
-    """Predicted spread, in layers, of the first lost layer: spread of the log-norm over its rate; at least one layer."""
+    """Predicted error of the median first lost layer: spread of the log-norm over its rate, and one layer of counting."""
     if layer is None:
         return 1.0
     law = theory.log_grad_layers(net, depth=layer + 2, width=config.width)
-    return max(1.0, float(law.std[0] / abs(law.mean[0] / (layer + 1))))
+    scatter = float(law.std[0] / abs(law.mean[0] / (layer + 1)))
+    return float(np.hypot(MEDIAN * scatter / config.num_nets**0.5, 1.0))
+
+
+def _median(layers: np.ndarray) -> Estimate:
+    """Median first lost layer, inf where most networks lose none, with its standard error."""
+    finite = layers[np.isfinite(layers)]
+    spread = float(finite.std(ddof=1)) if finite.size > 1 else float("inf")
+    return Estimate(float(np.median(layers)), MEDIAN * spread / layers.size**0.5)
 
 
 def run(config: Config) -> dict[str, Any]:
-    (name,), (dtype,), (squared,) = config.net, config.dtype, config.squared_loss
+    (name,), (dtype,) = config.net, config.dtype
     net, key, flush = NETS[name], key_of(config), measure.flushes_subnormals(dtype)
-    ask = {"width": config.width, "squared_loss": squared}
-    draw = {**ask, "num_nets": config.num_nets}
-    forward = theory.pass_limit(net, dtype, depth=config.depth, **ask, flush=flush).forward
+    draw = {"width": config.width, "num_nets": config.num_nets}
+    forward = theory.pass_limit(net, dtype, depth=config.depth, width=config.width, flush=flush).forward
     depth = _backward_depth(forward, config.depth)
-    backward = theory.pass_limit(net, dtype, depth=depth, **ask, flush=flush).backward
     forward_hat = measure.pass_limit(key, net, dtype, depth=config.depth, **draw).forward
-    backward_hat = measure.pass_limit(key, net, dtype, depth=depth, **draw).backward
-    first, passed = (backward, backward_hat) if backward is not None else (forward, forward_hat)
-    finite = passed[np.isfinite(passed)]
-    measured = Estimate(float(np.median(passed)), float(finite.std(ddof=1)) if finite.size > 1 else np.inf)
-    which = "backward" if backward is not None else "forward"
+    rows = [_backward(config, squared, depth, forward, forward_hat) for squared in (False, True)]
+    return {label: np.array([row[label] for row in rows]) for label in rows[0]}
+
+
+def _backward(
+    config: Config, squared: bool, depth: int, forward: int | None, forward_hat: np.ndarray
+) -> dict[str, Any]:
+    """One loss: where the backward pass of a network is lost whose forward pass is safe; else where the forward pass is."""
+    (name,), (dtype,) = config.net, config.dtype
+    net, flush = NETS[name], measure.flushes_subnormals(dtype)
+    ask = {"depth": depth, "width": config.width, "squared_loss": squared}
+    backward = theory.pass_limit(net, dtype, **ask, flush=flush).backward
+    backward_hat = measure.pass_limit(key_of(config), net, dtype, **ask, num_nets=config.num_nets).backward
+    which = "forward" if backward is None else "backward"
+    first, lost = (forward, forward_hat) if backward is None else (backward, backward_hat)
     label = f"{which} limit, {name}, {dtype}{', squared loss' if squared else ''}"
     return {
+        "squared_loss": squared,
         "net_depth": depth,
         "flush": flush,
         "forward": np.inf if forward is None else forward,
         "backward": np.inf if backward is None else backward,
-        "forward_hat": float(np.median(forward_hat)),
-        "backward_hat": float(np.median(backward_hat)),
-        "forward_lost": int(np.isfinite(forward_hat).sum()),
-        "backward_lost": int(np.isfinite(backward_hat).sum()),
-        **comparison(label, "number format", measured, np.inf if first is None else first, _scatter(net, first, config), "layers"),
+        "forward_hat": _median(forward_hat).value,
+        "forward_hat_err": _median(forward_hat).err,
+        "backward_hat": _median(backward_hat).value,
+        "backward_hat_err": _median(backward_hat).err,
+        **comparison(
+            label,
+            "number format",
+            _median(lost),
+            np.inf if first is None else first,
+            _scatter(net, first, config),
+            "layers",
+        ),
     }
 
 
 def findings(frame: pd.DataFrame) -> Findings:
-    cells = frame.set_index(["net", "dtype", "squared_loss"])
+    cells = frame.set_index(["net", "dtype", "squared_loss"]).sort_index()
     linear = cells.loc[("linear, sigma_w=1.5", "float16")]
     plain, squared = linear.loc[False], linear.loc[True]
     tanh = cells.loc[("tanh, sigma_w=3", "float16", False)]

@@ -61,6 +61,13 @@ def findings(frame: pd.DataFrame) -> Findings:
         f"not the 10^{decades['claim']} of the average weight: what counts is E ln|w|, not ln E|w|."
     ).replace("1,000", f"{int(frame.depth.max()):,}")
     numbers = {f"decades/{name}": value for name, value in decades.items()}
-    numbers |= {"spread": f"{spread:g}", "depth": f"{int(frame.depth.max()):,}", "num": f"{int(frame.num_nets.max()):,}"}
-    numbers |= {"decades/exact": f"{exact.typical_hat / np.log(10):.2f}", "factor/typical": f"{np.exp(row.predicted):.4f}"}
+    numbers |= {
+        "spread": f"{spread:g}",
+        "depth": f"{int(frame.depth.max()):,}",
+        "num": f"{int(frame.num_nets.max()):,}",
+    }
+    numbers |= {
+        "decades/exact": f"{exact.typical_hat / np.log(10):.2f}",
+        "factor/typical": f"{np.exp(row.predicted):.4f}",
+    }
     return Findings(verdict, numbers)

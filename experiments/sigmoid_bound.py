@@ -79,5 +79,3 @@ def findings(frame: pd.DataFrame) -> Findings:
         "decades/bound": f"{first.log_bound / np.log(10):.0f}",
     }
     return Findings(verdict, numbers)
-
-

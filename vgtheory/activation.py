@@ -46,12 +46,12 @@ class Activation:
     >>> from vgtheory import Activation, Dense, theory
     >>> cube = Activation("tanh_cubed", lambda h: jnp.tanh(h) ** 3)
     >>> round(float(theory.q_map(1.0, Dense(cube, sigma_w=1.0))), 4)
-    0.1633
+    0.1867
     """
 
     name: str
     phi: Pointwise
-    dphi: Pointwise | None = None
+    dphi: Pointwise = None  # type: ignore[assignment]  # filled in below
     kinks: tuple[float, ...] = ()
     sup_dphi: float | None = None
 

@@ -5,14 +5,8 @@ from vgtheory.measure.chain import ChainLogs, chain
 from vgtheory.measure.networks import Network, draw_network
 from vgtheory.measure.plain import PassLimits, PlainLogs, flushes_subnormals, pass_limit, plain_grads
 from vgtheory.measure.profiles import log_grad_layers, log_grad_weight_layers, log_q_layers
-from vgtheory.measure.recurrent import (
-    gradient_steps,
-    log_mean_scalar_chain,
-    log_power_norms,
-    log_rate,
-    log_scalar_chain,
-    log_scalar_steps,
-)
+from vgtheory.measure.recurrent import gradient_steps, log_power_norms, log_rate
+from vgtheory.measure.scalar import log_mean_scalar_chain, log_scalar_chain, log_scalar_steps
 from vgtheory.measure.tap import log_norm, tap
 
 __all__ = [

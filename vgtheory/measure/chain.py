@@ -100,8 +100,8 @@ def walk(
     def affine(index: Any, x: Array, log_scale: Array, slot: Array) -> tuple[Array, Array]:
         params = params_of(index)
         dense = params["params"]["Dense_0"]
-        bias = (dense["bias"] * jnp.exp(-log_scale)).astype(dtype)
-        h = layer.apply({"params": {"Dense_0": {"kernel": dense["kernel"], "bias": bias}}}, x)
+        bias = (dense["bias"] * jnp.exp(jnp.minimum(-log_scale, _LOG_EDGE))).astype(dtype)
+        h: Any = layer.apply({"params": {"Dense_0": {"kernel": dense["kernel"], "bias": bias}}}, x)
         if not scalable:
             return tap(h, slot), jnp.zeros_like(log_scale)
         log_size, _ = log_norm(lax.stop_gradient(h))
@@ -125,7 +125,8 @@ def walk(
         indices = jnp.arange(2, depth + 1)
         (h, _), logs = lax.scan(link, (h, log_scale), (indices, slots[1:]))
         head = (first, jnp.zeros_like(log_scale), log_norm(x_0)[0])
-        return jnp.vdot(cotangent, h), tuple(jnp.concatenate([a[None], b]) for a, b in zip(head, logs, strict=True))
+        log_rms, shrunk, log_input = (jnp.concatenate([a[None], b]) for a, b in zip(head, logs, strict=True))
+        return jnp.vdot(cotangent, h), (log_rms, shrunk, log_input)
 
     slots = jnp.zeros(depth, jnp.promote_types(dtype, jnp.float32))
     increments, (log_rms, shrunk, log_input) = jax.grad(energy, has_aux=True)(slots)
@@ -139,10 +140,11 @@ def _walks(key: Array, net: Ensemble, depth: int, width: int, num_nets: int, dty
 
     def one(index: Array) -> _Walk:
         own = jax.random.fold_in(key, index)
-        params_of = functools.partial(draw_layer, own, net, width=width, dtype=dtype)
-        if hasattr(net, "matrix"):
-            tied = params_of(1)
-            params_of = lambda _: tied  # noqa: E731
+        tied = draw_layer(own, net, 1, width, dtype) if hasattr(net, "matrix") else None
+
+        def params_of(layer: Any) -> Any:
+            return draw_layer(own, net, layer, width, dtype) if tied is None else tied
+
         x_0, cotangent = draw_input(own, width, dtype), draw_cotangent(own, width, dtype)
         return walk(params_of, net, x_0, cotangent, depth, scalable)
 
@@ -212,7 +214,7 @@ def chain(key: Array, net: Ensemble, *, depth: int, width: int, num_nets: int, d
     -------
     ChainLogs
         Three arrays of shape ``(num_nets, depth)``; -inf where a norm is exactly zero (a dead ReLU layer), NaN or inf
-        where the network's own arithmetic is (an activation that overflows).
+        where the network's own arithmetic is (an activation that overflows) or where the top's weight gradient is zero.
 
     Raises
     ------
@@ -241,4 +243,5 @@ def chain(key: Array, net: Ensemble, *, depth: int, width: int, num_nets: int, d
         walked = _walks(key, net, depth, width, num_nets, dtype, is_scalable(net.activation))
         log_rms, log_input, slots = (np.asarray(leaf, dtype=np.float64) for leaf in walked)
     log_grad = from_top(slots)
-    return ChainLogs(2 * log_rms, log_grad, log_grad + log_input - log_input[:, -1:])
+    with np.errstate(invalid="ignore"):
+        return ChainLogs(2 * log_rms, log_grad, log_grad + log_input - log_input[:, -1:])

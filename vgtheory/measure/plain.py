@@ -73,7 +73,8 @@ def plain_grads(key: Array, net: Ensemble, *, depth: int, width: int, dtype: str
         x_0, cotangent = draw_input(key, width, dtype), draw_cotangent(key, width, dtype)
 
         def energy(offsets: Array, variables: Any) -> Array:
-            return jnp.vdot(cotangent, module.apply(variables, x_0, offsets))
+            h: Any = module.apply(variables, x_0, offsets)
+            return jnp.vdot(cotangent, h)
 
         by_h, by_w = jax.jit(jax.grad(energy, argnums=(0, 1)))(jnp.zeros((depth, width), dtype), variables)
         kernels = [by_w["params"][f"layer_{index + 1}"]["Dense_0"]["kernel"] for index in range(depth)]
@@ -81,9 +82,9 @@ def plain_grads(key: Array, net: Ensemble, *, depth: int, width: int, dtype: str
     return PlainLogs(*logs)
 
 
-@functools.partial(jax.jit, static_argnames=("depth", "width", "num_nets", "dtype", "squared_loss"))
+@functools.partial(jax.jit, static_argnames=("depth", "width", "num_nets", "dtype"))
 def _peaks(
-    key: Array, net: Ensemble, depth: int, width: int, num_nets: int, dtype: str, squared_loss: bool
+    key: Array, net: Ensemble, depth: int, width: int, num_nets: int, dtype: str, squared_loss: Array
 ) -> tuple[Array, Array]:
     """Largest |entry| of h_l and of dE/dh_l in plain arithmetic, each of shape (num_nets, depth)."""
     layer = Layer(net, width, dtype)
@@ -92,7 +93,8 @@ def _peaks(
         own = jax.random.fold_in(key, index)
 
         def affine(number: Any, x: Array) -> Array:
-            return layer.apply(draw_layer(own, net, number, width, dtype), x)
+            h: Any = layer.apply(draw_layer(own, net, number, width, dtype), x)
+            return h
 
         @jax.checkpoint
         def link(h: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -106,8 +108,10 @@ def _peaks(
             return last, jnp.concatenate([h[None], rest])
 
         last, pull, states = jax.vjp(top, jnp.zeros((depth, width), dtype), has_aux=True)
-        (grads,) = pull(last if squared_loss else draw_cotangent(own, width, dtype))
-        return tuple(jnp.max(jnp.abs(values), axis=1).astype(jnp.promote_types(dtype, jnp.float32)) for values in (states, grads))
+        (grads,) = pull(jnp.where(squared_loss, last, draw_cotangent(own, width, dtype)))
+        wide = jnp.promote_types(dtype, jnp.float32)
+        peak_h, peak_grad = (jnp.max(jnp.abs(values), axis=1).astype(wide) for values in (states, grads))
+        return peak_h, peak_grad
 
     return lax.map(one, jnp.arange(num_nets), batch_size=min(4, num_nets))
 
@@ -195,5 +199,6 @@ def pass_limit(
     for name, count in {"depth": depth, "width": width, "num_nets": num_nets}.items():
         expect_count("pass_limit", **{name: count})
     with jax.enable_x64(dtype == "float64"):
-        forward, backward = (np.asarray(p) for p in _peaks(key, net, depth, width, num_nets, dtype, squared_loss))
+        peaks = _peaks(key, net, depth, width, num_nets, dtype, jnp.asarray(squared_loss))
+        forward, backward = (np.asarray(peak) for peak in peaks)
     return PassLimits(_first_lost(forward) + 1, _first_lost(backward[:, ::-1]))

@@ -1,4 +1,4 @@
-"""Measured twins of ``theory.recurrent``: one matrix to the power t, and the scalar chain, by automatic differentiation."""
+"""Measured twins of ``theory.recurrent``: one matrix to the power t, by automatic differentiation."""
 
 import functools
 from collections.abc import Callable
@@ -9,19 +9,27 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from vgtheory.activation import as_activation
-from vgtheory.ensemble import Dense, Recurrent, check_matrix
+from vgtheory.ensemble import Recurrent, check_matrix
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect, expect_not_negative
+from vgtheory.expect import expect
 from vgtheory.measure.chain import check_run, is_scalable, walk
 from vgtheory.measure.networks import draw_layer
-from vgtheory.measure.profiles import averaged
 
 _NUM_BLOCKS = 8
 
 
-def _from_state(params_of: Callable[[Any], Any], width: int, dtype: str) -> Callable[[Any], Any]:
-    """Let a walk's first link be the identity, so that its h_1 is the given state and link t + 1 is step t."""
+def from_state(params_of: Callable[[Any], Any], width: int, dtype: str) -> Callable[[Any], Any]:
+    """Let a walk's first link be the identity, so that its h_1 is the given state and link t + 1 is step t.
+
+    Parameters
+    ----------
+    params_of
+        Maps a later link's (traced) index to Flax variables of ``Layer``.
+    width
+        Number of units.
+    dtype
+        Of the identity.
+    """
     identity = {"params": {"Dense_0": {"kernel": jnp.eye(width, dtype=dtype), "bias": jnp.zeros(width, dtype)}}}
     return lambda index: identity if isinstance(index, int) else params_of(index)
 
@@ -30,13 +38,11 @@ def _from_state(params_of: Callable[[Any], Any], width: int, dtype: str) -> Call
 def _increments(net: Recurrent, state: Array, cotangent: Array, steps: int, scalable: bool, dtype: str) -> Array:
     """Log-factors of the gradient per step, first step first: |dE/dh_t| / |dE/dh_{t+1}| for t = 0 ... steps - 1."""
     params = draw_layer(jax.random.key(0), net, 1, state.shape[0], dtype)
-    params_of = _from_state(lambda _: params, state.shape[0], dtype)
+    params_of = from_state(lambda _: params, state.shape[0], dtype)
     return walk(params_of, net, state, cotangent, steps + 1, scalable).slots[:-1]
 
 
-def gradient_steps(
-    net: Recurrent, state: Any, cotangent: Any, steps: int, dtype: str = "float32"
-) -> np.ndarray:
+def gradient_steps(net: Recurrent, state: Any, cotangent: Any, steps: int, dtype: str = "float32") -> np.ndarray:
     """Log-factors of the gradient per step along one given recurrence, by automatic differentiation.
 
     Parameters
@@ -56,6 +62,14 @@ def gradient_steps(
     -------
     numpy.ndarray
         Natural log of ``|dE/dh_t| / |dE/dh_{t+1}|`` at index t = 0 ... steps - 1 (``h_0`` is ``state``), float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import Recurrent, measure
+    >>> net = Recurrent("linear", matrix=0.5 * np.eye(2))
+    >>> (measure.gradient_steps(net, np.ones(2), np.ones(2), 3) / np.log(2)).round(4).tolist()
+    [-1.0, -1.0, -1.0]
     """
     with jax.enable_x64(dtype == "float64"):
         given = Recurrent(net.activation, matrix=jnp.asarray(net.matrix, dtype))
@@ -116,9 +130,7 @@ def log_power_norms(matrix: Any, vector: Any, steps: Any, dtype: str = "float32"
     return Estimate(powers[counts], 2 * float(jnp.finfo(dtype).eps) * counts)
 
 
-def log_rate(
-    key: Array, net: Recurrent, state: Any, *, steps: int = 4000, dtype: str = "float32"
-) -> Estimate:
+def log_rate(key: Array, net: Recurrent, state: Any, *, steps: int = 4000, dtype: str = "float32") -> Estimate:
     r"""Log-factor per step by which the gradient changes once an undriven recurrence has settled.
 
     The gradient of a random cotangent at the last step is followed back; the rate is the mean increment over the middle
@@ -169,160 +181,3 @@ def log_rate(
     middle = gradient_steps(net, start, cotangent, steps, dtype)[steps // 4 : steps // 4 + 8 * (steps // 16)]
     blocks = middle.reshape(_NUM_BLOCKS, -1).mean(axis=1)
     return Estimate(blocks.mean(), np.hypot(blocks.std(ddof=1) / _NUM_BLOCKS**0.5, 2 * float(jnp.finfo(dtype).eps)))
-
-
-def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int, dtype: str = "float32") -> Estimate:
-    r"""Log-gradient along a one-dimensional recurrence, by automatic differentiation.
-
-    .. math:: \ln \left|\frac{\partial h_t}{\partial h_0}\right|, \qquad h_{s+1} = w\,\phi(h_s)
-
-    Parameters
-    ----------
-    w
-        Weight, any sign.
-    activation
-        A name, an ``Activation``, or an elementwise JAX function.
-    h_0
-        Initial state.
-    steps
-        Number of steps, >= 1.
-    dtype
-        ``"float32"`` or ``"float64"``.
-
-    Returns
-    -------
-    Estimate
-        Natural log at t = 1 ... steps, shape ``(steps,)``; ``err`` is two roundings of ``dtype`` per step.
-
-    Raises
-    ------
-    ValueError
-        If ``steps`` is no positive integer or a name is unknown.
-
-    Notes
-    -----
-    Accuracy: ``err``; more where the map itself amplifies rounding (a chaotic one).
-    Assumes: nothing.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from vgtheory import measure
-    >>> np.exp(measure.log_scalar_steps(0.5, "linear", 1.0, steps=3).value).round(6).tolist()
-    [0.5, 0.25, 0.125]
-    """
-    check_run("log_scalar_steps", dtype, steps=steps)
-    net = Recurrent(as_activation(activation), matrix=np.array([[float(w)]]))
-    factors = gradient_steps(net, np.array([float(h_0)]), np.ones(1), steps, dtype)
-    return Estimate(np.cumsum(factors), 2 * float(jnp.finfo(dtype).eps) * np.arange(1, steps + 1))
-
-
-@functools.partial(jax.jit, static_argnames=("depth", "num_nets"))
-def _scalar_logs(key: Array, mean: Array, std: Array, depth: int, num_nets: int) -> Array:
-    """Log-factors of num_nets chains of independent normal weights, shape (num_nets, depth)."""
-
-    def one(index: Array) -> Array:
-        weights = mean + std * jax.random.normal(jax.random.fold_in(key, index), (depth,), jnp.float32)
-
-        def params_of(layer: Any) -> Any:
-            return {"params": {"Dense_0": {"kernel": weights[layer - 2].reshape(1, 1), "bias": jnp.zeros(1)}}}
-
-        one = jnp.ones(1, jnp.float32)
-        walked = walk(_from_state(params_of, 1, "float32"), Dense("linear"), one, one, depth + 1, True)
-        return walked.slots[:-1]
-
-    return jax.vmap(one)(jnp.arange(num_nets))
-
-
-def _scalar_samples(where: str, key: Array, mean: float, std: float, depth: int, num_nets: int) -> np.ndarray:
-    """Log |w_1 ... w_depth| of each chain, shape (num_nets,)."""
-    check_run(where, "float32", depth=depth, num_nets=num_nets)
-    expect(bool(np.isfinite(mean)), where, "a finite mean", mean=mean)
-    expect_not_negative(where, std=std)
-    return np.asarray(_scalar_logs(key, jnp.float32(mean), jnp.float32(std), depth, num_nets), dtype=float).sum(axis=1)
-
-
-def log_scalar_chain(key: Array, mean: float, std: float, depth: int, *, num_nets: int) -> Estimate:
-    r"""Log of a product of independent normal weights, averaged over chains: what a typical chain does.
-
-    .. math:: \ln |w_1 \cdots w_n|, \qquad w_i \sim N(m, s^2)
-
-    Parameters
-    ----------
-    key
-        A JAX key.
-    mean, std
-        Mean m and standard deviation s >= 0 of each weight.
-    depth
-        Number of weights n, >= 1.
-    num_nets
-        Number of chains, >= 1.
-
-    Returns
-    -------
-    Estimate
-        Mean over chains of the natural log; ``err`` is one standard error.
-
-    Raises
-    ------
-    ValueError
-        If a count is no positive integer, or ``std`` is negative.
-
-    Notes
-    -----
-    Accuracy: ``err``; weights are rounded to float32.
-    Assumes: nothing.
-
-    Examples
-    --------
-    >>> import jax
-    >>> from vgtheory import measure
-    >>> round(float(measure.log_scalar_chain(jax.random.key(0), 0.98, 0.0, 100, num_nets=2).value), 3)
-    -2.02
-    """
-    return averaged(_scalar_samples("log_scalar_chain", key, mean, std, depth, num_nets), depth, "float32")
-
-
-def log_mean_scalar_chain(key: Array, mean: float, std: float, depth: int, *, num_nets: int) -> Estimate:
-    r"""Log of the mean size of a product of independent normal weights: what the average over chains does.
-
-    .. math:: \ln E|w_1 \cdots w_n|
-
-    Parameters
-    ----------
-    key
-        A JAX key.
-    mean, std
-        Mean m and standard deviation s >= 0 of each weight.
-    depth
-        Number of weights n, >= 1.
-    num_nets
-        Number of chains, >= 1.
-
-    Returns
-    -------
-    Estimate
-        Natural log of the mean over chains of the product's size; ``err`` is one standard error to first order.
-
-    Raises
-    ------
-    ValueError
-        If a count is no positive integer, or ``std`` is negative.
-
-    Notes
-    -----
-    Accuracy: ``err``, as long as the mean is not carried by chains too rare to be among ``num_nets``: the spread of the log
-    must stay well below ``sqrt(2 ln(num_nets))``; beyond that the estimate is too small and does not know it.
-    Assumes: nothing.
-
-    Examples
-    --------
-    >>> import jax
-    >>> from vgtheory import measure
-    >>> round(float(measure.log_mean_scalar_chain(jax.random.key(0), 2.0, 0.0, 10, num_nets=2).value), 3)
-    6.931
-    """
-    logs = _scalar_samples("log_mean_scalar_chain", key, mean, std, depth, num_nets)
-    sizes = np.exp(logs - logs.max())
-    mean_size = averaged(sizes, depth, "float32")
-    return Estimate(np.log(mean_size.value) + logs.max(), mean_size.err / mean_size.value)

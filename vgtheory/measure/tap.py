@@ -33,11 +33,12 @@ def log_norm(values: Array) -> tuple[Array, Array]:
     """
     wide = values.astype(jnp.promote_types(values.dtype, jnp.float32))
     peak = jnp.max(jnp.abs(wide))
-    safe = jnp.where(peak > 0, peak, 1.0)
-    scaled = wide / safe
+    # Twice by the root: the reciprocal of a number near the format's largest would be subnormal, and flushed to zero.
+    root = 1 / jnp.sqrt(jnp.where(peak > 0, peak, 1.0))
+    scaled = wide * root * root
     size = jnp.sqrt(jnp.sum(scaled**2))
     unit = (scaled / jnp.where(size > 0, size, 1.0)).astype(values.dtype)
-    return jnp.where(peak > 0, jnp.log(safe) + jnp.log(size), jnp.where(jnp.isnan(peak), jnp.nan, -jnp.inf)), unit
+    return jnp.where(peak > 0, jnp.log(size) - 2 * jnp.log(root), jnp.where(jnp.isnan(peak), jnp.nan, -jnp.inf)), unit
 
 
 @functools.partial(jax.custom_vjp)

@@ -1,8 +1,11 @@
 """Depths at which a number format gives out, and depths at which a network's forward or backward pass does."""
 
+import functools
+from decimal import ROUND_CEILING, Decimal, localcontext
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -13,11 +16,11 @@ from vgtheory.activation import Activation
 from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect, expect_count, expect_one_of
 from vgtheory.theory import gaussian
-from vgtheory.theory.precision import in_float64
+from vgtheory.theory.precision import floats, in_float64
 from vgtheory.theory.profiles import log_grad_layers, log_q_layers
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
-_NEAR = 1e-9
+_DIGITS, _NEAR = 60, Decimal("1e-30")
 
 
 class DepthLimit(NamedTuple):
@@ -65,18 +68,17 @@ def _first_depth(factor: Fraction, bound: Fraction, above: bool) -> int | None:
         return None if above else 1
     if (factor > 1) != above or factor == 1:
         return None
-    crossing = _log(bound) / _log(factor)
-    guess = max(1, int(np.floor(crossing)))
-    near = abs(crossing - round(crossing)) < _NEAR * max(1.0, crossing)
-    if not near:
-        return max(1, int(np.ceil(crossing)))
-    candidates = range(max(1, guess - 1), guess + 3)
-    return next(depth for depth in candidates if _power_beyond(factor, depth, bound, above))
+    with localcontext(prec=_DIGITS):
+        crossing = _log(bound) / _log(factor)
+        depth = int(crossing.to_integral_value())
+        if abs(crossing - depth) > _NEAR:
+            return int(crossing.to_integral_value(ROUND_CEILING))
+    return depth if _power_beyond(factor, depth, bound, above) else depth + 1
 
 
-def _log(value: Fraction) -> float:
-    """Natural log of a positive fraction, accurate near 1."""
-    return float(np.log1p(float(value - 1))) if abs(value - 1) < Fraction(1, 2) else float(np.log(float(value)))
+def _log(value: Fraction) -> Decimal:
+    """Natural log of a positive fraction to the context's precision, near 1 too."""
+    return (Decimal(value.numerator) / Decimal(value.denominator)).ln()
 
 
 def depth_limit(factor: float, dtype: str) -> DepthLimit:
@@ -105,7 +107,8 @@ def depth_limit(factor: float, dtype: str) -> DepthLimit:
 
     Notes
     -----
-    Accuracy: exact: where the crossing is within 1e-9 of an integer it is settled in rational arithmetic.
+    Accuracy: exact: the crossing is found to 60 digits, and settled in rational arithmetic where it is within 1e-30 of an
+    integer (powers of two).
     Assumes: the exact power, compared once. A chain that rounds at every step is another question: with gradual
     underflow and a factor above 1/2 it sticks at a few smallest subnormals and never reaches 0.
 
@@ -136,12 +139,17 @@ class PassLimit(NamedTuple):
     backward: int | None
 
 
+@functools.partial(jax.jit, static_argnames=("activation", "width"))
+def _log_peaks(log_q: Any, activation: Activation, width: int) -> Any:
+    """``_log_peak`` at every layer."""
+    return lax.map(lambda each: _log_peak(each, activation, width), log_q)
+
+
 def _log_peak(log_q: Any, activation: Activation, width: int) -> Any:
     """Log of the median largest of width entries |phi'(h) u|, u standard normal."""
     edge = 0.45 * float(np.log(np.finfo(float).tiny))
     q = jnp.exp(jnp.clip(log_q, edge, -edge))
     dphi = activation.dphi
-    assert dphi is not None
     tail = -np.expm1(np.log(0.5) / width)
 
     def excess(log_x: Any) -> Any:
@@ -151,7 +159,7 @@ def _log_peak(log_q: Any, activation: Activation, width: int) -> Any:
 
         return gaussian.mean(beyond, q, activation.kinks) - tail
 
-    def halve(_: int, bracket: tuple[Any, Any]) -> tuple[Any, Any]:
+    def halve(_: Any, bracket: tuple[Any, Any]) -> tuple[Any, Any]:
         low, high = bracket
         middle = (low + high) / 2
         above = excess(middle) > 0
@@ -175,11 +183,10 @@ def _peaks(net: Ensemble, depth: int, width: int, squared_loss: bool) -> _Peaks:
     log_g = log_grad_layers.__wrapped__(net, depth=depth, width=width).mean  # type: ignore[attr-defined]
     top = log_q[-1:] / 2 if squared_loss else jnp.zeros_like(log_q[:1])
     gaussian_peak = np.log(np.sqrt(2) * erfinv(0.5 ** (1 / width)))
-    log_rms = jnp.log(jnp.asarray(net.sigma_w, float)) + log_g[1:] + top
-    sloped = lax.map(lambda each: _log_peak(each, net.activation, width), log_q[:-1])
-    product, grad = (
-        jnp.concatenate([log_rms + peak, top + gaussian_peak]) for peak in (gaussian_peak, sloped)
-    )
+    log_rms = jnp.log(*floats(net.sigma_w)) + log_g[1:] + top
+    padded = jnp.pad(log_q, (0, (1 << (depth - 1).bit_length()) - depth), mode="edge")
+    sloped = _log_peaks(padded, net.activation, width)[: depth - 1]
+    product, grad = (jnp.concatenate([log_rms + peak, top + gaussian_peak]) for peak in (gaussian_peak, sloped))
     return _Peaks(log_q / 2 + gaussian_peak, product, grad)
 
 

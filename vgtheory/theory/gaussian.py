@@ -70,7 +70,7 @@ def mean(integrand: Callable[[Array], Array], q: Array, kinks: tuple[float, ...]
     half = jnp.diff(breaks)[:, None] / 2
     nodes, rule = (jnp.asarray(each, q.dtype)[None, :] for each in (_NODES, _WEIGHTS))
     z = ((breaks[1:] + breaks[:-1])[:, None] / 2 + half * nodes).ravel()
-    weights = (half * rule).ravel() * jnp.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    weights = (half * rule).ravel() * jnp.exp(-(z**2) / 2) / float(np.sqrt(2 * np.pi))
     values = integrand(z)
     return jnp.sum(values * jnp.broadcast_to(weights, values.shape), axis=-1)
 
@@ -106,12 +106,12 @@ def moments(q: Array, activation: Activation) -> Moments:
 
     Notes
     -----
-    Accuracy: as ``mean``.
+    Accuracy: in float64 1e-13 times the mean of the integrand's size, for q as in ``mean`` (``f_f``, ``g_g`` and ``f_g`` of
+    ``sin``: q <= 50). Relative to themselves only ``f``, ``g`` and their products are as good: the others cancel.
     Assumes: Gaussian ``h``.
     """
     q = jnp.asarray(q)
     dphi = activation.dphi
-    assert dphi is not None
 
     def integrand(z: Array) -> Array:
         h = jnp.sqrt(q) * z

@@ -11,23 +11,26 @@ from vgtheory.activation import Activation
 from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect
 from vgtheory.theory import gaussian
-from vgtheory.theory.precision import dtype_of, in_float64
+from vgtheory.theory.precision import floats, in_float64
 
 _LN_Q_RANGE = 27.6
 _NUM_BRACKETS = 64
 _NUM_BISECTIONS = 60
+_NOISE = 50
+"""Roundings (machine epsilons) by which a growth or a slope may miss its exact value."""
 
 
 def need_sigma_w(where: str, net: Ensemble) -> None:
     """Raise unless the ensemble draws its weights at random."""
     drawn = getattr(net, "matrix", None) is None
-    expect(drawn, where, "an ensemble with sigma_w", "For a given matrix use log_power_norms or log_rate.", matrix="given")
+    expect(
+        drawn, where, "an ensemble with sigma_w", "For a given matrix use log_power_norms or log_rate.", matrix="given"
+    )
 
 
 def _mean_square(q: Array, activation: Activation, slope: bool) -> Array:
     """E[phi^2], or E[phi'^2], at one q."""
     function = activation.dphi if slope else activation.phi
-    assert function is not None
     return gaussian.mean(lambda z: function(jnp.sqrt(q) * z) ** 2, q, activation.kinks)
 
 
@@ -82,8 +85,8 @@ def q_map(q: Any, net: Ensemble) -> Any:
     """
     need_sigma_w("q_map", net)
     expect(isinstance(q, jax.Array) or bool(jnp.all(jnp.asarray(q) >= 0)), "q_map", "q >= 0", q=q)
-    q = jnp.asarray(q, dtype_of(q))
-    return _q_map(q, jnp.asarray(net.sigma_w), jnp.asarray(net.sigma_b), net.activation)
+    q, sigma_w, sigma_b = floats(q, net.sigma_w, net.sigma_b)
+    return _q_map(q, sigma_w, sigma_b, net.activation)
 
 
 @in_float64
@@ -104,7 +107,8 @@ def q_star(net: Ensemble) -> Any:
     -------
     array
         Mean square of ``h`` at depth; 0 if it shrinks without end, inf if it grows without end; broadcast shape of
-        ``sigma_w`` and ``sigma_b``. Differentiable (implicit function theorem) where it is finite and positive.
+        ``sigma_w`` and ``sigma_b``. Differentiable (implicit function theorem) where it is finite and positive; where the
+        map's slope is 1 there is no derivative, and it is taken as 0.
 
     Raises
     ------
@@ -127,10 +131,8 @@ def q_star(net: Ensemble) -> Any:
     0.960844
     """
     need_sigma_w("q_star", net)
-    sigma_w, sigma_b = jnp.broadcast_arrays(jnp.asarray(net.sigma_w), jnp.asarray(net.sigma_b))
-    dtype = dtype_of(sigma_w, sigma_b)
-    flat = [jnp.ravel(value).astype(dtype) for value in (sigma_w, sigma_b)]
-    return _q_stars(*flat, net.activation).reshape(sigma_w.shape)
+    sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
+    return _q_stars(sigma_w.ravel(), sigma_b.ravel(), net.activation).reshape(sigma_w.shape)
 
 
 @functools.partial(jax.jit, static_argnames=("activation",))
@@ -138,8 +140,8 @@ def _q_stars(sigma_w: Array, sigma_b: Array, activation: Activation) -> Array:
     """Fixed points for vectors of sigma_w and sigma_b: bracket, bisect, then one Newton step that carries the derivative."""
 
     def solve(pair: tuple[Array, Array]) -> Array:
-        frozen = tuple(lax.stop_gradient(value) for value in pair)
-        q = lax.stop_gradient(_bisected(*frozen, activation))
+        sigma_w, sigma_b = lax.stop_gradient(pair)
+        q = lax.stop_gradient(_bisected(sigma_w, sigma_b, activation))
         return _implicit(q, *pair, activation)
 
     return lax.map(solve, (sigma_w, sigma_b), batch_size=64)
@@ -152,14 +154,15 @@ def _growth(ln_q: Array, sigma_w: Array, sigma_b: Array, activation: Activation)
 
 
 def _bisected(sigma_w: Array, sigma_b: Array, activation: Activation) -> Array:
-    start = jnp.log(sigma_w**2 + sigma_b**2)
+    tiny, noise = jnp.finfo(sigma_w.dtype).tiny, _NOISE * jnp.finfo(sigma_w.dtype).eps
+    start = jnp.log(jnp.maximum(sigma_w**2 + sigma_b**2, tiny))
     at = functools.partial(_growth, sigma_w=sigma_w, sigma_b=sigma_b, activation=activation)
     first = at(start)
-    still = jnp.abs(first) <= 50 * jnp.finfo(start.dtype).eps
+    still = jnp.abs(first) <= noise
     end = jnp.where(first > 0, _LN_Q_RANGE, -_LN_Q_RANGE)
     steps = jnp.linspace(0.0, 1.0, _NUM_BRACKETS + 1, dtype=start.dtype)
     walk = start + (end - start) * steps
-    turned = jnp.sign(lax.map(at, walk)) != jnp.sign(first)
+    turned = lax.map(at, walk) * jnp.sign(first) < -noise
     index = jnp.argmax(turned)
 
     def halve(_: Any, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -180,7 +183,9 @@ def _implicit(q: Array, sigma_w: Array, sigma_b: Array, activation: Activation) 
     moment = gaussian.moments(safe, activation)
     slope = sigma_w**2 * moment.f_2 / (2 * safe)
     residual = sigma_w**2 * moment.f + sigma_b**2 - safe
-    carried = (residual - lax.stop_gradient(residual)) / lax.stop_gradient(1 - slope)
+    gap = lax.stop_gradient(1 - slope)
+    marginal = jnp.abs(gap) <= _NOISE * jnp.finfo(q.dtype).eps
+    carried = (residual - lax.stop_gradient(residual)) * jnp.where(marginal, 0.0, 1 / jnp.where(marginal, 1.0, gap))
     return jnp.where(inside, safe + carried, q)
 
 
@@ -224,7 +229,8 @@ def chi_1(net: Ensemble) -> Any:
     need_sigma_w("chi_1", net)
     q = jnp.asarray(_fixed(net))
     limit = jnp.finfo(q.dtype).tiny ** 0.45
-    return jnp.asarray(net.sigma_w) ** 2 * _mean_squares(jnp.clip(q, limit, 1 / limit), net.activation, slope=True)
+    sigma_w, _ = floats(net.sigma_w, net.sigma_b)
+    return sigma_w**2 * _mean_squares(jnp.clip(q, limit, 1 / limit), net.activation, slope=True)
 
 
 def _fixed(net: Ensemble) -> Array:

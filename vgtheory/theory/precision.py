@@ -30,6 +30,14 @@ def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-def dtype_of(*values: Any) -> Any:
-    """Return the floating dtype in which JAX would combine ``values``."""
-    return jax.numpy.result_type(float, *(jax.numpy.asarray(value) for value in values))
+def floats(*values: Any) -> list[jax.Array]:
+    """Return ``values`` as arrays of the one floating dtype in which JAX would combine them; plain numbers follow the rest.
+
+    Parameters
+    ----------
+    values
+        Numbers or arrays.
+    """
+    values = tuple(np.asarray(value) if isinstance(value, list | tuple) else value for value in values)
+    dtype = jax.numpy.result_type(float, *values)
+    return [jax.numpy.asarray(value, dtype) for value in values]

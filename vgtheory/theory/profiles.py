@@ -9,7 +9,7 @@ from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count
 from vgtheory.theory import finite_width
 from vgtheory.theory.meanfield import need_sigma_w
-from vgtheory.theory.precision import in_float64
+from vgtheory.theory.precision import floats, in_float64
 
 
 def _layers(where: str, net: Ensemble, depth: int, width: int | None) -> finite_width.Layers:
@@ -18,9 +18,10 @@ def _layers(where: str, net: Ensemble, depth: int, width: int | None) -> finite_
     expect_count(where, depth=depth)
     if width is not None:
         expect_count(where, width=width)
-    scales = jnp.asarray(net.sigma_w, float), jnp.asarray(net.sigma_b, float)
-    expect(all(scale.ndim == 0 for scale in scales), where, "scalar sigma_w and sigma_b", "Use jax.vmap.", net=net)
-    return finite_width.trajectory(*scales, net.activation, net.weights == "orthogonal", depth)
+    sigma_w, sigma_b = floats(net.sigma_w, net.sigma_b)
+    scalar = sigma_w.ndim == sigma_b.ndim == 0
+    expect(scalar, where, "scalar sigma_w and sigma_b", "Use jax.vmap.", sigma_w=net.sigma_w, sigma_b=net.sigma_b)
+    return finite_width.trajectory(sigma_w, sigma_b, net.activation, net.weights == "orthogonal", depth)
 
 
 def _infinite_grad(layers: finite_width.Layers) -> Any:
@@ -77,7 +78,7 @@ def log_grad_layers(net: Ensemble, *, depth: int, width: int | None = None) -> L
     >>> from vgtheory import Dense, theory
     >>> law = theory.log_grad_layers(Dense("linear", sigma_w=1.0), depth=3, width=64)
     >>> [round(float(value), 4) for value in law.mean]
-    [-0.0158, -0.0079, 0.0]
+    [-0.0157, -0.0079, 0.0]
     >>> round(float(law.std[0]), 4)
     0.126
     """
@@ -94,8 +95,9 @@ def log_grad_layers(net: Ensemble, *, depth: int, width: int | None = None) -> L
 def _counted(net: Ensemble, width: int, num_factors: Any) -> Law:
     """Law of half the log of a product of independent chi-square factors."""
     factor = finite_width.log_chi_square_law(width, relu=net.activation.name == "relu")
-    mean = num_factors * (factor.mean + 2 * jnp.log(jnp.asarray(net.sigma_w, float))) / 2
-    return Law(mean, jnp.sqrt(num_factors.astype(float)) * factor.std / 2)
+    sigma_w, counts = floats(net.sigma_w, num_factors)
+    mean = jnp.where(counts > 0, counts * (factor.mean + 2 * jnp.log(sigma_w)) / 2, 0.0)
+    return Law(mean, jnp.sqrt(counts) * factor.std / 2)
 
 
 @in_float64
@@ -208,5 +210,5 @@ def _counted_q(net: Ensemble, depth: int, width: int) -> Law:
     """Exact forward law without biases: one full chi-square, and below it those of the active units."""
     full = finite_width.log_chi_square_law(width, relu=False)
     below = _counted(net, width, jnp.arange(depth))
-    mean = full.mean + 2 * jnp.log(jnp.asarray(net.sigma_w, float)) + 2 * below.mean
+    mean = full.mean + 2 * jnp.log(*floats(net.sigma_w)) + 2 * below.mean
     return Law(mean, jnp.sqrt(full.std**2 + 4 * below.std**2))

@@ -1,0 +1,43 @@
+"""Recurrences: gradients along single eigendirections and a random one, beside lambda^t; linear above, tanh below."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from figures import style
+
+SOURCES = ("linear_recurrence",)
+TITLES = {
+    "linear symmetric": "linear, symmetric $W$",
+    "linear normal": "linear, rotating planes",
+    "tanh flat": "tanh, symmetric $W$",
+}
+
+
+def draw(frames: dict[str, pd.DataFrame]) -> Figure:
+    frame = frames["linear_recurrence"]
+    systems = [system for system in TITLES if system in set(frame.system)]
+    rhos = sorted(frame[frame.system.isin(systems)].rho.unique())
+    shape = {"height": 0.6 + 1.15 * len(systems), "sharex": True, "squeeze": False}
+    figure, grid = style.canvas(len(systems), len(rhos), **shape)
+    for row, system in zip(grid, systems, strict=True):
+        for axis, rho in zip(row, rhos, strict=True):
+            _panel(axis, frame[(frame.system == system) & (frame.rho == rho)])
+            axis.text(0.04, 0.04, rf"$\rho={rho:g}$", transform=axis.transAxes, fontsize=6.3)
+        row[0].set_ylabel(r"$\log_{10}|g_{T-t}|$")
+        row[len(rhos) // 2].set_title(TITLES[system])
+    for axis in grid[-1]:
+        axis.set_xlabel("steps back $t$")
+    handles, labels = grid[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _panel(axis: object, rows: pd.DataFrame) -> None:
+    for index, (share, line) in enumerate(rows.groupby("share", dropna=False)):
+        line = line[line.step <= 300].sort_values("step")
+        label = "random direction" if np.isnan(share) else rf"$\lambda={share:g}\,\rho$"
+        style.theory(axis, line.step, line.log_grad / style.DECADE, None, index, label)
+        style.measured(axis, line.step.iloc[::3], line.log_grad_hat.iloc[::3] / style.DECADE, None, index)
+    axis.set_ylim(bottom=max(axis.get_ylim()[0], -32))
+    axis.locator_params(nbins=4)

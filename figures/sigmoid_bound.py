@@ -1,0 +1,37 @@
+"""Sigmoid networks: the textbook bound, the mean-field factor and the measured factor per layer against the weight scale."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from figures import style
+
+SOURCES = ("sigmoid_bound",)
+
+
+def draw(frames: dict[str, pd.DataFrame]) -> Figure:
+    frame = frames["sigmoid_bound"]
+    cells = frame.drop_duplicates("cell").sort_values("sigma_w")
+    figure, (left, right) = style.canvas(1, 2, height=2.5, gridspec_kw={"width_ratios": [1.1, 1]})
+    bound, field, hat = (np.exp(cells[name]) for name in ("bound_rate", "mean_field_rate", "measured"))
+    style.theory(left, cells.sigma_w, bound, None, 1, r"bound $\frac{1}{4}\,\|W\|$, width $\to\infty$")
+    bound_hat = np.exp(cells.bound_rate_hat)
+    style.measured(left, cells.sigma_w, bound_hat, bound_hat * cells.bound_rate_hat_err, 1, "bound, drawn weights")
+    style.theory(left, cells.sigma_w, field, None, 0, r"mean field $\sqrt{\chi_1}$")
+    style.measured(left, cells.sigma_w, hat, hat * cells.measured_err, 0, "measured")
+    left.axhline(0.25, color="0.5", linewidth=0.7, linestyle=":")
+    left.text(cells.sigma_w.max(), 0.26, "0.25", fontsize=6, color="0.4", ha="right", va="bottom")
+    left.axhline(1, color="0.75", linewidth=0.6)
+    left.set(xscale="log", yscale="log", xlabel=r"$\sigma_w$", ylabel="factor per layer", xticks=list(cells.sigma_w))
+    left.set_xticks(list(cells.sigma_w), [f"{value:g}" for value in cells.sigma_w])
+    left.set_xticks([], minor=True)
+    left.set_ylim(top=40)
+    left.legend(loc="upper left")
+    for index, (sigma_w, rows) in enumerate(frame.groupby("sigma_w")):
+        rows = rows.sort_values("layer")
+        mean, spread, value, err = (rows["log_grad" + part] / style.DECADE for part in ("", "_std", "_hat", "_hat_err"))
+        style.theory(right, rows.layer, mean, spread, index, rf"$\sigma_w={sigma_w:g}$")
+        style.measured(right, rows.layer.iloc[::8], value.iloc[::8], err.iloc[::8], index)
+    right.set(xlabel="layer $l$", ylabel=r"$\log_{10}\,|g_l|\,/\,|g_L|$")
+    right.legend(loc="lower right")
+    return figure

@@ -1,0 +1,69 @@
+"""How every figure looks: theory is a line with a band, measurement a marker with an error bar."""
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+COLUMN = 3.25
+"""Width of a paper's column, inches."""
+COLOURS = sns.color_palette("colorblind")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+DASHES = ((), (4, 1.5), (1.5, 1.5), (5, 1.5, 1.5, 1.5), (2.5, 1), (6, 2))
+DECADE = 2.302585092994046
+"""Natural logs in a factor of ten, for axes in powers of ten."""
+
+RC = {
+    "figure.dpi": 200,
+    "savefig.dpi": 250,
+    "font.family": "DejaVu Sans",
+    "mathtext.fontset": "dejavusans",
+    "font.size": 7.5,
+    "axes.labelsize": 7.5,
+    "axes.titlesize": 7.5,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "legend.fontsize": 6.3,
+    "legend.frameon": False,
+    "legend.handlelength": 2.2,
+    "axes.linewidth": 0.6,
+    "lines.linewidth": 1.1,
+    "lines.markersize": 3.2,
+    "errorbar.capsize": 1.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "vgtheory",
+}
+
+
+def use() -> None:
+    """Set the style for the whole process."""
+    sns.set_theme(context="paper", style="ticks", palette="colorblind", rc=RC)
+    mpl.use("Agg")
+
+
+def canvas(
+    rows: int = 1, columns: int = 1, height: float = 2.3, width: float = COLUMN, **options: object
+) -> tuple[Figure, object]:
+    """A figure of a column's width with its axes."""
+    from matplotlib import pyplot as plt
+
+    return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", **options)
+
+
+def theory(
+    axes: Axes, x: object, mean: object, spread: object = None, index: int = 0, label: str | None = None
+) -> None:
+    """A predicted line, with a band of one standard deviation where there is one."""
+    colour = COLOURS[index % len(COLOURS)]
+    axes.plot(x, mean, color=colour, dashes=DASHES[index % len(DASHES)], label=label, zorder=2)
+    if spread is not None:
+        axes.fill_between(x, mean - spread, mean + spread, color=colour, alpha=0.25, linewidth=0, zorder=1)
+
+
+def measured(axes: Axes, x: object, value: object, err: object, index: int = 0, label: str | None = None) -> None:
+    """Measured markers with error bars of one standard error."""
+    colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+    look = {"markerfacecolor": "white", "markeredgewidth": 0.8, "elinewidth": 0.8}
+    axes.errorbar(x, value, yerr=err, fmt=marker, color=colour, label=label, zorder=3, **look)

@@ -1,0 +1,30 @@
+"""Strict JAX for every test, a key of the test's own, and the demand for the library's one-sentence errors."""
+
+import zlib
+from collections.abc import Callable
+
+import hypothesis
+import jax
+import jaxtyping
+import pytest
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+hypothesis.settings.register_profile("house", deadline=None, max_examples=20, derandomize=True)
+hypothesis.settings.load_profile("house")
+
+
+@pytest.fixture
+def key(request: pytest.FixtureRequest) -> jax.Array:
+    """A random key that only the test's own name decides."""
+    return jax.random.key(zlib.crc32(request.node.name.encode()))
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch) -> Callable[..., pytest.RaisesExc]:
+    """Demand a ``ValueError`` of the house's form; the annotation checker, which would speak first, is silenced."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+
+    def demand(where: str, got: str, remedy: str = "") -> pytest.RaisesExc:
+        return pytest.raises(ValueError, match=rf"(?s)^{where}: expected .+, got {got}=.+\..*{remedy}")
+
+    return demand

@@ -1,0 +1,203 @@
+"""Theory and measurement, independently written, agree within five standard errors; with sigma_w off by 3 % they do not."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from tests.tolerances import POWER, SIGMAS, SPREAD
+from vgtheory import Dense, Estimate, Recurrent, compare, measure, theory
+
+SIZE = {"depth": 24, "width": 128}
+NUM_NETS = 240
+PROFILES = ("log_grad_layers", "log_grad_weight_layers", "log_q_layers")
+NETS = {
+    "linear": Dense("linear", 1.1),
+    "relu": Dense("relu", 2**0.5),
+    "relu with bias": Dense("relu", 1.2, 0.5),
+    "leaky_relu": Dense("leaky_relu", 1.4),
+    "tanh chaotic": Dense("tanh", 2.0, 0.1),
+    "tanh ordered": Dense("tanh", 0.8, 0.3),
+    "sigmoid": Dense("sigmoid", 1.0),
+    "erf": Dense("erf", 1.3, 0.2),
+    "hard_tanh": Dense("hard_tanh", 1.5, 0.2),
+    "sin": Dense("sin", 1.4, 0.2),
+    "selu": Dense("selu", 1.0, 0.2),
+    "elu": Dense("elu", 1.2, 0.2),
+    "silu": Dense("silu", 1.2, 0.2),
+    "gelu": Dense("gelu", 1.2, 0.2),
+    "tanh orthogonal": Dense("tanh", 1.3, 0.2, "orthogonal"),
+    "relu orthogonal": Dense("relu", 1.4, 0.0, "orthogonal"),
+}
+
+
+@pytest.fixture(scope="module")
+def sampled() -> Callable[[str], Any]:
+    """One set of networks per ensemble, shared by the tests of this file."""
+    seen: dict[str, Any] = {}
+
+    def logs(name: str) -> Any:
+        if name not in seen:
+            num_nets = NUM_NETS // 3 if "orthogonal" in name else NUM_NETS
+            seen[name] = measure.chain(jax.random.key(20), NETS[name], **SIZE, num_nets=num_nets)
+        return seen[name]
+
+    return logs
+
+
+def z_and_spread(samples: np.ndarray, law: Any) -> tuple[np.ndarray, np.ndarray]:
+    """z at every layer in units of the measured error, and the ratio of measured to predicted spread."""
+    spread = samples.std(axis=0, ddof=1)
+    err = np.hypot(spread / samples.shape[0] ** 0.5, 2 * np.finfo(np.float32).eps * SIZE["depth"])
+    return compare.z_score(Estimate(samples.mean(axis=0), err), law.mean), spread / law.std
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_profiles_agree_in_mean_and_spread(sampled: Callable[[str], Any], name: str) -> None:
+    for quantity, samples in zip(PROFILES, (sampled(name)[i] for i in (1, 2, 0)), strict=True):
+        law = getattr(theory, quantity)(NETS[name], **SIZE)
+        z, ratio = z_and_spread(samples, law)
+        assert np.nanmax(np.abs(z)) < SIGMAS, quantity
+        first = -1 if quantity == "log_q_layers" else 0
+        assert abs(np.log(ratio[first])) < SPREAD, quantity
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_joint_test_accepts_the_right_law_and_rejects_a_wrong_one(sampled: Callable[[str], Any], name: str) -> None:
+    right = theory.log_grad_layers(NETS[name], **SIZE).mean
+    net = NETS[name]
+    wrong = theory.log_grad_layers(Dense(net.activation, 1.03 * net.sigma_w, net.sigma_b, net.weights), **SIZE).mean
+    samples = sampled(name).log_grad
+    assert compare.profile_test(samples, right).p_value > POWER
+    assert compare.profile_test(samples, wrong).p_value < POWER
+
+
+def _sensitive() -> list[tuple[str, str]]:
+    """All pairs but the weight gradients of homogeneous stacks without biases, which do not depend on sigma_w at all."""
+    free = {"linear", "relu", "leaky_relu", "relu orthogonal"}
+    return [
+        (name, quantity)
+        for name in NETS
+        for quantity in PROFILES
+        if quantity != "log_grad_weight_layers" or name not in free
+    ]
+
+
+@pytest.mark.parametrize("off", [0.97, 1.03])
+@pytest.mark.parametrize(("name", "quantity"), _sensitive())
+def test_power_three_percent_off_fails(sampled: Callable[[str], Any], name: str, quantity: str, off: float) -> None:
+    net = NETS[name]
+    law = getattr(theory, quantity)(Dense(net.activation, off * net.sigma_w, net.sigma_b, net.weights), **SIZE)
+    samples = dict(zip(PROFILES, (sampled(name)[i] for i in (1, 2, 0)), strict=True))[quantity]
+    assert np.nanmax(np.abs(z_and_spread(samples, law)[0])) > SIGMAS
+
+
+def test_estimates_are_the_mean_over_networks_with_its_standard_error(key: jax.Array) -> None:
+    logs = measure.chain(key, NETS["tanh chaotic"], depth=6, width=32, num_nets=50)
+    for quantity, samples in zip(PROFILES, (logs[1], logs[2], logs[0]), strict=True):
+        estimate = getattr(measure, quantity)(key, NETS["tanh chaotic"], depth=6, width=32, num_nets=50)
+        assert np.array_equal(estimate.value, samples.mean(axis=0))
+        assert (estimate.err >= samples.std(axis=0, ddof=1) / 50**0.5).all()
+
+
+def test_bounds_agree_and_bound(key: jax.Array) -> None:
+    net, size = Dense("sigmoid", 2.0), {"depth": 5, "width": 128}
+    for norm in ("spectral", "frobenius"):
+        measured = measure.log_bound_layers(key, net, **size, num_nets=6, norm=norm)
+        predicted = theory.log_bound_layers(net, **size, norm=norm)
+        below_edge = 4 * 128 ** (-2 / 3) if norm == "spectral" else SIGMAS * measured.err[0]
+        assert predicted[0] - below_edge < measured.value[0] < predicted[0] + SIGMAS * measured.err[0]
+        assert (measured.value >= measure.log_grad_layers(key, net, **size, num_nets=6).value).all()
+
+
+def test_pass_limits_agree(key: jax.Array) -> None:
+    for net, dtype in (
+        (Dense("linear", 3.0), "float16"),
+        (Dense("sigmoid", 1.0), "float16"),
+        (Dense("tanh", 4.0), "float16"),
+    ):
+        flush = measure.flushes_subnormals(dtype)
+        predicted = theory.pass_limit(net, dtype, depth=40, width=64, flush=flush)
+        measured = measure.pass_limit(key, net, dtype, depth=40, width=64, num_nets=12)
+        wrong = theory.pass_limit(Dense(net.activation, 1.5 * net.sigma_w), dtype, depth=40, width=64, flush=flush)
+        which = "forward" if net.activation.name == "linear" else "backward"
+        layers, expected, off = (getattr(each, which) for each in (measured, predicted, wrong))
+        scatter = max(1.0, layers.std(ddof=1) / 12**0.5)
+        assert abs(np.median(layers) - expected) < SIGMAS * scatter
+        assert off != expected
+        if net.activation.name != "linear":
+            assert predicted.forward is None
+            assert np.isinf(measured.forward).all()
+
+
+@pytest.mark.parametrize("mean", [0.98, 0.0])
+@pytest.mark.parametrize("std", [0.3, 1.0])
+def test_scalar_chains_agree(key: jax.Array, mean: float, std: float) -> None:
+    typical = measure.log_scalar_chain(key, mean, std, 50, num_nets=4000)
+    law = theory.log_scalar_chain(mean, std, 50)
+    assert abs(compare.z_score(typical, law.mean)) < SIGMAS
+    assert abs(np.log(typical.err * 4000**0.5 / law.std)) < SPREAD
+    assert abs(compare.z_score(typical, theory.log_scalar_chain(1.03 * mean, 1.03 * std, 50).mean)) > SIGMAS
+    average = measure.log_mean_scalar_chain(key, mean, std, 3, num_nets=20_000)
+    assert abs(compare.z_score(average, theory.log_mean_scalar_chain(mean, std, 3))) < SIGMAS
+    assert abs(compare.z_score(average, theory.log_mean_scalar_chain(1.03 * mean, 1.03 * std, 3))) > SIGMAS
+
+
+def _matrices() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(7)
+    basis = np.linalg.qr(rng.normal(size=(12, 12)))[0]
+    turn = np.kron(np.eye(6), [[0.8, -0.5], [0.5, 0.8]])
+    return {
+        "symmetric": basis * np.linspace(-0.7, 1.05, 12) @ basis.T,
+        "normal": basis @ turn @ basis.T,
+        "ginibre": rng.normal(size=(12, 12)) / 12**0.5,
+        "orthogonal": basis,
+    }
+
+
+@pytest.mark.parametrize("kind", ["symmetric", "normal", "ginibre", "orthogonal"])
+def test_matrix_powers_agree(kind: str) -> None:
+    matrix, vector, steps = _matrices()[kind], np.ones(12), np.array([0, 1, 10, 100, 1000])
+    measured = measure.log_power_norms(matrix, vector, steps)
+    z = compare.z_score(measured, theory.log_power_norms(matrix, vector, steps))
+    wrong = compare.z_score(measured, theory.log_power_norms(1.03 * matrix, vector, steps))
+    assert np.abs(z).max() < SIGMAS
+    assert np.abs(wrong[1:]).min() > SIGMAS
+
+
+def test_settled_rates_agree(key: jax.Array) -> None:
+    symmetric = _matrices()["symmetric"]
+    for scale in (0.7, 1.0, 1.6):
+        net, state = Recurrent("tanh", matrix=scale * symmetric), np.ones(12)
+        measured = measure.log_rate(key, net, state)
+        wrong = Recurrent("tanh", matrix=1.03 * scale * symmetric)
+        assert abs(compare.z_score(measured, theory.log_rate(net, state))) < SIGMAS
+        assert abs(compare.z_score(measured, theory.log_rate(wrong, state))) > SIGMAS
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sigmoid", "sin", "relu"])
+def test_scalar_recurrences_agree(activation: str) -> None:
+    measured = measure.log_scalar_steps(0.9, activation, 0.4, steps=60)
+    assert np.abs(compare.z_score(measured, theory.log_scalar_steps(0.9, activation, 0.4, steps=60))).max() < SIGMAS
+    assert np.abs(compare.z_score(measured, theory.log_scalar_steps(0.927, activation, 0.4, steps=60))).max() > SIGMAS
+
+
+def test_a_state_that_shrinks_below_float32_still_has_its_gradient() -> None:
+    measured = measure.log_scalar_steps(0.9, "tanh", 0.5, steps=3000)
+    predicted = theory.log_scalar_steps(0.9, "tanh", 0.5, steps=3000)
+    assert np.abs(compare.z_score(measured, predicted)).max() < SIGMAS
+
+
+def test_flat_leading_eigenvector_obeys_the_scalar_law(key: jax.Array) -> None:
+    import scipy.linalg
+
+    basis = scipy.linalg.hadamard(8) / 8**0.5
+    spectrum = np.array([1.2, 0.9, -0.8, 0.5, 0.3, -0.2, 0.1, 0.6])
+    net = Recurrent("tanh", matrix=basis * spectrum @ basis.T)
+    scalar = theory.log_scalar_steps(1.2, "tanh", 0.3, steps=12)
+    for index in (0, 2):
+        measured = np.cumsum(measure.gradient_steps(net, 0.3 * basis[:, 0] * 8**0.5, basis[:, index], 12))
+        predicted = scalar + np.arange(1, 13) * np.log(abs(spectrum[index]) / 1.2)
+        assert np.abs(measured - predicted).max() < 100 * np.finfo(np.float32).eps * 12

@@ -1,0 +1,171 @@
+"""The corridor: cells are whole or absent, found again, and refused when they are not what they should be."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from experiments import corridor
+from experiments.__main__ import main
+
+ROOT = Path(__file__).resolve().parent.parent
+CHEAP = "scalar_chain"
+
+
+def data(folder: Path) -> dict[str, pd.DataFrame]:
+    """The data columns of every cell in a folder."""
+    return {path.name: corridor.load_cell(path)[0] for path in sorted(folder.rglob("[!.]*.parquet"))}
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An undisturbed small run of the cheapest experiment."""
+    out = tmp_path_factory.mktemp("smoke")
+    assert main([CHEAP, "--smoke", "--out", str(out)]) == 0
+    return out
+
+
+def test_cells_are_the_product_of_the_swept_axes() -> None:
+    script = corridor.module("rates")
+    config = script.Config(activation=("relu", "tanh"), sigma_w=(1.0, 2.0, 3.0))
+    cells = list(corridor.cells(config))
+    assert len(cells) == 6
+    assert {cell.activation + cell.sigma_w for cell in cells} == {
+        (a, s) for a in ("relu", "tanh") for s in (1.0, 2.0, 3.0)
+    }
+
+
+def test_a_cells_file_is_named_by_all_of_its_configuration() -> None:
+    script = corridor.module(CHEAP)
+    cell = next(corridor.cells(script.SMOKE))
+    paths = {corridor.path_of(CHEAP, cell, Path("r"))}
+    for field in dataclasses.fields(cell):
+        value = getattr(cell, field.name)
+        changed = (value[0] + 1,) if isinstance(value, tuple) else value + 1
+        paths.add(corridor.path_of(CHEAP, dataclasses.replace(cell, **{field.name: changed}), Path("r")))
+    assert len(paths) == 1 + len(dataclasses.fields(cell))
+
+
+def test_results_carry_their_record(smoke: Path) -> None:
+    for facts in corridor.records(CHEAP, smoke):
+        assert set(facts) >= {"config", "versions", "device", "seconds", "commit", "code", "format", "matmul_precision"}
+        assert facts["code"] == corridor.code_hash(CHEAP)
+
+
+def test_finished_cells_are_skipped(smoke: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.stat().st_mtime_ns for path in smoke.rglob("*.parquet")}
+    assert main([CHEAP, "--smoke", "--out", str(smoke)]) == 0
+    assert "0 run, 4 already there" in capsys.readouterr().out
+    assert before == {path: path.stat().st_mtime_ns for path in smoke.rglob("*.parquet")}
+
+
+def test_other_cells_beside_the_reported_ones_are_left_out(smoke: Path, tmp_path: Path) -> None:
+    for path in smoke.rglob("*.parquet"):
+        (tmp_path / CHEAP).mkdir(exist_ok=True)
+        (tmp_path / CHEAP / path.name).write_bytes(path.read_bytes())
+    assert main([CHEAP, "--smoke", "--mean", "0.5", "--out", str(tmp_path)]) == 0
+    assert len(list(tmp_path.rglob("*.parquet"))) == 8
+    assert set(corridor.load(CHEAP, tmp_path)["mean"].round(1)) != {0.5}
+    assert len(corridor.load(CHEAP, tmp_path).cell.unique()) == 4
+
+
+def test_a_killed_run_is_taken_up_where_it_stopped(smoke: Path, tmp_path: Path) -> None:
+    """Kill -9 as soon as a cell is there; rerun; the data columns are those of the undisturbed run."""
+    command = [sys.executable, "-m", "experiments", CHEAP, "--smoke", "--out", str(tmp_path)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.rglob("[!.]*.parquet")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    survived = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("[!.]*.parquet")}
+    assert 1 <= len(survived) < 4
+    assert main([CHEAP, "--smoke", "--out", str(tmp_path)]) == 0
+    whole, again = data(smoke), data(tmp_path)
+    assert list(whole) == list(again)
+    for name, frame in whole.items():
+        pd.testing.assert_frame_equal(frame, again[name], check_exact=True)
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in survived.items())
+
+
+def test_a_truncated_result_is_named(smoke: Path, tmp_path: Path) -> None:
+    path = next(smoke.rglob("*.parquet"))
+    torn = tmp_path / path.name
+    torn.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(corridor.ResultError, match=r"^load: expected a whole Parquet file, got path=.*\. Delete it"):
+        corridor.load_cell(torn)
+
+
+def test_a_result_of_another_version_is_named(smoke: Path, tmp_path: Path) -> None:
+    path = next(smoke.rglob("*.parquet"))
+    table = pq.read_table(path)
+    facts = json.loads(table.schema.metadata[b"vgtheory"]) | {"format": 0}
+    old = tmp_path / "old.parquet"
+    pq.write_table(table.replace_schema_metadata({b"vgtheory": json.dumps(facts)}), old)
+    with pytest.raises(
+        corridor.ResultError, match=r"^load: expected a result of format 1, got format=0 in .*\. Delete it"
+    ):
+        corridor.load_cell(old)
+    foreign = tmp_path / "foreign.parquet"
+    pd.DataFrame({"x": [1.0]}).to_parquet(foreign)
+    with pytest.raises(corridor.ResultError, match=r"got format=None"):
+        corridor.load_cell(foreign)
+
+
+def test_missing_cells_are_named(tmp_path: Path) -> None:
+    with pytest.raises(corridor.ResultError, match=r"expected every cell of rates's Config or SMOKE, got some missing"):
+        corridor.load("rates", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "words", [["rats"], ["all", "--width", "3"], ["rates", "--activation", "tahn", "--depth", "3", "--out", "OUT"]]
+)
+def test_wrong_commands_exit_with_one_sentence(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path) if word == "OUT" else word for word in words]) == 1
+    assert "expected" in capsys.readouterr().err
+
+
+def test_list_names_every_experiment(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list"]) == 0
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in corridor.EXPERIMENTS)
+
+
+@pytest.mark.parametrize("name", corridor.EXPERIMENTS)
+def test_committed_results_are_those_of_the_scripts_config(name: str) -> None:
+    script = corridor.module(name)
+    committed = {path.name for path in (corridor.RESULTS / name).glob("*.parquet")}
+    assert committed == {
+        corridor.path_of(name, cell, corridor.RESULTS).name for cell in corridor.cells(script.Config())
+    }
+
+
+@pytest.mark.parametrize("name", corridor.EXPERIMENTS)
+def test_every_experiment_asks_and_answers(name: str) -> None:
+    assert "?" in corridor.question(name)
+    found = corridor.module(name).findings(corridor.load(name))
+    assert found.verdict.endswith(".")
+    assert "nan" not in found.verdict
+    assert all(value and "nan" not in value for value in found.numbers.values())
+
+
+def test_committed_comparisons_agree_and_their_errors_are_calibrated() -> None:
+    from experiments.report import compared
+
+    table = compared(corridor.RESULTS)
+    decided = table[~table.verdict.str.startswith("undecided")]
+    assert decided.verdict.str.startswith("agrees").all()
+    sampled = decided[(decided.unit == "per layer") & (decided.predicted_err > 1e-6)]
+    chi_square = float((sampled.z**2).sum())
+    assert abs(chi_square - len(sampled)) < 5 * np.sqrt(2 * len(sampled))

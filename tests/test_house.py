@@ -1,0 +1,117 @@
+"""The house: rooms keep their doors shut, measurements have their twins, nothing public goes undocumented."""
+
+import ast
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import vgtheory
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS = ("vgtheory", "experiments", "figures", "tests", "benchmarks")
+NOUNS = {f"vgtheory.{noun}" for noun in ("activation", "ensemble", "estimate", "expect")}
+MAY_IMPORT = {
+    "vgtheory/theory": {*NOUNS, "vgtheory.theory"},
+    "vgtheory/measure": {*NOUNS, "vgtheory.measure"},
+    "vgtheory/compare": {"vgtheory.estimate", "vgtheory.compare"},
+    "figures": {"experiments.corridor", "figures"},
+    "experiments": {"vgtheory", "experiments"},
+}
+WITHOUT_TWIN = {
+    "ChainLogs": "a container",
+    "Network": "the Flax module itself",
+    "PassLimits": "a container; theory's is PassLimit",
+    "PlainLogs": "a container",
+    "chain": "the networks one by one, from which the three profiles are averaged",
+    "draw_network": "weights, not a quantity",
+    "flushes_subnormals": "a fact about the hardware",
+    "gradient_steps": "the steps one by one of a given recurrence, from which log_rate is averaged",
+    "log_norm": "arithmetic",
+    "plain_grads": "the reference that checks chain",
+    "tap": "a tool",
+}
+MOST_LINES = 350
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def ours(path: Path) -> set[str]:
+    return {name for name in imports(path) if name.split(".")[0] in OURS}
+
+
+def forbidden(names: set[str], allowed: set[str]) -> list[str]:
+    return sorted(name for name in names if not any(f"{name}.".startswith(f"{each}.") for each in allowed))
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_rooms_keep_their_doors_shut(room: str) -> None:
+    for path in (ROOT / room).rglob("*.py"):
+        assert not forbidden(ours(path), MAY_IMPORT[room]), path.relative_to(ROOT)
+
+
+def test_nouns_import_only_each_other() -> None:
+    for noun in NOUNS:
+        assert not forbidden(ours(ROOT / (noun.replace(".", "/") + ".py")), NOUNS), noun
+
+
+def test_the_rule_has_teeth() -> None:
+    assert forbidden({"vgtheory.measure.chain"}, MAY_IMPORT["vgtheory/theory"])
+    assert forbidden({"vgtheory.theory.chi_1"}, MAY_IMPORT["figures"])
+
+
+def test_experiments_import_only_public_names_of_vgtheory() -> None:
+    for path in (ROOT / "experiments").glob("*.py"):
+        deep = [name for name in ours(path) if name.startswith("vgtheory.") and name.count(".") > 1]
+        assert not deep, path.name
+
+
+def test_every_measurement_has_a_twin_in_theory() -> None:
+    lone = set(vgtheory.measure.__all__) - set(vgtheory.theory.__all__)
+    assert lone == set(WITHOUT_TWIN)
+
+
+def test_no_import_cycles() -> None:
+    modules = {".".join(p.relative_to(ROOT).with_suffix("").parts): p for p in (ROOT / "vgtheory").rglob("*.py")}
+    edges = {
+        name: {target for target in modules if any(f"{used}.".startswith(f"{target}.") for used in ours(path))}
+        for name, path in modules.items()
+        if path.name != "__init__.py"
+    }
+    leaves = dict(edges)
+    while free := [name for name, targets in leaves.items() if not (targets - {name}) & set(leaves)]:
+        for name in free:
+            del leaves[name]
+    assert not leaves
+
+
+@pytest.mark.parametrize("room", ["theory", "measure", "compare"])
+def test_public_functions_are_documented(room: str) -> None:
+    for name in getattr(vgtheory, room).__all__:
+        value = getattr(getattr(vgtheory, room), name)
+        if not inspect.isfunction(value):
+            continue
+        text = inspect.getdoc(value) or ""
+        for part in ("Parameters", "Returns", "Examples"):
+            assert f"{part}\n---" in text, f"{room}.{name} lacks {part}"
+        missing = [each for each in inspect.signature(value).parameters if f"{each}" not in text]
+        assert not missing, f"{room}.{name} does not describe {missing}"
+
+
+def test_files_stay_small() -> None:
+    for folder in ("vgtheory", "experiments", "figures"):
+        for path in (ROOT / folder).rglob("*.py"):
+            assert len(path.read_text().splitlines()) <= MOST_LINES, path.relative_to(ROOT)
+
+
+def test_no_global_state_is_changed_at_import() -> None:
+    for path in (ROOT / "vgtheory").rglob("*.py"):
+        assert "config.update" not in path.read_text(), path.relative_to(ROOT)

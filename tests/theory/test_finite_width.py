@@ -1,0 +1,104 @@
+"""Chi-square laws, dead layers, and the order-1/N engine against the exact laws."""
+
+import itertools
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from tests import reference
+from tests.tolerances import CHI_SQUARE, EXACT, ORDER, PROBABILITY, SIGMAS
+from vgtheory import ACTIVATIONS, Dense, theory
+from vgtheory.theory import finite_width
+from vgtheory.theory.precision import in_float64
+
+LAYER_VARIANCE = {"linear": 2, "relu": 5}
+"""N times the variance of one layer's ln |g|^2, to leading order."""
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("width", [1, 2, 5])
+def test_chi_square_law_is_the_integral_over_its_density(width: int, relu: bool) -> None:
+    law = theory.log_chi_square_law(width, relu)
+    mean, std = reference.log_chi_square_law(width, relu, by_integral=True)
+    assert abs(law.mean - mean) < CHI_SQUARE
+    assert abs(law.std - std) < CHI_SQUARE
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("width", [7, 64, 300])
+def test_chi_square_law_is_as_accurate_as_stated(width: int, relu: bool) -> None:
+    law = theory.log_chi_square_law(width, relu)
+    mean, std = reference.log_chi_square_law(width, relu)
+    assert abs(law.mean - mean) < CHI_SQUARE
+    assert abs(law.std - std) < CHI_SQUARE
+
+
+def test_relu_law_is_that_of_drawn_layers() -> None:
+    width, num = 8, 100_000
+    units = stats.norm.rvs(size=(num, 2, width), random_state=1)
+    squares = (units[:, 0] ** 2 * (units[:, 1] > 0)).sum(axis=1)
+    logs = np.log(squares[squares > 0] / width)
+    law = theory.log_chi_square_law(width, relu=True)
+    assert abs(logs.mean() - law.mean) < SIGMAS * law.std / logs.size**0.5
+    assert abs(logs.std() / law.std - 1) < SIGMAS * stats.kurtosis(logs, fisher=False) ** 0.5 / (2 * logs.size**0.5)
+
+
+@pytest.mark.parametrize(("depth", "width"), [(1, 2), (2, 3), (3, 4), (4, 3)])
+def test_dead_probability_is_counted(depth: int, width: int) -> None:
+    layers = list(itertools.product(itertools.product((0, 1), repeat=width), repeat=depth - 1))
+    dead = sum(any(not any(layer) for layer in pattern) for pattern in layers) / len(layers)
+    assert abs(theory.dead_probability(Dense("relu"), depth=depth, width=width) - dead) < PROBABILITY
+
+
+def test_dead_probability_does_not_round_to_zero() -> None:
+    tiny = theory.dead_probability(Dense("relu"), depth=101, width=200)
+    assert tiny == pytest.approx(100 * 0.5**200, rel=EXACT)
+    assert theory.dead_probability(Dense("tanh"), depth=9, width=1) == 0
+
+
+def engine(name: str, width: int, with_inputs: bool = False) -> np.ndarray:
+    """Shift and variance of ln |g_l|^2 over nine layers, and those of r_l: rows of nine."""
+
+    def both() -> list:
+        layers = finite_width.trajectory(jnp.asarray(1.2), jnp.asarray(0.0), ACTIVATIONS[name], False, 9)
+        backward = finite_width.backward_fluctuation(layers, width, with_inputs)
+        return [*backward, *finite_width.forward_fluctuation(layers, width)]
+
+    return np.stack(in_float64(both)())
+
+
+@pytest.mark.parametrize("name", LAYER_VARIANCE)
+def test_engine_has_the_leading_order_of_each_layer(name: str) -> None:
+    shift, var, r_mean, r_var = engine(name, 128) * 128
+    below, above = np.arange(8, -1, -1), np.arange(9)
+    np.testing.assert_allclose(var, LAYER_VARIANCE[name] * below, rtol=EXACT, atol=EXACT)
+    np.testing.assert_allclose(shift, -LAYER_VARIANCE[name] * below / 2, rtol=EXACT, atol=EXACT)
+    np.testing.assert_allclose(r_var, LAYER_VARIANCE[name] * above, rtol=EXACT, atol=EXACT)
+    np.testing.assert_allclose(r_mean, 0, atol=EXACT)
+
+
+@pytest.mark.parametrize("name", LAYER_VARIANCE)
+def test_exact_law_leaves_the_engine_at_order_two(name: str) -> None:
+    def excess(width: int) -> np.ndarray:
+        exact = theory.log_chi_square_law(width, relu=name == "relu")
+        shift, var, _, _ = engine(name, width)
+        gain = -np.log(2) if name == "relu" else 0.0
+        return np.array([8 * (exact.mean - gain) - shift[0], 8 * exact.std**2 - var[0]]) * width**2
+
+    np.testing.assert_allclose(excess(512), excess(128), rtol=ORDER)
+
+
+@pytest.mark.parametrize(("name", "per_layer"), [("linear", 4), ("relu", 8)])
+def test_weight_gradients_share_their_layers_masks(name: str, per_layer: float) -> None:
+    shift, var, _, _ = engine(name, 128, with_inputs=True) * 128
+    np.testing.assert_allclose(var, per_layer * np.arange(8, -1, -1), rtol=EXACT, atol=EXACT)
+    np.testing.assert_allclose(shift, 0, atol=EXACT)
+
+
+def test_wrong_questions(refused: pytest.RaisesExc) -> None:
+    with refused("dead_probability", "depth"):
+        theory.dead_probability(Dense("relu"), depth=0, width=3)
+    with refused("dead_probability", "width"):
+        theory.dead_probability(Dense("relu"), depth=3, width=2.5)

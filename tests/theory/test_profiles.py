@@ -1,0 +1,165 @@
+"""Profiles over depth: recursion at 30 digits, exact laws, consistency across depths, no under- or overflow."""
+
+import jax
+import jax.numpy as jnp
+import mpmath as mp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests import reference
+from tests.tolerances import CHI_SQUARE, DIFFERENCE, EXACT, PER_LAYER, SINGLE
+from vgtheory import Dense, Recurrent, theory
+
+PROFILES = (theory.log_grad_layers, theory.log_grad_weight_layers, theory.log_q_layers)
+SCALES = st.floats(0.1, 3)
+
+
+def recursion(name: str, sigma_w: float, sigma_b: float, depth: int) -> tuple[list, list, list]:
+    """ln q, ln chi and ln |x_{l-1}|^2 / N of every layer, each float's rounding of q being the only loss."""
+    q, rows = sigma_w**2 + sigma_b**2, []
+    square = mp.mpf(1)
+    for _ in range(depth):
+        chi = mp.mpf(sigma_w) ** 2 * reference.mean_square(name, q, slope=True)
+        rows.append((mp.log(q), mp.log(chi), mp.log(square)))
+        square = reference.mean_square(name, q)
+        q = float(mp.mpf(sigma_w) ** 2 * square + mp.mpf(sigma_b) ** 2)
+    return tuple(zip(*rows, strict=True))
+
+
+@pytest.mark.parametrize(("name", "sigma_w", "sigma_b"), [("tanh", 1.3, 0.2), ("gelu", 1.5, 0.0), ("relu", 1.0, 0.5)])
+def test_infinite_width_is_as_accurate_as_stated(name: str, sigma_w: float, sigma_b: float) -> None:
+    depth, net = 6, Dense(name, sigma_w=sigma_w, sigma_b=sigma_b)
+    log_q, log_chi, log_x = (np.array(row, float) for row in recursion(name, sigma_w, sigma_b, depth))
+    grad = np.append(np.cumsum(log_chi[:-1][::-1])[::-1], 0) / 2
+    expected = (grad, grad + (log_x - log_x[-1]) / 2, log_q)
+    for profile, truth in zip(PROFILES, expected, strict=True):
+        law = profile(net, depth=depth)
+        np.testing.assert_allclose(law.mean, truth, rtol=0, atol=depth * PER_LAYER)
+        np.testing.assert_array_equal(law.std, 0)
+
+
+@pytest.mark.parametrize("name", ["linear", "relu"])
+def test_finite_width_is_a_sum_of_chi_square_logs(name: str) -> None:
+    depth, width, net = 6, 50, Dense(name, sigma_w=1.2)
+    mean, std = (float(each) for each in reference.log_chi_square_law(width, relu=name == "relu"))
+    full, full_std = (float(each) for each in reference.log_chi_square_law(width, relu=False))
+    num = np.arange(depth)
+    allowed = {"rtol": EXACT, "atol": depth * CHI_SQUARE}
+    grad, q = theory.log_grad_layers(net, depth=depth, width=width), theory.log_q_layers(net, depth=depth, width=width)
+    np.testing.assert_allclose(grad.mean[::-1], num * (mean / 2 + np.log(1.2)), **allowed)
+    np.testing.assert_allclose(grad.std[::-1], num**0.5 * std / 2, **allowed)
+    np.testing.assert_allclose(q.mean, full + num * mean + 2 * (num + 1) * np.log(1.2), **allowed)
+    np.testing.assert_allclose(q.std, (full_std**2 + num * std**2) ** 0.5, **allowed)
+
+
+def test_orthogonal_linear_layers_only_scale() -> None:
+    net, height = Dense("linear", sigma_w=1.2, weights="orthogonal"), np.log(1.2) * np.arange(1, 7)
+    grad, weight, q = (profile(net, depth=6, width=50) for profile in PROFILES)
+    np.testing.assert_allclose(grad.mean, height[::-1] - height[0], atol=EXACT)
+    np.testing.assert_allclose(q.mean, 2 * height, atol=EXACT)
+    np.testing.assert_allclose(weight.mean, 0, atol=EXACT)
+    for law in (grad, weight, q):
+        np.testing.assert_allclose(law.std, 0, atol=EXACT**0.5)
+
+
+@given(sigma_w=SCALES, sigma_b=st.floats(0, 1))
+def test_a_deeper_network_begins_and_ends_alike(sigma_w: float, sigma_b: float) -> None:
+    net = Dense("tanh", sigma_w=sigma_w, sigma_b=sigma_b)
+    np.testing.assert_array_equal(theory.log_q_layers(net, depth=8).mean[:5], theory.log_q_layers(net, depth=5).mean)
+    deep, shallow = theory.log_grad_layers(net, depth=8).mean, theory.log_grad_layers(net, depth=5).mean
+    np.testing.assert_allclose(deep[:5] - deep[4], shallow, rtol=EXACT, atol=EXACT)
+    deep, shallow = (theory.log_grad_layers(Dense("relu", sigma_w), depth=num, width=9) for num in (8, 5))
+    np.testing.assert_allclose(deep.mean[3:], shallow.mean, rtol=EXACT)
+    np.testing.assert_allclose(deep.std[3:], shallow.std, rtol=EXACT)
+
+
+@given(sigma_w=SCALES, factor=SCALES)
+def test_a_linear_network_scales_with_its_weights(sigma_w: float, factor: float) -> None:
+    for width in (None, 9):
+        for profile, power in (
+            (theory.log_grad_layers, np.arange(7, -1, -1)),
+            (theory.log_q_layers, np.arange(2, 18, 2)),
+        ):
+            one, two = (profile(Dense("linear", scale), depth=8, width=width) for scale in (sigma_w, factor * sigma_w))
+            np.testing.assert_allclose(two.mean - one.mean, power * np.log(factor), rtol=EXACT, atol=EXACT)
+            np.testing.assert_array_equal(two.std, one.std)
+
+
+@given(sigma_w=SCALES)
+def test_weight_gradients_of_homogeneous_networks_are_level(sigma_w: float) -> None:
+    for name in ("relu", "linear"):
+        np.testing.assert_allclose(
+            theory.log_grad_weight_layers(Dense(name, sigma_w), depth=8).mean, 0, atol=8 * PER_LAYER
+        )
+
+
+def test_great_width_is_infinite_width() -> None:
+    net = Dense("tanh", sigma_w=1.3, sigma_b=0.2)
+    for profile in PROFILES:
+        wide, limit = profile(net, depth=8, width=10**14), profile(net, depth=8)
+        np.testing.assert_allclose(wide.mean, limit.mean, atol=8 * EXACT)
+        assert np.all(wide.std < np.sqrt(EXACT))
+
+
+def test_depth_neither_underflows_nor_overflows() -> None:
+    depth = 5000
+    for sigma_w in (0.1, 9.0):
+        net, scale = Dense("relu", sigma_w=sigma_w), np.log(sigma_w**2 / 2)
+        height = np.arange(depth)
+        q, grad = theory.log_q_layers(net, depth=depth).mean, theory.log_grad_layers(net, depth=depth).mean
+        np.testing.assert_allclose(q, height * scale + 2 * np.log(sigma_w), atol=depth * PER_LAYER)
+        np.testing.assert_allclose(grad[::-1], height * scale / 2, atol=depth * PER_LAYER)
+
+
+def test_deep_rate_is_that_of_chi_1() -> None:
+    net = Dense("tanh", sigma_w=1.5, sigma_b=0.3)
+    mean = theory.log_grad_layers(net, depth=256).mean
+    assert mean[100] - mean[101] == pytest.approx(np.log(theory.chi_1(net)) / 2, rel=EXACT)
+
+
+def test_too_large_a_fluctuation_is_infinite_never_nan() -> None:
+    law = theory.log_grad_layers(Dense("softplus", sigma_w=1.3, sigma_b=0.2), depth=64, width=64)
+    lost = np.isinf(law.std)
+    assert lost[0]
+    assert not lost[-1]
+    assert np.all(np.diff(lost.astype(int)) <= 0)
+    assert np.all(np.isfinite(law.mean))
+    assert not np.any(np.isnan(law.std))
+
+
+def test_zero_weights_send_nothing_back() -> None:
+    for net, width in ((Dense("tanh", sigma_w=0.0, sigma_b=0.5), None), (Dense("linear", sigma_w=0.0), 9)):
+        np.testing.assert_array_equal(theory.log_grad_layers(net, depth=8, width=width).mean, [-np.inf] * 7 + [0.0])
+
+
+def test_precision_follows_the_argument() -> None:
+    for width in (None, 9):
+        plain = theory.log_grad_layers(Dense("relu", sigma_w=1.2), depth=8, width=width)
+        traced = jax.jit(lambda s, width=width: theory.log_grad_layers(Dense("relu", s), depth=8, width=width))
+        single = traced(jnp.float32(1.2))
+        for exact, rounded in zip(plain, single, strict=True):
+            assert isinstance(exact, np.ndarray)
+            assert (exact.dtype, rounded.dtype) == (np.float64, jnp.float32)
+            np.testing.assert_allclose(rounded, exact, rtol=SINGLE, atol=SINGLE)
+    assert not jax.config.jax_enable_x64
+
+
+def test_derivative_is_a_finite_difference() -> None:
+    at = lambda sigma_w: theory.log_grad_layers(Dense("tanh", sigma_w=sigma_w, sigma_b=0.2), depth=8).mean[0]
+    assert float(jax.grad(at)(1.2)) == pytest.approx((at(1.2 + 1e-4) - at(1.2 - 1e-4)) / 2e-4, rel=DIFFERENCE)
+
+
+def test_wrong_questions(refused: pytest.RaisesExc) -> None:
+    for profile in PROFILES:
+        where = profile.__name__
+        for depth in (0, -1, 2.5, True, "3"):
+            with refused(where, "depth"):
+                profile(Dense("tanh"), depth=depth)
+        with refused(where, "width"):
+            profile(Dense("tanh"), depth=3, width=0)
+        with refused(where, "matrix"):
+            profile(Recurrent("tanh", matrix=np.eye(2)), depth=3)
+        with refused(where, "net", remedy=r"Use jax.vmap\.$"):
+            profile(Dense("tanh", sigma_w=np.ones(2)), depth=3)

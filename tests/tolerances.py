@@ -1,0 +1,71 @@
+"""Every tolerance, with its reason; no test has a literal of its own."""
+
+EXACT = 1e-12
+"""Closed form, relative: some thousand float64 roundings."""
+
+MEAN = 1e-13
+"""Stated by ``gaussian.mean``: relative; by ``gaussian.moments``: relative to the mean of the integrand's size."""
+
+FIXED_POINT = 1e-12
+"""Stated by ``q_star`` and ``chi_1``: relative, to be divided by the distance of the map's slope from 1."""
+
+PER_LAYER = 1e-13
+"""Stated by the profiles at infinite width: absolute in the log, per layer."""
+
+CHI_SQUARE = 1e-13
+"""Stated by ``log_chi_square_law``: absolute."""
+
+PROBABILITY = 1e-15
+"""Stated by ``dead_probability``: absolute."""
+
+CHAIN_MEAN, CHAIN_STD = 1e-13, 1e-12
+"""Stated by ``log_scalar_chain``: absolute for the mean, relative for the standard deviation, per weight."""
+
+MEAN_CHAIN = 1e-15
+"""Stated by ``log_mean_scalar_chain``: per weight, absolute for logs below 1, else relative."""
+
+POWER_NORM, POWER_NORM_PER_STEP = 1e-12, 1e-15
+"""Stated by ``log_power_norms``: absolute in the log, plus so much per step (times the condition of the eigenvectors)."""
+
+NEARLY_NORMAL = 1e-12
+"""Stated by ``log_power_norms``: per step, for a matrix that is normal but for so much of its size."""
+
+STEP = 2.3e-16
+"""One float64 rounding of a log near 1, per step: a sum over steps may lose one at each."""
+
+SETTLED = 1e-10
+"""Stated by ``log_rate``: absolute in the log."""
+
+SUP_DECLARED, SUP_SEARCHED, SUP_JUMP = 1e-15, 1e-9, 1e-7
+"""Stated by ``sup_dphi``: relative; declared, searched, and searched where the largest slope is at a jump."""
+
+POINTWISE = 1e-14
+"""phi and phi' by JAX in float64: relative to the larger of the value and 1e-3 (tails cancel), some fifty roundings."""
+
+SINGLE = 2e-5
+"""float32: some hundred roundings of 6e-8 and a sum over a thousand nodes."""
+
+DIFFERENCE = 1e-3
+"""A float32 derivative against a central difference of float64 values a step of 1e-4 apart."""
+
+REFERENCE = 1e-27
+"""The 30-digit quadrature against 30-digit closed forms (``sin`` at q = 100 is the worst, 4e-29)."""
+
+ORDER = 0.15
+"""Exact minus order-1/N laws, times N^2, from one large N to a larger one: the next order is still this visible."""
+
+SIGMAS = 5
+"""Standard errors: one false alarm in 1.7 million."""
+
+EQUAL_FLOAT32 = 1e-5
+"""The log-domain chain against plain autodiff at depth 20: a few roundings of float32 per link."""
+
+EQUAL_FLOAT64 = 1e-12
+"""The same in float64."""
+
+SPREAD = 0.4
+"""Log-ratio of a measured to a predicted standard deviation: five standard errors at 80 networks are 0.4 for normal samples, and
+the order-1/N law's own error is a few per cent."""
+
+POWER = 1e-4
+"""p-value below which a joint test rejects: about four standard errors."""
