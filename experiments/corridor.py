@@ -163,6 +163,9 @@ def load(name: str, results: Path = RESULTS) -> pd.DataFrame:
     for path in finished(name, results):
         frame, facts = load_cell(path)
         axes = {axis: value[0] if isinstance(value, list) else value for axis, value in facts["config"].items()}
+        clash = sorted(set(axes) & set(frame.columns))
+        if clash:
+            raise ResultError(f"load: expected arrays named unlike {name}'s axes, got {clash[0]}={axes[clash[0]]!r}.")
         frames.append(frame.assign(**axes, cell=path.stem))
     return pd.concat(frames, ignore_index=True)
 

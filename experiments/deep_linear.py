@@ -64,5 +64,8 @@ def findings(frame: pd.DataFrame) -> Findings:
         f"10^{decades['gaussian']:.1f}, because a typical random product shrinks by exp(-1/2N) per layer more than k."
     )
     numbers = {f"decades/{weights}": f"{value:.1f}" for weights, value in decades.items()}
+    gaussian = bottom.loc[("gaussian", big)]
+    numbers |= {"decades/predicted": f"{gaussian.log_grad / np.log(10):.1f}", "nets": f"{int(gaussian.num_nets)}"}
+    numbers |= {"decades/err": f"{gaussian.log_grad_hat_err / np.log(10):.1f}"}
     numbers |= {"k": f"{big:g}", "depth": f"{depth:,}", "width": f"{width}", "decades/claim": f"{claim:.1f}"}
     return Findings(verdict, numbers)

@@ -87,7 +87,7 @@ def _linear(config: Config, matrix: np.ndarray) -> dict[str, Any]:
 
 
 def _tanh_flat(config: Config, matrix: np.ndarray) -> dict[str, Any]:
-    """State along the flat leading eigenvector: the scalar law plus t ln(lambda_k / lambda_1) for direction k."""
+    """State along the flat leading eigenvector: going back from T, the scalar law plus t ln(lambda_k / lambda_1)."""
     start = 0.5
     net = Recurrent("tanh", matrix=matrix)
     state = start * _basis(config)[:, 0] * config.width**0.5
@@ -96,8 +96,9 @@ def _tanh_flat(config: Config, matrix: np.ndarray) -> dict[str, Any]:
     steps = [
         measure.gradient_steps(net, state, _direction(config, index), config.steps) for index in range(len(SHARES))
     ]
-    measured = [np.cumsum(each)[times - 1] for each in steps]
-    predicted = [scalar[times - 1] + times * np.log(share) for share in SHARES]
+    measured = [np.cumsum(each[::-1])[times - 1] for each in steps]
+    before = np.concatenate([[0.0], scalar])[config.steps - times]
+    predicted = [scalar[-1] - before + times * np.log(share) for share in SHARES]
     rate = Estimate(measured[0][-1] / config.steps, EPS)
     return {
         "share": np.repeat(SHARES, times.size),
@@ -153,5 +154,9 @@ def findings(frame: pd.DataFrame) -> Findings:
     )
     numbers = {"steps": f"{steps:,}", "rho/small": f"{small:g}", "rho/big": f"{big:g}"}
     numbers |= {f"decades/{name}": f"{decades[rho]:.1f}" for name, rho in (("small", small), ("big", big))}
+    settled = frame[(frame.system == "tanh symmetric") & (frame.rho == big)]
+    if len(settled):
+        row = settled.iloc[0]
+        numbers |= {"settled/predicted": f"{row.predicted:.5f}", "settled/measured": f"{row.measured:.5f}"}
     numbers |= {f"tanh/{name}": f"{held[rho]:.1f}" for name, rho in (("small", small), ("big", big))}
     return Findings(verdict, numbers)

@@ -42,12 +42,15 @@ def _backward_depth(forward: int | None, depth: int) -> int:
     return depth if forward is None else max(2, int(0.9 * forward))
 
 
-def _scatter(net: Dense, layer: int | None, config: Config) -> float:
+def _scatter(net: Dense, layer: int | None, squared: bool, config: Config, depth: int) -> float:
     """Predicted error of the median first lost layer: spread of the log-norm over its rate, and one layer of counting."""
     if layer is None:
         return 1.0
     law = theory.log_grad_layers(net, depth=layer + 2, width=config.width)
-    scatter = float(law.std[0] / abs(law.mean[0] / (layer + 1)))
+    spread = float(law.std[0])
+    if squared:
+        spread += float(theory.log_q_layers(net, depth=depth, width=config.width).std[-1]) / 2
+    scatter = spread / abs(float(law.mean[0]) / (layer + 1))
     return float(np.hypot(MEDIAN * scatter / config.num_nets**0.5, 1.0))
 
 
@@ -96,7 +99,7 @@ def _backward(
             "number format",
             _median(lost),
             np.inf if first is None else first,
-            _scatter(net, first, config),
+            _scatter(net, first, squared, config, depth),
             "layers",
         ),
     }
@@ -115,6 +118,8 @@ def findings(frame: pd.DataFrame) -> Findings:
         f"never overflows forward; its gradient does after {tanh.backward_hat:.0f} layers (predicted {tanh.backward:.0f})."
     )
     numbers = {
+        "nets": f"{int(frame.num_nets.max())}",
+        "width": f"{int(frame.width.max())}",
         "linear/forward": f"{plain.forward_hat:.0f}",
         "linear/forward_predicted": f"{plain.forward:.0f}",
         "linear/squared_backward": f"{squared.backward_hat:.0f}",

@@ -60,6 +60,10 @@ def findings(frame: pd.DataFrame) -> Findings:
     numbers = {
         "cells": f"{len(cells)}",
         "known": f"{len(known)}",
+        "nets": f"{int(cells.num_nets.max())}",
+        "rate/min": f"{known.measured.min():+.2f}",
+        "rate/max": f"{known.measured.max():+.2f}",
+        "spread": f"{(known.measured_err / known.predicted_err).median():.2f}",
         "within/1": f"{100 * share[1]:.0f}",
         "within/2": f"{100 * share[2]:.0f}",
         "furthest": f"{known.z.abs().max():.1f}",

@@ -75,7 +75,7 @@ def write_numbers(findings: dict[str, corridor.Findings], table: pd.DataFrame, p
 
 
 def _tex(label: str) -> str:
-    return label.replace("sigma_w=", r"$\sigma_w$=").replace("rho=", r"$\rho$=").replace("_", r"\_")
+    return label.replace("_", r"\_").replace(r"sigma\_w=", r"$\sigma_w$=").replace("rho=", r"$\rho$=")
 
 
 def _row(row: Any) -> str:

@@ -42,10 +42,10 @@ def run(config: Config) -> dict[str, Any]:
         "typical_std": law.std,
         "typical_hat": typical.value,
         "typical_hat_err": typical.err,
-        "mean": theory.log_mean_scalar_chain(*chain),
-        "mean_hat": average.value,
-        "mean_hat_err": average.err,
-        "mean_seen": law.std < 0.5 * np.sqrt(2 * np.log(config.num_nets)),
+        "average": theory.log_mean_scalar_chain(*chain),
+        "average_hat": average.value,
+        "average_hat_err": average.err,
+        "average_seen": law.std < 0.5 * np.sqrt(2 * np.log(config.num_nets)),
         **comparison(f"scalar chain, s={std:g}, n={depth}", "scalar chain", rate, law.mean / depth, err),
     }
 
@@ -54,7 +54,7 @@ def findings(frame: pd.DataFrame) -> Findings:
     longest = frame[frame.depth == frame.depth.max()].set_index("std")
     spread = 0.3
     row, exact = longest.loc[spread], longest.loc[0.0]
-    decades = {name: f"{row[name] / np.log(10):.1f}" for name in ("claim", "typical", "typical_hat", "mean")}
+    decades = {name: f"{row[name] / np.log(10):.1f}" for name in ("claim", "typical", "typical_hat", "average")}
     verdict = (
         f"Only if every weight is 0.98: then 1,000 steps leave 10^{exact.typical_hat / np.log(10):.2f}. With weights that vary by "
         f"{spread:g} about the same mean the typical product is 10^{decades['typical_hat']} (predicted 10^{decades['typical']}), "

@@ -67,7 +67,12 @@ def findings(frame: pd.DataFrame) -> Findings:
             f" At sigma_w = {widest:g} the bound even explodes while gradients still shrink by "
             f"{np.exp(cells.loc[widest].measured):.2f} per layer."
         )
+    wide = cells.loc[cells.index.max()]
     numbers = {
+        "nets": f"{int(one.num_nets)}",
+        "wide/sigma_w": f"{cells.index.max():g}",
+        "wide/bound": f"{np.exp(wide.bound_rate):.2f}",
+        "wide/measured": f"{np.exp(wide.measured):.2f}",
         "depth": f"{int(one.depth):,}",
         "width": f"{int(one.width)}",
         "factor/bound": f"{factor['bound_rate']:.2f}",

@@ -28,16 +28,17 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
             style.measured(axis, rows.layer.iloc[few], hat.iloc[few], err.iloc[few], index)
             if weights == "identity":
                 at = 0 if label == "log_grad" else -1
-                edge = rows.layer.iloc[at]
+                below = mean.iloc[at] < 0
                 axis.annotate(
-                    f"$k={k:g}$", (edge, mean.iloc[at]), xytext=(4 if at == 0 else -4, 5), textcoords="offset points",
-                    ha="left" if at == 0 else "right", fontsize=6.3,
+                    f"$k={k:g}$", (rows.layer.iloc[at], mean.iloc[at]), textcoords="offset points",
+                    xytext=(4 if at == 0 else -4, 14 if below else 6), ha="left" if at == 0 else "right", fontsize=6.3,
                 )  # fmt: skip
         axis.set_xlabel("layer $l$")
         axis.set_title(title)
         axis.locator_params(axis="x", nbins=3)
     axes[0].set_ylabel(r"$\log_{10}$ of size, relative to start")
     low, high = axes[0].get_ylim()
-    axes[0].set_ylim(low, high + 0.28 * (high - low))
-    axes[1].legend(loc="upper left")
+    axes[0].set_ylim(low, high + 0.12 * (high - low))
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure

@@ -23,9 +23,9 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     for row, system in zip(grid, systems, strict=True):
         for axis, rho in zip(row, rhos, strict=True):
             _panel(axis, frame[(frame.system == system) & (frame.rho == rho)])
-            axis.text(0.04, 0.04, rf"$\rho={rho:g}$", transform=axis.transAxes, fontsize=6.3)
+            axis.text(0.97, 0.97, rf"$\rho={rho:g}$", transform=axis.transAxes, fontsize=6.3, ha="right", va="top")
         row[0].set_ylabel(r"$\log_{10}|g_{T-t}|$")
-        row[len(rhos) // 2].set_title(TITLES[system])
+        row[len(rhos) // 2].set_title(TITLES[system], pad=8)
     for axis in grid[-1]:
         axis.set_xlabel("steps back $t$")
     handles, labels = grid[0][0].get_legend_handles_labels()
@@ -34,10 +34,15 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
 
 
 def _panel(axis: object, rows: pd.DataFrame) -> None:
+    rows = rows[rows.step <= 300].sort_values("step")
     for index, (share, line) in enumerate(rows.groupby("share", dropna=False)):
-        line = line[line.step <= 300].sort_values("step")
         label = "random direction" if np.isnan(share) else rf"$\lambda={share:g}\,\rho$"
         style.theory(axis, line.step, line.log_grad / style.DECADE, None, index, label)
-        style.measured(axis, line.step.iloc[::3], line.log_grad_hat.iloc[::3] / style.DECADE, None, index)
+        style.measured(
+            axis, line.step.iloc[index % 3 :: 3], line.log_grad_hat.iloc[index % 3 :: 3] / style.DECADE, None, index
+        )
+    top = rows[rows.share == 1.0]
+    floor = (top.log_grad + np.log(np.finfo(np.float32).eps / 2)) / style.DECADE
+    axis.plot(top.step, floor, color="0.55", linewidth=0.8, linestyle=":", label="float32 rounding, leading", zorder=1)
     axis.set_ylim(bottom=max(axis.get_ylim()[0], -32))
     axis.locator_params(nbins=4)

@@ -12,11 +12,11 @@ SOURCES = ("overflow",)
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     cells = frames["overflow"]
     nets = list(dict.fromkeys(cells.net))
-    figure, axes = style.canvas(height=3.4)
+    figure, axes = style.canvas(height=3.9)
     series = [
         ("forward", False, "forward pass"),
-        ("backward", False, "backward, loss gradient of order one"),
-        ("backward", True, "backward, squared loss"),
+        ("backward", False, "backward pass, loss gradient of order one"),
+        ("backward", True, "backward pass, squared loss"),
     ]
     labels, height = [], 0
     for net in nets:
@@ -31,17 +31,20 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
             labels.append((height, f"{net.replace('sigma_w', 'σ')}\n{dtype}"))
             height += 1
     axes.set_yticks([at for at, _ in labels], [text for _, text in labels], fontsize=5.6)
-    axes.set(xscale="log", xlabel="first lost layer, counted from where the pass starts")
+    axes.set(xscale="log", xlabel="first lost layer, from where the pass starts")
+    axes.plot([], [], color="0.3", marker="|", markersize=8, markeredgewidth=1.6, linestyle="", label="predicted")
     axes.invert_yaxis()
     axes.grid(axis="y", linewidth=0.3, color="0.9")
-    figure.legend(loc="outside lower center", ncols=2)
+    figure.legend(loc="outside lower left")
     return figure
 
 
 def _point(axes: object, row: pd.Series, which: str, at: float, index: int, label: str | None) -> None:
     """A short vertical line where it is predicted, a marker where it is measured; nothing where it is not lost."""
     predicted, hat = row[which], row[f"{which}_hat"]
-    axes.plot([], [], color=style.COLOURS[index], marker=style.MARKERS[index], markerfacecolor="white", label=label)
+    axes.errorbar(
+        [], [], xerr=[], fmt=style.MARKERS[index], color=style.COLOURS[index], markerfacecolor="white", label=label
+    )
     if np.isfinite(predicted):
         axes.plot([predicted] * 2, [at - 0.15, at + 0.15], color=style.COLOURS[index], linewidth=1.6)
     if np.isfinite(hat):

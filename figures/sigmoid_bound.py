@@ -25,13 +25,18 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     left.set(xscale="log", yscale="log", xlabel=r"$\sigma_w$", ylabel="factor per layer", xticks=list(cells.sigma_w))
     left.set_xticks(list(cells.sigma_w), [f"{value:g}" for value in cells.sigma_w])
     left.set_xticks([], minor=True)
-    left.set_ylim(top=40)
-    left.legend(loc="upper left")
-    for index, (sigma_w, rows) in enumerate(frame.groupby("sigma_w")):
+    for index, (sigma_w, rows) in enumerate(frame.groupby("sigma_w"), start=2):
         rows = rows.sort_values("layer")
         mean, spread, value, err = (rows["log_grad" + part] / style.DECADE for part in ("", "_std", "_hat", "_hat_err"))
-        style.theory(right, rows.layer, mean, spread, index, rf"$\sigma_w={sigma_w:g}$")
+        style.theory(right, rows.layer, mean, spread, index)
         style.measured(right, rows.layer.iloc[::8], value.iloc[::8], err.iloc[::8], index)
+        slope = rf"$\sigma_w={sigma_w:g}$"
+        right.annotate(
+            slope, (1, mean.iloc[0]), xytext=(-4, 0), textcoords="offset points", ha="right", va="center", fontsize=6
+        )
     right.set(xlabel="layer $l$", ylabel=r"$\log_{10}\,|g_l|\,/\,|g_L|$")
-    right.legend(loc="lower right")
+    right.set_xlim(left=-0.55 * frame.layer.max())
+    right.set_xticks([1, frame.layer.max()])
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure

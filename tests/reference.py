@@ -1,6 +1,7 @@
 """Independent truth at 30 digits: activations defined anew in mpmath, piecewise quadrature, closed forms, brute force."""
 
 import functools
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -98,7 +99,7 @@ def _nodes(q: float) -> list[tuple[Any, Any, Any]]:
     positive = sorted(z for z in ends if 0 < z <= _REACH)
     breaks = [-z for z in reversed(positive)] + [mp.mpf(0), *positive]
     rule = mp.calculus.quadrature.GaussLegendre(mp.mp).calc_nodes(_DEGREE, mp.mp.prec)
-    pieces = [((low + high) / 2, (high - low) / 2) for low, high in zip(breaks[:-1], breaks[1:], strict=True)]
+    pieces = [((low + high) / 2, (high - low) / 2) for low, high in itertools.pairwise(breaks)]
     points = [(middle + half * node, half * weight) for middle, half in pieces for node, weight in rule]
     return [(root * z, z, weight * mp.npdf(z)) for z, weight in points]
 

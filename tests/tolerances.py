@@ -30,8 +30,8 @@ POWER_NORM, POWER_NORM_PER_STEP = 1e-12, 1e-15
 NEARLY_NORMAL = 1e-12
 """Stated by ``log_power_norms``: per step, for a matrix that is normal but for so much of its size."""
 
-STEP = 2.3e-16
-"""One float64 rounding of a log near 1, per step: a sum over steps may lose one at each."""
+STEP = 1e-15
+"""Stated by ``log_scalar_steps``: per step, absolute for logs below 1 per step, else relative."""
 
 SETTLED = 1e-10
 """Stated by ``log_rate``: absolute in the log."""

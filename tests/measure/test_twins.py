@@ -26,8 +26,8 @@ NETS = {
     "sin": Dense("sin", 1.4, 0.2),
     "selu": Dense("selu", 1.0, 0.2),
     "elu": Dense("elu", 1.2, 0.2),
-    "silu": Dense("silu", 1.2, 0.2),
-    "gelu": Dense("gelu", 1.2, 0.2),
+    "silu": Dense("silu", 1.0, 0.2),
+    "gelu": Dense("gelu", 1.0, 0.2),
     "tanh orthogonal": Dense("tanh", 1.3, 0.2, "orthogonal"),
     "relu orthogonal": Dense("relu", 1.4, 0.0, "orthogonal"),
 }
@@ -92,6 +92,15 @@ def test_power_three_percent_off_fails(sampled: Callable[[str], Any], name: str,
     law = getattr(theory, quantity)(Dense(net.activation, off * net.sigma_w, net.sigma_b, net.weights), **SIZE)
     samples = dict(zip(PROFILES, (sampled(name)[i] for i in (1, 2, 0)), strict=True))[quantity]
     assert np.nanmax(np.abs(z_and_spread(samples, law)[0])) > SIGMAS
+
+
+def test_where_the_law_ends_its_spread_says_so() -> None:
+    """GELU at 1.5: networks fall into two basins, twice the spread that an expansion about one of them would give."""
+    net, size = Dense("gelu", 1.5, 0.2), {"depth": 30, "width": 128}
+    law, infinite = theory.log_grad_layers(net, **size), theory.log_grad_layers(net, depth=30)
+    assert np.isinf(law.std[0])
+    assert np.isfinite(law.mean).all()
+    assert (infinite.std == 0).all()
 
 
 def test_estimates_are_the_mean_over_networks_with_its_standard_error(key: jax.Array) -> None:

@@ -44,8 +44,10 @@ class ChainLogs(NamedTuple):
 
 
 class _Walk(NamedTuple):
-    """What one pass leaves: log rms of h_l, log-norm of x_{l-1}, and the slots' gradients; each of shape (depth,)."""
+    """What one pass leaves, layer by layer, each of shape (depth,): logs of what h_l was divided by, of its rms after that, of
+    the norm of x_{l-1} in units of h_{l-1}'s scale, and the slots' gradients. Sums over depth are left to float64."""
 
+    log_divisor: Array
     log_rms: Array
     log_input: Array
     slots: Array
@@ -115,23 +117,23 @@ def walk(
         log_seen = jnp.clip(log_scale, -_LOG_EDGE, _LOG_EDGE) if scalable else log_scale
         x = (net.activation.phi(h * jnp.exp(log_seen).astype(dtype)) * jnp.exp(-log_seen)).astype(dtype)
         h, log_rms = affine(index, x, log_scale, slot)
-        log_size = log_norm(lax.stop_gradient(h))[0] - np.log(h.size) / 2
-        return (h, log_scale + log_rms), (log_scale + log_rms + log_size, log_rms, log_scale + log_norm(x)[0])
+        return (h, log_scale + log_rms), (log_rms, rms_left(h), log_norm(lax.stop_gradient(x))[0])
+
+    def rms_left(h: Array) -> Array:
+        return log_norm(lax.stop_gradient(h))[0] - np.log(h.size) / 2
 
     def energy(slots: Array) -> tuple[Array, tuple[Array, Array, Array]]:
         zero = jnp.zeros((), slots.dtype)
         h, log_scale = affine(1, x_0, zero, slots[0])
-        first = log_scale + log_norm(lax.stop_gradient(h))[0] - np.log(h.size) / 2
-        indices = jnp.arange(2, depth + 1)
-        (h, _), logs = lax.scan(link, (h, log_scale), (indices, slots[1:]))
-        head = (first, jnp.zeros_like(log_scale), log_norm(x_0)[0])
-        log_rms, shrunk, log_input = (jnp.concatenate([a[None], b]) for a, b in zip(head, logs, strict=True))
-        return jnp.vdot(cotangent, h), (log_rms, shrunk, log_input)
+        head = (log_scale, rms_left(h), log_norm(x_0)[0])
+        (h, _), logs = lax.scan(link, (h, log_scale), (jnp.arange(2, depth + 1), slots[1:]))
+        log_divisor, log_rms, log_input = (jnp.concatenate([a[None], b]) for a, b in zip(head, logs, strict=True))
+        return jnp.vdot(cotangent, h), (log_divisor, log_rms, log_input)
 
     slots = jnp.zeros(depth, jnp.promote_types(dtype, jnp.float32))
-    increments, (log_rms, shrunk, log_input) = jax.grad(energy, has_aux=True)(slots)
-    carried = jnp.concatenate([shrunk[1:], jnp.zeros_like(shrunk[:1])])
-    return _Walk(log_rms, lax.stop_gradient(log_input), increments + carried)
+    increments, (log_divisor, log_rms, log_input) = jax.grad(energy, has_aux=True)(slots)
+    carried = jnp.concatenate([log_divisor[1:], jnp.zeros_like(log_divisor[:1])])
+    return _Walk(log_divisor, log_rms, log_input, increments + carried)
 
 
 @functools.partial(jax.jit, static_argnames=("depth", "width", "num_nets", "dtype", "scalable"))
@@ -241,7 +243,8 @@ def chain(key: Array, net: Ensemble, *, depth: int, width: int, num_nets: int, d
     expect(fits, "chain", "a width that fits the matrix", width=width)
     with jax.enable_x64(dtype == "float64"):
         walked = _walks(key, net, depth, width, num_nets, dtype, is_scalable(net.activation))
-        log_rms, log_input, slots = (np.asarray(leaf, dtype=np.float64) for leaf in walked)
-    log_grad = from_top(slots)
+        log_divisor, log_rms, log_input, slots = (np.array(leaf, dtype=np.float64) for leaf in walked)
+    log_scale, log_grad = np.cumsum(log_divisor, axis=1), from_top(slots)
+    log_input[:, 1:] += log_scale[:, :-1]
     with np.errstate(invalid="ignore"):
-        return ChainLogs(2 * log_rms, log_grad, log_grad + log_input - log_input[:, -1:])
+        return ChainLogs(2 * (log_scale + log_rms), log_grad, log_grad + log_input - log_input[:, -1:])

@@ -15,9 +15,9 @@ from scipy.special import erfinv
 from vgtheory.activation import Activation
 from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect, expect_count, expect_one_of
-from vgtheory.theory import gaussian
+from vgtheory.theory import finite_width, gaussian
 from vgtheory.theory.precision import floats, in_float64
-from vgtheory.theory.profiles import log_grad_layers, log_q_layers
+from vgtheory.theory.profiles import log_grad_layers, log_q_layers, walked_layers
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 _DIGITS, _NEAR = 60, Decimal("1e-30")
@@ -181,7 +181,10 @@ class _Peaks(NamedTuple):
 def _peaks(net: Ensemble, depth: int, width: int, squared_loss: bool) -> _Peaks:
     log_q = log_q_layers.__wrapped__(net, depth=depth, width=width).mean  # type: ignore[attr-defined]
     log_g = log_grad_layers.__wrapped__(net, depth=depth, width=width).mean  # type: ignore[attr-defined]
-    top = log_q[-1:] / 2 if squared_loss else jnp.zeros_like(log_q[:1])
+    top = jnp.zeros_like(log_q[:1])
+    if squared_loss:
+        top = log_q[-1:] / 2
+        log_g += finite_width.aligned_gain(walked_layers("pass_limit", net, depth, width)) / 2
     gaussian_peak = np.log(np.sqrt(2) * erfinv(0.5 ** (1 / width)))
     log_rms = jnp.log(*floats(net.sigma_w)) + log_g[1:] + top
     padded = jnp.pad(log_q, (0, (1 << (depth - 1).bit_length()) - depth), mode="edge")
@@ -230,14 +233,14 @@ def pass_limit(
     times a slope), and the norm at its typical value; the first lost layer of a single network scatters about it by
     about the spread of the log-norm over the rate, and comes a little earlier where that spread is many layers.
     Assumes: the two passes apart: a forward pass already lost is not followed into the backward one. With
-    ``squared_loss`` the cotangent depends on the weights and the gradient is larger than this by a factor that is not
-    exponential in depth.
+    ``squared_loss`` the cotangent is aligned with the weights; what that adds (over k layers of a critical linear or ReLU
+    stack a factor 1 + k or 1 + 2 k in the square) is taken at its leading order at large width.
 
     Examples
     --------
     >>> from vgtheory import Dense, theory
     >>> theory.pass_limit(Dense("tanh", sigma_w=3.0), "float16", depth=100, width=256)
-    PassLimit(forward=None, backward=34)
+    PassLimit(forward=None, backward=31)
     """
     expect_one_of(DTYPES, "pass_limit", dtype=dtype)
     expect_count("pass_limit", depth=depth)

@@ -38,8 +38,9 @@ from vgtheory.theory.gaussian import moments
 from vgtheory.theory.precision import in_float64
 
 EXACT = (ACTIVATIONS["linear"], ACTIVATIONS["relu"])
-_SMALL_U, _SMALL_R = 0.05, 0.15
-"""Where the order-1/N law holds: largest share of the component along x in |g|^2, largest effect of r on ln chi."""
+_SMALL_U, _SMALL_EFFECT, _SMALL_R, _NEARLY_ONE = 0.05, 0.15, 0.3, 0.02
+"""Where the order-1/N law holds: largest share of the component along x in |g|^2; largest effect of r's variance on ln chi; and
+largest variance of r where the map of ln q is no mere shift, that is, its slope is not this nearly one."""
 
 
 class Layers(NamedTuple):
@@ -176,7 +177,9 @@ def backward_fluctuation(layers: Layers, width: int | Array, with_inputs: bool =
     tuple of arrays
         Shift of the mean and variance, both zero at the top. The variance is inf from the layer down where fluctuations
         are too large for an expansion in 1/width: the component along x carries more than 0.05 of ``|g|^2`` (it grows
-        where (d ln q_{l+1} / d ln q_l)^2 exceeds chi, as for ``softplus``), or the variance of r moves ln chi by more than 0.15.
+        where (d ln q_{l+1} / d ln q_l)^2 exceeds chi, as for ``softplus``); the variance of r moves ln chi by more than
+        0.15; or r varies by more than 0.3 while the map of ln q is no mere shift (``gelu`` and ``silu`` about their
+        unstable fixed point, where some networks of an ensemble fall into the other basin).
     """
     r_mean, r_var = forward_fluctuation(layers, width)
 
@@ -185,7 +188,9 @@ def backward_fluctuation(layers: Layers, width: int | Array, with_inputs: bool =
     ) -> tuple[tuple[Array, Array, Array, Array], Array]:
         shift, noise, reach, u = state
         layer, mean, var = inputs
-        wild = (jnp.abs(u * layer.along) > _SMALL_U * width) | ((abs(layer.a) + abs(layer.b)) * var > _SMALL_R)
+        effect = (abs(layer.a) + abs(layer.b)) * var
+        bent = (var > _SMALL_R) & (abs(layer.slope - 1) > _NEARLY_ONE)
+        wild = (abs(u * layer.along) > _SMALL_U * width) | (effect > _SMALL_EFFECT) | bent
         own = layer.back + reach**2 * layer.forward + 2 * reach * layer.joint
         shift += layer.a * mean + layer.b * var + (layer.back_mean + u * layer.along - layer.back / 2) / width
         noise += jnp.where(wild, jnp.inf, own / width)
@@ -202,6 +207,36 @@ def backward_fluctuation(layers: Layers, width: int | Array, with_inputs: bool =
         input_mean = r_mean / layers.rho - r_var / (2 * layers.rho**2)
         shift, reach = shift + input_mean - input_mean[-1], reach + 1 / layers.rho
     return shift, noise + reach**2 * r_var
+
+
+@jax.jit
+def aligned_gain(layers: Layers) -> Array:
+    r"""Log of how much larger ``|g_l|^2`` is for the cotangent ``h_depth`` itself than for one independent of the weights.
+
+    The share v of ``|g|^2`` along the layer's own input starts at ``rho`` instead of 1/N, and each layer adds
+    ``ln(1 + v along)``. Critical linear stacks gain ``ln(1 + k)`` over k layers, critical ReLU stacks ``ln(1 + 2 k)``.
+
+    Parameters
+    ----------
+    layers
+        The trajectory.
+
+    Returns
+    -------
+    Array
+        Natural log, shape ``(depth,)``, zero at the top; its leading order at large width.
+    """
+
+    def step(state: tuple[Array, Array], layer: Layers) -> tuple[tuple[Array, Array], Array]:
+        gain, share = state
+        boost = 1 + share * layer.along
+        gain += jnp.log(boost)
+        return (gain, layer.grip * share / boost), gain
+
+    zero = jnp.zeros_like(layers.log_q[0])
+    below = jax.tree.map(lambda leaf: leaf[:-1], layers)
+    gains = lax.scan(step, (zero, layers.rho[-1]), below, reverse=True)[1]
+    return jnp.concatenate([gains, zero[None]])
 
 
 def log_chi_square_law(width: int, relu: bool) -> Law:

@@ -80,8 +80,8 @@ def q_map(q: Any, net: Ensemble) -> Any:
     Examples
     --------
     >>> from vgtheory import Dense, theory
-    >>> float(theory.q_map(3.0, Dense("relu", sigma_w=2**0.5)))  # doctest: +ELLIPSIS
-    3.0000000000...
+    >>> round(float(theory.q_map(3.0, Dense("relu", sigma_w=2**0.5))), 12)
+    3.0
     """
     need_sigma_w("q_map", net)
     expect(isinstance(q, jax.Array) or bool(jnp.all(jnp.asarray(q) >= 0)), "q_map", "q >= 0", q=q)

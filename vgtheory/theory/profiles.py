@@ -12,8 +12,23 @@ from vgtheory.theory.meanfield import need_sigma_w
 from vgtheory.theory.precision import floats, in_float64
 
 
-def _layers(where: str, net: Ensemble, depth: int, width: int | None) -> finite_width.Layers:
-    """Check the question and walk the layers."""
+def walked_layers(where: str, net: Ensemble, depth: int, width: int | None) -> finite_width.Layers:
+    """Check the question and walk the layers.
+
+    Parameters
+    ----------
+    where
+        Name of the public function that was asked.
+    net
+        The ensemble.
+    depth, width
+        Numbers of layers and units.
+
+    Returns
+    -------
+    Layers
+        The infinite-width trajectory with each layer's noise.
+    """
     need_sigma_w(where, net)
     expect_count(where, depth=depth)
     if width is not None:
@@ -82,7 +97,7 @@ def log_grad_layers(net: Ensemble, *, depth: int, width: int | None = None) -> L
     >>> round(float(law.std[0]), 4)
     0.126
     """
-    layers = _layers("log_grad_layers", net, depth, width)
+    layers = walked_layers("log_grad_layers", net, depth, width)
     mean = _infinite_grad(layers) / 2
     if width is None:
         return Law(mean, jnp.zeros_like(mean))
@@ -140,7 +155,7 @@ def log_grad_weight_layers(net: Ensemble, *, depth: int, width: int | None = Non
     >>> bool(abs(law.mean).max() < 1e-14)
     True
     """
-    layers = _layers("log_grad_weight_layers", net, depth, width)
+    layers = walked_layers("log_grad_weight_layers", net, depth, width)
     log_input = layers.log_q + jnp.log(layers.rho)
     mean = (_infinite_grad(layers) + log_input - log_input[-1]) / 2
     if width is None:
@@ -191,7 +206,7 @@ def log_q_layers(net: Ensemble, *, depth: int, width: int | None = None) -> Law:
     >>> theory.log_q_layers(Dense("linear", sigma_w=1.0), depth=2).mean.tolist()
     [0.0, 0.0]
     """
-    layers = _layers("log_q_layers", net, depth, width)
+    layers = walked_layers("log_q_layers", net, depth, width)
     if width is None:
         return Law(layers.log_q, jnp.zeros_like(layers.log_q))
     if finite_width.is_exact(net) and _is_zero(net.sigma_b):

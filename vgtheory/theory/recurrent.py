@@ -138,7 +138,7 @@ def log_power_norms(matrix: Any, vector: Any, steps: Any) -> np.ndarray:
         logs = _normal_powers(np.abs(eigenvalues), np.abs(basis.conj().T @ start), counts.ravel())
     else:
         logs = _squared_powers(transpose, start, counts.ravel())
-    return logs.reshape(counts.shape) + counts * (exponent * np.log(2))
+    return (logs + counts.ravel() * (exponent * np.log(2))).reshape(counts.shape)
 
 
 def _normal_powers(sizes: np.ndarray, shares: np.ndarray, counts: np.ndarray) -> np.ndarray:

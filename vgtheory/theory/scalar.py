@@ -13,7 +13,7 @@ from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count
 from vgtheory.theory.precision import floats, in_float64
 
-_FAR = 30
+_FAR = 16
 """Ratio of mean to standard deviation beyond which ln|z + ratio| is as good as analytic."""
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(64)
 _WEIGHTS /= _WEIGHTS.sum()
@@ -48,7 +48,7 @@ def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int) -> Any:
 
     Notes
     -----
-    Accuracy: rounding, 1e-16 per step.
+    Accuracy: rounding, 1e-15 per step, or 1e-15 of the log where that is larger.
     Assumes: no input. In a layer it also rules every eigendirection k of a symmetric W whose leading eigenvector has entries
     of equal modulus and carries the state: add t (ln|lambda_k| - ln|w|).
 
@@ -133,6 +133,7 @@ def _log_normal_moments(ratio: float) -> tuple[float, float]:
     spread = 40 * np.sqrt(rate) + 60
     counts = np.arange(max(0, int(rate - spread)), int(rate + spread))
     shares = scipy.stats.poisson.pmf(counts, rate)
+    shares /= shares.sum()
     logs = (np.log(2) + scipy.special.digamma(counts + 0.5)) / 2
     mean = float(shares @ logs)
     return mean, float(shares @ (scipy.special.polygamma(1, counts + 0.5) / 4 + (logs - mean) ** 2))

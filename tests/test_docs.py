@@ -1,0 +1,33 @@
+"""Every example in a docstring runs, and every public function of theory says how accurate it is and what it assumes."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+
+import pytest
+
+import vgtheory
+from vgtheory import theory
+
+MODULES = ["vgtheory", *(module.name for module in pkgutil.walk_packages(vgtheory.__path__, "vgtheory."))]
+SECTIONS = ("Parameters\n", "Returns\n", "Notes\n", "Accuracy:", "Assumes:", "Examples\n")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_run(name: str) -> None:
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    runner = doctest.DocTestRunner(optionflags=doctest.REPORT_NDIFF)
+    said: list[str] = []
+    for case in finder.find(importlib.import_module(name)):
+        runner.run(case, out=said.append)
+    assert runner.failures == 0, "".join(said)
+
+
+@pytest.mark.parametrize("name", theory.__all__)
+def test_theory_states_accuracy_and_assumptions(name: str) -> None:
+    subject = getattr(theory, name)
+    assert subject.__doc__
+    if inspect.isfunction(subject):
+        missing = [section.strip() for section in SECTIONS if section not in subject.__doc__]
+        assert not missing
