@@ -1,6 +1,7 @@
 """Deep linear stacks: the gradient's size at every layer, for three kinds of weights and three scales."""
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import style
@@ -27,12 +28,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
             few = slice(index * 3, None, 12)
             style.measured(axis, rows.layer.iloc[few], hat.iloc[few], err.iloc[few], index)
             if weights == "identity":
-                at = 0 if label == "log_grad" else -1
-                below = mean.iloc[at] < 0
-                axis.annotate(
-                    f"$k={k:g}$", (rows.layer.iloc[at], mean.iloc[at]), textcoords="offset points",
-                    xytext=(4 if at == 0 else -4, 14 if below else 6), ha="left" if at == 0 else "right", fontsize=6.3,
-                )  # fmt: skip
+                _name(axis, k, rows.layer, mean, label == "log_grad")
         axis.set_xlabel("layer $l$")
         axis.set_title(title)
         axis.locator_params(axis="x", nbins=3)
@@ -42,3 +38,22 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure
+
+
+def _name(axis: Axes, k: float, layer: pd.Series, mean: pd.Series, backward: bool) -> None:
+    """Write k above its lines; below them, in the empty corner, where they fall."""
+    at = 0 if backward else -1
+    if mean.iloc[at] < 0:
+        axis.text(
+            0.95 if backward else 0.05,
+            0.06,
+            f"$k={k:g}$",
+            transform=axis.transAxes,
+            ha="right" if backward else "left",
+            fontsize=6.3,
+        )
+        return
+    offset, side = ((4, 6), "left") if backward else ((-4, 6), "right")
+    axis.annotate(
+        f"$k={k:g}$", (layer.iloc[at], mean.iloc[at]), xytext=offset, textcoords="offset points", ha=side, fontsize=6.3
+    )

@@ -23,9 +23,9 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     for row, system in zip(grid, systems, strict=True):
         for axis, rho in zip(row, rhos, strict=True):
             _panel(axis, frame[(frame.system == system) & (frame.rho == rho)])
-            axis.text(0.97, 0.97, rf"$\rho={rho:g}$", transform=axis.transAxes, fontsize=6.3, ha="right", va="top")
+            axis.set_title(rf"$\rho={rho:g}$")
         row[0].set_ylabel(r"$\log_{10}|g_{T-t}|$")
-        row[len(rhos) // 2].set_title(TITLES[system], pad=8)
+        row[len(rhos) // 2].set_title(f"{TITLES[system]}\n" + rf"$\rho={rhos[len(rhos) // 2]:g}$")
     for axis in grid[-1]:
         axis.set_xlabel("steps back $t$")
     handles, labels = grid[0][0].get_legend_handles_labels()
@@ -43,6 +43,6 @@ def _panel(axis: object, rows: pd.DataFrame) -> None:
         )
     top = rows[rows.share == 1.0]
     floor = (top.log_grad + np.log(np.finfo(np.float32).eps / 2)) / style.DECADE
-    axis.plot(top.step, floor, color="0.55", linewidth=0.8, linestyle=":", label="float32 rounding, leading", zorder=1)
+    axis.plot(top.step, floor, color="0.55", linewidth=0.8, linestyle=":", label=r"$2^{-24}$ × leading", zorder=1)
     axis.set_ylim(bottom=max(axis.get_ylim()[0], -32))
     axis.locator_params(nbins=4)

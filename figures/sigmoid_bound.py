@@ -20,11 +20,12 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     style.theory(left, cells.sigma_w, field, None, 0, r"mean field $\sqrt{\chi_1}$")
     style.measured(left, cells.sigma_w, hat, hat * cells.measured_err, 0, "measured")
     left.axhline(0.25, color="0.5", linewidth=0.7, linestyle=":")
-    left.text(cells.sigma_w.max(), 0.26, "0.25", fontsize=6, color="0.4", ha="right", va="bottom")
     left.axhline(1, color="0.75", linewidth=0.6)
     left.set(xscale="log", yscale="log", xlabel=r"$\sigma_w$", ylabel="factor per layer", xticks=list(cells.sigma_w))
     left.set_xticks(list(cells.sigma_w), [f"{value:g}" for value in cells.sigma_w])
     left.set_xticks([], minor=True)
+    left.set_yticks([0.1, 0.25, 0.5, 1, 2, 4], ["0.1", "0.25", "0.5", "1", "2", "4"])
+    left.set_yticks([], minor=True)
     for index, (sigma_w, rows) in enumerate(frame.groupby("sigma_w"), start=2):
         rows = rows.sort_values("layer")
         mean, spread, value, err = (rows["log_grad" + part] / style.DECADE for part in ("", "_std", "_hat", "_hat_err"))
@@ -35,7 +36,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
             slope, (1, mean.iloc[0]), xytext=(-4, 0), textcoords="offset points", ha="right", va="center", fontsize=6
         )
     right.set(xlabel="layer $l$", ylabel=r"$\log_{10}\,|g_l|\,/\,|g_L|$")
-    right.set_xlim(left=-0.55 * frame.layer.max())
+    right.set_xlim(left=-0.8 * frame.layer.max())
     right.set_xticks([1, frame.layer.max()])
     handles, labels = left.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)

@@ -40,7 +40,7 @@ SUP_DECLARED, SUP_SEARCHED, SUP_JUMP = 1e-15, 1e-9, 1e-7
 """Stated by ``sup_dphi``: relative; declared, searched, and searched where the largest slope is at a jump."""
 
 POINTWISE = 1e-14
-"""phi and phi' by JAX in float64: relative to the larger of the value and 1e-3 (tails cancel), some fifty roundings."""
+"""phi and phi' by JAX in float64: relative plus absolute (tails cancel), some fifty roundings."""
 
 SINGLE = 2e-5
 """float32: some hundred roundings of 6e-8 and a sum over a thousand nodes."""
@@ -50,6 +50,9 @@ DIFFERENCE = 1e-3
 
 REFERENCE = 1e-27
 """The 30-digit quadrature against 30-digit closed forms (``sin`` at q = 100 is the worst, 4e-29)."""
+
+ASYMPTOTIC = 1e-3
+"""A leading law after 10,000 steps or more: the next term is of relative order ln(t) / t."""
 
 ORDER = 0.15
 """Exact minus order-1/N laws, times N^2, from one large N to a larger one: the next order is still this visible."""

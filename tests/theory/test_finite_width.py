@@ -102,3 +102,13 @@ def test_wrong_questions(refused: pytest.RaisesExc) -> None:
         theory.dead_probability(Dense("relu"), depth=0, width=3)
     with refused("dead_probability", "width"):
         theory.dead_probability(Dense("relu"), depth=3, width=2.5)
+
+
+@pytest.mark.parametrize(("name", "per_layer"), [("linear", 1), ("relu", 2)])
+def test_aligned_cotangents_gain_what_homogeneous_stacks_should(name: str, per_layer: int) -> None:
+    def gain() -> jnp.ndarray:
+        layers = finite_width.trajectory(jnp.asarray(1.2), jnp.asarray(0.0), ACTIVATIONS[name], False, 9)
+        return finite_width.aligned_gain(layers)
+
+    expected = np.log1p(per_layer * np.arange(8, -1, -1))
+    np.testing.assert_allclose(in_float64(gain)(), expected, rtol=EXACT, atol=EXACT)

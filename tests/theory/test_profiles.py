@@ -30,7 +30,7 @@ def recursion(name: str, sigma_w: float, sigma_b: float, depth: int) -> tuple[li
 
 @pytest.mark.parametrize(("name", "sigma_w", "sigma_b"), [("tanh", 1.3, 0.2), ("gelu", 1.5, 0.0), ("relu", 1.0, 0.5)])
 def test_infinite_width_is_as_accurate_as_stated(name: str, sigma_w: float, sigma_b: float) -> None:
-    depth, net = 6, Dense(name, sigma_w=sigma_w, sigma_b=sigma_b)
+    depth, net = 4, Dense(name, sigma_w=sigma_w, sigma_b=sigma_b)
     log_q, log_chi, log_x = (np.array(row, float) for row in recursion(name, sigma_w, sigma_b, depth))
     grad = np.append(np.cumsum(log_chi[:-1][::-1])[::-1], 0) / 2
     expected = (grad, grad + (log_x - log_x[-1]) / 2, log_q)
@@ -161,5 +161,5 @@ def test_wrong_questions(refused: pytest.RaisesExc) -> None:
             profile(Dense("tanh"), depth=3, width=0)
         with refused(where, "matrix"):
             profile(Recurrent("tanh", matrix=np.eye(2)), depth=3)
-        with refused(where, "net", remedy=r"Use jax.vmap\.$"):
+        with refused(where, "sigma_w", remedy=r"Use jax.vmap\.$"):
             profile(Dense("tanh", sigma_w=np.ones(2)), depth=3)

@@ -97,7 +97,7 @@ def log_power_norms(matrix: Any, vector: Any, steps: Any, dtype: str = "float32"
     Returns
     -------
     Estimate
-        Natural log, the shape of ``steps``; ``err`` is two roundings of ``dtype`` per step.
+        Natural log, the shape of ``steps``; ``err`` is two roundings of ``dtype`` per step (and for t = 0).
 
     Raises
     ------
@@ -127,7 +127,7 @@ def log_power_norms(matrix: Any, vector: Any, steps: Any, dtype: str = "float32"
     net = Recurrent("linear", matrix=matrix)
     increments = gradient_steps(net, np.ones(start.size), start, longest, dtype)
     powers = np.concatenate([[0.0], np.cumsum(increments[::-1])]) + np.log(np.linalg.norm(start))
-    return Estimate(powers[counts], 2 * float(jnp.finfo(dtype).eps) * counts)
+    return Estimate(powers[counts], 2 * float(jnp.finfo(dtype).eps) * np.maximum(counts, 1))
 
 
 def log_rate(key: Array, net: Recurrent, state: Any, *, steps: int = 4000, dtype: str = "float32") -> Estimate:
