@@ -44,8 +44,11 @@ class ChainLogs(NamedTuple):
 
 
 class _Walk(NamedTuple):
-    """What one pass leaves, layer by layer, each of shape (depth,): logs of what h_l was divided by, of its rms after that, of
-    the norm of x_{l-1} in units of h_{l-1}'s scale, and the slots' gradients. Sums over depth are left to float64."""
+    """What one pass leaves at each layer; every field has shape (depth,), and sums over depth are left to float64.
+
+    Logs of what h_l was divided by; of its rms after that; of the norm of x_{l-1} in units of h_{l-1}'s scale; and the slots'
+    gradients.
+    """
 
     log_divisor: Array
     log_rms: Array
