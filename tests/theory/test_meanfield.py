@@ -120,9 +120,9 @@ def test_chi_1_maps_and_compiles() -> None:
     both = jax.jit(jax.vmap(lambda net: (theory.q_star(net), theory.chi_1(net))))
     scales = [(0.5, 0.3), (1.0, 0.0), (1.5, 0.3)]
     sigma_w, sigma_b = jnp.array(scales).T
-    q, chi = both(Dense("tanh", sigma_w=sigma_w, sigma_b=sigma_b))
+    q, chi = both(Dense("hard_tanh", sigma_w=sigma_w, sigma_b=sigma_b))
     assert float(q[1]) == 0, "a critical net in float32 has no root in the rounding noise"
-    nets = [Dense("tanh", sigma_w=w, sigma_b=b) for w, b in scales]
+    nets = [Dense("hard_tanh", sigma_w=w, sigma_b=b) for w, b in scales]
     np.testing.assert_allclose(q, [theory.q_star(net) for net in nets], rtol=SINGLE)
     np.testing.assert_allclose(chi, [theory.chi_1(net) for net in nets], rtol=SINGLE)
 

@@ -127,6 +127,11 @@ def test_rate_of_what_dies_out_is_that_of_the_matrix() -> None:
     assert theory.log_rate(Recurrent("linear", matrix=shear), np.ones(2)) == pytest.approx(np.log(0.6), abs=SETTLED)
 
 
+def test_a_state_that_starts_at_almost_nothing_still_settles_where_it_is_stable() -> None:
+    net = Recurrent("tanh", matrix=np.array([[2.0]]))
+    assert theory.log_rate(net, np.array([1e-40])) == pytest.approx(tanh_rate(2.0), abs=SETTLED)
+
+
 def test_rate_takes_the_slowest_of_several_units() -> None:
     net = Recurrent("tanh", matrix=np.diag([1.5, -3.0, 0.4]))
     expected = max(tanh_rate(1.5), tanh_rate(-3.0), np.log(0.4))

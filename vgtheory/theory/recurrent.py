@@ -233,7 +233,8 @@ def _settled_slopes(net: Recurrent, matrix: np.ndarray, h: np.ndarray) -> list[n
         once = matrix @ phi(h)
         twice = matrix @ phi(once)
         scale = _SETTLED * (np.abs(h).max() + 1e-300)
-        if np.abs(once - h).max() <= 10 * scale or max(np.abs(h).max(), np.abs(once).max()) < 1e-30:
+        dying = np.abs(once).max() <= np.abs(h).max() < 1e-30
+        if np.abs(once - h).max() <= 10 * scale or dying:
             return [dphi(h)]
         if np.abs(twice - h).max() <= 10 * scale:
             return [dphi(h), dphi(once)]
