@@ -38,7 +38,7 @@ def size(name: str) -> dict[str, int]:
     return {"depth": DEPTH, "width": 64 if "orthogonal" in name else 128}
 
 
-QUICK = ("linear", "relu with bias", "tanh chaotic", "sigmoid", "gelu", "tanh orthogonal")
+QUICK = ("relu with bias", "tanh chaotic", "sigmoid", "gelu", "tanh orthogonal")
 """Those of the default run; each takes some seconds to compile."""
 
 

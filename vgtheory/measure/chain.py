@@ -153,8 +153,10 @@ def _walks(key: Array, net: Ensemble, depth: int, width: int, num_nets: int, dty
         x_0, cotangent = draw_input(own, width, dtype), draw_cotangent(own, width, dtype)
         return walk(params_of, net, x_0, cotangent, depth, scalable)
 
-    chunk = int(np.clip(_CHUNK_WEIGHTS // width**2, 1, 16))
-    return lax.map(one, jnp.arange(num_nets), batch_size=chunk)
+    chunk = int(np.clip(_CHUNK_WEIGHTS // width**2, 1, min(16, num_nets)))
+    rows = -(-num_nets // chunk)
+    walked = lax.map(jax.vmap(one), jnp.arange(rows * chunk).reshape(rows, chunk))
+    return jax.tree.map(lambda leaf: leaf.reshape(rows * chunk, depth)[:num_nets], walked)
 
 
 def check_run(where: str, dtype: str, **counts: Any) -> None:
