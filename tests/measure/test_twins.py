@@ -131,29 +131,29 @@ def test_bounds_agree_and_bound(key: jax.Array) -> None:
     for norm in ("spectral", "frobenius"):
         measured = measure.log_bound_layers(key, net, **shape, num_nets=6, norm=norm)
         predicted = theory.log_bound_layers(net, **shape, norm=norm)
+        wrong = theory.log_bound_layers(Dense("sigmoid", 1.03 * 2.0), **shape, norm=norm)
+        assert norm == "spectral" or wrong[0] > measured.value[0] + SIGMAS * measured.err[0]
         below_edge = 4 * 128 ** (-2 / 3) if norm == "spectral" else SIGMAS * measured.err[0]
         assert predicted[0] - below_edge < measured.value[0] < predicted[0] + SIGMAS * measured.err[0]
         assert (measured.value >= measure.log_grad_layers(key, net, **shape, num_nets=6).value).all()
 
 
-def test_pass_limits_agree(key: jax.Array) -> None:
-    for net, dtype in (
-        (Dense("linear", 3.0), "float16"),
-        (Dense("sigmoid", 1.0), "float16"),
-        (Dense("tanh", 4.0), "float16"),
-    ):
-        flush = measure.flushes_subnormals(dtype)
-        predicted = theory.pass_limit(net, dtype, depth=40, width=64, flush=flush)
-        measured = measure.pass_limit(key, net, dtype, depth=40, width=64, num_nets=12)
-        wrong = theory.pass_limit(Dense(net.activation, 1.5 * net.sigma_w), dtype, depth=40, width=64, flush=flush)
-        which = "forward" if net.activation.name == "linear" else "backward"
-        layers, expected, off = (getattr(each, which) for each in (measured, predicted, wrong))
-        scatter = max(1.0, layers.std(ddof=1) / 12**0.5)
-        assert abs(np.median(layers) - expected) < SIGMAS * scatter
-        assert off != expected
-        if net.activation.name != "linear":
-            assert predicted.forward is None
-            assert np.isinf(measured.forward).all()
+@pytest.mark.parametrize(("net", "which"), [(Dense("linear", 1.15), "forward"), (Dense("tanh", 4.0), "backward")])
+def test_pass_limits_agree(key: jax.Array, net: Dense, which: str) -> None:
+    """Three per cent of sigma_w is many layers where growth is slow, and less than one where it is fast."""
+    shape = {"depth": 150, "width": 64}
+    predicted, wrong = (
+        getattr(theory.pass_limit(Dense(net.activation, off * net.sigma_w), "float16", **shape), which)
+        for off in (1, 1.03)
+    )
+    measured = measure.pass_limit(key, net, "float16", **shape, num_nets=12)
+    layers = getattr(measured, which)
+    err = max(1.0, layers.std(ddof=1) / 12**0.5)
+    assert abs(np.median(layers) - predicted) < SIGMAS * err
+    if which == "forward":
+        assert abs(np.median(layers) - wrong) > SIGMAS * err
+    else:
+        assert np.isinf(measured.forward).all()
 
 
 @pytest.mark.parametrize("mean", [0.98, 0.0])
