@@ -20,7 +20,8 @@ USAGE = """usage: python -m experiments NAME [--smoke] [--out DIR] [--AXIS VALUE
        python -m experiments list
        python -m experiments report [--results DIR] [--figures DIR] [--out DIR]
 
-NAME is one of those that `list` prints; `NAME --help` shows its axes."""
+NAME is one of those that `list` prints; `NAME --help` shows its axes. Results go to build/results (small ones, by --smoke, to
+build/smoke/results) unless --out says otherwise; finished cells are not run again."""
 
 
 def _configured(name: str, smoke: bool, rest: list[str]) -> Any:
@@ -64,15 +65,16 @@ def main(words: list[str]) -> int:
         from experiments import report
 
         return report.main(rest)
-    parser = argparse.ArgumentParser(add_help=False)
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--smoke", action="store_true")
-    parser.add_argument("--out", type=Path, default=corridor.RESULTS)
+    parser.add_argument("--out", type=Path)
     options, rest = parser.parse_known_args(rest)
+    out = options.out or corridor.BUILD / ("smoke/results" if options.smoke else "results")
     try:
         if name == "all" and rest:
             raise ValueError(f"experiments all: expected no axes, got {' '.join(rest)!r}.")
         for each in corridor.EXPERIMENTS if name == "all" else (name,):
-            _sweep(each, _configured(each, options.smoke, rest), options.out)
+            _sweep(each, _configured(each, options.smoke, rest), out)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1

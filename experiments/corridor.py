@@ -28,6 +28,9 @@ import pyarrow.parquet as pq
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "experiments" / "results"
+"""The committed results, from which figures and paper can be rebuilt anywhere."""
+BUILD = ROOT / "build"
+"""Where new ones go."""
 FORMAT = 1
 EXPERIMENTS = ("deep_linear", "sigmoid_bound", "linear_recurrence", "scalar_chain", "overflow", "orthogonal", "rates")
 """In the order in which they run; each is a module of this package."""
