@@ -150,7 +150,7 @@ def findings(frame: pd.DataFrame) -> Findings:
         f"Right for linear recurrences with symmetric or normal W: after {steps:,} steps a random gradient stands at "
         f"10^{decades[small]:.1f} for rho = {small:g} and 10^{decades[big]:+.1f} for rho = {big:g}, all of it in the leading direction; "
         f"a smaller eigendirection keeps its own lambda^t only until rounding seeds the leading one. With tanh it is wrong above "
-        f"one: the state saturates and at rho = {big:g} the gradient *vanishes*, 10^{held[big]:.1f}."
+        f"one: the state saturates and at rho = {big:g} the gradient vanishes, 10^{held[big]:.1f}."
     )
     numbers = {"steps": f"{steps:,}", "rho/small": f"{small:g}", "rho/big": f"{big:g}"}
     numbers |= {f"decades/{name}": f"{decades[rho]:.1f}" for name, rho in (("small", small), ("big", big))}

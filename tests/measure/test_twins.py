@@ -67,7 +67,7 @@ def z_and_spread(samples: np.ndarray, law: Any) -> tuple[np.ndarray, np.ndarray]
     """z at every layer in units of the measured error, and the ratio of measured to predicted spread."""
     spread = samples.std(axis=0, ddof=1)
     err = np.hypot(spread / samples.shape[0] ** 0.5, 2 * np.finfo(np.float32).eps * DEPTH)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"):
         return compare.z_score(Estimate(samples.mean(axis=0), err), law.mean), spread / law.std
 
 
