@@ -1,7 +1,6 @@
 """One sentence for every wrong question: ``where: expected WHAT, got NAME=VALUE.`` plus, where there is one, a remedy."""
 
 import difflib
-import math
 import numbers
 from collections.abc import Iterable
 from typing import Any
@@ -109,5 +108,5 @@ def expect_not_negative(where: str, **got: Any) -> None:
     expect(not isinstance(value, str | bytes | bool | type(None)), where, f"a number {name} >= 0", **got)
     if is_static(value):
         entries = np.asarray(value, dtype=float)
-        ok = bool(np.all(entries >= 0)) and all(math.isfinite(entry) for entry in entries.ravel())
+        ok = bool(np.all(entries >= 0) and np.all(np.isfinite(entries)))
         expect(ok, where, f"a finite {name} >= 0", **got)
