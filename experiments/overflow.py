@@ -110,10 +110,11 @@ def findings(frame: pd.DataFrame) -> Findings:
     linear = cells.loc[("linear, sigma_w=1.5", "float16")]
     plain, squared = linear.loc[False], linear.loc[True]
     tanh = cells.loc[("tanh, sigma_w=3", "float16", False)]
+    kept = "does not before" if np.isinf(plain.backward_hat) else f"does {plain.backward_hat:.0f} layers below the top"
     verdict = (
         f"Half right. Where signals themselves grow (linear, ReLU) and the loss hands down a gradient of order one, yes: in float16 "
         f"a linear stack at sigma_w = 1.5 overflows forward at layer {plain.forward_hat:.0f} (predicted {plain.forward:.0f}) and its "
-        f"gradient does not before. With a squared loss the gradient starts from the output and overflows first, already "
+        f"gradient {kept}. With a squared loss the gradient starts from the output and overflows first, already "
         f"{squared.backward_hat:.0f} layers below the top of a {squared.net_depth:.0f}-layer network. A tanh network at sigma_w = 3 "
         f"never overflows forward; its gradient does after {tanh.backward_hat:.0f} layers (predicted {tanh.backward:.0f})."
     )

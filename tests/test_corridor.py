@@ -169,3 +169,10 @@ def test_committed_comparisons_agree_and_their_errors_are_calibrated() -> None:
     sampled = decided[(decided.unit == "per layer") & (decided.predicted_err > 1e-6)]
     chi_square = float((sampled.z**2).sum())
     assert abs(chi_square - len(sampled)) < 5 * np.sqrt(2 * len(sampled))
+
+
+def test_the_pass_that_is_predicted_to_survive_does() -> None:
+    cells = corridor.load("overflow")
+    for which in ("forward", "backward"):
+        assert (np.isinf(cells[which]) == np.isinf(cells[f"{which}_hat"])).all()
+        assert np.isinf(cells[which]).any()

@@ -110,3 +110,29 @@ def expect_not_negative(where: str, **got: Any) -> None:
         entries = np.asarray(value, dtype=float)
         ok = bool(np.all(entries >= 0) and np.all(np.isfinite(entries)))
         expect(ok, where, f"a finite {name} >= 0", **got)
+
+
+def expect_steps(where: str, steps: Any) -> np.ndarray:
+    """Return ``steps`` as an integer array, or raise unless all are integers >= 0.
+
+    Parameters
+    ----------
+    where
+        Name of the public function that was asked.
+    steps
+        A number of steps, or a list of them.
+
+    Returns
+    -------
+    numpy.ndarray
+        Integers, the same shape.
+
+    Raises
+    ------
+    ValueError
+        If they are not all integers >= 0.
+    """
+    array = np.asarray(steps)
+    ok = np.issubdtype(array.dtype, np.integer) and bool(np.all(array >= 0))
+    expect(ok, where, "integer steps >= 0", steps=steps)
+    return array

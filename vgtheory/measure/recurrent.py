@@ -11,7 +11,7 @@ from jax import Array
 
 from vgtheory.ensemble import Recurrent, check_matrix
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect
+from vgtheory.expect import expect, expect_steps
 from vgtheory.measure.chain import check_run, is_scalable, walk
 from vgtheory.measure.networks import draw_layer
 
@@ -119,9 +119,7 @@ def log_power_norms(matrix: Any, vector: Any, steps: Any, dtype: str = "float32"
     """
     check_matrix("log_power_norms", matrix)
     check_run("log_power_norms", dtype)
-    counts, start = np.asarray(steps), np.asarray(vector, dtype=float)
-    whole = np.issubdtype(counts.dtype, np.integer) and bool(np.all(counts >= 0))
-    expect(whole, "log_power_norms", "integer steps >= 0", steps=steps)
+    counts, start = expect_steps("log_power_norms", steps), np.asarray(vector, dtype=float)
     expect(start.shape == np.shape(matrix)[:1], "log_power_norms", "a vector that fits matrix", shape=start.shape)
     longest = max(1, int(counts.max(initial=1)))
     net = Recurrent("linear", matrix=matrix)

@@ -8,38 +8,12 @@ import scipy.linalg
 import scipy.special
 
 from vgtheory.ensemble import Recurrent, check_matrix
-from vgtheory.expect import expect
+from vgtheory.expect import expect, expect_steps
 from vgtheory.theory.precision import in_float64
 
 _NORMAL = 1e-12
 _SETTLED = 1e-14
 _MAX_STEPS = 200_000
-
-
-def check_steps(where: str, steps: Any) -> np.ndarray:
-    """Return ``steps`` as an integer array, or raise unless all are integers >= 0.
-
-    Parameters
-    ----------
-    where
-        Name of the public function that was asked.
-    steps
-        A number of steps, or a list of them.
-
-    Returns
-    -------
-    numpy.ndarray
-        Integers, the same shape.
-
-    Raises
-    ------
-    ValueError
-        If they are not all integers >= 0.
-    """
-    array = np.asarray(steps)
-    ok = np.issubdtype(array.dtype, np.integer) and bool(np.all(array >= 0))
-    expect(ok, where, "integer steps >= 0", steps=steps)
-    return array
 
 
 def log_eigen_powers(matrix: Any, steps: Any) -> np.ndarray:
@@ -77,7 +51,7 @@ def log_eigen_powers(matrix: Any, steps: Any) -> np.ndarray:
     [8.0, 0.125]
     """
     check_matrix("log_eigen_powers", matrix)
-    counts = check_steps("log_eigen_powers", steps).astype(float)
+    counts = expect_steps("log_eigen_powers", steps).astype(float)
     sizes = np.sort(np.abs(np.linalg.eigvals(np.asarray(matrix, dtype=float))))[::-1]
     with np.errstate(divide="ignore"):
         logs = np.log(sizes)
@@ -126,7 +100,7 @@ def log_power_norms(matrix: Any, vector: Any, steps: Any) -> np.ndarray:
     [0.3466, -105.3605]
     """
     check_matrix("log_power_norms", matrix)
-    counts = check_steps("log_power_norms", steps)
+    counts = expect_steps("log_power_norms", steps)
     start, exponent = np.asarray(vector, dtype=float), int(np.frexp(np.abs(matrix).max())[1]) - 1
     transpose = np.ldexp(np.asarray(matrix, dtype=float).T, -exponent)
     expect(start.shape == transpose.shape[:1], "log_power_norms", "a vector that fits matrix", shape=start.shape)
