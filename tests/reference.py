@@ -11,11 +11,12 @@ import numpy as np
 _DIGITS = 40  # ten to spare
 _DEGREE = 4  # 24 Gauss-Legendre nodes on each piece
 _REACH = 14  # the density beyond is below 1e-43
-_H_BREAKS = [2.0**power for power in range(-3, 8)]
+_H_BREAKS = [*(2.0**power for power in range(-3, 18)), 3.0, 5.0, 6.0]
 
 ALPHA = mp.mpf(1.6732632423543772)
 SCALE = mp.mpf(1.0507009873554805)
 LEAK = mp.mpf(0.01)
+GELU_CUBIC = mp.mpf(0.044715)
 
 
 def _sigmoid(h: Any) -> Any:
@@ -24,6 +25,27 @@ def _sigmoid(h: Any) -> Any:
 
 def _normal_cdf(h: Any) -> Any:
     return mp.erfc(-h / mp.sqrt(2)) / 2
+
+
+def _clip(h: Any, low: int, high: int) -> Any:
+    return max(mp.mpf(low), min(mp.mpf(high), h))
+
+
+def _softplus(h: Any) -> Any:
+    return mp.log1p(mp.exp(-abs(h))) + max(h, mp.mpf(0))
+
+
+def _mish_slope(h: Any) -> Any:
+    return mp.tanh(_softplus(h)) + h * _sigmoid(h) * mp.sech(_softplus(h)) ** 2
+
+
+def _gelu_inner(h: Any) -> Any:
+    return mp.sqrt(8 / mp.pi) * (h + GELU_CUBIC * h**3)
+
+
+def _gelu_tanh_slope(h: Any) -> Any:
+    inner, inner_slope = _gelu_inner(h), mp.sqrt(8 / mp.pi) * (1 + 3 * GELU_CUBIC * h**2)
+    return _sigmoid(inner) * (1 + h * inner_slope * _sigmoid(-inner))
 
 
 PHI: dict[str, Callable[[Any], Any]] = {
@@ -35,11 +57,22 @@ PHI: dict[str, Callable[[Any], Any]] = {
     "sigmoid": _sigmoid,
     "gelu": lambda h: h * _normal_cdf(h),
     "silu": lambda h: h * _sigmoid(h),
-    "softplus": lambda h: mp.log1p(mp.exp(-abs(h))) + max(h, mp.mpf(0)),
+    "softplus": _softplus,
     "elu": lambda h: h if h > 0 else mp.expm1(h),
     "selu": lambda h: SCALE * (h if h > 0 else ALPHA * mp.expm1(h)),
     "sin": mp.sin,
-    "hard_tanh": lambda h: max(mp.mpf(-1), min(mp.mpf(1), h)),
+    "hard_tanh": lambda h: _clip(h, -1, 1),
+    "hard_sigmoid": lambda h: _clip(h + 3, 0, 6) / 6,
+    "hard_swish": lambda h: h * _clip(h + 3, 0, 6) / 6,
+    "mish": lambda h: h * mp.tanh(_softplus(h)),
+    "softsign": lambda h: h / (1 + abs(h)),
+    "arctan": mp.atan,
+    "relu_squared": lambda h: max(h, mp.mpf(0)) ** 2,
+    "relu6": lambda h: _clip(h, 0, 6),
+    "abs": abs,
+    "gaussian": lambda h: mp.exp(-(h**2)),
+    "gelu_tanh": lambda h: h * _sigmoid(_gelu_inner(h)),
+    "cube": lambda h: h**3,
 }
 DPHI: dict[str, Callable[[Any], Any]] = {
     "linear": lambda h: mp.mpf(1),
@@ -55,12 +88,32 @@ DPHI: dict[str, Callable[[Any], Any]] = {
     "selu": lambda h: SCALE * (1 if h > 0 else ALPHA * mp.exp(h)),
     "sin": mp.cos,
     "hard_tanh": lambda h: mp.mpf(abs(h) < 1),
+    "hard_sigmoid": lambda h: mp.mpf(abs(h) < 3) / 6,
+    "hard_swish": lambda h: (2 * h + 3) / 6 if abs(h) < 3 else mp.mpf(h > 0),
+    "mish": _mish_slope,
+    "softsign": lambda h: 1 / (1 + abs(h)) ** 2,
+    "arctan": lambda h: 1 / (1 + h**2),
+    "relu_squared": lambda h: 2 * max(h, mp.mpf(0)),
+    "relu6": lambda h: mp.mpf(0 < h < 6),
+    "abs": mp.sign,
+    "gaussian": lambda h: -2 * h * mp.exp(-(h**2)),
+    "gelu_tanh": _gelu_tanh_slope,
+    "cube": lambda h: 3 * h**2,
 }
 
 
-def _normal_square_within(q: Any) -> Any:
-    """E[h^2; |h| < 1]."""
-    return q * mp.erf(1 / mp.sqrt(2 * q)) - mp.sqrt(2 * q / mp.pi) * mp.exp(-1 / (2 * q))
+def _within(power: int, low: int, high: int, q: Any) -> Any:
+    """E[h^power; low < h < high]."""
+    if power < 2:
+        primitive = lambda h: mp.erf(h / mp.sqrt(2 * q)) / 2 if power == 0 else -q * mp.npdf(h, 0, mp.sqrt(q))
+        return primitive(high) - primitive(low)
+    ends = [h ** (power - 1) * mp.npdf(h, 0, mp.sqrt(q)) for h in (low, high)]
+    return q * ((power - 1) * _within(power - 2, low, high, q) + ends[0] - ends[1])
+
+
+def _beyond(high: int, q: Any) -> Any:
+    """Probability of h > high."""
+    return mp.erfc(high / mp.sqrt(2 * q)) / 2
 
 
 def _negative(rate: Any, q: Any) -> Any:
@@ -68,20 +121,48 @@ def _negative(rate: Any, q: Any) -> Any:
     return mp.exp(rate**2 * q / 2) * mp.erfc(rate * mp.sqrt(q / 2)) / 2
 
 
+def _elu_square(q: Any) -> Any:
+    """E[(exp(h) - 1)^2; h < 0]."""
+    return _negative(2, q) - 2 * _negative(1, q) + mp.mpf(1) / 2
+
+
+def _gelu_part(q: Any) -> Any:
+    """E[cdf(h)^2] + 2 E[h cdf(h) pdf(h)]."""
+    return mp.mpf(1) / 4 + mp.asin(q / (1 + q)) / (2 * mp.pi) + q / (mp.pi * (1 + q) * mp.sqrt(1 + 2 * q))
+
+
 CLOSED: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "linear": (lambda q: q, lambda q: mp.mpf(1)),
     "relu": (lambda q: q / 2, lambda q: mp.mpf(1) / 2),
     "leaky_relu": (lambda q: q * (1 + LEAK**2) / 2, lambda q: (1 + LEAK**2) / 2),
     "erf": (lambda q: 2 / mp.pi * mp.asin(2 * q / (1 + 2 * q)), lambda q: 4 / mp.pi / mp.sqrt(1 + 4 * q)),
-    "elu": (
-        lambda q: q / 2 + _negative(2, q) - 2 * _negative(1, q) + mp.mpf(1) / 2,
-        lambda q: mp.mpf(1) / 2 + _negative(2, q),
+    "gelu": (
+        lambda q: q * _gelu_part(q),
+        lambda q: _gelu_part(q) + q / (2 * mp.pi * mp.sqrt(1 + 2 * q) ** 3),
+    ),
+    "elu": (lambda q: q / 2 + _elu_square(q), lambda q: mp.mpf(1) / 2 + _negative(2, q)),
+    "selu": (
+        lambda q: SCALE**2 * (q / 2 + ALPHA**2 * _elu_square(q)),
+        lambda q: SCALE**2 * (mp.mpf(1) / 2 + ALPHA**2 * _negative(2, q)),
     ),
     "sin": (lambda q: -mp.expm1(-2 * q) / 2, lambda q: (1 + mp.exp(-2 * q)) / 2),
     "hard_tanh": (
-        lambda q: _normal_square_within(q) + mp.erfc(1 / mp.sqrt(2 * q)),
-        lambda q: mp.erf(1 / mp.sqrt(2 * q)),
+        lambda q: _within(2, -1, 1, q) + 2 * _beyond(1, q),
+        lambda q: _within(0, -1, 1, q),
     ),
+    "hard_sigmoid": (
+        lambda q: (_within(2, -3, 3, q) + 9 * _within(0, -3, 3, q)) / 36 + _beyond(3, q),
+        lambda q: _within(0, -3, 3, q) / 36,
+    ),
+    "hard_swish": (
+        lambda q: (_within(4, -3, 3, q) + 9 * _within(2, -3, 3, q)) / 36 + (q - _within(2, -3, 3, q)) / 2,
+        lambda q: (4 * _within(2, -3, 3, q) + 9 * _within(0, -3, 3, q)) / 36 + _beyond(3, q),
+    ),
+    "relu_squared": (lambda q: 3 * q**2 / 2, lambda q: 2 * q),
+    "relu6": (lambda q: _within(2, 0, 6, q) + 36 * _beyond(6, q), lambda q: _within(0, 0, 6, q)),
+    "abs": (lambda q: q, lambda q: mp.mpf(1)),
+    "gaussian": (lambda q: 1 / mp.sqrt(1 + 4 * q), lambda q: 4 * q / mp.sqrt(1 + 4 * q) ** 3),
+    "cube": (lambda q: 15 * q**3, lambda q: 27 * q**2),
 }
 """E[phi^2] and E[phi'^2] where they are elementary."""
 

@@ -7,16 +7,26 @@ import numpy as np
 import pytest
 
 from tests import reference
-from tests.tolerances import EXACT, POINTWISE
+from tests.reference_pair import FUNCTIONS
+from tests.tolerances import EXACT, POINTWISE, SUP_DECLARED
 from vgtheory import ACTIVATIONS, Activation, Dense, theory
-from vgtheory.activation import as_activation
+from vgtheory.activation import Pointwise, as_activation, found_kinks
 from vgtheory.theory.precision import in_float64
 
 HS = np.array([-40.0, -9.3, -3.1, -1.7, -0.9, -0.11, -1e-3, -1e-9, 1e-9, 1e-3, 0.11, 0.9, 1.7, 3.1, 9.3, 40.0])
+FAR = 1e4
+"""Where what saturates has saturated and what grows has grown."""
+
+KINK = 1e-15
+"""Stated by ``found_kinks``: absolute, near 0."""
 
 
 def at(function: object, points: np.ndarray) -> np.ndarray:
     return in_float64(lambda h: function(jnp.asarray(h)))(points)
+
+
+def far_out(scale: float) -> np.ndarray:
+    return scale * FAR * np.sign(HS) + HS
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -28,14 +38,19 @@ def test_phi_and_its_slope_are_their_definitions(name: str) -> None:
         np.testing.assert_allclose(at(function, HS), expected, rtol=POINTWISE, atol=POINTWISE)
 
 
-@pytest.mark.parametrize("name", ["tanh", "sigmoid", "softplus", "elu", "erf"])
+@pytest.mark.parametrize(
+    "name",
+    ["tanh", "sigmoid", "softplus", "elu", "erf", "softsign", "arctan", "mish", "gelu_tanh", "hard_swish", "cube"],
+)
 def test_small_values_keep_their_digits(name: str) -> None:
     entry, points = ACTIVATIONS[name], np.array([-1e-9, 1e-12])
     expected = [float(reference.PHI[name](mp.mpf(h))) for h in points]
     np.testing.assert_allclose(at(entry.phi, points), expected, rtol=POINTWISE)
 
 
-@pytest.mark.parametrize("name", ["tanh", "sigmoid", "erf", "softplus"])
+@pytest.mark.parametrize(
+    "name", ["tanh", "sigmoid", "erf", "softplus", "softsign", "arctan", "mish", "gaussian", "gelu_tanh"]
+)
 def test_saturated_slopes_keep_their_digits(name: str) -> None:
     points = np.array([-20.0, -5.0])
     expected = [float(reference.DPHI[name](mp.mpf(h))) for h in points]
@@ -45,7 +60,7 @@ def test_saturated_slopes_keep_their_digits(name: str) -> None:
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_slope_is_the_automatic_derivative(name: str) -> None:
     entry = ACTIVATIONS[name]
-    automatic = Activation("again", entry.phi).dphi
+    automatic = Activation("again", entry.phi, kinks=()).dphi
     np.testing.assert_allclose(at(entry.dphi, HS), at(automatic, HS), rtol=EXACT, atol=EXACT)
 
 
@@ -63,12 +78,92 @@ def test_no_argument_gives_nan_and_the_dtype_stays(name: str) -> None:
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_kinks_are_declared_where_one_sided_slopes_or_bends_differ(name: str) -> None:
-    dphi, step = reference.DPHI[name], mp.mpf(10) ** -8
-    for h in (-1, 0, 1):
-        left, right = dphi(h - step), dphi(h + step)
-        bend = (dphi(h + 2 * step) - right) - (left - dphi(h - 2 * step))
-        smooth = abs(right - left) < 4 * step and abs(bend) < step * mp.mpf(10) ** -3
-        assert smooth == (h not in ACTIVATIONS[name].kinks)
+    with mp.workdps(30):
+        dphi, step = reference.DPHI[name], mp.mpf(10) ** -8
+        for h in (-6, -3, -1, 0, 1, 3, 6):
+            left, right = dphi(h - step), dphi(h + step)
+            bend = (dphi(h + 2 * step) - right) - (left - dphi(h - 2 * step))
+            smooth = max(abs(right - left), abs(bend) / step) < mp.sqrt(step)
+            assert smooth == (h not in ACTIVATIONS[name].kinks)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_declared_kinks_are_those_found(name: str) -> None:
+    assert found_kinks(ACTIVATIONS[name].phi) == ACTIVATIONS[name].kinks
+
+
+@pytest.mark.parametrize(
+    ("phi", "kinks"),
+    [
+        (lambda h: jnp.where(h > 0.7, h - 0.7, 0.1 * (h - 0.7)), (0.7,)),
+        (lambda h: jnp.sign(h) * jnp.maximum(jnp.abs(h) - 0.5, 0), (-0.5, 0.5)),
+        (lambda h: jnp.maximum(h - 30.25, 0) ** 2 + h**3, (30.25,)),
+        (lambda h: 1e-9 * jnp.maximum(h, 0), (0.0,)),
+        (lambda h: jnp.sqrt(jnp.abs(h)), (0.0,)),
+        (lambda h: jnp.tanh(1e4 * h) + jnp.exp(h**2), ()),
+        (lambda h: jax.nn.gelu(h, approximate=True), ()),
+        (lambda h: jnp.tanh(h.astype(jnp.float32)), ()),
+    ],
+    ids=["leaky", "shrink", "bend", "small", "root", "steep", "rounded", "single"],
+)
+def test_kinks_of_a_users_own_function_are_found(phi: Pointwise, kinks: tuple[float, ...]) -> None:
+    assert Activation("own", phi).kinks == kinks
+    assert Activation("own", phi, kinks=()).kinks == ()
+
+
+def test_a_kink_between_floats_is_found_to_a_rounding() -> None:
+    (kink,) = found_kinks(lambda h: jnp.maximum(3 * h - 1, 0))
+    assert kink == pytest.approx(1 / 3, abs=KINK)
+
+
+def test_kinks_are_found_under_jit() -> None:
+    count = lambda h: h + len(Dense(lambda x: jnp.maximum(x, 0.3)).activation.kinks)
+    assert jax.jit(count)(0.0) == jax.vmap(count)(jnp.zeros(1))[0] == 1
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_the_largest_slope_is_the_one_a_search_finds(name: str) -> None:
+    slopes = np.abs(FUNCTIONS[name][1](np.append(np.linspace(-8, 8, 100_001, dtype=np.longdouble), 100 * FAR)))
+    declared = ACTIVATIONS[name].sup_dphi
+    if np.isinf(declared):
+        assert np.max(slopes) > FAR
+    else:
+        assert declared * (1 - 1 / FAR) < np.max(slopes) <= declared * (1 + SUP_DECLARED)
+
+
+@pytest.mark.parametrize("name", ["mish", "gelu_tanh", "gaussian"])
+def test_a_smooth_largest_slope_is_right_to_the_last_digit(name: str) -> None:
+    with mp.workdps(30):
+        start = -0.7 if name == "gaussian" else 1.45
+        highest = mp.findroot(lambda h: mp.diff(reference.DPHI[name], h), start)
+        expected = float(reference.DPHI[name](highest))
+    assert ACTIVATIONS[name].sup_dphi == pytest.approx(expected, rel=SUP_DECLARED)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_bounded_is_true(name: str) -> None:
+    near, far = (np.max(np.abs(at(ACTIVATIONS[name].phi, h))) for h in (far_out(1), far_out(4)))
+    assert ACTIVATIONS[name].bounded == (far <= 2 * near)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_degree_is_true(name: str) -> None:
+    entry = ACTIVATIONS[name]
+    one, three = at(entry.phi, np.array([1.0, 3.0]))
+    degree = np.log(three / one) / np.log(3)
+    is_power = np.allclose(at(entry.phi, 3 * HS), 3**degree * at(entry.phi, HS), rtol=EXACT, atol=0)
+    assert entry.degree == (pytest.approx(degree, rel=EXACT) if is_power else None)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_period_is_true(name: str) -> None:
+    entry = ACTIVATIONS[name]
+    if entry.period is None:
+        assert not entry.bounded or np.max(np.abs(at(entry.dphi, far_out(1)))) < 1 / FAR
+        return
+    moved = [at(entry.phi, HS + entry.period / part) - at(entry.phi, HS) for part in (1, 2, 3, 5)]
+    sizes = np.max(np.abs(moved), axis=1)
+    assert sizes[0] < EXACT < FAR * EXACT < np.min(sizes[1:])
 
 
 @pytest.mark.parametrize("kink", [-1.3, 0.2, 2.0])

@@ -1,4 +1,4 @@
-"""The noun ``Activation`` and the table ``ACTIVATIONS``."""
+"""The noun ``Activation``, the table ``ACTIVATIONS`` and the search for kinks."""
 
 import functools
 from collections.abc import Callable
@@ -6,11 +6,16 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from vgtheory.expect import expect, expect_one_of
 
 Pointwise = Callable[[Array], Array]
+
+_GRID = np.linspace(-64.03, 64.01, 4098)  # hits no round number
+_HALVINGS = 45
+_JUMP, _ROUNDINGS = 1e-8, 1e3  # a jump is larger than this, relatively, and than so many roundings of phi's dtype
 
 
 @functools.cache
@@ -21,6 +26,72 @@ def _derivative(phi: Pointwise) -> Pointwise:
         return jax.jvp(phi, (h,), (jnp.ones_like(h),))[1]
 
     return dphi
+
+
+def _at(jet: Callable[[Array], list[Array]], h: np.ndarray) -> np.ndarray:
+    """Row k of the result is the k-th derivative on row k of ``h``."""
+    return np.stack([np.asarray(each)[order] for order, each in enumerate(jet(jnp.asarray(h)))])
+
+
+def _jumps(jet: Callable[[Array], list[Array]], smallest: float) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the brackets, a rounding wide, across which phi, phi' or phi'' jumps by more than ``smallest``, relatively."""
+    low, high = np.tile(_GRID[:-1], (3, 1)), np.tile(_GRID[1:], (3, 1))
+    at_low, at_high = _at(jet, low), _at(jet, high)
+    ordinary = np.max(np.abs(at_low[:, np.abs(low[0]) < 1]))
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        at_middle = _at(jet, middle)
+        left = np.abs(at_middle - at_low) >= np.abs(at_high - at_middle)
+        low, at_low = np.where(left, low, middle), np.where(left, at_low, at_middle)
+        high, at_high = np.where(left, middle, high), np.where(left, at_middle, at_high)
+    size = np.maximum(np.maximum(np.abs(at_low), np.abs(at_high)), ordinary)
+    jumps = np.abs(at_high - at_low) > smallest * size
+    return low[jumps], high[jumps]
+
+
+@functools.cache
+def found_kinks(phi: Pointwise) -> tuple[float, ...]:
+    """Points in [-64, 64] where a function or its first or second derivative jumps.
+
+    Each of some 4,000 intervals is halved 45 times, always towards the larger change: of a smooth function nothing remains,
+    of a jump all.
+
+    Parameters
+    ----------
+    phi
+        Elementwise JAX function, twice differentiable by ``jax.jvp`` but for the kinks.
+
+    Returns
+    -------
+    tuple of float
+        The kinks in rising order, in units of ``h``; empty for a smooth function.
+
+    Notes
+    -----
+    Accuracy: 1e-15, or a rounding of float64, whatever the process's flag; a kink at a number of at most nine decimals is
+    that number.
+    Assumes: kinks are at least 1/32 apart (of two that are closer, one may be missed) and jump by more than the rest of the
+    function changes over 1/32, and by more than 1e-8 of what jumps and of the largest value or derivative within |h| < 1.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory.activation import found_kinks
+    >>> found_kinks(jax.nn.hard_swish), found_kinks(jax.nn.gelu)
+    ((-3.0, 3.0), ())
+    """
+
+    @jax.jit
+    def jet(h: Array) -> list[Array]:
+        dphi = _derivative(phi)
+        return [phi(h), dphi(h), _derivative(dphi)(h)]
+
+    with jax.enable_x64(True), jax.ensure_compile_time_eval(), np.errstate(all="ignore"):
+        rounding = float(jnp.finfo(jax.eval_shape(phi, jnp.zeros(1)).dtype).eps)
+        low, high = _jumps(jet, max(_JUMP, _ROUNDINGS * rounding))
+    near = np.round(high, 9) + 0.0
+    points = np.sort(np.where((low <= near) & (near <= high), near, high))
+    return tuple(points[np.diff(points, prepend=-np.inf) > _JUMP].tolist())
 
 
 @dataclass(frozen=True)
@@ -37,8 +108,15 @@ class Activation:
         Its derivative, elementwise; by automatic differentiation if not given.
     kinks
         Points where ``phi`` or its first or second derivative jumps, in units of ``h``; integrals are split there.
+        Found by ``found_kinks`` if not given; ``()`` declares that there are none.
     sup_dphi
-        :math:`\sup_h |\phi'(h)|`; searched for numerically if not given (``theory.sup_dphi``).
+        :math:`\sup_h |\phi'(h)|`, which may be inf; searched for numerically if not given (``theory.sup_dphi``).
+    bounded
+        Whether :math:`\sup_h |\phi(h)|` is finite; None if unknown.
+    degree
+        The k with :math:`\phi(a h) = a^k \phi(h)` for all a > 0; None if there is none, or unknown.
+    period
+        The smallest P > 0 with :math:`\phi(h + P) = \phi(h)`, in units of ``h``; None if there is none, or unknown.
 
     Examples
     --------
@@ -52,14 +130,18 @@ class Activation:
     name: str
     phi: Pointwise
     dphi: Pointwise = None  # type: ignore[assignment]  # filled in below
-    kinks: tuple[float, ...] = ()
+    kinks: tuple[float, ...] = None  # type: ignore[assignment]  # filled in below
     sup_dphi: float | None = None
+    bounded: bool | None = None
+    degree: float | None = None
+    period: float | None = None
 
     def __post_init__(self) -> None:
-        """Fill in the derivative."""
+        """Fill in the derivative and the kinks."""
         expect(callable(self.phi), "Activation", "a callable phi", phi=self.phi)
         if self.dphi is None:
             object.__setattr__(self, "dphi", _derivative(self.phi))
+        object.__setattr__(self, "kinks", found_kinks(self.phi) if self.kinks is None else tuple(self.kinks))
 
 
 def _linear(h: Array) -> Array:
@@ -136,25 +218,103 @@ def _box(h: Array) -> Array:
     return jnp.where(jnp.abs(h) < 1, jnp.ones_like(h), jnp.zeros_like(h))
 
 
+def _hard_sigmoid_slope(h: Array) -> Array:
+    return jnp.where(jnp.abs(h) < 3, jnp.full_like(h, 1 / 6), jnp.zeros_like(h))
+
+
+def _hard_swish_slope(h: Array) -> Array:
+    return jnp.where(jnp.abs(h) < 3, (2 * h + 3) / 6, _step(h))
+
+
+def _mish_slope(h: Array) -> Array:
+    e = jnp.exp(-jnp.abs(h))
+    right = e**2 * (1 + e) / (1 + 2 * e + 2 * e**2) ** 2
+    left = e * (1 + e) / (2 + 2 * e + e**2) ** 2
+    return jnp.tanh(jax.nn.softplus(h)) + 4 * h * jnp.where(h > 0, right, left)
+
+
+def _softsign_slope(h: Array) -> Array:
+    return 1 / (1 + jnp.abs(h)) ** 2
+
+
+def _arctan_slope(h: Array) -> Array:
+    return 1 / (1 + h**2)
+
+
+def _relu_squared(h: Array) -> Array:
+    return jax.nn.relu(h) ** 2
+
+
+def _relu_squared_slope(h: Array) -> Array:
+    return 2 * jax.nn.relu(h)
+
+
+def _relu6_slope(h: Array) -> Array:
+    return jnp.where((h > 0) & (h < 6), jnp.ones_like(h), jnp.zeros_like(h))
+
+
+def _gaussian(h: Array) -> Array:
+    return jnp.exp(-(h**2))
+
+
+def _gaussian_slope(h: Array) -> Array:
+    return -2 * h * jnp.exp(-(h**2))
+
+
+GELU_TANH_RATE, GELU_TANH_CUBIC = 1.5957691216057308, 0.044715  # 2 sqrt(2 / pi)
+
+
+def _gelu_tanh(h: Array) -> Array:
+    return h * jax.nn.sigmoid(GELU_TANH_RATE * (h + GELU_TANH_CUBIC * h**3))
+
+
+def _gelu_tanh_slope(h: Array) -> Array:
+    inner, inner_slope = h + GELU_TANH_CUBIC * h**3, 1 + 3 * GELU_TANH_CUBIC * h**2
+    gate = jax.nn.sigmoid(GELU_TANH_RATE * inner)
+    return gate + GELU_TANH_RATE * h * inner_slope * _sigmoid_slope(GELU_TANH_RATE * inner)
+
+
+def _cube(h: Array) -> Array:
+    return h**3
+
+
+def _cube_slope(h: Array) -> Array:
+    return 3 * h**2
+
+
+INF, TAU = float("inf"), 6.283185307179586
+
 ACTIVATIONS: dict[str, Activation] = {
     entry.name: entry
     for entry in (
-        Activation("linear", _linear, _one, (), 1.0),
-        Activation("relu", jax.nn.relu, _step, (0.0,), 1.0),
-        Activation("leaky_relu", _leaky_relu, _leaky_step, (0.0,), 1.0),
-        Activation("tanh", jnp.tanh, _tanh_slope, (), 1.0),
-        Activation("erf", jax.scipy.special.erf, _erf_slope, (), 1.1283791670955126),
-        Activation("sigmoid", jax.nn.sigmoid, _sigmoid_slope, (), 0.25),
-        Activation("gelu", _gelu, _gelu_slope, (), 1.1289041451851547),
-        Activation("silu", jax.nn.silu, _silu_slope, (), 1.099839320128867),
-        Activation("softplus", jax.nn.softplus, jax.nn.sigmoid, (), 1.0),
-        Activation("elu", _elu, _elu_slope, (0.0,), 1.0),
-        Activation("selu", _selu, _selu_slope, (0.0,), SELU_SCALE * SELU_ALPHA),
-        Activation("sin", jnp.sin, jnp.cos, (), 1.0),
-        Activation("hard_tanh", _hard_tanh, _box, (-1.0, 1.0), 1.0),
+        Activation("linear", _linear, _one, (), 1.0, bounded=False, degree=1.0),
+        Activation("relu", jax.nn.relu, _step, (0.0,), 1.0, bounded=False, degree=1.0),
+        Activation("leaky_relu", _leaky_relu, _leaky_step, (0.0,), 1.0, bounded=False, degree=1.0),
+        Activation("tanh", jnp.tanh, _tanh_slope, (), 1.0, bounded=True),
+        Activation("erf", jax.scipy.special.erf, _erf_slope, (), 1.1283791670955126, bounded=True),
+        Activation("sigmoid", jax.nn.sigmoid, _sigmoid_slope, (), 0.25, bounded=True),
+        Activation("gelu", _gelu, _gelu_slope, (), 1.1289041451851547, bounded=False),
+        Activation("silu", jax.nn.silu, _silu_slope, (), 1.099839320128867, bounded=False),
+        Activation("softplus", jax.nn.softplus, jax.nn.sigmoid, (), 1.0, bounded=False),
+        Activation("elu", _elu, _elu_slope, (0.0,), 1.0, bounded=False),
+        Activation("selu", _selu, _selu_slope, (0.0,), SELU_SCALE * SELU_ALPHA, bounded=False),
+        Activation("sin", jnp.sin, jnp.cos, (), 1.0, bounded=True, period=TAU),
+        Activation("hard_tanh", _hard_tanh, _box, (-1.0, 1.0), 1.0, bounded=True),
+        Activation("hard_sigmoid", jax.nn.hard_sigmoid, _hard_sigmoid_slope, (-3.0, 3.0), 1 / 6, bounded=True),
+        Activation("hard_swish", jax.nn.hard_swish, _hard_swish_slope, (-3.0, 3.0), 1.5, bounded=False),
+        Activation("mish", jax.nn.mish, _mish_slope, (), 1.088498161251728, bounded=False),
+        Activation("softsign", jax.nn.soft_sign, _softsign_slope, (0.0,), 1.0, bounded=True),
+        Activation("arctan", jnp.arctan, _arctan_slope, (), 1.0, bounded=True),
+        Activation("relu_squared", _relu_squared, _relu_squared_slope, (0.0,), INF, bounded=False, degree=2.0),
+        Activation("relu6", jax.nn.relu6, _relu6_slope, (0.0, 6.0), 1.0, bounded=True),
+        Activation("abs", jnp.abs, jnp.sign, (0.0,), 1.0, bounded=False, degree=1.0),
+        Activation("gaussian", _gaussian, _gaussian_slope, (), 0.8577638849607068, bounded=True),
+        Activation("gelu_tanh", _gelu_tanh, _gelu_tanh_slope, (), 1.1289930686587717, bounded=False),
+        Activation("cube", _cube, _cube_slope, (), INF, bounded=False, degree=3.0),
     )
 }
-"""The activations known by name; ``leaky_relu`` has slope 0.01, ``elu`` alpha 1, ``gelu`` is the exact one (by erf)."""
+"""The activations known by name. ``leaky_relu`` has slope 0.01, ``elu`` alpha 1; ``gelu`` is the exact one (by erf),
+``gelu_tanh`` the approximation by tanh; ``gaussian`` is exp(-h^2). The slopes of ``relu_squared`` and ``cube`` have no bound."""
 
 
 def as_activation(activation: "str | Activation | Pointwise") -> Activation:
@@ -163,8 +323,8 @@ def as_activation(activation: "str | Activation | Pointwise") -> Activation:
     Parameters
     ----------
     activation
-        A key of ``ACTIVATIONS``, an ``Activation`` (returned as it is), or an elementwise JAX function (wrapped; it is
-        taken to have no kinks, so give an ``Activation`` if it has).
+        A key of ``ACTIVATIONS``, an ``Activation`` (returned as it is), or an elementwise JAX function (wrapped; its
+        kinks are searched for).
 
     Raises
     ------

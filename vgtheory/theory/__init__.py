@@ -1,19 +1,57 @@
 """What should happen: closed-form predictions; no randomness, no ``key``; float64 for plain numbers."""
 
 from vgtheory.theory.bounds import log_bound_layers, sup_dphi
+from vgtheory.theory.correlation import c_map, c_map_curvature, c_map_slope
+from vgtheory.theory.criticality import Critical, critical
+from vgtheory.theory.decorrelation import c_star, chi_c
 from vgtheory.theory.depth_scales import DepthLimit, PassLimit, depth_limit, pass_limit
 from vgtheory.theory.finite_width import dead_probability, log_chi_square_law
-from vgtheory.theory.meanfield import chi_1, q_map, q_star
+from vgtheory.theory.fixed_points import FixedPoints
+from vgtheory.theory.meanfield import chi_1, q_map, q_slope, q_star, q_stars
 from vgtheory.theory.profiles import log_grad_layers, log_grad_weight_layers, log_q_layers
 from vgtheory.theory.recurrent import log_eigen_powers, log_power_norms, log_rate
 from vgtheory.theory.scalar import log_mean_scalar_chain, log_scalar_chain, log_scalar_steps
+from vgtheory.theory.scales import decade_depth, phase, xi_c, xi_grad, xi_q
+from vgtheory.theory.spectra import (
+    JacobianEdge,
+    JacobianMoments,
+    jacobian_atom,
+    jacobian_condition,
+    jacobian_edge,
+    jacobian_moments,
+)
+from vgtheory.theory.spectral_density import (
+    jacobian_cdf,
+    jacobian_cdf_of_log,
+    jacobian_density,
+    jacobian_density_of_log,
+)
 
 __all__ = [
+    "Critical",
     "DepthLimit",
+    "FixedPoints",
+    "JacobianEdge",
+    "JacobianMoments",
     "PassLimit",
+    "c_map",
+    "c_map_curvature",
+    "c_map_slope",
+    "c_star",
     "chi_1",
+    "chi_c",
+    "critical",
     "dead_probability",
+    "decade_depth",
     "depth_limit",
+    "jacobian_atom",
+    "jacobian_cdf",
+    "jacobian_cdf_of_log",
+    "jacobian_condition",
+    "jacobian_density",
+    "jacobian_density_of_log",
+    "jacobian_edge",
+    "jacobian_moments",
     "log_bound_layers",
     "log_chi_square_law",
     "log_eigen_powers",
@@ -26,7 +64,13 @@ __all__ = [
     "log_scalar_chain",
     "log_scalar_steps",
     "pass_limit",
+    "phase",
     "q_map",
+    "q_slope",
     "q_star",
+    "q_stars",
     "sup_dphi",
+    "xi_c",
+    "xi_grad",
+    "xi_q",
 ]

@@ -1,18 +1,21 @@
-r"""The only place that integrates: expectations over a standard normal variable.
+r"""The only place that integrates: expectations over one standard normal variable, and over a correlated pair.
 
-========  ==============================================  ========
-symbol    meaning                                         shape
-========  ==============================================  ========
-``z``     standard normal variable                        nodes
-``q``     variance of ``h = sqrt(q) z``                   ()
-``f``     phi(h)^2                                        nodes
-``g``     phi'(h)^2                                       nodes
-``He_k``  probabilists' Hermite polynomial of degree k    nodes
-========  ==============================================  ========
+========  =========================================================  ========
+symbol    meaning                                                    shape
+========  =========================================================  ========
+``z``     standard normal variable                                   nodes
+``q``     variance of ``h = sqrt(q) z``                              ()
+``c``     correlation of two such ``h``                              ()
+``m``     mean of ``h`` given what the pair has in common            any
+``s``     its standard deviation, given that                         any
+``f``     phi(h)^2                                                   nodes
+``g``     phi'(h)^2                                                  nodes
+``He_k``  probabilists' Hermite polynomial of degree k               nodes
+========  =========================================================  ========
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,21 +23,125 @@ from jax import Array
 
 from vgtheory.activation import Activation
 
-_ORDER = 16
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(_ORDER)
-_REACH = 12
-_HALF_SCALES = np.array([1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48])
-_SCALES = np.concatenate([-_HALF_SCALES[::-1], _HALF_SCALES])
-_NORMALS = np.arange(-_REACH, _REACH + 1)
+BLUR = (-6.0, -3.0, -1.5, 0.0, 1.5, 3.0, 6.0)
+"""Where a kink that is averaged over a normal variable bends, in that variable's standard deviations."""
+_PERIODS = 1.1
+"""Standard deviations of h, in periods, from where a periodic function no longer knows its variance: exp(-24)."""
+
+
+class Panels(NamedTuple):
+    """A rule: units of ``z`` and fixed ``h`` at which to split; geometric steps from the last of these to the reach; nodes."""
+
+    normals: tuple[float, ...]
+    scales: tuple[float, ...]
+    num_steps: int
+    order: int
+
+
+FINE = Panels(tuple(range(1, 13)), (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 1.5, 2, 3, 4, 6, 8), 9, 16)
+"""For one variable."""
+COARSE = Panels((2, 4, 6, 9), (1 / 2, 1, 2.5, 6), 10, 14)
+"""For each of two."""
+
+
+def marks(m: Any, s: Any, kinks: Any, panels: Panels, numpy: Any = jnp) -> Any:
+    """Ends of the pieces in z, in no order, along a last axis.
+
+    Parameters
+    ----------
+    m, s
+        Mean and standard deviation of ``h``; shapes that broadcast.
+    kinks
+        Points in ``h``, shape ``(k,)``.
+    panels
+        Where to split.
+    numpy
+        The array module: ``jax.numpy`` or ``numpy``.
+
+    Returns
+    -------
+    array
+        Shape ``(..., pieces + 1)``, within the rule's reach.
+    """
+    row = lambda values: numpy.asarray(values, m.dtype).reshape((1,) * m.ndim + (-1,))
+    reach, last = panels.normals[-1], panels.scales[-1]
+    ratio = numpy.maximum((abs(m) + reach * s) / last, 1.0) ** (1 / panels.num_steps)
+    steps = last * ratio[..., None] ** row(np.arange(1, panels.num_steps))
+    fixed = row([*panels.scales, 0.0, *(-scale for scale in panels.scales)])
+    units = row([*panels.normals, 0.0, *(-unit for unit in panels.normals)])
+    fixed, jumps, units = (numpy.broadcast_to(each, (*m.shape, each.shape[-1])) for each in (fixed, row(kinks), units))
+    places = numpy.concatenate([steps, -steps, fixed, jumps], axis=-1) - m[..., None]
+    narrow = numpy.maximum(s, numpy.finfo(m.dtype).tiny ** 0.5)
+    return numpy.concatenate([numpy.clip(places / narrow[..., None], -reach, reach), units], axis=-1)
+
+
+def smoothed(
+    functions: Callable[[Array], tuple[Array, ...]], m: Array, s: Array, kinks: Any, panels: Panels = COARSE
+) -> tuple[Array, ...]:
+    r"""Expectations :math:`E[F(m + s z)]` of several functions at every m.
+
+    The line is split where the density varies (units of ``z``), where an activation does (fixed ``h``, and from there to
+    the reach in equal ratios, for algebraic tails) and at the kinks; each piece gets a Gauss-Legendre rule.
+
+    Parameters
+    ----------
+    functions
+        Maps ``h``, shape ``(pieces, *m.shape)``, to a tuple of arrays of that shape; called once per node of a piece.
+    m, s
+        Mean and standard deviation of ``h``, one shape ``(...)``; ``s`` >= 0.
+    kinks
+        Points in ``h`` where a function or a derivative jumps; shape ``(k,)``.
+    panels
+        Where to split.
+
+    Returns
+    -------
+    tuple of Array
+        Each of m's shape.
+
+    Notes
+    -----
+    Accuracy: as ``pair_mean`` for ``COARSE``, as ``mean`` for ``FINE``.
+    Assumes: nothing happens on scales of ``h`` far below the finest of ``panels`` except at the kinks.
+    """
+    breaks = jnp.sort(marks(m, s, kinks, panels), axis=-1)
+    return averaged(functions, m, s, jnp.moveaxis(breaks, -1, 0), panels.order)
+
+
+def averaged(
+    functions: Callable[[Array], tuple[Array, ...]], m: Array, s: Array, breaks: Array, order: int
+) -> tuple[Array, ...]:
+    """``smoothed`` with the ends of its pieces given.
+
+    Parameters
+    ----------
+    functions, m, s
+        As there.
+    breaks
+        Ends of the pieces in z, ascending, shape ``(pieces + 1, *m.shape)``.
+    order
+        Nodes in each piece.
+
+    Returns
+    -------
+    tuple of Array
+        Each of m's shape.
+    """
+    middle, half = (breaks[1:] + breaks[:-1]) / 2, jnp.diff(breaks, axis=0) / 2
+    total: tuple[Array, ...] = ()
+    # Node by node: XLA fuses that into one pass, and stores the whole grid otherwise.
+    for node, weight in zip(*np.polynomial.legendre.leggauss(order), strict=True):
+        z = middle + half * float(node)
+        density = half * jnp.exp(-(z**2) / 2) * float(weight / np.sqrt(2 * np.pi))
+        parts = tuple(jnp.sum(each * density, axis=0) for each in functions(m[None] + s[None] * z))
+        total = tuple(map(jnp.add, total, parts)) if total else parts
+    return total
 
 
 def mean(integrand: Callable[[Array], Array], q: Array, kinks: tuple[float, ...] = ()) -> Array:
     r"""Expectation of a function of a standard normal variable.
 
     .. math:: E[F(z)], \qquad z \sim N(0, 1)
-
-    The line is split where the density varies (each unit of ``z``), where an activation of ``h = sqrt(q) z`` varies (at
-    fixed ``h`` between 1/16 and 48) and at the kinks; each piece gets a 16-point Gauss-Legendre rule.
 
     Parameters
     ----------
@@ -52,8 +159,9 @@ def mean(integrand: Callable[[Array], Array], q: Array, kinks: tuple[float, ...]
 
     Notes
     -----
-    Accuracy: 1e-13 relative in float64 for squares of the table's activations and of their derivatives, q in [1e-12, 1e8]
-    (``sin``: q <= 100; ``erf`` derivative and others that fall like a Gaussian: as far as they do not underflow).
+    Accuracy: 1e-13 relative in float64 for squares of the table's activations and of their derivatives, q in [1e-12, 1e12]
+    (periodic ones: see ``settled``; ``erf`` derivative and others that fall like a Gaussian: as far as they do not
+    underflow).
     Assumes: nothing happens on scales of ``h`` far below 1/16 except at the kinks.
 
     Examples
@@ -64,15 +172,117 @@ def mean(integrand: Callable[[Array], Array], q: Array, kinks: tuple[float, ...]
     3.0
     """
     q = jnp.asarray(q)
-    root = jnp.sqrt(jnp.maximum(q, jnp.finfo(q.dtype).tiny))
-    inner = jnp.asarray(np.concatenate([_SCALES, np.asarray(kinks, dtype=float)]), q.dtype) / root
-    breaks = jnp.sort(jnp.concatenate([jnp.clip(inner, -_REACH, _REACH), jnp.asarray(_NORMALS, q.dtype)]))
-    half = jnp.diff(breaks)[:, None] / 2
-    nodes, rule = (jnp.asarray(each, q.dtype)[None, :] for each in (_NODES, _WEIGHTS))
-    z = ((breaks[1:] + breaks[:-1])[:, None] / 2 + half * nodes).ravel()
-    weights = (half * rule).ravel() * jnp.exp(-(z**2) / 2) / float(np.sqrt(2 * np.pi))
+    z, weights = nodes(q, kinks)
     values = integrand(z)
     return jnp.sum(values * jnp.broadcast_to(weights, values.shape), axis=-1)
+
+
+def nodes(q: Array, kinks: Any = (), panels: Panels = FINE) -> tuple[Array, Array]:
+    """Nodes ``z`` and weights of the rule behind ``mean``, each of shape ``(nodes,)``.
+
+    Parameters
+    ----------
+    q, kinks
+        As ``mean``; kinks may be an array of shape ``(k,)``.
+    panels
+        Where to split.
+    """
+    breaks = jnp.sort(marks(jnp.zeros_like(q), jnp.sqrt(q), kinks, panels))[:, None]
+    places, weights = (jnp.asarray(each, q.dtype)[None] for each in np.polynomial.legendre.leggauss(panels.order))
+    half = jnp.diff(breaks, axis=0) / 2
+    z = ((breaks[1:] + breaks[:-1]) / 2 + half * places).ravel()
+    return z, (half * weights).ravel() * jnp.exp(-(z**2) / 2) / float(np.sqrt(2 * np.pi))
+
+
+def settled(q: Array, activation: Activation) -> Array:
+    """``q`` itself, or for a periodic activation the variance beyond which its moments no longer change, if that is less.
+
+    Parameters
+    ----------
+    q
+        Variance, any shape.
+    activation
+        The nonlinearity.
+
+    Notes
+    -----
+    Accuracy: beyond 1.1 periods of standard deviation the fundamental's share is exp(-24) of its size, its second
+    harmonic's (the first in squares of ``sin``) exp(-95).
+    """
+    return q if activation.period is None else jnp.minimum(q, (_PERIODS * activation.period) ** 2)
+
+
+def settled_log(log_q: Array, activation: Activation) -> Array:
+    """Natural log of ``settled``.
+
+    Parameters
+    ----------
+    log_q
+        Natural log of the variance, any shape.
+    activation
+        The nonlinearity.
+    """
+    return log_q if activation.period is None else jnp.minimum(log_q, 2 * float(np.log(_PERIODS * activation.period)))
+
+
+def pair_mean(
+    first: Callable[[Array], Array], second: Callable[[Array], Array], q: Array, c: Array, kinks: tuple[float, ...] = ()
+) -> Array:
+    r"""Expectation of a product of functions of two correlated normal variables of one variance.
+
+    .. math:: E[F(u)\, G(v)], \qquad E[u^2] = E[v^2] = q, \quad E[u v] = c q
+
+    Given what they have in common, ``m`` of variance ``|c| q``, the two are independent (and for c < 0 of opposite
+    ``m``), so that this is :math:`E_m[\bar F(m)\, \bar G(\pm m)]`, each bar an average over a variance of
+    ``(1 - |c|) q``; kinks blur to width s there, and the outer rule is split at that scale too.
+
+    Parameters
+    ----------
+    first, second
+        Elementwise functions F and G of ``h``.
+    q, c
+        Variance, >= 0, and correlation in [-1, 1], each of shape ``()``.
+    kinks
+        Points in ``h`` where F or G or a derivative jumps.
+
+    Returns
+    -------
+    Array
+        Shape ``()``.
+
+    Notes
+    -----
+    Accuracy: 1e-11 of :math:`\sqrt{E[F^2] E[G^2]}` in float64 for the table's activations and their derivatives, q in
+    [1e-12, 1e12] and c in [-1, 1].
+    Assumes: as ``mean``, with scales down to 1/2.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from vgtheory.theory import gaussian
+    >>> round(float(gaussian.pair_mean(jnp.tanh, jnp.tanh, jnp.asarray(1.0), jnp.asarray(0.5))), 4)
+    0.1863
+    """
+    shared, s = jnp.sqrt(q * jnp.abs(c)), jnp.sqrt(q * (1 - jnp.abs(c)))
+    z, weights = nodes(shared**2, blurred(kinks, s), COARSE)
+    m, width = shared * z, jnp.broadcast_to(s, z.shape)
+    (one,) = smoothed(lambda h: (first(h),), m, width, kinks)
+    (other,) = smoothed(lambda h: (second(h),), jnp.where(c < 0, -m, m), width, kinks)
+    return jnp.sum(weights * one * other)
+
+
+def blurred(kinks: Any, s: Array) -> Array:
+    """Kinks of a function that is averaged over a normal variable of standard deviation s: where it bends, 0 included.
+
+    Parameters
+    ----------
+    kinks
+        Points in ``h``.
+    s
+        Standard deviation, shape ``()``.
+    """
+    widths = s * jnp.asarray(BLUR, s.dtype)
+    return (jnp.asarray((0.0, *kinks), s.dtype)[:, None] + widths[None, :]).ravel()
 
 
 class Moments(NamedTuple):
@@ -106,11 +316,11 @@ def moments(q: Array, activation: Activation) -> Moments:
 
     Notes
     -----
-    Accuracy: in float64 1e-13 times the mean of the integrand's size, for q as in ``mean`` (``f_f``, ``g_g`` and ``f_g`` of
-    ``sin``: q <= 50). Relative to themselves only ``f``, ``g`` and their products are as good: the others cancel.
+    Accuracy: in float64 1e-13 times the mean of the integrand's size, for q as in ``mean``. Relative to themselves only
+    ``f``, ``g`` and their products are as good: the others cancel.
     Assumes: Gaussian ``h``.
     """
-    q = jnp.asarray(q)
+    q = settled(jnp.asarray(q), activation)
     dphi = activation.dphi
 
     def integrand(z: Array) -> Array:

@@ -1,23 +1,20 @@
-"""Infinite width: the length map, its fixed point, and the gradient's factor per layer."""
+"""Infinite width: the length map, its fixed points, and the gradient's factor per layer."""
 
 import functools
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from vgtheory.activation import Activation
 from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect
 from vgtheory.theory import gaussian
+from vgtheory.theory.curves import curves
+from vgtheory.theory.fixed_points import LATTICE, FixedPoints, chi_at, every_points, fixed_point, growth_and_slope
 from vgtheory.theory.precision import floats, in_float64
-
-_LN_Q_RANGE = 27.6
-_NUM_BRACKETS = 64
-_NUM_BISECTIONS = 60
-_NOISE = 50
-"""Roundings (machine epsilons) by which a growth or a slope may miss its exact value."""
 
 
 def need_sigma_w(where: str, net: Ensemble) -> None:
@@ -30,6 +27,7 @@ def need_sigma_w(where: str, net: Ensemble) -> None:
 
 def _mean_square(q: Array, activation: Activation, slope: bool) -> Array:
     """E[phi^2], or E[phi'^2], at one q."""
+    q = gaussian.settled(q, activation)
     function = activation.dphi if slope else activation.phi
     return gaussian.mean(lambda z: function(jnp.sqrt(q) * z) ** 2, q, activation.kinks)
 
@@ -95,13 +93,13 @@ def q_star(net: Ensemble) -> Any:
 
     .. math:: q^* = \sigma_w^2\, E[\phi(\sqrt{q^*} z)^2] + \sigma_b^2
 
-    The bracket is found on a logarithmic grid from 1e-12 to 1e12, walking from the first layer's
-    :math:`\sigma_w^2 + \sigma_b^2` in the direction in which the map moves it; then bisection in ``ln q``.
+    From the first layer's :math:`\sigma_w^2 + \sigma_b^2` it is the first root in the direction in which the map moves it:
+    bracketed on a lattice of ln q, then found by Newton's method inside the bracket. The map is never iterated.
 
     Parameters
     ----------
     net
-        The ensemble; ``sigma_w`` and ``sigma_b`` of any broadcastable shapes.
+        The ensemble; ``sigma_w`` and ``sigma_b`` of any broadcastable shapes (a million networks take some seconds).
 
     Returns
     -------
@@ -117,8 +115,9 @@ def q_star(net: Ensemble) -> Any:
 
     Notes
     -----
-    Accuracy: 1e-12 relative divided by the distance of the map's slope from 1.
-    Assumes: infinite width; a map that increases with ``q`` (all of the table's but ``sin``). Other basins are not reported.
+    Accuracy: 1e-12 relative divided by the distance of the map's slope from 1; 0 below 1e-12, inf above 1e12.
+    Assumes: infinite width; a map that increases with ``q`` (of the table's all but ``sin`` and ``gaussian``). Other basins:
+    ``q_stars``.
 
     References
     ----------
@@ -131,62 +130,47 @@ def q_star(net: Ensemble) -> Any:
     0.960844
     """
     need_sigma_w("q_star", net)
+    return fixed_point(*jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b)), net.activation)
+
+
+@in_float64
+def q_stars(net: Ensemble) -> FixedPoints:
+    r"""Every fixed point of the length map, with its slope and stability.
+
+    Parameters
+    ----------
+    net
+        The ensemble; ``sigma_w`` and ``sigma_b`` of any broadcastable shapes.
+
+    Returns
+    -------
+    FixedPoints
+        Fields of shape ``(..., 8)``, the first axes those of ``sigma_w`` and ``sigma_b``, ascending in q and filled up with
+        NaN. A homogeneous map at its critical scale (``relu`` at sqrt 2 without biases) leaves every q where it is: only 0
+        is then listed.
+
+    Raises
+    ------
+    ValueError
+        If ``net`` has a given matrix.
+
+    Notes
+    -----
+    Accuracy: as ``q_star``; two fixed points closer together than a factor of 1.13 count as none.
+    Assumes: infinite width.
+
+    Examples
+    --------
+    GELU and SiLU with the gain of tanh have two basins, and which one an input runs to depends on its size:
+
+    >>> from vgtheory import Dense, theory
+    >>> points = theory.q_stars(Dense("gelu", sigma_w=5 / 3, sigma_b=0.0))
+    >>> [round(float(q), 4) for q in points.q[:3]], points.is_stable[:3].tolist()
+    ([0.0, 0.3773, inf], [True, False, True])
+    """
+    need_sigma_w("q_stars", net)
     sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
-    return _q_stars(sigma_w.ravel(), sigma_b.ravel(), net.activation).reshape(sigma_w.shape)
-
-
-@functools.partial(jax.jit, static_argnames=("activation",))
-def _q_stars(sigma_w: Array, sigma_b: Array, activation: Activation) -> Array:
-    """Fixed points for vectors of sigma_w and sigma_b: bracket, bisect, then one Newton step that carries the derivative."""
-
-    def solve(pair: tuple[Array, Array]) -> Array:
-        sigma_w, sigma_b = lax.stop_gradient(pair)
-        q = lax.stop_gradient(_bisected(sigma_w, sigma_b, activation))
-        return _implicit(q, *pair, activation)
-
-    return lax.map(solve, (sigma_w, sigma_b), batch_size=64)
-
-
-def _growth(ln_q: Array, sigma_w: Array, sigma_b: Array, activation: Activation) -> Array:
-    """Log of the map's image over its argument; zero at a fixed point."""
-    q = jnp.exp(ln_q)
-    return jnp.log(sigma_w**2 * _mean_square(q, activation, slope=False) + sigma_b**2) - ln_q
-
-
-def _bisected(sigma_w: Array, sigma_b: Array, activation: Activation) -> Array:
-    tiny, noise = jnp.finfo(sigma_w.dtype).tiny, _NOISE * jnp.finfo(sigma_w.dtype).eps
-    start = jnp.log(jnp.maximum(sigma_w**2 + sigma_b**2, tiny))
-    at = functools.partial(_growth, sigma_w=sigma_w, sigma_b=sigma_b, activation=activation)
-    first = at(start)
-    still = jnp.abs(first) <= noise
-    end = jnp.where(first > 0, _LN_Q_RANGE, -_LN_Q_RANGE)
-    steps = jnp.linspace(0.0, 1.0, _NUM_BRACKETS + 1, dtype=start.dtype)
-    walk = start + (end - start) * steps
-    turned = lax.map(at, walk) * jnp.sign(first) < -noise
-    index = jnp.argmax(turned)
-
-    def halve(_: Any, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
-        near, far = bracket
-        middle = (near + far) / 2
-        same = jnp.sign(at(middle)) == jnp.sign(first)
-        return jnp.where(same, middle, near), jnp.where(same, far, middle)
-
-    near, far = lax.fori_loop(0, _NUM_BISECTIONS, halve, (walk[jnp.maximum(index - 1, 0)], walk[index]))
-    nowhere = jnp.where(first > 0, jnp.inf, 0.0)
-    return jnp.where(still, jnp.exp(start), jnp.where(jnp.any(turned), jnp.exp((near + far) / 2), nowhere))
-
-
-def _implicit(q: Array, sigma_w: Array, sigma_b: Array, activation: Activation) -> Array:
-    """Return ``q`` with the derivative that the implicit function theorem gives it."""
-    inside = (q > 0) & jnp.isfinite(q)
-    safe = jnp.where(inside, q, 1.0)
-    moment = gaussian.moments(safe, activation)
-    slope = sigma_w**2 * moment.f_2 / (2 * safe)
-    residual = sigma_w**2 * moment.f + sigma_b**2 - safe
-    gap = lax.stop_gradient(1 - slope)
-    marginal = jnp.abs(gap) <= _NOISE * jnp.finfo(q.dtype).eps
-    carried = (residual - lax.stop_gradient(residual)) * jnp.where(marginal, 0.0, 1 / jnp.where(marginal, 1.0, gap))
-    return jnp.where(inside, safe + carried, q)
+    return every_points(sigma_w, sigma_b, curves(net.activation))
 
 
 @in_float64
@@ -227,12 +211,49 @@ def chi_1(net: Ensemble) -> Any:
     1.0
     """
     need_sigma_w("chi_1", net)
-    q = jnp.asarray(_fixed(net))
-    limit = jnp.finfo(q.dtype).tiny ** 0.45
-    sigma_w, _ = floats(net.sigma_w, net.sigma_b)
-    return sigma_w**2 * _mean_squares(jnp.clip(q, limit, 1 / limit), net.activation, slope=True)
+    sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
+    return chi_at(fixed_point(sigma_w, sigma_b, net.activation), sigma_w, net.activation)
 
 
-def _fixed(net: Ensemble) -> Array:
-    """``q_star`` inside another theory function: no change of precision."""
-    return q_star.__wrapped__(net)  # type: ignore[attr-defined]
+@in_float64
+def q_slope(net: Ensemble) -> Any:
+    r"""Slope of the length map at its fixed point: what a small departure from ``q_star`` is multiplied by in each layer.
+
+    .. math:: \frac{dq'}{dq} = \frac{\sigma_w^2}{2 q^*}\, E[\phi(\sqrt{q^*} z)^2 (z^2 - 1)]
+
+    Parameters
+    ----------
+    net
+        The ensemble; ``sigma_w`` and ``sigma_b`` of any broadcastable shapes.
+
+    Returns
+    -------
+    array
+        Per layer; broadcast shape. At ``q_star`` 0 or inf its limit there.
+
+    Raises
+    ------
+    ValueError
+        If ``net`` has a given matrix.
+
+    Notes
+    -----
+    Accuracy: 1e-10.
+    Assumes: infinite width. Written so, and not through phi'', it holds for functions with kinks.
+
+    References
+    ----------
+    Schoenholz et al. (2017), arXiv:1611.01232, eq. 9 (for smooth functions).
+
+    Examples
+    --------
+    >>> from vgtheory import Dense, theory
+    >>> round(float(theory.q_slope(Dense("erf", sigma_w=1.5, sigma_b=0.3))), 4)
+    0.3437
+    """
+    need_sigma_w("q_slope", net)
+    sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
+    q = fixed_point(sigma_w, sigma_b, net.activation)
+    log_q = jnp.log(jnp.clip(q, float(np.exp(LATTICE[0])), float(np.exp(LATTICE[-1]))))
+    growth, slope = growth_and_slope(log_q, sigma_w, sigma_b, curves(net.activation))
+    return (1 + growth) * slope

@@ -1,0 +1,221 @@
+r"""Infinite width: the map of the correlation of two inputs that both have the variance ``q_star``."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from vgtheory.activation import Activation
+from vgtheory.ensemble import Ensemble
+from vgtheory.expect import expect, is_static
+from vgtheory.theory import pairs
+from vgtheory.theory.curves import Curves, curves, value_and_slope
+from vgtheory.theory.fixed_points import fixed_point, growth_and_slope
+from vgtheory.theory.meanfield import need_sigma_w
+from vgtheory.theory.precision import floats, in_float64
+
+_EDGE = 27.6
+"""Where q_star is 0 or infinite the map is taken at exp of minus or plus this."""
+_STRAIGHT = 1e-4
+"""A slope there that is so near 1 is 1: the activation has become straight, or two straight pieces."""
+
+
+def log_fixed(sigma_w: Array, sigma_b: Array, activation: Activation) -> Array:
+    """ln q_star, its limits moved to the edge.
+
+    Parameters
+    ----------
+    sigma_w, sigma_b
+        Scales, of one shape.
+    activation
+        The nonlinearity.
+    """
+    q = fixed_point(sigma_w, sigma_b, activation)
+    inside = (q > 0) & jnp.isfinite(q)
+    return jnp.where(inside, jnp.log(jnp.where(inside, q, 1.0)), jnp.where(q > 0, _EDGE, -_EDGE))
+
+
+@jax.jit
+def slope_at_one(log_q: Array, sigma_w: Array, sigma_b: Array, table: Curves) -> tuple[Array, Array]:
+    """Slope of the map at c = 1 (chi_1, but for a q that goes on growing or shrinking), and the weights' share of the image.
+
+    Parameters
+    ----------
+    log_q, sigma_w, sigma_b
+        ln of ``q_star`` and the scales, of one shape.
+    table
+        The activation's.
+    """
+    log_f, log_g = (value_and_slope(each, log_q)[0] for each in table[:2])
+    growth, _ = growth_and_slope(log_q, sigma_w, sigma_b, table)
+    slope = sigma_w**2 * jnp.exp(log_g) / (1 + growth)
+    straight = (jnp.abs(log_q) == _EDGE) & (jnp.abs(slope - 1) < _STRAIGHT)
+    return jnp.where(straight, 1.0, slope), sigma_w**2 * jnp.exp(log_f - log_q) / (1 + growth)
+
+
+def _settled(where: str, net: Ensemble) -> tuple[Array, Array, Array]:
+    """ln q_star, slope at c = 1 and the image's share from the weights, all of one shape."""
+    need_sigma_w(where, net)
+    sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
+    log_q = log_fixed(sigma_w, sigma_b, net.activation)
+    slope, share = slope_at_one(log_q, sigma_w, sigma_b, curves(net.activation))
+    return log_q, slope, share
+
+
+def _pair_at(c: Any, log_q: Array, activation: Activation) -> tuple[Array, Array]:
+    """The four quantities of a pair of correlation c, and half of ln(1 - |c|)."""
+    c = jnp.asarray(c, log_q.dtype)
+    c, log_q = jnp.broadcast_arrays(c, log_q)
+    share = 1 - jnp.abs(c)
+    log_share = jnp.where(share > 0, jnp.log(jnp.where(share > 0, share, 1.0)) / 2, -jnp.inf)
+    return pairs.pair(log_q, log_share, activation), share
+
+
+def _check_c(where: str, c: Any) -> None:
+    """Raise unless c is a correlation."""
+    if is_static(c) or isinstance(c, list | tuple):
+        array = np.asarray(c, dtype=float)
+        expect(bool(np.all(np.abs(array) <= 1)), where, "correlations from -1 to 1", c=c)
+
+
+@in_float64
+def c_map(c: Any, net: Ensemble) -> Any:
+    r"""Correlation in the next layer of two inputs whose correlation in this one is c.
+
+    .. math:: c \mapsto \frac{\sigma_w^2\, E[\phi(u) \phi(v)] + \sigma_b^2}{q'}, \qquad
+        E[u^2] = E[v^2] = q^*, \quad E[u v] = c\, q^*
+
+    Parameters
+    ----------
+    c
+        Correlation in this layer, from -1 to 1; any shape that broadcasts against ``sigma_w`` and ``sigma_b``.
+    net
+        The ensemble.
+
+    Returns
+    -------
+    array
+        Correlation in the next layer; broadcast shape. q' is the image of q*, which is q* itself unless q* is 0 or
+        infinite: there the map is that of a q which goes on shrinking or growing.
+
+    Raises
+    ------
+    ValueError
+        If ``c`` is a number outside [-1, 1] or ``net`` has a given matrix.
+
+    Notes
+    -----
+    Accuracy: 1e-10 absolute in float64, whichever way it is computed: few plain numbers by integrals, many by tables, traced
+    ones by the activation's whole table (see ``pairs.pair``). Near c = 1 the distance from 1 keeps its digits.
+    Assumes: infinite width; both inputs at ``q_star``.
+
+    References
+    ----------
+    Poole et al. (2016), arXiv:1606.05340; Cho and Saul (2009) for ``relu``.
+
+    Examples
+    --------
+    >>> from vgtheory import Dense, theory
+    >>> round(float(theory.c_map(0.0, Dense("relu", sigma_w=2**0.5))), 6)  # 1 / pi
+    0.31831
+    """
+    _check_c("c_map", c)
+    log_q, slope, share = _settled("c_map", net)
+    four, gap = _pair_at(c, log_q, net.activation)
+    c, slope, share = jnp.broadcast_arrays(jnp.asarray(c, log_q.dtype), slope, share)
+    return jnp.where(c >= 0, 1 - slope * gap * four[..., 0], 1 - share + share * four[..., 2])
+
+
+@in_float64
+def c_map_slope(c: Any, net: Ensemble) -> Any:
+    r"""Slope of the correlation map.
+
+    .. math:: \frac{dc'}{dc} = \frac{\sigma_w^2\, q^*}{q'}\, E[\phi'(u) \phi'(v)]
+
+    Parameters
+    ----------
+    c
+        Correlation, from -1 to 1; any shape that broadcasts against ``sigma_w`` and ``sigma_b``.
+    net
+        The ensemble.
+
+    Returns
+    -------
+    array
+        Broadcast shape; at c = 1 it is ``chi_1`` (for ``q_star`` 0 or infinite, the same with q' in place of q*).
+
+    Raises
+    ------
+    ValueError
+        As ``c_map``.
+
+    Notes
+    -----
+    Accuracy: 1e-10 of its value at c = 1.
+    Assumes: as ``c_map``.
+
+    References
+    ----------
+    Schoenholz et al. (2017), arXiv:1611.01232, eq. 11.
+
+    Examples
+    --------
+    >>> from vgtheory import Dense, theory
+    >>> round(float(theory.c_map_slope(0.0, Dense("relu", sigma_w=2**0.5))), 6)
+    0.5
+    """
+    _check_c("c_map_slope", c)
+    log_q, slope, _ = _settled("c_map_slope", net)
+    four, _ = _pair_at(c, log_q, net.activation)
+    c, slope = jnp.broadcast_arrays(jnp.asarray(c, log_q.dtype), slope)
+    return slope * jnp.where(c >= 0, four[..., 1], four[..., 3])
+
+
+@in_float64
+def c_map_curvature(c: Any, net: Ensemble) -> Any:
+    r"""Curvature of the correlation map.
+
+    .. math:: \frac{d^2c'}{dc^2} = \frac{\sigma_w^2\, {q^*}^2}{q'}\, E[\phi''(u) \phi''(v)]
+
+    Parameters
+    ----------
+    c
+        Correlation, from -1 to 1 exclusive; any shape that broadcasts against ``sigma_w`` and ``sigma_b``.
+    net
+        The ensemble.
+
+    Returns
+    -------
+    array
+        Broadcast shape. It is the derivative of the tabulated slope, so that kinks, whose phi'' is a spike, count in full;
+        with them it grows like 1 / sqrt(1 - c) towards c = 1.
+
+    Raises
+    ------
+    ValueError
+        As ``c_map``, and for c = -1 and c = 1.
+
+    Notes
+    -----
+    Accuracy: 1e-7 of the slope at c = 1, over 1 - abs(c).
+    Assumes: as ``c_map``.
+
+    Examples
+    --------
+    >>> from vgtheory import Dense, theory
+    >>> round(float(theory.c_map_curvature(0.0, Dense("relu", sigma_w=2**0.5))), 5)  # 1 / pi
+    0.31831
+    """
+    _check_c("c_map_curvature", c)
+    inside = not is_static(c) or bool(np.all(np.abs(np.asarray(c)) < 1))
+    expect(inside, "c_map_curvature", "correlations between -1 and 1", c=c)
+    log_q, slope, _ = _settled("c_map_curvature", net)
+    c, log_q, slope = jnp.broadcast_arrays(jnp.asarray(c, log_q.dtype), log_q, slope)
+    table = pairs.pairs(net.activation)
+    four = lambda log_share: pairs.at_pair(table, log_q, log_share)
+    share = 1 - jnp.abs(c)
+    _, change = jax.jvp(four, (jnp.log(share) / 2,), (jnp.ones_like(share),))
+    turning, folding = change[..., 1] / (-2 * share), change[..., 3] / (2 * share)
+    return slope * jnp.where(c >= 0, turning, folding)
