@@ -6,6 +6,18 @@ EXACT = 1e-12
 MEAN = 1e-13
 """Stated by ``gaussian.mean``: relative; by ``gaussian.moments``: relative to the mean of the integrand's size."""
 
+PAIR = 1e-10
+"""Stated by ``c_map`` and by the tables of pairs: of the value at full correlation; ``gaussian.pair_mean`` is ten times better."""
+
+CURVE = 1e-12
+"""Stated by ``curves``: relative."""
+
+CRITICAL = 1e-11
+"""Stated by ``critical``: relative."""
+
+CURVATURE = 1e-7
+"""Stated by ``c_map_curvature``: of the slope at c = 1, over 1 - abs(c)."""
+
 FIXED_POINT = 1e-12
 """Stated by ``q_star`` and ``chi_1``: relative, to be divided by the distance of the map's slope from 1."""
 

@@ -14,9 +14,12 @@ from tests import reference
 from tests.tolerances import EXACT, SINGLE, SUP_DECLARED, SUP_JUMP, SUP_SEARCHED
 from vgtheory import ACTIVATIONS, Dense, theory
 
-AT = {"sigmoid": 0, "erf": 0, "tanh": 0, "sin": 0, "linear": 0, "hard_tanh": 0, "elu": 1, "relu": 1, "leaky_relu": 1}
+AT = {
+    name: 0 for name in ("sigmoid", "erf", "tanh", "sin", "linear", "hard_tanh", "hard_sigmoid", "softsign", "arctan")
+}
+AT |= {name: 1 for name in ("elu", "relu", "leaky_relu", "relu6", "abs")}
 """Where the slope is largest, if that is plain; ``softplus`` only nears 1, ``selu`` jumps down from its largest."""
-BETWEEN = {"gelu": (1, 2), "silu": (2, 3)}
+BETWEEN = {"gelu": (1, 2), "silu": (2, 3), "mish": (1, 2), "gelu_tanh": (1, 2), "gaussian": (-1, -0.5)}
 
 
 @mp.workdps(30)
@@ -24,7 +27,8 @@ def largest_slope(name: str) -> float:
     dphi = reference.DPHI[name]
     if name in BETWEEN:
         return float(dphi(mp.findroot(lambda h: mp.diff(dphi, h), BETWEEN[name], solver="anderson")))
-    limits = {"softplus": mp.mpf(1), "selu": reference.SCALE * reference.ALPHA}
+    limits = {"softplus": mp.mpf(1), "selu": reference.SCALE * reference.ALPHA, "hard_swish": mp.mpf(1.5)}
+    limits |= {"relu_squared": mp.inf, "cube": mp.inf}
     return float(limits[name] if name in limits else dphi(mp.mpf(AT[name])))
 
 
@@ -61,6 +65,24 @@ def test_bound_is_above_the_gradient(sigma_w: float, sigma_b: float) -> None:
         assert np.all(gradient <= theory.log_bound_layers(Dense("tanh", **scales, weights=weights), depth=8) + EXACT)
 
 
+@pytest.mark.parametrize(
+    ("weights", "norm"), [("gaussian", "spectral"), ("orthogonal", "spectral"), ("gaussian", "frobenius")]
+)
+def test_excess_is_bound_less_mean_field(weights: str, norm: str) -> None:
+    net = Dense("tanh", np.array([0.8, 1.5, 3.0]), 0.3, weights)
+    excess = theory.bound_excess(net, width=9, norm=norm)
+    for index, sigma_w in enumerate(net.sigma_w):
+        one = Dense("tanh", float(sigma_w), 0.3, weights)
+        bound = theory.log_bound_layers(one, depth=2, width=9, norm=norm)[0]
+        assert excess[index] == pytest.approx(bound - np.log(theory.chi_1(one)) / 2, abs=EXACT)
+
+
+def test_excess_of_closed_form() -> None:
+    assert theory.bound_excess(Dense("relu", sigma_w=1.3)) == pytest.approx(1.5 * np.log(2), rel=EXACT)
+    assert theory.bound_excess(Dense("linear", sigma_w=0.7, weights="orthogonal")) == pytest.approx(0, abs=EXACT)
+    assert theory.bound_excess(Dense("cube", sigma_w=0.2, sigma_b=0.3)) == np.inf
+
+
 def test_zero_weights_bound_everything_by_nothing() -> None:
     bound = theory.log_bound_layers(Dense("tanh", sigma_w=0.0), depth=3)
     np.testing.assert_array_equal(bound, [-np.inf, -np.inf, 0.0])
@@ -77,6 +99,8 @@ def test_wrong_questions(refused: pytest.RaisesExc) -> None:
         theory.log_bound_layers(Dense("tanh"), depth=0)
     with refused("log_bound_layers", "width"):
         theory.log_bound_layers(Dense("tanh"), depth=3, norm="frobenius")
+    with refused("bound_excess", "width"):
+        theory.bound_excess(Dense("tanh"), norm="frobenius")
     with refused("log_bound_layers", "norm", remedy=r"Did you mean 'spectral'\?$"):
         theory.log_bound_layers(Dense("tanh"), depth=3, norm="spectrum")
     with refused("Activation", "activation", remedy=r"Did you mean 'sigmoid'\?$"):

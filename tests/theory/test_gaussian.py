@@ -1,6 +1,8 @@
 """The one integrator against 30-digit quadrature and closed forms."""
 
+import csv
 from collections.abc import Sequence
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -9,26 +11,18 @@ import numpy as np
 import pytest
 
 from tests import reference
-from tests.tolerances import EXACT, MEAN, REFERENCE
+from tests.tolerances import EXACT, MEAN, PAIR, REFERENCE
 from vgtheory import ACTIVATIONS
 from vgtheory.theory import gaussian
+from vgtheory.theory import pairs as pair_tables
 from vgtheory.theory.precision import in_float64
 
-QS = (1e-12, 1e-6, 1e-2, 1.0, 3.0, 10.0, 100.0, 1e4, 1e8)
-REACH = {"sin": 100.0}
-"""Largest q of the stated range, where it is not 1e8."""
+QS = (1e-12, 1e-6, 1e-2, 1.0, 3.0, 10.0, 100.0, 1e4, 1e8, 1e12)
+PAIRS = Path(__file__).parent.parent / "data" / "pairs.csv"
 
 
 def moments(name: str, qs: tuple[float, ...]) -> gaussian.Moments:
     return in_float64(jax.jit(jax.vmap(lambda q: gaussian.moments(q, ACTIVATIONS[name]))))(np.array(qs))
-
-
-def mean_squares(name: str, qs: tuple[float, ...]) -> np.ndarray:
-    """E[phi^2] and E[phi'^2], a row for each q."""
-    entry = ACTIVATIONS[name]
-    both = lambda h: jnp.stack([entry.phi(h) ** 2, entry.dphi(h) ** 2])
-    one = lambda q: gaussian.mean(lambda z: both(jnp.sqrt(q) * z), q, entry.kinks)
-    return in_float64(jax.jit(jax.vmap(one)))(np.array(qs))
 
 
 def worst(got: np.ndarray, expected: Sequence, size: Sequence) -> float:
@@ -37,6 +31,7 @@ def worst(got: np.ndarray, expected: Sequence, size: Sequence) -> float:
 
 
 @pytest.mark.parametrize("name", reference.CLOSED)
+@mp.workdps(30)
 def test_reference_quadrature_meets_the_closed_forms(name: str) -> None:
     for q in (1e-2, 3.0, 100.0):
         for slope in (False, True):
@@ -49,10 +44,47 @@ def test_every_activation_has_its_reference() -> None:
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_mean_squares_are_as_accurate_as_stated(name: str) -> None:
-    qs = tuple(q for q in QS if q <= REACH.get(name, np.inf))
-    for values, slope in zip(mean_squares(name, qs).T, (False, True), strict=True):
-        expected = [reference.mean_square(name, q, slope) for q in qs]
+    got = moments(name, QS)
+    for values, slope in ((got.f, False), (got.g, True)):
+        expected = [reference.mean_square(name, q, slope) for q in QS]
         assert worst(values, expected, expected) < MEAN
+
+
+def pairs(name: str) -> dict[str, np.ndarray]:
+    """Reference values of E[phi phi] and E[phi' phi'] of one activation, a column each."""
+    with PAIRS.open() as file:
+        rows = [row for row in csv.DictReader(file) if row["name"] == name]
+    return {field: np.array([float(row[field]) for row in rows]) for field in ("q", "c", "slope", "value")}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_pairs_are_as_accurate_as_stated(name: str) -> None:
+    entry, truth = ACTIVATIONS[name], pairs(name)
+    q, c, slope = truth["q"], truth["c"], truth["slope"] == 1
+
+    def four() -> jnp.ndarray:
+        log_share = jnp.log1p(-jnp.abs(jnp.asarray(c))) / 2
+        return pair_tables.reader(jnp.zeros(1), entry)(jnp.log(jnp.asarray(q)), log_share)
+
+    split, turn, cross, fold = in_float64(four)().T
+    squares = {each: [float(reference.mean_square(name, each, by)) for by in (False, True)] for each in np.unique(q)}
+    f, g = np.array([squares[each] for each in q]).T
+    lengths = np.where(c >= 0, f - q * (1 - np.abs(c)) * g * split, f * cross)
+    got = np.where(slope, g * np.where(c >= 0, turn, fold), lengths)
+    size = np.where(slope, g, f)
+    assert np.max(np.abs(got - truth["value"]) / size) < PAIR
+
+
+@pytest.mark.parametrize("name", ["tanh", "relu", "hard_swish"])
+def test_pair_mean_is_the_same_integral(name: str) -> None:
+    entry, truth = ACTIVATIONS[name], pairs(name)
+    chosen = [i for i in range(truth["q"].size) if truth["q"][i] in (1e-2, 3.0, 1e4)]
+    value = jax.jit(lambda f, q, c: gaussian.pair_mean(f, f, q, c, entry.kinks), static_argnums=0)
+    for i in chosen:
+        function = entry.dphi if truth["slope"][i] else entry.phi
+        got = in_float64(value)(function, truth["q"][i], truth["c"][i])
+        size = float(reference.mean_square(name, truth["q"][i], bool(truth["slope"][i])))
+        assert abs(got - truth["value"][i]) < PAIR * size
 
 
 @pytest.mark.parametrize("name", ["tanh", "gelu", "hard_tanh", "sin"])

@@ -17,9 +17,10 @@ symbol    meaning                                                    shape
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 
 from vgtheory.activation import Activation
 
@@ -38,9 +39,9 @@ class Panels(NamedTuple):
     order: int
 
 
-FINE = Panels(tuple(range(1, 13)), (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 1.5, 2, 3, 4, 6, 8), 9, 16)
+FINE = Panels(tuple(range(1, 13)), (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24), 9, 16)
 """For one variable."""
-COARSE = Panels((2, 4, 6, 9), (1 / 2, 1, 2.5, 6), 10, 14)
+COARSE = Panels((2, 4, 6, 9), (1 / 2, 1, 2.5, 6, 14), 9, 14)
 """For each of two."""
 
 
@@ -128,14 +129,19 @@ def averaged(
         Each of m's shape.
     """
     middle, half = (breaks[1:] + breaks[:-1]) / 2, jnp.diff(breaks, axis=0) / 2
-    total: tuple[Array, ...] = ()
+
+    def add(total: tuple[Array, ...], rule: tuple[Array, Array]) -> tuple[tuple[Array, ...], None]:
+        node, weight = rule
+        z = middle + half * node
+        density = half * jnp.exp(-(z**2) / 2) * weight / float(np.sqrt(2 * np.pi))
+        parts = (jnp.sum(each * density, axis=0) for each in functions(m[None] + s[None] * z))
+        return tuple(map(jnp.add, total, parts)), None
+
     # Node by node: XLA fuses that into one pass, and stores the whole grid otherwise.
-    for node, weight in zip(*np.polynomial.legendre.leggauss(order), strict=True):
-        z = middle + half * float(node)
-        density = half * jnp.exp(-(z**2) / 2) * float(weight / np.sqrt(2 * np.pi))
-        parts = tuple(jnp.sum(each * density, axis=0) for each in functions(m[None] + s[None] * z))
-        total = tuple(map(jnp.add, total, parts)) if total else parts
-    return total
+    shapes = jax.eval_shape(functions, middle)
+    start = tuple(jnp.zeros(each.shape[1:], each.dtype) for each in shapes)
+    places, weights = (jnp.asarray(each, m.dtype) for each in np.polynomial.legendre.leggauss(order))
+    return lax.scan(add, start, (places, weights))[0]
 
 
 def mean(integrand: Callable[[Array], Array], q: Array, kinks: tuple[float, ...] = ()) -> Array:

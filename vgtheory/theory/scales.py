@@ -58,9 +58,10 @@ def _plain(function: Any) -> Any:
 
 
 def _scale(factor: Any) -> Any:
-    """-1 / ln of a factor, infinite where it is 1."""
+    """-1 / ln of a factor, infinite where it is 1 within rounding."""
     log_factor = jnp.log(jnp.asarray(factor))
-    return jnp.where(log_factor == 0, jnp.inf, -1 / jnp.where(log_factor == 0, 1.0, log_factor))
+    flat = jnp.abs(log_factor) <= 8 * float(jnp.finfo(log_factor.dtype).eps)
+    return jnp.where(flat, jnp.inf, -1 / jnp.where(flat, 1.0, log_factor))
 
 
 @in_float64
