@@ -32,7 +32,21 @@ RESULTS = ROOT / "experiments" / "results"
 BUILD = ROOT / "build"
 """Where new ones go."""
 FORMAT = 1
-EXPERIMENTS = ("deep_linear", "sigmoid_bound", "linear_recurrence", "scalar_chain", "overflow", "orthogonal", "rates")
+EXPERIMENTS = (
+    "deep_linear",
+    "sigmoid_bound",
+    "linear_recurrence",
+    "scalar_chain",
+    "overflow",
+    "orthogonal",
+    "rates",
+    "initialisers",
+    "saturation",
+    "unbounded",
+    "phase_diagram",
+    "bounded_forward",
+    "balance",
+)
 """In the order in which they run; each is a module of this package."""
 _RECORD = b"vgtheory"
 

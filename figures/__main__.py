@@ -13,7 +13,20 @@ from matplotlib import pyplot as plt
 from experiments.corridor import RESULTS, ROOT, ResultError, load
 from figures import style
 
-FIGURES = ("hero", "deep_linear", "sigmoid_bound", "linear_recurrence", "scalar_chain", "overflow")
+FIGURES = (
+    "hero",
+    "deep_linear",
+    "sigmoid_bound",
+    "linear_recurrence",
+    "scalar_chain",
+    "overflow",
+    "initialisers",
+    "saturation",
+    "unbounded",
+    "phase_diagram",
+    "bounded_forward",
+    "balance",
+)
 OUT = ROOT / "figures" / "out"
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.tolerances import CURVATURE, DIFFERENCE, EXACT, PAIR
 from vgtheory import ACTIVATIONS, Dense, theory
-from vgtheory.theory import pairs
+from vgtheory.theory import pair_tables, pairs
 from vgtheory.theory.precision import in_float64
 
 C = np.array([-1.0, -0.7, -0.1, 0.0, 0.3, 0.9, 0.999, 1 - 1e-12, 1.0])
@@ -60,7 +60,7 @@ def test_tables_give_what_integrals_give(name: str) -> None:
     def both() -> list:
         few = pairs.reader(jnp.zeros(1), ACTIVATIONS[name])
         places = jnp.asarray(log_q), jnp.asarray(log_share)
-        return [few(*places), pairs.at_pair(pairs.pairs(ACTIVATIONS[name], log_q), *places)]
+        return [few(*places), pair_tables.at_pair(pair_tables.pairs(ACTIVATIONS[name], log_q), *places)]
 
     few, many = in_float64(both)()
     np.testing.assert_allclose(many, few, atol=PAIR)

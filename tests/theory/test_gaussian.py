@@ -14,7 +14,7 @@ from tests import reference
 from tests.tolerances import EXACT, MEAN, PAIR, REFERENCE
 from vgtheory import ACTIVATIONS
 from vgtheory.theory import gaussian
-from vgtheory.theory import pairs as pair_tables
+from vgtheory.theory import pairs as routes
 from vgtheory.theory.precision import in_float64
 
 QS = (1e-12, 1e-6, 1e-2, 1.0, 3.0, 10.0, 100.0, 1e4, 1e8, 1e12)
@@ -64,7 +64,7 @@ def test_pairs_are_as_accurate_as_stated(name: str) -> None:
 
     def four() -> jnp.ndarray:
         log_share = jnp.log1p(-jnp.abs(jnp.asarray(c))) / 2
-        return pair_tables.reader(jnp.zeros(1), entry)(jnp.log(jnp.asarray(q)), log_share)
+        return routes.reader(jnp.zeros(1), entry)(jnp.log(jnp.asarray(q)), log_share)
 
     split, turn, cross, fold = in_float64(four)().T
     squares = {each: [float(reference.mean_square(name, each, by)) for by in (False, True)] for each in np.unique(q)}

@@ -2,7 +2,9 @@
 
 from vgtheory.measure.bounds import log_bound_layers
 from vgtheory.measure.chain import ChainLogs, chain
+from vgtheory.measure.correlation import c_layers
 from vgtheory.measure.networks import Network, draw_network
+from vgtheory.measure.parts import Parts, link_parts, log_parts_layers
 from vgtheory.measure.plain import PassLimits, PlainLogs, flushes_subnormals, pass_limit, plain_grads
 from vgtheory.measure.profiles import log_grad_layers, log_grad_weight_layers, log_q_layers
 from vgtheory.measure.recurrent import gradient_steps, log_power_norms, log_rate
@@ -12,17 +14,21 @@ from vgtheory.measure.tap import log_norm, tap
 __all__ = [
     "ChainLogs",
     "Network",
+    "Parts",
     "PassLimits",
     "PlainLogs",
+    "c_layers",
     "chain",
     "draw_network",
     "flushes_subnormals",
     "gradient_steps",
+    "link_parts",
     "log_bound_layers",
     "log_grad_layers",
     "log_grad_weight_layers",
     "log_mean_scalar_chain",
     "log_norm",
+    "log_parts_layers",
     "log_power_norms",
     "log_q_layers",
     "log_rate",

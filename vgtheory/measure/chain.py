@@ -17,10 +17,12 @@ from jax import Array, lax
 from vgtheory.activation import Activation
 from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect, expect_count, expect_one_of
+from vgtheory.measure.matrix_free import check_matrix_free, walks
 from vgtheory.measure.networks import Layer, draw_cotangent, draw_input, draw_layer
 from vgtheory.measure.tap import log_norm, tap
 
 DTYPES = ("float32", "float64")
+SAMPLERS = ("networks", "matrix_free")
 _LOG_EDGE = 60.0
 _CHUNK_WEIGHTS = 2**18
 
@@ -199,7 +201,16 @@ def from_top(increments: Any) -> np.ndarray:
     return np.cumsum(steps[..., ::-1], axis=-1)[..., ::-1]
 
 
-def chain(key: Array, net: Ensemble, *, depth: int, width: int, num_nets: int, dtype: str = "float32") -> ChainLogs:
+def chain(
+    key: Array,
+    net: Ensemble,
+    *,
+    depth: int,
+    width: int,
+    num_nets: int,
+    dtype: str = "float32",
+    sampler: str = "networks",
+) -> ChainLogs:
     r"""Forward and backward log-norms along many real networks, by automatic differentiation in the log domain.
 
     Parameters
@@ -216,6 +227,10 @@ def chain(key: Array, net: Ensemble, *, depth: int, width: int, num_nets: int, d
         Number of networks, >= 1; each has its own weights, input and top cotangent.
     dtype
         ``"float32"`` or ``"float64"``: of weights and arithmetic.
+    sampler
+        ``"networks"``: real weight matrices. ``"matrix_free"``: other draws from the same distribution, at the same
+        finite width, at a cost of O(width) instead of O(width^2) per layer (``matrix_free``); ``Dense`` networks with
+        Gaussian weights only.
 
     Returns
     -------
@@ -226,7 +241,8 @@ def chain(key: Array, net: Ensemble, *, depth: int, width: int, num_nets: int, d
     Raises
     ------
     ValueError
-        If a count is no positive integer, the format is unknown, or the matrix does not fit the width.
+        If a count is no positive integer, the format or the sampler is unknown, the matrix does not fit the width, or the
+        matrix-free sampler is asked for weights that are not Gaussian or not a layer's own.
 
     Notes
     -----
@@ -243,11 +259,15 @@ def chain(key: Array, net: Ensemble, *, depth: int, width: int, num_nets: int, d
     ((3, 5), [0.0, 0.0, 0.0])
     """
     check_run("chain", dtype, depth=depth, width=width, num_nets=num_nets)
+    expect_one_of(SAMPLERS, "chain", sampler=sampler)
+    if sampler == "matrix_free":
+        check_matrix_free("chain", net)
     given = getattr(net, "matrix", None)
     fits = given is None or np.shape(given)[0] == width
     expect(fits, "chain", "a width that fits the matrix", width=width)
     with jax.enable_x64(dtype == "float64"):
-        walked = _walks(key, net, depth, width, num_nets, dtype, is_scalable(net.activation))
+        walk_all = walks if sampler == "matrix_free" else _walks
+        walked = walk_all(key, net, depth, width, num_nets, dtype, is_scalable(net.activation))
         log_divisor, log_rms, log_input, slots = (np.array(leaf, dtype=np.float64) for leaf in walked)
     log_scale, log_grad = np.cumsum(log_divisor, axis=1), from_top(slots)
     log_input[:, 1:] += log_scale[:, :-1]

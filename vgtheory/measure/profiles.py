@@ -36,7 +36,14 @@ def averaged(samples: np.ndarray, num_links: Any, dtype: str) -> Estimate:
 
 
 def log_grad_layers(
-    key: Array, net: Ensemble, *, depth: int, width: int, num_nets: int, dtype: str = "float32"
+    key: Array,
+    net: Ensemble,
+    *,
+    depth: int,
+    width: int,
+    num_nets: int,
+    dtype: str = "float32",
+    sampler: str = "networks",
 ) -> Estimate:
     r"""Log-norm of the gradient with respect to every layer's pre-activations, relative to the top.
 
@@ -52,6 +59,8 @@ def log_grad_layers(
         Numbers of layers, units and networks.
     dtype
         ``"float32"`` or ``"float64"``.
+    sampler
+        ``"networks"`` or ``"matrix_free"`` (see ``chain``).
 
     Returns
     -------
@@ -77,12 +86,19 @@ def log_grad_layers(
     >>> bool(deep.value[0] < -400)
     True
     """
-    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype)
+    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, sampler=sampler)
     return averaged(logs.log_grad, np.arange(depth - 1, -1, -1), dtype)
 
 
 def log_grad_weight_layers(
-    key: Array, net: Ensemble, *, depth: int, width: int, num_nets: int, dtype: str = "float32"
+    key: Array,
+    net: Ensemble,
+    *,
+    depth: int,
+    width: int,
+    num_nets: int,
+    dtype: str = "float32",
+    sampler: str = "networks",
 ) -> Estimate:
     r"""Log of the Frobenius norm of the gradient with respect to every layer's weights, relative to the top.
 
@@ -98,6 +114,8 @@ def log_grad_weight_layers(
         Numbers of layers, units and networks.
     dtype
         ``"float32"`` or ``"float64"``.
+    sampler
+        ``"networks"`` or ``"matrix_free"`` (see ``chain``).
 
     Returns
     -------
@@ -122,12 +140,19 @@ def log_grad_weight_layers(
     >>> profile.value.shape
     (4,)
     """
-    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype)
+    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, sampler=sampler)
     return averaged(logs.log_grad_weight, np.full(depth, depth), dtype)
 
 
 def log_q_layers(
-    key: Array, net: Ensemble, *, depth: int, width: int, num_nets: int, dtype: str = "float32"
+    key: Array,
+    net: Ensemble,
+    *,
+    depth: int,
+    width: int,
+    num_nets: int,
+    dtype: str = "float32",
+    sampler: str = "networks",
 ) -> Estimate:
     r"""Log of the mean square of every layer's pre-activations.
 
@@ -143,6 +168,8 @@ def log_q_layers(
         Numbers of layers, units and networks.
     dtype
         ``"float32"`` or ``"float64"``.
+    sampler
+        ``"networks"`` or ``"matrix_free"`` (see ``chain``).
 
     Returns
     -------
@@ -167,5 +194,5 @@ def log_q_layers(
     >>> bool(abs(profile.value[0]) < 5 * profile.err[0])
     True
     """
-    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype)
+    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, sampler=sampler)
     return averaged(logs.log_q, 2 * np.arange(1, depth + 1), dtype)

@@ -1,13 +1,17 @@
 """What should happen: closed-form predictions; no randomness, no ``key``; float64 for plain numbers."""
 
-from vgtheory.theory.bounds import log_bound_layers, sup_dphi
+from vgtheory.theory.bounds import bound_excess, log_bound_layers, sup_dphi
 from vgtheory.theory.correlation import c_map, c_map_curvature, c_map_slope
+from vgtheory.theory.correlation_profile import c_layers
 from vgtheory.theory.criticality import Critical, critical
 from vgtheory.theory.decorrelation import c_star, chi_c
 from vgtheory.theory.depth_scales import DepthLimit, PassLimit, depth_limit, pass_limit
 from vgtheory.theory.finite_width import dead_probability, log_chi_square_law
 from vgtheory.theory.fixed_points import FixedPoints
+from vgtheory.theory.initialisers import InitialiserAudit, initialiser_audit
 from vgtheory.theory.meanfield import chi_1, q_map, q_slope, q_star, q_stars
+from vgtheory.theory.parts import Parts, log_parts_layers
+from vgtheory.theory.phase_diagram import PhaseDiagram, phase_diagram
 from vgtheory.theory.profiles import log_grad_layers, log_grad_weight_layers, log_q_layers
 from vgtheory.theory.recurrent import log_eigen_powers, log_power_norms, log_rate
 from vgtheory.theory.scalar import log_mean_scalar_chain, log_scalar_chain, log_scalar_steps
@@ -31,9 +35,14 @@ __all__ = [
     "Critical",
     "DepthLimit",
     "FixedPoints",
+    "InitialiserAudit",
     "JacobianEdge",
     "JacobianMoments",
+    "Parts",
     "PassLimit",
+    "PhaseDiagram",
+    "bound_excess",
+    "c_layers",
     "c_map",
     "c_map_curvature",
     "c_map_slope",
@@ -44,6 +53,7 @@ __all__ = [
     "dead_probability",
     "decade_depth",
     "depth_limit",
+    "initialiser_audit",
     "jacobian_atom",
     "jacobian_cdf",
     "jacobian_cdf_of_log",
@@ -58,6 +68,7 @@ __all__ = [
     "log_grad_layers",
     "log_grad_weight_layers",
     "log_mean_scalar_chain",
+    "log_parts_layers",
     "log_power_norms",
     "log_q_layers",
     "log_rate",
@@ -65,6 +76,7 @@ __all__ = [
     "log_scalar_steps",
     "pass_limit",
     "phase",
+    "phase_diagram",
     "q_map",
     "q_slope",
     "q_star",

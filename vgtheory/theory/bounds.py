@@ -9,7 +9,8 @@ import numpy as np
 from vgtheory.activation import Activation, as_activation
 from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect_count, expect_one_of
-from vgtheory.theory.meanfield import need_sigma_w
+from vgtheory.theory.fixed_points import chi_at
+from vgtheory.theory.meanfield import need_sigma_w, q_star
 from vgtheory.theory.precision import floats, in_float64
 
 _GRID = np.sinh(np.linspace(-12, 12, 200_001))
@@ -65,6 +66,15 @@ def _searched(activation: Activation) -> float:
         return float(np.max(np.abs(np.asarray(dphi(jnp.asarray(near))))))
 
 
+def _norm_over_sigma_w(where: str, net: Ensemble, norm: str, width: int | None) -> float:
+    """Norm of a layer's weights over ``sigma_w``."""
+    expect_one_of(NORMS, where, norm=norm)
+    if norm == "frobenius":
+        expect_count(where, width=width)
+    gain = 1.0 if net.weights == "orthogonal" else 2.0
+    return gain if norm == "spectral" else float(width or 1) ** 0.5
+
+
 @in_float64
 def log_bound_layers(net: Ensemble, *, depth: int, width: int | None = None, norm: str = "spectral") -> Any:
     r"""Log of the textbook bound on the gradient's norm at every layer, relative to the top.
@@ -108,11 +118,57 @@ def log_bound_layers(net: Ensemble, *, depth: int, width: int | None = None, nor
     """
     need_sigma_w("log_bound_layers", net)
     expect_count("log_bound_layers", depth=depth)
-    expect_one_of(NORMS, "log_bound_layers", norm=norm)
-    if norm == "frobenius":
-        expect_count("log_bound_layers", width=width)
-    gain = 1.0 if net.weights == "orthogonal" else 2.0
-    size = gain if norm == "spectral" else float(width or 1) ** 0.5
+    size = _norm_over_sigma_w("log_bound_layers", net, norm, width)
     sigma_w, num_factors = floats(net.sigma_w, jnp.arange(depth - 1, -1, -1))
     rate = jnp.log(sigma_w) + float(np.log(size * sup_dphi(net.activation)))
     return jnp.where(num_factors > 0, rate * num_factors, 0.0)
+
+
+@in_float64
+def bound_excess(net: Ensemble, *, width: int | None = None, norm: str = "spectral") -> Any:
+    r"""Natural log per layer by which the textbook bound on the gradient's norm exceeds its mean-field rate.
+
+    .. math:: \ln\left(\sup|\phi'| \, \|W\|\right) - \tfrac12 \ln \chi_1
+        = \ln \frac{\|W\|}{\sigma_w} + \ln \frac{\sup|\phi'|}{\sqrt{E[\phi'(\sqrt{q^*} z)^2]}}
+
+    The first term is what the most stretched direction has over a random one, the second what the steepest point has over
+    the root mean square; neither depends on the depth, so the bound is loose exponentially in it.
+
+    Parameters
+    ----------
+    net
+        The ensemble; ``sigma_w`` and ``sigma_b`` of any broadcastable shapes.
+    width
+        Number of units N; needed for the Frobenius norm.
+    norm
+        ``"spectral"`` or ``"frobenius"``, as for ``log_bound_layers``.
+
+    Returns
+    -------
+    array
+        Per layer, >= 0 but for rounding; inf for a slope without bound, of which the bound says nothing; broadcast shape.
+
+    Raises
+    ------
+    ValueError
+        If the norm is unknown, or ``norm="frobenius"`` and no width is given, or ``net`` has a given matrix.
+
+    Notes
+    -----
+    Accuracy: that of ``chi_1`` and ``sup_dphi``.
+    Assumes: infinite width, a cotangent independent of the weights.
+
+    Examples
+    --------
+    >>> from vgtheory import Dense, theory
+    >>> round(float(theory.bound_excess(Dense("linear", sigma_w=1.0))), 6)  # ln 2: the weights alone
+    0.693147
+    >>> theory.bound_excess(Dense("cube", sigma_w=0.2, sigma_b=0.3))
+    np.float64(inf)
+    """
+    need_sigma_w("bound_excess", net)
+    size = _norm_over_sigma_w("bound_excess", net, norm, width)
+    q = q_star.__wrapped__(net)  # type: ignore[attr-defined]
+    log_slopes = jnp.log(chi_at(q, jnp.ones_like(q), net.activation)) / 2
+    largest = sup_dphi(net.activation)
+    return jnp.full_like(q, jnp.inf) if np.isinf(largest) else float(np.log(size * largest)) - log_slopes

@@ -10,7 +10,7 @@ from jax import Array
 from vgtheory.activation import Activation
 from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect, is_static
-from vgtheory.theory import pairs
+from vgtheory.theory import pair_tables, pairs
 from vgtheory.theory.curves import Curves, curves, value_and_slope
 from vgtheory.theory.fixed_points import fixed_point, growth_and_slope
 from vgtheory.theory.meanfield import need_sigma_w
@@ -32,7 +32,17 @@ def log_fixed(sigma_w: Array, sigma_b: Array, activation: Activation) -> Array:
     activation
         The nonlinearity.
     """
-    q = fixed_point(sigma_w, sigma_b, activation)
+    return log_inside(fixed_point(sigma_w, sigma_b, activation))
+
+
+def log_inside(q: Array) -> Array:
+    """ln q, 0 and infinity moved to the edge.
+
+    Parameters
+    ----------
+    q
+        Variance, any shape.
+    """
     inside = (q > 0) & jnp.isfinite(q)
     return jnp.where(inside, jnp.log(jnp.where(inside, q, 1.0)), jnp.where(q > 0, _EDGE, -_EDGE))
 
@@ -213,8 +223,8 @@ def c_map_curvature(c: Any, net: Ensemble) -> Any:
     expect(inside, "c_map_curvature", "correlations between -1 and 1", c=c)
     log_q, slope, _ = _settled("c_map_curvature", net)
     c, log_q, slope = jnp.broadcast_arrays(jnp.asarray(c, log_q.dtype), log_q, slope)
-    table = pairs.pairs(net.activation)
-    four = lambda log_share: pairs.at_pair(table, log_q, log_share)
+    table = pair_tables.pairs(net.activation)
+    four = lambda log_share: pair_tables.at_pair(table, log_q, log_share)
     share = 1 - jnp.abs(c)
     _, change = jax.jvp(four, (jnp.log(share) / 2,), (jnp.ones_like(share),))
     turning, folding = change[..., 1] / (-2 * share), change[..., 3] / (2 * share)

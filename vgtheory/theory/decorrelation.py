@@ -3,7 +3,7 @@ r"""Where the correlation of two inputs settles, and how fast.
 The map of the correlation is a power series in c with no negative coefficient, hence convex on [0, 1], and it maps 1 to 1: the
 fixed point is 1 where the slope there is at most 1, and the one root below it otherwise. With ``D(c) = E[phi^2] - E[phi phi]``
 and ``1 - c = s^2 / q`` that root solves ``sigma_w^2 D = s^2``, whose two sides are compared by the ratio
-``D / (s^2 E[phi'^2])`` (``split`` in ``pairs``), which knows no cancellation however near c is to 1.
+``D / (s^2 E[phi'^2])`` (``split`` in ``pair_tables``), which knows no cancellation however near c is to 1.
 """
 
 import functools
@@ -29,37 +29,47 @@ _NUM_STEPS, _CHUNK = 60, 4096
 
 
 @jax.jit
-def _log_gap(log_q: Array, slope: Array, read: Callable[[Array, Array], Array]) -> Array:
+def _log_gap(log_q: Array, slope: Array, read: Callable[[Array, Array], tuple[Array, Array]]) -> Array:
     """Half of ln(1 - c_star), -inf where it is 1: bracketed Newton's method on ln of what the slope at 1 and split make."""
     chaotic = slope > 1 + 500 * float(jnp.finfo(slope.dtype).eps)
     log_slope = jnp.log(jnp.where(chaotic, slope, 2.0))
 
     def step(state: tuple[Array, Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array, Array]:
-        count, low, high, x, _ = state
-        four = read(log_q, x)
-        value = log_slope + jnp.log(four[..., 0])
+        count, low, high, x, moved = state
+        split, turn = read(log_q, x)
+        value = log_slope + jnp.log(split)
         low, high = jnp.where(value > 0, x, low), jnp.where(value > 0, high, x)
-        newton = x - value / (2 * (four[..., 1] / four[..., 0] - 1))
-        inside = (newton > low) & (newton < high) & (count % 4 != 3)
+        newton = x - value / (2 * (turn / split - 1))
+        # Newton's steps are taken as long as they shrink; else the bracket is halved.
+        inside = (newton > low) & (newton < high) & (jnp.abs(newton - x) < moved / 2)
         following = jnp.where(inside, newton, (low + high) / 2)
-        moved = jnp.where(chaotic, jnp.abs(following - x), 0.0)
-        return count + 1, low, high, following, jnp.max(moved)
+        return count + 1, low, high, following, jnp.where(chaotic, jnp.abs(following - x), 0.0)
 
     close = 16 * float(jnp.finfo(slope.dtype).eps)
-    going = lambda state: (state[0] < _NUM_STEPS) & (state[4] > close)
+    going = lambda state: (state[0] < _NUM_STEPS) & (jnp.max(state[4]) > close)
     low = jnp.full_like(slope, _LOWEST)
-    start = (jnp.zeros((), int), low, jnp.zeros_like(low), jnp.full_like(low, -0.5), jnp.full((), jnp.inf, slope.dtype))
-    root = lax.while_loop(going, step, start)[3]
+    far = jnp.full_like(slope, jnp.inf)
+    root = lax.while_loop(going, step, (jnp.zeros((), int), low, jnp.zeros_like(low), jnp.full_like(low, -0.5), far))[3]
     return jnp.where(chaotic, root, -jnp.inf)
 
 
-def _in_chunks(log_q: Array, slope: Array, read: Callable[[Array, Array], Array]) -> np.ndarray:
-    """``_log_gap`` in pieces of one size, so that one compiled program serves every call."""
-    size, pad = log_q.size, -log_q.size % _CHUNK
+@jax.jit
+def _turn(log_q: Array, gap: Array, read: Callable[[Array, Array], tuple[Array, Array]]) -> Array:
+    """E[phi' phi'] over E[phi'^2] at c_star."""
+    inside = jnp.isfinite(gap)
+    return jnp.where(inside, read(log_q, jnp.where(inside, gap, 0.0))[1], 1.0)
+
+
+def _in_chunks(function: Callable[..., Array], log_q: Array, other: Array, activation: Activation) -> np.ndarray:
+    """``function(log_q, other, read)`` in pieces of one size, those alike together: one compiled program for every call."""
+    read, size, pad = pairs.ahead(log_q, activation), log_q.size, -log_q.size % _CHUNK
     if size <= pairs.FEW:
-        return np.asarray(_log_gap(log_q, slope, read))
-    pieces = [jnp.pad(each, (0, pad), mode="edge").reshape(-1, _CHUNK) for each in (log_q, slope)]
-    return np.concatenate([np.asarray(_log_gap(*each, read)) for each in zip(*pieces, strict=True)])[:size]
+        return np.asarray(function(log_q, other, read))
+    order = np.argsort(np.asarray(other))
+    pieces = [np.pad(np.asarray(each)[order], (0, pad), mode="edge").reshape(-1, _CHUNK) for each in (log_q, other)]
+    found = np.empty(size, log_q.dtype)
+    found[order] = np.concatenate([np.asarray(function(*each, read)) for each in zip(*pieces, strict=True)])[:size]
+    return found
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
@@ -75,13 +85,26 @@ def fixed_gap(sigma_w: Array, sigma_b: Array, activation: Activation) -> Array:
     """
     log_q = log_fixed(sigma_w, sigma_b, activation)
     slope, _ = slope_at_one(log_q, sigma_w, sigma_b, curves(activation))
+    return gap_at(log_q, slope, activation)
+
+
+def gap_at(log_q: Array, slope: Array, activation: Activation) -> Array:
+    """``fixed_gap`` where ln q_star and the slope at c = 1 are known; it carries no derivative.
+
+    Parameters
+    ----------
+    log_q, slope
+        Of one shape.
+    activation
+        The nonlinearity.
+    """
     if isinstance(log_q, jax.core.Tracer):
-        return _log_gap(log_q, slope, pairs.reader(log_q, activation))
+        return _log_gap(log_q, slope, pairs.ahead(log_q, activation))
     chaotic = np.asarray(slope) > 1
     gap = np.full(slope.shape, -np.inf, slope.dtype)
     if chaotic.any():
         log_q, slope = (jnp.asarray(np.asarray(each)[chaotic]) for each in (log_q, slope))
-        gap[chaotic] = _in_chunks(log_q, slope, pairs.reader(log_q, activation))
+        gap[chaotic] = _in_chunks(_log_gap, log_q, slope, activation)
     return jnp.asarray(gap)
 
 
@@ -97,10 +120,9 @@ def _fixed_gap_jvp(activation: Activation, primals: Any, tangents: Any) -> tuple
     (log_q, _), (by_log_q, by_slope) = jax.jvp(parts, primals, tangents)
     inside = jnp.isfinite(gap)
     x = jnp.where(inside, gap, -1.0)
-    read = pairs.reader(log_q, activation)
-    four, by_q = jax.jvp(lambda log_q: read(log_q, x), (log_q,), (by_log_q,))
-    moved = by_slope + by_q[..., 0] / four[..., 0]
-    return gap, jnp.where(inside, -moved / (2 * (four[..., 1] / four[..., 0] - 1)), 0.0)
+    read = pairs.ahead(log_q, activation)
+    (split, turn), (by_q, _) = jax.jvp(lambda log_q: read(log_q, x), (log_q,), (by_log_q,))
+    return gap, jnp.where(inside, -(by_slope + by_q / split) / (2 * (turn / split - 1)), 0.0)
 
 
 @in_float64
@@ -143,6 +165,17 @@ def c_star(net: Ensemble) -> Any:
     """
     need_sigma_w("c_star", net)
     gap = fixed_gap(*jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b)), net.activation)
+    return correlation_at(gap)
+
+
+def correlation_at(gap: Array) -> Array:
+    """Correlation by half the log of its distance from 1.
+
+    Parameters
+    ----------
+    gap
+        From ``fixed_gap``.
+    """
     return jnp.where(jnp.isfinite(gap), -jnp.expm1(2 * jnp.where(jnp.isfinite(gap), gap, 0.0)), 1.0)
 
 
@@ -185,25 +218,27 @@ def chi_c(net: Ensemble) -> Any:
     """
     need_sigma_w("chi_c", net)
     sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
-    return chi_from_gap(fixed_gap(sigma_w, sigma_b, net.activation), sigma_w, sigma_b, net.activation)
+    log_q = log_fixed(sigma_w, sigma_b, net.activation)
+    slope, _ = slope_at_one(log_q, sigma_w, sigma_b, curves(net.activation))
+    return chi_at_gap(fixed_gap(sigma_w, sigma_b, net.activation), log_q, slope, net.activation)
 
 
-def chi_from_gap(gap: Array, sigma_w: Array, sigma_b: Array, activation: Activation) -> Array:
+def chi_at_gap(gap: Array, log_q: Array, slope: Array, activation: Activation) -> Array:
     """``chi_c`` where ``c_star`` is known by half the log of its distance from 1.
 
     Parameters
     ----------
     gap
         From ``fixed_gap``.
-    sigma_w, sigma_b
-        Scales, of the same shape.
+    log_q, slope
+        ln q_star and the slope at c = 1, of the same shape.
     activation
         The nonlinearity.
     """
-    log_q = log_fixed(sigma_w, sigma_b, activation)
-    slope, _ = slope_at_one(log_q, sigma_w, sigma_b, curves(activation))
-    inside = jnp.isfinite(gap)
-    if not isinstance(gap, jax.core.Tracer) and not bool(jnp.any(inside)):
-        return slope
-    turn = pairs.pair(log_q, jnp.where(inside, gap, 0.0), activation)[..., 1]
-    return slope * jnp.where(inside, turn, 1.0)
+    if isinstance(gap, jax.core.Tracer):
+        return slope * _turn(log_q, gap, pairs.ahead(log_q, activation))
+    inside, turn = np.isfinite(np.asarray(gap)), np.ones(gap.shape, gap.dtype)
+    if inside.any():
+        log_q, gap = (jnp.asarray(np.asarray(each)[inside]) for each in (log_q, gap))
+        turn[inside] = _in_chunks(_turn, log_q, gap, activation)
+    return slope * jnp.asarray(turn)

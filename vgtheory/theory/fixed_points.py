@@ -66,15 +66,15 @@ def _root(low: Array, high: Array, sigma_w: Array, sigma_b: Array, table: Curves
     close = 4 * float(jnp.finfo(low.dtype).eps)
 
     def step(state: tuple[Array, Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array, Array]:
-        count, low, high, x, _ = state
+        count, low, high, x, moved = state
         growth, elasticity = at(x)
         before = jnp.sign(growth) == sign
         low, high = jnp.where(before, x, low), jnp.where(before, high, x)
         slope = (1 + growth) * (elasticity - 1)
         newton = x - growth / jnp.where(slope == 0, 1.0, slope)
         inside = (newton > jnp.minimum(low, high)) & (newton < jnp.maximum(low, high)) & (slope != 0)
-        # A bracket that Newton leaves lopsided is halved every third time.
-        following = jnp.where(inside & (count % 3 != 2), newton, (low + high) / 2)
+        # Newton's steps are taken as long as they shrink; else the bracket is halved.
+        following = jnp.where(inside & (jnp.abs(newton - x) < moved / 2), newton, (low + high) / 2)
         return count + 1, low, high, following, jnp.abs(following - x)
 
     going = lambda state: (state[0] < _NUM_STEPS) & (state[4] > close * jnp.maximum(jnp.abs(state[3]), 1.0))
@@ -101,7 +101,9 @@ def _from_unit(sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
 
 @jax.jit
 def _all_from_unit(sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
-    flat = lax.map(lambda pair: _from_unit(pair[0], pair[1], table), (sigma_w.ravel(), sigma_b.ravel()), batch_size=_CHUNK)
+    flat = lax.map(
+        lambda pair: _from_unit(pair[0], pair[1], table), (sigma_w.ravel(), sigma_b.ravel()), batch_size=_CHUNK
+    )
     return flat.reshape(sigma_w.shape)
 
 

@@ -57,8 +57,14 @@ def _plain(function: Any) -> Any:
     return function.__wrapped__
 
 
-def _scale(factor: Any) -> Any:
-    """-1 / ln of a factor, infinite where it is 1 within rounding."""
+def scale(factor: Any) -> Any:
+    """-1 / ln of a factor, infinite where it is 1 within rounding.
+
+    Parameters
+    ----------
+    factor
+        Per layer, > 0.
+    """
     log_factor = jnp.log(jnp.asarray(factor))
     flat = jnp.abs(log_factor) <= 8 * float(jnp.finfo(log_factor.dtype).eps)
     return jnp.where(flat, jnp.inf, -1 / jnp.where(flat, 1.0, log_factor))
@@ -101,7 +107,7 @@ def xi_grad(net: Ensemble) -> Any:
     >>> round(float(theory.xi_grad(Dense("tanh", sigma_w=1.5, sigma_b=0.3))), 2)
     -16.89
     """
-    return _scale(_plain(chi_1)(net))
+    return scale(_plain(chi_1)(net))
 
 
 @in_float64
@@ -141,7 +147,7 @@ def xi_c(net: Ensemble) -> Any:
     >>> round(float(theory.xi_c(Dense("tanh", sigma_w=1.0, sigma_b=0.3))), 3)
     2.807
     """
-    return _scale(_plain(chi_c)(net))
+    return scale(_plain(chi_c)(net))
 
 
 @in_float64
@@ -180,7 +186,7 @@ def xi_q(net: Ensemble) -> Any:
     >>> round(float(theory.xi_q(Dense("tanh", sigma_w=1.5, sigma_b=0.3))), 3)
     1.167
     """
-    return _scale(_plain(q_slope)(net))
+    return scale(_plain(q_slope)(net))
 
 
 @in_float64
@@ -218,5 +224,5 @@ def decade_depth(net: Ensemble, decades: Any = 1.0) -> Any:
     9.57
     """
     expect_not_negative("decade_depth", decades=decades)
-    scale = jnp.abs(_plain(xi_grad)(net))
-    return 2 * float(np.log(10)) * scale * jnp.asarray(decades, scale.dtype)
+    depth = jnp.abs(_plain(xi_grad)(net))
+    return 2 * float(np.log(10)) * depth * jnp.asarray(decades, depth.dtype)
