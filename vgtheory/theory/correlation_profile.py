@@ -99,7 +99,7 @@ def c_layers(net: Ensemble, *, depth: int, c_0: Any = 0.5) -> Law:
     --------
     >>> from vgtheory import Dense, theory
     >>> theory.c_layers(Dense("relu", sigma_w=2**0.5), depth=3, c_0=0.0).mean.round(4).tolist()
-    [0.0, 0.3183, 0.4946]
+    [0.0, 0.3183, 0.4937]
     """
     need_sigma_w("c_layers", net)
     expect_count("c_layers", depth=depth)
