@@ -44,6 +44,7 @@ EXPERIMENTS = (
     "saturation",
     "unbounded",
     "phase_diagram",
+    "finite_width",
     "bounded_forward",
     "balance",
 )

@@ -24,6 +24,7 @@ FIGURES = (
     "saturation",
     "unbounded",
     "phase_diagram",
+    "finite_width",
     "bounded_forward",
     "balance",
 )

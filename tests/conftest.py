@@ -13,6 +13,12 @@ hypothesis.settings.register_profile("house", deadline=None, max_examples=20, de
 hypothesis.settings.load_profile("house")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep compiled programs: both processes, and the next run, find what one has compiled."""
+    jax.config.update("jax_compilation_cache_dir", str(config.rootpath / ".pytest_cache" / "jax"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+
+
 @pytest.fixture
 def key(request: pytest.FixtureRequest) -> jax.Array:
     """A random key that only the test's own name decides."""

@@ -267,6 +267,42 @@ def log_chi_square_law(width: int, relu: bool, by_integral: bool = False) -> tup
     return mean - mp.log(width), mp.sqrt(var)
 
 
+@precise
+def log_two_slopes_law(width: int, slopes: tuple[float, float]) -> tuple[Any, Any]:
+    """The same of a mean of squares with two slopes at random: over the number of units with the first, then the size of both sums.
+
+    For k of the first slope the mean is a^2 A + b^2 B with independent chi-squares; in ln(A / B) the law of their sum is known.
+    """
+    squares = [mp.mpf(slope) ** 2 for slope in slopes]
+    total, pairs = mp.digamma(mp.mpf(width) / 2) + mp.log(2), []
+    for count in range(width + 1):
+        pairs.append(_shares(count, width - count, *squares))
+    odds = [mp.binomial(width, count) / mp.mpf(2) ** width for count in range(width + 1)]
+    mean = mp.fsum(odd * one for odd, (one, _) in zip(odds, pairs, strict=True))
+    square = mp.fsum(odd * two for odd, (_, two) in zip(odds, pairs, strict=True))
+    return total + mean - mp.log(width), mp.sqrt(mp.polygamma(1, mp.mpf(width) / 2) + square - mean**2)
+
+
+def _shares(first: int, second: int, a: Any, b: Any) -> tuple[Any, Any]:
+    """Mean and mean square of ln(a x + b (1 - x)), x the share of ``first`` squares in all: beta, and independent of their sum."""
+    if first == 0 or second == 0:
+        return mp.log(a if second == 0 else b), mp.log(a if second == 0 else b) ** 2
+    alpha, beta = mp.mpf(first) / 2, mp.mpf(second) / 2
+    norm = mp.beta(alpha, beta)
+    centre, step = mp.log(alpha / beta), mp.sqrt(1 / alpha + 1 / beta)
+    edges = [centre + step * k for k in (-12, -6, -3, 0, 3, 6, 12)]
+    edges = [-70 / alpha, *(edge for edge in edges if -70 / alpha < edge < 70 / beta), 70 / beta]
+
+    def moment(power: int) -> Any:
+        def integrand(u: Any) -> Any:
+            x, rest = 1 / (1 + mp.exp(-u)), 1 / (1 + mp.exp(u))
+            return x**alpha * rest**beta * mp.log(a * x + b * rest) ** power
+
+        return mp.quad(integrand, edges) / norm
+
+    return moment(1), moment(2)
+
+
 def _polygammas(degrees: int) -> tuple[Any, Any]:
     half = mp.mpf(degrees) / 2
     return mp.digamma(half) + mp.log(2), mp.polygamma(1, half)

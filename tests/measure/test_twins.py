@@ -110,8 +110,8 @@ def test_power_three_percent_off_fails(sampled: Callable[[str], Any], name: str,
 
 
 def test_where_the_law_ends_its_spread_says_so() -> None:
-    """GELU at 1.5: networks fall into two basins, twice the spread that an expansion about one of them would give."""
-    net, shape = Dense("gelu", 1.5, 0.2), {"depth": 30, "width": 128}
+    """An orthogonal GELU network at 1.5: two basins, twice the spread that an expansion about one of them would give."""
+    net, shape = Dense("gelu", 1.5, 0.2, "orthogonal"), {"depth": 30, "width": 128}
     law, infinite = theory.log_grad_layers(net, **shape), theory.log_grad_layers(net, depth=30)
     assert np.isinf(law.std[0])
     assert np.isfinite(law.mean).all()

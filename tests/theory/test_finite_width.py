@@ -17,30 +17,52 @@ LAYER_VARIANCE = {"linear": 2, "relu": 5}
 """N times the variance of one layer's ln |g|^2, to leading order."""
 
 
-@pytest.mark.parametrize("relu", [False, True])
+LINEAR, RELU = (1.0, 1.0), (1.0, 0.0)
+
+
+@pytest.mark.parametrize("slopes", [LINEAR, RELU])
 @pytest.mark.parametrize("width", [1, 2, 5])
-def test_chi_square_law_is_the_integral_over_its_density(width: int, relu: bool) -> None:
-    law = theory.log_chi_square_law(width, relu)
-    mean, std = reference.log_chi_square_law(width, relu, by_integral=True)
+def test_chi_square_law_is_the_integral_over_its_density(width: int, slopes: tuple[float, float]) -> None:
+    law = theory.log_chi_square_law(width, slopes)
+    mean, std = reference.log_chi_square_law(width, slopes == RELU, by_integral=True)
     assert abs(law.mean - mean) < CHI_SQUARE
     assert abs(law.std - std) < CHI_SQUARE
 
 
-@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("slopes", [LINEAR, RELU])
 @pytest.mark.parametrize("width", [7, 64, 300])
-def test_chi_square_law_is_as_accurate_as_stated(width: int, relu: bool) -> None:
-    law = theory.log_chi_square_law(width, relu)
-    mean, std = reference.log_chi_square_law(width, relu)
+def test_chi_square_law_is_as_accurate_as_stated(width: int, slopes: tuple[float, float]) -> None:
+    law = theory.log_chi_square_law(width, slopes)
+    mean, std = reference.log_chi_square_law(width, slopes == RELU)
     assert abs(law.mean - mean) < CHI_SQUARE
     assert abs(law.std - std) < CHI_SQUARE
 
 
-def test_relu_law_is_that_of_drawn_layers() -> None:
+@pytest.mark.parametrize("width", [1, 3, pytest.param(64, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("slopes", [(1.0, 0.01), (1.0507, -0.3), (2.0, 1e-6), (0.5, -0.5)])
+def test_two_slopes_are_as_accurate_as_stated(width: int, slopes: tuple[float, float]) -> None:
+    law = theory.log_chi_square_law(width, slopes)
+    mean, std = reference.log_two_slopes_law(width, slopes)
+    assert abs(law.mean - mean) < CHI_SQUARE
+    assert abs(law.std - std) < CHI_SQUARE * max(1, 1 / law.std)
+
+
+@pytest.mark.parametrize("width", [1, 64])
+def test_two_slopes_scale_and_meet_their_limits(width: int) -> None:
+    alone, scaled = theory.log_chi_square_law(width, (1.0, 0.3)), theory.log_chi_square_law(width, (-3.0, 0.9))
+    assert scaled.mean - alone.mean == pytest.approx(2 * np.log(3), abs=CHI_SQUARE)
+    assert scaled.std == pytest.approx(alone.std, abs=CHI_SQUARE)
+    same = theory.log_chi_square_law(width, (1.0, -1.0))
+    assert same == theory.log_chi_square_law(width)
+
+
+@pytest.mark.parametrize("slopes", [RELU, (1.0, 0.3)])
+def test_the_law_is_that_of_drawn_layers(slopes: tuple[float, float]) -> None:
     width, num = 8, 100_000
     units = stats.norm.rvs(size=(num, 2, width), random_state=1)
-    squares = (units[:, 0] ** 2 * (units[:, 1] > 0)).sum(axis=1)
+    squares = (units[:, 0] ** 2 * np.where(units[:, 1] > 0, *np.square(slopes))).sum(axis=1)
     logs = np.log(squares[squares > 0] / width)
-    law = theory.log_chi_square_law(width, relu=True)
+    law = theory.log_chi_square_law(width, slopes)
     assert abs(logs.mean() - law.mean) < SIGMAS * law.std / logs.size**0.5
     assert abs(logs.std() / law.std - 1) < SIGMAS * stats.kurtosis(logs, fisher=False) ** 0.5 / (2 * logs.size**0.5)
 
@@ -82,7 +104,7 @@ def test_engine_has_the_leading_order_of_each_layer(name: str) -> None:
 @pytest.mark.parametrize("name", LAYER_VARIANCE)
 def test_exact_law_leaves_the_engine_at_order_two(name: str) -> None:
     def excess(width: int) -> np.ndarray:
-        exact = theory.log_chi_square_law(width, relu=name == "relu")
+        exact = theory.log_chi_square_law(width, RELU if name == "relu" else LINEAR)
         shift, var, _, _ = engine(name, width)
         gain = -np.log(2) if name == "relu" else 0.0
         return np.array([8 * (exact.mean - gain) - shift[0], 8 * exact.std**2 - var[0]]) * width**2
@@ -102,6 +124,10 @@ def test_wrong_questions(refused: pytest.RaisesExc) -> None:
         theory.dead_probability(Dense("relu"), depth=0, width=3)
     with refused("dead_probability", "width"):
         theory.dead_probability(Dense("relu"), depth=3, width=2.5)
+    with refused("log_chi_square_law", "width"):
+        theory.log_chi_square_law(0)
+    with refused("log_chi_square_law", "slopes"):
+        theory.log_chi_square_law(4, (0.0, 0.0))
 
 
 @pytest.mark.parametrize(("name", "per_layer"), [("linear", 1), ("relu", 2)])

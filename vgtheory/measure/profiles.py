@@ -90,6 +90,62 @@ def log_grad_layers(
     return averaged(logs.log_grad, np.arange(depth - 1, -1, -1), dtype)
 
 
+def log_chi_layers(
+    key: Array,
+    net: Ensemble,
+    *,
+    depth: int,
+    width: int,
+    num_nets: int,
+    dtype: str = "float32",
+    sampler: str = "networks",
+) -> Estimate:
+    r"""Log of the factor by which the squared gradient grows from each layer to the one below.
+
+    .. math:: \ln \frac{|\partial E / \partial h_l|^2}{|\partial E / \partial h_{l+1}|^2}, \qquad l = 1 \dots L - 1
+
+    Parameters
+    ----------
+    key
+        A JAX key.
+    net
+        The ensemble.
+    depth, width, num_nets
+        Numbers of layers, units and networks.
+    dtype
+        ``"float32"`` or ``"float64"``.
+    sampler
+        ``"networks"`` or ``"matrix_free"`` (see ``chain``).
+
+    Returns
+    -------
+    Estimate
+        Mean over networks of the natural log of the squared norm's factor, shape ``(depth - 1,)``; ``err`` is one standard
+        error.
+
+    Raises
+    ------
+    ValueError
+        As ``chain``.
+
+    Notes
+    -----
+    Accuracy: ``err``. Errors at different layers are weakly correlated.
+    Assumes: nothing; a network with a dead layer makes the mean -inf at it, and NaN below.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import Dense, measure
+    >>> factors = measure.log_chi_layers(jax.random.key(0), Dense("tanh", 1.5), depth=4, width=32, num_nets=4)
+    >>> factors.value.shape
+    (3,)
+    """
+    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, sampler=sampler)
+    with np.errstate(invalid="ignore"):
+        return averaged(-2 * np.diff(logs.log_grad, axis=1), np.full(depth - 1, depth), dtype)
+
+
 def log_grad_weight_layers(
     key: Array,
     net: Ensemble,

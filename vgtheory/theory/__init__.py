@@ -1,18 +1,19 @@
 """What should happen: closed-form predictions; no randomness, no ``key``; float64 for plain numbers."""
 
 from vgtheory.theory.bounds import bound_excess, log_bound_layers, sup_dphi
+from vgtheory.theory.chi_square import log_chi_square_law
 from vgtheory.theory.correlation import c_map, c_map_curvature, c_map_slope
 from vgtheory.theory.correlation_profile import c_layers
 from vgtheory.theory.criticality import Critical, critical
 from vgtheory.theory.decorrelation import c_star, chi_c
 from vgtheory.theory.depth_scales import DepthLimit, PassLimit, depth_limit, pass_limit
-from vgtheory.theory.finite_width import dead_probability, log_chi_square_law
+from vgtheory.theory.finite_width import dead_probability
 from vgtheory.theory.fixed_points import FixedPoints
 from vgtheory.theory.initialisers import InitialiserAudit, initialiser_audit
 from vgtheory.theory.meanfield import chi_1, q_map, q_slope, q_star, q_stars
 from vgtheory.theory.parts import Parts, log_parts_layers
 from vgtheory.theory.phase_diagram import PhaseDiagram, phase_diagram
-from vgtheory.theory.profiles import log_grad_layers, log_grad_weight_layers, log_q_layers
+from vgtheory.theory.profiles import log_chi_layers, log_grad_layers, log_grad_weight_layers, log_q_layers
 from vgtheory.theory.recurrent import log_eigen_powers, log_power_norms, log_rate
 from vgtheory.theory.scalar import log_mean_scalar_chain, log_scalar_chain, log_scalar_steps
 from vgtheory.theory.scales import decade_depth, phase, xi_c, xi_grad, xi_q
@@ -39,6 +40,7 @@ __all__ = [
     "depth_limit",
     "initialiser_audit",
     "log_bound_layers",
+    "log_chi_layers",
     "log_chi_square_law",
     "log_eigen_powers",
     "log_grad_layers",

@@ -1,4 +1,6 @@
-r"""Fluctuations of activations and gradients at width N: exact for linear and ReLU, to order 1/N for any activation.
+r"""Fluctuations of activations and gradients to order 1/N about infinite width, for Gaussian and orthogonal weights.
+
+For Gaussian weights ``q_chain`` does without the expansion in what accumulates over depth; this is its limit at great width.
 
 Forward, given the layer below, ``h`` is Gaussian with conditional variance Q; the fluctuation of Q feeds every later
 factor. Backward, given the forward pass, ``W^T g`` is Gaussian but for its component along the layer's input x, which the
@@ -26,18 +28,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.special
-import scipy.stats
 from jax import Array, lax
 
 from vgtheory.activation import ACTIVATIONS, Activation
 from vgtheory.ensemble import Ensemble
-from vgtheory.estimate import Law
 from vgtheory.expect import expect_count
 from vgtheory.theory.gaussian import moments
 from vgtheory.theory.precision import in_float64
 
-EXACT = (ACTIVATIONS["linear"], ACTIVATIONS["relu"])
 _SMALL_U, _SMALL_EFFECT, _SMALL_R, _NEARLY_ONE = 0.05, 0.15, 0.3, 0.02
 """Where the order-1/N law holds: largest share of the component along x in |g|^2; largest effect of r's variance on ln chi; and
 largest variance of r where the map of ln q is no mere shift, that is, its slope is not this nearly one."""
@@ -237,47 +235,6 @@ def aligned_gain(layers: Layers) -> Array:
     below = jax.tree.map(lambda leaf: leaf[:-1], layers)
     gains = lax.scan(step, (zero, layers.rho[-1]), below, reverse=True)[1]
     return jnp.concatenate([gains, zero[None]])
-
-
-def log_chi_square_law(width: int, relu: bool) -> Law:
-    """Law of ln(chi^2 / width): of all units, or of the units that a ReLU leaves active, given that at least one is.
-
-    Parameters
-    ----------
-    width
-        Number of units, >= 1.
-    relu
-        Whether each unit is active only with probability 1/2, independently.
-
-    Returns
-    -------
-    Law
-        Mean and standard deviation of the log of one layer's squared factor over ``sigma_w**2``; natural log.
-
-    Notes
-    -----
-    Accuracy: 1e-13.
-    Assumes: nothing beyond the stated distribution.
-
-    Examples
-    --------
-    >>> from vgtheory import theory
-    >>> law = theory.log_chi_square_law(64, relu=False)
-    >>> round(law.mean, 4), round(law.std, 4)
-    (-0.0157, 0.1782)
-    """
-    active = np.arange(1, width + 1) if relu else np.array([width])
-    share = scipy.stats.binom.pmf(active, width, 0.5) if relu else np.ones(1)
-    share = share / share.sum()
-    means = scipy.special.digamma(active / 2) + np.log(2 / width)
-    mean = float(share @ means)
-    var = float(share @ (scipy.special.polygamma(1, active / 2) + (means - mean) ** 2))
-    return Law(mean, var**0.5)
-
-
-def is_exact(net: Ensemble) -> bool:
-    """Tell whether the law of the gradient's norm is known exactly at every width: Gaussian weights, linear or ReLU."""
-    return net.weights == "gaussian" and net.activation in EXACT
 
 
 @in_float64

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from vgtheory.ensemble import Ensemble
 from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count
-from vgtheory.theory import finite_width
+from vgtheory.theory import finite_width, q_chain
+from vgtheory.theory.chi_square import is_exact, log_chi_square_law, sides
 from vgtheory.theory.meanfield import need_sigma_w
 from vgtheory.theory.precision import floats, in_float64
 
@@ -44,6 +45,27 @@ def _infinite_grad(layers: finite_width.Layers) -> Any:
     return jnp.concatenate([jnp.cumsum(layers.log_chi[:-1][::-1])[::-1], jnp.zeros_like(layers.log_chi[:1])])
 
 
+def _root(var: Any) -> Any:
+    """Square root whose derivative at 0 is 0."""
+    return jnp.where(var > 0, jnp.sqrt(jnp.where(var > 0, var, 1.0)), 0.0)
+
+
+def _chain_sums(net: Ensemble, depth: int, width: int, reward: q_chain.Reward) -> q_chain.Sums:
+    sigma_w, sigma_b = floats(net.sigma_w, net.sigma_b)
+    return q_chain.sums(sigma_w, sigma_b, net.activation, width, depth, reward)
+
+
+def _chained(sums: q_chain.Sums, mean: Any, noise_var: Any = 0.0) -> Law:
+    """Law of a sum along the chain, of this mean at infinite width; its spread is inf where it cannot be had."""
+    std = jnp.where(sums.held > q_chain.MOST_HELD, jnp.inf, _root(sums.var + noise_var))
+    return Law(mean + sums.mean, std)
+
+
+def _halved(law: Law) -> Law:
+    """From the log of a square to that of a norm."""
+    return Law(law.mean / 2, law.std / 2)
+
+
 @in_float64
 def log_grad_layers(net: Ensemble, *, depth: int, width: int | None = None) -> Law:
     r"""Log-norm of the gradient with respect to every layer's pre-activations, relative to the top.
@@ -75,18 +97,19 @@ def log_grad_layers(net: Ensemble, *, depth: int, width: int | None = None) -> L
 
     Notes
     -----
-    Accuracy: infinite width: 1e-13 per layer. Finite width: exact for linear and ReLU with Gaussian weights (ReLU: given that
-    no layer is dead, see ``dead_probability``); for other activations and for orthogonal weights mean and variance to order
-    1/N: the error of a rate is O(1/N^2), so that of the profile grows as depth / N^2. Where fluctuations are too large for
-    that (``softplus`` at depth, ``gelu`` and ``silu`` near an unstable fixed point, any net as narrow as it is deep) ``std``
-    is inf from that layer down.
+    Accuracy: infinite width: 1e-13 per layer. Finite width, Gaussian weights: exact for phi straight on either side of 0
+    (linear, ``relu``, ``leaky_relu``, ``abs``; ReLU: given that no layer is dead, see ``dead_probability``); for any other
+    local in 1/N and exact in what accumulates over depth (``q_chain``): at widths from 64 and depths to ``10 N^(1/2)``,
+    measured, the mean to 0.05 standard deviations and ``std`` to 3 %. Where the component of the gradient along its own
+    layer grows to rule it (``softplus`` at depth) ``std`` is inf from that layer down. Orthogonal weights: to order 1/N, and
+    inf where that expansion fails.
     Assumes: a cotangent independent of the weights (a loss such as ``|h_L|^2 / 2`` breaks this); for ``Recurrent``, that
     re-using the weights does not matter, which is only an approximation: its spread is not predicted here.
 
     References
     ----------
-    Schoenholz et al. (2017), arXiv:1611.01232; Hanin and Nica (2020), arXiv:1812.05994 (exact ReLU law). The order-1/N
-    recursion is derived in the paper's appendix.
+    Schoenholz et al. (2017), arXiv:1611.01232; Hanin and Nica (2020), arXiv:1812.05994 (exact ReLU law). The laws at finite
+    width are derived in the paper's appendix.
 
     Examples
     --------
@@ -98,21 +121,80 @@ def log_grad_layers(net: Ensemble, *, depth: int, width: int | None = None) -> L
     0.126
     """
     layers = walked_layers("log_grad_layers", net, depth, width)
-    mean = _infinite_grad(layers) / 2
+    mean = _infinite_grad(layers)
     if width is None:
-        return Law(mean, jnp.zeros_like(mean))
-    if finite_width.is_exact(net):
+        return _halved(Law(mean, jnp.zeros_like(mean)))
+    if is_exact(net):
         return _counted(net, width, jnp.arange(depth - 1, -1, -1))
+    if net.weights == "gaussian":
+        return _halved(_chained(_chain_sums(net, depth, width, q_chain.GRAD), mean))
     shift, var = finite_width.backward_fluctuation(layers, width)
-    return Law(mean + shift / 2, jnp.sqrt(jnp.maximum(var, 0)) / 2)
+    return _halved(Law(mean + shift, _root(var)))
 
 
 def _counted(net: Ensemble, width: int, num_factors: Any) -> Law:
     """Law of half the log of a product of independent chi-square factors."""
-    factor = finite_width.log_chi_square_law(width, relu=net.activation.name == "relu")
+    factor = log_chi_square_law(width, sides(net.activation) or (1.0, 1.0))
     sigma_w, counts = floats(net.sigma_w, num_factors)
     mean = jnp.where(counts > 0, counts * (factor.mean + 2 * jnp.log(sigma_w)) / 2, 0.0)
     return Law(mean, jnp.sqrt(counts) * factor.std / 2)
+
+
+@in_float64
+def log_chi_layers(net: Ensemble, *, depth: int, width: int | None = None) -> Law:
+    r"""Log of the factor by which the squared gradient grows from each layer to the one below.
+
+    .. math:: \ln \frac{|\partial E / \partial h_l|^2}{|\partial E / \partial h_{l+1}|^2}, \qquad l = 1 \dots L - 1
+
+    The terms of which twice ``log_grad_layers`` is the sum; neighbours are correlated, so its variance is not the sum of
+    theirs.
+
+    Parameters
+    ----------
+    net
+        The ensemble, with scalar ``sigma_w`` and ``sigma_b``.
+    depth
+        Number of layers L, >= 1.
+    width
+        Number of units N, >= 1; None for infinite.
+
+    Returns
+    -------
+    Law
+        ``mean`` and ``std`` over networks of the natural log of the squared norm's factor, each of shape ``(depth - 1,)``.
+
+    Raises
+    ------
+    ValueError
+        As ``log_grad_layers``.
+
+    Notes
+    -----
+    Accuracy: as ``log_grad_layers``; finite.
+    Assumes: as ``log_grad_layers``.
+
+    Examples
+    --------
+    >>> from vgtheory import Dense, theory
+    >>> law = theory.log_chi_layers(Dense("relu", sigma_w=2**0.5), depth=3, width=64)
+    >>> [round(float(value), 4) for value in law.mean], [round(float(value), 4) for value in law.std]
+    ([-0.0401, -0.0401], [0.2881, 0.2881])
+    """
+    layers = walked_layers("log_chi_layers", net, depth, width)
+    mean = layers.log_chi[:-1]
+    if width is None:
+        return Law(mean, jnp.zeros_like(mean))
+    if is_exact(net):
+        grad = _counted(net, width, jnp.ones(depth - 1, mean.dtype))
+        return Law(2 * grad.mean, 2 * grad.std)
+    if net.weights == "gaussian":
+        sums = _chain_sums(net, depth, width, q_chain.GRAD)
+        return Law(mean + sums.own_mean[:-1], _root(sums.own_var[:-1]))
+    shift, r_var = (
+        finite_width.backward_fluctuation(layers, width)[0],
+        finite_width.forward_fluctuation(layers, width)[1],
+    )
+    return Law(mean - jnp.diff(shift), _root((layers.back / width + layers.a**2 * r_var)[:-1]))
 
 
 @in_float64
@@ -145,7 +227,8 @@ def log_grad_weight_layers(net: Ensemble, *, depth: int, width: int | None = Non
 
     Notes
     -----
-    Accuracy: infinite width: 1e-13 per layer. Finite width: to order 1/N.
+    Accuracy: as ``log_grad_layers``, but nowhere exact: without biases, and phi straight on either side of 0, ``std`` is to
+    15 % in networks deeper than they are wide.
     Assumes: as ``log_grad_layers``, and one input (batch of one); ``sigma_w > 0``.
 
     Examples
@@ -157,11 +240,13 @@ def log_grad_weight_layers(net: Ensemble, *, depth: int, width: int | None = Non
     """
     layers = walked_layers("log_grad_weight_layers", net, depth, width)
     log_input = layers.log_q + jnp.log(layers.rho)
-    mean = (_infinite_grad(layers) + log_input - log_input[-1]) / 2
+    mean = _infinite_grad(layers) + log_input - log_input[-1]
     if width is None:
-        return Law(mean, jnp.zeros_like(mean))
+        return _halved(Law(mean, jnp.zeros_like(mean)))
+    if net.weights == "gaussian":
+        return _halved(_chained(_chain_sums(net, depth, width, q_chain.GRAD_WEIGHT), mean))
     shift, var = finite_width.backward_fluctuation(layers, width, with_inputs=True)
-    return Law(mean + shift / 2, jnp.sqrt(jnp.maximum(var, 0)) / 2)
+    return _halved(Law(mean + shift, _root(var)))
 
 
 @in_float64
@@ -192,8 +277,7 @@ def log_q_layers(net: Ensemble, *, depth: int, width: int | None = None) -> Law:
 
     Notes
     -----
-    Accuracy: infinite width: 1e-13 per layer. Finite width: exact for linear and ReLU with Gaussian weights and
-    ``sigma_b = 0`` (ReLU: given that no layer is dead); otherwise to order 1/N.
+    Accuracy: infinite width: 1e-13 per layer. Finite width: as ``log_grad_layers``, exact where that is and ``sigma_b = 0``.
     Assumes: an input that does not depend on the weights.
 
     References
@@ -209,11 +293,14 @@ def log_q_layers(net: Ensemble, *, depth: int, width: int | None = None) -> Law:
     layers = walked_layers("log_q_layers", net, depth, width)
     if width is None:
         return Law(layers.log_q, jnp.zeros_like(layers.log_q))
-    if finite_width.is_exact(net) and _is_zero(net.sigma_b):
+    if is_exact(net) and _is_zero(net.sigma_b):
         return _counted_q(net, depth, width)
+    if net.weights == "gaussian":
+        noise = log_chi_square_law(width)
+        return _chained(_chain_sums(net, depth, width, q_chain.Q), layers.log_q + noise.mean, noise.std**2)
     r_mean, r_var = finite_width.forward_fluctuation(layers, width)
-    free = 1 - (layers.rho**2 if net.weights == "orthogonal" else 0)
-    return Law(layers.log_q + r_mean - r_var / 2 - free / width, jnp.sqrt(jnp.maximum(r_var + 2 * free / width, 0)))
+    free = 1 - layers.rho**2
+    return Law(layers.log_q + r_mean - r_var / 2 - free / width, _root(r_var + 2 * free / width))
 
 
 def _is_zero(value: Any) -> bool:
@@ -223,7 +310,7 @@ def _is_zero(value: Any) -> bool:
 
 def _counted_q(net: Ensemble, depth: int, width: int) -> Law:
     """Exact forward law without biases: one full chi-square, and below it those of the active units."""
-    full = finite_width.log_chi_square_law(width, relu=False)
+    full = log_chi_square_law(width)
     below = _counted(net, width, jnp.arange(depth))
     mean = full.mean + 2 * jnp.log(*floats(net.sigma_w)) + 2 * below.mean
     return Law(mean, jnp.sqrt(full.std**2 + 4 * below.std**2))
