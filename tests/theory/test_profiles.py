@@ -1,5 +1,7 @@
 """Profiles over depth: recursion at 30 digits, exact laws, consistency across depths, no under- or overflow."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import mpmath as mp
@@ -163,3 +165,31 @@ def test_wrong_questions(refused: pytest.RaisesExc) -> None:
             profile(Recurrent("tanh", matrix=np.eye(2)), depth=3)
         with refused(where, "sigma_w", remedy=r"Use jax.vmap\.$"):
             profile(Dense("tanh", sigma_w=np.ones(2)), depth=3)
+
+
+@pytest.mark.parametrize(("name", "sigma_w", "degree"), [("cube", 0.8, 3), ("cube", 0.5, 3), ("relu_squared", 1.2, 2)])
+def test_powers_run_away_doubly_exponentially_at_any_size(name: str, sigma_w: float, degree: int) -> None:
+    """E phi^2 is a constant times q^degree, so ln q is known at every depth, and ln chi with it."""
+    depth, net = 12, Dense(name, sigma_w=sigma_w)
+    log_f, log_g = (float(mp.log(reference.mean_square(name, 1.0, slope=slope))) for slope in (False, True))
+    log_q = [2 * np.log(sigma_w)]
+    for _ in range(depth - 1):
+        log_q.append(2 * np.log(sigma_w) + log_f + degree * log_q[-1])
+    log_chi = 2 * np.log(sigma_w) + log_g + (degree - 1) * np.array(log_q)
+    grad = np.append(np.cumsum(log_chi[:-1][::-1])[::-1], 0) / 2
+    np.testing.assert_allclose(theory.log_q_layers(net, depth=depth).mean, log_q, rtol=EXACT)
+    np.testing.assert_allclose(theory.log_grad_layers(net, depth=depth).mean, grad, rtol=EXACT)
+    assert np.abs(log_q[-1]) > 1000
+
+
+def test_derivatives_in_single_precision_are_those_in_double() -> None:
+    def mean(scale: Any) -> Any:
+        return theory.log_grad_layers(Dense("tanh", scale, 0.2), depth=50, width=64).mean[0]
+
+    def std(scale: Any) -> Any:
+        return theory.log_grad_layers(Dense("tanh", scale, 0.2), depth=50, width=64).std[0]
+
+    for law in (mean, std):
+        single = float(jax.jit(jax.grad(law))(1.5))
+        step = (law(1.5 + DIFFERENCE) - law(1.5 - DIFFERENCE)) / (2 * DIFFERENCE)
+        assert single == pytest.approx(step, rel=DIFFERENCE)

@@ -65,9 +65,10 @@ def _layer(
     log_q: Array, sigma_w: Array, sigma_b: Array, activation: Activation, orthogonal: bool
 ) -> tuple[Array, Layers]:
     """One layer: the next ln q, and everything about the noise that this layer adds."""
-    edge = 0.45 * jnp.log(jnp.finfo(log_q.dtype).tiny)
+    degree = activation.degree or 1.0
+    edge = 0.45 * jnp.log(jnp.finfo(log_q.dtype).tiny) / max(degree, 1.0)
     clipped = jnp.clip(log_q, edge, -edge)
-    q = jnp.exp(clipped)
+    q, beyond = jnp.exp(clipped), log_q - clipped
     m = moments(q, activation)
     image = sigma_w**2 * m.f + sigma_b**2
     gain, curve = sigma_w**2 / image, jnp.where(orthogonal, 1.0, 0.0)
@@ -76,7 +77,7 @@ def _layer(
     a = m.g_2 / (2 * m.g)
     layer = Layers(
         log_q=log_q,
-        log_chi=jnp.log(sigma_w**2 * m.g),
+        log_chi=jnp.log(sigma_w**2 * m.g) + (0.0 if degree == 1 else (degree - 1) * beyond),
         slope=gain * m.f_2 / 2,
         bend=gain * m.f_4 / 8,
         a=a,
@@ -91,7 +92,7 @@ def _layer(
         grip=rho * m.f_2**2 / (4 * q * m.f * m.g),
         kick=rho * m.g_2 / m.g,
     )
-    return log_q + jnp.log(image) - clipped, layer
+    return jnp.log(image) + degree * beyond, layer
 
 
 @functools.partial(jax.jit, static_argnames=("activation", "orthogonal", "depth"))
@@ -124,8 +125,8 @@ def trajectory(sigma_w: Array, sigma_b: Array, activation: Activation, orthogona
     Notes
     -----
     Accuracy: that of ``gaussian.mean`` at every layer; ln q neither under- nor overflows: beyond 1e-138 and 1e138 (in
-    float64) the map's ratio is taken at the edge.
-    Assumes: there ``phi`` is homogeneous of degree one, or ``sigma_b`` or ``phi(0)`` keeps q away from the edge.
+    float64; the roots of these for powers) the map's ratio is taken at the edge.
+    Assumes: there ``phi`` is homogeneous (of degree one, unless declared), or ``sigma_b`` or ``phi(0)`` keeps q away.
     """
     layers = _walk(sigma_w, sigma_b, activation, orthogonal, 1 << (depth - 1).bit_length())
     return jax.tree.map(lambda leaf: leaf[:depth], layers)

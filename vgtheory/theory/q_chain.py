@@ -42,7 +42,7 @@ _LOG_M = 2 * np.sinh(np.linspace(-_EDGE, _EDGE, _POINTS))
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(3)
 _RULE = _WEIGHTS / _WEIGHTS.sum()
 _BATCH = 64
-_WIDE = 1e18
+_WIDE = -1.15
 _LEAST, _FLAT, _LOST = 1e-6, 0.02, 1e6
 _SHALLOWEST = 64
 MOST_HELD = 2.0
@@ -159,8 +159,9 @@ def _step(units: Unit, sigma_w: Array, sigma_b: Array, width: Array) -> Step:
     log_m, nodes = jnp.asarray(_LOG_M, sigma_w.dtype)[:, None], jnp.asarray(_NODES, sigma_w.dtype)[None]
     log_q = _log_q(log_m, sigma_w, sigma_b)
     (mean_x, var_x), (mean_y, var_y) = log_mean_law(u.x2, u.x3, width), log_mean_law(u.y2, u.y3, width)
-    spread = jnp.sqrt(jnp.maximum(var_x, jnp.finfo(sigma_w.dtype).tiny))
-    skew = jnp.clip((u.x3 - 3 * u.x2**2) / width**2 / spread**3, -2.0, 2.0)
+    spread = jnp.sqrt(jnp.maximum(var_x, jnp.finfo(sigma_w.dtype).tiny ** 0.4))
+    wide = width * spread
+    skew = jnp.clip((u.x3 - 3 * u.x2**2) / wide / wide / spread, -2.0, 2.0)
     after = u.log_f + mean_x + spread * (nodes + skew / 6 * (nodes**2 - 1))
     second = u.xy**2 / 2 + u.xy * (u.x2 + u.y2) - (u.xxy + u.xyy) / 2
     slope = jnp.clip((u.xy + second / width) / width / spread, -jnp.sqrt(var_y), jnp.sqrt(var_y))
@@ -310,7 +311,10 @@ def sums(
     size = max(_SHALLOWEST, 1 << (depth - 1).bit_length())
     weights = jnp.asarray(reward, sigma_w.dtype)
     run = lambda width: _sums(_step(units, sigma_w, sigma_b, width), weights, depth, size)
-    rows = [leaf[:, :depth] for leaf in jax.vmap(run)(jnp.asarray([width, _WIDE], sigma_w.dtype))]
+    rows = [
+        leaf[:, :depth]
+        for leaf in jax.vmap(run)(jnp.asarray([width, jnp.finfo(sigma_w.dtype).eps ** _WIDE], sigma_w.dtype))
+    ]
     if reward != Q:
         rows = [leaf[:, ::-1] for leaf in rows]
         rows[2:4] = [jnp.roll(leaf, -1, axis=1) for leaf in rows[2:4]]
