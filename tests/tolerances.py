@@ -88,3 +88,15 @@ POWER = 1e-4
 FINITE_C = 5.0
 """Correlations at width N against infinite width, times N / sqrt(1 - c^2): found by measurement at widths 64 and 128, where the
 worst is 4 (tanh at sigma_w = 2)."""
+
+SPECTRUM = 1e-9
+"""Stated by ``jacobian_density_of_log`` where the density is above 1e-5 of its maximum: relative."""
+
+SPECTRAL_WEIGHT = 1e-8
+"""Stated by ``jacobian_cdf_of_log``: absolute."""
+
+SPECTRAL_MOMENT = 1e-6
+"""Moments by a midpoint rule of 2,000 points over a density that goes as a root at its edges; the tail left out is smaller."""
+
+EDGE = 1e-13
+"""Stated by ``jacobian_edge``: absolute in the logs, per layer."""
