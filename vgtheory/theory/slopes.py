@@ -68,18 +68,20 @@ def landmarks(activation: Activation) -> Landmarks:
     activation
         The nonlinearity. Where its slope falls below 1e-9 of the largest without being 0, the smallest is 0.
     """
+    squares = jax.jit(lambda h: activation.dphi(h) ** 2)
     with jax.ensure_compile_time_eval(), jax.enable_x64(True):
 
         def square(h: np.ndarray) -> np.ndarray:
-            return np.asarray(activation.dphi(jnp.asarray(h))) ** 2
+            return np.asarray(squares(jnp.asarray(h)))
 
-        near = square(_NEAR)
+        beside = np.add.outer(np.asarray(activation.kinks, dtype=float), [-_BESIDE, _BESIDE]).ravel()
+        every = square(np.concatenate([_NEAR, _FAR, beside]))
+        near = every[: _NEAR.size]
         rise, fall, noise = near[1:-1] - near[:-2], near[2:] - near[1:-1], 1e-12 * near[1:-1]
         turning = np.flatnonzero((rise * fall < 0) & (np.abs(rise) > noise) & (np.abs(fall) > noise)) + 1
         turning = turning[np.argsort(np.abs(_NEAR[turning]))][:_NUM_TURNS]
-        turns = np.array([_turn(square, float(_NEAR[i]), bool(near[i] > near[i - 1])) for i in turning])
-        beside = np.add.outer(np.asarray(activation.kinks, dtype=float), [-_BESIDE, _BESIDE]).ravel()
-        every, at_turns = np.concatenate([near, square(_FAR), square(beside)]), square(turns)
+        turns = _turns(square, _NEAR[turning], near[turning] > near[turning - 1])
+        at_turns = square(turns)
     largest = float(max(every.max(), at_turns.max(initial=0.0)))
     floor, positive = _VANISHING * largest, every[every > 0]
     smallest = 0.0 if np.any(at_turns <= floor) else float(positive.min(initial=largest))
@@ -87,13 +89,14 @@ def landmarks(activation: Activation) -> Landmarks:
     return Landmarks(turns, smallest if smallest > floor else 0.0, float(sup))
 
 
-def _turn(square: Callable[[np.ndarray], np.ndarray], centre: float, peak: bool) -> float:
-    """A turning point, its bracket shrunk eightfold at a time."""
+def _turns(square: Callable[[np.ndarray], np.ndarray], centres: np.ndarray, peaks: np.ndarray) -> np.ndarray:
+    """Turning points, their brackets shrunk eightfold at a time."""
+    sign = np.where(peaks, -1.0, 1.0)[:, None]
     for step in (_NEAR[1] - _NEAR[0]) * 8.0 ** -np.arange(16):
-        near = centre + step * np.linspace(-1, 1, 21)
-        values = square(near)
-        centre = float(near[np.argmax(values) if peak else np.argmin(values)])
-    return centre
+        near = centres[:, None] + step * np.linspace(-1, 1, 21)
+        lowest = np.argmin(sign * square(near), axis=1)
+        centres = np.take_along_axis(near, lowest[:, None], axis=1)[:, 0]
+    return centres
 
 
 def slopes(q: Array, activation: Activation) -> Slopes:
