@@ -225,28 +225,24 @@ def _stepped(log_zeta: Array, target: Array, at: Rule, chain: Chain) -> Array:
     return lax.fori_loop(0, _NUM_STEPS, step, log_zeta)
 
 
-def solve(log_lambda: Array, slopes: Slopes, chain: Chain) -> tuple[Array, Array]:
-    """Density of ln lambda and weight above it: between drawn points of the curve first, then by Newton's method.
+def solve(blocks: Sequence[Array], slopes: Slopes, chain: Chain) -> list[tuple[Array, Array]]:
+    """Density of ln lambda and weight up to it: between drawn points of the curve first, then by Newton's method.
 
     Parameters
     ----------
-    log_lambda
-        Natural log of lambda in units of chi_1^L, shape ``(points,)``.
+    blocks
+        Natural logs of lambda in units of chi_1^L, each of shape ``(NUM_POINTS,)``.
     slopes
         The law of g.
     chain
         The factors; at least two, or Gaussian ones.
     """
     drawn = curve(still(slopes), chain)
-    blocks = -(-log_lambda.size // NUM_POINTS)
-    padded = jnp.pad(log_lambda, (0, blocks * NUM_POINTS - log_lambda.size), mode="edge")
-    parts = [_block(each, drawn, slopes, chain) for each in padded.reshape(blocks, -1)]
-    density, above = (jnp.concatenate(each)[: log_lambda.size] for each in zip(*parts, strict=True))
-    return density, above
+    return [_block(block, drawn, slopes, chain) for block in blocks]
 
 
 def _block(log_lambda: Array, drawn: Curve, slopes: Slopes, chain: Chain) -> tuple[Array, Array]:
-    """``solve`` for so many points that few shapes have to be compiled."""
+    """``solve`` for one block."""
     first = _between(lax.stop_gradient(log_lambda), drawn)
     log_zeta = first.log_zeta
     for _ in range(_NUM_ROUNDS):
@@ -259,7 +255,7 @@ def _block(log_lambda: Array, drawn: Curve, slopes: Slopes, chain: Chain) -> tup
 def _finished(
     log_lambda: Array, log_zeta: Array, first: Curve, drawn: Curve, at: Rule, zero_weight: Array, chain: Chain
 ) -> tuple[Array, Array]:
-    """Density and weight above: where Newton's method has not arrived, those between drawn points; constant outside.
+    """Density and weight up to it: where Newton's method has not arrived, those between drawn points; constant outside.
 
     It may not arrive far in a tail, whose density is too small to hold zeta off the axis. The last step carries derivatives.
     """
@@ -274,7 +270,7 @@ def _finished(
     density, above = (jnp.where(arrived, *pair) for pair in ((last.density, first.density), (last.above, first.above)))
     inside = (log_lambda >= low) & (log_lambda < high)
     density = jnp.where(inside, jnp.where(high - low > noise, density, 0.0), _tail(log_lambda, drawn))
-    return density, jnp.where(inside, above, jnp.where(log_lambda < low, 1 - zero_weight, 0.0))
+    return density, 1 - jnp.where(inside, above, jnp.where(log_lambda < low, 1 - zero_weight, 0.0))
 
 
 def _tail(log_lambda: Array, drawn: Curve) -> Array:

@@ -1,6 +1,8 @@
 """Density and cumulative distribution of the singular values of the input-output Jacobian, of s and of ln s."""
 
 import dataclasses
+import functools
+import math
 from typing import Any
 
 import jax
@@ -12,7 +14,7 @@ from vgtheory.ensemble import Dense
 from vgtheory.expect import expect
 from vgtheory.theory.free_product import Chain, solve
 from vgtheory.theory.precision import floats, in_float64
-from vgtheory.theory.slopes import density_and_weight, slopes
+from vgtheory.theory.slopes import NUM_POINTS, density_and_weight, slopes
 from vgtheory.theory.spectra import jacobian_atom, settled_state
 
 
@@ -22,15 +24,29 @@ def _at(where: str, log_s: Any, net: Dense, depth: int) -> tuple[Array, Array]:
         shape = np.shape(getattr(net, name))
         expect(shape == (), where, f"one {name}", "For many, use jax.vmap.", shape=shape)
     q, log_chi, (log_s,) = settled_state(where, net, depth, log_s)
-    log_lambda = _log_lambda(log_s.ravel(), depth * log_chi)
-    law = slopes(q, net.activation)
-    if depth == 1 and net.weights == "orthogonal":
-        density, weight = density_and_weight(log_lambda, law)
+    law, is_gaussian = slopes(q, net.activation), net.weights == "gaussian"
+    blocks = _log_lambda(log_s, depth * log_chi)
+    if depth == 1 and not is_gaussian:
+        parts = [density_and_weight(block, law) for block in blocks]
     else:
-        is_gaussian = jnp.asarray(net.weights == "gaussian", q.dtype)
-        density, above = solve(log_lambda, law, Chain(jnp.asarray(depth, q.dtype), is_gaussian))
-        weight = 1 - above
-    return (2 * density).reshape(log_s.shape), jnp.clip(weight, 0.0, 1.0).reshape(log_s.shape)
+        parts = solve(blocks, law, Chain(*(jnp.asarray(each, q.dtype) for each in (depth, is_gaussian))))
+    return _joined(parts, log_s.shape)
+
+
+@jax.jit
+def _log_lambda(log_s: Array, log_mean_square: Array) -> list[Array]:
+    """2 ln s in units of the mean square, inf where that is 0; in blocks of ``NUM_POINTS``, so that few shapes are compiled."""
+    vanishes = jnp.isneginf(log_mean_square)
+    log_lambda = jnp.where(vanishes, jnp.inf, 2 * log_s - jnp.where(vanishes, 0.0, log_mean_square)).ravel()
+    size = max(1, -(-log_s.size // NUM_POINTS)) * NUM_POINTS
+    return list(jnp.pad(log_lambda, (0, size - log_s.size)).reshape(-1, NUM_POINTS))
+
+
+@functools.partial(jax.jit, static_argnames=("shape",))
+def _joined(parts: list[tuple[Array, Array]], shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """Density of ln s and weight, of the shape that was asked for."""
+    density, weight = (jnp.concatenate(each)[: math.prod(shape)] for each in zip(*parts, strict=True))
+    return 2 * density.reshape(shape), jnp.clip(weight.reshape(shape), 0.0, 1.0)
 
 
 def _weight(where: str, log_s: Any, net: Dense, depth: int, width: int | None) -> Array:
@@ -41,12 +57,6 @@ def _weight(where: str, log_s: Any, net: Dense, depth: int, width: int | None) -
     sigma_w, sigma_b = (jnp.asarray(each, weight.dtype) for each in (net.sigma_w, net.sigma_b))
     given = dataclasses.replace(net, sigma_w=sigma_w, sigma_b=sigma_b)
     return jnp.maximum(weight, jacobian_atom(given, depth, width))
-
-
-def _log_lambda(log_s: Array, log_mean_square: Array) -> Array:
-    """2 ln s in units of the mean square; inf where that is 0."""
-    vanishes = jnp.isneginf(log_mean_square)
-    return jnp.where(vanishes, jnp.inf, 2 * log_s - jnp.where(vanishes, 0.0, log_mean_square))
 
 
 def _log(where: str, s: Any) -> Array:
