@@ -213,14 +213,18 @@ def _between(target: Array, drawn: Curve) -> Curve:
     return Curve(log_zeta, jnp.clip(target, low, high), at(drawn.slope), at(drawn.density), at(drawn.above))
 
 
+def _up(log_zeta: Array) -> Array:
+    """The same point in the upper half plane."""
+    return lax.complex(log_zeta.real, jnp.abs(log_zeta.imag))
+
+
 @jax.jit
 def _stepped(log_zeta: Array, target: Array, at: Rule, chain: Chain) -> Array:
     """Some steps of Newton's method."""
 
     def step(_: Array, log_zeta: Array) -> Array:
         there = image(log_zeta, at, chain)
-        moved = log_zeta - (there.log_lambda - target) / there.slope
-        return lax.complex(moved.real, jnp.abs(moved.imag))
+        return _up(log_zeta - (there.log_lambda - target) / there.slope)
 
     return lax.fori_loop(0, _NUM_STEPS, step, log_zeta)
 
@@ -265,12 +269,20 @@ def _finished(
     target = jnp.clip(log_lambda, low, high)
     settled = jnp.abs(there.log_lambda - target) < noise
     slope = lax.stop_gradient(jnp.where(jnp.abs(there.slope) > 0, there.slope, 1.0))
-    last = _point(log_zeta + jnp.where(settled, (target - there.log_lambda) / slope, 0.0), at, chain)
-    arrived = settled & (log_zeta.imag <= np.pi) & (jnp.abs(last.above - first.above) < _ASTRAY)
+    moved = log_zeta + jnp.where(settled, (target - there.log_lambda) / slope, 0.0)
+    last = _point(_up(moved), at, chain)
+    most, least = _neighbours(target, drawn)
+    arrived = settled & (log_zeta.imag <= np.pi) & (last.above < most + _ASTRAY) & (last.above > least - _ASTRAY)
     density, above = (jnp.where(arrived, *pair) for pair in ((last.density, first.density), (last.above, first.above)))
     inside = (log_lambda >= low) & (log_lambda < high)
     density = jnp.where(inside, jnp.where(high - low > noise, density, 0.0), _tail(log_lambda, drawn))
     return density, 1 - jnp.where(inside, above, jnp.where(log_lambda < low, 1 - zero_weight, 0.0))
+
+
+def _neighbours(target: Array, drawn: Curve) -> tuple[Array, Array]:
+    """Weight above the drawn points on either side: far apart where a point mass lies between."""
+    index = jnp.searchsorted(drawn.log_lambda, target)
+    return drawn.above[jnp.maximum(index - 1, 0)], drawn.above[jnp.minimum(index, drawn.above.size - 1)]
 
 
 def _tail(log_lambda: Array, drawn: Curve) -> Array:

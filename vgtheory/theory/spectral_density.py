@@ -186,8 +186,8 @@ def jacobian_cdf_of_log(log_s: Any, net: Dense, depth: int, width: int | None = 
 
     Notes
     -----
-    Accuracy: 1e-8 absolute in float64, 1e-12 where the density is above 1e-5 of its maximum, for any depth; within 1e-14 times
-    L of a point mass's place it may be on either side.
+    Accuracy: 1e-8 absolute in float64, 1e-12 where the density is above 1e-5 of its maximum, for any depth; at a relative
+    distance d from a point mass 1e-16 / d, and within 1e-14 times L of its place on either side.
     Assumes: as ``jacobian_density_of_log``. Apart from the weight at 0, finite width is left out: O(L / N).
 
     Examples
