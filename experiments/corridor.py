@@ -44,6 +44,7 @@ EXPERIMENTS = (
     "saturation",
     "unbounded",
     "phase_diagram",
+    "spectra",
     "bounded_forward",
     "balance",
 )

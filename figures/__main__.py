@@ -24,6 +24,8 @@ FIGURES = (
     "saturation",
     "unbounded",
     "phase_diagram",
+    "spectra",
+    "isometry",
     "bounded_forward",
     "balance",
 )
