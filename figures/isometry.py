@@ -6,18 +6,20 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("spectra",)
+SMALLEST = 0.01
+"""Ratios of fewer decades are 1 and off the axis."""
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     cells = frames["spectra"].drop_duplicates("cell")
-    figure, panels = style.canvas(1, 2, height=2.3, sharex=True)
+    figure, panels = style.canvas(1, 2, height=2.3, sharex=True, sharey=True)
     for axes, weights in zip(panels, ("gaussian", "orthogonal"), strict=True):
         for index, (name, rows) in enumerate(cells[cells.weights == weights].groupby("net", sort=False)):
-            rows = rows.sort_values("depth")
+            rows = rows[rows.log_range > SMALLEST * style.DECADE].sort_values("depth")
             style.theory(axes, rows.depth, rows.log_range / style.DECADE, None, index)
             value, err = (rows[column] / style.DECADE for column in ("log_range_hat", "log_range_hat_err"))
             style.measured(axes, rows.depth, value, err, index, name)
-        axes.set(xscale="log", xlabel="depth $L$", title=f"{weights} weights")
+        axes.set(xscale="log", yscale="log", ylim=(SMALLEST, 300), xlabel="depth $L$", title=f"{weights} weights")
         axes.set_xticks(sorted(cells.depth.unique()), [str(depth) for depth in sorted(cells.depth.unique())])
         axes.set_xticks([], minor=True)
     panels[0].set_ylabel(r"$\log_{10}\, s_{\max} / s_{\min}$")

@@ -15,12 +15,12 @@ INDEX = {"gaussian": 0, "orthogonal": 1}
 def _panel(axes: Axes, rows: pd.DataFrame, index: int) -> None:
     """One cell: histogram, line, edges, distance and p-value."""
     cell, log_s = rows.iloc[0], rows.log_s
-    axes.fill_between(log_s, rows.hist, step="mid", color=style.COLOURS[index], alpha=0.3, linewidth=0)
+    axes.fill_between(log_s, rows.histogram, step="mid", color=style.COLOURS[index], alpha=0.3, linewidth=0)
     axes.plot(log_s, rows.density, color=style.COLOURS[index])
     for edge in (cell.log_lower, cell.log_upper):
         if log_s.min() - 0.1 <= edge <= log_s.max() + 0.1:
             axes.axvline(edge, color="0.35", linewidth=0.7, linestyle=":")
-    axes.set_ylim(0, 1.45 * rows.hist.max())
+    axes.set_ylim(0, 1.45 * rows.histogram.max())
     axes.set_xlim(log_s.min(), log_s.max())
     axes.locator_params(axis="x", nbins=4)
     axes.set_yticks([])
@@ -39,7 +39,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         for axes, depth in zip(line, depths, strict=True):
             cell = frame[(frame.net == name) & (frame.weights == weights) & (frame.depth == depth)]
             _panel(axes, cell.sort_values("log_s"), INDEX[weights])
-        line[0].set_ylabel(f"{name}\n{weights}")
+        line[0].set_ylabel(f"{name}\n{weights}", fontsize=6.5)
     for axes, depth in zip(panels[0], depths, strict=True):
         axes.set_title(f"depth {depth}")
     for axes in panels[-1]:
