@@ -113,7 +113,7 @@ def run(config: Config) -> dict[str, Any]:
         "zeros_hat": np.isneginf(logs).mean(),
         "log_radial": radial,
         "log_others": most - least,
-        "log_range": most - min(least, radial),
+        "log_range": most - (least if zeros > 0 else min(least, radial)),
         **_range("log_range", logs, 0, rounding),
         **_range("log_others", logs, 1, rounding),
         "label": f"{name}, {weights}, depth {depth}",

@@ -19,7 +19,13 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
             style.theory(axes, rows.depth, rows.log_range / style.DECADE, None, index)
             value, err = (rows[column] / style.DECADE for column in ("log_range_hat", "log_range_hat_err"))
             style.measured(axes, rows.depth, value, err, index, name)
-        axes.set(xscale="log", yscale="log", ylim=(SMALLEST, 300), xlabel="depth $L$", title=f"{weights} weights")
+        axes.set(
+            xscale="log",
+            yscale="log",
+            ylim=(SMALLEST, 300),
+            xlabel="depth $L$",
+            title=f"{weights.capitalize()} weights",
+        )
         axes.set_xticks(sorted(cells.depth.unique()), [str(depth) for depth in sorted(cells.depth.unique())])
         axes.set_xticks([], minor=True)
     panels[0].set_ylabel(r"$\log_{10}\, s_{\max} / s_{\min}$")

@@ -19,7 +19,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, index: int) -> None:
     axes.plot(log_s, rows.density, color=style.COLOURS[index])
     for edge in (cell.log_lower, cell.log_upper):
         if log_s.min() - 0.1 <= edge <= log_s.max() + 0.1:
-            axes.axvline(edge, color="0.35", linewidth=0.7, linestyle=":")
+            axes.axvline(edge, ymax=0.76, color="0.35", linewidth=0.7, linestyle=":")
     axes.set_ylim(0, 1.45 * rows.histogram.max())
     axes.set_xlim(log_s.min(), log_s.max())
     axes.locator_params(axis="x", nbins=4)

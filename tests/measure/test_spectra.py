@@ -78,10 +78,10 @@ def test_what_float64_cannot_reach_is_said(key: jax.Array) -> None:
     assert np.isneginf(dead).all()
 
 
-QUICK = [("linear", "gaussian", 4, 70), ("tanh", "orthogonal", 4, 30)]
+POWERED = [pytest.param("linear", "gaussian", 4, 70, marks=SLOW), ("tanh", "orthogonal", 4, 30)]
 
 
-@pytest.mark.parametrize(("name", "weights", "depth", "num_nets"), QUICK)
+@pytest.mark.parametrize(("name", "weights", "depth", "num_nets"), POWERED)
 def test_the_law_is_accepted_and_three_percent_off_rejected(
     key: jax.Array, name: str, weights: str, depth: int, num_nets: int
 ) -> None:

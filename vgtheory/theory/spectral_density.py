@@ -61,7 +61,7 @@ def _weight(where: str, log_s: Any, net: Dense, depth: int, width: int | None) -
 
 def _log(where: str, s: Any) -> Array:
     """ln s of s >= 0."""
-    expect(isinstance(s, jax.Array) or bool(jnp.all(jnp.asarray(s) >= 0)), where, "s >= 0", s=s)
+    expect(isinstance(s, jax.Array) or bool(np.all(np.asarray(s) >= 0)), where, "s >= 0", s=s)
     return jnp.log(*floats(s))
 
 
