@@ -259,6 +259,7 @@ def test_zeros_at_finite_width_are_the_least_of_binomials(depth: int, width: int
     mean = np.sum(active * np.diff(least, prepend=0))
     assert theory.jacobian_atom(net, depth, width) == pytest.approx(1 - mean / width, rel=EXACT)
     assert theory.jacobian_atom(net, depth) == 0.5
+    assert theory.jacobian_atom(Dense("tanh", 1.5), depth, width) == 0
     raised = theory.jacobian_cdf(np.array([0.0, 10.0]), net, 5, width=10)
     np.testing.assert_allclose(raised, [theory.jacobian_atom(net, 5, 10), 1.0], rtol=EXACT)
 

@@ -202,7 +202,7 @@ def jacobian_atom(net: Dense, depth: int, width: int | None = None) -> Any:
 def _zero_weights_at(share: Array, depth: Array, width: int) -> Array:
     """Mean share of zeros at finite width, from the share at infinite width."""
     count = jnp.arange(1, width + 1, dtype=share.dtype)
-    return 1 - _mapped(lambda share: jnp.mean(betainc(count, width - count + 1, 1 - share) ** depth), share)
+    return _mapped(lambda share: jnp.mean(1 - betainc(count, width - count + 1, 1 - share) ** depth), share)
 
 
 @in_float64
