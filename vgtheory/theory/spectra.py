@@ -237,7 +237,9 @@ def jacobian_edge(net: Dense, depth: int) -> JacobianEdge:
     Accuracy: 1e-13 times L in the logs; 1e-7 where an edge is at the end of the range of a slope that only large h reach
     (``softplus``).
     Assumes: infinite width. A network of width N stays inside by O(N^(-2/3)), and by much more where the density at the edge
-    is tiny: ``tanh`` has lower = 0 for every q > 0, though at small q no unit is that saturated.
+    is tiny: ``tanh`` has lower = 0 for every q > 0, though at small q no unit is that saturated. One direction in N is outside
+    the law, the signal's own: a change of the signal's size is multiplied by ``q_slope`` per layer, and ``q_slope ** L`` lies below
+    all other singular values of orthogonal ``tanh`` nets at small q.
 
     References
     ----------
