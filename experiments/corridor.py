@@ -45,6 +45,7 @@ EXPERIMENTS = (
     "unbounded",
     "phase_diagram",
     "finite_width",
+    "spectra",
     "bounded_forward",
     "balance",
 )

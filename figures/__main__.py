@@ -25,6 +25,8 @@ FIGURES = (
     "unbounded",
     "phase_diagram",
     "finite_width",
+    "spectra",
+    "isometry",
     "bounded_forward",
     "balance",
 )

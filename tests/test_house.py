@@ -28,6 +28,7 @@ WITHOUT_TWIN = {
     "draw_network": "weights, not a quantity",
     "flushes_subnormals": "a fact about the hardware",
     "gradient_steps": "the steps one by one of a given recurrence, from which log_rate is averaged",
+    "jacobian_singular_values": "the values one by one; theory has their law, jacobian_cdf",
     "link_parts": "the networks one by one, from which log_parts_layers is averaged",
     "log_norm": "arithmetic",
     "plain_grads": "the reference that checks chain",

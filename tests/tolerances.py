@@ -92,3 +92,15 @@ worst is 4 (tanh at sigma_w = 2)."""
 LAW_MEAN, LAW_STD = 0.05, 0.05
 """The finite-width laws at widths of 64 or more, depths up to ten roots of the width: of the mean in standard deviations, and of the
 standard deviation relatively (3 % stated, 2 % sampling)."""
+
+SPECTRUM = 1e-9
+"""Stated by ``jacobian_density_of_log`` where the density is above 1e-5 of its maximum: relative."""
+
+SPECTRAL_WEIGHT = 1e-8
+"""Stated by ``jacobian_cdf_of_log``: absolute."""
+
+SPECTRAL_MOMENT = 1e-6
+"""Moments by a midpoint rule of 2,000 points over a density that goes as a root at its edges; the tail left out is smaller."""
+
+EDGE = 1e-13
+"""Stated by ``jacobian_edge``: absolute in the logs, per layer."""

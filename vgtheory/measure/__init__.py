@@ -9,6 +9,7 @@ from vgtheory.measure.plain import PassLimits, PlainLogs, flushes_subnormals, pa
 from vgtheory.measure.profiles import log_chi_layers, log_grad_layers, log_grad_weight_layers, log_q_layers
 from vgtheory.measure.recurrent import gradient_steps, log_power_norms, log_rate
 from vgtheory.measure.scalar import log_mean_scalar_chain, log_scalar_chain, log_scalar_steps
+from vgtheory.measure.spectra import jacobian_singular_values
 from vgtheory.measure.tap import log_norm, tap
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "draw_network",
     "flushes_subnormals",
     "gradient_steps",
+    "jacobian_singular_values",
     "link_parts",
     "log_bound_layers",
     "log_chi_layers",

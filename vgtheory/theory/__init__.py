@@ -17,12 +17,28 @@ from vgtheory.theory.profiles import log_chi_layers, log_grad_layers, log_grad_w
 from vgtheory.theory.recurrent import log_eigen_powers, log_power_norms, log_rate
 from vgtheory.theory.scalar import log_mean_scalar_chain, log_scalar_chain, log_scalar_steps
 from vgtheory.theory.scales import decade_depth, phase, xi_c, xi_grad, xi_q
+from vgtheory.theory.spectra import (
+    JacobianEdge,
+    JacobianMoments,
+    jacobian_atom,
+    jacobian_condition,
+    jacobian_edge,
+    jacobian_moments,
+)
+from vgtheory.theory.spectral_density import (
+    jacobian_cdf,
+    jacobian_cdf_of_log,
+    jacobian_density,
+    jacobian_density_of_log,
+)
 
 __all__ = [
     "Critical",
     "DepthLimit",
     "FixedPoints",
     "InitialiserAudit",
+    "JacobianEdge",
+    "JacobianMoments",
     "Parts",
     "PassLimit",
     "PhaseDiagram",
@@ -39,6 +55,14 @@ __all__ = [
     "decade_depth",
     "depth_limit",
     "initialiser_audit",
+    "jacobian_atom",
+    "jacobian_cdf",
+    "jacobian_cdf_of_log",
+    "jacobian_condition",
+    "jacobian_density",
+    "jacobian_density_of_log",
+    "jacobian_edge",
+    "jacobian_moments",
     "log_bound_layers",
     "log_chi_layers",
     "log_chi_square_law",

@@ -1,0 +1,177 @@
+"""Can all directions keep their length, or only the average one?
+
+The singular values of the Jacobian from input to output: their law at infinite width, and real networks. A mean square of one
+(chi_1 = 1) lets the typical gradient through. Whether every direction gets through is a matter of the whole distribution.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from experiments.corridor import Findings
+from experiments.summary import key_of
+from vgtheory import Dense, Estimate, compare, measure, theory
+
+NETS = {
+    "linear": ("linear", 1.0, 0.0),
+    "relu": ("relu", 2**0.5, 0.0),
+    "tanh": ("tanh", 1.396, 0.3),
+    "tanh, small q": ("tanh", 1.0091, 0.001),
+}
+"""Activation, sigma_w, sigma_b; all critical."""
+ROUNDING = 1e-11
+"""Of a measured log, per layer."""
+NUM_GRID = 1024
+LEFT_OUT = 0.02
+"""Share of the non-zero singular values below the drawn range."""
+POINT = 1e-2
+"""A law of ln s narrower than this is drawn as one point."""
+
+
+@dataclass(frozen=True)
+class Config:
+    net: tuple[str, ...] = tuple(NETS)
+    weights: tuple[str, ...] = ("gaussian", "orthogonal")
+    depth: tuple[int, ...] = (1, 4, 16, 64)
+    width: int = 192
+    num_nets: int = 6
+    num_bins: int = 33
+    points_per_bin: int = 5
+    seed: int = 21
+
+
+SMOKE = Config(net=("relu", "tanh, small q"), depth=(1, 8), width=32, num_nets=4, num_bins=9)
+
+
+def _measured(net: Dense, config: Config) -> np.ndarray:
+    """Logs of the singular values, with an input that puts every layer at q_star."""
+    (depth,), q = config.depth, theory.q_star(net)
+    size = {"depth": depth, "width": config.width, "num_nets": config.num_nets}
+    square = float((q - net.sigma_b**2) / net.sigma_w**2)
+    return measure.jacobian_singular_values(key_of(config), net, **size, input_square=square)
+
+
+def _tested(logs: np.ndarray, above: np.ndarray, below: np.ndarray, resolution: float) -> dict[str, Any]:
+    """Kolmogorov and Smirnov's distance; its p-value also as the normal deviation that is as rare."""
+    test = compare.ks_test(logs, above, np.where(np.isneginf(logs), 0, below), resolution)
+    z = float(stats.norm.isf(test.p_value / 2))
+    err = float(stats.kstwo.isf(2 * stats.norm.sf(1), test.num_samples))
+    return {
+        "p_value": test.p_value,
+        "unit": "KS distance",
+        "predicted": 0.0,
+        "predicted_err": err,
+        "measured": test.statistic,
+        "measured_err": err,
+        "z": z,
+        "verdict": compare.verdict(Estimate(z, 1.0), 0.0),
+    }
+
+
+def _binned(logs: np.ndarray, low: float, top: float, config: Config) -> tuple[np.ndarray, np.ndarray]:
+    """Points inside each bin, and the measured density of ln s in the bin, zeros counted in the whole; two bins beyond."""
+    high = top + 2 * (top - low) / (config.num_bins - 2)
+    if top - low < POINT:
+        low, high = top - 0.5, top + 0.5
+    count, edges = np.histogram(logs[np.isfinite(logs)], bins=config.num_bins, range=(low, high))
+    inside = (np.arange(config.points_per_bin) + 0.5) / config.points_per_bin
+    log_s = (edges[:-1, None] + np.diff(edges)[:, None] * inside).ravel()
+    return log_s, np.repeat(count / logs.size / np.diff(edges), config.points_per_bin)
+
+
+def _range(label: str, logs: np.ndarray, num_left_out: int, rounding: float) -> dict[str, Any]:
+    """Mean and standard error over networks of ln of the largest over the smallest non-zero value, some left out below."""
+    last = np.isfinite(logs).sum(axis=1) - 1 - num_left_out
+    ranges = logs[:, 0] - logs[np.arange(len(logs)), last]
+    err = np.hypot(ranges.std(ddof=1) / len(ranges) ** 0.5, rounding)
+    return {f"{label}_hat": ranges.mean(), f"{label}_hat_err": err}
+
+
+def run(config: Config) -> dict[str, Any]:
+    (name,), (weights,), (depth,), width = config.net, config.weights, config.depth, config.width
+    net, rounding = Dense(*NETS[name], weights), depth * ROUNDING
+    logs, edge = _measured(net, config), theory.jacobian_edge(net, depth)
+    top, zeros = float(edge.log_upper), float(theory.jacobian_atom(net, depth, width))
+    grid = np.linspace(min(logs[np.isfinite(logs)].min() - 1, top), top, NUM_GRID)
+    asked = np.concatenate([logs.ravel() + rounding, logs.ravel() - rounding, grid])
+    above, below, weight = np.split(theory.jacobian_cdf_of_log(asked, net, depth, width), [logs.size, 2 * logs.size])
+    shares = np.array([0.5 / width, 1 - 0.5 / width, LEFT_OUT])
+    least, most, low = np.interp(zeros + (1 - zeros) * shares, weight, grid)
+    radial = depth * float(np.log(theory.q_slope(net)))
+    log_s, histogram = _binned(logs, low, top, config)
+    return {
+        "log_s": log_s,
+        "density": theory.jacobian_density_of_log(log_s, net, depth),
+        "histogram": histogram,
+        "log_lower": edge.log_lower,
+        "log_upper": edge.log_upper,
+        "q": theory.q_star(net),
+        "zeros": zeros,
+        "zeros_hat": np.isneginf(logs).mean(),
+        "log_radial": radial,
+        "log_others": most - least,
+        "log_range": most - (least if zeros > 0 else min(least, radial)),
+        **_range("log_range", logs, 0, rounding),
+        **_range("log_others", logs, 1, rounding),
+        "label": f"{name}, {weights}, depth {depth}",
+        "family": f"dense, {weights}",
+        **_tested(logs, above.reshape(logs.shape), below.reshape(logs.shape), rounding),
+    }
+
+
+def _times(log_range: float) -> str:
+    """A ratio as one reads it."""
+    return f"{np.exp(log_range):.2f}" if log_range < 5 else f"10^{log_range / np.log(10):.1f}"
+
+
+def _tex(ratio: str) -> str:
+    """The same in LaTeX, as part of a formula."""
+    base, power, exponent = ratio.partition("^")
+    return f"{base}^{{{exponent}}}" if power else base
+
+
+def findings(frame: pd.DataFrame) -> Findings:
+    cells = frame.drop_duplicates("cell")
+    deep = cells[cells.depth == cells.depth.max()].set_index(["net", "weights"])
+    ratio = {key: _times(log_range) for key, log_range in deep.log_range_hat.items()}
+    depth, width, worst = int(cells.depth.max()), int(cells.width.max()), cells.loc[cells.p_value.idxmin()]
+    kept = deep.loc[("tanh, small q", "orthogonal")]
+    zeros = deep.loc[("relu", "orthogonal")]
+    verdict = (
+        f"All but one can, if weights are orthogonal and slopes nearly constant. After {depth} layers of width {width}, orthogonal tanh "
+        f"networks with q_star = {kept.q:.4f} have a ratio of {_times(kept.log_others_hat)} between the largest and the smallest "
+        f"singular value, and of {_times(kept.log_range_hat)} with the one direction that changes the signal's size, which shrinks as the "
+        f"length map does; the same with Gaussian weights {ratio['tanh, small q', 'gaussian']}. Orthogonal ReLU networks lose "
+        f"{zeros.zeros_hat:.0%} of all directions entirely, and those that are left differ by up to {ratio['relu', 'orthogonal']}. The law "
+        f"at infinite width, with the zeros of this width, is met in all {len(cells)} cells: the largest Kolmogorov-Smirnov distance is "
+        f"{cells.measured.max():.3f}, the smallest p-value {worst.p_value:.2g}."
+    )
+    return Findings(verdict, _numbers(cells, deep, ratio))
+
+
+def _numbers(cells: pd.DataFrame, deep: pd.DataFrame, ratio: dict[tuple[str, str], str]) -> dict[str, str]:
+    """What the paper quotes."""
+    numbers = {
+        "depth": f"{int(cells.depth.max())}",
+        "width": f"{int(cells.width.max())}",
+        "nets": f"{int(cells.num_nets.max())}",
+        "cells": f"{len(cells)}",
+        "worst_d": f"{cells.measured.max():.3f}",
+        "worst_p": f"{cells.p_value.min():.2g}",
+    }
+    for (name, weights), row in deep.iterrows():
+        key = f"{name.replace(', small q', '_small')}/{weights}"
+        numbers |= {
+            f"{key}/q": f"{row.q:.2g}",
+            f"{key}/ratio": _tex(ratio[name, weights]),
+            f"{key}/others": _tex(_times(row.log_others)),
+            f"{key}/others_hat": _tex(_times(row.log_others_hat)),
+            f"{key}/radial": f"{np.exp(row.log_radial):.2f}",
+            f"{key}/smallest": f"{np.exp(row.log_upper - row.log_range_hat):.2f}",
+            f"{key}/zeros": f"{100 * row.zeros:.1f}",
+            f"{key}/zeros_hat": f"{100 * row.zeros_hat:.1f}",
+        }
+    return numbers
