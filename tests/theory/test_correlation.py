@@ -1,6 +1,5 @@
 """The correlation map, where it settles and how fast: closed forms, laws, and one route against another."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -128,20 +127,6 @@ def test_many_networks_are_solved_as_one_is() -> None:
     assert table.shape == (5, 6)
     for place in ((0, 2), (3, 1), (4, 5)):
         assert table[place] == pytest.approx(theory.c_star(Dense("tanh", sigma_w[place], sigma_b[place])), abs=PAIR)
-
-
-@pytest.mark.slow
-def test_traced_networks_compile_map_and_differentiate() -> None:
-    at = lambda sigma_w: theory.c_star(Dense("tanh", sigma_w=sigma_w, sigma_b=0.3))
-    mapped = jax.jit(jax.vmap(at))(jnp.array([0.9, 1.5, 2.0]))
-    np.testing.assert_allclose(mapped, [at(0.9), at(1.5), at(2.0)], rtol=DIFFERENCE)
-    difference = (at(2.0 + 1e-4) - at(2.0 - 1e-4)) / 2e-4
-    assert float(jax.grad(at)(2.0)) == pytest.approx(difference, rel=DIFFERENCE)
-    slope = lambda sigma_w: theory.chi_c(Dense("tanh", sigma_w=sigma_w, sigma_b=0.3))
-    difference = (slope(2.0 + 1e-4) - slope(2.0 - 1e-4)) / 2e-4
-    assert float(jax.grad(slope)(2.0)) == pytest.approx(difference, rel=DIFFERENCE)
-    along = jax.grad(lambda c: theory.c_map(c, Dense("tanh", 2.0, 0.3)))(0.4)
-    assert float(along) == pytest.approx(theory.c_map_slope(0.4, Dense("tanh", 2.0, 0.3)), rel=DIFFERENCE)
 
 
 def test_wrong_questions(refused: pytest.RaisesExc) -> None:

@@ -1,7 +1,5 @@
 """The critical line, phases and scales: published pairs, closed forms, and what 30-digit integrals say of the solutions."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -113,18 +111,6 @@ def test_slope_of_the_length_map_is_its_derivative() -> None:
         q = theory.q_star(net)
         difference = (theory.q_map(q * (1 + 1e-5), net) - theory.q_map(q * (1 - 1e-5), net)) / (2e-5 * q)
         assert theory.q_slope(net) == pytest.approx(difference, rel=DIFFERENCE)
-
-
-def test_line_and_scales_compile_map_and_differentiate() -> None:
-    at = lambda sigma_b: theory.critical("tanh", sigma_b=sigma_b, size=2).sigma_w[..., 0]
-    difference = (at(0.3 + 1e-4) - at(0.3 - 1e-4)) / 2e-4
-    assert float(jax.grad(at)(0.3)) == pytest.approx(difference, rel=DIFFERENCE)
-    mapped = jax.jit(jax.vmap(at))(jnp.array([0.1, 0.3]))
-    np.testing.assert_allclose(mapped, [at(0.1), at(0.3)], rtol=DIFFERENCE)
-    for quantity in (theory.xi_grad, theory.xi_q, theory.q_slope):
-        of_w = lambda sigma_w, quantity=quantity: quantity(Dense("tanh", sigma_w, 0.3))
-        difference = (of_w(1.5 + 1e-5) - of_w(1.5 - 1e-5)) / 2e-5
-        assert float(jax.jit(jax.grad(of_w))(1.5)) == pytest.approx(difference, rel=DIFFERENCE)
 
 
 def test_grids_of_many_networks_are_those_of_single_ones() -> None:

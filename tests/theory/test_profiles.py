@@ -148,11 +148,6 @@ def test_precision_follows_the_argument() -> None:
     assert not jax.config.jax_enable_x64
 
 
-def test_derivative_is_a_finite_difference() -> None:
-    at = lambda sigma_w: theory.log_grad_layers(Dense("tanh", sigma_w=sigma_w, sigma_b=0.2), depth=8).mean[0]
-    assert float(jax.grad(at)(1.2)) == pytest.approx((at(1.2 + 1e-4) - at(1.2 - 1e-4)) / 2e-4, rel=DIFFERENCE)
-
-
 def test_wrong_questions(refused: pytest.RaisesExc) -> None:
     for profile in PROFILES:
         where = profile.__name__

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.tolerances import DIFFERENCE, EDGE, EXACT, FIXED_POINT, SINGLE, SPECTRAL_MOMENT, SPECTRAL_WEIGHT, SPECTRUM
-from vgtheory import Activation, Dense, Recurrent, theory
+from tests.tolerances import EDGE, EXACT, FIXED_POINT, SPECTRAL_MOMENT, SPECTRAL_WEIGHT, SPECTRUM
+from vgtheory import Dense, Recurrent, theory
 
 SLOW = pytest.mark.slow
 RELU = 2**0.5
@@ -269,34 +269,6 @@ def test_no_weights_no_singular_values() -> None:
     assert theory.jacobian_cdf(np.array([0.0, 1e-300]), net, 3).tolist() == [1.0, 1.0]
     assert theory.jacobian_atom(net, 3) == 1
     assert theory.jacobian_edge(net, 3).upper == 0
-
-
-TANH = lambda scale: Dense("tanh", scale, 0.2, "orthogonal")
-CLIPPED = lambda scale: Dense("hard_tanh", scale, 0.2)
-BENT = Activation("bent", lambda h: h + jnp.tanh(h) / 2, lambda h: 1.5 - jnp.tanh(h) ** 2 / 2, ())
-QUANTITIES = {
-    "moments": lambda scale: theory.jacobian_moments(TANH(scale), 4).spread,
-    "edge": lambda scale: theory.jacobian_edge(TANH(scale), 4).log_upper,
-    "condition": lambda scale: theory.jacobian_condition(Dense(BENT, scale / 2, 0.2, "orthogonal"), 4),
-    "atom": lambda scale: theory.jacobian_atom(CLIPPED(scale), 4),
-    "atom at a width": lambda scale: theory.jacobian_atom(CLIPPED(scale), 4, 10),
-    "density": lambda scale: theory.jacobian_density(0.6, TANH(scale), 4),
-    "density of log": lambda scale: theory.jacobian_density_of_log(-0.5, TANH(scale), 4),
-    "cdf": lambda scale: theory.jacobian_cdf(0.6, TANH(scale), 4),
-    "cdf of log": lambda scale: theory.jacobian_cdf_of_log(-0.5, TANH(scale), 4),
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("quantity", QUANTITIES)
-def test_float64_from_plain_numbers_and_float32_arrays_that_compile_map_and_differentiate(quantity: str) -> None:
-    at, scales = QUANTITIES[quantity], (1.2 - 1e-4, 1.2, 1.2 + 1e-4)
-    exact = [at(scale) for scale in scales]
-    assert all(value.dtype == np.float64 for value in exact)
-    values, slopes = jax.jit(jax.vmap(jax.value_and_grad(at)))(jnp.array(scales))
-    assert values.dtype == jnp.float32
-    np.testing.assert_allclose(values, exact, rtol=50 * SINGLE)
-    assert float(slopes[1]) == pytest.approx((exact[2] - exact[0]) / 2e-4, rel=10 * DIFFERENCE)
 
 
 def test_wrong_questions(refused: pytest.RaisesExc) -> None:

@@ -1,0 +1,103 @@
+"""Every theory function: float64 from plain numbers without a flag; float32 arrays that compile, map and differentiate."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.tolerances import DIFFERENCE, SINGLE
+from vgtheory import Activation, Dense, theory
+
+BENT = Activation("bent", lambda h: h + jnp.tanh(h) / 2, lambda h: 1.5 - jnp.tanh(h) ** 2 / 2, ())
+
+
+def tanh(scale: Any) -> Dense:
+    return Dense("tanh", scale, 0.3)
+
+
+def orthogonal(scale: Any) -> Dense:
+    return Dense("tanh", scale, 0.2, "orthogonal")
+
+
+QUANTITIES: dict[str, Callable[[Any], Any]] = {
+    "bound_excess": lambda t: theory.bound_excess(tanh(t)),
+    "c_layers": lambda t: theory.c_layers(tanh(t), depth=4).mean[-1],
+    "c_map": lambda t: theory.c_map(0.4, tanh(t)),
+    "c_map_curvature": lambda t: theory.c_map_curvature(0.4, tanh(t)),
+    "c_map_slope": lambda t: theory.c_map_slope(0.4, tanh(t)),
+    "c_star": lambda t: theory.c_star(tanh(t)),
+    "chi_1": lambda t: theory.chi_1(tanh(t)),
+    "chi_c": lambda t: theory.chi_c(tanh(t)),
+    "critical": lambda t: theory.critical("tanh", sigma_b=t / 6, size=2).sigma_w[..., 0],
+    "decade_depth": lambda t: theory.decade_depth(tanh(t)),
+    "jacobian_atom": lambda t: theory.jacobian_atom(Dense("hard_tanh", t, 0.2), 4),
+    "jacobian_atom, width": lambda t: theory.jacobian_atom(Dense("hard_tanh", t, 0.2), 4, 10),
+    "jacobian_cdf": lambda t: theory.jacobian_cdf(0.6, orthogonal(t), 4),
+    "jacobian_cdf_of_log": lambda t: theory.jacobian_cdf_of_log(-0.5, orthogonal(t), 4),
+    "jacobian_condition": lambda t: theory.jacobian_condition(Dense(BENT, t / 3, 0.2, "orthogonal"), 4),
+    "jacobian_density": lambda t: theory.jacobian_density(0.6, orthogonal(t), 4),
+    "jacobian_density_of_log": lambda t: theory.jacobian_density_of_log(-0.5, orthogonal(t), 4),
+    "jacobian_edge": lambda t: theory.jacobian_edge(orthogonal(t), 4).log_upper,
+    "jacobian_moments": lambda t: theory.jacobian_moments(orthogonal(t), 4).spread,
+    "log_bound_layers": lambda t: theory.log_bound_layers(tanh(t), depth=3)[0],
+    "log_chi_layers": lambda t: theory.log_chi_layers(tanh(t), depth=5, width=64).mean[0],
+    "log_grad_layers": lambda t: theory.log_grad_layers(tanh(t), depth=5).mean[0],
+    "log_grad_layers, width": lambda t: theory.log_grad_layers(tanh(t), depth=5, width=64).std[0],
+    "log_grad_weight_layers": lambda t: theory.log_grad_weight_layers(tanh(t), depth=5, width=64).mean[0],
+    "log_parts_layers": lambda t: theory.log_parts_layers(tanh(t), depth=5, width=64).slopes.mean[0],
+    "log_q_layers": lambda t: theory.log_q_layers(tanh(t), depth=5, width=64).mean[-1],
+    "log_scalar_steps": lambda t: theory.log_scalar_steps(t, "tanh", 0.3, steps=9)[-1],
+    "phase_diagram": lambda t: theory.phase_diagram(tanh(t)).xi_c,
+    "q_map": lambda t: theory.q_map(1.0, tanh(t)),
+    "q_slope": lambda t: theory.q_slope(tanh(t)),
+    "q_star": lambda t: theory.q_star(tanh(t)),
+    "q_stars": lambda t: theory.q_stars(tanh(t)).q[..., 0],
+    "xi_c": lambda t: theory.xi_c(tanh(t)),
+    "xi_grad": lambda t: theory.xi_grad(tanh(t)),
+    "xi_q": lambda t: theory.xi_q(tanh(t)),
+}
+"""A number as a function of one scale, near 1.8."""
+QUICK = {"q_star", "chi_1", "xi_grad", "log_grad_layers, width", "log_scalar_steps", "log_bound_layers"}
+PLAIN = {
+    "dead_probability": "a function of counts",
+    "depth_limit": "a whole number of layers, by exact fractions",
+    "initialiser_audit": "a table of names and numbers",
+    "log_chi_square_law": "a function of counts and of an activation's constants",
+    "log_eigen_powers": "NumPy at 50 digits, for one given matrix",
+    "log_mean_scalar_chain": "NumPy, of two plain numbers",
+    "log_power_norms": "NumPy at 50 digits, for one given matrix",
+    "log_rate": "NumPy, for one given matrix",
+    "log_scalar_chain": "NumPy, of two plain numbers",
+    "pass_limit": "a whole number of layers",
+    "phase": "a sign",
+    "sup_dphi": "a constant of the activation",
+}
+"""Functions that take plain numbers only, or have nothing to differentiate, with the reason."""
+
+
+def test_every_theory_function_is_here() -> None:
+    functions = {name for name in theory.__all__ if name[0].islower()}
+    assert {name.split(",")[0] for name in QUANTITIES} | set(PLAIN) == functions
+    assert not {name.split(",")[0] for name in QUANTITIES} & set(PLAIN)
+
+
+@pytest.mark.parametrize(
+    "quantity", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in QUANTITIES]
+)
+def test_float64_from_plain_numbers_and_float32_arrays_that_compile_map_and_differentiate(quantity: str) -> None:
+    at, scales = QUANTITIES[quantity], (1.8 - 1e-4, 1.8, 1.8 + 1e-4)
+    exact = [at(scale) for scale in scales]
+    assert all(value.dtype == np.float64 for value in exact)
+    assert not jax.config.jax_enable_x64
+    values, slopes = jax.jit(jax.vmap(jax.value_and_grad(at)))(jnp.array(scales))
+    assert values.dtype == jnp.float32
+    np.testing.assert_allclose(values, exact, rtol=50 * SINGLE)
+    assert float(slopes[1]) == pytest.approx((exact[2] - exact[0]) / 2e-4, rel=10 * DIFFERENCE)
+
+
+def test_signs_compile_and_map() -> None:
+    scales = jnp.array([0.5, 3.0])
+    assert jax.jit(jax.vmap(lambda scale: theory.phase(tanh(scale))))(scales).tolist() == [-1, 1]
