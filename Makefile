@@ -31,7 +31,7 @@ format: $(STAMP) ## Rewrite the sources in the one format
 	@$(BIN)/ruff format .
 
 test: $(STAMP) ## Run the tests, all but the slow ones and those for an accelerator
-	@$(RUN) -m pytest -n 2
+	@$(RUN) -m pytest -n 2 --dist loadfile
 
 smoke: $(STAMP) ## Run every experiment, figure and the report in small, into build/smoke
 	@$(RUN) -m experiments all --smoke --out build/smoke/results

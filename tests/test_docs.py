@@ -11,10 +11,16 @@ import vgtheory
 from vgtheory import theory
 
 MODULES = ["vgtheory", *(module.name for module in pkgutil.walk_packages(vgtheory.__path__, "vgtheory."))]
+LONG = ("initialisers", "phase_diagram", "correlation", "profiles")
+"""Modules of theory and measure whose examples take ten seconds or more to compile."""
 SECTIONS = ("Parameters\n", "Returns\n", "Notes\n", "Accuracy:", "Assumes:", "Examples\n")
 
 
-@pytest.mark.parametrize("name", MODULES)
+def marked(name: str) -> object:
+    return pytest.param(name, marks=pytest.mark.slow if name.split(".")[-1] in LONG else ())
+
+
+@pytest.mark.parametrize("name", [marked(name) for name in MODULES])
 def test_examples_run(name: str) -> None:
     finder = doctest.DocTestFinder(exclude_empty=True)
     runner = doctest.DocTestRunner(optionflags=doctest.REPORT_NDIFF)

@@ -78,7 +78,10 @@ def test_what_float64_cannot_reach_is_said(key: jax.Array) -> None:
     assert np.isneginf(dead).all()
 
 
-POWERED = [pytest.param("linear", "gaussian", 4, 70, marks=SLOW), ("tanh", "orthogonal", 4, 30)]
+POWERED = [
+    pytest.param("linear", "gaussian", 4, 70, marks=SLOW),
+    pytest.param("tanh", "orthogonal", 4, 30, marks=pytest.mark.slow),
+]
 
 
 @pytest.mark.parametrize(("name", "weights", "depth", "num_nets"), POWERED)

@@ -52,7 +52,7 @@ def test_sin_has_its_elementary_kernel_far_into_its_periods() -> None:
     np.testing.assert_allclose(theory.c_map(C, net), expected, atol=PAIR)
 
 
-@pytest.mark.parametrize("name", ["tanh", "hard_swish"])
+@pytest.mark.parametrize("name", ["tanh", pytest.param("hard_swish", marks=pytest.mark.slow)])
 def test_tables_give_what_integrals_give(name: str) -> None:
     log_q, log_share = (each.ravel() for each in np.meshgrid(np.log([0.05, 0.4, 3.0, 20.0]), [-9.0, -2.0, -0.4, -0.01]))
 

@@ -67,7 +67,7 @@ def test_sigmoid_has_a_critical_network_and_q_runs_to_it() -> None:
     assert line.q_star[0] > 10, "small q suggests that there is none"
 
 
-@pytest.mark.parametrize("name", ["softplus", "relu_squared", "cube"])
+@pytest.mark.parametrize("name", [pytest.param("softplus", marks=pytest.mark.slow), "relu_squared", "cube"])
 def test_none_is_said_to_be_none(name: str) -> None:
     assert theory.critical(name).sigma_w.shape == (0,)
     padded = theory.critical(name, size=3)

@@ -57,7 +57,15 @@ def pairs(name: str) -> dict[str, np.ndarray]:
     return {field: np.array([float(row[field]) for row in rows]) for field in ("q", "c", "slope", "value")}
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+QUICK = ("tanh", "relu", "gelu", "sin", "hard_swish", "sigmoid")
+"""One of each kind: smooth, kinked, with a basin of its own, periodic, with two kinks, with a mean."""
+
+
+def marked(name: str) -> object:
+    return pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+
+
+@pytest.mark.parametrize("name", [marked(name) for name in ACTIVATIONS])
 def test_pairs_are_as_accurate_as_stated(name: str) -> None:
     entry, truth = ACTIVATIONS[name], pairs(name)
     q, c, slope = truth["q"], truth["c"], truth["slope"] == 1

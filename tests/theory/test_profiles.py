@@ -177,6 +177,7 @@ def test_powers_run_away_doubly_exponentially_at_any_size(name: str, sigma_w: fl
     assert np.abs(log_q[-1]) > 1000
 
 
+@pytest.mark.slow
 def test_derivatives_in_single_precision_are_those_in_double() -> None:
     def mean(scale: Any) -> Any:
         return theory.log_grad_layers(Dense("tanh", scale, 0.2), depth=50, width=64).mean[0]

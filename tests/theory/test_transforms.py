@@ -60,7 +60,7 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "xi_q": lambda t: theory.xi_q(tanh(t)),
 }
 """A number as a function of one scale, near 1.8."""
-QUICK = {"q_star", "chi_1", "xi_grad", "log_grad_layers, width", "log_scalar_steps", "log_bound_layers"}
+QUICK = {"q_star", "chi_1", "log_grad_layers", "log_scalar_steps", "log_bound_layers"}
 PLAIN = {
     "dead_probability": "a function of counts",
     "depth_limit": "a whole number of layers, by exact fractions",
