@@ -153,6 +153,14 @@ class FixedPoints(NamedTuple):
     is_stable: Any
 
 
+def _carried(log_q: Array, sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
+    """The same roots, with the derivatives that the implicit function theorem gives them; 0 where there is none."""
+    gap = lax.stop_gradient(1 - _elasticity(log_q, sigma_w, sigma_b, table))
+    marginal = jnp.abs(gap) <= _noise(gap)
+    growth = _growth(log_q, sigma_w, sigma_b, table)
+    return log_q + jnp.where(marginal, 0.0, (growth - lax.stop_gradient(growth)) / jnp.where(marginal, 1.0, gap))
+
+
 def _every_point(sigma_w: Array, sigma_b: Array, table: Curves) -> FixedPoints:
     """All fixed points of one network, NUM_POINTS of them."""
     lattice = jnp.asarray(LATTICE, sigma_w.dtype)
@@ -163,7 +171,9 @@ def _every_point(sigma_w: Array, sigma_b: Array, table: Curves) -> FixedPoints:
     index = jnp.sort(turns)[: NUM_POINTS - 2]
     found = index < lattice.size
     low = jnp.minimum(index, lattice.size - 2)
-    log_q = jax.vmap(lambda a, b: _root(a, b, sigma_w, sigma_b, table))(lattice[low], lattice[low + 1])
+    still_w, still_b = lax.stop_gradient((sigma_w, sigma_b))
+    roots = jax.vmap(lambda a, b: _root(a, b, still_w, still_b, table))(lattice[low], lattice[low + 1])
+    log_q = _carried(lax.stop_gradient(roots), sigma_w, sigma_b, table)
     slopes = _elasticity(log_q, sigma_w, sigma_b, table)
     ends = jnp.stack([lattice[0], lattice[-1]])
     growth = _growth(ends, sigma_w, sigma_b, table)

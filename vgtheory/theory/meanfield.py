@@ -82,7 +82,7 @@ def q_map(q: Any, net: Ensemble) -> Any:
     3.0
     """
     need_sigma_w("q_map", net)
-    expect(isinstance(q, jax.Array) or bool(jnp.all(jnp.asarray(q) >= 0)), "q_map", "q >= 0", q=q)
+    expect(isinstance(q, jax.Array) or bool(np.all(np.asarray(q) >= 0)), "q_map", "q >= 0", q=q)
     q, sigma_w, sigma_b = floats(q, net.sigma_w, net.sigma_b)
     return _q_map(q, sigma_w, sigma_b, net.activation)
 
