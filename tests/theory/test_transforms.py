@@ -47,8 +47,11 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "log_grad_layers": lambda t: theory.log_grad_layers(tanh(t), depth=5).mean[0],
     "log_grad_layers, width": lambda t: theory.log_grad_layers(tanh(t), depth=5, width=64).std[0],
     "log_grad_weight_layers": lambda t: theory.log_grad_weight_layers(tanh(t), depth=5, width=64).mean[0],
+    "log_mean_scalar_chain": lambda t: theory.log_mean_scalar_chain(0.7, t, 5),
     "log_parts_layers": lambda t: theory.log_parts_layers(tanh(t), depth=5, width=64).slopes.mean[0],
     "log_q_layers": lambda t: theory.log_q_layers(tanh(t), depth=5, width=64).mean[-1],
+    "log_scalar_chain": lambda t: theory.log_scalar_chain(0.7, t, 5).std,
+    "log_scalar_chain, far": lambda t: theory.log_scalar_chain(40.0, t, 5).mean,
     "log_scalar_steps": lambda t: theory.log_scalar_steps(t, "tanh", 0.3, steps=9)[-1],
     "phase_diagram": lambda t: theory.phase_diagram(tanh(t)).xi_c,
     "q_map": lambda t: theory.q_map(1.0, tanh(t)),
@@ -60,17 +63,15 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "xi_q": lambda t: theory.xi_q(tanh(t)),
 }
 """A number as a function of one scale, near 1.8."""
-QUICK = {"q_star", "chi_1", "log_grad_layers", "log_scalar_steps", "log_bound_layers"}
+QUICK = {"q_star", "chi_1", "log_grad_layers", "log_scalar_steps", "log_scalar_chain", "log_bound_layers"}
 PLAIN = {
     "dead_probability": "a function of counts",
     "depth_limit": "a whole number of layers, by exact fractions",
     "initialiser_audit": "a table of names and numbers",
     "log_chi_square_law": "a function of counts and of an activation's constants",
-    "log_eigen_powers": "NumPy at 50 digits, for one given matrix",
-    "log_mean_scalar_chain": "NumPy, of two plain numbers",
-    "log_power_norms": "NumPy at 50 digits, for one given matrix",
+    "log_eigen_powers": "NumPy, for one given matrix",
+    "log_power_norms": "NumPy, for one given matrix",
     "log_rate": "NumPy, for one given matrix",
-    "log_scalar_chain": "NumPy, of two plain numbers",
     "pass_limit": "a whole number of layers",
     "phase": "a sign",
     "sup_dphi": "a constant of the activation",

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.special
-import scipy.stats
 from jax import lax
+from jax.scipy.special import erf, xlogy
 
 from vgtheory.activation import as_activation
 from vgtheory.estimate import Law
@@ -17,6 +18,11 @@ _FAR = 16
 """Ratio of mean to standard deviation beyond which ln|z + ratio| is as good as analytic."""
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(64)
 _WEIGHTS /= _WEIGHTS.sum()
+_COUNTS = np.arange(660.0)
+"""Forty standard deviations beyond the mean of the Poisson mixture at ``_FAR``."""
+_FACTORIALS = scipy.special.gammaln(_COUNTS + 1)
+_LOGS = (np.log(2) + scipy.special.digamma(_COUNTS + 0.5)) / 2
+_VARS = scipy.special.polygamma(1, _COUNTS + 0.5) / 4
 
 
 @in_float64
@@ -69,7 +75,8 @@ def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int) -> Any:
     return jnp.cumsum(lax.scan(step, start, length=steps)[1])
 
 
-def log_scalar_chain(mean: float, std: float, depth: int) -> Law:
+@in_float64
+def log_scalar_chain(mean: Any, std: Any, depth: int) -> Law:
     r"""Log of a product of independent normal weights: what a typical chain does.
 
     .. math:: \ln |w_1 \cdots w_n|, \qquad w_i \sim N(m, s^2)
@@ -77,7 +84,7 @@ def log_scalar_chain(mean: float, std: float, depth: int) -> Law:
     Parameters
     ----------
     mean, std
-        Mean m and standard deviation s >= 0 of each weight; dimensionless.
+        Mean m and standard deviation s >= 0 of each weight, of any broadcastable shapes; dimensionless.
     depth
         Number of weights n, >= 1.
 
@@ -105,41 +112,44 @@ def log_scalar_chain(mean: float, std: float, depth: int) -> Law:
     (-2.0203, 0.0)
     """
     _check_chain("log_scalar_chain", mean, std, depth)
-    if std == 0:
-        return Law(depth * _log_size(mean), np.float64(0.0))
-    one, var = _log_normal_moments(mean / std)
-    return Law(depth * (one + np.log(std)), np.sqrt(depth * var))
+    mean, std = jnp.broadcast_arrays(*floats(mean, std))
+    varies = std > 0
+    scale = jnp.where(varies, std, 1.0)
+    one, var = _log_normal_moments(jnp.abs(mean) / scale)
+    log_mean = jnp.where(varies, one + jnp.log(scale), jnp.log(jnp.abs(mean)))
+    return Law(depth * log_mean, jnp.where(varies, jnp.sqrt(depth * var), 0.0))
 
 
-def _log_size(value: float) -> float:
-    """Natural log of |value|, -inf at zero without a warning."""
-    return float(np.log(abs(value))) if value else -np.inf
-
-
-def _check_chain(where: str, mean: float, std: float, depth: int) -> None:
+def _check_chain(where: str, mean: Any, std: Any, depth: int) -> None:
     """Static facts of a scalar chain."""
-    expect(bool(np.isfinite(mean)), where, "a finite mean", mean=mean)
-    expect(bool(np.isfinite(std)) and std >= 0, where, "a finite std >= 0", std=std)
+    is_finite = lambda value: isinstance(value, jax.Array) or bool(np.all(np.isfinite(value)))
+    expect(is_finite(mean), where, "a finite mean", mean=mean)
+    expect(
+        is_finite(std) and (isinstance(std, jax.Array) or bool(np.all(np.asarray(std) >= 0))),
+        where,
+        "a finite std >= 0",
+        std=std,
+    )
     expect_count(where, depth=depth)
 
 
-def _log_normal_moments(ratio: float) -> tuple[float, float]:
+def _log_normal_moments(ratio: Any) -> tuple[Any, Any]:
     """Mean and variance of ln|z + ratio| for a standard normal z: a Poisson mixture of chi-square logs, or Gauss-Hermite."""
-    if abs(ratio) > _FAR:
-        logs = np.log1p(_NODES / abs(ratio))
-        shift = float(_WEIGHTS @ logs)
-        return float(np.log(abs(ratio))) + shift, float(_WEIGHTS @ (logs - shift) ** 2)
-    rate = ratio**2 / 2
-    spread = 40 * np.sqrt(rate) + 60
-    counts = np.arange(max(0, int(rate - spread)), int(rate + spread))
-    shares = scipy.stats.poisson.pmf(counts, rate)
-    shares /= shares.sum()
-    logs = (np.log(2) + scipy.special.digamma(counts + 0.5)) / 2
-    mean = float(shares @ logs)
-    return mean, float(shares @ (scipy.special.polygamma(1, counts + 0.5) / 4 + (logs - mean) ** 2))
+    constants = (jnp.asarray(each, ratio.dtype) for each in (_NODES, _WEIGHTS, _COUNTS, _FACTORIALS, _LOGS, _VARS))
+    nodes, weights, counts, factorials, chi_logs, chi_vars = constants
+    far = jnp.maximum(ratio, _FAR)
+    logs = jnp.log1p(nodes / far[..., None])
+    shift = logs @ weights
+    at_far = jnp.log(far) + shift, (logs - shift[..., None]) ** 2 @ weights
+    rate = jnp.minimum(ratio, _FAR)[..., None] ** 2 / 2
+    shares = jax.nn.softmax(xlogy(counts, jnp.where(rate > 0, rate, jnp.finfo(ratio.dtype).tiny)) - factorials, axis=-1)
+    mean = shares @ chi_logs
+    at_near = mean, jnp.sum(shares * (chi_vars + (chi_logs - mean[..., None]) ** 2), axis=-1)
+    return tuple(jnp.where(ratio > _FAR, *pair) for pair in zip(at_far, at_near, strict=True))
 
 
-def log_mean_scalar_chain(mean: float, std: float, depth: int) -> float:
+@in_float64
+def log_mean_scalar_chain(mean: Any, std: Any, depth: int) -> Any:
     r"""Log of the mean of a product of independent normal weights' sizes: what the average over chains does.
 
     .. math:: n \ln E|w|, \qquad E|w| = s\sqrt{2/\pi}\, e^{-m^2/2s^2} + m\,\mathrm{erf}\bigl(m / s\sqrt2\bigr)
@@ -147,14 +157,14 @@ def log_mean_scalar_chain(mean: float, std: float, depth: int) -> float:
     Parameters
     ----------
     mean, std
-        Mean m and standard deviation s >= 0 of each weight; dimensionless.
+        Mean m and standard deviation s >= 0 of each weight, of any broadcastable shapes; dimensionless.
     depth
         Number of weights n, >= 1.
 
     Returns
     -------
-    float
-        Natural log.
+    array
+        Natural log, the broadcast shape.
 
     Raises
     ------
@@ -169,12 +179,13 @@ def log_mean_scalar_chain(mean: float, std: float, depth: int) -> float:
     Examples
     --------
     >>> from vgtheory import theory
-    >>> round(theory.log_mean_scalar_chain(0.0, 1.0, 1), 4)
+    >>> round(float(theory.log_mean_scalar_chain(0.0, 1.0, 1)), 4)
     -0.2258
     """
     _check_chain("log_mean_scalar_chain", mean, std, depth)
-    if std == 0:
-        return float(depth * _log_size(mean))
-    ratio = abs(mean) / std
-    size = np.sqrt(2 / np.pi) * np.exp(-(ratio**2) / 2) + ratio * scipy.special.erf(ratio / np.sqrt(2))
-    return float(depth * np.log(std * size))
+    mean, std = jnp.broadcast_arrays(*floats(mean, std))
+    varies = std > 0
+    scale = jnp.where(varies, std, 1.0)
+    ratio = jnp.abs(mean) / scale
+    size = np.sqrt(2 / np.pi) * jnp.exp(-(ratio**2) / 2) + ratio * erf(ratio / np.sqrt(2))
+    return depth * jnp.log(jnp.where(varies, scale * size, jnp.abs(mean)))
