@@ -145,7 +145,8 @@ def _log_normal_moments(ratio: Any) -> tuple[Any, Any]:
     shares = jax.nn.softmax(xlogy(counts, jnp.where(rate > 0, rate, jnp.finfo(ratio.dtype).tiny)) - factorials, axis=-1)
     mean = shares @ chi_logs
     at_near = mean, jnp.sum(shares * (chi_vars + (chi_logs - mean[..., None]) ** 2), axis=-1)
-    return tuple(jnp.where(ratio > _FAR, *pair) for pair in zip(at_far, at_near, strict=True))
+    mean, var = (jnp.where(ratio > _FAR, *pair) for pair in zip(at_far, at_near, strict=True))
+    return mean, var
 
 
 @in_float64
