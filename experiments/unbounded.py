@@ -88,7 +88,7 @@ def _lost(config: Config, net: Dense) -> dict[str, Any]:
 def _first_lost(net: Dense, width: int) -> float:
     """The first layer whose largest entry, at its median, leaves the format.
 
-    At infinite width: ``theory.pass_limit`` adds fluctuations to order 1/width, which here grow doubly exponentially too.
+    At infinite width: ``theory.pass_limit`` adds fluctuations, which here grow doubly exponentially, beyond what its law follows.
     """
     info = np.finfo(DTYPE)
     smallest = info.tiny if measure.flushes_subnormals(DTYPE) else info.smallest_subnormal / 2

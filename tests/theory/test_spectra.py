@@ -277,6 +277,8 @@ def test_wrong_questions(refused: pytest.RaisesExc) -> None:
         theory.jacobian_density(np.array([-1.0]), net, 2)
     with refused("jacobian_cdf_of_log", "shape", remedy=r"jax\.vmap\.$"):
         theory.jacobian_cdf_of_log(0.0, Dense("tanh", np.array([1.0, 2.0])), 2)
+    with refused("jacobian_cdf", "width"):
+        theory.jacobian_cdf(0.5, net, 2, width=0)
     with refused("jacobian_atom", "width"):
         theory.jacobian_atom(net, 2, width=0)
     for name in ("jacobian_moments", "jacobian_edge", "jacobian_condition"):

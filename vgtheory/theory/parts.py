@@ -74,7 +74,8 @@ def log_parts_layers(net: Ensemble, *, depth: int, width: int | None = None) -> 
 
     Notes
     -----
-    Accuracy: infinite width: 1e-13. Finite width: to order 1/N, as ``log_grad_layers``; orthogonal weights without their
+    Accuracy: infinite width: 1e-13. Finite width: the sum of the means as ``log_grad_layers``, how it is shared
+    and the standard deviations to order 1/N; orthogonal weights without their
     alignment with the input have no spread of their own.
     Assumes: as ``log_grad_layers``.
 

@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from vgtheory.ensemble import Dense
-from vgtheory.expect import expect
+from vgtheory.expect import expect, expect_count
 from vgtheory.theory.free_product import Chain, solve
 from vgtheory.theory.precision import floats, in_float64
 from vgtheory.theory.slopes import NUM_POINTS, density_and_weight, slopes
@@ -51,6 +51,8 @@ def _joined(parts: list[tuple[Array, Array]], shape: tuple[int, ...]) -> tuple[A
 
 def _weight(where: str, log_s: Any, net: Dense, depth: int, width: int | None) -> Array:
     """Cumulative weight, no less than that at 0."""
+    if width is not None:
+        expect_count(where, width=width)
     weight = _at(where, log_s, net, depth)[1]
     if width is None:
         return weight
