@@ -10,7 +10,8 @@ import pytest
 
 from tests.tolerances import EQUAL_FLOAT32, EQUAL_FLOAT64, SIGMAS
 from vgtheory import ACTIVATIONS, Activation, Dense, Recurrent, measure, theory
-from vgtheory.measure.chain import is_scalable
+from vgtheory.measure.draws import words_of
+from vgtheory.measure.links import is_scalable
 from vgtheory.measure.networks import draw_input
 from vgtheory.measure.profiles import averaged
 
@@ -46,7 +47,7 @@ def test_forward_log_sizes_are_those_of_the_network(key: jax.Array) -> None:
     net = Dense("gelu", 1.3, 0.1)
     own = jax.random.fold_in(key, 0)
     module, variables = measure.draw_network(own, net, depth=6, width=24)
-    x = draw_input(own, 24, jnp.float32)
+    x = draw_input(words_of(own), 24, jnp.float32)
     sizes = [float(jnp.mean(module.clone(depth=d).apply(variables, x, jnp.zeros((d, 24))) ** 2)) for d in range(1, 7)]
     measured = measure.chain(key, net, depth=6, width=24, num_nets=1).log_q[0]
     assert np.abs(np.expm1(measured - np.log(sizes))).max() < EQUAL_FLOAT32

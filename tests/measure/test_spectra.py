@@ -8,6 +8,7 @@ import pytest
 
 from tests.tolerances import EDGE, EQUAL_FLOAT64, POWER
 from vgtheory import Dense, compare, measure, theory
+from vgtheory.measure.draws import words_of
 from vgtheory.measure.networks import draw_input
 
 SLOW = pytest.mark.slow
@@ -47,7 +48,7 @@ def test_logs_are_those_of_plain_automatic_differentiation(key: jax.Array, name:
     with jax.enable_x64(True):
         own = jax.random.fold_in(key, 1)
         module, variables = measure.draw_network(own, net, **shape, dtype="float64")
-        x_0 = draw_input(own, 16, "float64") * 0.7**0.5
+        x_0 = draw_input(words_of(own), 16, "float64") * 0.7**0.5
         jacobian = jax.jacrev(lambda x: net.activation.phi(module.apply(variables, x, jnp.zeros((3, 16)))))(x_0)
     expected = np.linalg.svd(np.asarray(jacobian), compute_uv=False)
     np.testing.assert_allclose(np.exp(logs), expected, rtol=EQUAL_FLOAT64, atol=EQUAL_FLOAT64)
@@ -55,14 +56,14 @@ def test_logs_are_those_of_plain_automatic_differentiation(key: jax.Array, name:
 
 
 def test_singular_values_a_hundred_orders_of_magnitude_apart(key: jax.Array) -> None:
-    """Four units, 200 layers: 400 digits say what the logs are."""
+    """Four units, 240 layers: 400 digits say what the logs are."""
     net = Dense("linear", 1.1)
-    logs = measure.jacobian_singular_values(key, net, depth=200, width=4, num_nets=1)[0]
+    logs = measure.jacobian_singular_values(key, net, depth=240, width=4, num_nets=1)[0]
     with jax.enable_x64(True):
-        variables = measure.draw_network(jax.random.fold_in(key, 0), net, depth=200, width=4, dtype="float64")[1]
+        variables = measure.draw_network(jax.random.fold_in(key, 0), net, depth=240, width=4, dtype="float64")[1]
     with mp.workdps(400):
         product = mp.eye(4)
-        for layer in range(1, 201):
+        for layer in range(1, 241):
             kernel = np.asarray(variables["params"][f"layer_{layer}"]["Dense_0"]["kernel"])
             product = mp.matrix(kernel.T.tolist()) * product
         expected = [float(mp.log(each)) for each in mp.svd_r(product, compute_uv=False)]

@@ -11,6 +11,7 @@ from vgtheory.ensemble import Ensemble
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect_one_of
 from vgtheory.measure.chain import check_run, from_top
+from vgtheory.measure.draws import words_of
 from vgtheory.measure.networks import draw_layer
 from vgtheory.measure.profiles import averaged
 
@@ -22,7 +23,7 @@ def _log_norms(key: Array, net: Ensemble, depth: int, width: int, num_nets: int,
     """Log-norm of every weight matrix, shape (num_nets, depth)."""
 
     def one(pair: Array) -> Array:
-        variables = draw_layer(jax.random.fold_in(key, pair[0]), net, pair[1], width, "float32")
+        variables = draw_layer(words_of(jax.random.fold_in(key, pair[0])), net, pair[1], width, "float32")
         return jnp.log(jnp.linalg.norm(variables["params"]["Dense_0"]["kernel"], ord=NORMS[norm]))
 
     pairs = jnp.stack(jnp.meshgrid(jnp.arange(num_nets), jnp.arange(1, depth + 1), indexing="ij"), axis=-1)

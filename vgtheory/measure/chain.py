@@ -1,34 +1,36 @@
-r"""The log-domain forward and backward pass along a chain of real Flax layers.
+r"""Log-norms of signals and gradients along many real networks, one by one.
 
-Forward, each ``h`` is divided by its root mean square, whose log is kept; the activation is evaluated at the true scale.
-Backward, automatic differentiation runs through a ``tap`` at every link. Depth is a ``lax.scan``, so compile time does not
-grow with it; weights are drawn inside the scan and drawn again on the way back, so memory does not grow with weights.
+A whole grid of ``sigma_w`` and ``sigma_b`` shares each network's draw (common random numbers: the same weights scaled), so a
+comparison between two of its points is sharper than the errors of either, and one matrix product serves them all.
 """
 
-import functools
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array
 
-from vgtheory.activation import Activation
 from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect, expect_count, expect_one_of
-from vgtheory.measure.matrix_free import check_matrix_free, walks
-from vgtheory.measure.networks import Layer, draw_cotangent, draw_input, draw_layer
-from vgtheory.measure.tap import log_norm, tap
+from vgtheory.measure.draws import words_of
+from vgtheory.measure.links import is_scalable
+from vgtheory.measure.matrix_free import check_matrix_free, walk_without_matrices
+from vgtheory.measure.networks import draw_cotangent, draw_input, draw_weights, wide
+from vgtheory.measure.sweep import Plan, chosen_devices, compiled, fetched, over_networks, planned
+from vgtheory.measure.walk import Walk, walk
 
 DTYPES = ("float32", "float64")
 SAMPLERS = ("networks", "matrix_free")
-_LOG_EDGE = 60.0
-_CHUNK_WEIGHTS = 2**18
 
 
 class ChainLogs(NamedTuple):
-    """Per-network natural logs, each of shape (num_nets, depth), float64.
+    """Per-network natural logs, float64, each of shape (*grid, num_nets, inputs, depth).
+
+    ``grid`` is the broadcast shape of ``sigma_w`` and ``sigma_b``; the axis of inputs is absent if no number of them was asked
+    for, and from the weight gradient always.
 
     Attributes
     ----------
@@ -37,7 +39,8 @@ class ChainLogs(NamedTuple):
     log_grad
         Of ``|dE/dh_l| / |dE/dh_depth|``.
     log_grad_weight
-        Of ``|dE/dW_l| / |dE/dW_depth|``, Frobenius norms (for ``Recurrent``: of step l's own share in dE/dW).
+        Of ``|dE/dW_l| / |dE/dW_depth|``, Frobenius norms, ``E`` summed over inputs (for ``Recurrent``: of step l's own share
+        in dE/dW).
     """
 
     log_q: np.ndarray
@@ -45,120 +48,48 @@ class ChainLogs(NamedTuple):
     log_grad_weight: np.ndarray
 
 
-class _Walk(NamedTuple):
-    """What one pass leaves at each layer; every field has shape (depth,), and sums over depth are left to float64.
+class _Size(NamedTuple):
+    """What a program is compiled for."""
 
-    Logs of what h_l was divided by; of its rms after that; of the norm of x_{l-1} in units of h_{l-1}'s scale; and the slots'
-    gradients.
-    """
-
-    log_divisor: Array
-    log_rms: Array
-    log_input: Array
-    slots: Array
-
-
-def is_scalable(activation: Activation) -> bool:
-    """Tell whether h may be renormalised: ``phi(s h) / s`` settles as s goes to 0 and as s goes to infinity.
-
-    True of functions that pass through 0 with a finite slope and are bounded or straight at infinity; then evaluating at
-    scales beyond exp(-60) and exp(60) may stop there without an error that float64 could show.
-
-    Parameters
-    ----------
-    activation
-        The nonlinearity.
-    """
-    with jax.enable_x64(True):
-        signs = jnp.asarray([1.0, -1.0])
-        ratios = [activation.phi(signs * jnp.exp(edge)) / jnp.exp(edge) for edge in (-60.0, -45.0, 45.0, 60.0)]
-        tiny, small, large, huge = (np.asarray(ratio) for ratio in ratios)
-        return bool(np.allclose(tiny, small, rtol=1e-9, atol=1e-15) and np.allclose(large, huge, rtol=1e-9, atol=1e-15))
+    depth: int
+    width: int
+    num_nets: int
+    num_inputs: int
+    dtype: str
+    scalable: bool
+    sampler: str
+    keep: str
+    lanes: int
 
 
-def walk(
-    params_of: Callable[[Any], Any], net: Ensemble, x_0: Array, cotangent: Array, depth: int, scalable: bool
-) -> _Walk:
-    """One network's forward and backward pass in the log domain.
-
-    Parameters
-    ----------
-    params_of
-        Maps a layer's index (from 1) to Flax variables of ``Layer``.
-    net
-        The ensemble.
-    x_0
-        The first layer's input, shape ``(width,)``.
-    cotangent
-        dE/dh at the top, shape ``(width,)``.
-    depth
-        Number of layers.
-    scalable
-        Whether ``h`` may be renormalised on the way up (``is_scalable``).
-
-    Returns
-    -------
-    _Walk
-        Logs along the chain.
-    """
-    dtype = x_0.dtype
-    layer = Layer(net, x_0.shape[0], dtype)
-
-    def affine(index: Any, x: Array, log_scale: Array, slot: Array) -> tuple[Array, Array]:
-        params = params_of(index)
-        dense = params["params"]["Dense_0"]
-        bias = (dense["bias"] * jnp.exp(jnp.minimum(-log_scale, _LOG_EDGE))).astype(dtype)
-        h: Any = layer.apply({"params": {"Dense_0": {"kernel": dense["kernel"], "bias": bias}}}, x)
-        if not scalable:
-            return tap(h, slot), jnp.zeros_like(log_scale)
-        log_size, _ = log_norm(lax.stop_gradient(h))
-        log_rms = jnp.where(jnp.isfinite(log_size), log_size - np.log(h.size) / 2, 0.0)
-        return tap((h * jnp.exp(-log_rms).astype(dtype)), slot), log_rms
-
-    @jax.checkpoint
-    def link(state: tuple[Array, Array], inputs: tuple[Array, Array]) -> tuple[tuple[Array, Array], tuple[Array, ...]]:
-        h, log_scale = state
-        index, slot = inputs
-        log_seen = jnp.clip(log_scale, -_LOG_EDGE, _LOG_EDGE) if scalable else log_scale
-        x = (net.activation.phi(h * jnp.exp(log_seen).astype(dtype)) * jnp.exp(-log_seen)).astype(dtype)
-        h, log_rms = affine(index, x, log_scale, slot)
-        return (h, log_scale + log_rms), (log_rms, rms_left(h), log_norm(lax.stop_gradient(x))[0])
-
-    def rms_left(h: Array) -> Array:
-        return log_norm(lax.stop_gradient(h))[0] - np.log(h.size) / 2
-
-    def energy(slots: Array) -> tuple[Array, tuple[Array, Array, Array]]:
-        zero = jnp.zeros((), slots.dtype)
-        h, log_scale = affine(1, x_0, zero, slots[0])
-        head = (log_scale, rms_left(h), log_norm(x_0)[0])
-        (h, _), logs = lax.scan(link, (h, log_scale), (jnp.arange(2, depth + 1), slots[1:]))
-        log_divisor, log_rms, log_input = (jnp.concatenate([a[None], b]) for a, b in zip(head, logs, strict=True))
-        return jnp.vdot(cotangent, h), (log_divisor, log_rms, log_input)
-
-    slots = jnp.zeros(depth, jnp.promote_types(dtype, jnp.float32))
-    increments, (log_divisor, log_rms, log_input) = jax.grad(energy, has_aux=True)(slots)
-    carried = jnp.concatenate([log_divisor[1:], jnp.zeros_like(log_divisor[:1])])
-    return _Walk(log_divisor, log_rms, log_input, increments + carried)
+def _at(net: Ensemble, sigma_w: Any, sigma_b: Any) -> Ensemble:
+    """The ensemble at one point of its grid."""
+    scale = {} if net.sigma_w is None else {"sigma_w": sigma_w}
+    return dataclasses.replace(net, sigma_b=sigma_b, **scale)
 
 
-@functools.partial(jax.jit, static_argnames=("depth", "width", "num_nets", "dtype", "scalable"))
-def _walks(key: Array, net: Ensemble, depth: int, width: int, num_nets: int, dtype: str, scalable: bool) -> _Walk:
-    """All networks: vmap in chunks that fit a processor's cache, each with its own key."""
+@compiled("size", "devices")
+def _walks(key: Array, net: Ensemble, grid: tuple[Array, Array], size: _Size, devices: tuple) -> Walk:
+    """All networks at all points of the grid; every leaf has the axes (num_nets, points, ...)."""
+    tied = hasattr(net, "matrix")
 
-    def one(index: Array) -> _Walk:
-        own = jax.random.fold_in(key, index)
-        tied = draw_layer(own, net, 1, width, dtype) if hasattr(net, "matrix") else None
+    def one(shared: Any, index: Array) -> Walk:
+        key, net, grid = shared
+        words = words_of(jax.random.fold_in(key, index))
+        vectors = (words, size.width, size.dtype, size.num_inputs)
+        x_0, cotangent = draw_input(*vectors), draw_cotangent(*vectors)
+        drawn = draw_weights(words, net, 1, size.width, size.dtype) if tied else None
 
-        def params_of(layer: Any) -> Any:
-            return draw_layer(own, net, layer, width, dtype) if tied is None else tied
+        def point(sigma_w: Array, sigma_b: Array) -> Walk:
+            here = _at(net, sigma_w, sigma_b)
+            if size.sampler == "matrix_free":
+                return walk_without_matrices(words, here, x_0, cotangent, size.depth, size.scalable)
+            weights_of = lambda layer: drawn or draw_weights(words, net, layer, size.width, size.dtype)
+            return walk(weights_of, here, x_0, cotangent, size.depth, size.scalable, size.keep)
 
-        x_0, cotangent = draw_input(own, width, dtype), draw_cotangent(own, width, dtype)
-        return walk(params_of, net, x_0, cotangent, depth, scalable)
+        return jax.vmap(point)(*grid)
 
-    chunk = int(np.clip(_CHUNK_WEIGHTS // width**2, 1, min(16, num_nets)))
-    rows = -(-num_nets // chunk)
-    walked = lax.map(jax.vmap(one), jnp.arange(rows * chunk).reshape(rows, chunk))
-    return jax.tree.map(lambda leaf: leaf.reshape(rows * chunk, depth)[:num_nets], walked)
+    return over_networks(one, (key, net, grid), size.num_nets, size.lanes, devices)
 
 
 def check_run(where: str, dtype: str, **counts: Any) -> None:
@@ -201,6 +132,90 @@ def from_top(increments: Any) -> np.ndarray:
     return np.cumsum(steps[..., ::-1], axis=-1)[..., ::-1]
 
 
+def _finite_peak(values: np.ndarray) -> np.ndarray:
+    """Largest over inputs (the axis before the last), or 0 where that is not finite."""
+    peak = values.max(axis=-2)
+    return np.where(np.isfinite(peak), peak, 0.0)
+
+
+def _logs(walked: Walk, scalable: bool) -> ChainLogs:
+    """Sums over depth, in float64; leaves of ``walked`` are (..., depth, inputs)."""
+    log_rms, rows, pair = (np.asarray(leaf, dtype=np.float64) for leaf in walked[:3])
+    log_rms, rows = np.swapaxes(log_rms, -1, -2), np.swapaxes(rows, -1, -2)
+    finite = np.isfinite(log_rms)
+    scale = np.cumsum(np.where(finite & scalable, log_rms, 0.0), axis=-1)
+    with np.errstate(invalid="ignore"):
+        top = rows[..., -1:]
+        unit_g = _finite_peak(from_top(rows) + top)
+        unit_x = _finite_peak(np.concatenate([np.zeros_like(top), scale[..., :-1]], axis=-1))
+        log_weight = pair + unit_g + unit_x
+        log_q = 2 * (scale + np.where(finite, 0.0, log_rms)) if scalable else 2 * log_rms
+        return ChainLogs(log_q, from_top(rows), log_weight - log_weight[..., -1:])
+
+
+def grid_of(net: Ensemble, dtype: str) -> tuple[tuple[int, ...], tuple[Array, Array]]:
+    """Shape of an ensemble's grid, and its points, one after the other.
+
+    Parameters
+    ----------
+    net
+        The ensemble; ``sigma_w`` and ``sigma_b`` broadcast.
+    dtype
+        Format of the chain.
+    """
+    scales = (1.0 if net.sigma_w is None else net.sigma_w, net.sigma_b)
+    shape = np.broadcast_shapes(*(np.shape(scale) for scale in scales))
+    points = tuple(jnp.broadcast_to(jnp.asarray(scale, wide(dtype)), shape).reshape(-1) for scale in scales)
+    return shape, (points[0], points[1])
+
+
+def plan(
+    net: Ensemble,
+    *,
+    depth: int,
+    width: int,
+    num_nets: int,
+    num_inputs: int | None = None,
+    dtype: str = "float32",
+    keep: str | None = None,
+    memory: float | None = None,
+    devices: Sequence[Any] | None = None,
+) -> Plan:
+    r"""How ``chain`` would lay out a measurement, and the memory that takes, before anything runs.
+
+    Parameters
+    ----------
+    net
+        The ensemble.
+    depth, width, num_nets, num_inputs, dtype, keep, memory, devices
+        As for ``chain``.
+
+    Returns
+    -------
+    Plan
+        What is kept, the number of networks walked together, and bytes needed and available on each device.
+
+    Raises
+    ------
+    ValueError
+        If it does not fit, with the numbers.
+
+    Examples
+    --------
+    >>> from vgtheory import Dense, measure
+    >>> deep = {"depth": 10_000, "width": 256, "num_nets": 16, "num_inputs": 32}
+    >>> measure.plan(Dense("tanh"), **deep, memory=2**30).keep
+    'activations'
+    >>> measure.plan(Dense("tanh"), **deep, memory=2**28).keep
+    'segments'
+    """
+    where = "plan"
+    check_run(where, dtype, depth=depth, width=width, num_nets=num_nets, num_inputs=num_inputs or 1)
+    rows = int(np.prod(grid_of(net, dtype)[0])) * (num_inputs or 1)
+    size = {"depth": depth, "width": width, "rows": rows, "num_nets": num_nets, "itemsize": jnp.dtype(dtype).itemsize}
+    return planned(where, **size, keep=keep, memory=memory, devices=chosen_devices(devices))
+
+
 def chain(
     key: Array,
     net: Ensemble,
@@ -208,8 +223,12 @@ def chain(
     depth: int,
     width: int,
     num_nets: int,
+    num_inputs: int | None = None,
     dtype: str = "float32",
     sampler: str = "networks",
+    keep: str | None = None,
+    memory: float | None = None,
+    devices: Sequence[Any] | None = None,
 ) -> ChainLogs:
     r"""Forward and backward log-norms along many real networks, by automatic differentiation in the log domain.
 
@@ -218,58 +237,83 @@ def chain(
     key
         A JAX key; network i uses ``fold_in(key, i)``, so its numbers do not depend on how many others are drawn.
     net
-        The ensemble, with scalar ``sigma_w`` and ``sigma_b`` (or a given matrix, whose width must be ``width``).
+        The ensemble; ``sigma_w`` and ``sigma_b`` may be arrays that broadcast, and every point of that grid scales the same
+        draws (for a given matrix, whose width must be ``width``, only ``sigma_b``).
     depth
         Number of layers, >= 1.
     width
         Number of units, >= 1.
     num_nets
-        Number of networks, >= 1; each has its own weights, input and top cotangent.
+        Number of networks, >= 1; each has its own weights, inputs and top cotangents.
+    num_inputs
+        Inputs sent through each network together; ``None`` for one, without an axis of its own.
     dtype
         ``"float32"`` or ``"float64"``: of weights and arithmetic.
     sampler
         ``"networks"``: real weight matrices. ``"matrix_free"``: other draws from the same distribution, at the same
         finite width, at a cost of O(width) instead of O(width^2) per layer (``matrix_free``); ``Dense`` networks with
         Gaussian weights only.
+    keep
+        What is kept of each layer for the way down: ``"activations"`` (all of them), or ``"segments"`` (every sqrt(depth)-th,
+        the others computed again); ``None`` for the first of these that fits the memory.
+    memory
+        Bytes to use on each device; ``None`` for half of a host's or four fifths of what an accelerator has free.
+    devices
+        JAX devices to spread the networks over; ``None`` for all.
 
     Returns
     -------
     ChainLogs
-        Three arrays of shape ``(num_nets, depth)``; -inf where a norm is exactly zero (a dead ReLU layer), NaN or inf
-        where the network's own arithmetic is (an activation that overflows) or where the top's weight gradient is zero.
+        Arrays of shape ``(*grid, num_nets, depth)``, with an axis of inputs before the last if ``num_inputs`` is given; -inf where
+        a norm is exactly zero (a dead ReLU layer), NaN or inf where the network's own arithmetic is (an activation that
+        overflows) or where the top's weight gradient is zero.
 
     Raises
     ------
     ValueError
-        If a count is no positive integer, the format or the sampler is unknown, the matrix does not fit the width, or the
-        matrix-free sampler is asked for weights that are not Gaussian or not a layer's own.
+        If a count is no positive integer, the format or the sampler is unknown, the matrix does not fit the width, the
+        measurement does not fit the memory, or the matrix-free sampler is asked for weights that are not Gaussian or not a
+        layer's own.
 
     Notes
     -----
-    Accuracy: one rounding of ``dtype`` per link; equal to ``jax.grad`` of the same network where that does not underflow.
+    Accuracy: one rounding of ``dtype`` per link; equal to ``jax.grad`` of the same network where that does not underflow. The same
+    to that rounding on any devices; in a chaotic network roundings grow from layer to layer, so the numbers of two
+    different machines part there.
     Assumes: nothing about the network. Activations for which ``is_scalable`` is false (``sigmoid``, ``softplus``, whose
     ``phi(0)`` is not 0) keep their ``h`` unscaled on the way up.
 
     Examples
     --------
-    >>> import jax
+    >>> import jax, numpy as np
     >>> from vgtheory import Dense, measure
     >>> logs = measure.chain(jax.random.key(0), Dense("tanh"), depth=5, width=16, num_nets=3)
     >>> logs.log_grad.shape, logs.log_grad[:, -1].tolist()
     ((3, 5), [0.0, 0.0, 0.0])
+    >>> grid = Dense("tanh", sigma_w=np.array([1.0, 2.0]))
+    >>> logs = measure.chain(jax.random.key(0), grid, depth=5, width=16, num_nets=3, num_inputs=4)
+    >>> logs.log_grad.shape, logs.log_grad_weight.shape
+    ((2, 3, 4, 5), (2, 3, 5))
     """
-    check_run("chain", dtype, depth=depth, width=width, num_nets=num_nets)
+    check_run("chain", dtype, depth=depth, width=width, num_nets=num_nets, num_inputs=num_inputs or 1)
+    expect(num_inputs is None or num_inputs > 0, "chain", "a positive integer", num_inputs=num_inputs)
     expect_one_of(SAMPLERS, "chain", sampler=sampler)
     if sampler == "matrix_free":
         check_matrix_free("chain", net)
     given = getattr(net, "matrix", None)
     fits = given is None or np.shape(given)[0] == width
     expect(fits, "chain", "a width that fits the matrix", width=width)
+    scalable, where = is_scalable(net.activation), chosen_devices(devices)
     with jax.enable_x64(dtype == "float64"):
-        walk_all = walks if sampler == "matrix_free" else _walks
-        walked = walk_all(key, net, depth, width, num_nets, dtype, is_scalable(net.activation))
-        log_divisor, log_rms, log_input, slots = (np.array(leaf, dtype=np.float64) for leaf in walked)
-    log_scale, log_grad = np.cumsum(log_divisor, axis=1), from_top(slots)
-    log_input[:, 1:] += log_scale[:, :-1]
-    with np.errstate(invalid="ignore"):
-        return ChainLogs(2 * (log_scale + log_rms), log_grad, log_grad + log_input - log_input[:, -1:])
+        shape, grid = grid_of(net, dtype)
+        rows, itemsize = grid[0].size * (num_inputs or 1), jnp.dtype(dtype).itemsize
+        count = {"depth": depth, "width": width, "rows": rows, "num_nets": num_nets, "itemsize": itemsize}
+        laid_out = planned("chain", **count, keep=keep, memory=memory, devices=where, matrices=sampler == "networks")
+        size = _Size(depth, width, num_nets, num_inputs or 1, dtype, scalable, sampler, laid_out.keep, laid_out.lanes)
+        walked = fetched(_walks(key, net, grid, size, where))
+    logs = _logs(
+        jax.tree.map(lambda leaf: np.moveaxis(leaf, 1, 0).reshape(*shape, num_nets, *leaf.shape[2:]), walked), scalable
+    )
+    if num_inputs is None:
+        return ChainLogs(logs.log_q[..., 0, :], logs.log_grad[..., 0, :], logs.log_grad_weight)
+    return logs

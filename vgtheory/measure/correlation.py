@@ -1,6 +1,6 @@
 r"""The correlation of two inputs sent through the same real networks, layer by layer."""
 
-import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,55 +10,62 @@ from jax import Array, lax
 from vgtheory.ensemble import Ensemble
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect
-from vgtheory.measure.chain import check_run, is_scalable
-from vgtheory.measure.links import activate, affine, chunks
-from vgtheory.measure.networks import Layer, draw_input, draw_layer
+from vgtheory.measure.chain import check_run
+from vgtheory.measure.draws import words_of
+from vgtheory.measure.links import activate, affine, is_scalable
+from vgtheory.measure.networks import draw_input, draw_weights, wide
 from vgtheory.measure.profiles import averaged
+from vgtheory.measure.sweep import chosen_devices, compiled, fetched, lanes_for, over_networks
+from vgtheory.measure.tap import log_norm
 
-_SECOND = 1
-"""Folded into the network's key for the second input."""
 
-
-def _draw_pair(key: Array, c_0: Array, width: int, dtype: str) -> Array:
+def _draw_pair(words: Array, c_0: Array, width: int, dtype: str) -> Array:
     """Two inputs of unit mean square and overlap c_0, shape (2, width)."""
-    first, other = draw_input(key, width, dtype), draw_input(jax.random.fold_in(key, _SECOND), width, dtype)
+    first, other = draw_input(words, width, dtype, 2)
     apart = other - jnp.mean(first * other) * first
     apart = apart / jnp.sqrt(jnp.mean(apart**2))
     return jnp.stack([first, c_0 * first + jnp.sqrt(1 - c_0**2) * apart])
 
 
-def _overlap(h: Array) -> Array:
-    """Normalised overlap of two rows, each divided by its largest entry first."""
-    scaled = h / jnp.max(jnp.abs(h), axis=1, keepdims=True)
-    unit = scaled / jnp.sqrt(jnp.sum(scaled**2, axis=1, keepdims=True))
-    return jnp.vdot(unit[0], unit[1])
-
-
-def _pair_walk(key: Array, net: Ensemble, c_0: Array, depth: int, width: int, dtype: str, scalable: bool) -> Array:
-    """One network: correlations at every layer, shape (depth,); ``h`` is renormalised where that may be."""
-    layer = Layer(net, width, dtype)
-    tied = draw_layer(key, net, 1, width, dtype) if hasattr(net, "matrix") else None
+def _pair_walk(words: Array, net: Ensemble, c_0: Array, depth: int, width: int, dtype: str, scalable: bool) -> Array:
+    """One network: correlations at every layer, shape (depth,); each ``h`` is renormalised where that may be."""
+    tied = draw_weights(words, net, 1, width, dtype) if hasattr(net, "matrix") else None
 
     def link(state: tuple[Array, Array], index: Array) -> tuple[tuple[Array, Array], Array]:
         x, log_scale = state
-        params = draw_layer(key, net, index, width, dtype) if tied is None else tied
-        h, log_rms = affine(layer, params, x, log_scale, scalable)
-        log_scale = log_scale + log_rms
-        return (activate(net.activation, h, log_scale, scalable), log_scale), _overlap(h)
+        h = affine(net, tied or draw_weights(words, net, index, width, dtype), x, log_scale)
+        size, unit = jax.vmap(log_norm)(h)
+        overlap = jnp.where(jnp.isfinite(size).all(), jnp.vdot(unit[0], unit[1]), jnp.nan)
+        if scalable:
+            grown = jnp.where(jnp.isfinite(size), size - np.log(width) / 2, 0.0)
+            h, log_scale = h * jnp.exp(-grown).astype(dtype)[:, None], log_scale + grown
+        return (activate(net.activation, h, log_scale, scalable), log_scale), overlap
 
-    start = _draw_pair(key, c_0, width, dtype), jnp.zeros((), jnp.promote_types(dtype, jnp.float32))
+    start = _draw_pair(words, c_0, width, dtype), jnp.zeros(2, wide(dtype))
     return lax.scan(link, start, jnp.arange(1, depth + 1))[1]
 
 
-@functools.partial(jax.jit, static_argnames=("depth", "width", "num_nets", "dtype", "scalable"))
+@compiled("depth", "width", "num_nets", "dtype", "scalable", "devices")
 def _pair_walks(
-    key: Array, net: Ensemble, c_0: Array, depth: int, width: int, num_nets: int, dtype: str, scalable: bool
+    key: Array,
+    net: Ensemble,
+    c_0: Array,
+    depth: int,
+    width: int,
+    num_nets: int,
+    dtype: str,
+    scalable: bool,
+    devices: tuple,
 ) -> Array:
-    """All networks, vmapped in chunks that fit a processor's cache; network i has the key ``fold_in(key, i)``."""
-    one = lambda index: _pair_walk(jax.random.fold_in(key, index), net, c_0, depth, width, dtype, scalable)
-    rows, chunk = chunks(num_nets, width)
-    walked = lax.map(jax.vmap(one), jnp.arange(rows * chunk).reshape(rows, chunk))
-    return walked.reshape(rows * chunk, depth)[:num_nets]
+    """All networks; network i has the key ``fold_in(key, i)``."""
+
+    def one(shared: Any, index: Array) -> Array:
+        key, net, c_0 = shared
+        words = words_of(jax.random.fold_in(key, index))
+        return _pair_walk(words, net, c_0, depth, width, dtype, scalable)
+
+    lanes = lanes_for(width**2, num_nets, devices[0].platform)
+    return over_networks(one, (key, net, c_0), num_nets, lanes, devices)
 
 
 def c_layers(
@@ -98,7 +105,7 @@ def c_layers(
     -----
     Accuracy: ``err``; NaN from a dead layer up. At width N the mean over networks lies up to some
     4 sqrt(1 - c^2) / N from infinite width, most in the chaotic phase: found by measuring at widths 64 and 128, not derived.
-    Assumes: nothing about the network; ``h`` is renormalised by one scale for both inputs where ``is_scalable`` allows it.
+    Assumes: nothing about the network; each ``h`` is renormalised where ``is_scalable`` allows it.
 
     Examples
     --------
@@ -115,5 +122,6 @@ def c_layers(
     expect(fits, "c_layers", "a width that fits the matrix and two inputs", width=width)
     with jax.enable_x64(dtype == "float64"):
         start = jnp.asarray(c_0, dtype)
-        walked = _pair_walks(key, net, start, depth, width, num_nets, dtype, is_scalable(net.activation))
-        return averaged(np.asarray(walked, dtype=np.float64), np.arange(1, depth + 1), dtype)
+        scalable, devices = is_scalable(net.activation), chosen_devices(None)
+        walked = fetched(_pair_walks(key, net, start, depth, width, num_nets, dtype, scalable, devices))
+        return averaged(walked.astype(np.float64), np.arange(1, depth + 1), dtype)

@@ -1,47 +1,53 @@
-"""One link of a chain of real Flax layers, its ``h`` kept near unit size while its true scale goes along as a log."""
+"""One link of a chain of real layers, its ``h`` kept near unit size while its true scale goes along as a log."""
 
-from typing import Any
-
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
 from vgtheory.activation import Activation
-from vgtheory.measure.networks import Layer
-from vgtheory.measure.tap import log_norm
+from vgtheory.ensemble import Ensemble
+from vgtheory.measure.networks import Weights, scale_w
 
 _LOG_EDGE = 60.0
-CHUNK_WEIGHTS = 2**18
-"""Networks walked together have so many weights per layer: what fits a processor's cache."""
 
 
-def affine(layer: Layer, params: Any, x: Array, log_scale: Array, scalable: bool) -> tuple[Array, Array]:
-    """``W x + b`` over its root mean square, and the log of that; no derivative passes through the latter.
+def is_scalable(activation: Activation) -> bool:
+    """Tell whether h may be renormalised: ``phi(s h) / s`` settles as s goes to 0 and as s goes to infinity.
+
+    True of functions that pass through 0 with a finite slope and are bounded or straight at infinity; then evaluating at
+    scales beyond exp(-60) and exp(60) may stop there without an error that float64 could show.
 
     Parameters
     ----------
-    layer, params
-        The Flax layer and its variables.
-    x
-        The layer's input over ``exp(log_scale)``, shape ``(width,)`` or ``(inputs, width)``.
-    log_scale
-        Natural log of what ``x`` was divided by, shape ``()``.
-    scalable
-        Whether ``h`` may be renormalised (``chain.is_scalable``); if not, it is left as it is.
-
-    Returns
-    -------
-    tuple of arrays
-        ``h`` over ``exp(log_scale)`` and its rms, and the log of that rms (0 where nothing was divided by it).
+    activation
+        The nonlinearity.
     """
-    dense = params["params"]["Dense_0"]
-    bias = (dense["bias"] * jnp.exp(jnp.minimum(-log_scale, _LOG_EDGE))).astype(x.dtype)
-    h: Any = layer.apply({"params": {"Dense_0": {"kernel": dense["kernel"], "bias": bias}}}, x)
-    if not scalable:
-        return h, jnp.zeros_like(log_scale)
-    log_size, _ = log_norm(lax.stop_gradient(h))
-    log_rms = jnp.where(jnp.isfinite(log_size), log_size - np.log(h.size) / 2, 0.0)
-    return h * jnp.exp(-log_rms).astype(x.dtype), log_rms
+    with jax.enable_x64(True):
+        signs = jnp.asarray([1.0, -1.0])
+        ratios = [activation.phi(signs * jnp.exp(edge)) / jnp.exp(edge) for edge in (-60.0, -45.0, 45.0, 60.0)]
+        tiny, small, large, huge = (np.asarray(ratio) for ratio in ratios)
+        return bool(np.allclose(tiny, small, rtol=1e-9, atol=1e-15) and np.allclose(large, huge, rtol=1e-9, atol=1e-15))
+
+
+def affine(net: Ensemble, weights: Weights, x: Array, log_scale: Array) -> Array:
+    """``W x + b`` in units of ``exp(log_scale)``, its product formed at the highest precision.
+
+    Parameters
+    ----------
+    net
+        The ensemble, with scalar ``sigma_w`` and ``sigma_b``.
+    weights
+        The layer's draw.
+    x
+        The layer's input over ``exp(log_scale)``, shape ``(inputs, width)``.
+    log_scale
+        Natural log of what ``x`` was divided by, shape ``(inputs,)``.
+    """
+    product = jnp.dot(x, weights.matrix, precision=lax.Precision.HIGHEST)
+    relative = jnp.exp(jnp.minimum(-log_scale, _LOG_EDGE)).astype(x.dtype)
+    bias = net.sigma_b * relative[:, None] * weights.bias[None, :]
+    return (scale_w(net) * product + bias).astype(x.dtype)
 
 
 def activate(activation: Activation, h: Array, log_scale: Array, scalable: bool) -> Array:
@@ -52,23 +58,14 @@ def activate(activation: Activation, h: Array, log_scale: Array, scalable: bool)
     activation
         The nonlinearity.
     h
-        Pre-activations over ``exp(log_scale)``.
+        Pre-activations over ``exp(log_scale)``, shape ``(inputs, width)``.
     log_scale
-        Natural log, shape ``()``.
+        Natural log, shape ``(inputs,)``.
     scalable
-        Whether ``phi`` may be evaluated at a scale no further than exp(60) from 1 (``chain.is_scalable``).
+        Whether ``phi`` may be evaluated at a scale no further than exp(60) from 1 (``is_scalable``).
     """
-    log_seen = jnp.clip(log_scale, -_LOG_EDGE, _LOG_EDGE) if scalable else log_scale
-    return (activation.phi(h * jnp.exp(log_seen).astype(h.dtype)) * jnp.exp(-log_seen)).astype(h.dtype)
-
-
-def chunks(num_nets: int, width: int) -> tuple[int, int]:
-    """How many chunks of how many networks to walk.
-
-    Parameters
-    ----------
-    num_nets, width
-        Numbers of networks and units.
-    """
-    size = int(np.clip(CHUNK_WEIGHTS // width**2, 1, min(16, num_nets)))
-    return -(-num_nets // size), size
+    if not scalable:
+        return activation.phi(h).astype(h.dtype)
+    seen = jnp.clip(log_scale, -_LOG_EDGE, _LOG_EDGE)
+    there, back = (jnp.exp(log).astype(h.dtype)[:, None] for log in (seen, -seen))
+    return (activation.phi(h * there) * back).astype(h.dtype)

@@ -1,27 +1,27 @@
-r"""Networks sampled without their weight matrices: the same joint law of all log-norms, O(width) random numbers per layer.
+r"""Networks sampled without their weight matrices: the same joint law of all log-norms, O(width) random numbers per layer and input.
 
-A Gaussian matrix is used once on the way up and once on the way down. Up, given the layer below, ``h`` has independent
-entries: ``h = sqrt(Q) xi``. Down, the forward pass has fixed ``W x`` and nothing else about W, so that
+A Gaussian matrix is used once on the way up and once on the way down. Put the biases in as one more input of size sigma_b, so
+that :math:`h_b = V \tilde x_b` with :math:`V_{ij} \sim N(0, 1)`, and take the layer's inputs apart, :math:`\tilde X = Q R`, and
+the gradients that come down, :math:`G = Q_G R_G`, with orthonormal columns. Up, :math:`Z = V Q` has independent standard normal
+entries and :math:`H = Z R`. Down, the way up has fixed :math:`V Q` and nothing else about V, so that
 
-.. math:: W^T g = \frac{\sigma_w |g|}{\sqrt N} \left[ \eta + (c - \eta \cdot \hat x)\, \hat x \right], \qquad
-          c = \sqrt{\omega}\, \frac{h \cdot g}{\sqrt Q\, |g|} + \sqrt{1 - \omega}\, \zeta
+.. math:: V^{\mathsf T} G = \left[ Q Z^{\mathsf T} Q_G + (1 - Q Q^{\mathsf T})\, \eta \right] R_G
 
-because ``W x``, given its sum ``h`` with the bias, has mean ``omega h`` and variance ``omega (1 - omega) Q``.
+with independent standard normal :math:`\eta`. That is exact at any width, for inputs that coincide (R singular) and for inputs
+that are zero (a dead layer) too: whatever Q is there, Z is what V does to it.
 
-===========  ============================================================================  ========
-symbol       meaning                                                                       shape
-===========  ============================================================================  ========
-``Q``        conditional variance of ``h``, sigma_w^2 |x|^2 / N + sigma_b^2                ()
-``omega``    share of the weights (not the bias) in Q                                      ()
-``c``        component of W^T g along x, in units of sigma_w |g| / sqrt(N)                 ()
-``t``        (h . g) / (sqrt(Q) |g|)                                                       ()
-``xi``       standard normal: the units                                                    (width,)
-``eta``      standard normal: the weights seen from above                                  (width,)
-``zeta``     standard normal: the bias's part in ``h . g``                                 ()
-===========  ============================================================================  ========
+===========  ============================================================================  ===================
+symbol       meaning                                                                       shape (rows here)
+===========  ============================================================================  ===================
+``x``        the layer's input, times sigma_w / sqrt(width)                                (inputs, width)
+``offset``   sigma_b                                                                       (inputs,)
+``q, p``     Q: its part along the units, and along the bias                               (inputs, width), (inputs,)
+``r``        R, transposed: row b says how input b is made of Q                            (inputs, inputs)
+``z``        what V does to Q                                                              (inputs, width)
+``eta``      what V^T would do to Q_G if nothing were known about it (and its bias's part)  (inputs, width), (inputs, 1)
+===========  ============================================================================  ===================
 """
 
-import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -31,23 +31,23 @@ from jax import Array, lax
 
 from vgtheory.ensemble import Dense, Ensemble
 from vgtheory.expect import expect
-from vgtheory.measure.tap import log_norm
+from vgtheory.measure.draws import ABOVE, UNITS, normal
+from vgtheory.measure.links import activate
+from vgtheory.measure.tap import finite_peak, log_norm, log_pair
+from vgtheory.measure.walk import Walk
 
-_UNITS, _WEIGHTS, _COTANGENT = 0, 1, 2
 _LOG_EDGE = 60.0
-_CHUNK_UNITS, _CHUNK_NETS = 2**23, 256
+_TINY = 1e-30
+"""Below the square of any h that is not zero."""
 
-Logs = tuple[Array, Array, Array, Array]
 
+class _Kept(NamedTuple):
+    """What the way up leaves at each layer: h below it with its log-scale, log-norms of its inputs x, and what was found of them."""
 
-class Links(NamedTuple):
-    """What the way up leaves at each layer: xi, ln sqrt(Q), its growth to the next layer, |x| in units of sqrt(Q), omega above."""
-
-    xi: Array
+    h: Array
     log_scale: Array
-    growth: Array
     log_x: Array
-    omega: Array
+    facts: Any
 
 
 def check_matrix_free(where: str, net: Ensemble) -> None:
@@ -70,106 +70,135 @@ def check_matrix_free(where: str, net: Ensemble) -> None:
     expect(net.weights == "gaussian", where, "Gaussian weights", remedy, weights=net.weights)
 
 
-def _draw(key: Array, role: int, layer: Array | int, shape: tuple[int, ...], dtype: Any) -> Array:
-    """Standard normal numbers that only the network, their role and the layer decide."""
-    return jax.random.normal(jax.random.fold_in(jax.random.fold_in(key, role), layer), shape, dtype)
+def _drawn(words: Array, role: int, layer: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Normal numbers, stored: XLA on a CPU would draw them again for everything that reads them, but for the branch around them."""
+    draw = lambda words, layer: normal(words, role, layer, shape, dtype)
+    return lax.cond(layer >= 0, draw, lambda *_: jnp.zeros(shape, dtype), words, layer)
 
 
-def _shown(log_scale: Array, scalable: bool) -> Array:
-    """Ln of the scale at which phi is evaluated; beyond the edges a scalable one is homogeneous, and so is 0."""
-    shown = jnp.where(log_scale > -jnp.inf, log_scale, 0.0)
-    return jnp.clip(shown, -_LOG_EDGE, _LOG_EDGE) if scalable else shown
+def _normalised(rows: Array) -> tuple[Array, Array]:
+    """Each row's log-norm, and the rows over their norms."""
+    return jax.vmap(log_norm)(rows)
 
 
-def _climb(key: Array, net: Ensemble, depth: int, width: int, dtype: str, scalable: bool) -> Links:
-    """The forward pass; every field has shape (depth, ...)."""
-    log_w, log_b = (jnp.log(jnp.asarray(scale, dtype)) for scale in (net.sigma_w, net.sigma_b))
-
-    def link(log_scale: Array, layer: Array) -> tuple[Array, Links]:
-        alive = log_scale > -jnp.inf
-        xi = jnp.where(alive, _draw(key, _UNITS, layer, (width,), dtype), 0.0)
-        shown = _shown(log_scale, scalable)
-        log_x = log_norm(net.activation.phi(xi * jnp.exp(shown)))[0] - shown
-        from_weights = 2 * (log_w + log_x) - np.log(width)
-        from_bias = jnp.where(log_b > -jnp.inf, 2 * (log_b - log_scale), -jnp.inf)
-        growth = jnp.logaddexp(from_weights, from_bias) / 2
-        omega = jnp.where(growth > -jnp.inf, jnp.exp(from_weights - 2 * growth), 0.0)
-        return log_scale + growth, Links(xi, log_scale, growth, log_x, omega)
-
-    return lax.scan(link, jnp.logaddexp(2 * log_w, 2 * log_b) / 2, jnp.arange(1, depth + 1))[1]
+def _product(left: Array, right: Array) -> Array:
+    return jnp.dot(left, right, precision=lax.Precision.HIGHEST)
 
 
-def _descend(key: Array, net: Ensemble, links: Links, scalable: bool) -> Array:
-    """The backward pass: by how much ln |g| grows from the layer above, shape (depth,), 0 at the top."""
-    (depth, width), dtype = links.xi.shape, links.xi.dtype
-    log_unit = jnp.log(jnp.asarray(net.sigma_w, dtype)) - np.log(width) / 2
+class _Many(NamedTuple):
+    """Many inputs: orthonormal columns by Householder reflections, on the way up and again on the way down."""
 
-    def link(t: Array, inputs: tuple[Array, Links]) -> tuple[Array, Array]:
-        layer, (xi, log_scale, _, _, omega) = inputs
-        h = xi * jnp.exp(_shown(log_scale, scalable))
-        noise = _draw(key, _WEIGHTS, layer, (width + 1,), dtype)
-        eta, zeta = noise[:-1], noise[-1]
-        x_hat = log_norm(net.activation.phi(h))[1]
-        c = jnp.sqrt(omega) * t + jnp.sqrt(jnp.maximum(1 - omega, 0.0)) * zeta
-        log_g, g_hat = log_norm(net.activation.dphi(h) * (eta + (c - jnp.vdot(eta, x_hat)) * x_hat))
-        return jnp.vdot(xi, g_hat), log_unit + log_g
+    words: Array
+    scale: Array
 
-    top = jnp.vdot(links.xi[-1], log_norm(_draw(key, _COTANGENT, 0, (width,), dtype))[1])
-    below = jax.tree.map(lambda leaf: leaf[:-1], (jnp.arange(1, depth + 1), links))
-    return jnp.concatenate([lax.scan(link, top, below, reverse=True)[1], jnp.zeros_like(top)[None]])
+    def _apart(self, x: Array, offset: Array) -> tuple[Array, Array, Array]:
+        q, r = jnp.linalg.qr(jnp.concatenate([x * self.scale, offset[:, None]], axis=1).T)
+        return q[:-1].T, q[-1], r.T
+
+    def up(self, layer: Array, x: Array, log_x: Array, offset: Array) -> tuple[Array, Array, Any]:
+        del log_x
+        z = _drawn(self.words, UNITS, layer, x.shape, x.dtype)
+        return *_normalised(_product(self._apart(x, offset)[2], z)), ()
+
+    def down(self, layer: Array, x: Array, offset: Array, unit: Array, above: Array, facts: Any) -> Array:
+        del above, facts
+        q, p, _ = self._apart(x, offset)
+        columns, r_g = jnp.linalg.qr(unit.T)
+        z = _drawn(self.words, UNITS, layer, x.shape, x.dtype)
+        eta, eta_bias = (
+            _drawn(self.words, ABOVE, 2 * layer + k, (len(x), n), x.dtype) for k, n in ((0, x.shape[1]), (1, 1))
+        )
+        unknown = _product(eta, q.T) + eta_bias * p[None, :]
+        return _product(r_g.T, eta + _product(_product(columns.T, z.T) - unknown, q))
 
 
-def walk(key: Array, net: Ensemble, depth: int, width: int, dtype: str, scalable: bool) -> Logs:
+class _Lone(NamedTuple):
+    """One input: Q is the input over its norm (0 for a zero input: nothing is known then), and z lies along the h that it made."""
+
+    words: Array
+    scale: Array
+
+    def up(self, layer: Array, x: Array, log_x: Array, offset: Array) -> tuple[Array, Array, Any]:
+        log_r = jnp.logaddexp(2 * (log_x + jnp.log(self.scale)), 2 * jnp.log(offset)) / 2
+        alive = log_r > -jnp.inf
+        inverse = jnp.where(alive, jnp.exp(-log_r), 0.0).astype(x.dtype)
+        z = _drawn(self.words, UNITS, layer, x.shape, x.dtype)
+        length = jnp.sqrt(jnp.sum(z * z, axis=1))
+        return log_r + jnp.log(length), z * (alive / length)[:, None], (self.scale * inverse, offset * inverse, length)
+
+    def down(self, layer: Array, x: Array, offset: Array, unit: Array, above: Array, facts: Any) -> Array:
+        del offset
+        along_x, along_bias, length = facts
+        eta, eta_bias = (
+            _drawn(self.words, ABOVE, 2 * layer + k, (1, n), x.dtype) for k, n in ((0, x.shape[1]), (1, 1))
+        )
+        known = length * _product(unit, above.T)[0] / jnp.sqrt(jnp.maximum(jnp.sum(above * above, axis=1), _TINY))
+        unknown = along_x * _product(eta, x.T)[0] + along_bias * eta_bias[:, 0]
+        return eta + ((known - unknown) * along_x)[:, None] * x
+
+
+def walk_without_matrices(
+    words: Array, net: Ensemble, x_0: Array, cotangent: Array, depth: int, scalable: bool
+) -> Walk:
     """One network's forward and backward pass.
 
     Parameters
     ----------
-    key
-        The network's key.
+    words
+        The network's key (``draws.words_of``).
     net
-        The ensemble, ``Dense`` with Gaussian weights.
-    depth, width
-        Numbers of layers and units.
-    dtype
-        Format of the arithmetic.
+        The ensemble, ``Dense`` with Gaussian weights, ``sigma_w`` and ``sigma_b`` scalar.
+    x_0, cotangent
+        Inputs and dE/dh at the top, shape ``(inputs, width)``.
+    depth
+        Number of layers.
     scalable
-        Whether ``phi`` may be evaluated at a scale no further than exp(60) from 1 (``chain.is_scalable``).
+        Whether ``phi`` may be evaluated at a scale no further than exp(60) from 1 (``links.is_scalable``).
 
     Returns
     -------
-    tuple of arrays
-        Natural logs at every layer, each of shape ``(depth,)``: growth of sqrt(Q) from the layer below; rms of ``h`` over
-        sqrt(Q); norm of the layer's input, over sqrt(Q) of the layer below; growth of ``|g|`` from the layer above.
+    Walk
+        As ``walk.walk`` makes it of a real network.
     """
-    links = _climb(key, net, depth, width, dtype, scalable)
-    log_rms = jax.vmap(lambda xi: log_norm(xi)[0])(links.xi) - np.log(width) / 2
-    log_divisor = jnp.concatenate([links.log_scale[:1], links.growth[:-1]])
-    log_input = jnp.concatenate([jnp.full_like(log_rms[:1], np.log(width) / 2), links.log_x[:-1]])
-    return log_divisor, log_rms, log_input, _descend(key, net, links, scalable)
+    (num_inputs, width), dtype = x_0.shape, x_0.dtype
+    scale = (net.sigma_w / np.sqrt(width)).astype(dtype)
+    layers = (_Lone if num_inputs == 1 else _Many)(words, scale)
+    zeros = jnp.zeros(num_inputs, dtype)
 
+    def inputs_of(h: Array, log_scale: Array, first: Any) -> Array:
+        return jnp.where(first, h, activate(net.activation, h, log_scale, scalable))
 
-@functools.partial(jax.jit, static_argnames=("depth", "width", "num_nets", "dtype", "scalable"))
-def walks(key: Array, net: Ensemble, depth: int, width: int, num_nets: int, dtype: str, scalable: bool) -> Logs:
-    """All networks, vmapped in chunks that bound the memory; network i has the key ``fold_in(key, i)``.
+    def offset_of(log_scale: Array) -> Array:
+        return (net.sigma_b * jnp.exp(jnp.minimum(-log_scale, _LOG_EDGE))).astype(dtype)
 
-    Parameters
-    ----------
-    key
-        A JAX key.
-    net, depth, width, dtype, scalable
-        As in ``walk``.
-    num_nets
-        Number of networks.
+    def slopes_of(h: Array, log_scale: Array) -> Array:
+        seen = jnp.clip(log_scale, -_LOG_EDGE, _LOG_EDGE) if scalable else log_scale
+        return net.activation.dphi(h * jnp.exp(seen)[:, None])
 
-    Returns
-    -------
-    tuple of arrays
-        As ``walk``, each of shape ``(num_nets, depth)``.
-    """
-    one = functools.partial(walk, net=net, depth=depth, width=width, dtype=dtype, scalable=scalable)
-    chunk = int(np.clip(_CHUNK_UNITS // (width * depth), 1, min(_CHUNK_NETS, num_nets)))
-    rows = -(-num_nets // chunk)
-    walked = lax.map(
-        jax.vmap(lambda index: one(jax.random.fold_in(key, index))), jnp.arange(rows * chunk).reshape(rows, chunk)
-    )
-    return jax.tree.map(lambda leaf: leaf.reshape(rows * chunk, depth)[:num_nets], walked)
+    def climb(state: tuple[Array, Array], layer: Array) -> tuple[tuple[Array, Array], tuple[_Kept, Array]]:
+        h, log_scale = state
+        x = inputs_of(h, log_scale, layer == 1)
+        log_x = _normalised(x)[0]
+        size, unit, facts = layers.up(layer, x, log_x, offset_of(log_scale))
+        log_rms = size - np.log(width) / 2
+        grown = jnp.where(jnp.isfinite(log_rms), log_rms, 0.0) if scalable else jnp.zeros_like(log_rms)
+        above = unit * (np.sqrt(width) * jnp.exp(log_rms - grown)).astype(dtype)[:, None]
+        return (above, log_scale + grown), (_Kept(h, log_scale, log_x, facts), log_rms)
+
+    def descend(
+        state: tuple[Array, Array, Array], inputs: tuple[Array, _Kept]
+    ) -> tuple[tuple[Array, ...], tuple[Array, Array]]:
+        (unit, ledger, above), (layer, kept) = state, inputs
+        x = inputs_of(kept.h, kept.log_scale, layer == 1)
+        pair = log_pair(ledger + kept.log_x + kept.log_scale - finite_peak(kept.log_scale), unit, x, kept.log_x)
+        down = layers.down(layer, x, offset_of(kept.log_scale), unit, above, kept.facts)
+        size, unit = _normalised(slopes_of(kept.h, kept.log_scale) * down)
+        ledger = ledger + size
+        return (unit, ledger - finite_peak(ledger), kept.h), (jnp.log(scale) + size, pair)
+
+    (top_h, _), (kept, log_rms) = lax.scan(climb, (x_0, zeros), jnp.arange(1, depth + 1))
+    size, unit = _normalised(cotangent)
+    start = (unit, size - finite_peak(size), top_h)
+    _, (rows, pair) = lax.scan(descend, start, (jnp.arange(1, depth + 1), kept), reverse=True)
+    rows = jnp.concatenate([rows[1:], size[None]])
+    return Walk(log_rms, rows, pair, rows[0])

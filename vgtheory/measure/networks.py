@@ -1,21 +1,87 @@
-"""An ensemble as a Flax module: real layers with real weights."""
+"""An ensemble as real layers with real weights, drawn layer by layer; and the whole chain as a plain Flax module."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
 from vgtheory.activation import Activation
 from vgtheory.ensemble import Ensemble
+from vgtheory.measure.draws import BIAS, COTANGENT, INPUT, WEIGHTS, normal, words_of
 
-INPUT, WEIGHTS, COTANGENT = 0, 1, 2
-"""Roles of a network's keys, folded in so that no two roles share a draw."""
+
+class Weights(NamedTuple):
+    """One layer's draw before it is scaled: ``h = sigma_w * x @ matrix + sigma_b * bias``.
+
+    Attributes
+    ----------
+    matrix
+        Shape ``(width, width)``, from input to output: Gaussian of variance 1 / width, orthogonal, or given (then already scaled).
+    bias
+        Standard normal, shape ``(width,)``.
+    """
+
+    matrix: Array
+    bias: Array
+
+
+def wide(dtype: Any) -> Any:
+    """The format in which numbers of a format are drawn: float32 or wider.
+
+    Parameters
+    ----------
+    dtype
+        Any floating format.
+    """
+    return jnp.promote_types(dtype, jnp.float32)
+
+
+def _orthogonal(z: Array) -> Array:
+    """A Haar-distributed orthogonal matrix from a Gaussian one."""
+    q, r = jnp.linalg.qr(z)
+    return q * jnp.sign(jnp.diagonal(r))[None, :]
+
+
+def draw_weights(words: Array, net: Ensemble, layer: Any, width: int, dtype: Any) -> Weights:
+    """One layer's draw; the same one for every ``sigma_w`` and ``sigma_b``.
+
+    Parameters
+    ----------
+    words
+        The network's key (``draws.words_of``).
+    net
+        The ensemble; a ``Recurrent`` one has the same draw at every layer.
+    layer
+        Index from 1; may be traced.
+    width
+        Number of units.
+    dtype
+        Of the result.
+    """
+    tied = hasattr(net, "matrix")
+    stream = 0 if tied else layer
+    bias = normal(words, BIAS, stream, (width,), wide(dtype)).astype(dtype)
+    if tied and net.matrix is not None:
+        return Weights(jnp.asarray(net.matrix, dtype).T, bias)
+    z = normal(words, WEIGHTS, stream, (width, width), wide(dtype))
+    matrix = _orthogonal(z) if net.weights == "orthogonal" else z * width**-0.5
+    return Weights(matrix.astype(dtype), bias)
+
+
+def scale_w(net: Ensemble) -> Any:
+    """What a draw's matrix is multiplied by: ``sigma_w``, or 1 for a given matrix.
+
+    Parameters
+    ----------
+    net
+        The ensemble.
+    """
+    return 1.0 if net.sigma_w is None else net.sigma_w
 
 
 class Layer(nn.Module):
-    """The affine half of a link, ``x -> W x + b``, with the ensemble's weights.
+    """The affine half of a link, ``x -> W x + b``.
 
     Attributes
     ----------
@@ -36,23 +102,15 @@ class Layer(nn.Module):
         """Map ``x``, shape ``(width,)``, to ``h``, shape ``(width,)``."""
         return nn.Dense(
             self.width,
-            kernel_init=self._draw_kernel,
-            bias_init=self._draw_bias,
+            kernel_init=lambda key, *_: self._drawn(key)["kernel"],
+            bias_init=lambda key, *_: self._drawn(key)["bias"],
             dtype=self.dtype,
             param_dtype=self.dtype,
             precision=lax.Precision.HIGHEST,
         )(x)
 
-    def _draw_kernel(self, key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
-        wide = jnp.promote_types(dtype, jnp.float32)
-        if getattr(self.net, "matrix", None) is not None:
-            return jnp.asarray(self.net.matrix, dtype).T
-        if self.net.weights == "orthogonal":
-            return (self.net.sigma_w * jax.nn.initializers.orthogonal()(key, shape, wide)).astype(dtype)
-        return (self.net.sigma_w / shape[0] ** 0.5 * jax.random.normal(key, shape, wide)).astype(dtype)
-
-    def _draw_bias(self, key: Array, shape: tuple[int, ...], dtype: Any) -> Array:
-        return (self.net.sigma_b * jax.random.normal(key, shape, jnp.promote_types(dtype, jnp.float32))).astype(dtype)
+    def _drawn(self, key: Array) -> Any:
+        return draw_layer(words_of(key), self.net, 1, self.width, self.dtype)["params"]["Dense_0"]
 
 
 class Network(nn.Module):
@@ -77,7 +135,7 @@ class Network(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, offsets: Array) -> Array:
-        """Map ``x``, shape ``(width,)``, to ``h_depth``; ``offsets``, shape ``(depth, width)``, are added to each ``h``."""
+        """Map ``x``, shape ``(..., width)``, to ``h_depth``; ``offsets``, shape ``(depth, ..., width)``, are added to each ``h``."""
         activation: Activation = self.net.activation
         for index in range(self.depth):
             h = Layer(self.net, self.width, self.dtype, name=f"layer_{index + 1}")(x) + offsets[index]
@@ -85,62 +143,67 @@ class Network(nn.Module):
         return h
 
 
-def draw_layer(key: Array, net: Ensemble, layer: Any, width: int, dtype: Any) -> Any:
-    """Parameters of one layer of one network, as Flax's own ``init`` makes them.
+def draw_layer(words: Array, net: Ensemble, layer: Any, width: int, dtype: Any) -> Any:
+    """Parameters of one layer of one network.
 
     Parameters
     ----------
-    key
-        The network's key.
+    words
+        The network's key (``draws.words_of``).
     net
-        The ensemble; a ``Recurrent`` one has the same parameters at every layer.
+        The ensemble, with scalar ``sigma_w`` and ``sigma_b``.
     layer
         Index from 1; may be traced.
     width
         Number of units.
     dtype
-        Of the parameters.
+        Of the parameters, rounded once.
 
     Returns
     -------
     pytree
         Flax variables of ``Layer``.
     """
-    tied = hasattr(net, "matrix")
-    layer_key = jax.random.fold_in(jax.random.fold_in(key, WEIGHTS), 0 if tied else layer)
-    return Layer(net, width, dtype).init(layer_key, jnp.zeros(width, dtype))
+    drawn = draw_weights(words, net, layer, width, wide(dtype))
+    kernel, bias = (scale_w(net) * drawn.matrix).astype(dtype), (net.sigma_b * drawn.bias).astype(dtype)
+    return {"params": {"Dense_0": {"kernel": kernel, "bias": bias}}}
 
 
-def draw_input(key: Array, width: int, dtype: Any) -> Array:
-    """Random input of exactly unit mean square, shape ``(width,)``.
+def draw_input(words: Array, width: int, dtype: Any, num_inputs: int | None = None) -> Array:
+    """Random inputs of exactly unit mean square each, shape ``(width,)`` or ``(num_inputs, width)``; one alone is the first of many.
 
     Parameters
     ----------
-    key
-        The network's key.
+    words
+        The network's key (``draws.words_of``).
     width
         Number of units.
     dtype
         Of the result.
+    num_inputs
+        Their number; ``None`` for one without an axis of its own.
     """
-    z = jax.random.normal(jax.random.fold_in(key, INPUT), (width,), jnp.promote_types(dtype, jnp.float32))
-    return (z / jnp.sqrt(jnp.mean(z**2))).astype(dtype)
+    z = normal(words, INPUT, 0, (num_inputs or 1, width), wide(dtype))
+    unit = (z / jnp.sqrt(jnp.mean(z**2, axis=1, keepdims=True))).astype(dtype)
+    return unit[0] if num_inputs is None else unit
 
 
-def draw_cotangent(key: Array, width: int, dtype: Any) -> Array:
-    """Standard normal cotangent for the top layer, independent of the weights, shape ``(width,)``.
+def draw_cotangent(words: Array, width: int, dtype: Any, num_inputs: int | None = None) -> Array:
+    """Standard normal cotangents for the top layer, independent of the weights, shaped as ``draw_input``.
 
     Parameters
     ----------
-    key
-        The network's key.
+    words
+        The network's key (``draws.words_of``).
     width
         Number of units.
     dtype
         Of the result.
+    num_inputs
+        As for ``draw_input``.
     """
-    wide = jnp.promote_types(dtype, jnp.float32)
-    return jax.random.normal(jax.random.fold_in(key, COTANGENT), (width,), wide).astype(dtype)
+    drawn = normal(words, COTANGENT, 0, (num_inputs or 1, width), wide(dtype)).astype(dtype)
+    return drawn[0] if num_inputs is None else drawn
 
 
 def draw_network(key: Array, net: Ensemble, *, depth: int, width: int, dtype: Any = jnp.float32) -> tuple[Network, Any]:
@@ -151,7 +214,7 @@ def draw_network(key: Array, net: Ensemble, *, depth: int, width: int, dtype: An
     key
         The network's key; the chain of ``measure.chain`` with key K uses ``fold_in(K, index)`` for its network ``index``.
     net
-        The ensemble.
+        The ensemble, with scalar ``sigma_w`` and ``sigma_b``.
     depth, width
         Numbers of layers and units.
     dtype
@@ -170,5 +233,6 @@ def draw_network(key: Array, net: Ensemble, *, depth: int, width: int, dtype: An
     >>> sorted(variables["params"])
     ['layer_1', 'layer_2']
     """
-    drawn = [draw_layer(key, net, layer, width, dtype)["params"] for layer in range(1, depth + 1)]
+    words = words_of(key)
+    drawn = [draw_layer(words, net, layer, width, dtype)["params"] for layer in range(1, depth + 1)]
     return Network(net, depth, width, dtype), {"params": {f"layer_{i + 1}": each for i, each in enumerate(drawn)}}

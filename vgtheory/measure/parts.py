@@ -4,7 +4,6 @@ Going down, ``W^T g`` and then ``D W^T g`` is taken, and a ``tap`` behind each k
 renormalised by constants; what they do to the gradient is added back.
 """
 
-import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -13,10 +12,12 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.ensemble import Ensemble
-from vgtheory.measure.chain import check_run, is_scalable
-from vgtheory.measure.links import activate, affine, chunks
-from vgtheory.measure.networks import Layer, draw_cotangent, draw_input, draw_layer
+from vgtheory.measure.chain import check_run
+from vgtheory.measure.draws import words_of
+from vgtheory.measure.links import activate, affine, is_scalable
+from vgtheory.measure.networks import draw_cotangent, draw_input, draw_weights, wide
 from vgtheory.measure.profiles import averaged
+from vgtheory.measure.sweep import chosen_devices, compiled, fetched, lanes_for, over_networks
 from vgtheory.measure.tap import log_norm, tap
 
 
@@ -35,16 +36,19 @@ class Parts(NamedTuple):
     slopes: Any
 
 
-def _walk(key: Array, net: Ensemble, depth: int, width: int, dtype: str, scalable: bool) -> Parts:
+def _walk(words: Array, net: Ensemble, depth: int, width: int, dtype: str, scalable: bool) -> Parts:
     """One network; both parts of shape (depth,), at index l between layers l+1 and l, the last one unused."""
-    layer = Layer(net, width, dtype)
 
     def climb(x: Array, log_scale: Array, index: Any) -> tuple[Array, Array, Array]:
-        h, log_rms = affine(layer, draw_layer(key, net, index, width, dtype), x, log_scale, scalable)
-        return h, log_scale + log_rms, log_rms
+        h = affine(net, draw_weights(words, net, index, width, dtype), x, log_scale)
+        if not scalable:
+            return h, log_scale, jnp.zeros_like(log_scale)
+        size = log_norm(lax.stop_gradient(h))[0]
+        log_rms = jnp.where(jnp.isfinite(size), size - np.log(width) / 2, 0.0)[None]
+        return h * jnp.exp(-log_rms).astype(dtype)[:, None], log_scale + log_rms, log_rms
 
     def energy(slots: Parts) -> tuple[Array, Array]:
-        h, log_scale, _ = climb(draw_input(key, width, dtype), jnp.zeros((), slots.weights.dtype), 1)
+        h, log_scale, _ = climb(draw_input(words, width, dtype, 1), jnp.zeros(1, slots.weights.dtype), 1)
 
         def link(state: tuple[Array, Array], inputs: tuple[Array, Parts]) -> tuple[tuple[Array, Array], Array]:
             (h, log_scale), (index, slot) = state, inputs
@@ -53,21 +57,26 @@ def _walk(key: Array, net: Ensemble, depth: int, width: int, dtype: str, scalabl
             return (h, log_scale), log_rms
 
         (h, _), log_rms = lax.scan(link, (h, log_scale), (jnp.arange(2, depth + 1), slots))
-        return jnp.vdot(log_norm(draw_cotangent(key, width, dtype))[1], h), log_rms
+        return jnp.vdot(log_norm(draw_cotangent(words, width, dtype, 1))[1], h), log_rms[:, 0]
 
-    zeros = jnp.zeros(depth - 1, jnp.promote_types(dtype, jnp.float32))
+    zeros = jnp.zeros(depth - 1, wide(dtype))
     parts, log_rms = jax.grad(energy, has_aux=True)(Parts(zeros, zeros))
     top = jnp.zeros(1, zeros.dtype)
     return Parts(jnp.concatenate([parts.weights + log_rms, top]), jnp.concatenate([parts.slopes, top]))
 
 
-@functools.partial(jax.jit, static_argnames=("depth", "width", "num_nets", "dtype", "scalable"))
-def _walks(key: Array, net: Ensemble, depth: int, width: int, num_nets: int, dtype: str, scalable: bool) -> Parts:
-    """All networks, vmapped in chunks; network i has the key ``fold_in(key, i)``."""
-    one = lambda index: _walk(jax.random.fold_in(key, index), net, depth, width, dtype, scalable)
-    rows, chunk = chunks(num_nets, width)
-    walked = lax.map(jax.vmap(one), jnp.arange(rows * chunk).reshape(rows, chunk))
-    return jax.tree.map(lambda leaf: leaf.reshape(rows * chunk, depth)[:num_nets], walked)
+@compiled("depth", "width", "num_nets", "dtype", "scalable", "devices")
+def _walks(
+    key: Array, net: Ensemble, depth: int, width: int, num_nets: int, dtype: str, scalable: bool, devices: tuple
+) -> Parts:
+    """All networks; network i has the key ``fold_in(key, i)``."""
+
+    def one(shared: Any, index: Array) -> Parts:
+        key, net = shared
+        return _walk(words_of(jax.random.fold_in(key, index)), net, depth, width, dtype, scalable)
+
+    lanes = lanes_for(width**2, num_nets, devices[0].platform)
+    return over_networks(one, (key, net), num_nets, lanes, devices)
 
 
 def link_parts(key: Array, net: Ensemble, *, depth: int, width: int, num_nets: int, dtype: str = "float32") -> Parts:
@@ -110,8 +119,9 @@ def link_parts(key: Array, net: Ensemble, *, depth: int, width: int, num_nets: i
     """
     check_run("link_parts", dtype, depth=depth, width=width, num_nets=num_nets)
     with jax.enable_x64(dtype == "float64"):
-        walked = _walks(key, net, depth, width, num_nets, dtype, is_scalable(net.activation))
-        return Parts(*(np.array(leaf, dtype=np.float64) for leaf in walked))
+        scalable, devices = is_scalable(net.activation), chosen_devices(None)
+        walked = fetched(_walks(key, net, depth, width, num_nets, dtype, scalable, devices))
+        return Parts(*(leaf.astype(np.float64) for leaf in walked))
 
 
 def log_parts_layers(

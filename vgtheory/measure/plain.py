@@ -10,6 +10,7 @@ from jax import Array, lax
 
 from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect_count, expect_one_of
+from vgtheory.measure.draws import words_of
 from vgtheory.measure.networks import Layer, draw_cotangent, draw_input, draw_layer, draw_network
 from vgtheory.measure.tap import log_norm
 
@@ -24,13 +25,15 @@ class PassLimits(NamedTuple):
 
 
 class PlainLogs(NamedTuple):
-    """Natural logs of |dE/dh_l| and |dE/dW_l| of one network by ``jax.grad``, each of shape (depth,)."""
+    """Natural logs of |dE/dh_l|, shape ([inputs,] depth), and |dE/dW_l|, shape (depth,), of one network by ``jax.grad``."""
 
     log_grad: np.ndarray
     log_grad_weight: np.ndarray
 
 
-def plain_grads(key: Array, net: Ensemble, *, depth: int, width: int, dtype: str = "float32") -> PlainLogs:
+def plain_grads(
+    key: Array, net: Ensemble, *, depth: int, width: int, num_inputs: int | None = None, dtype: str = "float32"
+) -> PlainLogs:
     r"""Log-norms by a plain ``jax.grad`` of the unrolled Flax network: the reference for the log-domain chain.
 
     Parameters
@@ -41,6 +44,8 @@ def plain_grads(key: Array, net: Ensemble, *, depth: int, width: int, dtype: str
         The ensemble.
     depth, width
         Numbers of layers and units.
+    num_inputs
+        Inputs whose energies are added up; ``None`` for one, without an axis of its own.
     dtype
         ``"float32"`` or ``"float64"``.
 
@@ -70,16 +75,18 @@ def plain_grads(key: Array, net: Ensemble, *, depth: int, width: int, dtype: str
     expect_count("plain_grads", width=width)
     with jax.enable_x64(dtype == "float64"):
         module, variables = draw_network(key, net, depth=depth, width=width, dtype=dtype)
-        x_0, cotangent = draw_input(key, width, dtype), draw_cotangent(key, width, dtype)
+        words = words_of(key)
+        x_0, cotangent = (draw(words, width, dtype, num_inputs) for draw in (draw_input, draw_cotangent))
 
         def energy(offsets: Array, variables: Any) -> Array:
             h: Any = module.apply(variables, x_0, offsets)
             return jnp.vdot(cotangent, h)
 
-        by_h, by_w = jax.jit(jax.grad(energy, argnums=(0, 1)))(jnp.zeros((depth, width), dtype), variables)
+        by_h, by_w = jax.jit(jax.grad(energy, argnums=(0, 1)))(jnp.zeros((depth, *x_0.shape), dtype), variables)
         kernels = [by_w["params"][f"layer_{index + 1}"]["Dense_0"]["kernel"] for index in range(depth)]
-        logs = [np.array([float(log_norm(value)[0]) for value in values]) for values in (by_h, kernels)]
-    return PlainLogs(*logs)
+        rows = np.array([[float(log_norm(row)[0]) for row in jnp.atleast_2d(layer)] for layer in by_h]).T
+        log_weight = np.array([float(log_norm(kernel)[0]) for kernel in kernels])
+    return PlainLogs(rows if num_inputs else rows[0], log_weight)
 
 
 @functools.partial(jax.jit, static_argnames=("depth", "width", "num_nets", "dtype"))
@@ -90,7 +97,7 @@ def _peaks(
     layer = Layer(net, width, dtype)
 
     def one(index: Array) -> tuple[Array, Array]:
-        own = jax.random.fold_in(key, index)
+        own = words_of(jax.random.fold_in(key, index))
 
         def affine(number: Any, x: Array) -> Array:
             h: Any = layer.apply(draw_layer(own, net, number, width, dtype), x)

@@ -17,7 +17,7 @@ def averaged(samples: np.ndarray, num_links: Any, dtype: str) -> Estimate:
     Parameters
     ----------
     samples
-        One row per network, shape ``(num_nets, ...)``.
+        One row per network, shape ``(*grid, num_nets, length)``, or ``(num_nets,)``.
     num_links
         Number of links behind each entry; two roundings of ``dtype`` each are added, as if aligned.
     dtype
@@ -26,13 +26,19 @@ def averaged(samples: np.ndarray, num_links: Any, dtype: str) -> Estimate:
     Returns
     -------
     Estimate
-        Shape ``(...)``; ``err`` is inf for a single network, NaN where a network is not finite.
+        Without the axis of networks; ``err`` is inf for a single network, NaN where a network is not finite.
     """
-    num_nets = samples.shape[0]
+    nets = max(0, samples.ndim - 2)
+    mean, num_nets = samples.mean(axis=nets), samples.shape[nets]
     with np.errstate(invalid="ignore"):
-        spread = samples.std(axis=0, ddof=1) if num_nets > 1 else np.full(samples.shape[1:], np.inf)
+        spread = samples.std(axis=nets, ddof=1) if num_nets > 1 else np.full(mean.shape, np.inf)
         rounding = 2 * float(jnp.finfo(dtype).eps) * np.asarray(num_links, dtype=float)
-        return Estimate(samples.mean(axis=0), np.hypot(spread / num_nets**0.5, rounding))
+        return Estimate(mean, np.hypot(spread / num_nets**0.5, rounding))
+
+
+def _over_inputs(samples: np.ndarray, how: dict[str, Any]) -> np.ndarray:
+    """Each network's mean over its inputs, where it has an axis of them."""
+    return samples if how.get("num_inputs") is None else samples.mean(axis=-2)
 
 
 def log_grad_layers(
@@ -43,7 +49,7 @@ def log_grad_layers(
     width: int,
     num_nets: int,
     dtype: str = "float32",
-    sampler: str = "networks",
+    **how: Any,
 ) -> Estimate:
     r"""Log-norm of the gradient with respect to every layer's pre-activations, relative to the top.
 
@@ -59,13 +65,13 @@ def log_grad_layers(
         Numbers of layers, units and networks.
     dtype
         ``"float32"`` or ``"float64"``.
-    sampler
-        ``"networks"`` or ``"matrix_free"`` (see ``chain``).
+    how
+        More of ``chain``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
 
     Returns
     -------
     Estimate
-        Mean over networks of the natural log of the norm, shape ``(depth,)``, last entry 0; ``err`` is one standard error.
+        Mean over networks of the natural log of the norm, shape ``(*grid, depth)``, last entry 0; ``err`` is one standard error.
 
     Raises
     ------
@@ -86,8 +92,8 @@ def log_grad_layers(
     >>> bool(deep.value[0] < -400)
     True
     """
-    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, sampler=sampler)
-    return averaged(logs.log_grad, np.arange(depth - 1, -1, -1), dtype)
+    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
+    return averaged(_over_inputs(logs.log_grad, how), np.arange(depth - 1, -1, -1), dtype)
 
 
 def log_chi_layers(
@@ -98,7 +104,7 @@ def log_chi_layers(
     width: int,
     num_nets: int,
     dtype: str = "float32",
-    sampler: str = "networks",
+    **how: Any,
 ) -> Estimate:
     r"""Log of the factor by which the squared gradient grows from each layer to the one below.
 
@@ -114,13 +120,13 @@ def log_chi_layers(
         Numbers of layers, units and networks.
     dtype
         ``"float32"`` or ``"float64"``.
-    sampler
-        ``"networks"`` or ``"matrix_free"`` (see ``chain``).
+    how
+        More of ``chain``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
 
     Returns
     -------
     Estimate
-        Mean over networks of the natural log of the squared norm's factor, shape ``(depth - 1,)``; ``err`` is one standard
+        Mean over networks of the natural log of the squared norm's factor, shape ``(*grid, depth - 1)``; ``err`` is one standard
         error.
 
     Raises
@@ -141,9 +147,9 @@ def log_chi_layers(
     >>> factors.value.shape
     (3,)
     """
-    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, sampler=sampler)
+    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
     with np.errstate(invalid="ignore"):
-        return averaged(-2 * np.diff(logs.log_grad, axis=1), np.full(depth - 1, depth), dtype)
+        return averaged(-2 * np.diff(_over_inputs(logs.log_grad, how)), np.full(depth - 1, depth), dtype)
 
 
 def log_grad_weight_layers(
@@ -154,7 +160,7 @@ def log_grad_weight_layers(
     width: int,
     num_nets: int,
     dtype: str = "float32",
-    sampler: str = "networks",
+    **how: Any,
 ) -> Estimate:
     r"""Log of the Frobenius norm of the gradient with respect to every layer's weights, relative to the top.
 
@@ -170,13 +176,13 @@ def log_grad_weight_layers(
         Numbers of layers, units and networks.
     dtype
         ``"float32"`` or ``"float64"``.
-    sampler
-        ``"networks"`` or ``"matrix_free"`` (see ``chain``).
+    how
+        More of ``chain``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
 
     Returns
     -------
     Estimate
-        Mean over networks of the natural log of the norm, shape ``(depth,)``, last entry 0; ``err`` is one standard error.
+        Mean over networks of the natural log of the norm, shape ``(*grid, depth)``, last entry 0; ``err`` is one standard error.
 
     Raises
     ------
@@ -186,7 +192,7 @@ def log_grad_weight_layers(
     Notes
     -----
     Accuracy: ``err``.
-    Assumes: one input per network.
+    Assumes: top cotangents of several inputs that are independent of each other.
 
     Examples
     --------
@@ -196,7 +202,7 @@ def log_grad_weight_layers(
     >>> profile.value.shape
     (4,)
     """
-    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, sampler=sampler)
+    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
     return averaged(logs.log_grad_weight, np.full(depth, depth), dtype)
 
 
@@ -208,7 +214,7 @@ def log_q_layers(
     width: int,
     num_nets: int,
     dtype: str = "float32",
-    sampler: str = "networks",
+    **how: Any,
 ) -> Estimate:
     r"""Log of the mean square of every layer's pre-activations.
 
@@ -224,13 +230,13 @@ def log_q_layers(
         Numbers of layers, units and networks.
     dtype
         ``"float32"`` or ``"float64"``.
-    sampler
-        ``"networks"`` or ``"matrix_free"`` (see ``chain``).
+    how
+        More of ``chain``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
 
     Returns
     -------
     Estimate
-        Mean over networks of the natural log of q, shape ``(depth,)``; ``err`` is one standard error.
+        Mean over networks of the natural log of q, shape ``(*grid, depth)``; ``err`` is one standard error.
 
     Raises
     ------
@@ -250,5 +256,5 @@ def log_q_layers(
     >>> bool(abs(profile.value[0]) < 5 * profile.err[0])
     True
     """
-    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, sampler=sampler)
-    return averaged(logs.log_q, 2 * np.arange(1, depth + 1), dtype)
+    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
+    return averaged(_over_inputs(logs.log_q, how), 2 * np.arange(1, depth + 1), dtype)

@@ -1,7 +1,6 @@
 """Measured twins of ``theory.recurrent``: one matrix to the power t, by automatic differentiation."""
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -12,34 +11,20 @@ from jax import Array
 from vgtheory.ensemble import Recurrent, check_matrix
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect, expect_steps
-from vgtheory.measure.chain import check_run, is_scalable, walk
-from vgtheory.measure.networks import draw_layer
+from vgtheory.measure.chain import check_run
+from vgtheory.measure.links import is_scalable
+from vgtheory.measure.networks import Weights
+from vgtheory.measure.walk import walk
 
 _NUM_BLOCKS = 8
-
-
-def from_state(params_of: Callable[[Any], Any], width: int, dtype: str) -> Callable[[Any], Any]:
-    """Let a walk's first link be the identity, so that its h_1 is the given state and link t + 1 is step t.
-
-    Parameters
-    ----------
-    params_of
-        Maps a later link's (traced) index to Flax variables of ``Layer``.
-    width
-        Number of units.
-    dtype
-        Of the identity.
-    """
-    identity = {"params": {"Dense_0": {"kernel": jnp.eye(width, dtype=dtype), "bias": jnp.zeros(width, dtype)}}}
-    return lambda index: identity if isinstance(index, int) else params_of(index)
 
 
 @functools.partial(jax.jit, static_argnames=("steps", "scalable", "dtype"))
 def _increments(net: Recurrent, state: Array, cotangent: Array, steps: int, scalable: bool, dtype: str) -> Array:
     """Log-factors of the gradient per step, first step first: |dE/dh_t| / |dE/dh_{t+1}| for t = 0 ... steps - 1."""
-    params = draw_layer(jax.random.key(0), net, 1, state.shape[0], dtype)
-    params_of = from_state(lambda _: params, state.shape[0], dtype)
-    return walk(params_of, net, state, cotangent, steps + 1, scalable).slots[:-1]
+    weights = Weights(jnp.asarray(net.matrix, dtype).T, jnp.zeros_like(state))
+    walked = walk(lambda _: weights, net, state[None], cotangent[None], steps, scalable, from_h=True)
+    return jnp.concatenate([walked.start, walked.rows[:-1, 0]])
 
 
 def gradient_steps(net: Recurrent, state: Any, cotangent: Any, steps: int, dtype: str = "float32") -> np.ndarray:

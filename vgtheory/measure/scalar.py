@@ -12,9 +12,11 @@ from vgtheory.activation import as_activation
 from vgtheory.ensemble import Dense, Recurrent
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect, expect_not_negative
-from vgtheory.measure.chain import check_run, walk
+from vgtheory.measure.chain import check_run
+from vgtheory.measure.networks import Weights
 from vgtheory.measure.profiles import averaged
-from vgtheory.measure.recurrent import from_state, gradient_steps
+from vgtheory.measure.recurrent import gradient_steps
+from vgtheory.measure.walk import walk
 
 
 def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int, dtype: str = "float32") -> Estimate:
@@ -70,12 +72,10 @@ def _scalar_logs(key: Array, mean: Array, std: Array, depth: int, num_nets: int)
     def one(index: Array) -> Array:
         weights = mean + std * jax.random.normal(jax.random.fold_in(key, index), (depth,), jnp.float32)
 
-        def params_of(layer: Any) -> Any:
-            return {"params": {"Dense_0": {"kernel": weights[layer - 2].reshape(1, 1), "bias": jnp.zeros(1)}}}
-
-        one = jnp.ones(1, jnp.float32)
-        walked = walk(from_state(params_of, 1, "float32"), Dense("linear"), one, one, depth + 1, True)
-        return walked.slots[:-1]
+        weights_of = lambda layer: Weights(weights[layer - 1].reshape(1, 1), jnp.zeros(1, jnp.float32))
+        one = jnp.ones((1, 1), jnp.float32)
+        walked = walk(weights_of, Dense("linear"), one, one, depth, True, from_h=True)
+        return jnp.concatenate([walked.start, walked.rows[:-1, 0]])
 
     return jax.vmap(one)(jnp.arange(num_nets))
 

@@ -11,6 +11,7 @@ from scipy.linalg.lapack import dgejsv
 from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect_not_negative
 from vgtheory.measure.chain import check_run
+from vgtheory.measure.draws import words_of
 from vgtheory.measure.networks import Layer, draw_input, draw_layer
 
 _RANGE = 600.0
@@ -18,9 +19,9 @@ _RANGE = 600.0
 
 
 @functools.partial(jax.jit, static_argnames=("width",))
-def _link(key: Array, net: Ensemble, layer: Any, x: Array, width: int) -> tuple[Array, Array]:
+def _link(words: Array, net: Ensemble, layer: Any, x: Array, width: int) -> tuple[Array, Array]:
     """Jacobian of one link, x_{l-1} -> x_l = phi(W x_{l-1} + b), by automatic differentiation, and x_l."""
-    params = draw_layer(key, net, layer, width, x.dtype)
+    params = draw_layer(words, net, layer, width, x.dtype)
 
     def link(x: Array) -> tuple[Array, Array]:
         out = net.activation.phi(Layer(net, width, x.dtype).apply(params, x))
@@ -50,11 +51,12 @@ def _log_singular_values(logs: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 def _one(key: Array, net: Ensemble, depth: int, width: int, input_square: float) -> np.ndarray:
     """One network's logs, descending: the factors one by one, without the units that are dead."""
-    x = draw_input(key, width, "float64") * input_square**0.5
+    words = words_of(key)
+    x = draw_input(words, width, "float64") * input_square**0.5
     basis, logs, rows = np.eye(width), np.zeros(width), np.eye(width)
     alive = np.ones(width, dtype=bool)
     for layer in range(1, depth + 1):
-        factor, x = _link(key, net, layer, x, width)
+        factor, x = _link(words, net, layer, x, width)
         jacobian = np.asarray(factor)[:, alive]
         alive = np.any(jacobian != 0, axis=1)
         basis, logs, rows = _times(jacobian[alive], basis, logs, rows)

@@ -1,9 +1,11 @@
-"""The cotangent tap: an identity that brings the log domain into any JAX code's backward pass."""
+"""The cotangent tap: an identity that brings the log domain into any JAX code's backward pass; and the gauge of a layer."""
 
 import functools
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 
@@ -93,3 +95,107 @@ def _backward(slot: Array, cotangent: Array) -> tuple[Array, Array]:
 
 
 tap.defvjp(_forward, _backward)
+
+
+class Slots(NamedTuple):
+    """Zeros whose gradients are what a gauge has seen, of one layer.
+
+    Attributes
+    ----------
+    rows
+        Each input's ln |dE/dh| over that of the layer above, shape ``(inputs,)``.
+    pair
+        Log of the Frobenius norm of the weight gradient summed over inputs, in units of the largest |dE/dh| among them and of
+        exp of the largest ``log_scale``, shape ``()``.
+    """
+
+    rows: Array
+    pair: Array
+
+
+def finite_peak(values: Array) -> Array:
+    """Largest entry, or 0 if that is not finite.
+
+    Parameters
+    ----------
+    values
+        Any shape.
+    """
+    peak = jnp.max(values)
+    return jnp.where(jnp.isfinite(peak), peak, 0.0)
+
+
+def log_pair(weight: Array, unit: Array, x: Array, log_x: Array) -> Array:
+    """Log of the Frobenius norm of ``sum_b exp(weight_b) unit_b x_b^T / |x_b|``, from two Gram matrices.
+
+    Parameters
+    ----------
+    weight
+        Logs, shape ``(inputs,)``.
+    unit
+        Rows of unit norm (or 0), shape ``(inputs, width)``.
+    x
+        Rows, same shape.
+    log_x
+        Log-norms of ``x``, shape ``(inputs,)``.
+    """
+    if weight.size == 1:
+        return weight[0]
+    unit_x = x * jnp.where(log_x > -jnp.inf, jnp.exp(-log_x), 0.0).astype(x.dtype)[:, None]
+    gram, gram_x = (jnp.dot(rows, rows.T, precision="highest") for rows in (unit, unit_x))
+    top = finite_peak(weight)
+    share = jnp.exp(weight - top)
+    total = jnp.sum(gram * gram_x * share[:, None] * share[None, :])
+    return top + jnp.log(jnp.maximum(total, 0.0)) / 2
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def gauge(scalable: bool, h: Array, x: Array, log_scale: Array, ledger: Array, slots: Slots) -> tuple[Array, ...]:
+    r"""Divide each row of ``h`` by its rms on the way up; renormalise each row's cotangent on the way down, and keep its log.
+
+    The cotangent is passed on as dE/dh of the network itself (not of the divided ``h``), each row in units of its own
+    norm. Weight gradients are never formed: of a sum over inputs of outer products the Frobenius norm needs only two Gram
+    matrices,
+
+    .. math:: \Bigl| \sum_b g_b x_b^{\mathsf T} \Bigr|_F^2 = \sum_{bb'} (g_b \cdot g_{b'})\, (x_b \cdot x_{b'})
+
+    Parameters
+    ----------
+    scalable
+        Whether ``h`` is divided at all.
+    h
+        Pre-activations over ``exp(log_scale)``, shape ``(inputs, width)``.
+    x
+        The layer's input in the same units, same shape.
+    log_scale
+        Shape ``(inputs,)``.
+    ledger
+        Zeros, shape ``(inputs,)``; on the way down it carries each row's log-norm relative to the largest.
+    slots
+        Zeros; differentiate with respect to them.
+
+    Returns
+    -------
+    tuple of arrays
+        ``h`` divided, the log of each row's rms, and the ledger.
+    """
+    del x, log_scale, slots
+    size, unit = jax.vmap(log_norm)(h)
+    return (unit * np.sqrt(h.shape[1]).astype(h.dtype) if scalable else h), size - np.log(h.shape[1]) / 2, ledger
+
+
+def _gauge_forward(scalable: bool, h: Array, x: Array, log_scale: Array, ledger: Array, slots: Slots) -> tuple:
+    return gauge(scalable, h, x, log_scale, ledger, slots), (x, log_scale)
+
+
+def _gauge_backward(scalable: bool, kept: tuple[Array, Array], cotangents: tuple[Array, ...]) -> tuple:
+    (x, log_scale), (cotangent, _, ledger) = kept, cotangents
+    size, unit = jax.vmap(log_norm)(cotangent)
+    log_x = jax.vmap(log_norm)(x)[0]
+    ledger = ledger + size
+    ledger = ledger - finite_peak(ledger)
+    pair = log_pair(ledger + log_x + log_scale - finite_peak(log_scale), unit, x, log_x)
+    return unit, jnp.zeros_like(x), jnp.zeros_like(log_scale), ledger, Slots(size, pair)
+
+
+gauge.defvjp(_gauge_forward, _gauge_backward)

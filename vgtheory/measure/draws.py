@@ -1,0 +1,117 @@
+r"""Standard normal numbers by counter: each is a function of the network's key, a stream and its own index, and of nothing else.
+
+The bits are those of Threefry-2x32 with 20 rounds, JAX's own generator; a test compares them. JAX rolls its rounds into a loop
+on a CPU, which costs four fifths of the time that a network's weights take to draw; here they are written out, and a radius
+and an angle (Box and Muller) make a normal number of a block's two words. The numbers are the same in every format, up to
+rounding, and do not depend on shapes, devices or the order in which they are asked for.
+"""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+INPUT, WEIGHTS, BIAS, COTANGENT, UNITS, ABOVE, PROBE = range(7)
+"""Roles of a network's streams; no two of them share a number."""
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+_PARITY = 0x1BD11BDA
+_LAYER_BITS = 28
+_TERMS = {"float32": 5, "float64": 10}
+"""Terms of the series of cos and sin on [-pi/4, pi/4] that reach the format's rounding."""
+
+
+def words_of(key: Array) -> Array:
+    """Two words that stand for a JAX key, whatever its implementation.
+
+    Parameters
+    ----------
+    key
+        A typed JAX key, shape ``()``.
+
+    Returns
+    -------
+    Array
+        uint32, shape ``(2,)``.
+    """
+    return jax.random.bits(key, (2,), jnp.uint32)
+
+
+def _rotated(word: Array, places: int) -> Array:
+    return (word << np.uint32(places)) | (word >> np.uint32(32 - places))
+
+
+def threefry(words: Array, first: Array, second: Array) -> tuple[Array, Array]:
+    """Threefry-2x32 with 20 rounds: two words that depend on every bit of the key and of the counter.
+
+    Parameters
+    ----------
+    words
+        The key, uint32, shape ``(2,)``.
+    first, second
+        The counter, uint32, of one shape.
+
+    Returns
+    -------
+    tuple of arrays
+        Two uint32 arrays of that shape.
+
+    References
+    ----------
+    Salmon, Moraes, Dror and Shaw (2011), Parallel random numbers: as easy as 1, 2, 3.
+    """
+    keys = (words[0], words[1], words[0] ^ words[1] ^ np.uint32(_PARITY))
+    first, second = first + keys[0], second + keys[1]
+    for group in range(5):
+        for places in _ROTATIONS[group % 2]:
+            first = first + second
+            second = _rotated(second, places) ^ first
+        first = first + keys[(group + 1) % 3]
+        second = second + keys[(group + 2) % 3] + np.uint32(group + 1)
+    return first, second
+
+
+def _wave(angle: Array, start: int, terms: int) -> Array:
+    """Series of cos (start 0) or of sin over the angle (start 1), by Horner's rule."""
+    square, total = angle * angle, jnp.zeros_like(angle)
+    for term in reversed(range(terms)):
+        total = total * square + (-1) ** term / math.factorial(2 * term + start)
+    return total
+
+
+def normal(words: Array, role: int, layer: Any, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+    """Independent standard normal numbers.
+
+    Parameters
+    ----------
+    words
+        The network's key (``words_of``).
+    role
+        What they are for: one of this module's roles.
+    layer
+        Which layer they are for, below 2^28; may be traced.
+    shape
+        Of the result; fewer than 2^32 numbers.
+    dtype
+        ``float32`` or ``float64``.
+
+    Returns
+    -------
+    Array
+        Of that shape and format.
+
+    Notes
+    -----
+    Accuracy: 64 random bits behind each; the largest possible value is 6.8.
+    """
+    stream = np.uint32(role << _LAYER_BITS) | jnp.asarray(layer).astype(jnp.uint32)
+    index = lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
+    long, turn = threefry(words, index, jnp.broadcast_to(stream, shape))
+    terms = _TERMS[jnp.dtype(dtype).name]
+    angle = (turn << np.uint32(2)).astype(jnp.int32).astype(dtype) * (math.pi / 2**33)
+    side = jnp.where(turn >> np.uint32(31) == 1, angle * _wave(angle, 1, terms), _wave(angle, 0, terms))
+    sign = 1 - (turn >> np.uint32(29) & np.uint32(2)).astype(jnp.int32).astype(dtype)
+    # The radius is used once: XLA would store it, and compute the words again for what is left.
+    return sign * side * jnp.sqrt(-2 * jnp.log((long.astype(dtype) + 0.5) * 2.0**-32))
