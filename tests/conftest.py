@@ -9,6 +9,7 @@ import jaxtyping
 import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_num_cpu_devices", 2)  # every measurement is spread over two, as it would be over accelerators
 hypothesis.settings.register_profile("house", deadline=None, max_examples=20, derandomize=True)
 hypothesis.settings.load_profile("house")
 

@@ -1,7 +1,7 @@
 """What does happen: real JAX and Flax networks, ``key`` first, every number with its standard error."""
 
 from vgtheory.measure.bounds import log_bound_layers
-from vgtheory.measure.chain import ChainLogs, chain
+from vgtheory.measure.chain import ChainLogs, chain, plan
 from vgtheory.measure.correlation import c_layers
 from vgtheory.measure.networks import Network, draw_network
 from vgtheory.measure.parts import Parts, link_parts, log_parts_layers
@@ -10,6 +10,7 @@ from vgtheory.measure.profiles import log_chi_layers, log_grad_layers, log_grad_
 from vgtheory.measure.recurrent import gradient_steps, log_power_norms, log_rate
 from vgtheory.measure.scalar import log_mean_scalar_chain, log_scalar_chain, log_scalar_steps
 from vgtheory.measure.spectra import jacobian_singular_values
+from vgtheory.measure.sweep import Plan
 from vgtheory.measure.tap import log_norm, tap
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Parts",
     "PassLimits",
     "PlainLogs",
+    "Plan",
     "c_layers",
     "chain",
     "draw_network",
@@ -39,5 +41,6 @@ __all__ = [
     "log_scalar_steps",
     "pass_limit",
     "plain_grads",
+    "plan",
     "tap",
 ]

@@ -64,7 +64,7 @@ def _pair_walks(
         words = words_of(jax.random.fold_in(key, index))
         return _pair_walk(words, net, c_0, depth, width, dtype, scalable)
 
-    lanes = lanes_for(width**2, num_nets, devices[0].platform)
+    lanes = lanes_for(width**2, num_nets, devices)
     return over_networks(one, (key, net, c_0), num_nets, lanes, devices)
 
 

@@ -75,7 +75,7 @@ def _walks(
         key, net = shared
         return _walk(words_of(jax.random.fold_in(key, index)), net, depth, width, dtype, scalable)
 
-    lanes = lanes_for(width**2, num_nets, devices[0].platform)
+    lanes = lanes_for(width**2, num_nets, devices)
     return over_networks(one, (key, net), num_nets, lanes, devices)
 
 

@@ -16,11 +16,9 @@ from jax import Array, lax
 from vgtheory.expect import expect, expect_one_of
 from vgtheory.measure.walk import KEEP, segment_length
 
-_LANE_NUMBERS = {"cpu": 2**17}
-"""Networks are batched until a layer of theirs has so many: on a CPU, what fits its cache."""
-_LANE_NUMBERS_ELSEWHERE = 2**25
-_MOST_LANES = {"cpu": 64}
-_MOST_LANES_ELSEWHERE = 1024
+_LANE_NUMBERS, _MOST_LANES = {"cpu": 2**14}, {"cpu": 16}
+"""Networks are batched until a layer of theirs has so many numbers: enough to keep a call's overhead small."""
+_LANE_NUMBERS_ELSEWHERE, _MOST_LANES_ELSEWHERE = 2**25, 1024
 _SHARE = {"cpu": 0.5}
 _SHARE_ELSEWHERE = 0.8
 _WORKING_COPIES = 6
@@ -67,6 +65,7 @@ def compiled(*static: str) -> Callable[[Callable], Callable]:
         def call(*args: Any) -> Any:
             return program(jax.default_backend())(*args)
 
+        call.program = program  # type: ignore[attr-defined]
         return call
 
     return wrap
@@ -83,8 +82,11 @@ def chosen_devices(devices: Sequence[Any] | None) -> tuple[Any, ...]:
     return tuple(jax.devices() if devices is None else devices)
 
 
-def lanes_for(numbers: int, num_nets: int, backend: str) -> int:
+def lanes_for(numbers: int, num_nets: int, devices: tuple[Any, ...]) -> int:
     """Networks to batch: many small ones, one large one.
+
+    On CPUs their number does not depend on that of the devices: a batched product may round otherwise than another batch size,
+    and a chaotic network makes something of that.
 
     Parameters
     ----------
@@ -92,11 +94,13 @@ def lanes_for(numbers: int, num_nets: int, backend: str) -> int:
         Of a layer: its weights, or its rows times its units if those are more.
     num_nets
         Number of networks.
-    backend
-        ``jax.default_backend()``.
+    devices
+        What they are spread over.
     """
+    backend = devices[0].platform
+    nets = num_nets if backend == "cpu" else -(-num_nets // len(devices))
     size = _LANE_NUMBERS.get(backend, _LANE_NUMBERS_ELSEWHERE) // numbers
-    return int(np.clip(size, 1, min(_MOST_LANES.get(backend, _MOST_LANES_ELSEWHERE), num_nets)))
+    return int(np.clip(size, 1, min(_MOST_LANES.get(backend, _MOST_LANES_ELSEWHERE), nets)))
 
 
 def over_networks(
@@ -125,10 +129,11 @@ def over_networks(
             return lax.map(jax.vmap(functools.partial(one, shared)), indices)
         return lax.map(lambda index: jax.tree.map(lambda leaf: leaf[None], one(shared, index[0])), indices)
 
-    if len(devices) > 1:
-        mesh, nets = jax.make_mesh((len(devices),), ("nets",), devices=devices), jax.P("nets")
-        local = jax.shard_map(local, mesh=mesh, in_specs=(jax.P(), nets), out_specs=nets, check_vma=False)
-    stacked = local(shared, indices)
+    automatic = {"axis_types": (jax.sharding.AxisType.Auto,), "devices": devices}
+    mesh, nets = jax.make_mesh((len(devices),), ("nets",), **automatic), jax.P("nets")
+    # On one device too: the very same program everywhere makes the very same roundings.
+    spread = jax.shard_map(local, mesh=mesh, in_specs=(jax.P(), nets), out_specs=nets, check_vma=False)
+    stacked = spread(shared, indices)
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:num_nets], stacked)
 
 
@@ -258,7 +263,7 @@ def planned(
         "matrices": matrices,
     }
     numbers = width * (max(width, rows) if matrices else rows)
-    most = lanes_for(numbers, -(-num_nets // len(devices)), devices[0].platform)
+    most = lanes_for(numbers, num_nets, devices)
     needed = 0
     for kept in (keep,) if keep else KEEP:
         for lanes in (most, *(2**power for power in reversed(range(most.bit_length())) if 2**power < most)):
