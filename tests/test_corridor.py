@@ -64,7 +64,7 @@ def test_results_carry_their_record(smoke: Path) -> None:
 def test_finished_cells_are_skipped(smoke: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = {path: path.stat().st_mtime_ns for path in smoke.rglob("*.parquet")}
     assert main([CHEAP, "--smoke", "--out", str(smoke)]) == 0
-    assert "0 run, 4 already there" in capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines()[1].split()[:6] == [CHEAP, "4", "0", "4", "0", "0"]
     assert before == {path: path.stat().st_mtime_ns for path in smoke.rglob("*.parquet")}
 
 
@@ -149,6 +149,12 @@ def test_committed_results_are_those_of_the_scripts_config(name: str) -> None:
     assert committed == {
         corridor.path_of(name, cell, corridor.RESULTS).name for cell in corridor.cells(script.Config())
     }
+
+
+def test_no_experiments_axis_is_named_like_a_flag() -> None:
+    for name in corridor.EXPERIMENTS:
+        axes = set(corridor.module(name).Config.__dataclass_fields__)
+        assert not axes & {"smoke", "out", "shard", "log", "wandb", "tensorboard"}, name
 
 
 @pytest.mark.parametrize("name", corridor.EXPERIMENTS)
