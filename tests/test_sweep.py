@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from benchmarks.kills import Campaign
 from experiments import corridor, disk, shard, sweep, watch
 from experiments.__main__ import main
 from tests import tiny
@@ -327,6 +328,14 @@ def test_two_processes_share_the_cells(tmp_path: Path) -> None:
     assert len(run) == 40
     assert {each["pid"] for each in told if each["event"] == "finished"} == {process.pid for process in both}
     assert not leftovers(tmp_path)
+
+
+def test_kills_cost_nothing_that_was_finished(tmp_path: Path) -> None:
+    """The small sister of ``python -m benchmarks.kills``."""
+    command = [sys.executable, "-m", "tests.tiny", "tiny", "--pause", "0.02", "--b", *map(str, range(10))]
+    report = Campaign(command, tmp_path, seed=0).run(kills=3)
+    assert report.passed, report
+    assert (report.kills, report.cells) == (3, 40)
 
 
 # Signals
