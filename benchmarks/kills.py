@@ -6,8 +6,10 @@ to the byte and the time stamp; at the end the table must be that of the undistu
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -147,14 +149,14 @@ class Campaign:
 
     def _killed(self, out: Path, moment: float) -> None:
         start, process = time.time(), self._start(out)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(moment)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            self.report.kills += 1
-            process.wait()
-            self._note_first(f"{out}.log", start)
+        process.kill()
+        if status := process.wait():
             self._classify(out, process.pid)
+            self.report.kills += status == -signal.SIGKILL
+            self.report.equal &= status == -signal.SIGKILL
+        self._note_first(f"{out}.log", start)
         self._check(out)
 
     def _classify(self, out: Path, pid: int) -> None:

@@ -98,7 +98,7 @@ def found(task: Task) -> Outcome | None:
         return None
     try:
         corridor.load_cell(task.path)
-    except ValueError as error:
+    except Exception as error:
         return _failed(task, error)
     with contextlib.suppress(OSError):
         error_path(task.path).unlink(missing_ok=True)
@@ -145,6 +145,8 @@ class Sweep:
             waiting = [task for task in waiting if self._stop.asked or not self._taken(task)]
         for task in waiting:
             self._settle(Outcome(task, OTHERS))
+        for folder in self._since:  # again, for a process beside this one may have died meanwhile
+            disk.sweep_up(folder)
 
     def end(self, status: int) -> None:
         """Say that it is over."""

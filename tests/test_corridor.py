@@ -78,8 +78,9 @@ def test_other_cells_beside_the_reported_ones_are_left_out(smoke: Path, tmp_path
     assert len(corridor.load(CHEAP, tmp_path).cell.unique()) == 4
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_taken_up_where_it_stopped(smoke: Path, tmp_path: Path) -> None:
-    """Kill -9 as soon as a cell is there; rerun; the data columns are those of the undisturbed run."""
+    """With JAX and all; ``tests/experiments`` kills a lighter sweep by default."""
     command = [sys.executable, "-m", "experiments", CHEAP, "--smoke", "--out", str(tmp_path)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120

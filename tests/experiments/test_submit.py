@@ -12,7 +12,7 @@ import pytest
 from experiments import corridor
 from experiments.__main__ import main
 from experiments.submit import Job
-from tests import tiny
+from tests.experiments import tiny
 
 CHEAP = "scalar_chain"
 
