@@ -1,7 +1,7 @@
 """What ``kill -9`` costs a sweep: ``python -m benchmarks.kills [--kills 50] [--seed 0]``.
 
 A cheap sweep is run once undisturbed, then again and again, each run killed at a moment drawn uniformly from its start to a
-little beyond its first finished cells. After every kill each result must be whole, and those seen before must be untouched,
+little beyond its first finished cells; every fifth run is killed while it writes a result, which chance would seldom hit. After every kill each result must be whole, and those seen before must be untouched,
 to the byte and the time stamp; at the end the table must be that of the undisturbed run. Exit status 1 if anything is not so.
 """
 
@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments import corridor
+from experiments import corridor, disk
 
+EVERY, NEXT, WITHIN = 5, 20, 0.002
+"""Each so many-th kill is aimed at the writing of one of so many next results, at most so many seconds into it."""
 EARLIEST = 0.2
 """Seconds after its start at which a run may be killed."""
 STD = np.linspace(0.0, 1.0, 400).round(4)
@@ -33,12 +35,17 @@ SWEEP = ["scalar_chain", "--num-nets", "200", "--std", *map(str, STD), "--depth"
 COMMAND = [sys.executable, "-m", "experiments", *SWEEP]
 
 
+Process = subprocess.Popen
+Wait = Callable[[Path, Process], None]
+
+
 @dataclasses.dataclass
 class Report:
     """What was done and what was found."""
 
     where: Counter[str] = dataclasses.field(default_factory=Counter)
     kills: int = 0
+    aimed: int = 0
     cells: int = 0
     sweeps: int = 0
     left: int = 0
@@ -58,7 +65,7 @@ class Report:
     def __str__(self) -> str:
         where = ", ".join(f"{count} {where}" for where, count in sorted(self.where.items()))
         return (
-            f"{self.kills} kills ({where}), {self.cells} cells, {self.sweeps} sweeps completed; temporary files left {self.left}, "
+            f"{self.kills} kills, {self.aimed} of them aimed at a write ({where}), {self.cells} cells, {self.sweeps} sweeps completed; temporary files left {self.left}, "
             f"swept up {self.swept_up}; finished cells lost {self.lost}, changed {self.changed}, unreadable {self.unreadable}; "
             f"files left over at the end {self.leftovers}; table equal {self.equal}"
         )
@@ -109,14 +116,17 @@ class Campaign:
         self._undisturbed()
         out = self._new_sweep()
         while self.report.kills < kills:
-            self._killed(out, self._moment(kills))
+            if self.report.kills % EVERY == EVERY - 1:
+                self._killed(out, self._until_writing)
+            else:
+                self._killed(out, self._until(self._moment(kills)))
             if len(results(out)) == self.report.cells:
                 self._completed(out)
                 out = self._new_sweep()
         self._completed(out)
         return self.report
 
-    def _start(self, out: Path) -> "subprocess.Popen[bytes]":
+    def _start(self, out: Path) -> Process:
         command = [*self._command, "--out", str(out), "--log", f"{out}.log"]
         return subprocess.Popen(command, cwd=corridor.ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -126,6 +136,8 @@ class Campaign:
             raise RuntimeError("kills: expected the undisturbed run to succeed, got another exit status.")
         self._whole = frames(out)
         self.report.cells = len(self._whole)
+        finished = [Path(each["path"]) for each in events(Path(f"{out}.log")) if each["event"] == "finished"]
+        self._order, self._experiment = [path.name for path in finished], finished[0].parent.name
         last = self._note_first(f"{out}.log", start)
         self._pace = (last - self._firsts[0]) / (self.report.cells - 1)
 
@@ -143,14 +155,31 @@ class Campaign:
         beyond = share + (share**2 + 2 * share * (first - EARLIEST)) ** 0.5
         return float(self._rng.uniform(EARLIEST, first + beyond))
 
+    def _until(self, moment: float) -> Wait:
+        def wait(out: Path, process: Process) -> None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(moment)
+
+        return wait
+
+    def _until_writing(self, out: Path, process: Process) -> None:
+        """Wait for the temporary file of one of the next results, and a little longer."""
+        there = {path.name for path in results(out)}
+        missing = [name for name in self._order if name not in there][:NEXT]
+        name, delay = self._rng.choice(missing), self._rng.uniform(0, WITHIN)
+        temporary = out / self._experiment / f".{name}.{disk.HOST}.{process.pid}.tmp"
+        while not temporary.exists() and process.poll() is None:
+            pass
+        self.report.aimed += 1
+        time.sleep(delay)
+
     def _new_sweep(self) -> Path:
         self._seen = {}
         return self._folder / f"sweep-{self.report.sweeps}"
 
-    def _killed(self, out: Path, moment: float) -> None:
+    def _killed(self, out: Path, wait: Wait) -> None:
         start, process = time.time(), self._start(out)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(moment)
+        wait(out, process)
         process.kill()
         if status := process.wait():
             self._classify(out, process.pid)
