@@ -1,8 +1,9 @@
 """What ``kill -9`` costs a sweep: ``python -m benchmarks.kills [--kills 50] [--seed 0]``.
 
 A cheap sweep is run once undisturbed, then again and again, each run killed at a moment drawn uniformly from its start to a
-little beyond its first finished cells; every fifth run is killed while it writes a result, which chance would seldom hit. After every kill each result must be whole, and those seen before must be untouched,
-to the byte and the time stamp; at the end the table must be that of the undisturbed run. Exit status 1 if anything is not so.
+little beyond its first finished cells, and every fifth while it writes a result, which chance would seldom hit. After every
+kill each result must be whole, and those seen before must be untouched, to the byte and the time stamp; at the end the table
+must be that of the undisturbed run. Exit status 1 if anything is not so.
 """
 
 import argparse
@@ -25,7 +26,7 @@ import pandas as pd
 
 from experiments import corridor, disk
 
-EVERY, NEXT, WITHIN = 5, 20, 0.002
+EVERY, NEXT, WITHIN = 5, 20, 0.001
 """Each so many-th kill is aimed at the writing of one of so many next results, at most so many seconds into it."""
 EARLIEST = 0.2
 """Seconds after its start at which a run may be killed."""

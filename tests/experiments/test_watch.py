@@ -34,6 +34,7 @@ def test_events_are_lines_of_json_appended_as_they_happen(install: tiny.Install,
     assert Path(told[6]["file"]).exists()
     assert told[-1]["status"] == 1
     assert main(words) == 1
+    assert tiny.events(log)[: len(told)] == told
     assert [each.get("reason") for each in tiny.events(log) if each["event"] == "skipped"] == ["already there"] * 3
 
 
