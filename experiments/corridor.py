@@ -106,7 +106,7 @@ def code_hash(name: str) -> str:
 def _commit() -> str:
     """Commit of this checkout, or a word if there is none."""
     try:
-        # In a session of its own: a signal to the whole job must not cost the cell in hand its commit.
+        # Outside of our process group: a signal to the whole job must not cost the cell in hand its commit.
         command = ["git", "rev-parse", "HEAD"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, start_new_session=True)
     except OSError:
