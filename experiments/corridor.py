@@ -3,8 +3,8 @@
 An experiment is a module with ``Config`` (a frozen dataclass; fields that hold tuples are swept axes, their defaults what the
 paper reports), ``SMOKE`` (a small one), ``run(config)`` (labelled arrays for one cell, that is, for a Config whose swept axes
 hold one value each) and ``findings(frame)`` (what the finished cells say). One cell is one file, named by the hash of its
-configuration, written under a temporary name and renamed into place: a run that is killed loses the cell in flight and
-nothing else, and finished cells are not run again.
+configuration, written under a temporary name and renamed into place: a run that is killed loses the cell in hand and
+nothing else, and finished cells are not run again. ``sweep.py`` runs them.
 """
 
 import dataclasses
@@ -12,10 +12,8 @@ import hashlib
 import importlib
 import itertools
 import json
-import os
 import platform
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +23,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from experiments import disk
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "experiments" / "results"
@@ -106,7 +106,9 @@ def code_hash(name: str) -> str:
 def _commit() -> str:
     """Commit of this checkout, or a word if there is none."""
     try:
-        done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+        # Outside of our process group: a signal to the whole job must not cost the cell in hand its commit.
+        command = ["git", "rev-parse", "HEAD"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, start_new_session=True)
     except OSError:
         return "unknown"
     return done.stdout.strip() or "unknown"
@@ -134,19 +136,21 @@ def record(name: str, cell: Any, seconds: float) -> dict[str, Any]:
     }
 
 
-def save(arrays: dict[str, Any], facts: dict[str, Any], path: Path) -> None:
-    """Write labelled arrays (scalars are repeated) with their record: temporary name, flush to disk, rename."""
+def sealed(arrays: dict[str, Any], facts: dict[str, Any]) -> bytes:
+    """Labelled arrays (scalars are repeated) with their record, as the content of a Parquet file."""
     length = max((np.size(values) for values in arrays.values() if np.ndim(values)), default=1)
     columns = {label: np.broadcast_to(np.asarray(values), (length,)) for label, values in arrays.items()}
     table = pa.table({label: pa.array(values) for label, values in columns.items()})
     table = table.replace_schema_metadata({_RECORD: json.dumps(facts, sort_keys=True).encode()})
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    return sink.getvalue().to_pybytes()
+
+
+def save(arrays: dict[str, Any], facts: dict[str, Any], path: Path) -> None:
+    """Write labelled arrays with their record, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        pq.write_table(table, file, compression="zstd")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    disk.write_whole(path, sealed(arrays, facts))
 
 
 def load_cell(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
@@ -192,15 +196,3 @@ def load(name: str, results: Path = RESULTS) -> pd.DataFrame:
 def records(name: str, results: Path = RESULTS) -> list[dict[str, Any]]:
     """The records of the same cells."""
     return [load_cell(path)[1] for path in finished(name, results)]
-
-
-def run_cell(name: str, cell: Any, results: Path) -> bool:
-    """Run one cell unless it is finished; tell whether it was run."""
-    path = path_of(name, cell, results)
-    if path.exists():
-        load_cell(path)
-        return False
-    start = time.perf_counter()
-    arrays = module(name).run(cell)
-    save(arrays, record(name, cell, time.perf_counter() - start), path)
-    return True

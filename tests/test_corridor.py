@@ -64,7 +64,7 @@ def test_results_carry_their_record(smoke: Path) -> None:
 def test_finished_cells_are_skipped(smoke: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = {path: path.stat().st_mtime_ns for path in smoke.rglob("*.parquet")}
     assert main([CHEAP, "--smoke", "--out", str(smoke)]) == 0
-    assert "0 run, 4 already there" in capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines()[1].split()[:6] == [CHEAP, "4", "0", "4", "0", "0"]
     assert before == {path: path.stat().st_mtime_ns for path in smoke.rglob("*.parquet")}
 
 
@@ -78,8 +78,9 @@ def test_other_cells_beside_the_reported_ones_are_left_out(smoke: Path, tmp_path
     assert len(corridor.load(CHEAP, tmp_path).cell.unique()) == 4
 
 
+@pytest.mark.slow
 def test_a_killed_run_is_taken_up_where_it_stopped(smoke: Path, tmp_path: Path) -> None:
-    """Kill -9 as soon as a cell is there; rerun; the data columns are those of the undisturbed run."""
+    """With JAX and all; ``tests/experiments`` kills a lighter sweep by default."""
     command = [sys.executable, "-m", "experiments", CHEAP, "--smoke", "--out", str(tmp_path)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
@@ -149,6 +150,12 @@ def test_committed_results_are_those_of_the_scripts_config(name: str) -> None:
     assert committed == {
         corridor.path_of(name, cell, corridor.RESULTS).name for cell in corridor.cells(script.Config())
     }
+
+
+def test_no_experiments_axis_is_named_like_a_flag() -> None:
+    for name in corridor.EXPERIMENTS:
+        axes = set(corridor.module(name).Config.__dataclass_fields__)
+        assert not axes & {"smoke", "out", "shard", "log", "wandb", "tensorboard"}, name
 
 
 @pytest.mark.parametrize("name", corridor.EXPERIMENTS)
