@@ -45,6 +45,7 @@ EXPERIMENTS = (
     "unbounded",
     "phase_diagram",
     "finite_width",
+    "aspect",
     "spectra",
     "bounded_forward",
     "balance",

@@ -12,6 +12,7 @@ import pandas as pd
 
 from experiments.corridor import Findings
 from experiments.rates import compared
+from experiments.summary import key_of
 from vgtheory import Dense, theory
 
 
@@ -33,7 +34,8 @@ def run(config: Config) -> dict[str, Any]:
     (activation,), (sigma_w,) = config.activation, config.sigma_w
     size = {"depth": config.depth, "width": config.width}
     gaussian = theory.log_grad_layers(Dense(activation, sigma_w, config.sigma_b), **size)
-    return compared(config, "orthogonal") | {
+    net = Dense(activation, sigma_w, config.sigma_b, "orthogonal")
+    return compared(key_of(config), net, **size, num_nets=config.num_nets) | {
         "gaussian_rate": gaussian.mean[0] / (config.depth - 1),
         "gaussian_std": gaussian.std[0],
         "infinite_rate": theory.log_grad_layers(Dense(activation, sigma_w, config.sigma_b), depth=config.depth).mean[0]

@@ -1,9 +1,10 @@
 """Q17. With exploding weights, does the forward pass overflow before the backward pass is ever reached?
 
-Plain forward and backward passes in three number formats, nothing renormalised: the first layer at which each is lost (overflow,
+Plain forward and backward passes in five number formats, nothing renormalised: the first layer at which each is lost (overflow,
 or every entry zero), beside the prediction, for a loss whose gradient is of order one and for a squared loss.
 """
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,14 +28,23 @@ NETS = {
 @dataclass(frozen=True)
 class Config:
     net: tuple[str, ...] = tuple(NETS)
-    dtype: tuple[str, ...] = ("float16", "bfloat16", "float32")
+    dtype: tuple[str, ...] = ("float16", "bfloat16", "tensorfloat32", "float32", "float64")
     depth: int = 600
+    depth_float64: int = 2700
     width: int = 64
     num_nets: int = 24
+    num_nets_float64: int = 8
     seed: int = 5
 
 
 SMOKE = Config(net=("linear, sigma_w=1.5", "tanh, sigma_w=3"), dtype=("float16",), depth=80, width=32, num_nets=8)
+
+
+def _sized(config: Config) -> Config:
+    """With layers enough for the format to give out, and networks few enough for that."""
+    if config.dtype != ("float64",):
+        return config
+    return dataclasses.replace(config, depth=config.depth_float64, num_nets=config.num_nets_float64)
 
 
 def _backward_depth(forward: int | None, depth: int) -> int:
@@ -62,6 +72,7 @@ def _median(layers: np.ndarray) -> Estimate:
 
 
 def run(config: Config) -> dict[str, Any]:
+    config = _sized(config)
     (name,), (dtype,) = config.net, config.dtype
     net, key, flush = NETS[name], key_of(config), measure.flushes_subnormals(dtype)
     draw = {"width": config.width, "num_nets": config.num_nets}

@@ -23,7 +23,7 @@ def thinned(depth: int, count: int = 60) -> np.ndarray:
 
 
 def profile_columns(label: str, samples: np.ndarray, law: Any, layers: np.ndarray) -> dict[str, Any]:
-    """Predicted mean and spread, measured mean, its error and the networks' spread, at the chosen layers."""
+    """Predicted mean and spread, measured mean, its error, the networks' spread, and how many are not finite, at the chosen layers."""
     mean, std = law
     chosen, num_nets, depth = samples[:, layers - 1], samples.shape[0], samples.shape[1]
     spread = chosen.std(axis=0, ddof=1)
@@ -33,6 +33,7 @@ def profile_columns(label: str, samples: np.ndarray, law: Any, layers: np.ndarra
         f"{label}_hat": chosen.mean(axis=0),
         f"{label}_hat_std": spread,
         f"{label}_hat_err": np.hypot(spread / num_nets**0.5, _EPS * depth),
+        f"{label}_num_not_finite": np.sum(~np.isfinite(chosen), axis=0),
     }
 
 

@@ -25,6 +25,7 @@ FIGURES = (
     "unbounded",
     "phase_diagram",
     "finite_width",
+    "aspect",
     "spectra",
     "isometry",
     "bounded_forward",

@@ -7,12 +7,13 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("overflow",)
+FORMATS = ("float16", "bfloat16", "tensorfloat32", "float32", "float64")
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     cells = frames["overflow"]
     nets = list(dict.fromkeys(cells.net))
-    figure, axes = style.canvas(height=3.9)
+    figure, axes = style.canvas(height=5.6)
     series = [
         ("forward", False, "forward pass"),
         ("backward", False, "backward pass, loss gradient of order one"),
@@ -20,7 +21,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     ]
     labels, height = [], 0
     for net in nets:
-        for dtype in ("float16", "bfloat16", "float32"):
+        for dtype in FORMATS:
             rows = cells[(cells.net == net) & (cells.dtype == dtype)]
             if rows.empty:
                 continue

@@ -11,7 +11,7 @@ import vgtheory
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("vgtheory", "experiments", "figures", "tests", "benchmarks")
-NOUNS = {f"vgtheory.{noun}" for noun in ("activation", "ensemble", "estimate", "expect")}
+NOUNS = {f"vgtheory.{noun}" for noun in ("activation", "ensemble", "estimate", "expect", "formats")}
 MAY_IMPORT = {
     "vgtheory/theory": {*NOUNS, "vgtheory.theory"},
     "vgtheory/measure": {*NOUNS, "vgtheory.measure"},
@@ -23,6 +23,7 @@ WITHOUT_TWIN = {
     "ChainLogs": "a container",
     "Network": "the Flax module itself",
     "PassLimits": "a container; theory's is PassLimit",
+    "Plan": "a container",
     "PlainLogs": "a container",
     "chain": "the networks one by one, from which the three profiles are averaged",
     "draw_network": "weights, not a quantity",
@@ -32,6 +33,7 @@ WITHOUT_TWIN = {
     "link_parts": "the networks one by one, from which log_parts_layers is averaged",
     "log_norm": "arithmetic",
     "plain_grads": "the reference that checks chain",
+    "plan": "memory, not a quantity",
     "tap": "a tool",
 }
 MOST_LINES = 350

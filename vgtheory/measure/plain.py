@@ -10,11 +10,11 @@ from jax import Array, lax
 
 from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect_count, expect_one_of
+from vgtheory.formats import FORMATS, TF32_BITS
 from vgtheory.measure.draws import words_of
-from vgtheory.measure.networks import Layer, draw_cotangent, draw_input, draw_layer, draw_network
+from vgtheory.measure.networks import draw_cotangent, draw_input, draw_layer, draw_network
+from vgtheory.measure.sweep import chosen_devices, compiled, fetched, lanes_for, over_networks
 from vgtheory.measure.tap import log_norm
-
-FORMATS = ("float16", "bfloat16", "float32", "float64")
 
 
 class PassLimits(NamedTuple):
@@ -89,19 +89,33 @@ def plain_grads(
     return PlainLogs(rows if num_inputs else rows[0], log_weight)
 
 
-@functools.partial(jax.jit, static_argnames=("depth", "width", "num_nets", "dtype"))
+@jax.custom_vjp
+def _rounded_product(x: Array, kernel: Array) -> Array:
+    """A product as tensor cores form it in tensorfloat32: operands rounded, sums in float32; on the way down too."""
+    return jnp.dot(*(lax.reduce_precision(each, *TF32_BITS) for each in (x, kernel)), precision=lax.Precision.HIGHEST)
+
+
+_rounded_product.defvjp(
+    lambda x, kernel: (_rounded_product(x, kernel), kernel),
+    lambda kernel, cotangent: (_rounded_product(cotangent, kernel.T), jnp.zeros_like(kernel)),
+)
+
+
+@compiled("depth", "width", "num_nets", "dtype", "devices")
 def _peaks(
-    key: Array, net: Ensemble, depth: int, width: int, num_nets: int, dtype: str, squared_loss: Array
+    key: Array, net: Ensemble, depth: int, width: int, num_nets: int, dtype: str, squared_loss: Array, devices: tuple
 ) -> tuple[Array, Array]:
     """Largest |entry| of h_l and of dE/dh_l in plain arithmetic, each of shape (num_nets, depth)."""
-    layer = Layer(net, width, dtype)
+    multiply = _rounded_product if dtype == "tensorfloat32" else functools.partial(jnp.dot, precision="highest")
+    dtype = FORMATS[dtype]
 
-    def one(index: Array) -> tuple[Array, Array]:
+    def one(shared: Any, index: Array) -> tuple[Array, Array]:
+        key, net, squared_loss = shared
         own = words_of(jax.random.fold_in(key, index))
 
         def affine(number: Any, x: Array) -> Array:
-            h: Any = layer.apply(draw_layer(own, net, number, width, dtype), x)
-            return h
+            layer = draw_layer(own, net, number, width, dtype)["params"]["Dense_0"]
+            return multiply(x, layer["kernel"]) + layer["bias"]
 
         @jax.checkpoint
         def link(h: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -120,7 +134,7 @@ def _peaks(
         peak_h, peak_grad = (jnp.max(jnp.abs(values), axis=1).astype(wide) for values in (states, grads))
         return peak_h, peak_grad
 
-    return lax.map(one, jnp.arange(num_nets), batch_size=min(4, num_nets))
+    return over_networks(one, (key, net, squared_loss), num_nets, lanes_for(width**2, num_nets, devices), devices)
 
 
 def flushes_subnormals(dtype: str) -> bool:
@@ -129,7 +143,7 @@ def flushes_subnormals(dtype: str) -> bool:
     Parameters
     ----------
     dtype
-        ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``.
+        ``"float16"``, ``"bfloat16"``, ``"tensorfloat32"``, ``"float32"`` or ``"float64"``.
 
     Returns
     -------
@@ -149,7 +163,8 @@ def flushes_subnormals(dtype: str) -> bool:
     """
     expect_one_of(FORMATS, "flushes_subnormals", dtype=dtype)
     with jax.enable_x64(dtype == "float64"):
-        halved = jax.jit(lambda tiny, half: tiny * half)(jnp.asarray(jnp.finfo(dtype).tiny), jnp.asarray(0.5, dtype))
+        stored = FORMATS[dtype]
+        halved = jax.jit(lambda tiny, half: tiny * half)(jnp.asarray(jnp.finfo(stored).tiny), jnp.asarray(0.5, stored))
         return bool(np.asarray(halved).astype(float) == 0)
 
 
@@ -171,7 +186,8 @@ def pass_limit(
     net
         The ensemble.
     dtype
-        ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``: of weights, activations and gradients.
+        ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``: of weights, activations and gradients; or
+        ``"tensorfloat32"``: float32 with the operands of products rounded as tensor cores do, on any hardware.
     depth, width, num_nets
         Numbers of layers, units and networks.
     squared_loss
@@ -206,6 +222,6 @@ def pass_limit(
     for name, count in {"depth": depth, "width": width, "num_nets": num_nets}.items():
         expect_count("pass_limit", **{name: count})
     with jax.enable_x64(dtype == "float64"):
-        peaks = _peaks(key, net, depth, width, num_nets, dtype, jnp.asarray(squared_loss))
-        forward, backward = (np.asarray(peak) for peak in peaks)
+        asked = (depth, width, num_nets, dtype, jnp.asarray(squared_loss), chosen_devices(None))
+        forward, backward = fetched(_peaks(key, net, *asked))
     return PassLimits(_first_lost(forward) + 1, _first_lost(backward[:, ::-1]))

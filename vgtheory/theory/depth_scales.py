@@ -15,11 +15,11 @@ from scipy.special import erfinv
 from vgtheory.activation import Activation
 from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect, expect_count, expect_one_of
+from vgtheory.formats import FORMATS
 from vgtheory.theory import finite_width, gaussian
 from vgtheory.theory.precision import floats, in_float64
 from vgtheory.theory.profiles import log_grad_layers, log_q_layers, walked_layers
 
-DTYPES = ("float16", "bfloat16", "float32", "float64")
 _DIGITS, _NEAR = 60, Decimal("1e-30")
 
 
@@ -37,7 +37,8 @@ def format_range(dtype: str) -> tuple[Fraction, Fraction, Fraction]:
     Parameters
     ----------
     dtype
-        One of ``float16``, ``bfloat16``, ``float32``, ``float64``.
+        One of ``float16``, ``bfloat16``, ``tensorfloat32`` (float32 but for the operands of matrix products, whose range is
+        the same), ``float32``, ``float64``.
 
     Returns
     -------
@@ -47,10 +48,10 @@ def format_range(dtype: str) -> tuple[Fraction, Fraction, Fraction]:
     Raises
     ------
     ValueError
-        If the format is not one of the four.
+        If the format is none of these.
     """
-    expect_one_of(DTYPES, "format_range", dtype=dtype)
-    info = jnp.finfo(dtype)
+    expect_one_of(FORMATS, "format_range", dtype=dtype)
+    info = jnp.finfo(FORMATS[dtype])
     values = (info.smallest_subnormal, info.tiny, info.max)
     smallest, normal, largest = (Fraction(float(value)) for value in values)
     return smallest, normal, largest
@@ -122,7 +123,7 @@ def depth_limit(factor: float, dtype: str) -> DepthLimit:
     """
     finite = isinstance(factor, float | int | np.floating | np.integer) and bool(np.isfinite(factor)) and factor >= 0
     expect(finite, "depth_limit", "a finite factor >= 0", factor=factor)
-    expect_one_of(DTYPES, "depth_limit", dtype=dtype)
+    expect_one_of(FORMATS, "depth_limit", dtype=dtype)
     exact = Fraction(float(factor))
     smallest, normal, largest = format_range(dtype)
     return DepthLimit(
@@ -242,7 +243,7 @@ def pass_limit(
     >>> theory.pass_limit(Dense("tanh", sigma_w=3.0), "float16", depth=100, width=256)
     PassLimit(forward=None, backward=31)
     """
-    expect_one_of(DTYPES, "pass_limit", dtype=dtype)
+    expect_one_of(FORMATS, "pass_limit", dtype=dtype)
     expect_count("pass_limit", depth=depth)
     expect_count("pass_limit", width=width)
     smallest, normal, largest = (float(np.log(float(bound))) for bound in format_range(dtype))

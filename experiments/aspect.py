@@ -1,0 +1,91 @@
+"""How far do gradients scatter, from networks ten thousand times wider than deep to networks a thousand times deeper than wide?
+
+Critical networks without their weight matrices (``measure.chain``, ``sampler="matrix_free"``: other draws from the same
+distribution), up to a million units and sixty-four thousand layers, against the finite-width law.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments.corridor import Findings
+from experiments.summary import key_of, rate_columns
+from vgtheory import Dense, measure, theory
+
+NETS = {
+    "linear": Dense("linear", 1.0),
+    "relu": Dense("relu", 2**0.5),
+    "tanh": Dense("tanh", 1.327, 0.05**0.5),
+}
+SIZES = {
+    "1,000,000 x 100": (1_000_000, 100, 12),
+    "32,768 x 100": (32_768, 100, 100),
+    "1,024 x 100": (1024, 100, 400),
+    "1,024 x 1,024": (1024, 1024, 100),
+    "128 x 1,280": (128, 1280, 400),
+    "64 x 6,400": (64, 6400, 200),
+    "64 x 64,000": (64, 64_000, 64),
+}
+"""Width, depth and number of networks."""
+
+
+@dataclass(frozen=True)
+class Config:
+    net: tuple[str, ...] = tuple(NETS)
+    size: tuple[str, ...] = tuple(SIZES)
+    seed: int = 31
+
+
+SMOKE = Config(net=("relu",), size=("1,024 x 100", "128 x 1,280"))
+
+
+def run(config: Config) -> dict[str, Any]:
+    (name,), (size,) = config.net, config.size
+    (width, depth, num_nets), net = SIZES[size], NETS[name]
+    logs = measure.chain(key_of(config), net, depth=depth, width=width, num_nets=num_nets, sampler="matrix_free")
+    law = theory.log_grad_layers(net, depth=depth, width=width)
+    bottom = logs.log_grad[:, 0]
+    return {
+        "width": width,
+        "depth": depth,
+        "num_nets": num_nets,
+        "std": law.std[0],
+        "std_hat": bottom.std(ddof=1),
+        "std_hat_err": law.std[0] / (2 * num_nets - 2) ** 0.5,
+        "mean": law.mean[0],
+        "mean_hat": bottom.mean(),
+        "num_not_finite": np.sum(~np.isfinite(bottom)),
+        **rate_columns(f"{name}, {size}", "dense, without matrices", logs.log_grad, law),
+    }
+
+
+def findings(frame: pd.DataFrame) -> Findings:
+    cells = frame.assign(aspect=frame.depth / frame.width, off=(frame.std_hat - frame["std"]) / frame.std_hat_err)
+    known = cells[np.isfinite(cells["std"])]
+    steep = known[(known.net == "relu")].sort_values("aspect").iloc[-1]
+    wide = known[(known.net == "relu")].sort_values("aspect").iloc[0]
+    verdict = (
+        f"As the law says, over {np.log10(known.aspect.max() / known.aspect.min()):.0f} powers of ten in depth over width. In ReLU networks "
+        f"of width {wide.width:,.0f} and depth {wide.depth:,.0f} the log-gradient scatters by {wide.std_hat:.4f} +- {wide.std_hat_err:.4f} "
+        f"(predicted {wide['std']:.4f}); at width {steep.width:.0f} and depth {steep.depth:,.0f} by {steep.std_hat:.1f} +- {steep.std_hat_err:.1f} "
+        f"(predicted {steep['std']:.1f}), and the typical gradient has lost {-steep.mean_hat / np.log(10):.0f} powers of ten (predicted "
+        f"{-steep['mean'] / np.log(10):.0f}) though its mean square is unchanged. Of {len(known)} means the furthest lies "
+        f"{known.z.abs().max():.1f} standard errors off, of the standard deviations {known.off.abs().max():.1f}."
+    )
+    numbers = {
+        "cells": f"{len(known)}",
+        "decades": f"{np.log10(known.aspect.max() / known.aspect.min()):.0f}",
+        "wide/std": f"{wide['std']:.4f}",
+        "wide/std_hat": f"{wide.std_hat:.4f}",
+        "steep/width": f"{steep.width:.0f}",
+        "steep/depth": f"{steep.depth:,.0f}",
+        "steep/std": f"{steep['std']:.1f}",
+        "steep/std_hat": f"{steep.std_hat:.1f}",
+        "steep/lost": f"{-steep.mean_hat / np.log(10):.0f}",
+        "steep/lost_predicted": f"{-steep['mean'] / np.log(10):.0f}",
+        "furthest": f"{known.z.abs().max():.1f}",
+        "furthest_std": f"{known.off.abs().max():.1f}",
+    }
+    return Findings(verdict, numbers)
