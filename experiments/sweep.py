@@ -23,6 +23,8 @@ RUN, THERE, OTHERS, FAILED = "run", "already there", "left to others", "failed"
 EVENTS = {RUN: "finished", THERE: "skipped", OTHERS: "skipped", FAILED: "failed"}
 POLL = 0.2
 """Seconds between two looks at a cell that another process has in hand."""
+MOST_MAPS = 30_000
+"""Memory maps of this process beyond which compiled programs are let go: each takes some hundred and fifty, and Linux allows 65,530."""
 MOST_NAMED = 20
 MOST_LETTERS = 300
 """Of an error that is not ours, on the screen; its file has the rest."""
@@ -105,8 +107,22 @@ def found(task: Task) -> Outcome | None:
     return Outcome(task, THERE)
 
 
+def relieve(maps: Path = Path("/proc/self/maps")) -> bool:
+    """Let go of JAX's compiled programs before a long sweep has so many that the next cannot be loaded; tell whether it did."""
+    try:
+        count = maps.read_bytes().count(b"\n")
+    except OSError:
+        return False
+    if count > MOST_MAPS:
+        import jax
+
+        jax.clear_caches()
+    return count > MOST_MAPS
+
+
 def computed(task: Task) -> Outcome:
     """Run the cell and write its result, or its error."""
+    relieve()
     start = time.perf_counter()
     try:
         arrays = corridor.module(task.name).run(task.cell)

@@ -75,6 +75,9 @@ SIGMAS = 5
 EQUAL_FLOAT32 = 1e-5
 """The log-domain chain against plain autodiff at depth 20: a few roundings of float32 per link."""
 
+SAME_FLOAT32 = 1e-6
+"""The same networks in other chunks or with other things kept: roundings of float32, most often none."""
+
 EQUAL_FLOAT64 = 1e-12
 """The same in float64."""
 
@@ -104,3 +107,6 @@ SPECTRAL_MOMENT = 1e-6
 
 EDGE = 1e-13
 """Stated by ``jacobian_edge``: absolute in the logs, per layer."""
+
+SAME_LAW = 0.01
+"""p-value of a two-sample test above which two samplers are said to draw from one law; tests of fixed keys, some dozens of them."""

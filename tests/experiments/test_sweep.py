@@ -200,3 +200,18 @@ def test_kills_cost_nothing_that_was_finished(tmp_path: Path) -> None:
     report = Campaign(command, tmp_path, seed=0).run(kills=3)
     assert report.passed, report
     assert (report.kills, report.cells) == (3, 40)
+
+
+def test_compiled_programs_are_let_go_before_there_are_too_many(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process whose memory maps run out cannot load another program, and dies of it."""
+    cleared = []
+    monkeypatch.setattr("jax.clear_caches", lambda: cleared.append(True))
+    maps = tmp_path / "maps"
+    maps.write_bytes(b"a map\n" * sweep.MOST_MAPS)
+    assert not sweep.relieve(maps)
+    maps.write_bytes(b"a map\n" * (sweep.MOST_MAPS + 1))
+    assert sweep.relieve(maps)
+    assert not sweep.relieve(tmp_path / "no such file")
+    assert cleared == [True]
