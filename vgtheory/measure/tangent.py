@@ -95,15 +95,18 @@ def probes(words: Array, width: int, num_vectors: int) -> Array:
     return normal(words, PROBE, 0, (num_vectors, width), jnp.float64).T
 
 
-def fresh(basis: Array) -> Block:
-    """A block of unit logs.
+def fresh(basis: Array, dead: Array | None = None) -> Block:
+    """A block of unit size.
 
     Parameters
     ----------
     basis
         Shape ``(width, vectors)``.
+    dead
+        Which of the vectors are to count as zeros, shape ``(vectors,)``; ``None`` for none.
     """
-    return Block(basis, jnp.zeros(basis.shape[1], basis.dtype), jnp.eye(basis.shape[1], dtype=basis.dtype))
+    logs, rows = jnp.zeros(basis.shape[1], basis.dtype), jnp.eye(basis.shape[1], dtype=basis.dtype)
+    return Block(basis, logs if dead is None else jnp.where(dead, -jnp.inf, logs), rows)
 
 
 def layer_map(weights: Weights, net: Ensemble, link: Link, size: Size) -> Callable[[Array], Array]:
@@ -175,7 +178,9 @@ def in_order(columns: Array, block: Block, log_rms: Array) -> Block:
     graded = columns * jnp.exp(kept - top)[None, :]
     order = jnp.argsort(-jnp.linalg.norm(graded, axis=0))
     basis, upper = jnp.linalg.qr(graded[:, order])
-    sizes = jnp.abs(jnp.diagonal(upper))
+    # Units that are all dead leave no more directions than live ones; QR would fill up with rounding noise.
+    alive = jnp.arange(order.size) < jnp.sum(jnp.any(columns != 0, axis=1))
+    sizes = jnp.where(alive, jnp.abs(jnp.diagonal(upper)), 0.0)
     logs = top + log_rms + jnp.log(sizes) + (block.logs - kept)[order]
     return Block(basis, logs, upper / jnp.where(sizes == 0, 1.0, sizes)[:, None] @ block.rows[order])
 
