@@ -26,12 +26,12 @@ def allowed(dtype: str, depth: int) -> float:
 
 
 CASES = [
-    pytest.param(TANH, 3, 24, "float64", id="shallow"),
+    pytest.param(TANH, 3, 24, "float64", marks=SLOW, id="shallow"),
     pytest.param(Dense("relu", 1.4), 60, 24, "float64", id="rank falls on the way"),
-    pytest.param(Dense("relu", 1.4), 60, 6, "float64", id="fewer than asked for"),
+    pytest.param(Dense("relu", 1.4), 20, 6, "float64", marks=SLOW, id="fewer than asked for"),
     pytest.param(Dense("sigmoid", 3.0, 0.1), 60, 24, "float32", marks=SLOW, id="not scalable"),
     pytest.param(Dense("linear", 1e3), 60, 24, "float64", marks=SLOW, id="far from one"),
-    pytest.param(Dense("linear", 0.7, weights="orthogonal"), 2, 24, "float32", id="all the same"),
+    pytest.param(Dense("linear", 0.7, weights="orthogonal"), 2, 24, "float32", marks=SLOW, id="all the same"),
     pytest.param(Dense("linear", 1.2), 1, 128, "float64", id="close together"),
     pytest.param(TANH, 2, 200, "float32", marks=SLOW, id="close together, float32"),
     pytest.param(Dense("relu", 1.6, 0.1), 2000, 8, "float32", marks=SLOW, id="deep, float32"),
@@ -46,12 +46,13 @@ def test_top_values_are_those_of_the_dense_jacobian(
     shape = {"depth": depth, "width": width, "num_nets": 2, "input_square": 0.8}
     dense = measure.jacobian_singular_values(key, net, **shape)[:, :3]
     top = measure.jacobian_top_singular_values(key, net, **shape, num_values=3, dtype=dtype)
-    assert np.isfinite(top[:, 0]).all()
+    assert not np.isnan(top).any()
     np.testing.assert_allclose(top, dense, rtol=0, atol=allowed(dtype, depth))
 
 
-def test_values_too_close_for_sweeps_are_found_by_lanczos(key: jax.Array, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And without enough steps of it they are NaN, not wrong."""
+@pytest.mark.slow
+def test_what_has_not_settled_is_nan(key: jax.Array, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lanczos without enough steps."""
     net, shape = Dense("linear", 1.2), {"depth": 1, "width": 128, "num_nets": 2, "num_values": 3}
     monkeypatch.setattr(jacobian, "_FEWEST_STEPS", 2)
     monkeypatch.setattr(jacobian, "_MOST_STEPS", 8)
@@ -60,9 +61,10 @@ def test_values_too_close_for_sweeps_are_found_by_lanczos(key: jax.Array, monkey
 
 
 def test_dead_networks_are_minus_infinity(key: jax.Array) -> None:
-    net, shape = Dense("hard_tanh", 1.0, 1e6), {"depth": 3, "width": 24, "num_nets": 2}
+    """Weights of 0: the programs are those of other tests here."""
+    net, shape = Dense("linear", 0.0, 1.0), {"depth": 1, "width": 128, "num_nets": 2}
     assert np.isneginf(measure.jacobian_top_singular_values(key, net, **shape, num_values=3, dtype="float64")).all()
-    moments = measure.jacobian_moments(key, net, **shape)
+    moments = measure.jacobian_moments(key, net, depth=4, width=64, num_nets=64)
     assert np.isneginf(moments.log_mean_square.value)
     assert np.isnan(moments.spread.value)
 
@@ -77,8 +79,8 @@ def spread_at(width: int, depth: int) -> float:
 
 @pytest.mark.parametrize("depth", [4, pytest.param(16, marks=SLOW)])
 def test_moments_are_exact_at_any_width_and_three_percent_off_fails(key: jax.Array, depth: int) -> None:
-    """Four units at once show the law of this width from the infinite one's."""
-    width, num_nets = (64, 128) if depth == 4 else (512, 16)
+    """Wick's theorem says what they are at this width; ``theory`` fails where it should."""
+    width, num_nets = (64, 64) if depth == 4 else (512, 16)
     found = measure.jacobian_moments(key, Dense("linear", 1.0), depth=depth, width=width, num_nets=num_nets)
     value, err = found.spread
     assert abs(value - spread_at(width, depth)) < SIGMAS * err
@@ -89,6 +91,7 @@ def test_moments_are_exact_at_any_width_and_three_percent_off_fails(key: jax.Arr
         assert abs(value - law.log_mean_square) > SIGMAS * err
 
 
+@pytest.mark.slow
 def test_deep_moments_neither_overflow_nor_underflow(key: jax.Array) -> None:
     moments = measure.jacobian_moments(key, Dense("sigmoid", 1.0), depth=400, width=24, num_nets=4)
     assert moments.log_mean_square.value < -400 * np.log(16)
