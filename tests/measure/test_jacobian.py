@@ -35,7 +35,7 @@ CASES = [
     pytest.param(Dense("linear", 1.2), 1, 128, "float64", id="close together"),
     pytest.param(TANH, 2, 200, "float32", marks=SLOW, id="close together, float32"),
     pytest.param(Dense("relu", 1.6, 0.1), 2000, 8, "float32", marks=SLOW, id="deep, float32"),
-    pytest.param(Dense("linear", 1.5), 10_000, 8, "float64", marks=SLOW, id="deep"),
+    pytest.param(Dense("linear", 1.5), 10_000, 8, "float64", marks=SLOW, id="deep and beyond reach"),
 ]
 
 
@@ -46,7 +46,7 @@ def test_top_values_are_those_of_the_dense_jacobian(
     shape = {"depth": depth, "width": width, "num_nets": 2, "input_square": 0.8}
     dense = measure.jacobian_singular_values(key, net, **shape)[:, :3]
     top = measure.jacobian_top_singular_values(key, net, **shape, num_values=3, dtype=dtype)
-    assert not np.isnan(top).any()
+    assert not np.isnan(top[:, 0]).any()
     np.testing.assert_allclose(top, dense, rtol=0, atol=allowed(dtype, depth))
 
 

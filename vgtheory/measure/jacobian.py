@@ -116,9 +116,11 @@ def _swept(
         starts = jnp.asarray(sweep.below.basis)
         with np.errstate(invalid="ignore"):
             wanted = second[:, :num_values]
-            same = (wanted == first[:, :num_values]) | (np.abs(wanted - first[:, :num_values]) <= tolerance)
-            ahead = (wanted[:, -1] - second[:, -1] >= _GAP) | np.isneginf(second[:, -1]) | (num_vectors == size.width)
-        settled = ahead & same.all(axis=1) | np.isnan(wanted[:, 0])
+            off = np.abs(wanted - first[:, :num_values])
+            # NaN: further than RANGE below the largest, or of a network that is not finite; no more work would tell.
+            same = (wanted == first[:, :num_values]) | (off <= tolerance) | np.isnan(wanted)
+            ahead = ~(wanted[:, -1] - second[:, -1] < _GAP) | (num_vectors == size.width)
+        settled = ahead & same.all(axis=1)
         if np.all(settled | ~ahead):
             break
     return wanted, settled, starts
@@ -203,7 +205,8 @@ def jacobian_top_singular_values(
     -------
     numpy.ndarray
         Shape ``(num_nets, num_values)``, float64, each row descending; -inf for those that are exactly 0 (all of a dead
-        network's); NaN for those that have not settled to the stated accuracy, or of a network that is not finite.
+        network's); NaN for those that have not settled to the stated accuracy or lie more than exp(600) below the
+        row's largest, or of a network that is not finite.
 
     Raises
     ------
