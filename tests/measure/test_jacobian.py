@@ -117,7 +117,7 @@ def test_moments_are_those_of_the_same_dense_networks(key: jax.Array, net: Dense
 def test_moments_of_tanh_approach_the_law(key: jax.Array, depth: int) -> None:
     """The deviation is of order 1 / width: width times it agrees at two widths, and the law is what is left."""
     law, found = theory.jacobian_moments(TANH, depth), []
-    for width, num_nets in ((256, 256), (512, 128)):
+    for width, num_nets in ((256, 1024), (512, 512)):
         shape = {"depth": depth, "width": width, "num_nets": num_nets, "input_square": settled_input(TANH)}
         found.append(measure.jacobian_moments(key, TANH, **shape, dtype="float32"))
     for narrow, wide, expected in zip(found[0], found[1], law[:2], strict=True):
