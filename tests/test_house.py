@@ -30,6 +30,7 @@ WITHOUT_TWIN = {
     "flushes_subnormals": "a fact about the hardware",
     "gradient_steps": "the steps one by one of a given recurrence, from which log_rate is averaged",
     "jacobian_singular_values": "the values one by one; theory has their law, jacobian_cdf",
+    "jacobian_top_singular_values": "the same, of wide networks; theory has the end of their law, jacobian_edge",
     "link_parts": "the networks one by one, from which log_parts_layers is averaged",
     "log_norm": "arithmetic",
     "plain_grads": "the reference that checks chain",

@@ -110,3 +110,13 @@ EDGE = 1e-13
 
 SAME_LAW = 0.01
 """p-value of a two-sample test above which two samplers are said to draw from one law; tests of fixed keys, some dozens of them."""
+
+TOP_FLOAT32, TOP_FLOAT64, TOP_PER_LAYER = 1e-5, 1e-11, 4
+"""Stated by ``jacobian_top_singular_values``: absolute in the log, plus so many roundings of the format per layer."""
+
+DENSE_PER_LAYER = 1e-14
+"""Stated by ``jacobian_singular_values``: absolute in the log, per layer."""
+
+LARGEST = (-1.2065, 1.268)
+"""Mean and standard deviation of the largest eigenvalue of a real random matrix about its law's edge, in the edge's own unit (Tracy and
+Widom, 1996); an edge's unit is where the law leaves 2 / (3 pi) eigenvalues beyond."""

@@ -3,6 +3,8 @@
 from vgtheory.measure.bounds import log_bound_layers
 from vgtheory.measure.chain import ChainLogs, chain, plan
 from vgtheory.measure.correlation import c_layers
+from vgtheory.measure.jacobian import jacobian_top_singular_values
+from vgtheory.measure.moments import JacobianMoments, jacobian_moments
 from vgtheory.measure.networks import Network, draw_network
 from vgtheory.measure.parts import Parts, link_parts, log_parts_layers
 from vgtheory.measure.plain import PassLimits, PlainLogs, flushes_subnormals, pass_limit, plain_grads
@@ -15,6 +17,7 @@ from vgtheory.measure.tap import log_norm, tap
 
 __all__ = [
     "ChainLogs",
+    "JacobianMoments",
     "Network",
     "Parts",
     "PassLimits",
@@ -25,7 +28,9 @@ __all__ = [
     "draw_network",
     "flushes_subnormals",
     "gradient_steps",
+    "jacobian_moments",
     "jacobian_singular_values",
+    "jacobian_top_singular_values",
     "link_parts",
     "log_bound_layers",
     "log_chi_layers",

@@ -14,7 +14,7 @@ from vgtheory.measure.chain import check_run
 from vgtheory.measure.draws import words_of
 from vgtheory.measure.networks import Layer, draw_input, draw_layer
 
-_RANGE = 600.0
+RANGE = 600.0
 """Natural logs of singular values further than this below the largest are lost to underflow."""
 
 
@@ -32,7 +32,7 @@ def _link(words: Array, net: Ensemble, layer: Any, x: Array, width: int) -> tupl
 
 def _times(factor: np.ndarray, basis: np.ndarray, logs: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, ...]:
     """The product ``factor @ (basis * exp(logs)) @ rows`` in the same form: basis orthonormal, rows well conditioned."""
-    kept = np.maximum(logs, logs.max(initial=-np.inf) - _RANGE)
+    kept = np.maximum(logs, logs.max(initial=-np.inf) - RANGE)
     columns = (factor @ basis) * np.exp(kept - kept.max(initial=-np.inf))
     order = np.argsort(-np.linalg.norm(columns, axis=0))
     basis, upper = np.linalg.qr(columns[:, order])
@@ -40,12 +40,20 @@ def _times(factor: np.ndarray, basis: np.ndarray, logs: np.ndarray, rows: np.nda
     return basis, kept.max(initial=-np.inf) + np.log(sizes) + beyond, (upper / sizes[:, None]) @ rows[order]
 
 
-def _log_singular_values(logs: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Of ``exp(logs) * rows``, by one-sided Jacobi rotations, which keep the relative accuracy of small ones; descending."""
+def log_singular_values(logs: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Of ``exp(logs) * rows``, by one-sided Jacobi rotations, which keep the relative accuracy of small ones; descending.
+
+    Parameters
+    ----------
+    logs
+        Finite, shape ``(kept,)``.
+    rows
+        Well conditioned, shape ``(kept, width)``.
+    """
     top = logs.max(initial=-np.inf)
-    scaled = rows.T * np.exp(np.maximum(logs - top, -_RANGE))
+    scaled = rows.T * np.exp(np.maximum(logs - top, -RANGE))
     sizes, *_, scale, _, info = dgejsv(scaled, joba=0, jobu=3, jobv=3, jobr=0)
-    lost = (info != 0) | (np.sort(logs)[::-1] < top - _RANGE)
+    lost = (info != 0) | (np.sort(logs)[::-1] < top - RANGE)
     return np.where(lost, np.nan, np.log(sizes) + np.log(scale[0] / scale[1]) + top)
 
 
@@ -63,7 +71,7 @@ def _one(key: Array, net: Ensemble, depth: int, width: int, input_square: float)
         if logs.size == 0 or not np.all(np.isfinite(logs)):
             return np.full(width, np.nan if logs.size else -np.inf)
     out = np.full(width, -np.inf)
-    out[: logs.size] = _log_singular_values(logs, rows)
+    out[: logs.size] = log_singular_values(logs, rows)
     return out
 
 
