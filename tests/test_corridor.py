@@ -35,7 +35,7 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_cells_are_the_product_of_the_swept_axes() -> None:
-    script = corridor.module("rates")
+    script = corridor.module("orthogonal")
     config = script.Config(activation=("relu", "tanh"), sigma_w=(1.0, 2.0, 3.0))
     cells = list(corridor.cells(config))
     assert len(cells) == 6

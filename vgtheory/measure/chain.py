@@ -178,7 +178,7 @@ def plan(
     num_inputs: int | None = None,
     dtype: str = "float32",
     keep: str | None = None,
-    memory: float | None = None,
+    memory: float | int | None = None,
     devices: Sequence[Any] | None = None,
 ) -> Plan:
     r"""How ``chain`` would lay out a measurement, and the memory that takes, before anything runs.
@@ -212,7 +212,8 @@ def plan(
     where = "plan"
     check_run(where, dtype, depth=depth, width=width, num_nets=num_nets, num_inputs=num_inputs or 1)
     rows = int(np.prod(grid_of(net, dtype)[0])) * (num_inputs or 1)
-    size = {"depth": depth, "width": width, "rows": rows, "num_nets": num_nets, "itemsize": jnp.dtype(dtype).itemsize}
+    size: dict[str, Any] = {"depth": depth, "width": width, "rows": rows, "num_nets": num_nets}
+    size |= {"itemsize": jnp.dtype(dtype).itemsize}
     return planned(where, **size, keep=keep, memory=memory, devices=chosen_devices(devices))
 
 
@@ -227,7 +228,7 @@ def chain(
     dtype: str = "float32",
     sampler: str = "networks",
     keep: str | None = None,
-    memory: float | None = None,
+    memory: float | int | None = None,
     devices: Sequence[Any] | None = None,
 ) -> ChainLogs:
     r"""Forward and backward log-norms along many real networks, by automatic differentiation in the log domain.

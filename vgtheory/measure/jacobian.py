@@ -13,6 +13,7 @@ from vgtheory.expect import expect, expect_not_negative
 from vgtheory.measure.chain import check_run
 from vgtheory.measure.draws import words_of
 from vgtheory.measure.links import is_scalable
+from vgtheory.measure.networks import orthonormal_columns
 from vgtheory.measure.spectra import log_singular_values
 from vgtheory.measure.sweep import chosen_devices, compiled, fetched, lanes_for, over_networks
 from vgtheory.measure.tangent import Block, Size, down, fresh, in_order, probes, scaled_product, up
@@ -50,7 +51,7 @@ def _starts(key: Array, size: Size, num_vectors: int, devices: tuple) -> Array:
     """An orthonormal block for every network, shape ``(num_nets, width, num_vectors)``."""
 
     def one(key: Array, index: Array) -> Array:
-        return jnp.linalg.qr(probes(words_of(jax.random.fold_in(key, index)), size.width, num_vectors))[0]
+        return orthonormal_columns(probes(words_of(jax.random.fold_in(key, index)), size.width, num_vectors))[0]
 
     return over_networks(one, key, size.num_nets, 1, devices)
 

@@ -33,6 +33,7 @@ from vgtheory.ensemble import Dense, Ensemble
 from vgtheory.expect import expect
 from vgtheory.measure.draws import ABOVE, UNITS, normal
 from vgtheory.measure.links import activate
+from vgtheory.measure.networks import orthonormal_columns
 from vgtheory.measure.tap import finite_peak, log_norm, log_pair
 from vgtheory.measure.walk import Walk
 
@@ -92,7 +93,7 @@ class _Many(NamedTuple):
     scale: Array
 
     def _apart(self, x: Array, offset: Array) -> tuple[Array, Array, Array]:
-        q, r = jnp.linalg.qr(jnp.concatenate([x * self.scale, offset[:, None]], axis=1).T)
+        q, r = orthonormal_columns(jnp.concatenate([x * self.scale, offset[:, None]], axis=1).T)
         return q[:-1].T, q[-1], r.T
 
     def up(self, layer: Array, x: Array, log_x: Array, offset: Array) -> tuple[Array, Array, Any]:
@@ -103,7 +104,7 @@ class _Many(NamedTuple):
     def down(self, layer: Array, x: Array, offset: Array, unit: Array, above: Array, facts: Any) -> Array:
         del above, facts
         q, p, _ = self._apart(x, offset)
-        columns, r_g = jnp.linalg.qr(unit.T)
+        columns, r_g = orthonormal_columns(unit.T)
         z = _drawn(self.words, UNITS, layer, x.shape, x.dtype)
         eta, eta_bias = (
             _drawn(self.words, ABOVE, 2 * layer + k, (len(x), n), x.dtype) for k, n in ((0, x.shape[1]), (1, 1))
@@ -187,7 +188,7 @@ def walk_without_matrices(
 
     def descend(
         state: tuple[Array, Array, Array], inputs: tuple[Array, _Kept]
-    ) -> tuple[tuple[Array, ...], tuple[Array, Array]]:
+    ) -> tuple[tuple[Array, Array, Array], tuple[Array, Array]]:
         (unit, ledger, above), (layer, kept) = state, inputs
         x = inputs_of(kept.h, kept.log_scale, layer == 1)
         pair = log_pair(ledger + kept.log_x + kept.log_scale - finite_peak(kept.log_scale), unit, x, kept.log_x)

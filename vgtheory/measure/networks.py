@@ -3,11 +3,12 @@
 from typing import Any, NamedTuple
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
 from vgtheory.activation import Activation
-from vgtheory.ensemble import Ensemble
+from vgtheory.ensemble import Ensemble, Recurrent
 from vgtheory.measure.draws import BIAS, COTANGENT, INPUT, WEIGHTS, normal, words_of
 
 
@@ -37,9 +38,22 @@ def wide(dtype: Any) -> Any:
     return jnp.promote_types(dtype, jnp.float32)
 
 
+@jax.custom_batching.sequential_vmap
+def orthonormal_columns(matrix: Array) -> tuple[Array, Array]:
+    """Q and R of one matrix after the other: XLA's batched form on a CPU is slow, and two devices that run it wait for each other forever.
+
+    Parameters
+    ----------
+    matrix
+        Shape ``(rows, columns)``.
+    """
+    q, r = jnp.linalg.qr(matrix)
+    return q, r
+
+
 def _orthogonal(z: Array) -> Array:
     """A Haar-distributed orthogonal matrix from a Gaussian one."""
-    q, r = jnp.linalg.qr(z)
+    q, r = orthonormal_columns(z)
     return q * jnp.sign(jnp.diagonal(r))[None, :]
 
 
@@ -59,10 +73,9 @@ def draw_weights(words: Array, net: Ensemble, layer: Any, width: int, dtype: Any
     dtype
         Of the result.
     """
-    tied = hasattr(net, "matrix")
-    stream = 0 if tied else layer
+    stream = 0 if isinstance(net, Recurrent) else layer
     bias = normal(words, BIAS, stream, (width,), wide(dtype)).astype(dtype)
-    if tied and net.matrix is not None:
+    if isinstance(net, Recurrent) and net.matrix is not None:
         return Weights(jnp.asarray(net.matrix, dtype).T, bias)
     z = normal(words, WEIGHTS, stream, (width, width), wide(dtype))
     matrix = _orthogonal(z) if net.weights == "orthogonal" else z * width**-0.5

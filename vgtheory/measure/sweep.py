@@ -222,7 +222,7 @@ def planned(
     num_nets: int,
     itemsize: int = 4,
     keep: str | None = None,
-    memory: float | None = None,
+    memory: float | int | None = None,
     devices: tuple[Any, ...],
     matrices: bool = True,
 ) -> Plan:
@@ -254,20 +254,14 @@ def planned(
         expect_one_of(KEEP, where, keep=keep)
     expect(memory is None or memory > 0, where, "a positive number of bytes", memory=memory)
     available = int(memory if memory is not None else available_memory(devices))
-    size = {
-        "depth": depth,
-        "width": width,
-        "rows": rows,
-        "num_nets": num_nets,
-        "num_devices": len(devices),
-        "matrices": matrices,
-    }
+    size: dict[str, Any] = {"depth": depth, "width": width, "rows": rows, "num_nets": num_nets, "itemsize": itemsize}
+    size |= {"num_devices": len(devices), "matrices": matrices}
     numbers = width * (max(width, rows) if matrices else rows)
     most = lanes_for(numbers, num_nets, devices)
     needed = 0
     for kept in (keep,) if keep else KEEP:
         for lanes in (most, *(2**power for power in reversed(range(most.bit_length())) if 2**power < most)):
-            needed = bytes_needed(kept, lanes, **size, itemsize=itemsize)
+            needed = bytes_needed(kept, lanes, **size)
             if needed <= available:
                 return Plan(kept, lanes, needed, available)
     expect(

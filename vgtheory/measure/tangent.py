@@ -18,7 +18,7 @@ from jax import Array, lax
 from vgtheory.ensemble import Ensemble
 from vgtheory.measure.draws import PROBE, normal
 from vgtheory.measure.links import activate, affine
-from vgtheory.measure.networks import Weights, draw_input, draw_weights
+from vgtheory.measure.networks import Weights, draw_input, draw_weights, orthonormal_columns
 from vgtheory.measure.spectra import RANGE
 from vgtheory.measure.tap import log_norm
 
@@ -177,7 +177,7 @@ def in_order(columns: Array, block: Block, log_rms: Array) -> Block:
     kept = jnp.maximum(block.logs, top - RANGE)
     graded = columns * jnp.exp(kept - top)[None, :]
     order = jnp.argsort(-jnp.linalg.norm(graded, axis=0))
-    basis, upper = jnp.linalg.qr(graded[:, order])
+    basis, upper = orthonormal_columns(graded[:, order])
     # Units that are all dead leave no more directions than live ones; QR would fill up with rounding noise.
     alive = jnp.arange(order.size) < jnp.sum(jnp.any(columns != 0, axis=1))
     sizes = jnp.where(alive, jnp.abs(jnp.diagonal(upper)), 0.0)
