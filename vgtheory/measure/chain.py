@@ -24,6 +24,8 @@ from vgtheory.measure.walk import Walk, walk
 
 DTYPES = ("float32", "float64")
 SAMPLERS = ("networks", "matrix_free")
+_NUMBERS_AT_ONCE = 2**19
+"""Sums over depth are formed in float64 for so many layers of inputs at a time."""
 
 
 class ChainLogs(NamedTuple):
@@ -138,6 +140,20 @@ def _finite_peak(values: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(peak), peak, 0.0)
 
 
+def _summed(walked: Walk, scalable: bool) -> ChainLogs:
+    """Sums over depth of all networks, a few at a time; from axes (num_nets, points, ...) to (points, num_nets, ...)."""
+    num_nets, points, depth, inputs = walked.rows.shape
+    step = max(1, _NUMBERS_AT_ONCE // (points * depth * inputs))
+    logs = ChainLogs(*(np.empty((points, num_nets, *more)) for more in ((inputs, depth), (inputs, depth), (depth,))))
+    for begin in range(0, num_nets, step):
+        few = slice(begin, begin + step)
+        for whole, part in zip(
+            logs, _logs(jax.tree.map(lambda leaf, few=few: leaf[few], walked), scalable), strict=True
+        ):
+            whole[:, few] = np.moveaxis(part, 1, 0)
+    return logs
+
+
 def _logs(walked: Walk, scalable: bool) -> ChainLogs:
     """Sums over depth, in float64; leaves of ``walked`` are (..., depth, inputs)."""
     log_rms, rows, pair = (np.asarray(leaf, dtype=np.float64) for leaf in walked[:3])
@@ -146,11 +162,12 @@ def _logs(walked: Walk, scalable: bool) -> ChainLogs:
     scale = np.cumsum(np.where(finite & scalable, log_rms, 0.0), axis=-1)
     with np.errstate(invalid="ignore"):
         top = rows[..., -1:]
-        unit_g = _finite_peak(from_top(rows) + top)
+        log_grad = from_top(rows)
+        unit_g = _finite_peak(log_grad + top)
         unit_x = _finite_peak(np.concatenate([np.zeros_like(top), scale[..., :-1]], axis=-1))
         log_weight = pair + unit_g + unit_x
         log_q = 2 * (scale + np.where(finite, 0.0, log_rms)) if scalable else 2 * log_rms
-        return ChainLogs(log_q, from_top(rows), log_weight - log_weight[..., -1:])
+        return ChainLogs(log_q, log_grad, log_weight - log_weight[..., -1:])
 
 
 def grid_of(net: Ensemble, dtype: str) -> tuple[tuple[int, ...], tuple[Array, Array]]:
@@ -312,9 +329,7 @@ def chain(
         laid_out = planned("chain", **count, keep=keep, memory=memory, devices=where, matrices=sampler == "networks")
         size = _Size(depth, width, num_nets, num_inputs or 1, dtype, scalable, sampler, laid_out.keep, laid_out.lanes)
         walked = fetched(_walks(key, net, grid, size, where))
-    logs = _logs(
-        jax.tree.map(lambda leaf: np.moveaxis(leaf, 1, 0).reshape(*shape, num_nets, *leaf.shape[2:]), walked), scalable
-    )
+    logs = [leaf.reshape(*shape, *leaf.shape[1:]) for leaf in _summed(walked, scalable)]
     if num_inputs is None:
-        return ChainLogs(logs.log_q[..., 0, :], logs.log_grad[..., 0, :], logs.log_grad_weight)
-    return logs
+        return ChainLogs(logs[0][..., 0, :], logs[1][..., 0, :], logs[2])
+    return ChainLogs(*logs)
