@@ -32,7 +32,7 @@ CASES = [
     pytest.param(Dense("sigmoid", 3.0, 0.1), 60, 24, "float32", marks=SLOW, id="not scalable"),
     pytest.param(Dense("linear", 1e3), 60, 24, "float64", marks=SLOW, id="far from one"),
     pytest.param(Dense("linear", 0.7, weights="orthogonal"), 2, 24, "float32", marks=SLOW, id="all the same"),
-    pytest.param(Dense("linear", 1.2), 1, 128, "float64", id="close together"),
+    pytest.param(Dense("linear", 1.2), 1, 128, "float64", marks=SLOW, id="close together"),
     pytest.param(TANH, 2, 200, "float32", marks=SLOW, id="close together, float32"),
     pytest.param(Dense("relu", 1.6, 0.1), 2000, 8, "float32", marks=SLOW, id="deep, float32"),
     pytest.param(Dense("linear", 1.5), 10_000, 8, "float64", marks=SLOW, id="deep and beyond reach"),
