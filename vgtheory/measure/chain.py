@@ -181,7 +181,11 @@ def grid_of(net: Ensemble, dtype: str) -> tuple[tuple[int, ...], tuple[Array, Ar
         Format of the chain.
     """
     scales = (1.0 if net.sigma_w is None else net.sigma_w, net.sigma_b)
-    shape = np.broadcast_shapes(*(np.shape(scale) for scale in scales))
+    shapes = [np.shape(scale) for scale in scales]
+    try:
+        shape = np.broadcast_shapes(*shapes)
+    except ValueError:
+        expect(False, "measure", "sigma_w and sigma_b that broadcast", shapes=shapes)
     points = tuple(jnp.broadcast_to(jnp.asarray(scale, wide(dtype)), shape).reshape(-1) for scale in scales)
     return shape, (points[0], points[1])
 

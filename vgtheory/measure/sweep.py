@@ -79,7 +79,9 @@ def chosen_devices(devices: Sequence[Any] | None) -> tuple[Any, ...]:
     devices
         JAX devices; ``None`` for all.
     """
-    return tuple(jax.devices() if devices is None else devices)
+    chosen = tuple(jax.devices() if devices is None else devices)
+    expect(len(chosen) > 0, "measure", "at least one device", devices=devices)
+    return chosen
 
 
 def lanes_for(numbers: int, num_nets: int, devices: tuple[Any, ...]) -> int:
