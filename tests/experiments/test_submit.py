@@ -20,7 +20,6 @@ CHEAP = "scalar_chain"
 @pytest.fixture
 def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A stand-in for SLURM's commands that keeps the script it is given; returns where."""
-    pytest.importorskip("submitit", reason="needs submitit: pip install -e '.[slurm]'")
     kept = tmp_path / "script.sh"
     for name, body in {"srun": "true", "sbatch": f'cp "$1" {kept}; echo Submitted batch job 77'}.items():
         path = tmp_path / "bin" / name
@@ -46,7 +45,6 @@ def test_an_array_is_asked_for_as_told(queue: Path, tmp_path: Path, capsys: pyte
 
 
 def test_a_task_whose_time_is_up_is_queued_anew_as_it_was() -> None:
-    pytest.importorskip("submitit", reason="needs submitit: pip install -e '.[slurm]'")
     job = Job((CHEAP, "--shard", "0/2"))
     again = job.checkpoint()
     assert again.function == job
@@ -112,7 +110,6 @@ def test_without_submitit_one_sentence_says_what_to_install(
 
 @pytest.mark.slow
 def test_an_array_on_this_machine_does_every_cell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("submitit", reason="needs submitit: pip install -e '.[slurm]'")
     words = ["--jobs", "2", "--cluster", "local", "--smoke", "--out", str(tmp_path), "--logs", str(tmp_path / "logs")]
     assert main(["submit", CHEAP, *words, "--", "--num-nets", "100"]) == 0
     assert capsys.readouterr().out.count("finished") == 2

@@ -50,7 +50,7 @@ def test_a_log_on_a_full_disk_stops_the_sweep(
     install: tiny.Install, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if not Path("/dev/full").exists():
-        pytest.skip("needs /dev/full, a disk that is always full")
+        pytest.skip("needs /dev/full, a disk that is always full: Linux has it, macOS does not")
     assert main(["tiny", "--out", str(tmp_path), "--log", "/dev/full"]) == 1
     assert "got log='/dev/full' (No space left on device)" in capsys.readouterr().err
 

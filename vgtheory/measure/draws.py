@@ -1,7 +1,7 @@
 r"""Standard normal numbers by counter: each is a function of the network's key, a stream and its own index, and of nothing else.
 
 The bits are those of Threefry-2x32 with 20 rounds, JAX's own generator; a test compares them. JAX rolls its rounds into a loop
-on a CPU, which costs four fifths of the time that a network's weights take to draw; here they are written out, and a radius
+on a CPU, which makes a network's weights take three times as long to draw (``benchmarks.throughput``); here they are written out, and a radius
 and an angle (Box and Muller) make a normal number of a block's two words. The numbers are the same in every format, up to
 rounding, and do not depend on shapes, devices or the order in which they are asked for.
 """
