@@ -17,6 +17,12 @@ from tests.experiments import tiny
 CHEAP = "scalar_chain"
 
 
+@pytest.fixture(autouse=True)
+def _logging_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """submitit configures logging when first imported; absl's handler then closes the stream that pytest reads."""
+    monkeypatch.setenv("SUBMITIT_LOG_LEVEL", "NOCONFIG")
+
+
 @pytest.fixture
 def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A stand-in for SLURM's commands that keeps the script it is given; returns where."""
