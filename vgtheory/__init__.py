@@ -1,13 +1,30 @@
 """Why gradients vanish or explode, how fast, and what to do about it: theory beside measurement, with error bars.
 
 Three rooms: ``theory`` (what should happen), ``measure`` (what does happen in real networks), ``compare`` (how far apart
-they are). They share the nouns ``Dense``, ``Recurrent``, ``Activation``, ``Estimate`` and ``Law``.
+they are). They share the nouns ``Dense``, ``Recurrent``, the cells ``Leaky``, ``Skip``, ``LSTM``,
+``GRU`` and ``MGU``, ``Activation``, ``Estimate`` and ``Law``.
 """
 
 from vgtheory import compare, measure, theory
 from vgtheory.activation import ACTIVATIONS, Activation
+from vgtheory.cells import GRU, LSTM, MGU, Leaky, Skip
 from vgtheory.ensemble import Dense, Recurrent
 from vgtheory.estimate import Estimate, Law
 
 __version__ = "0.1.0"
-__all__ = ["ACTIVATIONS", "Activation", "Dense", "Estimate", "Law", "Recurrent", "compare", "measure", "theory"]
+__all__ = [
+    "ACTIVATIONS",
+    "GRU",
+    "LSTM",
+    "MGU",
+    "Activation",
+    "Dense",
+    "Estimate",
+    "Law",
+    "Leaky",
+    "Recurrent",
+    "Skip",
+    "compare",
+    "measure",
+    "theory",
+]

@@ -3,6 +3,7 @@
 from vgtheory.measure.bounds import log_bound_layers
 from vgtheory.measure.chain import ChainLogs, chain, plan
 from vgtheory.measure.correlation import c_layers
+from vgtheory.measure.gates import CellLogs, cell_logs, log_grad_steps, q_state
 from vgtheory.measure.jacobian import jacobian_top_singular_values
 from vgtheory.measure.moments import JacobianMoments, jacobian_moments
 from vgtheory.measure.networks import Network, draw_network
@@ -16,6 +17,7 @@ from vgtheory.measure.sweep import Plan
 from vgtheory.measure.tap import log_norm, tap
 
 __all__ = [
+    "CellLogs",
     "ChainLogs",
     "JacobianMoments",
     "Network",
@@ -24,6 +26,7 @@ __all__ = [
     "PlainLogs",
     "Plan",
     "c_layers",
+    "cell_logs",
     "chain",
     "draw_network",
     "flushes_subnormals",
@@ -35,6 +38,7 @@ __all__ = [
     "log_bound_layers",
     "log_chi_layers",
     "log_grad_layers",
+    "log_grad_steps",
     "log_grad_weight_layers",
     "log_mean_scalar_chain",
     "log_norm",
@@ -47,5 +51,6 @@ __all__ = [
     "pass_limit",
     "plain_grads",
     "plan",
+    "q_state",
     "tap",
 ]

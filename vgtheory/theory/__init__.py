@@ -9,6 +9,7 @@ from vgtheory.theory.decorrelation import c_star, chi_c
 from vgtheory.theory.depth_scales import DepthLimit, PassLimit, depth_limit, pass_limit
 from vgtheory.theory.finite_width import dead_probability
 from vgtheory.theory.fixed_points import FixedPoints
+from vgtheory.theory.gates import cell_with_memory, chi_step, log_grad_steps, memory_steps, q_state
 from vgtheory.theory.initialisers import InitialiserAudit, initialiser_audit
 from vgtheory.theory.meanfield import chi_1, q_map, q_slope, q_star, q_stars
 from vgtheory.theory.parts import Parts, log_parts_layers
@@ -48,8 +49,10 @@ __all__ = [
     "c_map_curvature",
     "c_map_slope",
     "c_star",
+    "cell_with_memory",
     "chi_1",
     "chi_c",
+    "chi_step",
     "critical",
     "dead_probability",
     "decade_depth",
@@ -68,6 +71,7 @@ __all__ = [
     "log_chi_square_law",
     "log_eigen_powers",
     "log_grad_layers",
+    "log_grad_steps",
     "log_grad_weight_layers",
     "log_mean_scalar_chain",
     "log_parts_layers",
@@ -76,6 +80,7 @@ __all__ = [
     "log_rate",
     "log_scalar_chain",
     "log_scalar_steps",
+    "memory_steps",
     "pass_limit",
     "phase",
     "phase_diagram",
@@ -83,6 +88,7 @@ __all__ = [
     "q_slope",
     "q_star",
     "q_stars",
+    "q_state",
     "sup_dphi",
     "xi_c",
     "xi_grad",

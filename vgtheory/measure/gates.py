@@ -1,0 +1,264 @@
+"""Gradients through recurrent cells, by automatic differentiation in the log domain."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from vgtheory.cells import CELLS, LSTM, Cell, Skip
+from vgtheory.estimate import Estimate
+from vgtheory.expect import expect, expect_count, expect_one_of
+from vgtheory.measure.cells import SAMPLERS, hidden_of, start_of, stepper
+from vgtheory.measure.chain import check_run
+from vgtheory.measure.draws import COTANGENT, normal, words_of
+from vgtheory.measure.profiles import averaged
+from vgtheory.measure.sweep import chosen_devices, compiled, fetched, lanes_for, over_networks
+
+
+class CellLogs(NamedTuple):
+    """Cells one by one.
+
+    Attributes
+    ----------
+    log_grad
+        Natural log of the norm of the gradient with respect to the whole state, t steps before the last, over that at the last;
+        shape ``(num_nets, steps + 1)``, float64.
+    q_state
+        Mean square of h over units and over the last ``steps`` steps, shape ``(num_nets,)``.
+    """
+
+    log_grad: np.ndarray
+    q_state: np.ndarray
+
+
+def _tree_norm(tree: Any) -> tuple[Array, Any]:
+    """Log-norm of all leaves together, and the leaves over that norm."""
+    leaves = jax.tree.leaves(tree)
+    peak = functools.reduce(jnp.maximum, [jnp.max(jnp.abs(leaf)) for leaf in leaves])
+    safe = jnp.where(peak > 0, peak, 1.0)
+    size = jnp.sqrt(functools.reduce(jnp.add, [jnp.sum((leaf / safe) ** 2) for leaf in leaves]))
+    grown = jnp.where(peak > 0, jnp.log(size) + jnp.log(safe), jnp.where(jnp.isnan(peak), jnp.nan, -jnp.inf))
+    return grown, jax.tree.map(lambda leaf: leaf / safe / jnp.where(size > 0, size, 1.0), tree)
+
+
+def _start(cell: Cell, words: Array, width: int, dtype: Any) -> Any:
+    """A cotangent for the whole state at the last step: standard normal, independent of the weights."""
+    numbers = normal(words, COTANGENT, 0, (2 if isinstance(cell, LSTM) else getattr(cell, "lag", 1), width), dtype)
+    return (numbers[0], numbers[1]) if isinstance(cell, LSTM) else numbers if isinstance(cell, Skip) else numbers[0]
+
+
+def _one(
+    shared: tuple[Cell, Array], index: Array, *, width: int, steps: int, burn_in: int, sampler: str, dtype: str
+) -> tuple[Array, Array]:
+    """One network: log-factors of its gradient, the newest step first, and its mean square h at every step."""
+    cell, key = shared
+    words = words_of(jax.random.fold_in(key, index))
+    step = stepper(cell, words, width, dtype, sampler)
+    state = start_of(cell, width, dtype)
+    state, _ = lax.scan(lambda state, t: (step(state, t), None), state, jnp.arange(burn_in))
+
+    def up(state: Any, t: Array) -> tuple[Any, tuple[Any, Array]]:
+        after = step(state, t)
+        return after, (state, jnp.mean(hidden_of(cell, after) ** 2))
+
+    def down(cotangent: Any, kept: tuple[Any, Array]) -> tuple[Any, Array]:
+        before, t = kept
+        grown, unit = _tree_norm(jax.vjp(lambda state: step(state, t), before)[1](cotangent)[0])
+        return unit, grown
+
+    times = jnp.arange(burn_in, burn_in + steps)
+    _, (states, squares) = lax.scan(up, state, times)
+    _, top = _tree_norm(_start(cell, words, width, dtype))
+    _, logs = lax.scan(down, top, (states, times), reverse=True)
+    return logs[::-1], squares
+
+
+@compiled("width", "steps", "burn_in", "num_nets", "lanes", "sampler", "dtype", "devices")
+def _all(
+    cell: Cell,
+    key: Array,
+    width: int,
+    steps: int,
+    burn_in: int,
+    num_nets: int,
+    lanes: int,
+    sampler: str,
+    dtype: str,
+    devices: tuple,
+) -> Any:
+    sizes: dict[str, Any] = {"width": width, "steps": steps, "burn_in": burn_in, "sampler": sampler, "dtype": dtype}
+    return over_networks(functools.partial(_one, **sizes), (cell, key), num_nets, lanes, devices)
+
+
+def cell_logs(
+    key: Array,
+    cell: Cell,
+    *,
+    width: int,
+    steps: int,
+    num_nets: int,
+    burn_in: int = 200,
+    sampler: str = "cells",
+    dtype: str = "float32",
+    devices: Sequence[Any] | None = None,
+) -> CellLogs:
+    r"""Gradients sent back through many random cells, each driven by a noise of its own.
+
+    Each starts from a state of zeros, runs ``burn_in`` steps, then ``steps`` more, and sends a standard normal gradient back from the
+    last of these; every step's vector-Jacobian product is taken by automatic differentiation and renormalised.
+
+    Parameters
+    ----------
+    key
+        A JAX key.
+    cell
+        A ``Leaky``, ``Skip``, ``GRU``, ``MGU`` or ``LSTM``.
+    width
+        Number of units, and of inputs.
+    steps, burn_in
+        Steps that the gradient is followed, and steps before them.
+    num_nets
+        Number of networks, each with weights, inputs and gradient of its own.
+    sampler
+        ``"cells"``: the real thing, one set of weights (gated cells are Flax's). ``"untied"``: weights of their own at every step.
+        ``"matrix_free"``: the same law as ``"untied"``, exactly, at a cost that grows as the width.
+    dtype
+        ``"float32"`` or ``"float64"``.
+    devices
+        Devices to spread networks over; ``None`` for all.
+
+    Returns
+    -------
+    CellLogs
+        Of every network.
+
+    Raises
+    ------
+    ValueError
+        If a count is no positive integer or a choice unknown.
+
+    Notes
+    -----
+    Accuracy: a few roundings of ``dtype`` per step. Memory: ``steps`` states of each network in hand.
+    Assumes: nothing.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import Leaky, measure
+    >>> logs = measure.cell_logs(jax.random.key(0), Leaky("linear", 0.0, leak=0.5), width=8, steps=2, num_nets=3)
+    >>> logs.log_grad.mean(axis=0).round(4).tolist()
+    [0.0, -0.6931, -1.3863]
+    """
+    names = [kind.__name__ for kind in CELLS]
+    expect(isinstance(cell, CELLS), "cell_logs", f"a cell, one of {names}", cell=type(cell).__name__)
+    check_run("cell_logs", dtype, width=width, steps=steps, num_nets=num_nets)
+    expect_one_of(SAMPLERS, "cell_logs", sampler=sampler)
+    if burn_in != 0:
+        expect_count("cell_logs", burn_in=burn_in)
+    chosen = chosen_devices(devices)
+    lanes = lanes_for(width * (1 if sampler == "matrix_free" else width), num_nets, chosen)
+    with jax.enable_x64(dtype == "float64"):
+        given = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), cell)
+        logs, squares = fetched(_all(given, key, width, steps, burn_in, num_nets, lanes, sampler, dtype, chosen))
+    profile = np.cumsum(np.asarray(logs, dtype=np.float64), axis=1)
+    return CellLogs(np.pad(profile, ((0, 0), (1, 0))), np.mean(np.asarray(squares, dtype=np.float64), axis=1))
+
+
+def log_grad_steps(
+    key: Array, cell: Cell, *, width: int, steps: int, num_nets: int, dtype: str = "float32", **how: Any
+) -> Estimate:
+    r"""Log-norm of the gradient with respect to the whole state (of an LSTM cell and hidden state), relative to the last step.
+
+    .. math:: \ln \frac{|\partial E / \partial s_{T-t}|}{|\partial E / \partial s_T|}
+
+    Parameters
+    ----------
+    key
+        A JAX key.
+    cell
+        A ``Leaky``, ``Skip``, ``GRU``, ``MGU`` or ``LSTM``.
+    width, steps, num_nets
+        Numbers of units, of steps to go back, and of networks.
+    dtype
+        ``"float32"`` or ``"float64"``.
+    how
+        ``burn_in``, ``sampler``, ``devices`` of ``cell_logs``.
+
+    Returns
+    -------
+    Estimate
+        Mean over networks of the log at t = 0 ... steps, shape ``(steps + 1,)``; ``err`` is one standard error.
+
+    Raises
+    ------
+    ValueError
+        As ``cell_logs``.
+
+    Notes
+    -----
+    Accuracy: ``err``.
+    Assumes: nothing.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import GRU, measure
+    >>> kept = measure.log_grad_steps(jax.random.key(0), GRU(0.0, update_bias=2.0), width=8, steps=10, num_nets=2)
+    >>> round(float(kept.value[-1]), 3)  # 10 ln sigmoid(2)
+    -1.269
+    """
+    logs = cell_logs(key, cell, width=width, steps=steps, num_nets=num_nets, dtype=dtype, **how).log_grad
+    return averaged(logs, np.arange(steps + 1), dtype)
+
+
+def q_state(
+    key: Array, cell: Cell, *, width: int, steps: int, num_nets: int, dtype: str = "float32", **how: Any
+) -> Estimate:
+    r"""Mean square of the hidden state, over units, steps and networks.
+
+    .. math:: H = E[h_t^2]
+
+    Parameters
+    ----------
+    key
+        A JAX key.
+    cell
+        A ``Leaky``, ``Skip``, ``GRU``, ``MGU`` or ``LSTM``.
+    width, steps, num_nets
+        Numbers of units, of steps to average over, and of networks.
+    dtype
+        ``"float32"`` or ``"float64"``.
+    how
+        ``burn_in``, ``sampler``, ``devices`` of ``cell_logs``.
+
+    Returns
+    -------
+    Estimate
+        ``err`` is one standard error over networks.
+
+    Raises
+    ------
+    ValueError
+        As ``cell_logs``.
+
+    Notes
+    -----
+    Accuracy: ``err``.
+    Assumes: that ``burn_in`` steps suffice to forget the start.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import Leaky, measure
+    >>> driven = Leaky("tanh", 0.0, sigma_in=1.0)
+    >>> seen = measure.q_state(jax.random.key(0), driven, width=64, steps=50, num_nets=8, sampler="untied")
+    >>> bool(abs(seen.value - 1) < 5 * seen.err)
+    True
+    """
+    squares = cell_logs(key, cell, width=width, steps=steps, num_nets=num_nets, dtype=dtype, **how).q_state
+    return averaged(squares, 1, dtype)
