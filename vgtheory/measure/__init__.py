@@ -5,6 +5,7 @@ from vgtheory.measure.chain import ChainLogs, chain, plan
 from vgtheory.measure.correlation import c_layers
 from vgtheory.measure.gates import CellLogs, cell_logs, log_grad_steps, q_state
 from vgtheory.measure.jacobian import jacobian_top_singular_values
+from vgtheory.measure.lyapunov import lyapunov_exponents, lyapunov_logs, map_exponents
 from vgtheory.measure.moments import JacobianMoments, jacobian_moments
 from vgtheory.measure.networks import Network, draw_network
 from vgtheory.measure.parts import Parts, link_parts, log_parts_layers
@@ -48,6 +49,9 @@ __all__ = [
     "log_rate",
     "log_scalar_chain",
     "log_scalar_steps",
+    "lyapunov_exponents",
+    "lyapunov_logs",
+    "map_exponents",
     "pass_limit",
     "plain_grads",
     "plan",

@@ -10,29 +10,29 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.cells import GRU, LSTM, MGU, Cell, Leaky, Skip
-from vgtheory.measure.draws import ABOVE, BIAS, INPUT, UNITS, WEIGHTS, normal
+from vgtheory.measure.draws import ABOVE, BIAS, INPUT, PROBE, UNITS, WEIGHTS, normal
 
 SAMPLERS = ("cells", "untied", "matrix_free")
 _GATES = 4
 """Streams per step: as many as the LSTM has matrices."""
+_START = 0.1
 _INPUTS = 2**20
 """Input matrices are drawn as those of steps that no run reaches."""
 Step = Callable[[Any, Array], Any]
 Product = Callable[[int, Array], Array]
 
 
-def start_of(cell: Cell, width: int, dtype: Any) -> Any:
-    """The state before the first step: nothing.
+def start_of(cell: Cell, words: Array, width: int, dtype: Any) -> Any:
+    """The state before the first step: little, but not nothing, where an undriven cell would stay.
 
     Parameters
     ----------
-    cell, width, dtype
-        The ensemble, its number of units, its format.
+    cell, words, width, dtype
+        The ensemble, the network's key, its number of units, its format.
     """
-    zeros = jnp.zeros(width, dtype)
-    if isinstance(cell, LSTM):
-        return zeros, zeros
-    return jnp.zeros((cell.lag, width), dtype) if isinstance(cell, Skip) else zeros
+    rows = 2 if isinstance(cell, LSTM) else getattr(cell, "lag", 1)
+    small = normal(words, PROBE, 0, (rows, width), dtype) * np.asarray(_START, dtype)
+    return (small[0], small[1]) if isinstance(cell, LSTM) else small if isinstance(cell, Skip) else small[0]
 
 
 def hidden_of(cell: Cell, state: Any) -> Array:
@@ -136,9 +136,9 @@ def _tied(cell: Any, words: Array, width: int, dtype: Any, bias: Array) -> Step:
     inputs = [_dense(words, _INPUTS + k, width, dtype) for k in range(_GATES)]
     x_of = lambda t: normal(words, INPUT, t, (width,), dtype)
     if isinstance(cell, Leaky | Skip):
-        exactly = {"precision": lax.Precision.HIGHEST}
-        times = lambda k, x: jnp.dot(x, recurrent[k], **exactly)
-        return lambda state, t: _moved(cell, state, times, lambda k: jnp.dot(x_of(t), inputs[k], **exactly), bias)
+        product = lambda x, matrix: jnp.dot(x, matrix, precision=lax.Precision.HIGHEST)
+        times = lambda k, x: product(x, recurrent[k])
+        return lambda state, t: _moved(cell, state, times, lambda k: product(x_of(t), inputs[k]), bias)
     module, variables = flax_cell(cell, recurrent, inputs)
     return lambda state, t: module.apply(variables, state, x_of(t))[0]
 
@@ -156,7 +156,8 @@ def flax_cell(cell: Any, recurrent: list[Array], inputs: list[Array]) -> tuple[A
     width, dtype = recurrent[0].shape[0], recurrent[0].dtype
     zeros, shift = jnp.zeros(width, dtype), lambda value: jnp.full(width, value, dtype)
     matrix = lambda drawn, sigma: {"kernel": (sigma * drawn).astype(dtype)}
-    options = {"dtype": dtype, "param_dtype": dtype}
+    options: dict[str, Any] = {"dtype": dtype, "param_dtype": dtype}
+    module: Any
     if isinstance(cell, GRU):
         module, names, biases = nn.GRUCell(width, **options), "rzn", {"z": cell.update_bias}
     elif isinstance(cell, MGU):

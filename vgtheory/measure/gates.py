@@ -58,7 +58,7 @@ def _one(
     cell, key = shared
     words = words_of(jax.random.fold_in(key, index))
     step = stepper(cell, words, width, dtype, sampler)
-    state = start_of(cell, width, dtype)
+    state = start_of(cell, words, width, dtype)
     state, _ = lax.scan(lambda state, t: (step(state, t), None), state, jnp.arange(burn_in))
 
     def up(state: Any, t: Array) -> tuple[Any, tuple[Any, Array]]:
@@ -108,7 +108,7 @@ def cell_logs(
 ) -> CellLogs:
     r"""Gradients sent back through many random cells, each driven by a noise of its own.
 
-    Each starts from a state of zeros, runs ``burn_in`` steps, then ``steps`` more, and sends a standard normal gradient back from the
+    Each starts from a state of standard deviation 0.1, runs ``burn_in`` steps, then ``steps`` more, and sends a standard normal gradient back from the
     last of these; every step's vector-Jacobian product is taken by automatic differentiation and renormalised.
 
     Parameters

@@ -9,8 +9,9 @@ from vgtheory.theory.decorrelation import c_star, chi_c
 from vgtheory.theory.depth_scales import DepthLimit, PassLimit, depth_limit, pass_limit
 from vgtheory.theory.finite_width import dead_probability
 from vgtheory.theory.fixed_points import FixedPoints
-from vgtheory.theory.gates import cell_with_memory, chi_step, log_grad_steps, memory_steps, q_state
+from vgtheory.theory.gates import cell_with_memory, chi_step, log_grad_steps, memory_steps, q_state, tied_grad_steps
 from vgtheory.theory.initialisers import InitialiserAudit, initialiser_audit
+from vgtheory.theory.lyapunov import lyapunov_curve, lyapunov_exponent, lyapunov_exponents
 from vgtheory.theory.meanfield import chi_1, q_map, q_slope, q_star, q_stars
 from vgtheory.theory.parts import Parts, log_parts_layers
 from vgtheory.theory.phase_diagram import PhaseDiagram, phase_diagram
@@ -80,6 +81,9 @@ __all__ = [
     "log_rate",
     "log_scalar_chain",
     "log_scalar_steps",
+    "lyapunov_curve",
+    "lyapunov_exponent",
+    "lyapunov_exponents",
     "memory_steps",
     "pass_limit",
     "phase",
@@ -90,6 +94,7 @@ __all__ = [
     "q_stars",
     "q_state",
     "sup_dphi",
+    "tied_grad_steps",
     "xi_c",
     "xi_grad",
     "xi_q",

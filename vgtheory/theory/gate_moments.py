@@ -189,7 +189,8 @@ def skip(cell: Skip) -> tuple[float, Transfer]:
 
 @in_float64
 def _chi_at(q: Any, sigma: Any, activation: Activation) -> Any:
-    return chi_at(*floats(q, sigma), activation)
+    q, sigma = floats(q, sigma)
+    return chi_at(q, sigma, activation)
 
 
 def _chi(h: float, sigma: Any, activation: Activation) -> float:

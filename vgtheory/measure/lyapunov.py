@@ -1,0 +1,362 @@
+"""Lyapunov exponents of maps and of random networks: tangents carried along, made orthonormal once per block of steps, in the log domain."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.flatten_util import ravel_pytree
+
+from vgtheory.cells import CELLS, Cell
+from vgtheory.ensemble import Dense, Recurrent
+from vgtheory.estimate import Estimate
+from vgtheory.expect import expect, expect_count
+from vgtheory.measure.cells import start_of, stepper
+from vgtheory.measure.chain import check_run
+from vgtheory.measure.draws import COTANGENT, normal, words_of
+from vgtheory.measure.networks import draw_input, draw_weights, orthonormal_columns, scale_w
+from vgtheory.measure.profiles import averaged
+from vgtheory.measure.sweep import chosen_devices, compiled, fetched, lanes_for, over_networks
+
+_NUM_PARTS = 16
+_CHOLESKY = 8
+"""Cholesky's factor of the Gram matrix takes the place of Householder reflections while there are so many times fewer tangents than units."""
+_LOST = 0.1
+"""Share of a tangent's digits that may be lost in a block: the rest is less than a tenth of what is left of it."""
+
+
+Step = Callable[[Array, Array], Array]
+Settle = Callable[[Array], Array]
+
+
+def _by_cholesky(rows: Array) -> tuple[Array, Array]:
+    """Orthonormal rows and the logs of R's diagonal; twice, for the first leaves errors of the condition squared."""
+    logs = jnp.zeros(rows.shape[0], rows.dtype)
+    for _ in range(2):
+        sizes = jnp.sqrt(jnp.sum(rows**2, axis=1))
+        rows = rows / sizes[:, None]
+        lower = jnp.linalg.cholesky(jnp.dot(rows, rows.T, precision=lax.Precision.HIGHEST))
+        rows = jax.scipy.linalg.solve_triangular(lower, rows, lower=True)
+        logs = logs + jnp.log(sizes) + jnp.log(jnp.diagonal(lower))
+    return rows, logs
+
+
+def _orthonormal(rows: Array) -> tuple[Array, Array]:
+    """The same by whichever way is the faster one, NaN where too little of a row was left to be known."""
+    sizes = jnp.sqrt(jnp.sum(rows**2, axis=1))
+    if rows.shape[0] * _CHOLESKY <= rows.shape[1]:
+        rows, logs = _by_cholesky(rows)
+    else:
+        q, r = orthonormal_columns(rows.T)
+        rows, logs = q.T, jnp.log(jnp.abs(jnp.diagonal(r)))
+    left = jnp.exp(logs) / sizes
+    return rows, jnp.where(left * _LOST > jnp.finfo(rows.dtype).eps, logs, jnp.nan)
+
+
+def _exponents(
+    step: Step, state: Array, tangents: Array, settle: Settle = lambda x: x, *, steps: int, burn_in: int, block: int
+) -> Array:
+    """Logs of the tangents' growth in each block, shape ``(steps // block, num_exponents)``; ``settle`` has no share in it."""
+
+    def move(carry: tuple[Array, Array], t: Array) -> tuple[tuple[Array, Array], None]:
+        state, rows = carry
+        after, along = jax.linearize(lambda state: step(state, t), state)
+        return (settle(after), jax.vmap(along)(rows)), None
+
+    def one(carry: tuple[Array, Array], times: Array) -> tuple[tuple[Array, Array], Array]:
+        (state, rows), _ = lax.scan(move, carry, times)
+        rows, logs = _orthonormal(rows)
+        return (state, jnp.where(jnp.isfinite(rows), rows, 0.0)), logs
+
+    times = lambda first, count: (first + jnp.arange(count)).reshape(-1, block)
+    carry, _ = lax.scan(one, (state, tangents), times(0, burn_in))
+    return lax.scan(one, carry, times(burn_in, steps))[1]
+
+
+def _check(where: str, **counts: int) -> None:
+    for name, count in counts.items():
+        expect_count(where, **{name: count})
+
+
+def map_exponents(
+    step: Callable[[Any], Any],
+    state: Any,
+    *,
+    steps: int,
+    num_exponents: int | None = None,
+    burn_in: int | None = None,
+    block: int = 1,
+    dtype: str = "float64",
+) -> Estimate:
+    r"""Lyapunov exponents of a map along one orbit.
+
+    .. math:: \lambda_k = \lim_{t \to \infty} \frac1t \ln |R_{kk}|, \qquad \prod_s Df(x_s) = Q R
+
+    Parameters
+    ----------
+    step
+        The map, differentiable by JAX: takes and returns an array of one shape.
+    state
+        Where the orbit starts, at least one number, shape ``(n,)`` or ``()``.
+    steps
+        Steps to average over; rounded up to sixteen equal parts of whole blocks.
+    num_exponents
+        How many, from the largest; all of them if not given.
+    burn_in
+        Steps before these; a tenth of ``steps`` if not given.
+    block
+        Steps between two orthonormalisations.
+    dtype
+        ``"float32"`` or ``"float64"``.
+
+    Returns
+    -------
+    Estimate
+        Natural logs per step, largest first, shape ``(num_exponents,)``; ``err`` is the standard error over sixteen parts of the
+        orbit. NaN where rounding has taken a tangent over within a block.
+
+    Raises
+    ------
+    ValueError
+        If a count is no positive integer, or there are more exponents than dimensions.
+
+    Notes
+    -----
+    Accuracy: ``err``; it does not know of correlations longer than a part.
+    Assumes: that one orbit stands for all.
+
+    References
+    ----------
+    Benettin et al. (1980), Meccanica 15, 9.
+
+    Examples
+    --------
+    >>> from vgtheory import measure
+    >>> logistic = measure.map_exponents(lambda x: 4 * x * (1 - x), 0.3, steps=100_000)
+    >>> bool(abs(logistic.value[0] - 0.6931) < 0.005)  # ln 2
+    True
+    """
+    start = np.atleast_1d(np.asarray(state, dtype=float))
+    shape, size = np.shape(state), start.size
+    wanted = size if num_exponents is None else num_exponents
+    _check("map_exponents", steps=steps, num_exponents=wanted, block=block)
+    check_run("map_exponents", dtype)
+    expect(wanted <= size, "map_exponents", f"at most {size} exponents", num_exponents=wanted)
+    whole = lambda count, parts: -(-count // (block * parts)) * block * parts
+    lengths = {"steps": whole(steps, _NUM_PARTS), "burn_in": whole(steps // 10 if burn_in is None else burn_in, 1)}
+    flat = lambda x, t: jnp.ravel(step(x.reshape(shape)))
+    with jax.enable_x64(dtype == "float64"):
+        run = jax.jit(functools.partial(_exponents, flat, block=block, **lengths))
+        logs = np.asarray(run(jnp.asarray(start.ravel(), dtype), jnp.eye(wanted, size, dtype=dtype)), dtype=float)
+    parts = logs.reshape(_NUM_PARTS, -1, wanted).sum(axis=1) / (lengths["steps"] / _NUM_PARTS)
+    return Estimate(parts.mean(axis=0), parts.std(axis=0, ddof=1) / _NUM_PARTS**0.5)
+
+
+def _unit(h: Array) -> Array:
+    """A state of unit mean square, for networks to which the size of their state is nothing."""
+    return h / jnp.sqrt(jnp.mean(h**2))
+
+
+def _network(net: Any, words: Array, width: int, dtype: str, unbiased: bool) -> tuple[Step, Array, Settle]:
+    """One network as a map of a flat state, where it starts, and what may be done to the state in between."""
+    as_is = lambda h: h
+    if isinstance(net, CELLS):
+        state, back = ravel_pytree(start_of(net, words, width, dtype))
+        moved = stepper(net, words, width, dtype, "cells")
+        return lambda x, t: ravel_pytree(moved(back(x), t))[0], state, as_is
+    tied = isinstance(net, Recurrent)
+    alone = draw_weights(words, net, 0, width, dtype) if tied else None
+
+    def step(h: Array, t: Array) -> Array:
+        weights = draw_weights(words, net, t + 1, width, dtype) if alone is None else alone
+        product = jnp.dot(net.activation.phi(h), weights.matrix, precision=lax.Precision.HIGHEST)
+        return scale_w(net) * product + net.sigma_b * weights.bias
+
+    return step, draw_input(words, width, dtype), _unit if unbiased and net.activation.degree == 1 else as_is
+
+
+def _one(
+    shared: tuple[Any, Array],
+    index: Array,
+    *,
+    width: int,
+    num_exponents: int,
+    steps: int,
+    burn_in: int,
+    block: int,
+    dtype: str,
+    unbiased: bool,
+) -> Array:
+    """Exponents of one network."""
+    net, key = shared
+    words = words_of(jax.random.fold_in(key, index))
+    step, start, settle = _network(net, words, width, dtype, unbiased)
+    tangents, _ = _orthonormal(normal(words, COTANGENT, 1, (num_exponents, start.size), dtype))
+    logs = _exponents(step, start, tangents, settle, steps=steps, burn_in=burn_in, block=block)
+    return jnp.sum(logs, axis=0) / steps
+
+
+_STATIC = ("width", "num_exponents", "steps", "burn_in", "block", "num_nets", "lanes", "dtype", "devices", "unbiased")
+
+
+@compiled(*_STATIC)
+def _all(
+    net: Any,
+    key: Array,
+    width: int,
+    num_exponents: int,
+    steps: int,
+    burn_in: int,
+    block: int,
+    num_nets: int,
+    lanes: int,
+    dtype: str,
+    devices: tuple,
+    unbiased: bool,
+) -> Array:
+    sizes: dict[str, Any] = {"width": width, "num_exponents": num_exponents, "steps": steps, "burn_in": burn_in}
+    one = functools.partial(_one, block=block, dtype=dtype, unbiased=unbiased, **sizes)
+    return over_networks(one, (net, key), num_nets, lanes, devices)
+
+
+def lyapunov_logs(
+    key: Array,
+    net: Dense | Recurrent | Cell,
+    *,
+    width: int,
+    steps: int,
+    num_nets: int,
+    num_exponents: int = 1,
+    burn_in: int = 0,
+    block: int = 4,
+    dtype: str = "float32",
+    devices: Sequence[Any] | None = None,
+) -> np.ndarray:
+    r"""Lyapunov exponents of many random networks, each over a run of its own.
+
+    .. math:: \frac1T \ln |R_{kk}|, \qquad J_T \cdots J_1 Q_0 = Q R
+
+    Parameters
+    ----------
+    key
+        A JAX key.
+    net
+        ``Dense`` (new weights and biases at every step), ``Recurrent`` (one set), or a driven cell (one set).
+    width, num_nets
+        Numbers of units and networks.
+    steps, burn_in
+        Steps to average over, and steps before them; multiples of ``block``.
+    num_exponents
+        How many, from the largest.
+    block
+        Steps between two orthonormalisations; within one the last tangent may shrink, relative to the first, by no more than
+        ``dtype`` can tell.
+    dtype
+        ``"float32"`` or ``"float64"``.
+    devices
+        Devices to spread networks over; ``None`` for all.
+
+    Returns
+    -------
+    numpy.ndarray
+        Natural logs per step, largest first, shape ``(num_nets, num_exponents)``, float64; NaN where rounding has taken a tangent
+        over within a block.
+
+    Raises
+    ------
+    ValueError
+        If a count is no positive integer, ``block`` does not divide ``steps`` and ``burn_in``, or there are more exponents than units.
+
+    Notes
+    -----
+    Accuracy: a rounding of ``dtype`` per orthonormalisation.
+    Assumes: nothing; the first ones need a ``burn_in`` to find their directions if the Jacobians are not independent.
+
+    References
+    ----------
+    Benettin et al. (1980), Meccanica 15, 9; Engelken, Wolf and Abbott (2023), arXiv:2006.02427.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import Dense, measure
+    >>> still = Dense("linear", sigma_w=2.0, weights="orthogonal")
+    >>> logs = measure.lyapunov_logs(jax.random.key(0), still, width=8, steps=8, num_nets=2, num_exponents=3)
+    >>> logs.round(4).tolist()
+    [[0.6931, 0.6931, 0.6931], [0.6931, 0.6931, 0.6931]]
+    """
+    kinds = (Dense, Recurrent, *CELLS)
+    expect(isinstance(net, kinds), "lyapunov_logs", "an ensemble or a cell", net=type(net).__name__)
+    _check("lyapunov_logs", width=width, num_exponents=num_exponents, block=block)
+    check_run("lyapunov_logs", dtype, steps=steps, num_nets=num_nets)
+    expect(num_exponents <= width, "lyapunov_logs", f"at most {width} exponents", num_exponents=num_exponents)
+    expect(steps % block == 0, "lyapunov_logs", f"steps a multiple of {block}", steps=steps)
+    expect(burn_in >= 0 and burn_in % block == 0, "lyapunov_logs", f"burn_in a multiple of {block}", burn_in=burn_in)
+    chosen = chosen_devices(devices)
+    lanes = lanes_for(width**2, num_nets, chosen)
+    unbiased = bool(np.all(np.asarray(getattr(net, "sigma_b", 1.0)) == 0))
+    counts = (width, num_exponents, steps, burn_in, block, num_nets, lanes, dtype, chosen, unbiased)
+    with jax.enable_x64(dtype == "float64"):
+        given = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), net)
+        return np.asarray(fetched(_all(given, key, *counts)), dtype=np.float64)
+
+
+def lyapunov_exponents(
+    key: Array,
+    net: Dense | Recurrent | Cell,
+    *,
+    width: int,
+    steps: int,
+    num_nets: int,
+    num_exponents: int = 1,
+    dtype: str = "float32",
+    **how: Any,
+) -> Estimate:
+    r"""Lyapunov exponents, averaged over random networks.
+
+    Parameters
+    ----------
+    key
+        A JAX key.
+    net
+        ``Dense`` (new weights at every step), ``Recurrent`` (one set), or a driven cell (one set).
+    width, steps, num_nets
+        Numbers of units, steps and networks.
+    num_exponents
+        How many, from the largest.
+    dtype
+        ``"float32"`` or ``"float64"``.
+    how
+        ``burn_in``, ``block``, ``devices`` of ``lyapunov_logs``.
+
+    Returns
+    -------
+    Estimate
+        Natural logs per step, shape ``(num_exponents,)``; ``err`` is one standard error over networks.
+
+    Raises
+    ------
+    ValueError
+        As ``lyapunov_logs``.
+
+    Notes
+    -----
+    Accuracy: ``err``.
+    Assumes: as ``lyapunov_logs``.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import Dense, measure
+    >>> product = Dense("linear", sigma_w=1.0)
+    >>> seen = measure.lyapunov_exponents(jax.random.key(0), product, width=8, steps=400, num_nets=8)
+    >>> bool(abs(seen.value[0] + 0.0652) < 5 * seen.err[0])  # (ln(2/8) + psi(4)) / 2
+    True
+    """
+    logs = lyapunov_logs(
+        key, net, width=width, steps=steps, num_nets=num_nets, num_exponents=num_exponents, dtype=dtype, **how
+    )
+    return averaged(logs, 1, dtype)
