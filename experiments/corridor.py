@@ -49,6 +49,8 @@ EXPERIMENTS = (
     "spectra",
     "bounded_forward",
     "balance",
+    "gates",
+    "lyapunov",
 )
 """In the order in which they run; each is a module of this package."""
 _RECORD = b"vgtheory"

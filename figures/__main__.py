@@ -30,6 +30,8 @@ FIGURES = (
     "isometry",
     "bounded_forward",
     "balance",
+    "gates",
+    "lyapunov",
 )
 OUT = ROOT / "figures" / "out"
 

@@ -20,7 +20,9 @@ MAY_IMPORT = {
     "experiments": {"vgtheory", "experiments"},
 }
 WITHOUT_TWIN = {
+    "CellLogs": "a container",
     "ChainLogs": "a container",
+    "cell_logs": "the cells one by one, from which log_grad_steps and q_state are averaged",
     "Network": "the Flax module itself",
     "PassLimits": "a container; theory's is PassLimit",
     "Plan": "a container",
@@ -31,6 +33,8 @@ WITHOUT_TWIN = {
     "gradient_steps": "the steps one by one of a given recurrence, from which log_rate is averaged",
     "jacobian_singular_values": "the values one by one; theory has their law, jacobian_cdf",
     "jacobian_top_singular_values": "the same, of wide networks; theory has the end of their law, jacobian_edge",
+    "lyapunov_logs": "the networks one by one, from which lyapunov_exponents are averaged",
+    "map_exponents": "of whatever map it is given",
     "link_parts": "the networks one by one, from which log_parts_layers is averaged",
     "log_norm": "arithmetic",
     "plain_grads": "the reference that checks chain",

@@ -120,3 +120,12 @@ DENSE_PER_LAYER = 1e-14
 LARGEST = (-1.2065, 1.268)
 """Mean and standard deviation of the largest eigenvalue of a real random matrix about its law's edge, in the edge's own unit (Tracy and
 Widom, 1996); an edge's unit is where the law leaves 2 / (3 pi) eigenvalues beyond."""
+
+GATE, LSTM_GATE = 1e-9, 1e-8
+"""Stated by ``chi_step`` (and a Gauss-Hermite rule's own error in the test), and for the LSTM: relative."""
+
+LYAPUNOV = 1e-9
+"""Stated by ``lyapunov_curve``: absolute in the log."""
+
+LYAPUNOV_WIDTH = 0.03
+"""One product of 24 matrices of 200 units, its exponents averaged over 25 neighbours: the last of these scatter by 0.01, and order 1/N."""

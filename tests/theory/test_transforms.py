@@ -53,6 +53,7 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "log_scalar_chain": lambda t: theory.log_scalar_chain(0.7, t, 5).std,
     "log_scalar_chain, far": lambda t: theory.log_scalar_chain(40.0, t, 5).mean,
     "log_scalar_steps": lambda t: theory.log_scalar_steps(t, "tanh", 0.3, steps=9)[-1],
+    "lyapunov_exponent": lambda t: theory.lyapunov_exponent(tanh(t)),
     "phase_diagram": lambda t: theory.phase_diagram(tanh(t)).xi_c,
     "q_map": lambda t: theory.q_map(1.0, tanh(t)),
     "q_slope": lambda t: theory.q_slope(tanh(t)),
@@ -65,6 +66,14 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
 """A number as a function of one scale, near 1.8."""
 QUICK = {"q_star", "chi_1", "log_grad_layers", "log_scalar_steps", "log_scalar_chain", "log_bound_layers"}
 PLAIN = {
+    "cell_with_memory": "a cell, by root finding",
+    "chi_step": "a plain number for each cell: quadrature and root finding in NumPy",
+    "log_grad_steps": "as chi_step",
+    "lyapunov_curve": "by halving in NumPy",
+    "lyapunov_exponents": "a function of counts, or lyapunov_curve",
+    "memory_steps": "as chi_step",
+    "q_state": "as chi_step",
+    "tied_grad_steps": "on fixed paths, in NumPy",
     "dead_probability": "a function of counts",
     "depth_limit": "a whole number of layers, by exact fractions",
     "initialiser_audit": "a table of names and numbers",

@@ -25,7 +25,7 @@ _LAWS: dict[type, Any] = {
 }
 _FREE = {Leaky: "leak", GRU: "update_bias", MGU: "forget_bias", LSTM: "forget_bias"}
 _LARGEST_BIAS = 15.0
-_LONGEST = 600
+_LONGEST = 150
 
 
 @functools.lru_cache(maxsize=256)
@@ -183,8 +183,7 @@ def tied_grad_steps(
 ) -> Estimate:
     r"""The same of a real cell, whose weights are one set for all steps: dynamical mean-field theory, solved on paths.
 
-    What a gate sees persists as long as the state does, and so does what it sends back: the longer a cell's memory, the further it is from
-    ``log_grad_steps``, most often on the side of a longer memory.
+    What a gate sees persists as the state does: the longer a cell's memory, the further it is from ``log_grad_steps``.
 
     Parameters
     ----------
@@ -241,7 +240,7 @@ def tied_grad_steps(
 def _tied_rate(cell: Cell, memory: float) -> float:
     """Log-factor per step of the norm, over the later half of two memories."""
     steps = int(np.clip(2 * memory, 40, _LONGEST))
-    log = tied_grad_steps(cell, steps=steps, burn_in=int(np.clip(5 * memory, 100, 2 * _LONGEST))).value
+    log = tied_grad_steps(cell, steps=steps, burn_in=2 * steps, num_paths=2048, num_sets=2).value
     return float(log[-1] - log[steps // 2]) / (steps - steps // 2)
 
 
@@ -255,7 +254,7 @@ def memory_steps(cell: Cell, *, tied: bool = False) -> float:
     cell
         A ``Leaky``, ``Skip``, ``GRU``, ``MGU`` or ``LSTM`` with plain numbers.
     tied
-        Whether one set of weights is used at all steps, as in a real cell (``tied_grad_steps``; up to some hundred steps).
+        Whether one set of weights is used at all steps, as in a real cell (``tied_grad_steps``; up to a hundred steps).
 
     Returns
     -------
@@ -297,7 +296,7 @@ def cell_with_memory(cell: Cell, memory: float, *, tied: bool = False) -> Cell:
     memory
         Wanted ``memory_steps`` T > 0, on the side where gradients vanish.
     tied
-        As for ``memory_steps``; takes some seconds to a minute.
+        As for ``memory_steps``; takes some ten seconds.
 
     Returns
     -------

@@ -11,6 +11,7 @@ chi_1, and for d = 1 the triangular law, :math:`e^{2\lambda} = \sigma_w^2 (1 - x
 
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import scipy.special
 
@@ -18,21 +19,22 @@ from vgtheory.activation import Activation
 from vgtheory.cells import Leaky
 from vgtheory.ensemble import Dense, Recurrent
 from vgtheory.estimate import Law
-from vgtheory.expect import expect, expect_count
+from vgtheory.expect import expect, expect_count, is_static
 from vgtheory.theory.gaussian import nodes
 from vgtheory.theory.meanfield import chi_1, need_sigma_w, q_star
 from vgtheory.theory.precision import floats, in_float64
 
 _NUM_HALVINGS = 100
 _LOG_REACH = 400.0
+_ROUNDING = 1e-13
 
 
 def _as_dense(where: str, net: Any) -> Dense:
     """The ensemble of the same length map; noise at every step enters it as a bias does."""
     expect(isinstance(net, Dense | Recurrent | Leaky), where, "Dense, Recurrent or Leaky", net=type(net).__name__)
     if isinstance(net, Leaky):
-        expect(float(net.leak) == 1, where, "leak=1", "Measure it: measure.lyapunov_exponents.", leak=net.leak)
-        return Dense(net.activation, net.sigma_w, float(np.hypot(net.sigma_b, net.sigma_in)))
+        expect(not is_static(net.leak) or net.leak == 1, where, "leak=1", "Measure it: measure.lyapunov_exponents.", leak=net.leak)
+        return Dense(net.activation, net.sigma_w, (net.sigma_b**2 + net.sigma_in**2) ** 0.5)
     need_sigma_w(where, net)
     return Dense(net.activation, net.sigma_w, net.sigma_b, net.weights)
 
@@ -57,7 +59,7 @@ def _log_factors(x: np.ndarray, d_2: np.ndarray, weights: np.ndarray) -> np.ndar
     with np.errstate(divide="ignore"):
         at_zero = np.log(weights @ d_2)
         inside = np.log(x) - low
-    return np.where(x >= alive, -np.inf, np.where(x < np.exp(-_LOG_REACH / 4), at_zero, inside))
+    return np.where(x >= alive - _ROUNDING, -np.inf, np.where(x < np.exp(-_LOG_REACH / 4), at_zero, inside))
 
 
 def lyapunov_curve(net: Dense | Recurrent | Leaky, x: Any) -> np.ndarray:
@@ -104,13 +106,13 @@ def lyapunov_curve(net: Dense | Recurrent | Leaky, x: Any) -> np.ndarray:
     expect(dense.weights == "gaussian", "lyapunov_curve", "Gaussian weights", weights=dense.weights)
     if dense.activation.name == "linear":
         with np.errstate(divide="ignore"):
-            return np.log(float(dense.sigma_w)) + np.log1p(-shares) / 2
+            return np.asarray(np.log(float(dense.sigma_w)) + np.log1p(-shares) / 2)
     q = float(q_star(dense))
-    expect(np.isfinite(q), "lyapunov_curve", "a state that stays finite", net=net)
+    expect(bool(np.isfinite(q)), "lyapunov_curve", "a state that stays finite", net=net)
     if q == 0:
         q = 1e-12
     d_2, weights = _slopes(q, dense.activation)
-    return np.log(float(dense.sigma_w)) + _log_factors(shares, d_2, weights) / 2
+    return np.asarray(np.log(float(dense.sigma_w)) + _log_factors(shares, d_2, weights) / 2)
 
 
 def lyapunov_exponents(
@@ -182,6 +184,7 @@ def lyapunov_exponents(
     return Law(lyapunov_curve(net, (index - 0.5) / width), np.zeros(wanted))
 
 
+@in_float64
 def lyapunov_exponent(net: Dense | Recurrent | Leaky) -> Any:
     r"""Largest Lyapunov exponent at infinite width: positive where a recurrence is chaotic and its gradients explode.
 
@@ -218,6 +221,6 @@ def lyapunov_exponent(net: Dense | Recurrent | Leaky) -> Any:
     >>> from vgtheory import Leaky, Recurrent, theory
     >>> alone = theory.lyapunov_exponent(Recurrent("tanh", sigma_w=2.0))
     >>> round(float(alone), 4), round(float(theory.lyapunov_exponent(Leaky("tanh", 2.0, sigma_in=1.0))), 4)
-    (0.1547, -0.0139)
+    (0.1547, 0.046)
     """
-    return np.log(chi_1(_as_dense("lyapunov_exponent", net))) / 2
+    return jnp.log(chi_1(_as_dense("lyapunov_exponent", net))) / 2

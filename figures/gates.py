@@ -1,0 +1,39 @@
+"""Recurrent cells: rate per step, predicted against measured, without and with sharing of weights over time."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from figures import style
+
+SOURCES = ("gates",)
+NAMES = {"LSTM": "LSTM", "GRU": "GRU", "MGU": "MGU", "leaky": "leaky tanh", "skip": "tanh with a skip"}
+
+
+def draw(frames: dict[str, pd.DataFrame]) -> Figure:
+    frame = frames["gates"]
+    figure, axes = style.canvas(1, 2, height=2.25, sharey=True)
+    _panel(axes[0], frame, "own", "own")
+    _panel(axes[1], frame, "one", "one")
+    axes[1].scatter(frame.own, frame.one_hat, s=5, color="0.72", linewidths=0, zorder=0, label="law of the left panel")
+    axes[0].set_title("own weights at every step")
+    axes[1].set_title("one set of weights (Flax)")
+    axes[0].set_ylabel("measured log-factor per step")
+    figure.supxlabel("predicted log-factor per step", fontsize=7.5)
+    handles, labels = axes[1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _panel(axis: object, frame: pd.DataFrame, law: str, seen: str) -> None:
+    ends = np.array(
+        [min(frame.own.min(), frame.one_hat.min()) - 0.05, max(frame.own.max(), frame.one_hat.max()) + 0.05]
+    )
+    axis.plot(ends, ends, color="0.4", linewidth=0.8, zorder=1)
+    for index, (kind, name) in enumerate(NAMES.items()):
+        rows = frame[frame.cell == kind]
+        if len(rows):
+            style.measured(axis, rows[law], rows[f"{seen}_hat"], rows[f"{seen}_hat_err"], index, name)
+    axis.set_xlim(ends)
+    axis.set_ylim(ends)
+    axis.locator_params(nbins=5)
