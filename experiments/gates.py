@@ -21,22 +21,22 @@ LEAKS = (1.0, 0.5, 0.2, 0.1)
 LAGS = (2, 5, 10, 20)
 WEIGHTS = (0.5, 1.0, 1.5)
 INPUTS = (0.5, 1.0)
-WIDE = {"width": 20_000, "sampler": "matrix_free"}
+WIDE = {"width": 10_000, "sampler": "matrix_free"}
 
 
 @dataclass(frozen=True)
 class Config:
-    cell: tuple[str, ...] = ("LSTM", "GRU", "MGU", "leaky", "skip")
+    kind: tuple[str, ...] = ("LSTM", "GRU", "MGU", "leaky", "skip")
     width: int = 256
     steps: int = 40
     burn_in: int = 80
     num_nets: int = 8
-    num_wide: int = 4
+    num_wide: int = 8
     num_settings: int = 24
     seed: int = 11
 
 
-SMOKE = Config(cell=("GRU", "leaky"), width=32, steps=10, burn_in=10, num_nets=4, num_wide=2, num_settings=2)
+SMOKE = Config(kind=("GRU", "leaky"), width=32, steps=10, burn_in=10, num_nets=4, num_wide=2, num_settings=2)
 
 
 def _cells(kind: str) -> list[tuple[dict[str, float], Any]]:
@@ -77,7 +77,7 @@ def _row(config: Config, key: jax.Array, cell: Any) -> dict[str, float]:
 
 
 def run(config: Config) -> dict[str, Any]:
-    key, kind = key_of(config), config.cell[0]
+    key, kind = key_of(config), config.kind[0]
     settings = _cells(kind)[:: -(-len(_cells(kind)) // config.num_settings)]
     rows = [numbers | _row(config, jax.random.fold_in(key, n), cell) for n, (numbers, cell) in enumerate(settings)]
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
@@ -91,12 +91,12 @@ def run(config: Config) -> dict[str, Any]:
 
 
 def _z(rows: pd.DataFrame, law: str, seen: str) -> pd.Series:
-    law_err = rows[f"{law}_err"] if f"{law}_err" in rows else 0.0
+    law_err = rows.get(f"{law}_err", 0.0)
     return (rows[f"{seen}_hat"] - rows[law]) / np.hypot(rows[f"{seen}_hat_err"], law_err)
 
 
 def findings(frame: pd.DataFrame) -> Findings:
-    gated = frame[frame.cell.isin(["LSTM", "GRU", "MGU"])]
+    gated = frame[frame.kind.isin(["LSTM", "GRU", "MGU"])]
     ratio = lambda rows, law: float(np.median(rows[law] / rows.one_hat))
     within = lambda rows, law, seen: f"{100 * float(np.mean(np.abs(_z(rows, law, seen)) < 3)):.0f}"
     numbers = {
@@ -105,7 +105,7 @@ def findings(frame: pd.DataFrame) -> Findings:
         "one/within": within(frame, "one", "one"),
     }
     lines = []
-    for kind, rows in frame.groupby("cell"):
+    for kind, rows in frame.groupby("kind"):
         off = float(np.median(np.abs(rows.one - rows.one_hat) / np.abs(rows.one_hat)))
         numbers |= {
             f"{kind}/settings": f"{len(rows)}",
@@ -114,7 +114,7 @@ def findings(frame: pd.DataFrame) -> Findings:
         }
         lines.append(f"{kind} {ratio(rows, 'own'):.2f}")
     worst = gated.loc[(gated.own / gated.one_hat).where(gated.one_hat < -2 * gated.one_hat_err).idxmax()]
-    numbers |= {"worst/cell": str(worst.cell), "worst/ratio": f"{worst.own / worst.one_hat:.1f}"}
+    numbers |= {"worst/cell": str(worst.kind), "worst/ratio": f"{worst.own / worst.one_hat:.1f}"}
     numbers |= {
         "worst/knob": f"{worst.knob:g}",
         "worst/own": f"{-1 / worst.own:.0f}",

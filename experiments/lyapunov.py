@@ -7,7 +7,6 @@ suppresses chaos; and the whole spectrum, beside the law for infinite width.
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import numpy as np
 import pandas as pd
 

@@ -12,14 +12,15 @@ NAMES = {"LSTM": "LSTM", "GRU": "GRU", "MGU": "MGU", "leaky": "leaky tanh", "ski
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["gates"]
-    figure, axes = style.canvas(1, 2, height=2.25, sharey=True)
+    figure, axes = style.canvas(1, 2, height=2.5, sharey=True)
     _panel(axes[0], frame, "own", "own")
     _panel(axes[1], frame, "one", "one")
     axes[1].scatter(frame.own, frame.one_hat, s=5, color="0.72", linewidths=0, zorder=0, label="law of the left panel")
-    axes[0].set_title("own weights at every step")
-    axes[1].set_title("one set of weights (Flax)")
+    axes[0].set_title("weights of their own")
+    axes[1].set_title("one set (Flax cells)")
     axes[0].set_ylabel("measured log-factor per step")
-    figure.supxlabel("predicted log-factor per step", fontsize=7.5)
+    for axis in axes:
+        axis.set_xlabel("predicted")
     handles, labels = axes[1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure
@@ -31,9 +32,10 @@ def _panel(axis: object, frame: pd.DataFrame, law: str, seen: str) -> None:
     )
     axis.plot(ends, ends, color="0.4", linewidth=0.8, zorder=1)
     for index, (kind, name) in enumerate(NAMES.items()):
-        rows = frame[frame.cell == kind]
+        rows = frame[frame.kind == kind]
         if len(rows):
             style.measured(axis, rows[law], rows[f"{seen}_hat"], rows[f"{seen}_hat_err"], index, name)
     axis.set_xlim(ends)
     axis.set_ylim(ends)
-    axis.locator_params(nbins=5)
+    axis.set_xticks([-1, -0.5, 0])
+    axis.set_yticks([-1, -0.5, 0])

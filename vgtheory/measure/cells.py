@@ -1,5 +1,6 @@
 """Recurrent cells as they are run: Flax's own with one set of weights, or the same formulas with weights of their own at every step."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -95,7 +96,7 @@ def _fresh_backward(kept: tuple[Array, Array, Array], cotangent: Array) -> tuple
 _fresh.defvjp(_fresh_forward, _fresh_backward)
 
 
-def stepper(cell: Cell, words: Array, width: int, dtype: Any, sampler: str) -> Step:
+def stepper(cell: Cell, words: Array, width: int, dtype: Any, sampler: str, driven: bool = True) -> Step:
     """One network's step, ``(state, t) -> state``.
 
     Parameters
@@ -110,14 +111,16 @@ def stepper(cell: Cell, words: Array, width: int, dtype: Any, sampler: str) -> S
         Of weights and arithmetic.
     sampler
         One of ``SAMPLERS``.
+    driven
+        Whether there are inputs; if not, none are drawn for ``Leaky`` and ``Skip`` (Flax's cells take zeros).
     """
-    bias = normal(words, BIAS, 0, (width,), dtype)
+    bias, none = normal(words, BIAS, 0, (width,), dtype), jnp.zeros(width, dtype)
     if sampler == "cells":
-        return _tied(cell, words, width, dtype, bias)
+        return _tied(cell, words, width, dtype, bias, driven)
 
     def step(state: Any, t: Array) -> Any:
         stream = lambda k: _GATES * t + k
-        noise = lambda k: normal(words, INPUT, stream(k), (width,), dtype)
+        noise = lambda k: normal(words, INPUT, stream(k), (width,), dtype) if driven else none
 
         def times(k: int, x: Array) -> Array:
             if sampler == "matrix_free":
@@ -130,15 +133,17 @@ def stepper(cell: Cell, words: Array, width: int, dtype: Any, sampler: str) -> S
     return step
 
 
-def _tied(cell: Any, words: Array, width: int, dtype: Any, bias: Array) -> Step:
+def _tied(cell: Any, words: Array, width: int, dtype: Any, bias: Array, driven: bool) -> Step:
     """One set of weights; gated cells are Flax's."""
     recurrent = [_dense(words, k, width, dtype) for k in range(_GATES)]
     inputs = [_dense(words, _INPUTS + k, width, dtype) for k in range(_GATES)]
-    x_of = lambda t: normal(words, INPUT, t, (width,), dtype)
+    none = jnp.zeros(width, dtype)
+    x_of = lambda t: normal(words, INPUT, t, (width,), dtype) if driven else none
     if isinstance(cell, Leaky | Skip):
         product = lambda x, matrix: jnp.dot(x, matrix, precision=lax.Precision.HIGHEST)
         times = lambda k, x: product(x, recurrent[k])
-        return lambda state, t: _moved(cell, state, times, lambda k: product(x_of(t), inputs[k]), bias)
+        noise = lambda t, k: product(x_of(t), inputs[k]) if driven else none
+        return lambda state, t: _moved(cell, state, times, functools.partial(noise, t), bias)
     module, variables = flax_cell(cell, recurrent, inputs)
     return lambda state, t: module.apply(variables, state, x_of(t))[0]
 

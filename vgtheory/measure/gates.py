@@ -51,33 +51,52 @@ def _start(cell: Cell, words: Array, width: int, dtype: Any) -> Any:
     return (numbers[0], numbers[1]) if isinstance(cell, LSTM) else numbers if isinstance(cell, Skip) else numbers[0]
 
 
+@jax.custom_vjp
+def _tapped(state: Any, slot: Array) -> Any:
+    """``tap`` for a state of several parts, renormalised together."""
+    del slot
+    return state
+
+
+_tapped.defvjp(lambda state, slot: (state, slot), lambda slot, cotangent: _tree_norm(cotangent)[::-1])
+
+
 def _one(
-    shared: tuple[Cell, Array], index: Array, *, width: int, steps: int, burn_in: int, sampler: str, dtype: str
+    shared: tuple[Cell, Array],
+    index: Array,
+    *,
+    width: int,
+    steps: int,
+    burn_in: int,
+    sampler: str,
+    driven: bool,
+    dtype: str,
 ) -> tuple[Array, Array]:
     """One network: log-factors of its gradient, the newest step first, and its mean square h at every step."""
     cell, key = shared
     words = words_of(jax.random.fold_in(key, index))
-    step = stepper(cell, words, width, dtype, sampler)
+    step = stepper(cell, words, width, dtype, sampler, driven)
     state = start_of(cell, words, width, dtype)
     state, _ = lax.scan(lambda state, t: (step(state, t), None), state, jnp.arange(burn_in))
-
-    def up(state: Any, t: Array) -> tuple[Any, tuple[Any, Array]]:
-        after = step(state, t)
-        return after, (state, jnp.mean(hidden_of(cell, after) ** 2))
-
-    def down(cotangent: Any, kept: tuple[Any, Array]) -> tuple[Any, Array]:
-        before, t = kept
-        grown, unit = _tree_norm(jax.vjp(lambda state: step(state, t), before)[1](cotangent)[0])
-        return unit, grown
-
-    times = jnp.arange(burn_in, burn_in + steps)
-    _, (states, squares) = lax.scan(up, state, times)
     _, top = _tree_norm(_start(cell, words, width, dtype))
-    _, logs = lax.scan(down, top, (states, times), reverse=True)
+
+    def link(state: Any, inputs: tuple[Array, Array]) -> tuple[Any, Array]:
+        after = step(_tapped(state, inputs[1]), inputs[0])
+        return after, jnp.mean(lax.stop_gradient(hidden_of(cell, after)) ** 2)
+
+    # Weights of a step's own are drawn again on the way down: kept, they would fill the memory.
+    moved = link if sampler == "cells" else jax.checkpoint(link, prevent_cse=False)
+
+    def energy(slots: Array) -> tuple[Array, Array]:
+        end, squares = lax.scan(moved, state, (jnp.arange(burn_in, burn_in + steps), slots))
+        parts = zip(jax.tree.leaves(top), jax.tree.leaves(end), strict=True)
+        return functools.reduce(jnp.add, [jnp.vdot(one, other) for one, other in parts]), squares
+
+    logs, squares = jax.grad(energy, has_aux=True)(jnp.zeros(steps, dtype))
     return logs[::-1], squares
 
 
-@compiled("width", "steps", "burn_in", "num_nets", "lanes", "sampler", "dtype", "devices")
+@compiled("width", "steps", "burn_in", "num_nets", "lanes", "sampler", "driven", "dtype", "devices")
 def _all(
     cell: Cell,
     key: Array,
@@ -87,11 +106,13 @@ def _all(
     num_nets: int,
     lanes: int,
     sampler: str,
+    driven: bool,
     dtype: str,
     devices: tuple,
 ) -> Any:
-    sizes: dict[str, Any] = {"width": width, "steps": steps, "burn_in": burn_in, "sampler": sampler, "dtype": dtype}
-    return over_networks(functools.partial(_one, **sizes), (cell, key), num_nets, lanes, devices)
+    sizes: dict[str, Any] = {"width": width, "steps": steps, "burn_in": burn_in, "driven": driven}
+    one = functools.partial(_one, sampler=sampler, dtype=dtype, **sizes)
+    return over_networks(one, (cell, key), num_nets, lanes, devices)
 
 
 def cell_logs(
@@ -109,7 +130,7 @@ def cell_logs(
     r"""Gradients sent back through many random cells, each driven by a noise of its own.
 
     Each starts from a state of standard deviation 0.1, runs ``burn_in`` steps, then ``steps`` more, and sends a standard normal gradient back from the
-    last of these; every step's vector-Jacobian product is taken by automatic differentiation and renormalised.
+    last of these; which automatic differentiation takes down, renormalised at every step.
 
     Parameters
     ----------
@@ -162,9 +183,12 @@ def cell_logs(
         expect_count("cell_logs", burn_in=burn_in)
     chosen = chosen_devices(devices)
     lanes = lanes_for(width * (1 if sampler == "matrix_free" else width), num_nets, chosen)
+    driven = bool(np.any(np.asarray(cell.sigma_in) != 0))
     with jax.enable_x64(dtype == "float64"):
         given = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), cell)
-        logs, squares = fetched(_all(given, key, width, steps, burn_in, num_nets, lanes, sampler, dtype, chosen))
+        logs, squares = fetched(
+            _all(given, key, width, steps, burn_in, num_nets, lanes, sampler, driven, dtype, chosen)
+        )
     profile = np.cumsum(np.asarray(logs, dtype=np.float64), axis=1)
     return CellLogs(np.pad(profile, ((0, 0), (1, 0))), np.mean(np.asarray(squares, dtype=np.float64), axis=1))
 

@@ -160,12 +160,14 @@ def _unit(h: Array) -> Array:
     return h / jnp.sqrt(jnp.mean(h**2))
 
 
-def _network(net: Any, words: Array, width: int, dtype: str, unbiased: bool) -> tuple[Step, Array, Settle]:
+def _network(
+    net: Any, words: Array, width: int, dtype: str, unbiased: bool, driven: bool
+) -> tuple[Step, Array, Settle]:
     """One network as a map of a flat state, where it starts, and what may be done to the state in between."""
     as_is = lambda h: h
     if isinstance(net, CELLS):
         state, back = ravel_pytree(start_of(net, words, width, dtype))
-        moved = stepper(net, words, width, dtype, "cells")
+        moved = stepper(net, words, width, dtype, "cells", driven)
         return lambda x, t: ravel_pytree(moved(back(x), t))[0], state, as_is
     tied = isinstance(net, Recurrent)
     alone = draw_weights(words, net, 0, width, dtype) if tied else None
@@ -189,17 +191,30 @@ def _one(
     block: int,
     dtype: str,
     unbiased: bool,
+    driven: bool,
 ) -> Array:
     """Exponents of one network."""
     net, key = shared
     words = words_of(jax.random.fold_in(key, index))
-    step, start, settle = _network(net, words, width, dtype, unbiased)
+    step, start, settle = _network(net, words, width, dtype, unbiased, driven)
     tangents, _ = _orthonormal(normal(words, COTANGENT, 1, (num_exponents, start.size), dtype))
     logs = _exponents(step, start, tangents, settle, steps=steps, burn_in=burn_in, block=block)
     return jnp.sum(logs, axis=0) / steps
 
 
-_STATIC = ("width", "num_exponents", "steps", "burn_in", "block", "num_nets", "lanes", "dtype", "devices", "unbiased")
+_STATIC = (
+    "width",
+    "num_exponents",
+    "steps",
+    "burn_in",
+    "block",
+    "num_nets",
+    "lanes",
+    "dtype",
+    "devices",
+    "unbiased",
+    "driven",
+)
 
 
 @compiled(*_STATIC)
@@ -216,9 +231,10 @@ def _all(
     dtype: str,
     devices: tuple,
     unbiased: bool,
+    driven: bool,
 ) -> Array:
     sizes: dict[str, Any] = {"width": width, "num_exponents": num_exponents, "steps": steps, "burn_in": burn_in}
-    one = functools.partial(_one, block=block, dtype=dtype, unbiased=unbiased, **sizes)
+    one = functools.partial(_one, block=block, dtype=dtype, unbiased=unbiased, driven=driven, **sizes)
     return over_networks(one, (net, key), num_nets, lanes, devices)
 
 
@@ -298,7 +314,8 @@ def lyapunov_logs(
     chosen = chosen_devices(devices)
     lanes = lanes_for(width**2, num_nets, chosen)
     unbiased = bool(np.all(np.asarray(getattr(net, "sigma_b", 1.0)) == 0))
-    counts = (width, num_exponents, steps, burn_in, block, num_nets, lanes, dtype, chosen, unbiased)
+    driven = bool(np.any(np.asarray(getattr(net, "sigma_in", 0.0)) != 0))
+    counts = (width, num_exponents, steps, burn_in, block, num_nets, lanes, dtype, chosen, unbiased, driven)
     with jax.enable_x64(dtype == "float64"):
         given = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), net)
         return np.asarray(fetched(_all(given, key, *counts)), dtype=np.float64)

@@ -33,7 +33,13 @@ def _as_dense(where: str, net: Any) -> Dense:
     """The ensemble of the same length map; noise at every step enters it as a bias does."""
     expect(isinstance(net, Dense | Recurrent | Leaky), where, "Dense, Recurrent or Leaky", net=type(net).__name__)
     if isinstance(net, Leaky):
-        expect(not is_static(net.leak) or net.leak == 1, where, "leak=1", "Measure it: measure.lyapunov_exponents.", leak=net.leak)
+        expect(
+            not is_static(net.leak) or net.leak == 1,
+            where,
+            "leak=1",
+            "Measure it: measure.lyapunov_exponents.",
+            leak=net.leak,
+        )
         return Dense(net.activation, net.sigma_w, (net.sigma_b**2 + net.sigma_in**2) ** 0.5)
     need_sigma_w(where, net)
     return Dense(net.activation, net.sigma_w, net.sigma_b, net.weights)
