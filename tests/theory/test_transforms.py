@@ -14,6 +14,9 @@ from vgtheory import Activation, Dense, theory
 BENT = Activation("bent", lambda h: h + jnp.tanh(h) / 2, lambda h: 1.5 - jnp.tanh(h) ** 2 / 2, ())
 
 
+MATRIX = np.random.default_rng(3).normal(size=(5, 5)) / 5**0.5
+
+
 def tanh(scale: Any) -> Dense:
     return Dense("tanh", scale, 0.3)
 
@@ -44,11 +47,13 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "jacobian_moments": lambda t: theory.jacobian_moments(orthogonal(t), 4).spread,
     "log_bound_layers": lambda t: theory.log_bound_layers(tanh(t), depth=3)[0],
     "log_chi_layers": lambda t: theory.log_chi_layers(tanh(t), depth=5, width=64).mean[0],
+    "log_eigen_powers": lambda t: theory.log_eigen_powers(t * MATRIX, 7)[1],
     "log_grad_layers": lambda t: theory.log_grad_layers(tanh(t), depth=5).mean[0],
     "log_grad_layers, width": lambda t: theory.log_grad_layers(tanh(t), depth=5, width=64).std[0],
     "log_grad_weight_layers": lambda t: theory.log_grad_weight_layers(tanh(t), depth=5, width=64).mean[0],
     "log_mean_scalar_chain": lambda t: theory.log_mean_scalar_chain(0.7, t, 5),
     "log_parts_layers": lambda t: theory.log_parts_layers(tanh(t), depth=5, width=64).slopes.mean[0],
+    "log_power_norms": lambda t: theory.log_power_norms(MATRIX + t * MATRIX.T, MATRIX[0], 7),
     "log_q_layers": lambda t: theory.log_q_layers(tanh(t), depth=5, width=64).mean[-1],
     "log_scalar_chain": lambda t: theory.log_scalar_chain(0.7, t, 5).std,
     "log_scalar_chain, far": lambda t: theory.log_scalar_chain(40.0, t, 5).mean,
@@ -63,18 +68,29 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "xi_q": lambda t: theory.xi_q(tanh(t)),
 }
 """A number as a function of one scale, near 1.8."""
-QUICK = {"q_star", "chi_1", "log_grad_layers", "log_scalar_steps", "log_scalar_chain", "log_bound_layers"}
+QUICK = {
+    "q_star",
+    "chi_1",
+    "log_grad_layers",
+    "log_scalar_steps",
+    "log_scalar_chain",
+    "log_bound_layers",
+    "log_power_norms",
+}
 PLAIN = {
+    "alignment_steps": "NumPy, for one given matrix",
     "dead_probability": "a function of counts",
     "depth_limit": "a whole number of layers, by exact fractions",
+    "eigen_directions": "NumPy, for one given matrix",
     "initialiser_audit": "a table of names and numbers",
     "log_chi_square_law": "a function of counts and of an activation's constants",
-    "log_eigen_powers": "NumPy, for one given matrix",
-    "log_power_norms": "NumPy, for one given matrix",
+    "log_growth": "NumPy, for one given matrix",
     "log_rate": "NumPy, for one given matrix",
+    "non_normality": "NumPy, for one given matrix",
     "pass_limit": "a whole number of layers",
     "phase": "a sign",
     "sup_dphi": "a constant of the activation",
+    "transient": "NumPy, for one given matrix",
 }
 """Functions that take plain numbers only, or have nothing to differentiate, with the reason."""
 

@@ -14,6 +14,7 @@ from vgtheory.measure.scalar import log_mean_scalar_chain, log_scalar_chain, log
 from vgtheory.measure.spectra import jacobian_singular_values
 from vgtheory.measure.sweep import Plan
 from vgtheory.measure.tap import log_norm, tap
+from vgtheory.measure.transients import alignment_steps, log_growth
 
 __all__ = [
     "ChainLogs",
@@ -23,6 +24,7 @@ __all__ = [
     "PassLimits",
     "PlainLogs",
     "Plan",
+    "alignment_steps",
     "c_layers",
     "chain",
     "draw_network",
@@ -36,6 +38,7 @@ __all__ = [
     "log_chi_layers",
     "log_grad_layers",
     "log_grad_weight_layers",
+    "log_growth",
     "log_mean_scalar_chain",
     "log_norm",
     "log_parts_layers",

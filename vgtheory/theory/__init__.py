@@ -7,14 +7,16 @@ from vgtheory.theory.correlation_profile import c_layers
 from vgtheory.theory.criticality import Critical, critical
 from vgtheory.theory.decorrelation import c_star, chi_c
 from vgtheory.theory.depth_scales import DepthLimit, PassLimit, depth_limit, pass_limit
+from vgtheory.theory.directions import EigenDirections, alignment_steps, eigen_directions
 from vgtheory.theory.finite_width import dead_probability
 from vgtheory.theory.fixed_points import FixedPoints
 from vgtheory.theory.initialisers import InitialiserAudit, initialiser_audit
 from vgtheory.theory.meanfield import chi_1, q_map, q_slope, q_star, q_stars
 from vgtheory.theory.parts import Parts, log_parts_layers
 from vgtheory.theory.phase_diagram import PhaseDiagram, phase_diagram
+from vgtheory.theory.powers import log_eigen_powers, log_growth, log_power_norms
 from vgtheory.theory.profiles import log_chi_layers, log_grad_layers, log_grad_weight_layers, log_q_layers
-from vgtheory.theory.recurrent import log_eigen_powers, log_power_norms, log_rate
+from vgtheory.theory.recurrent import log_rate
 from vgtheory.theory.scalar import log_mean_scalar_chain, log_scalar_chain, log_scalar_steps
 from vgtheory.theory.scales import decade_depth, phase, xi_c, xi_grad, xi_q
 from vgtheory.theory.spectra import (
@@ -31,17 +33,22 @@ from vgtheory.theory.spectral_density import (
     jacobian_density,
     jacobian_density_of_log,
 )
+from vgtheory.theory.transients import NonNormality, Transient, non_normality, transient
 
 __all__ = [
     "Critical",
     "DepthLimit",
+    "EigenDirections",
     "FixedPoints",
     "InitialiserAudit",
     "JacobianEdge",
     "JacobianMoments",
+    "NonNormality",
     "Parts",
     "PassLimit",
     "PhaseDiagram",
+    "Transient",
+    "alignment_steps",
     "bound_excess",
     "c_layers",
     "c_map",
@@ -54,6 +61,7 @@ __all__ = [
     "dead_probability",
     "decade_depth",
     "depth_limit",
+    "eigen_directions",
     "initialiser_audit",
     "jacobian_atom",
     "jacobian_cdf",
@@ -69,6 +77,7 @@ __all__ = [
     "log_eigen_powers",
     "log_grad_layers",
     "log_grad_weight_layers",
+    "log_growth",
     "log_mean_scalar_chain",
     "log_parts_layers",
     "log_power_norms",
@@ -76,6 +85,7 @@ __all__ = [
     "log_rate",
     "log_scalar_chain",
     "log_scalar_steps",
+    "non_normality",
     "pass_limit",
     "phase",
     "phase_diagram",
@@ -84,6 +94,7 @@ __all__ = [
     "q_star",
     "q_stars",
     "sup_dphi",
+    "transient",
     "xi_c",
     "xi_grad",
     "xi_q",
