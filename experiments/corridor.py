@@ -49,6 +49,7 @@ EXPERIMENTS = (
     "spectra",
     "bounded_forward",
     "balance",
+    "autoregression",
 )
 """In the order in which they run; each is a module of this package."""
 _RECORD = b"vgtheory"

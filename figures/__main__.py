@@ -30,6 +30,7 @@ FIGURES = (
     "isometry",
     "bounded_forward",
     "balance",
+    "autoregression",
 )
 OUT = ROOT / "figures" / "out"
 
