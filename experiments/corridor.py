@@ -50,6 +50,8 @@ EXPERIMENTS = (
     "bounded_forward",
     "balance",
     "autoregression",
+    "transients",
+    "overshoot",
 )
 """In the order in which they run; each is a module of this package."""
 _RECORD = b"vgtheory"

@@ -31,6 +31,8 @@ FIGURES = (
     "bounded_forward",
     "balance",
     "autoregression",
+    "transients",
+    "overshoot",
 )
 OUT = ROOT / "figures" / "out"
 

@@ -52,6 +52,10 @@ ALIGNMENT = 1e-10
 """Of ``alignment_steps``, radians: 1e-14 times the square of a condition of the leading eigenvalue of up to 100 (a complex pair's 4,000 of
 Grcar's counts once, its plane being better conditioned than its vectors)."""
 
+OVERSHOOT, OVERSHOOT_FLOAT32 = 1e-10, 1e-4
+"""Of ``overshoot``: some tens of steps' roundings (1e-15, 6e-8) times the condition of the powers, times T for what a step leaves; the
+second is also a thousandth of what 3 % off does."""
+
 STEP = 1e-15
 """Stated by ``log_scalar_steps``: per step, absolute for logs below 1 per step, else relative."""
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.tolerances import DIFFERENCE, SINGLE
-from vgtheory import Activation, Dense, theory
+from vgtheory import Activation, Dense, Recurrent, theory
 
 BENT = Activation("bent", lambda h: h + jnp.tanh(h) / 2, lambda h: 1.5 - jnp.tanh(h) ** 2 / 2, ())
 
@@ -58,6 +58,12 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "log_scalar_chain": lambda t: theory.log_scalar_chain(0.7, t, 5).std,
     "log_scalar_chain, far": lambda t: theory.log_scalar_chain(40.0, t, 5).mean,
     "log_scalar_steps": lambda t: theory.log_scalar_steps(t, "tanh", 0.3, steps=9)[-1],
+    "overshoot": lambda t: (
+        theory.overshoot(Recurrent("linear", matrix=t * MATRIX), MATRIX[0], MATRIX[1], 0.01, steps=5).log_ratio
+    ),
+    "overshoot, stable_rate": lambda t: (
+        theory.overshoot(Recurrent("linear", matrix=t * MATRIX), MATRIX[0], MATRIX[1], 0.01, steps=5).stable_rate
+    ),
     "phase_diagram": lambda t: theory.phase_diagram(tanh(t)).xi_c,
     "q_map": lambda t: theory.q_map(1.0, tanh(t)),
     "q_slope": lambda t: theory.q_slope(tanh(t)),

@@ -6,6 +6,7 @@ from vgtheory.measure.correlation import c_layers
 from vgtheory.measure.jacobian import jacobian_top_singular_values
 from vgtheory.measure.moments import JacobianMoments, jacobian_moments
 from vgtheory.measure.networks import Network, draw_network
+from vgtheory.measure.overshoot import Overshoot, overshoot
 from vgtheory.measure.parts import Parts, link_parts, log_parts_layers
 from vgtheory.measure.plain import PassLimits, PlainLogs, flushes_subnormals, pass_limit, plain_grads
 from vgtheory.measure.profiles import log_chi_layers, log_grad_layers, log_grad_weight_layers, log_q_layers
@@ -20,6 +21,7 @@ __all__ = [
     "ChainLogs",
     "JacobianMoments",
     "Network",
+    "Overshoot",
     "Parts",
     "PassLimits",
     "PlainLogs",
@@ -47,6 +49,7 @@ __all__ = [
     "log_rate",
     "log_scalar_chain",
     "log_scalar_steps",
+    "overshoot",
     "pass_limit",
     "plain_grads",
     "plan",

@@ -12,6 +12,7 @@ from vgtheory.theory.finite_width import dead_probability
 from vgtheory.theory.fixed_points import FixedPoints
 from vgtheory.theory.initialisers import InitialiserAudit, initialiser_audit
 from vgtheory.theory.meanfield import chi_1, q_map, q_slope, q_star, q_stars
+from vgtheory.theory.overshoot import Overshoot, overshoot
 from vgtheory.theory.parts import Parts, log_parts_layers
 from vgtheory.theory.phase_diagram import PhaseDiagram, phase_diagram
 from vgtheory.theory.powers import log_eigen_powers, log_growth, log_power_norms
@@ -44,6 +45,7 @@ __all__ = [
     "JacobianEdge",
     "JacobianMoments",
     "NonNormality",
+    "Overshoot",
     "Parts",
     "PassLimit",
     "PhaseDiagram",
@@ -86,6 +88,7 @@ __all__ = [
     "log_scalar_chain",
     "log_scalar_steps",
     "non_normality",
+    "overshoot",
     "pass_limit",
     "phase",
     "phase_diagram",

@@ -1,5 +1,6 @@
 """One matrix to the power t: eigenvalue powers, what it does to a vector, and the most it does to any."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -169,10 +170,13 @@ def log_growth(matrix: Any, steps: Any) -> Any:
     check_matrix("log_growth", matrix)
     counts = expect_steps("log_growth", steps)
     scaled, exponent = _near_one(np.asarray(matrix, dtype=float))
-    logs = np.empty(counts.size)
-    for index, count in enumerate(counts.ravel()):
-        power, shift = _power(scaled, int(count))
-        logs[index] = logs_of(np.linalg.norm(power, 2)) + (shift + int(count) * exponent) * np.log(2)
+    wanted, where = np.unique(counts, return_inverse=True)
+    logs = np.array(
+        [
+            logs_of(np.linalg.norm(power, 2)) + (shift + int(count) * exponent) * np.log(2)
+            for count, (power, shift) in zip(wanted, _powers(scaled, wanted), strict=True)
+        ]
+    )[where.ravel()]
     return logs.reshape(counts.shape)[()]
 
 
@@ -201,17 +205,20 @@ def _normal_powers(sizes: np.ndarray, shares: np.ndarray, counts: np.ndarray) ->
         return scipy.special.logsumexp(2 * (powers + np.log(shares)), axis=1) / 2
 
 
-def _power(matrix: np.ndarray, count: int) -> tuple[np.ndarray, int]:
-    """matrix**count over a power of two, and its exponent."""
-    power, shift = extended.pair(np.eye(len(matrix))), 0
-    square, square_shift = extended.pair(matrix), 0
-    for bit in range(count.bit_length()):
-        if (count >> bit) & 1:
-            power, more = extended.normalised(extended.product(square, power))
-            shift += square_shift + int(more)
-        square, more = extended.normalised(extended.product(square, square))
-        square_shift = 2 * square_shift + int(more)
-    return power.high, shift
+def _powers(matrix: np.ndarray, counts: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
+    """matrix**count over a power of two, and its exponent, for ascending counts: each from the one before, by squarings kept."""
+    squares = [(extended.pair(matrix), 0)]
+    power, shift, reached = extended.pair(np.eye(len(matrix))), 0, 0
+    for count in counts:
+        left, reached = int(count) - reached, int(count)
+        for bit in range(left.bit_length()):
+            if bit == len(squares):
+                square, more = extended.normalised(extended.product(squares[-1][0], squares[-1][0]))
+                squares.append((square, 2 * squares[-1][1] + int(more)))
+            if (left >> bit) & 1:
+                power, more = extended.normalised(extended.product(squares[bit][0], power))
+                shift += squares[bit][1] + int(more)
+        yield power.high, shift
 
 
 def _squared_powers(matrix: np.ndarray, start: np.ndarray, counts: np.ndarray) -> np.ndarray:
