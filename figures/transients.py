@@ -52,4 +52,4 @@ def _peaks(axes: Axes, cells: pd.DataFrame, systems: list[str]) -> None:
         )
         style.measured(axes, [peak], [row.Index], None, index)
     axes.set_yticks(cells.index, [rf"{TITLES[row.system]}, {row.rho:g}" for row in cells.itertuples()])
-    axes.set_xlabel(r"$\log_{10}\max_t\|W^t\|$: measured, and bounds $K$ to $e N K$")
+    axes.set_xlabel(r"$\log_{10}$ of the peak, and $K$ to $e N K$")

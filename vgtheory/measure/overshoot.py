@@ -56,8 +56,9 @@ def _log_loss(matrix: Array, x: Array, y: Array, activation: Activation, steps: 
         return (h * jnp.exp2(-more), exponent + more), None
 
     (h, exponent), _ = lax.scan(step, (x, jnp.zeros((), x.dtype)), None, length=steps)
-    unit = jnp.maximum(exponent, 0.0)
-    return 2 * log_norm(h * jnp.exp2(exponent - unit) - y * jnp.exp2(-unit))[0] + np.log(2) * (2 * unit - 1)
+    unit = jnp.maximum(exponent, jnp.floor(jnp.log2(jnp.max(jnp.abs(y)))))
+    goal = jnp.where(y == 0, 0.0, y * jnp.exp2(-unit))
+    return 2 * log_norm(h * jnp.exp2(exponent - unit) - goal)[0] + np.log(2) * (2 * unit - 1)
 
 
 @functools.partial(jax.jit, static_argnames=("activation", "steps"))

@@ -130,8 +130,8 @@ def _log_loss(matrix: Array, x: Array, y: Array, steps: int) -> Array:
         return (h / size, log_scale + jnp.log(size)), None
 
     (h, log_scale), _ = lax.scan(step, (x, jnp.zeros_like(x[0])), None, length=steps)
-    log_unit = jnp.maximum(log_scale, 0.0)
-    apart = h * jnp.exp(log_scale - log_unit) - y * jnp.exp(-log_unit)
+    log_unit = lax.stop_gradient(jnp.maximum(log_scale, jnp.log(jnp.max(jnp.abs(y)))))
+    apart = h * jnp.exp(log_scale - log_unit) - jnp.where(y == 0, 0.0, y * jnp.exp(-log_unit))
     return 2 * log_unit + jnp.log(jnp.sum(apart**2) / 2)
 
 
