@@ -52,6 +52,8 @@ EXPERIMENTS = (
     "autoregression",
     "transients",
     "overshoot",
+    "memory",
+    "echo_state",
 )
 """In the order in which they run; each is a module of this package."""
 _RECORD = b"vgtheory"

@@ -33,6 +33,8 @@ FIGURES = (
     "autoregression",
     "transients",
     "overshoot",
+    "memory",
+    "echo_state",
 )
 OUT = ROOT / "figures" / "out"
 

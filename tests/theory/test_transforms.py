@@ -57,6 +57,7 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "log_q_layers": lambda t: theory.log_q_layers(tanh(t), depth=5, width=64).mean[-1],
     "log_scalar_chain": lambda t: theory.log_scalar_chain(0.7, t, 5).std,
     "log_scalar_chain, far": lambda t: theory.log_scalar_chain(40.0, t, 5).mean,
+    "log_spectral_radius": lambda t: theory.log_spectral_radius(Recurrent("linear", t), width=16).mean,
     "log_scalar_steps": lambda t: theory.log_scalar_steps(t, "tanh", 0.3, steps=9)[-1],
     "overshoot": lambda t: (
         theory.overshoot(Recurrent("linear", matrix=t * MATRIX), MATRIX[0], MATRIX[1], 0.01, steps=5).log_ratio
@@ -87,11 +88,13 @@ PLAIN = {
     "alignment_steps": "NumPy, for one given matrix",
     "dead_probability": "a function of counts",
     "depth_limit": "a whole number of layers, by exact fractions",
+    "echo_state": "NumPy, for one given matrix",
     "eigen_directions": "NumPy, for one given matrix",
     "initialiser_audit": "a table of names and numbers",
     "log_chi_square_law": "a function of counts and of an activation's constants",
     "log_growth": "NumPy, for one given matrix",
     "log_rate": "NumPy, for one given matrix",
+    "memory_curve": "NumPy, for one given matrix",
     "non_normality": "NumPy, for one given matrix",
     "pass_limit": "a whole number of layers",
     "phase": "a sign",

@@ -8,6 +8,7 @@ from vgtheory.theory.criticality import Critical, critical
 from vgtheory.theory.decorrelation import c_star, chi_c
 from vgtheory.theory.depth_scales import DepthLimit, PassLimit, depth_limit, pass_limit
 from vgtheory.theory.directions import EigenDirections, alignment_steps, eigen_directions
+from vgtheory.theory.echo_state import EchoState, echo_state, memory_curve
 from vgtheory.theory.finite_width import dead_probability
 from vgtheory.theory.fixed_points import FixedPoints
 from vgtheory.theory.initialisers import InitialiserAudit, initialiser_audit
@@ -17,6 +18,7 @@ from vgtheory.theory.parts import Parts, log_parts_layers
 from vgtheory.theory.phase_diagram import PhaseDiagram, phase_diagram
 from vgtheory.theory.powers import log_eigen_powers, log_growth, log_power_norms
 from vgtheory.theory.profiles import log_chi_layers, log_grad_layers, log_grad_weight_layers, log_q_layers
+from vgtheory.theory.random_radius import log_spectral_radius
 from vgtheory.theory.recurrent import log_rate
 from vgtheory.theory.scalar import log_mean_scalar_chain, log_scalar_chain, log_scalar_steps
 from vgtheory.theory.scales import decade_depth, phase, xi_c, xi_grad, xi_q
@@ -39,6 +41,7 @@ from vgtheory.theory.transients import NonNormality, Transient, non_normality, t
 __all__ = [
     "Critical",
     "DepthLimit",
+    "EchoState",
     "EigenDirections",
     "FixedPoints",
     "InitialiserAudit",
@@ -63,6 +66,7 @@ __all__ = [
     "dead_probability",
     "decade_depth",
     "depth_limit",
+    "echo_state",
     "eigen_directions",
     "initialiser_audit",
     "jacobian_atom",
@@ -87,6 +91,8 @@ __all__ = [
     "log_rate",
     "log_scalar_chain",
     "log_scalar_steps",
+    "log_spectral_radius",
+    "memory_curve",
     "non_normality",
     "overshoot",
     "pass_limit",

@@ -141,7 +141,7 @@ def _stable_rate(matrix: Array, grad: Array, x: Array, y: Array, steps: int) -> 
     unit = unit / jnp.sqrt(jnp.sum(unit**2))
 
     def step(carry: tuple[Array, Array, Array], _: None) -> tuple[tuple[Array, Array, Array], None]:
-        h, first, _ = carry
+        h, first = carry[:2]
         moved = tuple(_dot(matrix, each) for each in carry)
         pushed, twice = _dot(unit, h), 2 * _dot(unit, first)
         return (moved[0], moved[1] - pushed, moved[2] - twice), None
