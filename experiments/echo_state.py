@@ -2,7 +2,7 @@
 
 Gaussian tanh reservoirs x' = tanh(W x + input), scaled to a spectral radius, with an independent input on each unit. Measured: the rate at
 which a small difference between two states grows or dies under the same input. Predicted for infinite width: ln chi_1 / 2 of the dense
-network whose bias is the input. And a reservoir of two units with spectral radius 0.63 that does not forget under a constant input.
+network whose bias is the input; without input and below 1, ln rho. And a reservoir of two units with spectral radius 0.63 that does not forget under a constant input.
 """
 
 import functools
@@ -79,7 +79,8 @@ def run(config: Config) -> dict[str, Any]:
     logs = np.asarray(_differences(jnp.asarray(matrices, jnp.float32), keys, sigma_in, config.steps), dtype=float)
     rates = logs[:, int(WASHOUT * config.steps) :].mean(axis=1)
     sigma_w = float(np.mean([np.linalg.norm(each) for each in matrices])) / config.width**0.5
-    predicted = float(np.log(theory.chi_1(Dense("tanh", sigma_w, sigma_in)))) / 2
+    dies = sigma_in == 0 and rho < 1  # without input the state goes to 0, and its own radius counts
+    predicted = np.log(rho) if dies else float(np.log(theory.chi_1(Dense("tanh", sigma_w, sigma_in)))) / 2
     log_norm, two = theory.log_growth(matrices[0], 1), theory.echo_state(TWO)
     measured = Estimate(rates.mean(), rates.std(ddof=1) / config.num_nets**0.5)
     label = f"forgetting, rho={rho:g}, input={sigma_in:g}"

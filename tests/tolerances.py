@@ -56,6 +56,12 @@ OVERSHOOT, OVERSHOOT_FLOAT32 = 1e-10, 1e-4
 """Of ``overshoot``: some tens of steps' roundings (1e-15, 6e-8) times the condition of the powers, times T for what a step leaves; the
 second is also a thousandth of what 3 % off does."""
 
+MEMORY = 1e-6
+"""Of ``memory_curve`` and of the search in ``echo_state``: covariances of condition up to 1e10, half of whose digits are lost."""
+
+COUNT = 1e-6
+"""Number of eigenvalues by the trapezium rule over 40,001 radii."""
+
 STEP = 1e-15
 """Stated by ``log_scalar_steps``: per step, absolute for logs below 1 per step, else relative."""
 

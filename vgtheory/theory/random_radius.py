@@ -35,7 +35,8 @@ def _real_density(radii: np.ndarray, width: int) -> np.ndarray:
 
 def _repulsion(radii: np.ndarray, width: int) -> np.ndarray:
     """Half of ln P(none outside) + E(number outside) of a complex Gaussian matrix: what eigenvalues that repel lack to be Poisson."""
-    outside = scipy.special.gammaincc(np.arange(1, width + 1)[:, None], radii[None, :] ** 2)
+    first = max(1, int(width - 2 * _REACH * width**0.5))  # those further in never get out
+    outside = scipy.special.gammaincc(np.arange(first, width + 1)[:, None], radii[None, :] ** 2)
     return np.sum(np.log1p(-np.minimum(outside, 1 - 1e-15)) + outside, axis=0) / 2
 
 
