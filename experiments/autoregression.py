@@ -41,7 +41,7 @@ class Config:
     seed: int = 5
 
 
-SMOKE = Config(lags=(20,), variables=(1, 4), scale=(0.5, 2.0), steps=1000, rows=400)
+SMOKE = Config(lags=(20,), variables=(1,), scale=(0.5, 2.0), steps=1000, rows=400)
 
 
 def _coefficients(config: Config) -> np.ndarray:

@@ -35,7 +35,7 @@ class Config:
     seed: int = 12
 
 
-SMOKE = Config(rho=(0.7, 2.0), sigma_in=(0.0, 1.0), width=50, num_nets=4, steps=400)
+SMOKE = Config(rho=(0.7, 1.5), sigma_in=(0.0, 1.0), width=32, num_nets=4, steps=200)
 
 
 def _matrices(config: Config) -> np.ndarray:

@@ -34,7 +34,7 @@ class Config:
     seed: int = 66
 
 
-SMOKE = Config(activation=("relu",), rho=(0.9, 1.1), steps=(10, 50), width=8)
+SMOKE = Config(activation=("linear",), rho=(0.9, 1.1), steps=(10, 50), width=8)
 
 
 def _matrix(config: Config) -> np.ndarray:

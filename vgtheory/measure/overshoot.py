@@ -116,7 +116,7 @@ def overshoot(
     >>> from vgtheory import Recurrent, measure
     >>> step = measure.overshoot(Recurrent("linear", matrix=np.array([[1.1]])), [1.0], [0.0], 0.01, steps=50)
     >>> round(float(step.log_ratio / np.log(10)))
-    373
+    376
     """
     expect(net.matrix is not None, "overshoot", "a net with a matrix", matrix=net.matrix)
     degree = net.activation.degree

@@ -83,7 +83,7 @@ def overshoot(net: Recurrent, state: Any, target: Any, learning_rates: Any, *, s
     >>> round(float(np.exp(step.log_grad) / (50 * 1.1**99)), 12)
     1.0
     >>> round(float(step.log_ratio / np.log(10)))  # one step at a rate of 0.01
-    373
+    376
     """
     expect(net.matrix is not None, "overshoot", "a net with a matrix", matrix=net.matrix)
     expect(net.activation.name == "linear", "overshoot", "a linear net", activation=net.activation.name)
