@@ -51,6 +51,11 @@ EXPERIMENTS = (
     "balance",
     "gates",
     "lyapunov",
+    "autoregression",
+    "transients",
+    "overshoot",
+    "memory",
+    "echo_state",
 )
 """In the order in which they run; each is a module of this package."""
 _RECORD = b"vgtheory"

@@ -32,6 +32,11 @@ FIGURES = (
     "balance",
     "gates",
     "lyapunov",
+    "autoregression",
+    "transients",
+    "overshoot",
+    "memory",
+    "echo_state",
 )
 OUT = ROOT / "figures" / "out"
 

@@ -317,3 +317,14 @@ def log_power_norms(matrix: np.ndarray, vector: np.ndarray, steps: list[int]) ->
         logs[step] = mp.log(size) if size > 0 else -mp.inf
         state = transpose * state
     return [logs[step] for step in steps]
+
+
+@mp.workdps(50)
+def log_growth(matrix: np.ndarray, steps: int) -> Any:
+    """Log of the largest singular value of W^t: the power at 50 digits, scaled by its largest entry, then float64."""
+    power, square = mp.eye(len(matrix)), mp.matrix(matrix.tolist())
+    for bit in range(steps.bit_length()):
+        power = power * square if (steps >> bit) & 1 else power
+        square = square * square
+    size = max(abs(entry) for entry in power)
+    return mp.log(size) + mp.log(float(np.linalg.norm(np.array((power / size).tolist(), dtype=float), 2)))

@@ -36,11 +36,31 @@ CHAIN_MEAN, CHAIN_STD = 1e-13, 1e-12
 MEAN_CHAIN = 1e-15
 """Stated by ``log_mean_scalar_chain``: per weight, absolute for logs below 1, else relative."""
 
-POWER_NORM, POWER_NORM_PER_STEP = 1e-12, 1e-15
-"""Stated by ``log_power_norms``: absolute in the log, plus so much per step (times the condition of the eigenvectors)."""
+POWER_NORM, POWER_NORM_ROUNDING = 1e-12, 1e-15
+"""Stated by ``log_power_norms`` and ``log_growth``: absolute in the log, plus so much of its value."""
 
-NEARLY_NORMAL = 1e-12
+NEARLY_NORMAL = 1e-14
 """Stated by ``log_power_norms``: per step, for a matrix that is normal but for so much of its size."""
+
+NUMERICAL_RADIUS = 1e-10
+"""Stated by ``non_normality``: relative."""
+
+KREISS = 1e-6
+"""Stated by ``transient`` of its lower bound: absolute in the log."""
+
+ALIGNMENT = 1e-10
+"""Of ``alignment_steps``, radians: 1e-14 times the square of a condition of the leading eigenvalue of up to 100 (a complex pair's 4,000 of
+Grcar's counts once, its plane being better conditioned than its vectors)."""
+
+OVERSHOOT, OVERSHOOT_FLOAT32 = 1e-10, 1e-4
+"""Of ``overshoot``: some tens of steps' roundings (1e-15, 6e-8) times the condition of the powers, times T for what a step leaves; the
+second is also a thousandth of what 3 % off does."""
+
+MEMORY = 1e-6
+"""Of ``memory_curve`` and of the search in ``echo_state``: covariances of condition up to 1e10, half of whose digits are lost."""
+
+COUNT = 1e-6
+"""Number of eigenvalues by the trapezium rule over 40,001 radii."""
 
 STEP = 1e-15
 """Stated by ``log_scalar_steps``: per step, absolute for logs below 1 per step, else relative."""

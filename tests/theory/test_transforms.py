@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 
 from tests.tolerances import DIFFERENCE, SINGLE
-from vgtheory import Activation, Dense, theory
+from vgtheory import Activation, Dense, Recurrent, theory
 
 BENT = Activation("bent", lambda h: h + jnp.tanh(h) / 2, lambda h: 1.5 - jnp.tanh(h) ** 2 / 2, ())
+
+
+MATRIX = np.random.default_rng(3).normal(size=(5, 5)) / 5**0.5
 
 
 def tanh(scale: Any) -> Dense:
@@ -44,16 +47,25 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "jacobian_moments": lambda t: theory.jacobian_moments(orthogonal(t), 4).spread,
     "log_bound_layers": lambda t: theory.log_bound_layers(tanh(t), depth=3)[0],
     "log_chi_layers": lambda t: theory.log_chi_layers(tanh(t), depth=5, width=64).mean[0],
+    "log_eigen_powers": lambda t: theory.log_eigen_powers(t * MATRIX, 7)[1],
     "log_grad_layers": lambda t: theory.log_grad_layers(tanh(t), depth=5).mean[0],
     "log_grad_layers, width": lambda t: theory.log_grad_layers(tanh(t), depth=5, width=64).std[0],
     "log_grad_weight_layers": lambda t: theory.log_grad_weight_layers(tanh(t), depth=5, width=64).mean[0],
     "log_mean_scalar_chain": lambda t: theory.log_mean_scalar_chain(0.7, t, 5),
     "log_parts_layers": lambda t: theory.log_parts_layers(tanh(t), depth=5, width=64).slopes.mean[0],
+    "log_power_norms": lambda t: theory.log_power_norms(MATRIX + t * MATRIX.T, MATRIX[0], 7),
     "log_q_layers": lambda t: theory.log_q_layers(tanh(t), depth=5, width=64).mean[-1],
     "log_scalar_chain": lambda t: theory.log_scalar_chain(0.7, t, 5).std,
     "log_scalar_chain, far": lambda t: theory.log_scalar_chain(40.0, t, 5).mean,
+    "log_spectral_radius": lambda t: theory.log_spectral_radius(Recurrent("linear", t), width=16).mean,
     "log_scalar_steps": lambda t: theory.log_scalar_steps(t, "tanh", 0.3, steps=9)[-1],
     "lyapunov_exponent": lambda t: theory.lyapunov_exponent(tanh(t)),
+    "overshoot": lambda t: (
+        theory.overshoot(Recurrent("linear", matrix=t * MATRIX), MATRIX[0], MATRIX[1], 0.01, steps=5).log_ratio
+    ),
+    "overshoot, stable_rate": lambda t: (
+        theory.overshoot(Recurrent("linear", matrix=t * MATRIX), MATRIX[0], MATRIX[1], 0.01, steps=5).stable_rate
+    ),
     "phase_diagram": lambda t: theory.phase_diagram(tanh(t)).xi_c,
     "q_map": lambda t: theory.q_map(1.0, tanh(t)),
     "q_slope": lambda t: theory.q_slope(tanh(t)),
@@ -64,7 +76,15 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "xi_q": lambda t: theory.xi_q(tanh(t)),
 }
 """A number as a function of one scale, near 1.8."""
-QUICK = {"q_star", "chi_1", "log_grad_layers", "log_scalar_steps", "log_scalar_chain", "log_bound_layers"}
+QUICK = {
+    "q_star",
+    "chi_1",
+    "log_grad_layers",
+    "log_scalar_steps",
+    "log_scalar_chain",
+    "log_bound_layers",
+    "log_power_norms",
+}
 PLAIN = {
     "cell_with_memory": "a cell, by root finding",
     "chi_step": "a plain number for each cell: quadrature and root finding in NumPy",
@@ -74,16 +94,21 @@ PLAIN = {
     "memory_steps": "as chi_step",
     "q_state": "as chi_step",
     "tied_grad_steps": "on fixed paths, in NumPy",
+    "alignment_steps": "NumPy, for one given matrix",
     "dead_probability": "a function of counts",
     "depth_limit": "a whole number of layers, by exact fractions",
+    "echo_state": "NumPy, for one given matrix",
+    "eigen_directions": "NumPy, for one given matrix",
     "initialiser_audit": "a table of names and numbers",
     "log_chi_square_law": "a function of counts and of an activation's constants",
-    "log_eigen_powers": "NumPy, for one given matrix",
-    "log_power_norms": "NumPy, for one given matrix",
+    "log_growth": "NumPy, for one given matrix",
     "log_rate": "NumPy, for one given matrix",
+    "memory_curve": "NumPy, for one given matrix",
+    "non_normality": "NumPy, for one given matrix",
     "pass_limit": "a whole number of layers",
     "phase": "a sign",
     "sup_dphi": "a constant of the activation",
+    "transient": "NumPy, for one given matrix",
 }
 """Functions that take plain numbers only, or have nothing to differentiate, with the reason."""
 

@@ -3,29 +3,35 @@
 from vgtheory.measure.bounds import log_bound_layers
 from vgtheory.measure.chain import ChainLogs, chain, plan
 from vgtheory.measure.correlation import c_layers
+from vgtheory.measure.echo_state import memory_curve
 from vgtheory.measure.gates import CellLogs, cell_logs, log_grad_steps, q_state
 from vgtheory.measure.jacobian import jacobian_top_singular_values
 from vgtheory.measure.lyapunov import lyapunov_exponents, lyapunov_logs, map_exponents
 from vgtheory.measure.moments import JacobianMoments, jacobian_moments
 from vgtheory.measure.networks import Network, draw_network
+from vgtheory.measure.overshoot import Overshoot, overshoot
 from vgtheory.measure.parts import Parts, link_parts, log_parts_layers
 from vgtheory.measure.plain import PassLimits, PlainLogs, flushes_subnormals, pass_limit, plain_grads
 from vgtheory.measure.profiles import log_chi_layers, log_grad_layers, log_grad_weight_layers, log_q_layers
+from vgtheory.measure.random_radius import log_spectral_radius
 from vgtheory.measure.recurrent import gradient_steps, log_power_norms, log_rate
 from vgtheory.measure.scalar import log_mean_scalar_chain, log_scalar_chain, log_scalar_steps
 from vgtheory.measure.spectra import jacobian_singular_values
 from vgtheory.measure.sweep import Plan
 from vgtheory.measure.tap import log_norm, tap
+from vgtheory.measure.transients import alignment_steps, log_growth
 
 __all__ = [
     "CellLogs",
     "ChainLogs",
     "JacobianMoments",
     "Network",
+    "Overshoot",
     "Parts",
     "PassLimits",
     "PlainLogs",
     "Plan",
+    "alignment_steps",
     "c_layers",
     "cell_logs",
     "chain",
@@ -41,6 +47,7 @@ __all__ = [
     "log_grad_layers",
     "log_grad_steps",
     "log_grad_weight_layers",
+    "log_growth",
     "log_mean_scalar_chain",
     "log_norm",
     "log_parts_layers",
@@ -49,9 +56,12 @@ __all__ = [
     "log_rate",
     "log_scalar_chain",
     "log_scalar_steps",
+    "log_spectral_radius",
     "lyapunov_exponents",
     "lyapunov_logs",
     "map_exponents",
+    "memory_curve",
+    "overshoot",
     "pass_limit",
     "plain_grads",
     "plan",

@@ -64,7 +64,8 @@ def activate(activation: Activation, h: Array, log_scale: Array, scalable: bool)
     scalable
         Whether ``phi`` may be evaluated at a scale no further than exp(60) from 1 (``is_scalable``).
     """
-    if not scalable:
+    if not scalable or activation.degree == 1:
+        # Homogeneous: the scale cancels, and a detour by way of it would cost small components of the gradient their range.
         return activation.phi(h).astype(h.dtype)
     seen = jnp.clip(log_scale, -_LOG_EDGE, _LOG_EDGE)
     there, back = (jnp.exp(log).astype(h.dtype)[:, None] for log in (seen, -seen))

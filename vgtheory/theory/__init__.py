@@ -7,16 +7,21 @@ from vgtheory.theory.correlation_profile import c_layers
 from vgtheory.theory.criticality import Critical, critical
 from vgtheory.theory.decorrelation import c_star, chi_c
 from vgtheory.theory.depth_scales import DepthLimit, PassLimit, depth_limit, pass_limit
+from vgtheory.theory.directions import EigenDirections, alignment_steps, eigen_directions
+from vgtheory.theory.echo_state import EchoState, echo_state, memory_curve
 from vgtheory.theory.finite_width import dead_probability
 from vgtheory.theory.fixed_points import FixedPoints
 from vgtheory.theory.gates import cell_with_memory, chi_step, log_grad_steps, memory_steps, q_state, tied_grad_steps
 from vgtheory.theory.initialisers import InitialiserAudit, initialiser_audit
 from vgtheory.theory.lyapunov import lyapunov_curve, lyapunov_exponent, lyapunov_exponents
 from vgtheory.theory.meanfield import chi_1, q_map, q_slope, q_star, q_stars
+from vgtheory.theory.overshoot import Overshoot, overshoot
 from vgtheory.theory.parts import Parts, log_parts_layers
 from vgtheory.theory.phase_diagram import PhaseDiagram, phase_diagram
+from vgtheory.theory.powers import log_eigen_powers, log_growth, log_power_norms
 from vgtheory.theory.profiles import log_chi_layers, log_grad_layers, log_grad_weight_layers, log_q_layers
-from vgtheory.theory.recurrent import log_eigen_powers, log_power_norms, log_rate
+from vgtheory.theory.random_radius import log_spectral_radius
+from vgtheory.theory.recurrent import log_rate
 from vgtheory.theory.scalar import log_mean_scalar_chain, log_scalar_chain, log_scalar_steps
 from vgtheory.theory.scales import decade_depth, phase, xi_c, xi_grad, xi_q
 from vgtheory.theory.spectra import (
@@ -33,17 +38,24 @@ from vgtheory.theory.spectral_density import (
     jacobian_density,
     jacobian_density_of_log,
 )
+from vgtheory.theory.transients import NonNormality, Transient, non_normality, transient
 
 __all__ = [
     "Critical",
     "DepthLimit",
+    "EchoState",
+    "EigenDirections",
     "FixedPoints",
     "InitialiserAudit",
     "JacobianEdge",
     "JacobianMoments",
+    "NonNormality",
+    "Overshoot",
     "Parts",
     "PassLimit",
     "PhaseDiagram",
+    "Transient",
+    "alignment_steps",
     "bound_excess",
     "c_layers",
     "c_map",
@@ -58,6 +70,8 @@ __all__ = [
     "dead_probability",
     "decade_depth",
     "depth_limit",
+    "echo_state",
+    "eigen_directions",
     "initialiser_audit",
     "jacobian_atom",
     "jacobian_cdf",
@@ -74,6 +88,7 @@ __all__ = [
     "log_grad_layers",
     "log_grad_steps",
     "log_grad_weight_layers",
+    "log_growth",
     "log_mean_scalar_chain",
     "log_parts_layers",
     "log_power_norms",
@@ -81,10 +96,14 @@ __all__ = [
     "log_rate",
     "log_scalar_chain",
     "log_scalar_steps",
+    "log_spectral_radius",
     "lyapunov_curve",
     "lyapunov_exponent",
     "lyapunov_exponents",
+    "memory_curve",
     "memory_steps",
+    "non_normality",
+    "overshoot",
     "pass_limit",
     "phase",
     "phase_diagram",
@@ -95,6 +114,7 @@ __all__ = [
     "q_state",
     "sup_dphi",
     "tied_grad_steps",
+    "transient",
     "xi_c",
     "xi_grad",
     "xi_q",

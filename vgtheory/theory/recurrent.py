@@ -1,149 +1,17 @@
-"""One matrix to the power t: eigenvalue powers, and the rate at which a settled recurrence forgets."""
+"""The rate at which a settled recurrence forgets: eigenvalues of the Jacobian where it has settled."""
 
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-import scipy.linalg
-import scipy.special
 
-from vgtheory.ensemble import Recurrent, check_matrix
-from vgtheory.expect import expect, expect_steps
+from vgtheory.ensemble import Recurrent
+from vgtheory.expect import expect
+from vgtheory.theory.powers import logs_of
 from vgtheory.theory.precision import in_float64
 
-_NORMAL = 1e-12
 _SETTLED = 1e-14
 _MAX_STEPS = 200_000
-
-
-def log_eigen_powers(matrix: Any, steps: Any) -> np.ndarray:
-    r"""Log-decay of every eigenvector of W^T under repeated application.
-
-    .. math:: t \ln |\lambda_k|
-
-    Parameters
-    ----------
-    matrix
-        W, shape ``(width, width)``.
-    steps
-        Steps t, integers >= 0, shape ``(num_steps,)`` or ``()``.
-
-    Returns
-    -------
-    numpy.ndarray
-        Natural log, shape ``(num_steps, width)`` (or ``(width,)``), the largest eigenvalue first; -inf for a zero one.
-
-    Raises
-    ------
-    ValueError
-        If ``matrix`` is not square, real and finite, or ``steps`` are not integers >= 0.
-
-    Notes
-    -----
-    Accuracy: that of the eigenvalues (1e-14 relative for normal matrices; defective ones lose half the digits or more) times t.
-    Assumes: nothing; but for a non-normal W eigenvalues rule only the rate at large t, not the transient.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from vgtheory import theory
-    >>> np.exp(theory.log_eigen_powers(np.diag([0.5, 2.0]), 3)).round(12).tolist()
-    [8.0, 0.125]
-    """
-    check_matrix("log_eigen_powers", matrix)
-    counts = expect_steps("log_eigen_powers", steps).astype(float)
-    sizes = np.sort(np.abs(np.linalg.eigvals(np.asarray(matrix, dtype=float))))[::-1]
-    with np.errstate(divide="ignore"):
-        logs = np.log(sizes)
-    return np.where(counts[..., None] == 0, 0.0, np.where(counts == 0, 1.0, counts)[..., None] * logs)
-
-
-def log_power_norms(matrix: Any, vector: Any, steps: Any) -> np.ndarray:
-    r"""Log-norm of a gradient sent back through t steps of a linear recurrence.
-
-    .. math:: \ln \bigl| (W^{\mathsf T})^t v \bigr|
-
-    A normal W (complex Schur form diagonal) is taken apart into orthogonal eigendirections, each with its own power; any
-    other is raised to the power by repeated squaring, renormalised at each squaring.
-
-    Parameters
-    ----------
-    matrix
-        W, shape ``(width, width)``; entries real.
-    vector
-        Gradient v at the last step, shape ``(width,)``.
-    steps
-        Steps t, integers >= 0, shape ``(num_steps,)`` or ``()``.
-
-    Returns
-    -------
-    numpy.ndarray
-        Natural log, the shape of ``steps``; -inf where the power annihilates ``v``.
-
-    Raises
-    ------
-    ValueError
-        If ``matrix`` is not square, real and finite, ``vector`` does not fit it, or ``steps`` are not integers >= 0.
-
-    Notes
-    -----
-    Accuracy: 1e-12 absolute plus t times 1e-15 for normal matrices whose leading directions have a share in ``v`` above
-    1e-15; for others repeated squaring loses about t times 1e-16 times the condition of the eigenvectors. A W that is
-    normal but for 1e-12 of its size counts as normal, which adds an error of up to t times 1e-12.
-    Assumes: a linear recurrence, h' = W h + b.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from vgtheory import theory
-    >>> theory.log_power_norms(np.diag([0.9, 0.5]), np.array([1.0, 1.0]), np.array([0, 1000])).round(4).tolist()
-    [0.3466, -105.3605]
-    """
-    check_matrix("log_power_norms", matrix)
-    counts = expect_steps("log_power_norms", steps)
-    start, exponent = np.asarray(vector, dtype=float), int(np.frexp(np.abs(matrix).max())[1]) - 1
-    transpose = np.ldexp(np.asarray(matrix, dtype=float).T, -exponent)
-    expect(start.shape == transpose.shape[:1], "log_power_norms", "a vector that fits matrix", shape=start.shape)
-    expect(bool(np.all(np.isfinite(start))), "log_power_norms", "a finite vector", vector=vector)
-    upper, basis = scipy.linalg.schur(transpose.astype(complex), output="complex")
-    eigenvalues = np.diag(upper)
-    rest = np.linalg.norm(upper - np.diag(eigenvalues))
-    if rest <= _NORMAL * np.linalg.norm(upper):
-        logs = _normal_powers(np.abs(eigenvalues), np.abs(basis.conj().T @ start), counts.ravel())
-    else:
-        logs = _squared_powers(transpose, start, counts.ravel())
-    return (logs + counts.ravel() * (exponent * np.log(2))).reshape(counts.shape)
-
-
-def _normal_powers(sizes: np.ndarray, shares: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Half the log of sum |lambda|^(2t) |share|^2."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        powers = np.where(counts[:, None] == 0, 0.0, counts[:, None] * np.log(sizes))
-        return scipy.special.logsumexp(2 * (powers + np.log(shares)), axis=1) / 2
-
-
-def _squared_powers(matrix: np.ndarray, start: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Log-norms of matrix**t start by the binary digits of t."""
-    vectors = np.repeat(start[:, None], counts.size, axis=1)
-    logs = np.zeros(counts.size)
-    square, log_square = matrix, 0.0
-    for bit in range(int(counts.max(initial=0)).bit_length()):
-        chosen = (counts >> bit) & 1 == 1
-        vectors[:, chosen] = square @ vectors[:, chosen]
-        logs[chosen] += log_square
-        sizes = np.abs(vectors).max(axis=0)
-        logs += _logs(sizes)
-        vectors = vectors / np.where(sizes > 0, sizes, 1.0)
-        square = square @ square
-        size = np.abs(square).max()
-        square, log_square = square / (size if size > 0 else 1.0), 2 * log_square + float(_logs(size))
-    return logs + _logs(np.linalg.norm(vectors, axis=0))
-
-
-def _logs(values: Any) -> Any:
-    """Natural logs, -inf at zero without a warning."""
-    with np.errstate(divide="ignore"):
-        return np.log(values)
 
 
 def log_rate(net: Recurrent, state: Any) -> float:
@@ -192,12 +60,12 @@ def log_rate(net: Recurrent, state: Any) -> float:
     expect(bool(np.all(np.isfinite(h))), "log_rate", "a finite state", state=state)
     expect(bool(np.all(np.asarray(net.sigma_b) == 0)), "log_rate", "a net with sigma_b = 0", sigma_b=net.sigma_b)
     if net.activation.name == "linear":
-        return float(_logs(np.max(np.abs(np.linalg.eigvals(matrix)))))
+        return float(logs_of(np.max(np.abs(np.linalg.eigvals(matrix)))))
     slopes = _settled_slopes(net, matrix, h)
     product = np.eye(h.size)
     for slope in slopes:
         product = slope[:, None] * (matrix.T @ product)
-    return float(_logs(np.max(np.abs(np.linalg.eigvals(product))))) / len(slopes)
+    return float(logs_of(np.max(np.abs(np.linalg.eigvals(product))))) / len(slopes)
 
 
 def _settled_slopes(net: Recurrent, matrix: np.ndarray, h: np.ndarray) -> list[np.ndarray]:

@@ -1,0 +1,159 @@
+"""Measured twins of ``theory.transients`` and ``theory.powers``: cotangents of a real recurrence, with their directions."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from vgtheory.ensemble import check_matrix
+from vgtheory.estimate import Estimate
+from vgtheory.expect import expect, expect_steps
+from vgtheory.measure.chain import check_run
+
+_SAME, _RANK = 1e-9, 1e-6
+
+
+@functools.partial(jax.jit, static_argnames=("steps", "seen"))
+def _pulled(matrix: Array, state: Array, cotangents: Array, steps: int, seen: Any) -> tuple[Array, Array]:
+    """``seen`` of the cotangents after 0 ... steps steps back, and the logs of what they were divided by."""
+
+    def link(h: Array) -> Array:
+        return jnp.dot(matrix, h, precision=lax.Precision.HIGHEST)
+
+    def forward(h: Array, _: None) -> tuple[Array, Array]:
+        after = link(h)
+        return after / jnp.max(jnp.abs(after)), h
+
+    def backward(carry: tuple[Array, Array], h: Array) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        rows, log_scale = carry
+        pull = jax.vjp(link, h)[1]
+        rows = jax.vmap(lambda row: pull(row)[0])(rows)
+        size = jnp.max(jnp.abs(rows))
+        size = jnp.where(size > 0, jnp.exp2(jnp.floor(jnp.log2(size))), 1.0)
+        rows, log_scale = rows / size, log_scale + jnp.log2(size)
+        return (rows, log_scale), (seen(rows), log_scale)
+
+    states = lax.scan(forward, state, None, length=steps)[1]
+    first = (cotangents, jnp.zeros((), cotangents.dtype))
+    rest, logs = lax.scan(backward, first, states, reverse=True)[1]
+    rest = jax.tree.map(lambda leaf: leaf[::-1], rest)
+    return jnp.concatenate([seen(cotangents)[None], rest]), jnp.concatenate([jnp.zeros_like(logs[:1]), logs[::-1]])
+
+
+def _largest(rows: Array) -> Array:
+    """Largest singular value."""
+    return jnp.linalg.svd(rows, compute_uv=False)[0]
+
+
+def _as_is(rows: Array) -> Array:
+    """The cotangents themselves."""
+    return rows
+
+
+def log_growth(matrix: Any, steps: Any, dtype: str = "float32") -> Estimate:
+    r"""Log of the most by which t steps of a linear recurrence lengthen a gradient, by automatic differentiation.
+
+    .. math:: \ln \Bigl\| \frac{\partial h_T}{\partial h_{T-t}} \Bigr\|_2
+
+    Parameters
+    ----------
+    matrix
+        W, shape ``(width, width)``; entries real.
+    steps
+        Steps t, integers >= 0, shape ``(num_steps,)`` or ``()``.
+    dtype
+        ``"float32"`` or ``"float64"``: of weights and arithmetic.
+
+    Returns
+    -------
+    Estimate
+        Natural log, the shape of ``steps``; ``err`` is ``width`` roundings of ``dtype`` for the singular value and two per step.
+
+    Raises
+    ------
+    ValueError
+        If ``matrix`` is not square, real and finite, or ``steps`` are not integers >= 0.
+
+    Notes
+    -----
+    Accuracy: ``err`` for a normal W; for any other a rounding at step s counts ``|W^(t-s)| |W| |W^s| / |W^t|``-fold.
+    Assumes: nothing; the Jacobian of one real recurrence is pulled back, rescaled by powers of two.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import measure
+    >>> shear = np.array([[0.9, 5.0], [0.0, 0.9]])
+    >>> np.exp(measure.log_growth(shear, np.array([1, 10, 100])).value).round(3).tolist()
+    [5.157, 19.377, 0.015]
+    """
+    check_matrix("log_growth", matrix)
+    check_run("log_growth", dtype)
+    counts = expect_steps("log_growth", steps)
+    width, longest = len(matrix), max(1, int(counts.max(initial=1)))
+    with jax.enable_x64(dtype == "float64"):
+        w = jnp.asarray(np.asarray(matrix), dtype)
+        sizes, shifts = _pulled(w, jnp.ones(width, dtype), jnp.eye(width, dtype=dtype), longest, _largest)
+    with np.errstate(divide="ignore"):
+        logs = np.log(np.asarray(sizes, dtype=float)) + np.log(2) * np.asarray(shifts, dtype=float)
+    return Estimate(logs[counts], float(jnp.finfo(dtype).eps) * (width + 2.0 * counts))
+
+
+def alignment_steps(matrix: Any, vector: Any, steps: int, dtype: str = "float32") -> np.ndarray:
+    r"""Angle between a gradient on its way back and the leading left eigendirection, by automatic differentiation.
+
+    Parameters
+    ----------
+    matrix
+        W, shape ``(width, width)``; entries real.
+    vector
+        Gradient v at the last step, shape ``(width,)``, not 0.
+    steps
+        Number of steps, >= 1.
+    dtype
+        ``"float32"`` or ``"float64"``: of weights and arithmetic.
+
+    Returns
+    -------
+    numpy.ndarray
+        Angle in radians, 0 to pi/2, after t = 0 ... ``steps`` steps back, shape ``(steps + 1,)``, float64.
+
+    Raises
+    ------
+    ValueError
+        If ``matrix`` is not square, real and finite, ``vector`` does not fit it or ``steps`` is not an integer >= 1.
+
+    Notes
+    -----
+    Accuracy: roundings of ``dtype`` times the condition of the leading eigenvalue over its gap; smaller angles are noise.
+    Assumes: nothing; the direction itself is found in float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import measure
+    >>> measure.alignment_steps(np.diag([1.0, 0.5]), np.ones(2), 3).round(4).tolist()
+    [0.7854, 0.4636, 0.245, 0.1244]
+    """
+    check_matrix("alignment_steps", matrix)
+    check_run("alignment_steps", dtype, steps=steps)
+    start = np.asarray(vector, dtype=float)
+    expect(start.shape == np.shape(matrix)[:1], "alignment_steps", "a vector that fits matrix", shape=start.shape)
+    basis = _leading(np.asarray(matrix, dtype=float).T)
+    with jax.enable_x64(dtype == "float64"):
+        w, rows = jnp.asarray(np.asarray(matrix), dtype), jnp.asarray(start, dtype)[None]
+        seen = _pulled(w, jnp.ones(start.size, dtype), rows, int(steps), _as_is)[0]
+    gradients = np.asarray(seen, dtype=float)[:, 0]
+    along = gradients @ basis @ basis.T
+    return np.arctan2(np.linalg.norm(gradients - along, axis=1), np.linalg.norm(along, axis=1))
+
+
+def _leading(transpose: np.ndarray) -> np.ndarray:
+    """Orthonormal basis of the eigenvectors of the largest modulus."""
+    values, vectors = np.linalg.eig(transpose)
+    chosen = vectors[:, np.abs(values) >= (1 - _SAME) * np.abs(values).max()]
+    columns, sizes, _ = np.linalg.svd(np.hstack([chosen.real, chosen.imag]), full_matrices=False)
+    return columns[:, sizes > _RANK * sizes[0]]
