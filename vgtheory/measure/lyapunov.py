@@ -22,8 +22,7 @@ from vgtheory.measure.profiles import averaged
 from vgtheory.measure.sweep import chosen_devices, compiled, fetched, lanes_for, over_networks
 
 _NUM_PARTS = 16
-_CHOLESKY = 8
-"""Cholesky's factor of the Gram matrix takes the place of Householder reflections while there are so many times fewer tangents than units."""
+_PANEL = 16
 _LOST = 0.1
 """Share of a tangent's digits that may be lost in a block: the rest is less than a tenth of what is left of it."""
 
@@ -32,28 +31,30 @@ Step = Callable[[Array, Array], Array]
 Settle = Callable[[Array], Array]
 
 
-def _by_cholesky(rows: Array) -> tuple[Array, Array]:
-    """Orthonormal rows and the logs of R's diagonal; twice, for the first leaves errors of the condition squared."""
-    logs = jnp.zeros(rows.shape[0], rows.dtype)
-    for _ in range(2):
-        sizes = jnp.sqrt(jnp.sum(rows**2, axis=1))
-        rows = rows / sizes[:, None]
-        lower = jnp.linalg.cholesky(jnp.dot(rows, rows.T, precision=lax.Precision.HIGHEST))
-        rows = jax.scipy.linalg.solve_triangular(lower, rows, lower=True)
-        logs = logs + jnp.log(sizes) + jnp.log(jnp.diagonal(lower))
-    return rows, logs
+def _product(left: Array, right: Array) -> Array:
+    return jnp.dot(left, right, precision=lax.Precision.HIGHEST)
 
 
 def _orthonormal(rows: Array) -> tuple[Array, Array]:
-    """The same by whichever way is the faster one, NaN where too little of a row was left to be known."""
-    sizes = jnp.sqrt(jnp.sum(rows**2, axis=1))
-    if rows.shape[0] * _CHOLESKY <= rows.shape[1]:
-        rows, logs = _by_cholesky(rows)
-    else:
-        q, r = orthonormal_columns(rows.T)
-        rows, logs = q.T, jnp.log(jnp.abs(jnp.diagonal(r)))
-    left = jnp.exp(logs) / sizes
-    return rows, jnp.where(left * _LOST > jnp.finfo(rows.dtype).eps, logs, jnp.nan)
+    """Orthonormal rows and the logs of R's diagonal, NaN where too little of a row was left to be known.
+
+    Panel by panel: what earlier rows span is taken out by products, twice, and Householder reflections do the rest. (Those of all rows
+    at once are LAPACK's blocked ones, whose threads cost far more than they bring on a busy host.)
+    """
+    done, logs = rows[:0], []
+    for first in range(0, rows.shape[0], _PANEL):
+        panel = rows[first : first + _PANEL]
+        sizes = jnp.sqrt(jnp.sum(panel**2, axis=1))
+        panel, log = panel / sizes[:, None], jnp.log(sizes)
+        left = jnp.zeros_like(log)
+        for _ in range(2):
+            panel = panel - _product(_product(panel, done.T), done)
+            q, r = orthonormal_columns(panel.T)
+            panel, left = q.T, left + jnp.log(jnp.abs(jnp.diagonal(r)))
+        known = jnp.exp(left) * _LOST > jnp.finfo(rows.dtype).eps
+        logs.append(jnp.where(known, log + left, jnp.nan))
+        done = jnp.concatenate([done, panel])
+    return done, jnp.concatenate(logs)
 
 
 def _exponents(
