@@ -62,7 +62,7 @@ def run(config: Config) -> dict[str, Any]:
     at = max(peak.step, 1)
     seen = measure.log_growth(matrix, np.arange(2 * at + 1)).value
     err = EPS * (config.width + _amplified(matrix, every, facts.norm, at))
-    label = f"{config.system[0]}, rho={config.rho[0]:g}: ln |W^t| at t={at}"
+    label = f"growth, {config.system[0]}, rho={config.rho[0]:g}, t={at}"
     return {
         "step": times,
         "log_growth": growth,
