@@ -51,6 +51,7 @@ EXPERIMENTS = (
     "balance",
     "gates",
     "lyapunov",
+    "tied",
     "autoregression",
     "transients",
     "overshoot",

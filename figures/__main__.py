@@ -32,6 +32,7 @@ FIGURES = (
     "balance",
     "gates",
     "lyapunov",
+    "tied",
     "autoregression",
     "transients",
     "overshoot",
