@@ -20,7 +20,7 @@ USAGE = """usage: python -m experiments NAME [--smoke] [--out DIR] [RUNNING] [--
        python -m experiments report [--results DIR] [--figures DIR] [--out DIR]
 
 NAME is one of those that `list` prints; `NAME --help` shows its axes. Results go to build/results (small ones, by --smoke, to
-build/smoke/results) unless --out says otherwise; finished cells are not run again.
+build/smoke/results) unless --out says otherwise; finished cells are not run again. `all` leaves out long experiments (but for --smoke) and names them.
 
 RUNNING: --shard i/n      every n-th cell only, i from 0 (auto, and the default in a SLURM job array: the array's share)
          --log FILE       append an event per line, as JSON
@@ -76,7 +76,17 @@ def configured(name: str, smoke: bool, rest: list[str]) -> dict[str, Any]:
     """Configuration of each experiment that the name means."""
     if name == "all" and rest:
         raise ValueError(f"experiments all: expected no axes, got {' '.join(rest)!r}.")
-    return {each: _configured(each, smoke, rest) for each in (corridor.EXPERIMENTS if name == "all" else (name,))}
+    names = [each for each in corridor.EXPERIMENTS if smoke or each not in corridor.LONG] if name == "all" else [name]
+    return {each: _configured(each, smoke, rest) for each in names}
+
+
+def _say_left_out(name: str, options: argparse.Namespace) -> None:
+    """Which experiments ``all`` does not run, and how to run them."""
+    if name == "all" and not options.smoke and corridor.LONG:
+        remedy = "; ".join(f"python -m experiments {each} --out {options.out}" for each in corridor.LONG)
+        watch.say(
+            f"experiments: {', '.join(corridor.LONG)} are long; their committed results stand. To remake: {remedy}"
+        )
 
 
 def _watchers(options: argparse.Namespace) -> list[watch.Watcher]:
@@ -120,6 +130,7 @@ def _swept(this: sweep.Sweep) -> int:
 def _run(name: str, words: Sequence[str]) -> int:
     """Sweep, then the table and what failed."""
     options, rest = parsed(words)
+    _say_left_out(name, options)
     tasks, share = _dealt(sweep.tasks_of(configured(name, options.smoke, rest), options.out), options.shard)
     with Stop() as stop:
         this = sweep.Sweep(tasks, _watchers(options), stop, share)

@@ -1,4 +1,4 @@
-"""What is trained: nine recurrent networks, each a Flax cell with its initialiser, its optimiser and a linear read-out."""
+"""What is trained: recurrent networks, each a Flax cell with its initialiser, its optimiser and a linear read-out."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ FORGET_BIAS = 1.0
 LEAK = 0.1
 """Share of the leaky units that is renewed at each step."""
 ADAM = (1e-3, 3e-3, 1e-2)
-SGD = (0.03, 0.1, 0.3)
+SGD = (0.1, 0.3, 1.0)
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,10 @@ class Learner:
 LEARNERS = {
     "tanh": Learner("tanh", "simple"),
     "tanh_sgd": Learner("tanh, SGD", "simple", rates=SGD, optimiser="sgd"),
-    "tanh_small": Learner("tanh, small weights", "simple", sigma_w=0.5),
+    "small": Learner("small tanh", "simple", sigma_w=0.5),
+    "small_sgd": Learner("small tanh, SGD", "simple", sigma_w=0.5, rates=SGD, optimiser="sgd"),
+    "large": Learner("large tanh", "simple", sigma_w=2.0),
+    "large_sgd": Learner("large tanh, SGD", "simple", sigma_w=2.0, rates=SGD, optimiser="sgd"),
     "orthogonal": Learner("tanh, orthogonal", "simple", orthogonal=True),
     "leaky": Learner("leaky tanh", "leaky", leak=LEAK),
     "irnn": Learner("ReLU, identity", "irnn"),
@@ -96,8 +99,13 @@ class Reader(nn.Module):
     num_outputs: int
     num_read: int
 
+    @property
+    def cell(self) -> nn.RNNCellBase:
+        """The cell by itself."""
+        return cell_of(self.learner, self.width)
+
     def setup(self) -> None:
-        self.chain = nn.RNN(cell_of(self.learner, self.width), time_major=True)
+        self.chain = nn.RNN(self.cell, time_major=True)
         self.read_out = nn.Dense(self.num_outputs)
 
     def __call__(self, inputs: jax.Array) -> jax.Array:

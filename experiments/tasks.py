@@ -114,8 +114,6 @@ def order(key: jax.Array, length: int, batch: int) -> Batch:
     return Batch(jax.nn.one_hot(symbols, KINDS + 2), (2 * letters[0] + letters[1])[None])
 
 
-
-
 TASKS = {
     "latch": Task(latch, 1, 2, 1 / 2, ACCURACY, lambda length: NOISE**2),
     "adding": Task(adding, 2, 1, 1 / 6, SQUARED_ERROR, lambda length: (1 / 3 + 2 / length) / 2),
