@@ -83,10 +83,10 @@ PARTS = {"simple": _plain, "leaky": _leaky, "lstm": _lstm, "gru": _gru, "irnn": 
 
 
 def log_ratio(learner: Learner, drive: float, num_steps: int) -> float:
-    """Predicted log of the gradient's norm so many steps back over that at the end, for inputs of variance ``drive``.
+    r"""Predicted log of the gradient's norm so many steps back over that at the end, for inputs of variance ``drive``.
 
     The matrix is the same at every step, so all ways to pass through it k times in t steps add up before they are squared:
-    .. math:: \tfrac12 \ln \sum_k \binom{t}{k}^2 \mathrm{keep}^{2(t-k)} \mathrm{push}^{2k}
+    :math:`\tfrac12 \ln \sum_k \binom{t}{k}^2 \mathrm{keep}^{2(t-k)} \mathrm{push}^{2k}`.
     """
     keep, push = PARTS[learner.cell](learner, drive)
     k = np.arange(num_steps + 1)
