@@ -14,6 +14,8 @@ LEAK = 0.1
 """Share of the leaky units that is renewed at each step."""
 ADAM = (1e-3, 3e-3, 1e-2)
 SGD = (0.1, 0.3, 1.0)
+LOW_SGD = (1e-3, 3e-3, 1e-2, 3e-2, *SGD)
+"""Where gradients explode, what clipping does must not be had by a smaller rate as well."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,12 @@ LEARNERS = {
     "tanh_sgd": Learner("tanh, SGD", "simple", rates=SGD, optimiser="sgd"),
     "small": Learner("small tanh", "simple", sigma_w=0.5),
     "small_sgd": Learner("small tanh, SGD", "simple", sigma_w=0.5, rates=SGD, optimiser="sgd"),
-    "large": Learner("large tanh", "simple", sigma_w=2.0),
-    "large_sgd": Learner("large tanh, SGD", "simple", sigma_w=2.0, rates=SGD, optimiser="sgd"),
+    "large": Learner("large tanh", "simple", sigma_w=3.0),
+    "large_sgd": Learner("large tanh, SGD", "simple", sigma_w=3.0, rates=LOW_SGD, optimiser="sgd"),
     "orthogonal": Learner("tanh, orthogonal", "simple", orthogonal=True),
     "leaky": Learner("leaky tanh", "leaky", leak=LEAK),
     "irnn": Learner("ReLU, identity", "irnn"),
+    "irnn_sgd": Learner("ReLU, identity, SGD", "irnn", rates=LOW_SGD, optimiser="sgd"),
     "lstm": Learner("LSTM", "lstm"),
     "gru": Learner("GRU", "gru"),
     "esn": Learner("echo state", "simple", sigma_w=0.95, rates=(1e-2, 3e-2, 1e-1), read_out_only=True),
