@@ -96,11 +96,11 @@ def shares(key: jax.Array, params: Any, setting: Setting) -> Shares:
     whole = jax.tree.map(lambda leaf: leaf.sum(axis=0), steps)
     clipper = optax.clip_by_global_norm(CLIPPED_TO)
     clipped, _ = clipper.update(whole, clipper.init(whole))
-    norm, clipped_norm = optax.global_norm(whole), optax.global_norm(clipped)
+    norm, clipped_norm = optax.tree.norm(whole), optax.tree.norm(clipped)
     # Clipping a gradient is scaling the loss, by a factor that the clipped gradient itself tells.
     after = _by_steps(params, reader, task, batch, LOSS_SCALE * clipped_norm / norm)
     again = jax.tree.map(lambda leaf: leaf.sum(axis=0), after)
-    apart = optax.global_norm(jax.tree.map(jnp.subtract, again, clipped)) / clipped_norm
+    apart = optax.tree.norm(jax.tree.map(jnp.subtract, again, clipped)) / clipped_norm
     return Shares(norm, _log_norms(steps), clipped_norm, _log_norms(after), apart)
 
 

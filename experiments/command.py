@@ -130,7 +130,7 @@ def _swept(this: sweep.Sweep) -> int:
 def _run(name: str, words: Sequence[str]) -> int:
     """Sweep, then the table and what failed."""
     options, rest = parsed(words)
-    _say_left_out(name, options)
+    _say_left_out(left_out(name, options.smoke), options.out)
     tasks, share = _dealt(sweep.tasks_of(configured(name, options.smoke, rest), options.out), options.shard)
     with Stop() as stop:
         this = sweep.Sweep(tasks, _watchers(options), stop, share)

@@ -122,39 +122,54 @@ def percent(success: float) -> str:
     return f"{100 * success:.0f}"
 
 
-def findings(frame: pd.DataFrame) -> Findings:
-    rows = points(frame)
-    longest, claimed = int(rows.length.max()), rows[rows.length.isin(CLAIMED)]
-    plain = claimed[(claimed.learner == "tanh")]
-    reaches = {str(name): reach(each) for name, each in rows.groupby("learner", sort=False)}
-    scales = rows.groupby("learner").time_scale.first()
-    first = rows.iloc[0]
-    failing = [LEARNERS[name].label for name, steps in reaches.items() if steps < longest]
-    low = 100 * plain.success.min()
-    verdict = (
-        f"{'Wrong as it stands' if low > 50 else 'Right'}. On the latch a plain tanh network of width {first.width}, sigma_w = 1, "
-        f"succeeds at length {' and '.join(f'{length} in {percent(share)} %' for length, share in zip(plain.length, plain.success, strict=True))} "
-        f"of {first.num_seeds} seeds (at most {first.num_updates} updates of {first.batch} sequences). "
-        "Longest length at which more than half the seeds succeed, with the time scale of the gradient at initialisation in steps: "
-        + "; ".join(f"{LEARNERS[name].label} {steps} ({_shown(scales[name])})" for name, steps in reaches.items())
-        + f". {'Failing before ' + str(longest) + ': ' + ', '.join(failing) if failing else 'None fails'}."
-    )
-    numbers = {f"{row.learner}/{row.length}": percent(row.success) for row in rows.itertuples()}
-    for name, each in rows.groupby("learner"):
-        worst = each.loc[each.length.idxmax()]
-        numbers |= {
-            f"{name}/reach": f"{reaches[str(name)]}",
-            f"{name}/scale": _shown(worst.time_scale, r"$\infty$"),
-            f"{name}/ratio": f"{worst.log_ratio / (worst.length - 1):+.3f}",
-            f"{name}/ratio_hat": f"{worst.ratio_hat / (worst.length - 1):+.3f}" if worst.alive else "--",
-            f"{name}/alive": percent(worst.alive),
-        }
-    sizes = ("width", "batch", "num_updates", "num_checks", "num_test", "num_seeds", "num_pilots")
-    numbers |= {name: f"{int(first[name]):,}".replace(",", r"\,") for name in sizes}
-    numbers |= {"longest": f"{longest}", "not_finite": f"{int(rows.num_not_finite.sum())}", "runs": f"{len(frame)}"}
-    return Findings(verdict, numbers)
-
-
 def _shown(steps: float, endless: str = "endless") -> str:
     """A time scale in words."""
     return f"{steps:.3g}" if np.isfinite(steps) else endless
+
+
+def _claimed(rows: pd.DataFrame, learner: str) -> tuple[str, float]:
+    """Success of one learner at the lengths of the claim, in words, and the least of it."""
+    each = rows[(rows.learner == learner) & rows.length.isin(CLAIMED)].sort_values("length")
+    shares = zip(each.length, each.success, strict=True)
+    return " and ".join(f"{percent(share)} % at length {length}" for length, share in shares), each.success.min()
+
+
+def _verdict(rows: pd.DataFrame) -> str:
+    first, (plain, least), (small, worst) = rows.iloc[0], _claimed(rows, "tanh"), _claimed(rows, "small_sgd")
+    judged = ("wrong at the usual weights" if least > 1 / 2 else "right at the usual weights", plain)
+    reaches = [
+        f"{LEARNERS[str(name)].label} {reach(each)} ({_shown(each.time_scale.max())})"
+        for name, each in rows.groupby("learner", sort=False)
+    ]
+    return (
+        f"On the latch {judged[0]}: of {first.num_seeds} plain tanh networks with sigma_w = 1 {judged[1]} succeed, by at most "
+        f"{first.num_updates} updates of {first.batch} sequences. "
+        + (
+            f"With weights half as large and SGD: {small}; there it is {'right' if worst < 1 / 2 else 'wrong'}. "
+            if small
+            else ""
+        )
+        + f"The longest length up to {rows.length.max()} at which more than half of the seeds succeed, and in brackets the predicted time "
+        f"scale of the gradient at initialisation, in steps: {', '.join(reaches)}."
+    )
+
+
+def _numbers(rows: pd.DataFrame) -> dict[str, str]:
+    first, numbers = rows.iloc[0], {f"{row.learner}/{row.length}": percent(row.success) for row in rows.itertuples()}
+    for name, each in rows.groupby("learner"):
+        last = each.loc[each.length.idxmax()]
+        numbers |= {
+            f"{name}/reach": f"{reach(each)}",
+            f"{name}/scale": _shown(last.time_scale, r"\infty"),
+            f"{name}/ratio": f"{last.log_ratio / (last.length - 1):+.3f}",
+            f"{name}/ratio_hat": f"{last.ratio_hat / (last.length - 1):+.3f}" if last.alive else "--",
+            f"{name}/alive": percent(last.alive),
+        }
+    sizes = ("width", "batch", "num_updates", "num_checks", "num_test", "num_seeds", "num_pilots")
+    numbers |= {name: f"{int(first[name]):,}".replace(",", r"\,") for name in sizes}
+    return numbers | {"longest": f"{rows.length.max()}", "not_finite": f"{int(rows.num_not_finite.sum())}"}
+
+
+def findings(frame: pd.DataFrame) -> Findings:
+    rows = points(frame)
+    return Findings(_verdict(rows), _numbers(rows) | {"runs": f"{len(frame):,}".replace(",", r"\,")})

@@ -30,6 +30,8 @@ FIGURES = (
     "isometry",
     "bounded_forward",
     "balance",
+    "sequence_length",
+    "clipping",
 )
 OUT = ROOT / "figures" / "out"
 

@@ -120,3 +120,12 @@ DENSE_PER_LAYER = 1e-14
 LARGEST = (-1.2065, 1.268)
 """Mean and standard deviation of the largest eigenvalue of a real random matrix about its law's edge, in the edge's own unit (Tracy and
 Widom, 1996); an edge's unit is where the law leaves 2 / (3 pi) eigenvalues beyond."""
+
+TRAINED = 1e-3
+"""Relative: ten updates in float32, whose sums are ordered otherwise in a group of eight than alone."""
+
+SAMPLED = 5
+"""Standard errors that a sample mean may be off."""
+
+PATHS = 0.05
+"""Log per step: predicted time scales leave out what the gates' own slopes add, and networks are of width 256."""
