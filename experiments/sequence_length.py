@@ -164,6 +164,7 @@ def _numbers(rows: pd.DataFrame) -> dict[str, str]:
             f"{name}/ratio": f"{last.log_ratio / (last.length - 1):+.3f}",
             f"{name}/ratio_hat": f"{last.ratio_hat / (last.length - 1):+.3f}" if last.alive else "--",
             f"{name}/alive": percent(last.alive),
+            f"{name}/longest": percent(last.success),
         }
     sizes = ("width", "batch", "num_updates", "num_checks", "num_test", "num_seeds", "num_pilots")
     numbers |= {name: f"{int(first[name]):,}".replace(",", r"\,") for name in sizes}
