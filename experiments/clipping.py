@@ -36,7 +36,7 @@ ROUNDING = 64 * float(np.finfo(np.float32).eps)
 @dataclass(frozen=True)
 class Config:
     learner: tuple[str, ...] = ("large", "large_sgd", "irnn", "irnn_sgd")
-    length: tuple[int, ...] = (10, 20, 50)
+    length: tuple[int, ...] = (10, 50)
     clip: tuple[float, ...] = (0.0, 1.0)
     task: tuple[str, ...] = ("latch",)
     width: int = 32

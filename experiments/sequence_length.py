@@ -136,16 +136,16 @@ def _claimed(rows: pd.DataFrame, learner: str) -> tuple[str, float]:
 
 def _verdict(rows: pd.DataFrame) -> str:
     first, (plain, least), (small, worst) = rows.iloc[0], _claimed(rows, "tanh"), _claimed(rows, "small_sgd")
-    judged = ("wrong at the usual weights" if least > 1 / 2 else "right at the usual weights", plain)
+    judged = "Wrong" if least > 1 / 2 else "Right"
     reaches = [
         f"{LEARNERS[str(name)].label} {reach(each)} ({_shown(each.time_scale.max())})"
         for name, each in rows.groupby("learner", sort=False)
     ]
     return (
-        f"On the latch {judged[0]}: of {first.num_seeds} plain tanh networks with sigma_w = 1 {judged[1]} succeed, by at most "
-        f"{first.num_updates} updates of {first.batch} sequences. "
+        f"{judged} at the usual weights: of {first.num_seeds} plain tanh networks with sigma_w = 1, trained on the latch by at most "
+        f"{first.num_updates} updates of {first.batch} sequences, {plain} succeed. "
         + (
-            f"With weights half as large and SGD: {small}; there it is {'right' if worst < 1 / 2 else 'wrong'}. "
+            f"With weights half as large and SGD {small} do: there it is {'right' if worst < 1 / 2 else 'wrong'}. "
             if small
             else ""
         )
