@@ -76,17 +76,20 @@ def configured(name: str, smoke: bool, rest: list[str]) -> dict[str, Any]:
     """Configuration of each experiment that the name means."""
     if name == "all" and rest:
         raise ValueError(f"experiments all: expected no axes, got {' '.join(rest)!r}.")
-    names = [each for each in corridor.EXPERIMENTS if smoke or each not in corridor.LONG] if name == "all" else [name]
+    skipped = left_out(name, smoke)
+    names = [each for each in corridor.EXPERIMENTS if each not in skipped] if name == "all" else [name]
     return {each: _configured(each, smoke, rest) for each in names}
 
 
-def _say_left_out(name: str, options: argparse.Namespace) -> None:
-    """Which experiments ``all`` does not run, and how to run them."""
-    if name == "all" and not options.smoke and corridor.LONG:
-        remedy = "; ".join(f"python -m experiments {each} --out {options.out}" for each in corridor.LONG)
-        watch.say(
-            f"experiments: {', '.join(corridor.LONG)} are long; their committed results stand. To remake: {remedy}"
-        )
+def left_out(name: str, smoke: bool) -> list[str]:
+    """The long experiments, if all are asked for in full."""
+    return [each for each in corridor.EXPERIMENTS if each in corridor.LONG] if name == "all" and not smoke else []
+
+
+def _say_left_out(names: list[str], out: Path) -> None:
+    if names:
+        remedy = f"`python -m experiments NAME --out {out}` remakes one."
+        watch.say(f"experiments: {', '.join(names)} take long and are left out; committed results stand. {remedy}")
 
 
 def _watchers(options: argparse.Namespace) -> list[watch.Watcher]:
