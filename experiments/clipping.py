@@ -1,7 +1,7 @@
 """Q10. Does clipping cure the problem of exploding gradients, or its symptom?
 
 The latch on plain tanh networks with large weights, in which gradients explode, and on ReLU networks with identity weights, in which
-they may come to, with the gradient's norm clipped and not. Learning rates are chosen for each by itself, under SGD of seven over three
+they may come to, with the gradient's norm clipped and not. Learning rates are chosen for each by itself, under SGD of eight over five
 decades, for what clipping does may be had by a smaller rate as well. Every step's share in the gradient is found by giving each step a
 copy of the weights; what clipping does to the shares is predicted to be nothing.
 """
@@ -137,7 +137,12 @@ def run(config: Config) -> dict[str, Any]:
     rate, _, outcome = outcomes(key, setting, config.num_seeds)
     name = f"{LEARNERS[setting.learner].label}, {setting.length} steps, clip {setting.clip:g}"
     found = _at_start(jax.random.fold_in(key, 2), setting, config.num_seeds)
-    return {**success_columns(outcome), "rate": rate, **_share_columns(found, name)}
+    return {
+        **success_columns(outcome),
+        "rate": rate,
+        "num_rates": len(LEARNERS[setting.learner].rates),
+        **_share_columns(found, name),
+    }
 
 
 def findings(frame: pd.DataFrame) -> Findings:
@@ -167,6 +172,7 @@ def findings(frame: pd.DataFrame) -> Findings:
         "share": f"{most:+.1f}",
         "longest": f"{frame.length.max()}",
         "spread": f"{spread:.1f}",
+        "rates": f"{rows.num_rates.max()}",
         "gain": f"{100 * gain:.0f}",
         "not_finite/0": f"{_not_finite(rows, 0)}",
         "not_finite/1": f"{_not_finite(rows, 1)}",

@@ -14,7 +14,7 @@ LEAK = 0.1
 """Share of the leaky units that is renewed at each step."""
 ADAM = (1e-3, 3e-3, 1e-2)
 SGD = (0.1, 0.3, 1.0)
-LOW_SGD = (1e-3, 3e-3, 1e-2, 3e-2, *SGD)
+LOW_SGD = (1e-5, 1e-4, 1e-3, 1e-2, 3e-2, *SGD)
 """Where gradients explode, what clipping does must not be had by a smaller rate as well."""
 
 
