@@ -8,8 +8,6 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("clipping",)
-DODGE = 1.06
-"""Factor between markers that would hide each other."""
 
 
 def _shares(axes: Axes, frame: pd.DataFrame) -> None:
@@ -25,32 +23,39 @@ def _shares(axes: Axes, frame: pd.DataFrame) -> None:
     axes.legend(loc="upper left")
 
 
-def _success(axes: Axes, rows: pd.DataFrame, names: dict[str, str]) -> None:
-    """Success with clipping (filled) and without (open)."""
-    groups = list(rows.groupby(["learner", "clip"], sort=False))
-    for place, ((learner, clip), each) in enumerate(groups):
-        index = list(names).index(learner)
-        err = np.maximum([each.success - each.success_low, each.success_high - each.success], 0)
-        fill = {"markerfacecolor": style.COLOURS[index] if clip else "white", "markeredgewidth": 0.8, "elinewidth": 0.8}
-        x = each.length * DODGE ** (place - (len(groups) - 1) / 2)
-        label = f"{names[learner]}, {'clipped' if clip else 'not'}"
-        look = {"color": style.COLOURS[index], "label": label, **fill}
-        axes.errorbar(x, each.success, yerr=err, fmt=style.MARKERS[index], **look)
-    lengths = sorted(rows.length.unique())
-    axes.set(xscale="log", xlabel="sequence length", ylabel="share of seeds that succeed", ylim=(-0.04, 1.05))
-    axes.set_xticks(lengths, [f"{length}" for length in lengths])
-    axes.minorticks_off()
+def _success(axes: Axes, rows: pd.DataFrame) -> None:
+    """Success with clipping (filled) and without (open), side by side for each learner and length."""
+    learners = list(rows.learner.unique())
+    groups = list(rows.groupby(["length", "learner"], sort=False).groups)
+    places = {group: place for place, group in enumerate(sorted(groups, key=lambda group: int(group[0])))}
+    for row in rows.itertuples():
+        index, clipped = learners.index(row.learner), row.clip > 0
+        x = places[row.length, row.learner] + (0.15 if clipped else -0.15)
+        err = np.maximum([[row.success - row.success_low], [row.success_high - row.success]], 0)
+        fill = {
+            "markerfacecolor": style.COLOURS[index] if clipped else "white",
+            "markeredgewidth": 0.8,
+            "elinewidth": 0.8,
+        }
+        axes.errorbar(x, row.success, yerr=err, fmt=style.MARKERS[index], color=style.COLOURS[index], **fill)
+    lengths = [length for length, _ in places]
+    for length in dict.fromkeys(lengths):
+        middle = np.mean([place for (each, _), place in places.items() if each == length])
+        axes.text(middle, 1.08, f"length {length}", ha="center", fontsize=6.5)
+    names = {
+        row.learner: row.label.split(f", {row.length} steps")[0].removeprefix("clipping, ") for row in rows.itertuples()
+    }
+    shown = [names[learner].replace(", ", " ").replace(" ", "\n") for _, learner in places]
+    axes.set_xticks(list(places.values()), shown, fontsize=5)
+    axes.set(ylim=(-0.04, 1.15), xlim=(-0.5, len(places) - 0.5), ylabel="share of seeds that succeed")
+    axes.plot([], [], "o", color="0.3", markerfacecolor="white", label="not clipped")
+    axes.plot([], [], "o", color="0.3", label="clipped")
+    axes.legend(loc="lower left")
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["clipping"]
-    rows = frame.drop_duplicates("cell")
-    names = {
-        row.learner: row.label.split(f", {row.length} steps")[0].removeprefix("clipping, ") for row in rows.itertuples()
-    }
-    figure, panels = style.canvas(2, 1, height=4.4)
+    figure, panels = style.canvas(2, 1, height=4.0)
     _shares(panels[0], frame)
-    _success(panels[1], rows, names)
-    handles, labels = panels[1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2)
+    _success(panels[1], frame.drop_duplicates("cell"))
     return figure
