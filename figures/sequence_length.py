@@ -86,7 +86,7 @@ def _tasks(axes: Axes, rows: pd.DataFrame, learners: dict[str, int]) -> None:
     _shares(axes)
     axes.set_xticks(list(places.values()), [f"{task}\n{length}" for task, length in places])
     axes.set(xlim=(-0.5, len(places) - 0.5))
-    axes.legend(loc="lower left", handletextpad=0.3)
+    axes.legend(loc=(0.02, 0.2), handletextpad=0.3)
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
