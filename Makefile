@@ -38,7 +38,7 @@ smoke: $(STAMP) ## Run every experiment, figure and the report in small, into bu
 	@$(RUN) -m figures --results build/smoke/results --out build/smoke/figures
 	@$(RUN) -m experiments report --results build/smoke/results --figures build/smoke/figures --out build/smoke/report --paper build/smoke/paper
 
-reproduce: $(STAMP) ## Run every experiment in full, then the figures and the report from it
+reproduce: $(STAMP) ## Run every experiment in full, but for those that train, then the figures and the report
 	@$(RUN) -m experiments all --out build/results
 	@$(RUN) -m figures --results build/results
 	@$(RUN) -m experiments report --results build/results

@@ -20,7 +20,7 @@ USAGE = """usage: python -m experiments NAME [--smoke] [--out DIR] [RUNNING] [--
        python -m experiments report [--results DIR] [--figures DIR] [--out DIR]
 
 NAME is one of those that `list` prints; `NAME --help` shows its axes. Results go to build/results (small ones, by --smoke, to
-build/smoke/results) unless --out says otherwise; finished cells are not run again.
+build/smoke/results) unless --out says otherwise; finished cells are not run again. `all` leaves out long experiments (but for --smoke) and names them.
 
 RUNNING: --shard i/n      every n-th cell only, i from 0 (auto, and the default in a SLURM job array: the array's share)
          --log FILE       append an event per line, as JSON
@@ -76,7 +76,20 @@ def configured(name: str, smoke: bool, rest: list[str]) -> dict[str, Any]:
     """Configuration of each experiment that the name means."""
     if name == "all" and rest:
         raise ValueError(f"experiments all: expected no axes, got {' '.join(rest)!r}.")
-    return {each: _configured(each, smoke, rest) for each in (corridor.EXPERIMENTS if name == "all" else (name,))}
+    skipped = left_out(name, smoke)
+    names = [each for each in corridor.EXPERIMENTS if each not in skipped] if name == "all" else [name]
+    return {each: _configured(each, smoke, rest) for each in names}
+
+
+def left_out(name: str, smoke: bool) -> list[str]:
+    """The long experiments, if all are asked for in full."""
+    return [each for each in corridor.EXPERIMENTS if each in corridor.LONG] if name == "all" and not smoke else []
+
+
+def _say_left_out(names: list[str], out: Path) -> None:
+    if names:
+        remedy = f"`python -m experiments NAME --out {out}` remakes one."
+        watch.say(f"experiments: {', '.join(names)} take long and are left out; committed results stand. {remedy}")
 
 
 def _watchers(options: argparse.Namespace) -> list[watch.Watcher]:
@@ -120,6 +133,7 @@ def _swept(this: sweep.Sweep) -> int:
 def _run(name: str, words: Sequence[str]) -> int:
     """Sweep, then the table and what failed."""
     options, rest = parsed(words)
+    _say_left_out(left_out(name, options.smoke), options.out)
     tasks, share = _dealt(sweep.tasks_of(configured(name, options.smoke, rest), options.out), options.shard)
     with Stop() as stop:
         this = sweep.Sweep(tasks, _watchers(options), stop, share)

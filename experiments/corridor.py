@@ -57,8 +57,13 @@ EXPERIMENTS = (
     "overshoot",
     "memory",
     "echo_state",
+    "sequence_length",
+    "sequence_tasks",
+    "clipping",
 )
 """In the order in which they run; each is a module of this package."""
+LONG = ("gates", "lyapunov", "sequence_length", "sequence_tasks", "clipping")
+"""Too long to be run with all others: run by name only, and read from the committed results where there are no new ones."""
 _RECORD = b"vgtheory"
 
 
@@ -104,8 +109,9 @@ def path_of(name: str, cell: Any, results: Path) -> Path:
 
 
 def code_hash(name: str) -> str:
-    """Hash of the library and the experiment's own script: the code that makes its numbers."""
-    files = [*sorted((ROOT / "vgtheory").rglob("*.py")), ROOT / "experiments" / f"{name}.py"]
+    """Hash of the library, the experiment's own script and those that it names: the code that makes its numbers."""
+    scripts = (name, *getattr(module(name), "PARTS", ()))
+    files = [*sorted((ROOT / "vgtheory").rglob("*.py")), *(ROOT / "experiments" / f"{each}.py" for each in scripts)]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())
@@ -177,12 +183,16 @@ def load_cell(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 
 def finished(name: str, results: Path = RESULTS) -> list[Path]:
-    """Files of the reported configuration, or else of the small one: all of its cells, and no others that lie beside them."""
+    """Files of the reported configuration, or else of the small one: all of its cells, and no others that lie beside them.
+
+    Those of a long experiment that has not been run there are the committed ones.
+    """
     script = module(name)
-    for config in (script.Config(), script.SMOKE):
-        paths = [path_of(name, cell, Path(results)) for cell in cells(config)]
-        if all(path.exists() for path in paths):
-            return paths
+    for folder in (results, RESULTS) if name in LONG else (results,):
+        for config in (script.Config(), script.SMOKE):
+            paths = [path_of(name, cell, Path(folder)) for cell in cells(config)]
+            if all(path.exists() for path in paths):
+                return paths
     message = (
         f"load: expected every cell of {name}'s Config or SMOKE, got some missing in {str(Path(results) / name)!r}."
     )

@@ -15,7 +15,7 @@ import pandas as pd
 
 from experiments import corridor
 
-FIGURE_OF = {"rates": "hero", "orthogonal": "hero"}
+FIGURE_OF = {"rates": "hero", "orthogonal": "hero", "sequence_tasks": "sequence_length"}
 """Experiments whose figure has another name than theirs."""
 ROWS_PER_TABLE = 55
 MANY = 100
@@ -27,11 +27,12 @@ DISTANCE = "KS distance"
 
 
 def compared(results: Path) -> pd.DataFrame:
-    """Every compared number of every experiment, one row per cell."""
+    """Every compared number of every experiment, one row per cell; some experiments compare none."""
     columns = ["label", "family", "unit", "predicted", "predicted_err", "measured", "measured_err", "z", "verdict"]
     rows = [
-        corridor.load(name, results).drop_duplicates(["cell", "label"])[columns].assign(experiment=name)
+        frame.drop_duplicates(["cell", "label"])[columns].assign(experiment=name)
         for name in corridor.EXPERIMENTS
+        if "label" in (frame := corridor.load(name, results))
     ]
     return pd.concat(rows, ignore_index=True).sort_values(["experiment", "label"], kind="stable", ignore_index=True)
 

@@ -38,6 +38,8 @@ FIGURES = (
     "overshoot",
     "memory",
     "echo_state",
+    "sequence_length",
+    "clipping",
 )
 OUT = ROOT / "figures" / "out"
 

@@ -183,3 +183,27 @@ def test_the_pass_that_is_predicted_to_survive_does() -> None:
     for which in ("forward", "backward"):
         assert (np.isinf(cells[which]) == np.isinf(cells[f"{which}_hat"])).all()
         assert np.isinf(cells[which]).any()
+
+
+def test_long_experiments_are_left_out_of_all_unless_small(capsys: pytest.CaptureFixture[str]) -> None:
+    from experiments import command
+
+    assert not set(command.configured("all", False, [])) & set(corridor.LONG)
+    assert set(command.configured("all", True, [])) == set(corridor.EXPERIMENTS)
+    assert set(corridor.LONG) <= set(corridor.EXPERIMENTS)
+    for name in corridor.LONG:
+        assert list(command.configured(name, False, [])) == [name]
+        assert command.left_out(name, False) == []
+
+
+def test_committed_results_stand_for_long_experiments_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corridor, "LONG", (CHEAP,))
+    assert {path.parent.parent for path in corridor.finished(CHEAP, tmp_path)} == {corridor.RESULTS}
+    monkeypatch.setattr(corridor, "LONG", ())
+    with pytest.raises(corridor.ResultError):
+        corridor.finished(CHEAP, tmp_path)
+
+
+def test_results_of_ones_own_come_before_committed_ones(smoke: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corridor, "LONG", (CHEAP,))
+    assert {path.parent.parent for path in corridor.finished(CHEAP, smoke)} == {smoke}

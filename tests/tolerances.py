@@ -149,3 +149,11 @@ LYAPUNOV = 1e-9
 
 LYAPUNOV_WIDTH = 0.03
 """One product of 24 matrices of 200 units, its exponents averaged over 25 neighbours: the last of these scatter by 0.01, and order 1/N."""
+TRAINED = 1e-3
+"""Relative: ten updates in float32, whose sums are ordered otherwise in a group of eight than alone."""
+
+SAMPLED = 5
+"""Standard errors that a sample mean may be off."""
+
+PATHS = 0.05
+"""Log per step: predicted time scales leave out what the gates' own slopes add, and networks are of width 256."""

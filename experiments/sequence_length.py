@@ -1,0 +1,176 @@
+"""Q9. Does gradient training of a plain recurrent network fail with near certainty by sequence length 10 to 20?
+
+The latch of Bengio, Simard and Frasconi (1994): a class shown at the first step, noise afterwards, the class asked for at the end.
+Success is 95 % of a thousand fresh sequences answered rightly at one of the checks, at which training then stops. Each point's
+learning rate is the best of three on eight pilot seeds that are not counted. Beside it stands the gradient at initialisation,
+predicted and measured. At full size, for an accelerator's hour:
+``python -m experiments sequence_length --length 2 5 10 20 50 100 200 500 1000 --clip 0 1 --width 128 --batch 64 --num-updates 5000
+--num-checks 50 --num-seeds 200 --out build/full``.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+import pandas as pd
+
+from experiments import time_scale
+from experiments.corridor import Findings
+from experiments.learners import LEARNERS
+from experiments.summary import key_of
+from experiments.tasks import TASKS
+from experiments.training import GROUP, Outcome, Setting, drawn, outcomes
+
+PARTS = ("tasks", "learners", "time_scale", "training")
+"""Scripts beside this one that make its numbers."""
+NORMAL = 1.0
+"""Standard errors of the intervals drawn."""
+CLAIMED = (10, 20)
+"""Lengths at which the claim expects failure."""
+
+
+@dataclass(frozen=True)
+class Config:
+    learner: tuple[str, ...] = (
+        *("tanh", "tanh_sgd", "small", "small_sgd", "orthogonal", "leaky", "irnn", "lstm", "gru", "esn"),
+    )
+    length: tuple[int, ...] = (2, 5, 10, 20, 50, 200)
+    task: tuple[str, ...] = ("latch",)
+    clip: tuple[float, ...] = (1.0,)
+    width: int = 32
+    batch: int = 16
+    num_updates: int = 400
+    num_checks: int = 8
+    num_test: int = 1000
+    num_seeds: int = 56
+    seed: int = 19
+
+
+SMOKE = Config(learner=("tanh",), length=(10,), num_updates=40, num_checks=2, num_seeds=8)
+
+
+def interval(successes: float, num: int) -> tuple[float, float]:
+    """Wilson's interval of a success probability, at one standard error; never outside of [0, 1]."""
+    share, shrink = successes / num, 1 + NORMAL**2 / num
+    centre = (share + NORMAL**2 / (2 * num)) / shrink
+    half = NORMAL / shrink * np.sqrt(share * (1 - share) / num + NORMAL**2 / (4 * num**2))
+    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+
+
+def setting_of(config: Any) -> Setting:
+    """The cell's setting, of any experiment that trains."""
+    (learner,), (task,), (length,), (clip,) = config.learner, config.task, config.length, config.clip
+    sizes = config.width, config.batch, config.num_updates, config.num_checks, config.num_test
+    return Setting(learner, task, length, clip, *sizes)
+
+
+def success_columns(outcome: Outcome) -> dict[str, Any]:
+    """Each seed's outcome, the share of successes with its interval, and how many seeds ended with weights not finite."""
+    num, successes = outcome.updates.size, int(np.isfinite(outcome.updates).sum())
+    low, high = interval(successes, num)
+    return {
+        "updates": outcome.updates,
+        "score": outcome.score,
+        "finite": outcome.finite,
+        "successes": successes,
+        "success": successes / num,
+        "success_low": low,
+        "success_high": high,
+        "num_not_finite": int((~outcome.finite).sum()),
+    }
+
+
+def _at_start(key: jax.Array, setting: Setting, num_seeds: int) -> dict[str, Any]:
+    """The gradient at initialisation, predicted and measured on as many networks."""
+    task, reader = TASKS[setting.task], setting.reader
+    keys = jax.random.split(key, num_seeds)
+    draw = lambda key: task.draw(key, setting.length, 1).inputs
+    measure = lambda key, params: time_scale.log_ratio_hat(key, params, reader, draw(key))
+    drive = task.drive(setting.length)
+    return {
+        "log_ratio": time_scale.log_ratio(reader.learner, drive, setting.length - 1),
+        "time_scale": time_scale.time_scale(reader.learner, drive),
+        "log_ratio_hat": np.asarray(jax.jit(jax.vmap(measure))(keys, drawn(keys, reader, task.num_inputs))),
+    }
+
+
+def run(config: Config) -> dict[str, Any]:
+    key, setting = key_of(config), setting_of(config)
+    rate, pilots, outcome = outcomes(key, setting, config.num_seeds)
+    tried = {f"pilot_{index}": share for index, share in enumerate(pilots)}
+    start = _at_start(jax.random.fold_in(key, 2), setting, config.num_seeds)
+    chance = {"chance": TASKS[setting.task].chance, "criterion": TASKS[setting.task].criterion, "num_pilots": GROUP}
+    label = {"name": LEARNERS[setting.learner].label}
+    return {**success_columns(outcome), **start, "rate": rate, **tried, **chance, **label}
+
+
+def points(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row per point, with the typical measured ratio over networks whose gradient has not died."""
+    alive = frame[np.isfinite(frame.log_ratio_hat)].groupby("cell").log_ratio_hat
+    rows = frame.drop_duplicates("cell").set_index("cell")
+    return rows.assign(ratio_hat=alive.mean(), alive=alive.size() / rows.num_seeds)
+
+
+def reach(rows: pd.DataFrame) -> int:
+    """The longest length up to which every tested length succeeds more often than not; 0 if there is none."""
+    good = rows.sort_values("length").set_index("length").success > 1 / 2
+    return int(good.index[good.cumprod().astype(bool)].max()) if good.iloc[0] else 0
+
+
+def percent(success: float) -> str:
+    return f"{100 * success:.0f}"
+
+
+def _shown(steps: float, endless: str = "endless") -> str:
+    """A time scale in words."""
+    return f"{steps:.3g}" if np.isfinite(steps) else endless
+
+
+def _claimed(rows: pd.DataFrame, learner: str) -> tuple[str, float]:
+    """Success of one learner at the lengths of the claim, in words, and the least of it."""
+    each = rows[(rows.learner == learner) & rows.length.isin(CLAIMED)].sort_values("length")
+    shares = zip(each.length, each.success, strict=True)
+    return " and ".join(f"{percent(share)} % at length {length}" for length, share in shares), each.success.min()
+
+
+def _verdict(rows: pd.DataFrame) -> str:
+    first, (plain, least), (small, worst) = rows.iloc[0], _claimed(rows, "tanh"), _claimed(rows, "small_sgd")
+    judged = "Wrong" if least > 1 / 2 else "Right"
+    reaches = [
+        f"{LEARNERS[str(name)].label} {reach(each)} ({_shown(each.time_scale.max())})"
+        for name, each in rows.groupby("learner", sort=False)
+    ]
+    return (
+        f"{judged} at the usual weights: of {first.num_seeds} plain tanh networks with sigma_w = 1, trained on the latch by at most "
+        f"{first.num_updates} updates of {first.batch} sequences, {plain} succeed. "
+        + (
+            f"With weights half as large and SGD {small} do: there it is {'right' if worst < 1 / 2 else 'wrong'}. "
+            if small
+            else ""
+        )
+        + f"The longest length up to {rows.length.max()} at which more than half of the seeds succeed, and in brackets the predicted time "
+        f"scale of the gradient at initialisation, in steps: {', '.join(reaches)}."
+    )
+
+
+def _numbers(rows: pd.DataFrame) -> dict[str, str]:
+    first, numbers = rows.iloc[0], {f"{row.learner}/{row.length}": percent(row.success) for row in rows.itertuples()}
+    for name, each in rows.groupby("learner"):
+        last = each.loc[each.length.idxmax()]
+        numbers |= {
+            f"{name}/reach": f"{reach(each)}",
+            f"{name}/scale": _shown(last.time_scale, r"\infty"),
+            f"{name}/ratio": f"{last.log_ratio / (last.length - 1):+.3f}",
+            f"{name}/ratio_hat": f"{last.ratio_hat / (last.length - 1):+.3f}" if last.alive else "--",
+            f"{name}/alive": percent(last.alive),
+            f"{name}/longest": percent(last.success),
+        }
+    sizes = ("width", "batch", "num_updates", "num_checks", "num_test", "num_seeds", "num_pilots")
+    numbers |= {name: f"{int(first[name]):,}".replace(",", r"\,") for name in sizes}
+    return numbers | {"longest": f"{rows.length.max()}", "not_finite": f"{int(rows.num_not_finite.sum())}"}
+
+
+def findings(frame: pd.DataFrame) -> Findings:
+    rows = points(frame)
+    return Findings(_verdict(rows), _numbers(rows) | {"runs": f"{len(frame):,}".replace(",", r"\,")})
