@@ -1,4 +1,4 @@
-"""Gradients through time, Lyapunov spectra, long linear recurrences: ``python -m benchmarks.recurrent [--rivals jax torch]``.
+"""Gradients through time, Lyapunov spectra, long linear recurrences: ``python -m benchmarks.recurrent [--devices N] [--rivals jax torch]``.
 
 A tanh recurrence (sigma_w = 1.5) of 256 units, 1,000 steps, 32 networks, float32: every ``|dE/dh_t|``, and the 16 leading exponents; beside the
 same written plainly (a JAX scan under vmap, differentiated with respect to an offset at every step; 16 ``jvp`` and a QR at every step; torch's
@@ -7,6 +7,7 @@ loop over steps, batched over networks). Then ``|(W^T)^t v|`` to t = 10^6, and a
 
 import argparse
 import functools
+import os
 from typing import Any
 
 import jax
@@ -120,7 +121,11 @@ def main() -> None:
     for name, value in (("width", 256), ("steps", 1000), ("nets", 32), ("exponents", 16)):
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--rivals", nargs="*", default=["jax", "torch"])
+    parser.add_argument(
+        "--devices", type=int, default=os.cpu_count(), help="of a CPU: this package spreads networks over them"
+    )
     options = parser.parse_args()
+    jax.config.update("jax_num_cpu_devices", options.devices)
     key, shape = jax.random.key(0), (options.nets, options.width, options.steps)
     sizes = {"num_nets": options.nets, "width": options.width, "steps": options.steps}
     net = Leaky("tanh", SIGMA_W)

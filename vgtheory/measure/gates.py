@@ -18,6 +18,8 @@ from vgtheory.measure.draws import COTANGENT, normal, words_of
 from vgtheory.measure.profiles import averaged
 from vgtheory.measure.sweep import chosen_devices, compiled, fetched, lanes_for, over_networks
 
+_ROWS = 4
+
 
 class CellLogs(NamedTuple):
     """Cells one by one.
@@ -182,7 +184,8 @@ def cell_logs(
     if burn_in != 0:
         expect_count("cell_logs", burn_in=burn_in)
     chosen = chosen_devices(devices)
-    lanes = lanes_for(width * (1 if sampler == "matrix_free" else width), num_nets, chosen)
+    # One state meets a matrix that stays: its rows count, not its entries, until it is drawn anew at every step.
+    lanes = lanes_for(width * (width if sampler == "untied" else _ROWS), num_nets, chosen)
     driven = bool(np.any(np.asarray(cell.sigma_in) != 0))
     with jax.enable_x64(dtype == "float64"):
         given = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), cell)
