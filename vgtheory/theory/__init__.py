@@ -1,6 +1,7 @@
 """What should happen: closed-form predictions; no randomness, no ``key``; float64 for plain numbers."""
 
 from vgtheory.theory.bounds import bound_excess, log_bound_layers, sup_dphi
+from vgtheory.theory.cell_memory import cell_with_memory, memory_steps, tied_grad_steps
 from vgtheory.theory.chi_square import log_chi_square_law
 from vgtheory.theory.correlation import c_map, c_map_curvature, c_map_slope
 from vgtheory.theory.correlation_profile import c_layers
@@ -11,7 +12,7 @@ from vgtheory.theory.directions import EigenDirections, alignment_steps, eigen_d
 from vgtheory.theory.echo_state import EchoState, echo_state, memory_curve
 from vgtheory.theory.finite_width import dead_probability
 from vgtheory.theory.fixed_points import FixedPoints
-from vgtheory.theory.gates import cell_with_memory, chi_step, log_grad_steps, memory_steps, q_state, tied_grad_steps
+from vgtheory.theory.gates import chi_step, log_grad_steps, q_state
 from vgtheory.theory.initialisers import InitialiserAudit, initialiser_audit
 from vgtheory.theory.lyapunov import lyapunov_curve, lyapunov_exponent, lyapunov_exponents
 from vgtheory.theory.meanfield import chi_1, q_map, q_slope, q_star, q_stars
