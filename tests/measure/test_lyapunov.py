@@ -9,7 +9,7 @@ import pytest
 
 from tests.tolerances import EQUAL_FLOAT32, SIGMAS
 from vgtheory import Dense, Leaky, Recurrent, measure, theory
-from vgtheory.measure.lyapunov import _orthonormal
+from vgtheory.measure.tangents import orthonormal
 
 HENON_LARGEST = 0.41922
 """Of the map with a = 1.4, b = 0.3: Sprott (2003), Chaos and Time-Series Analysis."""
@@ -67,7 +67,7 @@ def test_blocks_agree(key: jax.Array) -> None:
 
 def test_panels_are_orthonormal(key: jax.Array) -> None:
     rows = jax.random.normal(key, (40, 60), jnp.float32) * jnp.exp(-0.2 * jnp.arange(40.0))[:, None]
-    done, logs = _orthonormal(rows)
+    done, logs = orthonormal(rows)
     np.testing.assert_allclose(done @ done.T, np.eye(40), atol=EQUAL_FLOAT32)
     expected = np.log(np.abs(np.diag(np.linalg.qr(np.asarray(rows, float).T)[1])))
     np.testing.assert_allclose(logs, expected, atol=EQUAL_FLOAT32)

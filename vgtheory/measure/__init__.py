@@ -6,7 +6,7 @@ from vgtheory.measure.correlation import c_layers
 from vgtheory.measure.echo_state import memory_curve
 from vgtheory.measure.gates import CellLogs, cell_logs, log_grad_steps, q_state
 from vgtheory.measure.jacobian import jacobian_top_singular_values
-from vgtheory.measure.lyapunov import lyapunov_exponents, lyapunov_logs, map_exponents
+from vgtheory.measure.lyapunov import lyapunov_exponents, lyapunov_logs
 from vgtheory.measure.moments import JacobianMoments, jacobian_moments
 from vgtheory.measure.networks import Network, draw_network
 from vgtheory.measure.overshoot import Overshoot, overshoot
@@ -18,6 +18,7 @@ from vgtheory.measure.recurrent import gradient_steps, log_power_norms, log_rate
 from vgtheory.measure.scalar import log_mean_scalar_chain, log_scalar_chain, log_scalar_steps
 from vgtheory.measure.spectra import jacobian_singular_values
 from vgtheory.measure.sweep import Plan
+from vgtheory.measure.tangents import map_exponents
 from vgtheory.measure.tap import log_norm, tap
 from vgtheory.measure.transients import alignment_steps, log_growth
 

@@ -1,7 +1,7 @@
-"""Lyapunov exponents of maps and of random networks: tangents carried along, made orthonormal once per block of steps, in the log domain."""
+"""Lyapunov exponents of random networks."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -17,143 +17,10 @@ from vgtheory.expect import expect, expect_count
 from vgtheory.measure.cells import start_of, stepper
 from vgtheory.measure.chain import check_run
 from vgtheory.measure.draws import COTANGENT, normal, words_of
-from vgtheory.measure.networks import draw_input, draw_weights, orthonormal_columns, scale_w
+from vgtheory.measure.networks import draw_input, draw_weights, scale_w
 from vgtheory.measure.profiles import averaged
 from vgtheory.measure.sweep import chosen_devices, compiled, fetched, lanes_for, over_networks
-
-_NUM_PARTS = 16
-_PANEL = 16
-_LOST = 0.1
-"""Share of a tangent's digits that may be lost in a block: the rest is less than a tenth of what is left of it."""
-
-
-Step = Callable[[Array, Array], Array]
-Settle = Callable[[Array], Array]
-
-
-def _product(left: Array, right: Array) -> Array:
-    return jnp.dot(left, right, precision=lax.Precision.HIGHEST)
-
-
-def _orthonormal(rows: Array) -> tuple[Array, Array]:
-    """Orthonormal rows and the logs of R's diagonal, NaN where too little of a row was left to be known.
-
-    Panel by panel: what earlier rows span is taken out by products, twice, and Householder reflections do the rest. (Those of all rows
-    at once are LAPACK's blocked ones, whose threads cost far more than they bring on a busy host.)
-    """
-    done, logs = rows[:0], []
-    for first in range(0, rows.shape[0], _PANEL):
-        panel = rows[first : first + _PANEL]
-        sizes = jnp.sqrt(jnp.sum(panel**2, axis=1))
-        panel, log = panel / sizes[:, None], jnp.log(sizes)
-        left = jnp.zeros_like(log)
-        for _ in range(2):
-            panel = panel - _product(_product(panel, done.T), done)
-            q, r = orthonormal_columns(panel.T)
-            panel, left = q.T, left + jnp.log(jnp.abs(jnp.diagonal(r)))
-        known = jnp.exp(left) * _LOST > jnp.finfo(rows.dtype).eps
-        logs.append(jnp.where(known, log + left, jnp.nan))
-        done = jnp.concatenate([done, panel])
-    return done, jnp.concatenate(logs)
-
-
-def _exponents(
-    step: Step, state: Array, tangents: Array, settle: Settle = lambda x: x, *, steps: int, burn_in: int, block: int
-) -> Array:
-    """Logs of the tangents' growth in each block, shape ``(steps // block, num_exponents)``; ``settle`` has no share in it."""
-
-    def move(carry: tuple[Array, Array], t: Array) -> tuple[tuple[Array, Array], None]:
-        state, rows = carry
-        after, along = jax.linearize(lambda state: step(state, t), state)
-        return (settle(after), jax.vmap(along)(rows)), None
-
-    def one(carry: tuple[Array, Array], times: Array) -> tuple[tuple[Array, Array], Array]:
-        (state, rows), _ = lax.scan(move, carry, times)
-        rows, logs = _orthonormal(rows)
-        return (state, jnp.where(jnp.isfinite(rows), rows, 0.0)), logs
-
-    times = lambda first, count: (first + jnp.arange(count)).reshape(-1, block)
-    carry, _ = lax.scan(one, (state, tangents), times(0, burn_in))
-    return lax.scan(one, carry, times(burn_in, steps))[1]
-
-
-def _check(where: str, **counts: int) -> None:
-    for name, count in counts.items():
-        expect_count(where, **{name: count})
-
-
-def map_exponents(
-    step: Callable[[Any], Any],
-    state: Any,
-    *,
-    steps: int,
-    num_exponents: int | None = None,
-    burn_in: int | None = None,
-    block: int = 1,
-    dtype: str = "float64",
-) -> Estimate:
-    r"""Lyapunov exponents of a map along one orbit.
-
-    .. math:: \lambda_k = \lim_{t \to \infty} \frac1t \ln |R_{kk}|, \qquad \prod_s Df(x_s) = Q R
-
-    Parameters
-    ----------
-    step
-        The map, differentiable by JAX: takes and returns an array of one shape.
-    state
-        Where the orbit starts, at least one number, shape ``(n,)`` or ``()``.
-    steps
-        Steps to average over; rounded up to sixteen equal parts of whole blocks.
-    num_exponents
-        How many, from the largest; all of them if not given.
-    burn_in
-        Steps before these; a tenth of ``steps`` if not given.
-    block
-        Steps between two orthonormalisations.
-    dtype
-        ``"float32"`` or ``"float64"``.
-
-    Returns
-    -------
-    Estimate
-        Natural logs per step, largest first, shape ``(num_exponents,)``; ``err`` is the standard error over sixteen parts of the
-        orbit. NaN where rounding has taken a tangent over within a block.
-
-    Raises
-    ------
-    ValueError
-        If a count is no positive integer, or there are more exponents than dimensions.
-
-    Notes
-    -----
-    Accuracy: ``err``; it does not know of correlations longer than a part.
-    Assumes: that one orbit stands for all.
-
-    References
-    ----------
-    Benettin et al. (1980), Meccanica 15, 9.
-
-    Examples
-    --------
-    >>> from vgtheory import measure
-    >>> logistic = measure.map_exponents(lambda x: 4 * x * (1 - x), 0.3, steps=100_000)
-    >>> bool(abs(logistic.value[0] - 0.6931) < 0.005)  # ln 2
-    True
-    """
-    start = np.atleast_1d(np.asarray(state, dtype=float))
-    shape, size = np.shape(state), start.size
-    wanted = size if num_exponents is None else num_exponents
-    _check("map_exponents", steps=steps, num_exponents=wanted, block=block)
-    check_run("map_exponents", dtype)
-    expect(wanted <= size, "map_exponents", f"at most {size} exponents", num_exponents=wanted)
-    whole = lambda count, parts: -(-count // (block * parts)) * block * parts
-    lengths = {"steps": whole(steps, _NUM_PARTS), "burn_in": whole(steps // 10 if burn_in is None else burn_in, 1)}
-    flat = lambda x, t: jnp.ravel(step(x.reshape(shape)))
-    with jax.enable_x64(dtype == "float64"):
-        run = jax.jit(functools.partial(_exponents, flat, block=block, **lengths))
-        logs = np.asarray(run(jnp.asarray(start.ravel(), dtype), jnp.eye(wanted, size, dtype=dtype)), dtype=float)
-    parts = logs.reshape(_NUM_PARTS, -1, wanted).sum(axis=1) / (lengths["steps"] / _NUM_PARTS)
-    return Estimate(parts.mean(axis=0), parts.std(axis=0, ddof=1) / _NUM_PARTS**0.5)
+from vgtheory.measure.tangents import Settle, Step, exponents_of, orthonormal
 
 
 def _unit(h: Array) -> Array:
@@ -198,8 +65,8 @@ def _one(
     net, key = shared
     words = words_of(jax.random.fold_in(key, index))
     step, start, settle = _network(net, words, width, dtype, unbiased, driven)
-    tangents, _ = _orthonormal(normal(words, COTANGENT, 1, (num_exponents, start.size), dtype))
-    logs = _exponents(step, start, tangents, settle, steps=steps, burn_in=burn_in, block=block)
+    tangents, _ = orthonormal(normal(words, COTANGENT, 1, (num_exponents, start.size), dtype))
+    logs = exponents_of(step, start, tangents, settle, steps=steps, burn_in=burn_in, block=block)
     return jnp.sum(logs, axis=0) / steps
 
 
@@ -307,7 +174,8 @@ def lyapunov_logs(
     """
     kinds = (Dense, Recurrent, *CELLS)
     expect(isinstance(net, kinds), "lyapunov_logs", "an ensemble or a cell", net=type(net).__name__)
-    _check("lyapunov_logs", width=width, num_exponents=num_exponents, block=block)
+    for name, count in (("width", width), ("num_exponents", num_exponents), ("block", block)):
+        expect_count("lyapunov_logs", **{name: count})
     check_run("lyapunov_logs", dtype, steps=steps, num_nets=num_nets)
     expect(num_exponents <= width, "lyapunov_logs", f"at most {width} exponents", num_exponents=num_exponents)
     expect(steps % block == 0, "lyapunov_logs", f"steps a multiple of {block}", steps=steps)
