@@ -112,6 +112,25 @@ def expect_not_negative(where: str, **got: Any) -> None:
         expect(ok, where, f"a finite {name} >= 0", **got)
 
 
+def expect_scalars(where: str, **got: Any) -> None:
+    """Raise unless every named value is a single number.
+
+    Parameters
+    ----------
+    where
+        Name of the public function that was asked.
+    got
+        Values by name.
+
+    Raises
+    ------
+    ValueError
+        If one of them has a shape.
+    """
+    for name, value in got.items():
+        expect(np.ndim(value) == 0, where, f"a single number {name}", "Call it once for each.", **{name: value})
+
+
 def expect_steps(where: str, steps: Any) -> np.ndarray:
     """Return ``steps`` as an integer array, or raise unless all are integers >= 0.
 

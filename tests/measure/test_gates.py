@@ -123,5 +123,7 @@ def test_wrong_questions_are_refused(refused: Callable, key: jax.Array) -> None:
         measure.cell_logs(key, "gru", **sizes)
     with refused("cell_logs", "sampler", "Did you mean 'untied'"):
         measure.cell_logs(key, GRU(), sampler="untide", **sizes)
+    with refused("cell_logs", "sigma_w", "Call it once for each"):
+        measure.cell_logs(key, GRU(sigma_w=np.ones(2)), **sizes)
     with refused("cell_logs", "burn_in"):
         measure.cell_logs(key, GRU(), burn_in=-1, **sizes)

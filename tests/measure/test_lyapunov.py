@@ -89,6 +89,8 @@ def test_wrong_questions_are_refused(refused: Callable, key: jax.Array) -> None:
     sizes = {"width": 8, "steps": 8, "num_nets": 2}
     with refused("lyapunov_logs", "net"):
         measure.lyapunov_logs(key, "tanh", **sizes)
+    with refused("lyapunov_logs", "sigma_w", "Call it once for each"):
+        measure.lyapunov_logs(key, Dense("linear", np.ones(2)), **sizes)
     with refused("lyapunov_logs", "num_exponents"):
         measure.lyapunov_logs(key, Dense("linear"), num_exponents=9, **sizes)
     with refused("lyapunov_logs", "steps"):

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from scipy.special import digamma
+from scipy.special import comb, digamma
 
-from tests.tolerances import EXACT, LYAPUNOV, LYAPUNOV_WIDTH
+from tests.tolerances import EXACT, LYAPUNOV, LYAPUNOV_WIDTH, MOMENT_WIDTH
 from vgtheory import Activation, Dense, Leaky, Recurrent, theory
 
 
@@ -80,3 +80,24 @@ def test_wrong_questions_are_refused(refused: Callable) -> None:
         theory.lyapunov_exponent(Recurrent("tanh", matrix=np.eye(2)))
     with refused("lyapunov_exponents", "num_exponents"):
         theory.lyapunov_exponents(Dense("linear"), width=3, num_exponents=4)
+
+
+def test_powers_and_products_have_the_same_singular_values() -> None:
+    """At infinite width (the circular element is R-diagonal); a symmetric matrix's powers do not."""
+    rng, width, steps = np.random.default_rng(1), 300, 4
+    spread = float(theory.jacobian_moments(Dense("linear"), steps).spread)
+
+    def seen(product: np.ndarray) -> float:
+        squares = np.linalg.svd(product, compute_uv=False) ** 2
+        return float((squares**2).mean() / squares.mean() ** 2)
+
+    draw = lambda: rng.standard_normal((width, width)) / width**0.5
+    power = np.linalg.matrix_power(draw(), steps)
+    fresh = np.linalg.multi_dot([draw() for _ in range(steps)])
+    half = draw()
+    symmetric = np.linalg.matrix_power((half + half.T) / 2**0.5, steps)
+    assert seen(power) == pytest.approx(spread, rel=MOMENT_WIDTH)
+    assert seen(fresh) == pytest.approx(spread, rel=MOMENT_WIDTH)
+    catalan = lambda n: comb(2 * n, n) / (n + 1)
+    assert seen(symmetric) == pytest.approx(catalan(2 * steps) / catalan(steps) ** 2, rel=2 * MOMENT_WIDTH)
+    assert seen(symmetric) > 1.2 * spread

@@ -11,7 +11,7 @@ from jax import Array, lax
 
 from vgtheory.cells import CELLS, LSTM, Cell, Skip
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect, expect_count, expect_one_of
+from vgtheory.expect import expect, expect_count, expect_one_of, expect_scalars
 from vgtheory.measure.cells import SAMPLERS, hidden_of, start_of, stepper
 from vgtheory.measure.chain import check_run
 from vgtheory.measure.draws import COTANGENT, normal, words_of
@@ -179,6 +179,7 @@ def cell_logs(
     """
     names = [kind.__name__ for kind in CELLS]
     expect(isinstance(cell, CELLS), "cell_logs", f"a cell, one of {names}", cell=type(cell).__name__)
+    expect_scalars("cell_logs", **{name: value for name, value in vars(cell).items() if name != "activation"})
     check_run("cell_logs", dtype, width=width, steps=steps, num_nets=num_nets)
     expect_one_of(SAMPLERS, "cell_logs", sampler=sampler)
     if burn_in != 0:

@@ -13,7 +13,7 @@ from jax.flatten_util import ravel_pytree
 from vgtheory.cells import CELLS, Cell
 from vgtheory.ensemble import Dense, Recurrent
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect, expect_count
+from vgtheory.expect import expect, expect_count, expect_scalars
 from vgtheory.measure.cells import start_of, stepper
 from vgtheory.measure.chain import check_run
 from vgtheory.measure.draws import COTANGENT, normal, words_of
@@ -176,6 +176,8 @@ def lyapunov_logs(
     expect(isinstance(net, kinds), "lyapunov_logs", "an ensemble or a cell", net=type(net).__name__)
     for name, count in (("width", width), ("num_exponents", num_exponents), ("block", block)):
         expect_count("lyapunov_logs", **{name: count})
+    numbers = {name: value for name, value in vars(net).items() if name.startswith(("sigma", "leak"))}
+    expect_scalars("lyapunov_logs", **numbers)
     check_run("lyapunov_logs", dtype, steps=steps, num_nets=num_nets)
     expect(num_exponents <= width, "lyapunov_logs", f"at most {width} exponents", num_exponents=num_exponents)
     expect(steps % block == 0, "lyapunov_logs", f"steps a multiple of {block}", steps=steps)
