@@ -50,7 +50,7 @@ fi
 export FORCE_SOURCE_DATE=1
 
 mkdir -p build
-if ! latexmk -pdf -halt-on-error -interaction=nonstopmode -outdir=build main.tex >build/latexmk.log 2>&1; then
+if ! latexmk -g -pdf -halt-on-error -interaction=nonstopmode -outdir=build main.tex >build/latexmk.log 2>&1; then
   tail -n 40 build/latexmk.log >&2
   echo "The paper did not build; the whole log is paper/build/main.log" >&2
   exit 1
