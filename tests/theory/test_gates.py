@@ -127,6 +127,9 @@ def test_wrong_questions_are_refused(refused: Callable) -> None:
         theory.chi_step("lstm")
     with refused("chi_step", "sigma_w"):
         theory.chi_step(GRU(sigma_w=np.ones(2)))
+    for name, value in (("steps", 0), ("num_sets", 1), ("num_paths", 3)):
+        with refused("tied_grad_steps", name):
+            theory.tied_grad_steps(GRU(), **{"steps": 3, name: value})
     with refused("cell_with_memory", "cell"):
         theory.cell_with_memory(Skip("tanh"), 10.0)
     with refused("cell_with_memory", "memory"):

@@ -9,7 +9,7 @@ from scipy.special import expit, logit
 
 from vgtheory.cells import GRU, LSTM, MGU, Cell, Leaky, Skip
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect
+from vgtheory.expect import expect, expect_count
 from vgtheory.theory.gates import chi_step, log_grad_steps, plain_cell
 from vgtheory.theory.persistent import solved
 
@@ -67,7 +67,8 @@ def tied_grad_steps(
     (-6, -3)
     """
     for name, count in (("steps", steps), ("burn_in", burn_in), ("num_sets", num_sets)):
-        expect(count >= 1 + (name == "num_sets"), "tied_grad_steps", f"enough {name}", count=count)
+        expect_count("tied_grad_steps", **{name: count})
+    expect(num_sets >= 2, "tied_grad_steps", "at least two sets of paths", num_sets=num_sets)
     expect(num_paths >= 2 and num_paths % 2 == 0, "tied_grad_steps", "an even number of paths", num_paths=num_paths)
     if isinstance(cell, Skip) or (isinstance(cell, Leaky) and cell.leak == 1):
         return Estimate(log_grad_steps(cell, steps=steps), np.zeros(steps + 1))
