@@ -10,6 +10,7 @@ from vgtheory.activation import ACTIVATIONS, Activation
 from vgtheory.cells import GRU, LSTM, MGU, Leaky, Skip
 from vgtheory.ensemble import Dense, Recurrent
 from vgtheory.estimate import Estimate, Law
+from vgtheory.transformer import Transformer
 
 __version__ = "0.1.0"
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Leaky",
     "Recurrent",
     "Skip",
+    "Transformer",
     "compare",
     "measure",
     "theory",

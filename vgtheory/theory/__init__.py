@@ -1,5 +1,6 @@
 """What should happen: closed-form predictions; no randomness, no ``key``; float64 for plain numbers."""
 
+from vgtheory.theory.attention import log_grad_groups
 from vgtheory.theory.bounds import bound_excess, log_bound_layers, sup_dphi
 from vgtheory.theory.cell_memory import cell_with_memory, memory_steps, tied_grad_steps
 from vgtheory.theory.chi_square import log_chi_square_law
@@ -86,6 +87,7 @@ __all__ = [
     "log_chi_layers",
     "log_chi_square_law",
     "log_eigen_powers",
+    "log_grad_groups",
     "log_grad_layers",
     "log_grad_steps",
     "log_grad_weight_layers",
