@@ -1,0 +1,1 @@
+"""The porch: what a user points at their own model."""
