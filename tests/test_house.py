@@ -11,7 +11,9 @@ import vgtheory
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("vgtheory", "experiments", "figures", "tests", "benchmarks")
-NOUNS = {f"vgtheory.{noun}" for noun in ("activation", "cells", "ensemble", "estimate", "expect", "formats")}
+NOUNS = {
+    f"vgtheory.{noun}" for noun in ("activation", "cells", "ensemble", "estimate", "expect", "formats", "transformer")
+}
 MAY_IMPORT = {
     "vgtheory/theory": {*NOUNS, "vgtheory.theory"},
     "vgtheory/measure": {*NOUNS, "vgtheory.measure"},
@@ -27,6 +29,8 @@ WITHOUT_TWIN = {
     "PassLimits": "a container; theory's is PassLimit",
     "Plan": "a container",
     "PlainLogs": "a container",
+    "TransformerLogs": "a container",
+    "transformer_logs": "the stacks one by one, from which the profiles and log_grad_groups are averaged",
     "chain": "the networks one by one, from which the three profiles are averaged",
     "draw_network": "weights, not a quantity",
     "flushes_subnormals": "a fact about the hardware",

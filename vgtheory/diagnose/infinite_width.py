@@ -8,19 +8,13 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import linen as nn
-from flax import nnx
 from jax import Array, lax
 
 from vgtheory.diagnose.calls import Call, Hooked, hooked
+from vgtheory.diagnose.kinds import CONV, contracted, is_replaced, num_out, takes_off_mean
 from vgtheory.diagnose.particles import REPLICAS, Linear, apart, convolution, fresh, pooled_norm
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect, expect_count
-
-_GENERAL = (nn.DenseGeneral, nnx.LinearGeneral)
-_CONV = (nn.Conv, nnx.Conv)
-_DENSE = (nn.Dense, nnx.Linear, nn.Embed, nnx.Embed, *_GENERAL)
-_CENTRED = {nn.LayerNorm: True, nnx.LayerNorm: True, nn.RMSNorm: False, nnx.RMSNorm: False}
 
 
 class LayerLaw(NamedTuple):
@@ -73,34 +67,7 @@ class _State(NamedTuple):
     shared: dict[str, tuple[Array, Array]]
 
 
-def _num_out(call: Call, x: Array) -> int:
-    """Units of a replaced layer's output."""
-    if isinstance(call.module, _CONV):
-        return int(call.kernel.shape[-1])
-    return int(np.prod(call.kernel.shape[len(_axes(call.module, x)) :]))
-
-
-def _axes(module: Any, x: Array) -> tuple[int, ...]:
-    """Axes of the input that a dense layer contracts."""
-    axis = module.axis if isinstance(module, _GENERAL) else -1
-    return tuple(sorted(a % x.ndim for a in ((axis,) if isinstance(axis, int) else axis)))
-
-
-def _batch_free(module: Any) -> bool:
-    batch = getattr(module, "batch_dims", getattr(module, "batch_axis", ())) or ()
-    return len(batch) == 0
-
-
-def _is_replaced(call: Call) -> bool:
-    """Whether the twin draws this layer anew: a dense layer or a convolution over all channels."""
-    if call.kernel is None:
-        return False
-    if isinstance(call.module, _CONV):
-        return call.module.feature_group_count == 1 and getattr(call.module, "mask", None) is None
-    return call.kind == "dense" and isinstance(call.module, _DENSE) and _batch_free(call.module)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class InfiniteWidth:
     """A model's infinite-width twin; made by ``infinite_width``.
 
@@ -134,9 +101,9 @@ class InfiniteWidth:
         def hook(call: Call, inputs: tuple, run: Any) -> Any:
             y = run(*inputs)
             uses[call.layer] = call.use + 1
-            if _is_replaced(call):
+            if is_replaced(call):
                 calls[call.path] = None
-                widths.append(_num_out(call, inputs[0]))
+                widths.append(num_out(call, inputs[0]))
             elif call.kind not in ("norm", "embed"):
                 kept[call.layer] = None
             return y
@@ -218,8 +185,9 @@ class InfiniteWidth:
 
         drawn = [draw(each, args) for each in jax.random.split(key, num_draws)]
         grads, squares = jax.tree.map(lambda *leaves: np.stack(leaves).astype(float), *drawn)
-        laws = lambda path: (np.log(squares[path]) / 2, *np.moveaxis(grads[path], 1, 0))
-        return {path: LayerLaw(*map(_mean, laws(path))) for path in plan.calls}
+        with np.errstate(divide="ignore"):
+            rms = {path: np.log(squares[path]) / 2 for path in plan.calls}
+        return {path: LayerLaw(*map(_mean, (rms[path], *grads[path].T))) for path in plan.calls}
 
     def _run(
         self, plan: TwinPlan, key: Array, slots: dict[str, Array], args: tuple, kwargs: dict[str, Any]
@@ -231,12 +199,12 @@ class InfiniteWidth:
 
     def _hook(self, state: _State, call: Call, args: tuple, run: Any) -> Any:
         """What stands in a layer's place."""
-        centred = _centred(call.module)
+        centred = takes_off_mean(call.module)
         if call.kind == "norm" and centred is not None:
             return pooled_norm(args[0], call.kernel, call.bias, epsilon=call.module.epsilon, centred=centred)
         if call.kind == "embed":
             return _looked_up(state, call, args[0])
-        if not _is_replaced(call):
+        if not is_replaced(call):
             return run(*args)
         y = self._replaced(state, call, args[0])
         state.squares[call.path] = lax.pmean(jnp.mean(y.astype(jnp.float32) ** 2), REPLICAS)
@@ -245,14 +213,14 @@ class InfiniteWidth:
     def _replaced(self, state: _State, call: Call, x: Array) -> Array:
         """A dense layer or a convolution, drawn anew."""
         kernel, slot = jnp.asarray(call.kernel), state.slots.get(call.path, jnp.zeros(2))
-        if isinstance(call.module, _CONV):
+        if isinstance(call.module, CONV):
             op = Linear(kernel.shape[-1], convolution(call.module, kernel.ndim - 2))
             rms = jnp.sqrt(jnp.mean(kernel**2, axis=(-2, -1)))
             return fresh(op, self._sources(state, call, kernel.shape[:-2], x.shape[-1], op.out), rms, x, slot)
-        axes = _axes(call.module, x)
+        axes = contracted(call.module, x)
         lead = tuple(a for a in range(x.ndim) if a not in axes)
         flat = jnp.transpose(x, lead + axes).reshape(*(x.shape[a] for a in lead), -1)
-        op, out = Linear(_num_out(call, x)), kernel.shape[len(axes) :]
+        op, out = Linear(num_out(call, x)), kernel.shape[len(axes) :]
         sources = self._sources(state, call, (), flat.shape[-1], op.out)
         y = fresh(op, sources, jnp.sqrt(jnp.mean(kernel**2)), flat, slot)
         return y.reshape(*flat.shape[:-1], *out)
@@ -285,15 +253,6 @@ def _looked_up(state: _State, call: Call, tokens: Array) -> Array:
 def _copies(plan: TwinPlan, args: Any) -> Any:
     """Arguments for every replica."""
     return jax.tree.map(lambda leaf: jnp.broadcast_to(jnp.asarray(leaf), (plan.replicas, *jnp.shape(leaf))), args)
-
-
-def _centred(module: Any) -> bool | None:
-    """Whether a norm over features takes off the mean; None for other norms and axes."""
-    plain = getattr(module, "reduction_axes", -1) in (-1, (-1,)) and getattr(module, "feature_axes", -1) in (-1, (-1,))
-    for kind, centred in _CENTRED.items():
-        if isinstance(module, kind) and plain:
-            return centred
-    return None
 
 
 def _mean(draws: np.ndarray) -> Estimate:

@@ -1,6 +1,6 @@
 """What does happen: real JAX and Flax networks, ``key`` first, every number with its standard error."""
 
-from vgtheory.measure.attention import BlockLogs, block_logs, log_grad_groups
+from vgtheory.measure.attention import TransformerLogs, log_grad_groups, transformer_logs
 from vgtheory.measure.bounds import log_bound_layers
 from vgtheory.measure.chain import ChainLogs, chain, plan
 from vgtheory.measure.correlation import c_layers
@@ -24,7 +24,6 @@ from vgtheory.measure.tap import log_norm, tap
 from vgtheory.measure.transients import alignment_steps, log_growth
 
 __all__ = [
-    "BlockLogs",
     "CellLogs",
     "ChainLogs",
     "JacobianMoments",
@@ -34,8 +33,8 @@ __all__ = [
     "PassLimits",
     "PlainLogs",
     "Plan",
+    "TransformerLogs",
     "alignment_steps",
-    "block_logs",
     "c_layers",
     "cell_logs",
     "chain",
@@ -72,4 +71,5 @@ __all__ = [
     "plan",
     "q_state",
     "tap",
+    "transformer_logs",
 ]

@@ -19,7 +19,7 @@ from vgtheory.measure.tap import log_norm, log_pair, tap
 from vgtheory.transformer import GROUPS, Transformer
 
 
-class BlockLogs(NamedTuple):
+class TransformerLogs(NamedTuple):
     """Stacks of blocks one by one; natural logs, float64.
 
     Attributes
@@ -138,7 +138,7 @@ def _all(
     return over_networks(one, (net, c_0, key), num_nets, 1, devices)[:3]
 
 
-def block_logs(
+def transformer_logs(
     key: Array,
     net: Transformer,
     *,
@@ -149,7 +149,7 @@ def block_logs(
     c_0: Any = 0.0,
     dtype: str = "float32",
     devices: Sequence[Any] | None = None,
-) -> BlockLogs:
+) -> TransformerLogs:
     r"""Signals and gradients through stacks of real transformer blocks, each with one sequence and weights of its own.
 
     Parameters
@@ -169,7 +169,7 @@ def block_logs(
 
     Returns
     -------
-    BlockLogs
+    TransformerLogs
         Of every network.
 
     Raises
@@ -187,10 +187,10 @@ def block_logs(
     >>> import jax
     >>> from vgtheory import Transformer, measure
     >>> small = {"depth": 2, "width": 16, "num_nets": 3, "positions": 4}
-    >>> measure.block_logs(jax.random.key(0), Transformer("relu", heads=2), **small).log_grad[:, -1].tolist()
+    >>> measure.transformer_logs(jax.random.key(0), Transformer("relu", heads=2), **small).log_grad[:, -1].tolist()
     [0.0, 0.0, 0.0]
     """
-    where = "block_logs"
+    where = "transformer_logs"
     expect(isinstance(net, Transformer), where, "a Transformer", net=type(net).__name__)
     expect_scalars(where, sigma_w=net.sigma_w, sigma_qk=net.sigma_qk, c_0=c_0)
     check_run(where, dtype, depth=depth, width=width, num_nets=num_nets, positions=positions)
@@ -202,7 +202,7 @@ def block_logs(
         squares, rows, groups = fetched(_all(given, jnp.asarray(c_0, dtype), key, *sizes))
     # The tap at a block's foot belongs to the stream after the block below.
     log_grad = from_top(np.pad(np.asarray(rows, float)[:, 1:], ((0, 0), (0, 1))))
-    return BlockLogs(
+    return TransformerLogs(
         np.log(squares.astype(float)), log_grad, {name: leaf.astype(float) + log_grad for name, leaf in groups.items()}
     )
 
@@ -225,7 +225,7 @@ def log_grad_groups(
     dtype
         ``"float32"`` or ``"float64"``.
     how
-        ``positions``, ``c_0``, ``devices`` of ``block_logs``.
+        ``positions``, ``c_0``, ``devices`` of ``transformer_logs``.
 
     Returns
     -------
@@ -236,7 +236,7 @@ def log_grad_groups(
     Raises
     ------
     ValueError
-        As ``block_logs``.
+        As ``transformer_logs``.
 
     Notes
     -----
@@ -252,6 +252,6 @@ def log_grad_groups(
     >>> float(groups["mlp_out"].value[-1])
     0.0
     """
-    logs = block_logs(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how).log_grad_groups
+    logs = transformer_logs(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how).log_grad_groups
     top = logs["mlp_out"][:, -1:]
     return {name: averaged(each - top, np.full(depth, depth), dtype) for name, each in logs.items()}

@@ -237,8 +237,8 @@ def log_grad_groups(net: Transformer, *, depth: int, positions: int, c_0: Any = 
     --------
     >>> from vgtheory import Transformer, theory
     >>> groups = theory.log_grad_groups(Transformer("relu", place="pre"), depth=1, positions=8)
-    >>> {name: round(float(law.mean[0]), 3) for name, law in groups.items()}
-    PLACEHOLDER
+    >>> {name: round(float(law.mean[0]), 3) for name, law in sorted(groups.items())}
+    {'key': -1.269, 'mlp_in': -0.693, 'mlp_out': 0.0, 'output': -1.202, 'query': -1.269, 'value': -1.202}
     """
     facts, stack, grads = _walked("log_grad_groups", net, depth, positions, c_0)
     weight, count = facts.weight, facts.positions

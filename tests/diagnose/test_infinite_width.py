@@ -1,0 +1,258 @@
+"""The infinite-width twin of a model against closed forms, and against the model itself, made wide."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+from flax import nnx
+
+from tests.tolerances import PARTICLE_ERROR, SIGMAS, TWIN_BIAS, WIDE_GAP
+from vgtheory import Dense, theory
+from vgtheory.diagnose import infinite_width
+from vgtheory.diagnose.calls import hooked
+
+DEPTH, WIDTH, INPUTS = 8, 256, 3
+
+
+class Chain(nnx.Module):
+    """A chain of square layers: plain, with skips, or with a layer norm before each."""
+
+    def __init__(self, kind: str, sigma_w: float, phi: Any, rngs: nnx.Rngs) -> None:
+        scale = sigma_w / WIDTH**0.5
+        draw = jax.nn.initializers.normal(1.0)
+
+        def exactly(key: Any, shape: Any, dtype: Any = jnp.float32) -> Any:
+            drawn = draw(key, shape, dtype)
+            return scale * drawn / jnp.sqrt(jnp.mean(drawn**2))
+
+        layer = lambda: nnx.Linear(WIDTH, WIDTH, use_bias=False, kernel_init=exactly, rngs=rngs)
+        self.layers = nnx.List([layer() for _ in range(DEPTH)])
+        self.norms = nnx.List([nnx.LayerNorm(WIDTH, epsilon=0.0, rngs=rngs) for _ in range(DEPTH)])
+        self.kind, self.phi = kind, phi
+
+    def __call__(self, x: Any) -> Any:
+        h = self.layers[0](x)
+        for layer, norm in zip(list(self.layers)[1:], list(self.norms)[1:], strict=True):
+            inner = self.phi(norm(h) if self.kind == "norm" else h)
+            h = h + layer(inner) if self.kind == "skip" else layer(inner)
+        return h
+
+
+def white_loss(model: Any, x: Any, top: Any) -> Any:
+    """Its gradient at the output is given: white, and independent of the weights."""
+    return jnp.sum(model(x) * top)
+
+
+def inputs(key: Any) -> Any:
+    x = jax.random.normal(key, (INPUTS, WIDTH))
+    return x / jnp.sqrt(jnp.mean(x**2, axis=1, keepdims=True))
+
+
+def rates(key: Any, kind: str, sigma_w: float, phi: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Predicted ln |g_l| relative to the top, at the first layers, and their errors."""
+    keys = jax.random.split(key, 3)
+    twin = infinite_width(Chain(kind, sigma_w, phi, nnx.Rngs(0)), 4096, loss=white_loss)
+    top = jax.random.normal(keys[2], (INPUTS, WIDTH))
+    laws = list(twin.layers(keys[0], inputs(keys[1]), top, num_draws=8).values())
+    grads = np.array([law.log_grad.value for law in laws])
+    return grads - grads[-1], np.array([law.log_grad.err for law in laws])
+
+
+CHAINS: dict[str, tuple[float, Any, Callable[[], Any]]] = {
+    "plain": (1.5, jnp.tanh, lambda: theory.log_grad_layers(Dense("tanh", 1.5), depth=DEPTH).mean),
+    # The stream's squared gradient grows by 1 + sigma_w^2 / 2 in each block.
+    "skip": (1.0, jax.nn.relu, lambda: np.arange(DEPTH - 1, -1, -1) * np.log(1.5) / 2),
+    # A layer makes q = sigma_w^2 / 2 of a unit input, of an input to the network sigma_w^2; the norm divides by it.
+    "norm": (1.3, jax.nn.relu, lambda: np.append(np.log(0.5) / 2, np.zeros(DEPTH - 1))),
+}
+
+
+@pytest.mark.parametrize("kind", CHAINS)
+def test_chains_follow_their_closed_forms(key: jax.Array, kind: str) -> None:
+    sigma_w, phi, law = CHAINS[kind]
+    seen, err = rates(key, kind, sigma_w, phi)
+    assert (np.abs(seen - law())[:-1] < SIGMAS * err[:-1]).all()
+    assert (err < PARTICLE_ERROR).all()
+
+
+def test_weights_off_by_3_percent_are_seen(key: jax.Array) -> None:
+    _, phi, law = CHAINS["plain"]
+    seen, err = rates(key, "plain", 1.03 * 1.5, phi)
+    assert (np.abs(seen - law())[:-1] > SIGMAS * err[:-1]).any()
+
+
+class CNN(nn.Module):
+    """Convolutions with a stride and two paddings, a norm, and a dense head."""
+
+    width: int
+
+    @nn.compact
+    def __call__(self, x: Any) -> Any:
+        x = nn.relu(nn.Conv(self.width, (3, 3))(x))
+        x = nn.relu(nn.Conv(self.width, (3, 3), strides=2, padding="CIRCULAR", use_bias=False)(x))
+        x = nn.LayerNorm()(nn.Conv(self.width, (2, 2), padding="VALID")(x))
+        return nn.Dense(6)(jnp.mean(nn.relu(x), axis=(1, 2)))
+
+
+class Block(nn.Module):
+    """A pre-norm transformer block after an embedding."""
+
+    width: int
+    heads: int
+
+    @nn.compact
+    def __call__(self, x: Any) -> Any:
+        x = nn.Dense(self.width, name="embed")(x)
+        n = nn.LayerNorm()(x)
+        x = x + nn.MultiHeadDotProductAttention(self.heads, deterministic=True)(n)
+        n = nn.LayerNorm()(x)
+        return x + nn.Dense(self.width, name="down")(nn.gelu(nn.Dense(4 * self.width, name="up")(n)))
+
+
+class Recurrence(nnx.Module):
+    """An LSTM over a sequence, read at its end."""
+
+    def __init__(self, width: int, rngs: nnx.Rngs) -> None:
+        self.rnn = nnx.RNN(nnx.LSTMCell(width, width, rngs=rngs))
+
+    def __call__(self, x: Any) -> Any:
+        return self.rnn(x)[:, -1]
+
+
+def gaps(
+    key: jax.Array, make: Callable[[Any], Any], x: Any, top: Any, num_nets: int, num_particles: int, num_draws: int
+) -> Any:
+    """Predicted less measured ln |dE/dy| at every call, by zeros added to real models' outputs; and the difference's error."""
+    keys = jax.random.split(key, num_nets + 2)
+    model, variables = make(keys[0])
+    twin = infinite_width(model, num_particles, variables=variables, loss=white_loss)
+    laws = twin.layers(keys[1], x, top, num_draws=num_draws)
+    run = twin.model
+
+    def energy(offsets: Any, params: Any, shapes: Any) -> Any:
+        def hook(call: Any, inputs: tuple, layer: Any) -> Any:
+            y = layer(*inputs)
+            shapes[call.path] = y.shape
+            return y + offsets[call.path] if call.path in offsets else y
+
+        return run.apply(params, hook, x, top)
+
+    shapes: dict[str, tuple] = {}
+    jax.eval_shape(lambda params: energy({}, params, shapes), run.params)
+    zeros = {path: jnp.zeros(shapes[path]) for path in laws}
+    norms = jax.jit(lambda params: jax.tree.map(jnp.linalg.norm, jax.grad(energy)(zeros, params, {})))
+    seen = [norms(hooked(*make(each)).params) for each in keys[2:]]
+    with np.errstate(divide="ignore"):
+        rows = np.log([[each[path] for path in laws] for each in seen])
+    predicted, errs = (np.array([getattr(law.log_grad, name) for law in laws.values()]) for name in ("value", "err"))
+    # A gate that multiplies a state of zero has no gradient, here and there.
+    alive = np.isfinite(predicted)
+    assert (alive == np.isfinite(rows).all(axis=0)).all()
+    err = np.hypot(errs, np.where(alive, rows, 0.0).std(axis=0, ddof=1) / num_nets**0.5)[alive]
+    return (predicted - np.where(alive, rows, 0.0).mean(axis=0))[alive], err
+
+
+def cnn(width: int) -> Callable[[Any], tuple[Any, Any]]:
+    return lambda key: (CNN(width), CNN(width).init(key, jnp.zeros((2, 8, 8, 3))))
+
+
+def block(width: int) -> Callable[[Any], tuple[Any, Any]]:
+    return lambda key: (Block(width, width // 64), Block(width, width // 64).init(key, jnp.zeros((12, 32))))
+
+
+def lstm(width: int) -> Callable[[Any], tuple[Any, Any]]:
+    return lambda key: (Recurrence(width, nnx.Rngs(key)), None)
+
+
+MODELS = [
+    pytest.param(cnn(128), (2, 8, 8, 3), (2, 6), 512, id="convolutions"),
+    pytest.param(block(256), (12, 32), (12, 256), 2048, id="transformer"),
+    pytest.param(lstm(256), (2, 3, 256), (2, 256), 2048, id="lstm"),
+]
+WIDE = [
+    pytest.param(block(2048), (12, 32), (12, 2048), id="transformer"),
+    pytest.param(lstm(2048), (16, 2, 2048), (16, 2048), id="lstm"),
+]
+
+
+def vectors(key: jax.Array, *shapes: tuple) -> list[Any]:
+    return [jax.random.normal(jax.random.fold_in(key, k), shape) for k, shape in enumerate(shapes)]
+
+
+@pytest.mark.parametrize(("make", "shape", "out", "num_particles"), MODELS)
+def test_models_follow_their_twins(key: jax.Array, make: Any, shape: tuple, out: tuple, num_particles: int) -> None:
+    gap, err = gaps(key, make, *vectors(key, shape, out), 8, num_particles, 4)
+    assert (np.abs(gap) < SIGMAS * err + TWIN_BIAS).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("make", "shape", "out"), WIDE)
+def test_wide_models_follow_their_twins_within_2_percent(key: jax.Array, make: Any, shape: tuple, out: tuple) -> None:
+    gap, err = gaps(key, make, *vectors(key, shape, out), 10, 8192, 12)
+    print(gap.round(4), err.round(4))
+    assert (np.abs(gap) < WIDE_GAP).all()
+
+
+class Again(nnx.Module):
+    """One layer applied to the same input four times, its outputs summed for another."""
+
+    def __init__(self, rngs: nnx.Rngs) -> None:
+        self.step, self.out = (nnx.Linear(WIDTH, WIDTH, use_bias=False, rngs=rngs) for _ in range(2))
+
+    def __call__(self, x: Any) -> Any:
+        return self.out(sum(self.step(x) for _ in range(4)))
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_shared_weights_are_shared(key: jax.Array, tied: bool) -> None:
+    """One matrix makes the sum four times as large, four matrices twice; backwards likewise."""
+    model = Again(nnx.Rngs(0))
+    twin = infinite_width(model, 1024, loss=lambda model, x: jnp.sum(model(x) ** 2), tied=tied)
+    laws = twin.layers(key, inputs(key), num_draws=8)
+    scales = [float(jnp.sqrt(jnp.mean(each.kernel[...] ** 2)) * WIDTH**0.5) for each in (model.step, model.out)]
+    log_rms = laws["out"].log_rms
+    assert abs(log_rms.value - np.log(scales[0] * scales[1] * (4 if tied else 2))) < SIGMAS * log_rms.err
+    assert list(laws) == ["step", "step@1", "step@2", "step@3", "out"]
+
+
+def test_the_twin_may_be_differentiated(key: jax.Array) -> None:
+    """All replicas' outputs, weighed by gradients of their own, together make one gradient of a common input."""
+    twin = infinite_width(Chain("plain", 1.5, jnp.tanh, nnx.Rngs(0)), 2048)
+    x, replicas = inputs(key), 2048 // WIDTH
+    top = jax.random.normal(key, (replicas, *x.shape)) / replicas**0.5
+    pull = jax.jit(jax.grad(lambda x, key: jnp.sum(twin(key, x) * top)))
+    grads = np.log([jnp.linalg.norm(pull(x, each)) for each in jax.random.split(key, 8)])
+    to_input = np.log(1.5 * (INPUTS * WIDTH) ** 0.5)
+    law = theory.log_grad_layers(Dense("tanh", 1.5), depth=DEPTH).mean[0] + to_input
+    assert abs(grads.mean() - law) < SIGMAS * np.hypot(grads.std(), (INPUTS * WIDTH * replicas) ** -0.5) / 8**0.5
+
+
+def test_what_stays_is_named(key: jax.Array) -> None:
+    class Odd(nn.Module):
+        @nn.compact
+        def __call__(self, x: Any) -> Any:
+            x = nn.Conv(8, (3,), feature_group_count=8, name="depthwise")(nn.Dense(8, name="first")(x))
+            return x * self.param("scale", nn.initializers.ones, (8,))[None, None]
+
+    model, x = Odd(), jnp.ones((1, 5, 4))
+    plan = infinite_width(model, 64, variables=model.init(key, x)).plan(x)
+    assert plan.kept == ("depthwise",)
+    assert plan.calls == ("first",)
+
+
+def test_wrong_questions(refused: Any) -> None:
+    model = nnx.Linear(4, 4, rngs=nnx.Rngs(0))
+    with refused("infinite_width", "num_particles"):
+        infinite_width(model, 0)
+    with refused("hooked", "variables"):
+        infinite_width(nn.Dense(3))
+    with refused("layers", "shape", "Make it with a loss"):
+        infinite_width(model, 16).layers(jax.random.key(0), jnp.ones((2, 4)), num_draws=2)
+    with refused("layers", "num_draws"):
+        infinite_width(model, 16).layers(jax.random.key(0), jnp.ones((2, 4)), num_draws=0)
+    with refused("infinite_width", "layers"):
+        infinite_width(nnx.LayerNorm(4, rngs=nnx.Rngs(0)), 16)(jax.random.key(0), jnp.ones((2, 4)))
