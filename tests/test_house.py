@@ -11,7 +11,7 @@ import vgtheory
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("vgtheory", "experiments", "figures", "tests", "benchmarks")
-NOUNS = {f"vgtheory.{noun}" for noun in ("activation", "cells", "ensemble", "estimate", "expect", "formats")}
+NOUNS = {f"vgtheory.{noun}" for noun in ("activation", "cells", "ensemble", "estimate", "expect", "formats", "weights")}
 MAY_IMPORT = {
     "vgtheory/theory": {*NOUNS, "vgtheory.theory"},
     "vgtheory/measure": {*NOUNS, "vgtheory.measure"},

@@ -8,8 +8,8 @@ import numpy as np
 
 from vgtheory.activation import Activation, as_activation
 from vgtheory.expect import expect, expect_count, expect_not_negative, expect_one_of
+from vgtheory.weights import WEIGHTS
 
-WEIGHTS = ("gaussian", "orthogonal")
 KERNELS = ("gaussian", "delta_orthogonal")
 PADDINGS = ("circular", "zero")
 
@@ -28,8 +28,8 @@ class Dense:
 
     .. math:: h_1 = W_1 x_0 + b_1, \qquad h_{l+1} = W_{l+1}\,\phi(h_l) + b_{l+1}
 
-    with :math:`W_{ij} \sim N(0, \sigma_w^2 / N)` (or :math:`\sigma_w` times a Haar-distributed orthogonal matrix) and
-    :math:`b_i \sim N(0, \sigma_b^2)`. The input has unit mean square.
+    with :math:`W_{ij} \sim N(0, \sigma_w^2 / N)` (or other weights of that variance) and :math:`b_i \sim N(0, \sigma_b^2)`. The input
+    has unit mean square.
 
     Attributes
     ----------
@@ -40,7 +40,9 @@ class Dense:
     sigma_b
         Standard deviation of the biases; unit of ``h``, >= 0.
     weights
-        ``"gaussian"`` or ``"orthogonal"``.
+        ``"gaussian"``; ``"orthogonal"`` (sigma_w times a Haar-distributed matrix); or independent entries of the same variance:
+        ``"uniform"``, ``"truncated_normal"`` (at two standard deviations, as Flax's), ``"sparse"`` (nine in ten are 0, the others
+        normal), ``"heavy_tailed"`` (Student's t with 4 degrees of freedom, of infinite fourth moment).
 
     Raises
     ------
@@ -133,7 +135,7 @@ class Recurrent:
     sigma_b
         Standard deviation of the bias; unit of ``h``, >= 0.
     weights
-        ``"gaussian"`` or ``"orthogonal"``, when ``W`` is drawn at random.
+        A kind of ``Dense``, when ``W`` is drawn at random.
     matrix
         The matrix W itself, shape ``(width, width)``, instead of ``sigma_w``.
 
