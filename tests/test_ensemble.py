@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from vgtheory import ACTIVATIONS, Activation, Dense, Recurrent
+from vgtheory import ACTIVATIONS, Activation, Conv, Dense, Recurrent
 
 
-@pytest.mark.parametrize("kind", [Dense, Recurrent])
+@pytest.mark.parametrize("kind", [Dense, Conv, Recurrent])
 def test_the_activation_is_resolved(kind: type) -> None:
     assert kind("relu", sigma_w=1.0).activation is ACTIVATIONS["relu"]
     assert isinstance(kind(jnp.tanh, sigma_w=1.0).activation, Activation)
@@ -23,6 +23,12 @@ def test_scales_are_leaves_and_the_rest_is_structure(kind: type) -> None:
     assert leaves == [1.5, 0.5]
     assert jax.tree.unflatten(structure, leaves) == net
     assert structure != jax.tree.structure(kind("relu", sigma_w=1.5, sigma_b=0.5, weights="orthogonal"))
+
+
+def test_kernels_are_structure() -> None:
+    leaves, structure = jax.tree.flatten(Conv("tanh", 1.5, 0.5, 5, "delta_orthogonal", "zero"))
+    assert leaves == [1.5, 0.5]
+    assert jax.tree.unflatten(structure, leaves) == Conv("tanh", 1.5, 0.5, 5, "delta_orthogonal", "zero")
 
 
 def test_a_matrix_is_a_leaf() -> None:

@@ -12,7 +12,8 @@ import vgtheory
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("vgtheory", "experiments", "figures", "tests", "benchmarks")
 NOUNS = {
-    f"vgtheory.{noun}" for noun in ("activation", "cells", "ensemble", "estimate", "expect", "formats", "transformer")
+    f"vgtheory.{noun}"
+    for noun in ("activation", "cells", "ensemble", "estimate", "expect", "formats", "transformer", "weights")
 }
 MAY_IMPORT = {
     "vgtheory/theory": {*NOUNS, "vgtheory.theory"},
@@ -24,6 +25,7 @@ MAY_IMPORT = {
 WITHOUT_TWIN = {
     "CellLogs": "a container",
     "ChainLogs": "a container",
+    "ConvLogs": "a container",
     "cell_logs": "the cells one by one, from which log_grad_steps and q_state are averaged",
     "Network": "the Flax module itself",
     "PassLimits": "a container; theory's is PassLimit",
@@ -32,6 +34,7 @@ WITHOUT_TWIN = {
     "TransformerLogs": "a container",
     "transformer_logs": "the stacks one by one, from which the profiles and log_grad_groups are averaged",
     "chain": "the networks one by one, from which the three profiles are averaged",
+    "conv_logs": "the same of convolutions",
     "draw_network": "weights, not a quantity",
     "flushes_subnormals": "a fact about the hardware",
     "gradient_steps": "the steps one by one of a given recurrence, from which log_rate is averaged",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.tolerances import DIFFERENCE, SINGLE
-from vgtheory import Activation, Dense, Recurrent, theory
+from vgtheory import Activation, Conv, Dense, Recurrent, theory
 
 BENT = Activation("bent", lambda h: h + jnp.tanh(h) / 2, lambda h: 1.5 - jnp.tanh(h) ** 2 / 2, ())
 
@@ -19,6 +19,10 @@ MATRIX = np.random.default_rng(3).normal(size=(5, 5)) / 5**0.5
 
 def tanh(scale: Any) -> Dense:
     return Dense("tanh", scale, 0.3)
+
+
+def conv(scale: Any) -> Conv:
+    return Conv("tanh", scale, 0.3, padding="zero")
 
 
 def orthogonal(scale: Any) -> Dense:
@@ -50,11 +54,14 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "log_eigen_powers": lambda t: theory.log_eigen_powers(t * MATRIX, 7)[1],
     "log_grad_layers": lambda t: theory.log_grad_layers(tanh(t), depth=5).mean[0],
     "log_grad_layers, width": lambda t: theory.log_grad_layers(tanh(t), depth=5, width=64).std[0],
+    "log_grad_layers, conv": lambda t: theory.log_grad_layers(conv(t), depth=5, positions=4).mean[0],
+    "log_grad_positions": lambda t: theory.log_grad_positions(conv(t), depth=5, positions=4).mean[0, 1],
     "log_grad_weight_layers": lambda t: theory.log_grad_weight_layers(tanh(t), depth=5, width=64).mean[0],
     "log_mean_scalar_chain": lambda t: theory.log_mean_scalar_chain(0.7, t, 5),
     "log_parts_layers": lambda t: theory.log_parts_layers(tanh(t), depth=5, width=64).slopes.mean[0],
     "log_power_norms": lambda t: theory.log_power_norms(MATRIX + t * MATRIX.T, MATRIX[0], 7),
     "log_q_layers": lambda t: theory.log_q_layers(tanh(t), depth=5, width=64).mean[-1],
+    "log_q_positions": lambda t: theory.log_q_positions(conv(t), depth=5, positions=(3, 4)).mean[-1, 0, 1],
     "log_scalar_chain": lambda t: theory.log_scalar_chain(0.7, t, 5).std,
     "log_scalar_chain, far": lambda t: theory.log_scalar_chain(40.0, t, 5).mean,
     "log_spectral_radius": lambda t: theory.log_spectral_radius(Recurrent("linear", t), width=16).mean,
@@ -105,6 +112,7 @@ PLAIN = {
     "log_rate": "NumPy, for one given matrix",
     "memory_curve": "NumPy, for one given matrix",
     "non_normality": "NumPy, for one given matrix",
+    "padding_factor": "a function of counts",
     "pass_limit": "a whole number of layers",
     "phase": "a sign",
     "sup_dphi": "a constant of the activation",

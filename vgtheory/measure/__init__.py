@@ -3,6 +3,7 @@
 from vgtheory.measure.attention import TransformerLogs, log_grad_groups, transformer_logs
 from vgtheory.measure.bounds import log_bound_layers
 from vgtheory.measure.chain import ChainLogs, chain, plan
+from vgtheory.measure.convolution import ConvLogs, conv_logs
 from vgtheory.measure.correlation import c_layers
 from vgtheory.measure.echo_state import memory_curve
 from vgtheory.measure.gates import CellLogs, cell_logs, log_grad_steps, q_state
@@ -13,6 +14,7 @@ from vgtheory.measure.networks import Network, draw_network
 from vgtheory.measure.overshoot import Overshoot, overshoot
 from vgtheory.measure.parts import Parts, link_parts, log_parts_layers
 from vgtheory.measure.plain import PassLimits, PlainLogs, flushes_subnormals, pass_limit, plain_grads
+from vgtheory.measure.positions import log_grad_positions, log_q_positions
 from vgtheory.measure.profiles import log_chi_layers, log_grad_layers, log_grad_weight_layers, log_q_layers
 from vgtheory.measure.random_radius import log_spectral_radius
 from vgtheory.measure.recurrent import gradient_steps, log_power_norms, log_rate
@@ -26,6 +28,7 @@ from vgtheory.measure.transients import alignment_steps, log_growth
 __all__ = [
     "CellLogs",
     "ChainLogs",
+    "ConvLogs",
     "JacobianMoments",
     "Network",
     "Overshoot",
@@ -38,6 +41,7 @@ __all__ = [
     "c_layers",
     "cell_logs",
     "chain",
+    "conv_logs",
     "draw_network",
     "flushes_subnormals",
     "gradient_steps",
@@ -49,6 +53,7 @@ __all__ = [
     "log_chi_layers",
     "log_grad_groups",
     "log_grad_layers",
+    "log_grad_positions",
     "log_grad_steps",
     "log_grad_weight_layers",
     "log_growth",
@@ -57,6 +62,7 @@ __all__ = [
     "log_parts_layers",
     "log_power_norms",
     "log_q_layers",
+    "log_q_positions",
     "log_rate",
     "log_scalar_chain",
     "log_scalar_steps",

@@ -1,4 +1,4 @@
-r"""Standard normal numbers by counter: each is a function of the network's key, a stream and its own index, and of nothing else.
+r"""Random numbers, standard normal and uniform, by counter: each is a function of the network's key, a stream and its own index, and of nothing else.
 
 The bits are those of Threefry-2x32 with 20 rounds, JAX's own generator; a test compares them. JAX rolls its rounds into a loop
 on a CPU, which makes a network's weights take three times as long to draw (``benchmarks.throughput``); here they are written out, and a radius
@@ -15,6 +15,7 @@ import numpy as np
 from jax import Array, lax
 
 INPUT, WEIGHTS, BIAS, COTANGENT, UNITS, ABOVE, PROBE = range(7)
+MASK = 10
 """Roles of a network's streams; no two of them share a number."""
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
@@ -81,6 +82,37 @@ def _wave(angle: Array, start: int, terms: int) -> Array:
     return total
 
 
+def _blocks(words: Array, role: int, layer: Any, shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """Two random words for each number."""
+    stream = np.uint32(role << _LAYER_BITS) | jnp.asarray(layer).astype(jnp.uint32)
+    index = lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
+    return threefry(words, index, jnp.broadcast_to(stream, shape))
+
+
+def signed_uniform(
+    words: Array, role: int, layer: Any, shape: tuple[int, ...], dtype: Any = jnp.float32
+) -> tuple[Array, Array]:
+    """Independent numbers uniform in (0, 1], and as many signs.
+
+    Parameters
+    ----------
+    words, role, layer, shape, dtype
+        As for ``normal``.
+
+    Returns
+    -------
+    tuple of arrays
+        Of that shape and format.
+
+    Notes
+    -----
+    Accuracy: 32 random bits, evenly spaced from 2^-33 up, and rounded to the format.
+    """
+    size, side = _blocks(words, role, layer, shape)
+    sign = 1 - (side >> np.uint32(30) & np.uint32(2)).astype(jnp.int32).astype(dtype)
+    return (size.astype(dtype) + 0.5) * 2.0**-32, sign
+
+
 def normal(words: Array, role: int, layer: Any, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
     """Independent standard normal numbers.
 
@@ -106,9 +138,7 @@ def normal(words: Array, role: int, layer: Any, shape: tuple[int, ...], dtype: A
     -----
     Accuracy: 64 random bits behind each; the largest possible value is 6.8.
     """
-    stream = np.uint32(role << _LAYER_BITS) | jnp.asarray(layer).astype(jnp.uint32)
-    index = lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
-    long, turn = threefry(words, index, jnp.broadcast_to(stream, shape))
+    long, turn = _blocks(words, role, layer, shape)
     terms = _TERMS[jnp.dtype(dtype).name]
     angle = (turn << np.uint32(2)).astype(jnp.int32).astype(dtype) * (math.pi / 2**33)
     side = jnp.where(turn >> np.uint32(31) == 1, angle * _wave(angle, 1, terms), _wave(angle, 0, terms))

@@ -8,8 +8,9 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from vgtheory.activation import Activation
-from vgtheory.ensemble import Ensemble, Recurrent
+from vgtheory.ensemble import Ensemble, Recurrent, expect_matrices
 from vgtheory.measure.draws import BIAS, COTANGENT, INPUT, WEIGHTS, normal, words_of
+from vgtheory.measure.entries import drawn
 
 
 class Weights(NamedTuple):
@@ -18,7 +19,7 @@ class Weights(NamedTuple):
     Attributes
     ----------
     matrix
-        Shape ``(width, width)``, from input to output: Gaussian of variance 1 / width, orthogonal, or given (then already scaled).
+        Shape ``(width, width)``, from input to output: independent entries of variance 1 / width, orthogonal, or given (then already scaled).
     bias
         Standard normal, shape ``(width,)``.
     """
@@ -51,8 +52,14 @@ def orthonormal_columns(matrix: Array) -> tuple[Array, Array]:
     return q, r
 
 
-def _orthogonal(z: Array) -> Array:
-    """A Haar-distributed orthogonal matrix from a Gaussian one."""
+def orthogonal(z: Array) -> Array:
+    """A Haar-distributed orthogonal matrix from a Gaussian one.
+
+    Parameters
+    ----------
+    z
+        Independent standard normal entries, square.
+    """
     q, r = orthonormal_columns(z)
     return q * jnp.sign(jnp.diagonal(r))[None, :]
 
@@ -73,12 +80,15 @@ def draw_weights(words: Array, net: Ensemble, layer: Any, width: int, dtype: Any
     dtype
         Of the result.
     """
+    expect_matrices("measure", net)
     stream = 0 if isinstance(net, Recurrent) else layer
     bias = normal(words, BIAS, stream, (width,), wide(dtype)).astype(dtype)
     if isinstance(net, Recurrent) and net.matrix is not None:
         return Weights(jnp.asarray(net.matrix, dtype).T, bias)
-    z = normal(words, WEIGHTS, stream, (width, width), wide(dtype))
-    matrix = _orthogonal(z) if net.weights == "orthogonal" else z * width**-0.5
+    if net.weights == "orthogonal":
+        matrix = orthogonal(normal(words, WEIGHTS, stream, (width, width), wide(dtype)))
+    else:
+        matrix = drawn(words, net.weights, stream, (width, width), wide(dtype)) * width**-0.5
     return Weights(matrix.astype(dtype), bias)
 
 

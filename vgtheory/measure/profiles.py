@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from vgtheory.ensemble import Ensemble
+from vgtheory.ensemble import Conv, Ensemble
 from vgtheory.estimate import Estimate
 from vgtheory.measure.chain import chain
+from vgtheory.measure.convolution import conv_logs
 
 
 def averaged(samples: np.ndarray, num_links: Any, dtype: str) -> Estimate:
@@ -67,6 +68,7 @@ def log_grad_layers(
         ``"float32"`` or ``"float64"``.
     how
         More of ``chain``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
+        Of a ``Conv``: ``positions``, and ``keep``, ``memory``, ``devices`` of ``conv_logs``.
 
     Returns
     -------
@@ -92,6 +94,9 @@ def log_grad_layers(
     >>> bool(deep.value[0] < -400)
     True
     """
+    if isinstance(net, Conv):
+        convs = conv_logs(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
+        return averaged(convs.log_grad, np.arange(depth - 1, -1, -1), dtype)
     logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
     return averaged(_over_inputs(logs.log_grad, how), np.arange(depth - 1, -1, -1), dtype)
 
@@ -232,6 +237,7 @@ def log_q_layers(
         ``"float32"`` or ``"float64"``.
     how
         More of ``chain``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
+        Of a ``Conv``: ``positions``, and ``keep``, ``memory``, ``devices`` of ``conv_logs``.
 
     Returns
     -------
@@ -256,5 +262,8 @@ def log_q_layers(
     >>> bool(abs(profile.value[0]) < 5 * profile.err[0])
     True
     """
+    if isinstance(net, Conv):
+        convs = conv_logs(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
+        return averaged(convs.log_q, 2 * np.arange(1, depth + 1), dtype)
     logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
     return averaged(_over_inputs(logs.log_q, how), 2 * np.arange(1, depth + 1), dtype)

@@ -4,6 +4,7 @@ from vgtheory.theory.attention import log_grad_groups
 from vgtheory.theory.bounds import bound_excess, log_bound_layers, sup_dphi
 from vgtheory.theory.cell_memory import cell_with_memory, memory_steps, tied_grad_steps
 from vgtheory.theory.chi_square import log_chi_square_law
+from vgtheory.theory.convolution import log_grad_positions, log_q_positions, padding_factor
 from vgtheory.theory.correlation import c_map, c_map_curvature, c_map_slope
 from vgtheory.theory.correlation_profile import c_layers
 from vgtheory.theory.criticality import Critical, critical
@@ -89,6 +90,7 @@ __all__ = [
     "log_eigen_powers",
     "log_grad_groups",
     "log_grad_layers",
+    "log_grad_positions",
     "log_grad_steps",
     "log_grad_weight_layers",
     "log_growth",
@@ -96,6 +98,7 @@ __all__ = [
     "log_parts_layers",
     "log_power_norms",
     "log_q_layers",
+    "log_q_positions",
     "log_rate",
     "log_scalar_chain",
     "log_scalar_steps",
@@ -107,6 +110,7 @@ __all__ = [
     "memory_steps",
     "non_normality",
     "overshoot",
+    "padding_factor",
     "pass_limit",
     "phase",
     "phase_diagram",

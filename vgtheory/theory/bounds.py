@@ -12,6 +12,7 @@ from vgtheory.expect import expect_count, expect_one_of
 from vgtheory.theory.fixed_points import chi_at
 from vgtheory.theory.meanfield import need_sigma_w, q_star
 from vgtheory.theory.precision import floats, in_float64
+from vgtheory.weights import expect_light_tails
 
 _GRID = np.sinh(np.linspace(-12, 12, 200_001))
 NORMS = ("spectral", "frobenius")
@@ -71,6 +72,8 @@ def _norm_over_sigma_w(where: str, net: Ensemble, norm: str, width: int | None) 
     expect_one_of(NORMS, where, norm=norm)
     if norm == "frobenius":
         expect_count(where, width=width)
+    else:
+        expect_light_tails(where, net)
     gain = 1.0 if net.weights == "orthogonal" else 2.0
     return gain if norm == "spectral" else float(width or 1) ** 0.5
 
@@ -90,7 +93,7 @@ def log_bound_layers(net: Ensemble, *, depth: int, width: int | None = None, nor
     width
         Number of units N; needed for the Frobenius norm (``sigma_w * sqrt(N)``).
     norm
-        ``"spectral"`` (2 ``sigma_w`` for Gaussian weights at infinite width, ``sigma_w`` for orthogonal ones) or
+        ``"spectral"`` (2 ``sigma_w`` for independent weights of finite fourth moment at infinite width, ``sigma_w`` for orthogonal ones) or
         ``"frobenius"``.
 
     Returns
@@ -105,7 +108,7 @@ def log_bound_layers(net: Ensemble, *, depth: int, width: int | None = None, nor
 
     Notes
     -----
-    Accuracy: the spectral norm of a Gaussian N x N matrix lies below 2 ``sigma_w`` by O(N^(-2/3)); its Frobenius norm has
+    Accuracy: the spectral norm of an N x N matrix of independent entries lies below 2 ``sigma_w`` by O(N^(-2/3)); its Frobenius norm has
     relative spread 1/(sqrt(2) N).
     Assumes: nothing of the activations beyond their largest slope, which is why it is loose.
 

@@ -23,6 +23,7 @@ from vgtheory.expect import expect, expect_count, is_static
 from vgtheory.theory.gaussian import nodes
 from vgtheory.theory.meanfield import chi_1, need_sigma_w, q_star
 from vgtheory.theory.precision import floats, in_float64
+from vgtheory.weights import expect_known_law
 
 _NUM_HALVINGS = 100
 _LOG_REACH = 400.0
@@ -180,6 +181,7 @@ def lyapunov_exponents(
     expect(wanted <= width, "lyapunov_exponents", f"at most {width} exponents", num_exponents=num_exponents)
     index = np.arange(1, wanted + 1)
     dense = _as_dense("lyapunov_exponents", net)
+    expect_known_law("lyapunov_exponents", dense)
     linear = dense.activation.name == "linear"
     if linear and dense.weights == "orthogonal":
         return Law(np.full(wanted, np.log(float(dense.sigma_w))), np.zeros(wanted))

@@ -11,6 +11,7 @@ from vgtheory.estimate import Law
 from vgtheory.theory import finite_width
 from vgtheory.theory.precision import floats, in_float64
 from vgtheory.theory.profiles import log_grad_layers, walked_layers
+from vgtheory.weights import expect_known_law
 
 
 class Parts(NamedTuple):
@@ -94,6 +95,7 @@ def log_parts_layers(net: Ensemble, *, depth: int, width: int | None = None) -> 
     if width is None:
         weights, still = jnp.where(kept, log_w, 0.0), jnp.zeros_like(total)
         return Parts(Law(weights, still), Law(total - weights, still))
+    expect_known_law("log_parts_layers", net)
     free = 0.0 if net.weights == "orthogonal" else 1.0
     shift = free * jnp.append(_excess(layers) - 1, 0.0) / (2 * width)
     weights = jnp.where(kept, log_w + shift, 0.0)

@@ -4,13 +4,14 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from vgtheory.ensemble import Ensemble
+from vgtheory.ensemble import Conv, Ensemble, expect_matrices, expect_positions
 from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count
-from vgtheory.theory import finite_width, q_chain
+from vgtheory.theory import convolution, finite_width, kurtosis, q_chain
 from vgtheory.theory.chi_square import is_exact, log_chi_square_law, sides
 from vgtheory.theory.meanfield import need_sigma_w
 from vgtheory.theory.precision import floats, in_float64
+from vgtheory.weights import expect_light_tails
 
 
 def walked_layers(where: str, net: Ensemble, depth: int, width: int | None) -> finite_width.Layers:
@@ -31,9 +32,11 @@ def walked_layers(where: str, net: Ensemble, depth: int, width: int | None) -> f
         The infinite-width trajectory with each layer's noise.
     """
     need_sigma_w(where, net)
+    expect_matrices(where, net)
     expect_count(where, depth=depth)
     if width is not None:
         expect_count(where, width=width)
+        expect_light_tails(where, net)
     sigma_w, sigma_b = floats(net.sigma_w, net.sigma_b)
     scalar = sigma_w.ndim == sigma_b.ndim == 0
     expect(scalar, where, "scalar sigma_w and sigma_b", "Use jax.vmap.", sigma_w=net.sigma_w, sigma_b=net.sigma_b)
@@ -67,7 +70,7 @@ def _halved(law: Law) -> Law:
 
 
 @in_float64
-def log_grad_layers(net: Ensemble, *, depth: int, width: int | None = None) -> Law:
+def log_grad_layers(net: Ensemble, *, depth: int, width: int | None = None, positions: Any = None) -> Law:
     r"""Log-norm of the gradient with respect to every layer's pre-activations, relative to the top.
 
     .. math:: \ln \frac{|\partial E / \partial h_l|}{|\partial E / \partial h_L|}, \qquad l = 1 \dots L
@@ -83,6 +86,8 @@ def log_grad_layers(net: Ensemble, *, depth: int, width: int | None = None) -> L
         Number of layers L, >= 1.
     width
         Number of units N, >= 1; None for infinite.
+    positions
+        Of a ``Conv``, whose width is its channels: number of positions, or two of them for a plane.
 
     Returns
     -------
@@ -93,7 +98,8 @@ def log_grad_layers(net: Ensemble, *, depth: int, width: int | None = None) -> L
     Raises
     ------
     ValueError
-        If ``depth`` or ``width`` is no positive integer, ``net`` has a given matrix, or a scale is not a scalar.
+        If ``depth`` or ``width`` is no positive integer, ``net`` has a given matrix, a scale is not a scalar, or at given width
+        the law is not known.
 
     Notes
     -----
@@ -102,7 +108,9 @@ def log_grad_layers(net: Ensemble, *, depth: int, width: int | None = None) -> L
     local in 1/N and exact in what accumulates over depth (``q_chain``): at widths from 64 and depths to ``10 N^(1/2)``,
     measured, the mean to 0.05 standard deviations and ``std`` to 3 %. Where the component of the gradient along its own
     layer grows to rule it (``softplus`` at depth) ``std`` is inf from that layer down. Orthogonal weights: to order 1/N, and
-    inf where that expansion fails.
+    inf where that expansion fails. Other independent weights: as Gaussian ones, and their fourth cumulant to leading order
+    (``kurtosis``: ``std`` is inf where that is not enough); heavy-tailed ones have none, and are refused. ``Conv``: a width is taken for linear networks without a border only: exact for
+    delta-orthogonal kernels, from the exact second moment for Gaussian ones (``modes``); ``std`` to 5 %, inf from 0.27 on.
     Assumes: a cotangent independent of the weights (a loss such as ``|h_L|^2 / 2`` breaks this); for ``Recurrent``, that
     re-using the weights does not matter, which is only an approximation: its spread is not predicted here.
 
@@ -120,14 +128,18 @@ def log_grad_layers(net: Ensemble, *, depth: int, width: int | None = None) -> L
     >>> round(float(law.std[0]), 4)
     0.126
     """
+    if isinstance(net, Conv):
+        return convolution.grad_law(net, depth, width, positions)
+    expect_positions("log_grad_layers", net, positions)
     layers = walked_layers("log_grad_layers", net, depth, width)
     mean = _infinite_grad(layers)
     if width is None:
         return _halved(Law(mean, jnp.zeros_like(mean)))
     if is_exact(net):
         return _counted(net, width, jnp.arange(depth - 1, -1, -1))
-    if net.weights == "gaussian":
-        return _halved(_chained(_chain_sums(net, depth, width, q_chain.GRAD), mean))
+    if net.weights != "orthogonal":
+        more = kurtosis.change(layers, net.weights, width)
+        return _halved(_chained(_chain_sums(net, depth, width, q_chain.GRAD), mean + more.grad, more.grad_var))
     shift, var = finite_width.backward_fluctuation(layers, width)
     return _halved(Law(mean + shift, _root(var)))
 
@@ -187,9 +199,9 @@ def log_chi_layers(net: Ensemble, *, depth: int, width: int | None = None) -> La
     if is_exact(net):
         grad = _counted(net, width, jnp.ones(depth - 1, mean.dtype))
         return Law(2 * grad.mean, 2 * grad.std)
-    if net.weights == "gaussian":
-        sums = _chain_sums(net, depth, width, q_chain.GRAD)
-        return Law(mean + sums.own_mean[:-1], _root(sums.own_var[:-1]))
+    if net.weights != "orthogonal":
+        sums, more = _chain_sums(net, depth, width, q_chain.GRAD), kurtosis.change(layers, net.weights, width)
+        return Law(mean + (sums.own_mean + more.factor)[:-1], _root((sums.own_var + more.factor_var)[:-1]))
     shift, r_var = (
         finite_width.backward_fluctuation(layers, width)[0],
         finite_width.forward_fluctuation(layers, width)[1],
@@ -243,14 +255,16 @@ def log_grad_weight_layers(net: Ensemble, *, depth: int, width: int | None = Non
     mean = _infinite_grad(layers) + log_input - log_input[-1]
     if width is None:
         return _halved(Law(mean, jnp.zeros_like(mean)))
-    if net.weights == "gaussian":
-        return _halved(_chained(_chain_sums(net, depth, width, q_chain.GRAD_WEIGHT), mean))
+    if net.weights != "orthogonal":
+        more = kurtosis.change(layers, net.weights, width)
+        shift = more.grad + more.size - more.size[-1]
+        return _halved(_chained(_chain_sums(net, depth, width, q_chain.GRAD_WEIGHT), mean + shift, more.grad_var))
     shift, var = finite_width.backward_fluctuation(layers, width, with_inputs=True)
     return _halved(Law(mean + shift, _root(var)))
 
 
 @in_float64
-def log_q_layers(net: Ensemble, *, depth: int, width: int | None = None) -> Law:
+def log_q_layers(net: Ensemble, *, depth: int, width: int | None = None, positions: Any = None) -> Law:
     r"""Log of the mean square of every layer's pre-activations.
 
     .. math:: \ln \tfrac1N |h_l|^2, \qquad l = 1 \dots L
@@ -263,6 +277,8 @@ def log_q_layers(net: Ensemble, *, depth: int, width: int | None = None) -> Law:
         Number of layers L, >= 1.
     width
         Number of units N, >= 1; None for infinite.
+    positions
+        Of a ``Conv``, whose width is its channels: number of positions, or two of them for a plane.
 
     Returns
     -------
@@ -290,14 +306,18 @@ def log_q_layers(net: Ensemble, *, depth: int, width: int | None = None) -> Law:
     >>> theory.log_q_layers(Dense("linear", sigma_w=1.0), depth=2).mean.tolist()
     [0.0, 0.0]
     """
+    if isinstance(net, Conv):
+        return convolution.q_law(net, depth, width, positions)
+    expect_positions("log_q_layers", net, positions)
     layers = walked_layers("log_q_layers", net, depth, width)
     if width is None:
         return Law(layers.log_q, jnp.zeros_like(layers.log_q))
     if is_exact(net) and _is_zero(net.sigma_b):
         return _counted_q(net, depth, width)
-    if net.weights == "gaussian":
-        noise = log_chi_square_law(width)
-        return _chained(_chain_sums(net, depth, width, q_chain.Q), layers.log_q + noise.mean, noise.std**2)
+    if net.weights != "orthogonal":
+        noise, more = log_chi_square_law(width), kurtosis.change(layers, net.weights, width)
+        mean, var = layers.log_q + noise.mean + more.q, noise.std**2 + more.q_var
+        return _chained(_chain_sums(net, depth, width, q_chain.Q), mean, var)
     r_mean, r_var = finite_width.forward_fluctuation(layers, width)
     free = 1 - layers.rho**2
     return Law(layers.log_q + r_mean - r_var / 2 - free / width, _root(r_var + 2 * free / width))

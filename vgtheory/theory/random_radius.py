@@ -10,6 +10,7 @@ from vgtheory.ensemble import Recurrent
 from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count
 from vgtheory.theory.precision import floats, in_float64
+from vgtheory.weights import expect_known_law
 
 _RADII, _REACH, _ANGLES = 1200, 12.0, 300
 _LEAST = 8
@@ -78,7 +79,7 @@ def log_spectral_radius(net: Recurrent, *, width: int) -> Law:
     Raises
     ------
     ValueError
-        If ``net`` has a given matrix, or ``width`` is not an integer >= 8.
+        If ``net`` has a given matrix or weights of another kind, or ``width`` is not an integer >= 8.
 
     Notes
     -----
@@ -101,6 +102,7 @@ def log_spectral_radius(net: Recurrent, *, width: int) -> Law:
     '1.055 +- 0.048'
     """
     expect(net.matrix is None, "log_spectral_radius", "a net with sigma_w", matrix=net.matrix)
+    expect_known_law("log_spectral_radius", net)
     expect_count("log_spectral_radius", width=width)
     expect(width >= _LEAST, "log_spectral_radius", f"a width of at least {_LEAST}", width=width)
     (sigma_w,) = floats(net.sigma_w)

@@ -27,6 +27,7 @@ from vgtheory.theory.free_product import Chain, ends, image
 from vgtheory.theory.meanfield import chi_1, q_star
 from vgtheory.theory.precision import floats, in_float64
 from vgtheory.theory.slopes import Rule, Slopes, landmarks, plain_rule, slopes, square_and_log
+from vgtheory.weights import expect_light_tails
 
 
 class JacobianMoments(NamedTuple):
@@ -144,7 +145,7 @@ def jacobian_moments(net: Dense, depth: int) -> JacobianMoments:
     """
     q, log_chi, _ = settled_state("jacobian_moments", net, depth)
     square, mean_log = _mapped(lambda q: square_and_log(slopes(q, net.activation)), q)
-    noise = 1.0 if net.weights == "gaussian" else 0.0
+    noise = 1.0 if net.weights != "orthogonal" else 0.0
     mean_log = jnp.where(jnp.isneginf(mean_log), -jnp.inf, depth * (log_chi + mean_log - noise) / 2)
     return JacobianMoments(depth * log_chi, 1 + depth * (square - 1 + noise), mean_log)
 
@@ -253,8 +254,9 @@ def jacobian_edge(net: Dense, depth: int) -> JacobianEdge:
     (0.0, 2.0)
     """
     q, log_chi, _ = settled_state("jacobian_edge", net, depth)
+    expect_light_tails("jacobian_edge", net)
     alone = depth == 1 and net.weights == "orthogonal"
-    chain = Chain(*(jnp.asarray(each, q.dtype) for each in (depth, net.weights == "gaussian")))
+    chain = Chain(*(jnp.asarray(each, q.dtype) for each in (depth, net.weights != "orthogonal")))
 
     def log_ends(q: Array) -> tuple[Array, Array]:
         law = slopes(q, net.activation)

@@ -24,7 +24,7 @@ def _at(where: str, log_s: Any, net: Dense, depth: int) -> tuple[Array, Array]:
         shape = np.shape(getattr(net, name))
         expect(shape == (), where, f"one {name}", "For many, use jax.vmap.", shape=shape)
     q, log_chi, (log_s,) = settled_state(where, net, depth, log_s)
-    law, is_gaussian = slopes(q, net.activation), net.weights == "gaussian"
+    law, is_gaussian = slopes(q, net.activation), net.weights != "orthogonal"
     blocks = _log_lambda(log_s, depth * log_chi)
     if depth == 1 and not is_gaussian:
         parts = [density_and_weight(block, law) for block in blocks]

@@ -1,0 +1,71 @@
+"""How the entries of a random matrix may be distributed; all of one variance."""
+
+import math
+from typing import Any
+
+from vgtheory.expect import expect
+
+CUT = 2.0
+"""Standard deviations at which the truncated normal law ends, before it is scaled back to unit variance (Flax's)."""
+SHARE = 0.1
+"""Probability that an entry of a sparse matrix is not 0: of N entries in a row, about N / 10 are normal and the others 0."""
+DEGREES = 4
+"""Degrees of freedom of the heavy-tailed law (Student's t): every moment below this one is finite."""
+
+
+def _truncated() -> float:
+    """Excess kurtosis of the truncated normal law."""
+    density = math.exp(-(CUT**2) / 2) / math.sqrt(2 * math.pi) / math.erf(CUT / math.sqrt(2))
+    return (3 - (2 * CUT**3 + 6 * CUT) * density) / (1 - 2 * CUT * density) ** 2 - 3
+
+
+EXCESS_KURTOSIS = {
+    "gaussian": 0.0,
+    "uniform": -1.2,
+    "truncated_normal": _truncated(),
+    "sparse": 3 / SHARE - 3,
+    "heavy_tailed": math.inf,
+}
+"""Of kinds whose entries are independent: fourth moment over the squared second, less 3."""
+WEIGHTS = (*EXCESS_KURTOSIS, "orthogonal")
+
+
+def expect_light_tails(where: str, net: Any) -> None:
+    """Raise unless the entries' fourth moment is finite.
+
+    Parameters
+    ----------
+    where
+        Name of the public function that was asked.
+    net
+        The ensemble.
+
+    Raises
+    ------
+    ValueError
+        If the weights are heavy-tailed.
+    """
+    light = math.isfinite(EXCESS_KURTOSIS.get(net.weights, 0.0))
+    expect(light, where, "weights of finite fourth moment", "Measure it.", weights=net.weights)
+
+
+def expect_known_law(where: str, net: Any) -> None:
+    """Raise unless weights are of a kind whose law at given width is known: Gaussian or orthogonal.
+
+    Parameters
+    ----------
+    where
+        Name of the public function that was asked.
+    net
+        The ensemble.
+
+    Raises
+    ------
+    ValueError
+        If they are of another kind.
+    """
+    known = net.weights in ("gaussian", "orthogonal")
+    expect(known, where, "Gaussian or orthogonal weights", "Measure it.", weights=net.weights)
+
+
+__all__ = ["CUT", "DEGREES", "EXCESS_KURTOSIS", "SHARE", "WEIGHTS", "expect_known_law", "expect_light_tails"]
