@@ -1,5 +1,6 @@
 """What does happen: real JAX and Flax networks, ``key`` first, every number with its standard error."""
 
+from vgtheory.measure.blocks import BlockLogs, block_logs
 from vgtheory.measure.bounds import log_bound_layers
 from vgtheory.measure.chain import ChainLogs, chain, plan
 from vgtheory.measure.correlation import c_layers
@@ -23,6 +24,7 @@ from vgtheory.measure.tap import log_norm, tap
 from vgtheory.measure.transients import alignment_steps, log_growth
 
 __all__ = [
+    "BlockLogs",
     "CellLogs",
     "ChainLogs",
     "JacobianMoments",
@@ -33,6 +35,7 @@ __all__ = [
     "PlainLogs",
     "Plan",
     "alignment_steps",
+    "block_logs",
     "c_layers",
     "cell_logs",
     "chain",

@@ -6,8 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from vgtheory.blocks import BLOCKS, Blocks
 from vgtheory.ensemble import Ensemble
 from vgtheory.estimate import Estimate
+from vgtheory.measure.blocks import block_logs
 from vgtheory.measure.chain import chain
 
 
@@ -36,6 +38,11 @@ def averaged(samples: np.ndarray, num_links: Any, dtype: str) -> Estimate:
         return Estimate(mean, np.hypot(spread / num_nets**0.5, rounding))
 
 
+def _walked(key: Array, net: Ensemble | Blocks, **how: Any) -> Any:
+    """The networks one by one."""
+    return block_logs(key, net, **how) if isinstance(net, BLOCKS) else chain(key, net, **how)
+
+
 def _over_inputs(samples: np.ndarray, how: dict[str, Any]) -> np.ndarray:
     """Each network's mean over its inputs, where it has an axis of them."""
     return samples if how.get("num_inputs") is None else samples.mean(axis=-2)
@@ -43,7 +50,7 @@ def _over_inputs(samples: np.ndarray, how: dict[str, Any]) -> np.ndarray:
 
 def log_grad_layers(
     key: Array,
-    net: Ensemble,
+    net: Ensemble | Blocks,
     *,
     depth: int,
     width: int,
@@ -66,7 +73,7 @@ def log_grad_layers(
     dtype
         ``"float32"`` or ``"float64"``.
     how
-        More of ``chain``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
+        More of ``chain`` (or ``block_logs``): ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
 
     Returns
     -------
@@ -92,7 +99,7 @@ def log_grad_layers(
     >>> bool(deep.value[0] < -400)
     True
     """
-    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
+    logs = _walked(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
     return averaged(_over_inputs(logs.log_grad, how), np.arange(depth - 1, -1, -1), dtype)
 
 
@@ -121,7 +128,7 @@ def log_chi_layers(
     dtype
         ``"float32"`` or ``"float64"``.
     how
-        More of ``chain``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
+        More of ``chain`` (or ``block_logs``): ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
 
     Returns
     -------
@@ -177,7 +184,7 @@ def log_grad_weight_layers(
     dtype
         ``"float32"`` or ``"float64"``.
     how
-        More of ``chain``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
+        More of ``chain`` (or ``block_logs``): ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
 
     Returns
     -------
@@ -208,7 +215,7 @@ def log_grad_weight_layers(
 
 def log_q_layers(
     key: Array,
-    net: Ensemble,
+    net: Ensemble | Blocks,
     *,
     depth: int,
     width: int,
@@ -231,7 +238,7 @@ def log_q_layers(
     dtype
         ``"float32"`` or ``"float64"``.
     how
-        More of ``chain``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
+        More of ``chain`` (or ``block_logs``): ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
 
     Returns
     -------
@@ -256,5 +263,5 @@ def log_q_layers(
     >>> bool(abs(profile.value[0]) < 5 * profile.err[0])
     True
     """
-    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
+    logs = _walked(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
     return averaged(_over_inputs(logs.log_q, how), 2 * np.arange(1, depth + 1), dtype)

@@ -63,8 +63,20 @@ def segment_length(depth: int) -> int:
     return min(near, key=lambda length: abs(length - root)) if near else max(1, root)
 
 
-def _scan(link: Callable, state: Any, inputs: Any, depth: int, keep: str) -> tuple[Any, Any]:
-    """``lax.scan`` over layers that keeps what it is told to for the way down."""
+def scanned(link: Callable, state: Any, inputs: Any, depth: int, keep: str) -> tuple[Any, Any]:
+    """``lax.scan`` over layers that keeps what it is told to for the way down.
+
+    Parameters
+    ----------
+    link
+        One layer, ``(state, inputs) -> (state, seen)``.
+    state, inputs
+        Where to start, and each layer's inputs along a first axis.
+    depth
+        Number of layers.
+    keep
+        One of ``KEEP``.
+    """
     inner = functools.partial(lax.scan, jax.checkpoint(link, prevent_cse=False))
     if keep != "segments":
         return inner(state, inputs)
@@ -130,7 +142,7 @@ def walk(
         return (h, log_scale + grown, ledger), log_rms
 
     def energy(slots: Slots, start: Array) -> tuple[Array, Array]:
-        (h, _, _), log_rms = _scan(link, (start, zeros, zeros), (jnp.arange(1, depth + 1), slots), depth, keep)
+        (h, _, _), log_rms = scanned(link, (start, zeros, zeros), (jnp.arange(1, depth + 1), slots), depth, keep)
         return jnp.vdot(cotangent, h), log_rms
 
     slots = Slots(jnp.zeros((depth, zeros.size), zeros.dtype), jnp.zeros(depth, zeros.dtype))

@@ -4,10 +4,11 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from vgtheory.blocks import BLOCKS, Blocks
 from vgtheory.ensemble import Ensemble
 from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count
-from vgtheory.theory import finite_width, q_chain
+from vgtheory.theory import finite_width, normalization, q_chain
 from vgtheory.theory.chi_square import is_exact, log_chi_square_law, sides
 from vgtheory.theory.meanfield import need_sigma_w
 from vgtheory.theory.precision import floats, in_float64
@@ -67,7 +68,7 @@ def _halved(law: Law) -> Law:
 
 
 @in_float64
-def log_grad_layers(net: Ensemble, *, depth: int, width: int | None = None) -> Law:
+def log_grad_layers(net: Ensemble | Blocks, *, depth: int, width: int | None = None) -> Law:
     r"""Log-norm of the gradient with respect to every layer's pre-activations, relative to the top.
 
     .. math:: \ln \frac{|\partial E / \partial h_l|}{|\partial E / \partial h_L|}, \qquad l = 1 \dots L
@@ -120,6 +121,8 @@ def log_grad_layers(net: Ensemble, *, depth: int, width: int | None = None) -> L
     >>> round(float(law.std[0]), 4)
     0.126
     """
+    if isinstance(net, BLOCKS):
+        return normalization.log_grad_layers("log_grad_layers", net, depth, width)
     layers = walked_layers("log_grad_layers", net, depth, width)
     mean = _infinite_grad(layers)
     if width is None:
@@ -250,7 +253,7 @@ def log_grad_weight_layers(net: Ensemble, *, depth: int, width: int | None = Non
 
 
 @in_float64
-def log_q_layers(net: Ensemble, *, depth: int, width: int | None = None) -> Law:
+def log_q_layers(net: Ensemble | Blocks, *, depth: int, width: int | None = None) -> Law:
     r"""Log of the mean square of every layer's pre-activations.
 
     .. math:: \ln \tfrac1N |h_l|^2, \qquad l = 1 \dots L
@@ -290,6 +293,8 @@ def log_q_layers(net: Ensemble, *, depth: int, width: int | None = None) -> Law:
     >>> theory.log_q_layers(Dense("linear", sigma_w=1.0), depth=2).mean.tolist()
     [0.0, 0.0]
     """
+    if isinstance(net, BLOCKS):
+        return normalization.log_q_layers("log_q_layers", net, depth, width)
     layers = walked_layers("log_q_layers", net, depth, width)
     if width is None:
         return Law(layers.log_q, jnp.zeros_like(layers.log_q))
