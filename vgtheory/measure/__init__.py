@@ -13,7 +13,13 @@ from vgtheory.measure.networks import Network, draw_network
 from vgtheory.measure.overshoot import Overshoot, overshoot
 from vgtheory.measure.parts import Parts, link_parts, log_parts_layers
 from vgtheory.measure.plain import PassLimits, PlainLogs, flushes_subnormals, pass_limit, plain_grads
-from vgtheory.measure.profiles import log_chi_layers, log_grad_layers, log_grad_weight_layers, log_q_layers
+from vgtheory.measure.profiles import (
+    log_chi_layers,
+    log_grad_alpha_layers,
+    log_grad_layers,
+    log_grad_weight_layers,
+    log_q_layers,
+)
 from vgtheory.measure.random_radius import log_spectral_radius
 from vgtheory.measure.recurrent import gradient_steps, log_power_norms, log_rate
 from vgtheory.measure.scalar import log_mean_scalar_chain, log_scalar_chain, log_scalar_steps
@@ -48,6 +54,7 @@ __all__ = [
     "link_parts",
     "log_bound_layers",
     "log_chi_layers",
+    "log_grad_alpha_layers",
     "log_grad_layers",
     "log_grad_steps",
     "log_grad_weight_layers",

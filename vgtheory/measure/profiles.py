@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from vgtheory.blocks import BLOCKS, Blocks
+from vgtheory.blocks import BLOCKS, Blocks, Residual
 from vgtheory.ensemble import Ensemble
 from vgtheory.estimate import Estimate
+from vgtheory.expect import expect
 from vgtheory.measure.blocks import block_logs
 from vgtheory.measure.chain import chain
 
@@ -46,6 +47,62 @@ def _walked(key: Array, net: Ensemble | Blocks, **how: Any) -> Any:
 def _over_inputs(samples: np.ndarray, how: dict[str, Any]) -> np.ndarray:
     """Each network's mean over its inputs, where it has an axis of them."""
     return samples if how.get("num_inputs") is None else samples.mean(axis=-2)
+
+
+def log_grad_alpha_layers(
+    key: Array,
+    net: Residual,
+    *,
+    depth: int,
+    width: int,
+    num_nets: int,
+    dtype: str = "float32",
+    **how: Any,
+) -> Estimate:
+    r"""Log of the gradient with respect to every block's own ``alpha``, relative to the norm of that at the top.
+
+    .. math:: \ln \frac{|\partial E / \partial \alpha_l|}{|\partial E / \partial h_L|}, \qquad l = 1 \dots L
+
+    Parameters
+    ----------
+    key
+        A JAX key.
+    net
+        The ensemble.
+    depth, width, num_nets
+        Numbers of blocks, units and networks.
+    dtype
+        ``"float32"`` or ``"float64"``.
+    how
+        More of ``block_logs``: ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
+
+    Returns
+    -------
+    Estimate
+        Mean over networks of the natural log, shape ``(depth,)``; ``err`` is one standard error.
+
+    Raises
+    ------
+    ValueError
+        As ``block_logs``, and if ``net`` has no branches.
+
+    Notes
+    -----
+    Accuracy: ``err``.
+    Assumes: nothing.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import Residual, measure
+    >>> start = Residual("tanh", alpha=0.0)
+    >>> seen = measure.log_grad_alpha_layers(jax.random.key(0), start, depth=4, width=32, num_nets=4)
+    >>> seen.value.shape
+    (4,)
+    """
+    expect(isinstance(net, Residual), "log_grad_alpha_layers", "a Residual ensemble", net=type(net).__name__)
+    logs = block_logs(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
+    return averaged(_over_inputs(logs.log_grad_alpha, how), np.full(depth, depth), dtype)
 
 
 def log_grad_layers(

@@ -8,7 +8,7 @@ from vgtheory.blocks import BLOCKS, Blocks
 from vgtheory.ensemble import Ensemble
 from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count
-from vgtheory.theory import finite_width, normalization, q_chain
+from vgtheory.theory import blocks, finite_width, q_chain
 from vgtheory.theory.chi_square import is_exact, log_chi_square_law, sides
 from vgtheory.theory.meanfield import need_sigma_w
 from vgtheory.theory.precision import floats, in_float64
@@ -122,7 +122,7 @@ def log_grad_layers(net: Ensemble | Blocks, *, depth: int, width: int | None = N
     0.126
     """
     if isinstance(net, BLOCKS):
-        return normalization.log_grad_layers("log_grad_layers", net, depth, width)
+        return blocks.grad_law("log_grad_layers", net, depth, width)
     layers = walked_layers("log_grad_layers", net, depth, width)
     mean = _infinite_grad(layers)
     if width is None:
@@ -294,7 +294,7 @@ def log_q_layers(net: Ensemble | Blocks, *, depth: int, width: int | None = None
     [0.0, 0.0]
     """
     if isinstance(net, BLOCKS):
-        return normalization.log_q_layers("log_q_layers", net, depth, width)
+        return blocks.q_law("log_q_layers", net, depth, width)
     layers = walked_layers("log_q_layers", net, depth, width)
     if width is None:
         return Law(layers.log_q, jnp.zeros_like(layers.log_q))
