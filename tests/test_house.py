@@ -13,7 +13,10 @@ ROOT = Path(__file__).resolve().parent.parent
 OURS = ("vgtheory", "experiments", "figures", "tests", "benchmarks")
 NOUNS = {
     f"vgtheory.{noun}"
-    for noun in ("activation", "cells", "ensemble", "estimate", "expect", "formats", "transformer", "weights")
+    for noun in (
+        *("activation", "blocks", "cells", "ensemble", "estimate", "expect", "formats"),
+        *("transformer", "weights"),
+    )
 }
 MAY_IMPORT = {
     "vgtheory/theory": {*NOUNS, "vgtheory.theory"},
@@ -23,9 +26,11 @@ MAY_IMPORT = {
     "experiments": {"vgtheory", "experiments"},
 }
 WITHOUT_TWIN = {
+    "BlockLogs": "a container",
     "CellLogs": "a container",
     "ChainLogs": "a container",
     "ConvLogs": "a container",
+    "block_logs": "the chains one by one, from which the profiles are averaged",
     "cell_logs": "the cells one by one, from which log_grad_steps and q_state are averaged",
     "Network": "the Flax module itself",
     "PassLimits": "a container; theory's is PassLimit",

@@ -46,7 +46,7 @@ class Transformer:
     >>> from vgtheory import Transformer, theory
     >>> block = Transformer("gelu", sigma_qk=0.0)
     >>> theory.log_q_layers(block, depth=2, positions=16).mean.round(4).tolist()
-    [0.4005, 0.7214]
+    [0.3972, 0.7297]
     """
 
     activation: Any = "gelu"

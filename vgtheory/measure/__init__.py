@@ -1,12 +1,14 @@
 """What does happen: real JAX and Flax networks, ``key`` first, every number with its standard error."""
 
-from vgtheory.measure.attention import TransformerLogs, log_grad_groups, transformer_logs
+from vgtheory.measure.attention import TransformerLogs, transformer_logs
+from vgtheory.measure.blocks import BlockLogs, block_logs
 from vgtheory.measure.bounds import log_bound_layers
 from vgtheory.measure.chain import ChainLogs, chain, plan
 from vgtheory.measure.convolution import ConvLogs, conv_logs
 from vgtheory.measure.correlation import c_layers
 from vgtheory.measure.echo_state import memory_curve
 from vgtheory.measure.gates import CellLogs, cell_logs, log_grad_steps, q_state
+from vgtheory.measure.groups import log_grad_groups
 from vgtheory.measure.jacobian import jacobian_top_singular_values
 from vgtheory.measure.lyapunov import lyapunov_exponents, lyapunov_logs
 from vgtheory.measure.moments import JacobianMoments, jacobian_moments
@@ -15,7 +17,13 @@ from vgtheory.measure.overshoot import Overshoot, overshoot
 from vgtheory.measure.parts import Parts, link_parts, log_parts_layers
 from vgtheory.measure.plain import PassLimits, PlainLogs, flushes_subnormals, pass_limit, plain_grads
 from vgtheory.measure.positions import log_grad_positions, log_q_positions
-from vgtheory.measure.profiles import log_chi_layers, log_grad_layers, log_grad_weight_layers, log_q_layers
+from vgtheory.measure.profiles import (
+    log_chi_layers,
+    log_grad_alpha_layers,
+    log_grad_layers,
+    log_grad_weight_layers,
+    log_q_layers,
+)
 from vgtheory.measure.random_radius import log_spectral_radius
 from vgtheory.measure.recurrent import gradient_steps, log_power_norms, log_rate
 from vgtheory.measure.scalar import log_mean_scalar_chain, log_scalar_chain, log_scalar_steps
@@ -26,6 +34,7 @@ from vgtheory.measure.tap import log_norm, tap
 from vgtheory.measure.transients import alignment_steps, log_growth
 
 __all__ = [
+    "BlockLogs",
     "CellLogs",
     "ChainLogs",
     "ConvLogs",
@@ -38,6 +47,7 @@ __all__ = [
     "Plan",
     "TransformerLogs",
     "alignment_steps",
+    "block_logs",
     "c_layers",
     "cell_logs",
     "chain",
@@ -51,6 +61,7 @@ __all__ = [
     "link_parts",
     "log_bound_layers",
     "log_chi_layers",
+    "log_grad_alpha_layers",
     "log_grad_groups",
     "log_grad_layers",
     "log_grad_positions",

@@ -6,10 +6,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from vgtheory.blocks import BLOCKS, Blocks, Residual
 from vgtheory.ensemble import Conv, Ensemble
 from vgtheory.estimate import Estimate
+from vgtheory.expect import expect
+from vgtheory.measure.attention import transformer_logs
+from vgtheory.measure.blocks import block_logs
 from vgtheory.measure.chain import chain
 from vgtheory.measure.convolution import conv_logs
+from vgtheory.transformer import Transformer
 
 
 def averaged(samples: np.ndarray, num_links: Any, dtype: str) -> Estimate:
@@ -37,14 +42,79 @@ def averaged(samples: np.ndarray, num_links: Any, dtype: str) -> Estimate:
         return Estimate(mean, np.hypot(spread / num_nets**0.5, rounding))
 
 
+def _walked(key: Array, net: Ensemble | Blocks | Transformer, **how: Any) -> Any:
+    """The networks one by one."""
+    if isinstance(net, Conv):
+        return conv_logs(key, net, **how)
+    if isinstance(net, Transformer):
+        return transformer_logs(key, net, **how)
+    return block_logs(key, net, **how) if isinstance(net, BLOCKS) else chain(key, net, **how)
+
+
 def _over_inputs(samples: np.ndarray, how: dict[str, Any]) -> np.ndarray:
     """Each network's mean over its inputs, where it has an axis of them."""
     return samples if how.get("num_inputs") is None else samples.mean(axis=-2)
 
 
+def log_grad_alpha_layers(
+    key: Array,
+    net: Residual,
+    *,
+    depth: int,
+    width: int,
+    num_nets: int,
+    dtype: str = "float32",
+    **how: Any,
+) -> Estimate:
+    r"""Log of the gradient with respect to every block's own ``alpha``, relative to the norm of that at the top.
+
+    .. math:: \ln \frac{|\partial E / \partial \alpha_l|}{|\partial E / \partial h_L|}, \qquad l = 1 \dots L
+
+    Parameters
+    ----------
+    key
+        A JAX key.
+    net
+        The ensemble.
+    depth, width, num_nets
+        Numbers of blocks, units and networks.
+    dtype
+        ``"float32"`` or ``"float64"``.
+    how
+        More of ``block_logs``: ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
+
+    Returns
+    -------
+    Estimate
+        Mean over networks of the natural log, shape ``(depth,)``; ``err`` is one standard error.
+
+    Raises
+    ------
+    ValueError
+        As ``block_logs``, and if ``net`` has no branches.
+
+    Notes
+    -----
+    Accuracy: ``err``.
+    Assumes: nothing.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import Residual, measure
+    >>> start = Residual("tanh", alpha=0.0)
+    >>> seen = measure.log_grad_alpha_layers(jax.random.key(0), start, depth=4, width=32, num_nets=4)
+    >>> seen.value.shape
+    (4,)
+    """
+    expect(isinstance(net, Residual), "log_grad_alpha_layers", "a Residual ensemble", net=type(net).__name__)
+    logs = block_logs(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
+    return averaged(_over_inputs(logs.log_grad_alpha, how), np.full(depth, depth), dtype)
+
+
 def log_grad_layers(
     key: Array,
-    net: Ensemble,
+    net: Ensemble | Blocks | Transformer,
     *,
     depth: int,
     width: int,
@@ -67,8 +137,8 @@ def log_grad_layers(
     dtype
         ``"float32"`` or ``"float64"``.
     how
-        More of ``chain``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
-        Of a ``Conv``: ``positions``, and ``keep``, ``memory``, ``devices`` of ``conv_logs``.
+        More of ``chain``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``. Of other
+        ensembles, what ``block_logs``, ``conv_logs`` (``positions``) and ``transformer_logs`` (``positions``, ``c_0``) take.
 
     Returns
     -------
@@ -94,10 +164,7 @@ def log_grad_layers(
     >>> bool(deep.value[0] < -400)
     True
     """
-    if isinstance(net, Conv):
-        convs = conv_logs(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
-        return averaged(convs.log_grad, np.arange(depth - 1, -1, -1), dtype)
-    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
+    logs = _walked(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
     return averaged(_over_inputs(logs.log_grad, how), np.arange(depth - 1, -1, -1), dtype)
 
 
@@ -126,7 +193,7 @@ def log_chi_layers(
     dtype
         ``"float32"`` or ``"float64"``.
     how
-        More of ``chain``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
+        More of ``chain`` (or ``block_logs``): ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
 
     Returns
     -------
@@ -182,7 +249,7 @@ def log_grad_weight_layers(
     dtype
         ``"float32"`` or ``"float64"``.
     how
-        More of ``chain``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
+        More of ``chain`` (or ``block_logs``): ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
 
     Returns
     -------
@@ -213,7 +280,7 @@ def log_grad_weight_layers(
 
 def log_q_layers(
     key: Array,
-    net: Ensemble,
+    net: Ensemble | Blocks | Transformer,
     *,
     depth: int,
     width: int,
@@ -236,8 +303,8 @@ def log_q_layers(
     dtype
         ``"float32"`` or ``"float64"``.
     how
-        More of ``chain``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
-        Of a ``Conv``: ``positions``, and ``keep``, ``memory``, ``devices`` of ``conv_logs``.
+        More of ``chain``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``. Of other
+        ensembles, what ``block_logs``, ``conv_logs`` (``positions``) and ``transformer_logs`` (``positions``, ``c_0``) take.
 
     Returns
     -------
@@ -262,8 +329,5 @@ def log_q_layers(
     >>> bool(abs(profile.value[0]) < 5 * profile.err[0])
     True
     """
-    if isinstance(net, Conv):
-        convs = conv_logs(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
-        return averaged(convs.log_q, 2 * np.arange(1, depth + 1), dtype)
-    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
+    logs = _walked(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
     return averaged(_over_inputs(logs.log_q, how), 2 * np.arange(1, depth + 1), dtype)

@@ -1,6 +1,7 @@
 """What should happen: closed-form predictions; no randomness, no ``key``; float64 for plain numbers."""
 
 from vgtheory.theory.attention import log_grad_groups
+from vgtheory.theory.blocks import log_grad_alpha_layers
 from vgtheory.theory.bounds import bound_excess, log_bound_layers, sup_dphi
 from vgtheory.theory.cell_memory import cell_with_memory, memory_steps, tied_grad_steps
 from vgtheory.theory.chi_square import log_chi_square_law
@@ -18,6 +19,7 @@ from vgtheory.theory.gates import chi_step, log_grad_steps, q_state
 from vgtheory.theory.initialisers import InitialiserAudit, initialiser_audit
 from vgtheory.theory.lyapunov import lyapunov_curve, lyapunov_exponent, lyapunov_exponents
 from vgtheory.theory.meanfield import chi_1, q_map, q_slope, q_star, q_stars
+from vgtheory.theory.normalization import batch_norm_rate
 from vgtheory.theory.overshoot import Overshoot, overshoot
 from vgtheory.theory.parts import Parts, log_parts_layers
 from vgtheory.theory.phase_diagram import PhaseDiagram, phase_diagram
@@ -25,6 +27,7 @@ from vgtheory.theory.powers import log_eigen_powers, log_growth, log_power_norms
 from vgtheory.theory.profiles import log_chi_layers, log_grad_layers, log_grad_weight_layers, log_q_layers
 from vgtheory.theory.random_radius import log_spectral_radius
 from vgtheory.theory.recurrent import log_rate
+from vgtheory.theory.residual_growth import ResidualGrowth, residual_growth
 from vgtheory.theory.scalar import log_mean_scalar_chain, log_scalar_chain, log_scalar_steps
 from vgtheory.theory.scales import decade_depth, phase, xi_c, xi_grad, xi_q
 from vgtheory.theory.spectra import (
@@ -57,8 +60,10 @@ __all__ = [
     "Parts",
     "PassLimit",
     "PhaseDiagram",
+    "ResidualGrowth",
     "Transient",
     "alignment_steps",
+    "batch_norm_rate",
     "bound_excess",
     "c_layers",
     "c_map",
@@ -88,6 +93,7 @@ __all__ = [
     "log_chi_layers",
     "log_chi_square_law",
     "log_eigen_powers",
+    "log_grad_alpha_layers",
     "log_grad_groups",
     "log_grad_layers",
     "log_grad_positions",
@@ -119,6 +125,7 @@ __all__ = [
     "q_star",
     "q_stars",
     "q_state",
+    "residual_growth",
     "sup_dphi",
     "tied_grad_steps",
     "transient",

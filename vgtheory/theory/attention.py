@@ -163,34 +163,42 @@ def _certain(mean: Array) -> Law:
     return Law(mean, jnp.zeros_like(mean))
 
 
-def log_q_blocks(net: Transformer, *, depth: int, positions: int, c_0: Any = 0.0) -> Law:
-    """Log of the stream's mean square after each block: ``profiles.log_q_layers`` of a ``Transformer``.
+def _infinite(where: str, width: int | None) -> None:
+    """Raise if a width is asked for."""
+    remedy = "Leave width out, or measure it: measure.transformer_logs."
+    expect(width is None, where, "infinite width for a Transformer", remedy, width=width)
+
+
+def q_law(where: str, net: Transformer, depth: int, width: int | None, positions: Any) -> Law:
+    """Log of the stream's mean square after each block, of inputs independent between positions.
 
     Parameters
     ----------
+    where
+        Name of the public function that was asked.
     net
         The blocks.
-    depth, positions
-        Their number, and that of positions.
-    c_0
-        Correlation of the inputs at two positions.
+    depth, width, positions
+        Their number, None, and the number of positions.
     """
-    return _certain(_walked("log_q_layers", net, depth, positions, c_0)[1].log_q)
+    _infinite(where, width)
+    return _certain(_walked(where, net, depth, positions, 0.0)[1].log_q)
 
 
-def log_grad_blocks(net: Transformer, *, depth: int, positions: int, c_0: Any = 0.0) -> Law:
-    """Log-norm of the gradient with respect to the stream after each block: ``profiles.log_grad_layers`` of a ``Transformer``.
+def grad_law(where: str, net: Transformer, depth: int, width: int | None, positions: Any) -> Law:
+    """Log-norm of the gradient with respect to the stream after each block, relative to the top.
 
     Parameters
     ----------
+    where
+        Name of the public function that was asked.
     net
         The blocks.
-    depth, positions
-        Their number, and that of positions.
-    c_0
-        Correlation of the inputs at two positions.
+    depth, width, positions
+        Their number, None, and the number of positions.
     """
-    return _certain(_walked("log_grad_layers", net, depth, positions, c_0)[2].top[0] / 2)
+    _infinite(where, width)
+    return _certain(_walked(where, net, depth, positions, 0.0)[2].top[0] / 2)
 
 
 @in_float64

@@ -19,6 +19,7 @@ from vgtheory.theory.precision import floats, in_float64
 
 def need_sigma_w(where: str, net: Ensemble) -> None:
     """Raise unless the ensemble draws its weights at random."""
+    expect(isinstance(net, Ensemble), where, "a Dense or a Recurrent ensemble", net=type(net).__name__)
     drawn = getattr(net, "matrix", None) is None
     expect(
         drawn, where, "an ensemble with sigma_w", "For a given matrix use log_power_norms or log_rate.", matrix="given"

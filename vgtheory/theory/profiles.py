@@ -4,10 +4,11 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from vgtheory.ensemble import Conv, Ensemble, expect_matrices, expect_positions
+from vgtheory.ensemble import Ensemble, expect_matrices
 from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count
-from vgtheory.theory import convolution, finite_width, kurtosis, q_chain
+from vgtheory.theory import finite_width, kurtosis, q_chain
+from vgtheory.theory.architectures import other_law
 from vgtheory.theory.chi_square import is_exact, log_chi_square_law, sides
 from vgtheory.theory.meanfield import need_sigma_w
 from vgtheory.theory.precision import floats, in_float64
@@ -70,7 +71,7 @@ def _halved(law: Law) -> Law:
 
 
 @in_float64
-def log_grad_layers(net: Ensemble, *, depth: int, width: int | None = None, positions: Any = None) -> Law:
+def log_grad_layers(net: Any, *, depth: int, width: int | None = None, positions: Any = None) -> Law:
     r"""Log-norm of the gradient with respect to every layer's pre-activations, relative to the top.
 
     .. math:: \ln \frac{|\partial E / \partial h_l|}{|\partial E / \partial h_L|}, \qquad l = 1 \dots L
@@ -87,7 +88,8 @@ def log_grad_layers(net: Ensemble, *, depth: int, width: int | None = None, posi
     width
         Number of units N, >= 1; None for infinite.
     positions
-        Of a ``Conv``, whose width is its channels: number of positions, or two of them for a plane.
+        Of a ``Conv``, whose width is its channels, and of a ``Transformer`` (infinite width only): number of positions; of a
+        ``Conv`` in a plane two of them.
 
     Returns
     -------
@@ -128,9 +130,9 @@ def log_grad_layers(net: Ensemble, *, depth: int, width: int | None = None, posi
     >>> round(float(law.std[0]), 4)
     0.126
     """
-    if isinstance(net, Conv):
-        return convolution.grad_law(net, depth, width, positions)
-    expect_positions("log_grad_layers", net, positions)
+    other = other_law("log_grad_layers", net, depth, width, positions)
+    if other is not None:
+        return other
     layers = walked_layers("log_grad_layers", net, depth, width)
     mean = _infinite_grad(layers)
     if width is None:
@@ -264,7 +266,7 @@ def log_grad_weight_layers(net: Ensemble, *, depth: int, width: int | None = Non
 
 
 @in_float64
-def log_q_layers(net: Ensemble, *, depth: int, width: int | None = None, positions: Any = None) -> Law:
+def log_q_layers(net: Any, *, depth: int, width: int | None = None, positions: Any = None) -> Law:
     r"""Log of the mean square of every layer's pre-activations.
 
     .. math:: \ln \tfrac1N |h_l|^2, \qquad l = 1 \dots L
@@ -278,7 +280,8 @@ def log_q_layers(net: Ensemble, *, depth: int, width: int | None = None, positio
     width
         Number of units N, >= 1; None for infinite.
     positions
-        Of a ``Conv``, whose width is its channels: number of positions, or two of them for a plane.
+        Of a ``Conv``, whose width is its channels, and of a ``Transformer`` (infinite width only): number of positions; of a
+        ``Conv`` in a plane two of them.
 
     Returns
     -------
@@ -306,9 +309,9 @@ def log_q_layers(net: Ensemble, *, depth: int, width: int | None = None, positio
     >>> theory.log_q_layers(Dense("linear", sigma_w=1.0), depth=2).mean.tolist()
     [0.0, 0.0]
     """
-    if isinstance(net, Conv):
-        return convolution.q_law(net, depth, width, positions)
-    expect_positions("log_q_layers", net, positions)
+    other = other_law("log_q_layers", net, depth, width, positions)
+    if other is not None:
+        return other
     layers = walked_layers("log_q_layers", net, depth, width)
     if width is None:
         return Law(layers.log_q, jnp.zeros_like(layers.log_q))

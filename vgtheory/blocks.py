@@ -1,0 +1,177 @@
+"""Nouns for chains whose links are more than a layer: ``Residual`` (skips, with or without a norm) and ``Normed``."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+
+from vgtheory.activation import as_activation
+from vgtheory.expect import expect, expect_count, expect_not_negative, expect_one_of
+
+NORMS = ("batch", "layer", "rms")
+ALPHAS = ("1/L", "1/sqrt(L)")
+
+
+def _settle(net: Any, places: tuple[str, ...]) -> None:
+    """Resolve the activation and check the static facts that both nouns share."""
+    where = type(net).__name__
+    object.__setattr__(net, "activation", as_activation(net.activation))
+    expect_not_negative(where, sigma_w=net.sigma_w)
+    expect_not_negative(where, sigma_b=net.sigma_b)
+    expect_one_of(places, where, place=net.place)
+    if net.norm == "batch":
+        expect(net.batch is not None, where, "the number of inputs that batch norm averages over", batch=net.batch)
+        expect_count(where, batch=net.batch)
+        expect(
+            net.batch >= 4,
+            where,
+            "a batch of at least 4",
+            "Of 3 the mean squared gradient is infinite, of 2 it is 0.",
+            batch=net.batch,
+        )
+    else:
+        expect(net.batch is None, where, 'no batch but with norm="batch"', batch=net.batch)
+
+
+@dataclass(frozen=True)
+class Residual:
+    r"""A chain of residual blocks, each with its own Gaussian weights; ``h`` is the stream after a block.
+
+    .. math:: h_l = h_{l-1} + \alpha f_l(h_{l-1}), \qquad f(h) = W^{(k)} \phi(\cdots W^{(1)} \phi(h) + b^{(1)} \cdots) + b^{(k)}
+
+    with :math:`W_{ij} \sim N(0, \sigma_w^2 / N)` and :math:`b_i \sim N(0, \sigma_b^2)`. The stream starts with the input,
+    :math:`h_0 = x_0`, of normal entries and unit mean square. With a norm :math:`\nu`, pre: :math:`h_l = h_{l-1} + \alpha
+    f(\nu(h_{l-1}))`; post: :math:`h_l = \nu(h_{l-1} + \alpha f(h_{l-1}))`. Norms are as they are at initialisation, without
+    scales and shifts, their epsilon negligible.
+
+    Attributes
+    ----------
+    activation
+        A name in ``ACTIVATIONS``, an ``Activation``, or an elementwise JAX function.
+    sigma_w
+        Standard deviation of ``sqrt(fan_in) * W``; dimensionless, >= 0.
+    sigma_b
+        Standard deviation of the biases; unit of ``h``, >= 0.
+    alpha
+        What multiplies every branch: a number >= 0, or ``"1/sqrt(L)"`` or ``"1/L"`` of the number of blocks. 0 is the
+        start of a learned one: the identity.
+    branch_layers
+        Layers in a branch, >= 1, each an activation followed by weights.
+    norm
+        None, ``"layer"``, ``"rms"`` or ``"batch"``.
+    place
+        Of the norm: ``"pre"`` (at the start of the branch) or ``"post"`` (of the sum; not for ``"batch"``).
+    batch
+        With ``norm="batch"``, the number of inputs it averages over, >= 4.
+
+    Raises
+    ------
+    ValueError
+        If a static argument is out of range or a name is unknown.
+
+    Examples
+    --------
+    >>> from vgtheory import Residual, theory
+    >>> law = theory.log_grad_layers(Residual("relu", 2**0.5, alpha=1.0), depth=11)
+    >>> round(float(law.mean[0] / 10), 4)  # half of ln 2 per block
+    0.3466
+    """
+
+    activation: Any
+    sigma_w: Any = 1.0
+    sigma_b: Any = 0.0
+    alpha: Any = 1.0
+    branch_layers: int = 1
+    norm: str | None = None
+    place: str = "pre"
+    batch: Any = None
+
+    def __post_init__(self) -> None:
+        """Resolve the activation and check static facts."""
+        _settle(self, ("post", "pre"))
+        expect_count("Residual", branch_layers=self.branch_layers)
+        if isinstance(self.alpha, str):
+            expect_one_of(ALPHAS, "Residual", alpha=self.alpha)
+        else:
+            expect_not_negative("Residual", alpha=self.alpha)
+        if self.norm is not None:
+            expect_one_of(NORMS, "Residual", norm=self.norm)
+        post = self.norm == "batch" and self.place == "post"
+        expect(not post, "Residual", 'place="pre" for batch norm', place=self.place)
+
+
+@dataclass(frozen=True)
+class Normed:
+    r"""A feed-forward chain with a norm :math:`\nu` in every layer; Gaussian weights, each layer its own.
+
+    .. math:: h_{l+1} = W_{l+1}\, \phi(\nu(h_l)) + b_{l+1} \quad\text{(before)}, \qquad
+        h_{l+1} = W_{l+1}\, \nu(\phi(h_l)) + b_{l+1} \quad\text{(after)}
+
+    and :math:`h_1 = W_1 x_0 + b_1`, the input of normal entries and unit mean square. Layer norm takes the mean over a layer's
+    units off and divides by their standard deviation, RMS norm divides by the root of their mean square, batch norm does as
+    layer norm does but for each unit over the batch. Norms are as at initialisation, without scales and shifts, their epsilon negligible.
+
+    Attributes
+    ----------
+    activation
+        A name in ``ACTIVATIONS``, an ``Activation``, or an elementwise JAX function.
+    norm
+        ``"layer"``, ``"rms"`` or ``"batch"``.
+    sigma_w
+        Standard deviation of ``sqrt(fan_in) * W``; dimensionless, > 0.
+    sigma_b
+        Standard deviation of the biases; unit of ``h``, >= 0.
+    place
+        ``"before"`` the activation, or ``"after"`` it (not for ``"batch"``).
+    batch
+        With ``norm="batch"``, the number of inputs it averages over, >= 4.
+
+    Raises
+    ------
+    ValueError
+        If a static argument is out of range or a name is unknown.
+
+    Examples
+    --------
+    >>> from vgtheory import Normed, theory
+    >>> law = theory.log_grad_layers(Normed("relu", "batch", batch=10**6), depth=52)
+    >>> round(float(law.mean[1] - law.mean[2]), 4)  # half of ln pi / (pi - 1)
+    0.1916
+    """
+
+    activation: Any
+    norm: str = "layer"
+    sigma_w: Any = 1.0
+    sigma_b: Any = 0.0
+    place: str = "before"
+    batch: Any = None
+
+    def __post_init__(self) -> None:
+        """Resolve the activation and check static facts."""
+        expect_one_of(NORMS, "Normed", norm=self.norm)
+        _settle(self, ("after", "before"))
+        after = self.norm == "batch" and self.place == "after"
+        expect(not after, "Normed", 'place="before" for batch norm', place=self.place)
+
+
+def alpha_of(net: Residual, depth: int) -> Any:
+    """What multiplies the branches of a chain of ``depth`` blocks.
+
+    Parameters
+    ----------
+    net
+        The ensemble.
+    depth
+        Number of blocks L.
+    """
+    powers = {"1/L": -1.0, "1/sqrt(L)": -0.5}
+    return depth ** powers[net.alpha] if isinstance(net.alpha, str) else net.alpha
+
+
+_STATIC = ["activation", "norm", "place", "batch"]
+jax.tree_util.register_dataclass(Residual, ["sigma_w", "sigma_b", "alpha"], [*_STATIC, "branch_layers"])
+jax.tree_util.register_dataclass(Normed, ["sigma_w", "sigma_b"], _STATIC)
+
+Blocks = Residual | Normed
+BLOCKS = (Residual, Normed)
+__all__ = ["BLOCKS", "Blocks", "Normed", "Residual", "alpha_of"]
