@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.tolerances import DIFFERENCE, SINGLE
-from vgtheory import Activation, Conv, Dense, Recurrent, theory
+from vgtheory import Activation, Conv, Dense, Recurrent, Transformer, theory
 
 BENT = Activation("bent", lambda h: h + jnp.tanh(h) / 2, lambda h: 1.5 - jnp.tanh(h) ** 2 / 2, ())
 
@@ -52,6 +52,7 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "log_bound_layers": lambda t: theory.log_bound_layers(tanh(t), depth=3)[0],
     "log_chi_layers": lambda t: theory.log_chi_layers(tanh(t), depth=5, width=64).mean[0],
     "log_eigen_powers": lambda t: theory.log_eigen_powers(t * MATRIX, 7)[1],
+    "log_grad_groups": lambda t: theory.log_grad_groups(Transformer("tanh", t), depth=3, positions=4)["value"].mean[0],
     "log_grad_layers": lambda t: theory.log_grad_layers(tanh(t), depth=5).mean[0],
     "log_grad_layers, width": lambda t: theory.log_grad_layers(tanh(t), depth=5, width=64).std[0],
     "log_grad_layers, conv": lambda t: theory.log_grad_layers(conv(t), depth=5, positions=4).mean[0],

@@ -156,7 +156,9 @@ def _walked(where: str, net: Transformer, depth: int, positions: Any, c_0: Any) 
     _check(where, net, depth, positions, c_0)
     count, c = floats(float(positions), c_0)
     net = jax.tree.map(lambda leaf: floats(leaf)[0], net)
-    return _profile(net, count, c, pairs.reader(jnp.zeros(1), net.activation), depth)
+    # Many blocks read the same row of the activation's table, which costs less than their integrals.
+    log_s = jnp.full(pairs.FEW + 1, 2 * jnp.log(net.sigma_w))
+    return _profile(net, count, c, pairs.reader(log_s, net.activation, 2), depth)
 
 
 def _certain(mean: Array) -> Law:
