@@ -40,6 +40,8 @@ FIGURES = (
     "echo_state",
     "sequence_length",
     "clipping",
+    "attention",
+    "twins",
 )
 OUT = ROOT / "figures" / "out"
 

@@ -1,0 +1,123 @@
+"""Q11. How do gradients travel through transformers at initialisation: pre-norm against post-norm, and what is attention's own part?
+
+Real stacks of blocks beside the exact law of uniform attention, and beside the infinite-width twin of the same blocks written in Flax, which knows
+the softmax: for logits from nearly none to large. The gradients of the six groups of matrices likewise.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from experiments.corridor import Findings
+from experiments.models import Stack
+from experiments.summary import comparison, key_of
+from vgtheory import Estimate, Transformer, measure, theory
+from vgtheory.diagnose import infinite_width
+
+PARTS = ("models",)
+GROUPS = ("query", "key", "value", "output", "mlp_in", "mlp_out")
+EPS = 1e-6
+
+
+@dataclass(frozen=True)
+class Config:
+    place: tuple[str, ...] = ("pre", "post")
+    sigma_qk: tuple[float, ...] = (0.1, 1.0, 1.5, 2.0)
+    depth: int = 8
+    width: int = 256
+    positions: int = 16
+    heads: int = 8
+    num_nets: int = 48
+    num_particles: int = 1024
+    num_draws: int = 8
+    seed: int = 12
+
+
+SMOKE = Config(place=("pre",), sigma_qk=(1.0,), depth=2, width=32, num_nets=4, num_particles=64, num_draws=2)
+
+
+def _loss(model: Any, x: Any, top: Any) -> Any:
+    return jnp.sum(model(x) * top)
+
+
+def _of_mean_square(logs: np.ndarray) -> Estimate:
+    """Half the log of the mean square over networks, of which both laws speak, and its error."""
+    centre = logs.mean(axis=0)
+    squares = np.exp(2 * (logs - centre))
+    mean = squares.mean(axis=0)
+    return Estimate(centre + np.log(mean) / 2, squares.std(axis=0, ddof=1) / len(logs) ** 0.5 / mean / 2)
+
+
+def _twin(config: Config, key: jax.Array) -> dict[str, Estimate]:
+    """Predicted log-norms of each group's gradient in every block, relative to the top's second of the perceptron."""
+    model = Stack(config.depth, config.width, config.heads, config.place[0], 1.0, config.sigma_qk[0])
+    keys = jax.random.split(key, 4)
+    shape = (config.positions, config.width)
+    x, top = jax.random.normal(keys[0], shape), jax.random.normal(keys[1], shape)
+    x = x / jnp.sqrt(jnp.mean(x**2, axis=1, keepdims=True))
+    twin = infinite_width(model, config.num_particles, variables=model.init(keys[2], x), loss=_loss)
+    laws = twin.layers(keys[3], x, top, num_draws=config.num_draws)
+    names = {group: [f"{group}_{block}" for block in range(config.depth)] for group in GROUPS}
+    logs = {group: [laws[name].log_grad_weight for name in names[group]] for group in GROUPS}
+    last = logs["mlp_out"][-1]
+    return {
+        group: Estimate(np.array([each.value - last.value for each in row]), np.array([each.err for each in row]))
+        for group, row in logs.items()
+    }
+
+
+def run(config: Config) -> dict[str, Any]:
+    key, (place,), (sigma_qk,) = key_of(config), config.place, config.sigma_qk
+    net = Transformer("gelu", 1.0, sigma_qk, place, heads=config.heads)
+    sizes = {"depth": config.depth, "positions": config.positions}
+    logs = measure.transformer_logs(
+        jax.random.fold_in(key, 0), net, width=config.width, num_nets=config.num_nets, **sizes
+    )
+    twin, law = _twin(config, jax.random.fold_in(key, 1)), theory.log_grad_groups(net, **sizes)
+    stream = _of_mean_square(logs.log_grad)
+    top = logs.log_grad_groups["mlp_out"][:, -1:]
+    out: dict[str, Any] = {"block": np.arange(1, config.depth + 1)}
+    out |= {"log_grad": theory.log_grad_layers(net, **sizes).mean}
+    out |= {"log_grad_hat": stream.value, "log_grad_hat_err": stream.err + EPS}
+    for group in GROUPS:
+        seen = _of_mean_square(logs.log_grad_groups[group] - top)
+        out |= {group: law[group].mean, f"{group}_twin": twin[group].value, f"{group}_twin_err": twin[group].err}
+        out |= {f"{group}_hat": seen.value, f"{group}_hat_err": seen.err + EPS}
+    # The compared number: how the perceptron's gradient changes per block, which the twin knows at any logits.
+    slope = lambda values: float(values[0] / (config.depth - 1))
+    err = np.hypot(out["mlp_out_twin_err"][0], out["mlp_out_hat_err"][0]) / (config.depth - 1)
+    measured = Estimate(slope(out["mlp_out_hat"]), slope(out["mlp_out_hat_err"]))
+    label = f"{place}-norm, logits {sigma_qk:g}"
+    return out | comparison(label, "transformer", measured, slope(out["mlp_out_twin"]), float(err))
+
+
+def findings(frame: pd.DataFrame) -> Findings:
+    numbers: dict[str, str] = {"depth": f"{frame.block.max()}", "positions": "16"}
+    gap = lambda rows, law: float(
+        np.sqrt(np.mean([(rows[f"{group}_hat"] - rows[f"{group}{law}"]) ** 2 for group in GROUPS]))
+    )
+    for (place, sigma_qk), rows in frame.groupby(["place", "sigma_qk"]):
+        name = f"{place}/{sigma_qk:g}"
+        numbers |= {f"{name}/law": f"{100 * gap(rows, ''):.1f}", f"{name}/twin": f"{100 * gap(rows, '_twin'):.1f}"}
+        bottom, top = (rows[rows.block == at].iloc[0] for at in (rows.block.min(), rows.block.max()))
+        numbers |= {f"{name}/stream": f"{np.exp(bottom.log_grad_hat):.2f}"}
+        numbers |= {f"{name}/query": f"{np.exp(bottom.value_hat - bottom.query_hat):.1f}"}
+        numbers |= {
+            f"{name}/fade": f"{np.exp((top.query_hat - top.value_hat) - (bottom.query_hat - bottom.value_hat)):.2f}"
+        }
+    scales = sorted(frame.sigma_qk.unique())
+    at = min(scales, key=lambda each: abs(each - 1))
+    shown = [
+        f"{place}-norm {numbers[f'{place}/{at:g}/stream']}" for place in sorted(frame.place.unique(), reverse=True)
+    ]
+    gaps = [f"{numbers[f'{place}/{at:g}/law']} %" for place in sorted(frame.place.unique(), reverse=True)]
+    twins = [f"{numbers[f'{place}/{at:g}/twin']} %" for place in sorted(frame.place.unique(), reverse=True)]
+    verdict = (
+        f"The stream's gradient below {numbers['depth']} blocks over that at the top: {' and '.join(shown)}, at standard initialisation. The law of uniform attention gives every "
+        f"group's gradient there to {' and '.join(gaps)} (root mean square), the infinite-width twin, which knows the softmax, to {' and '.join(twins)}."
+    )
+    return Findings(verdict, numbers)

@@ -1,0 +1,46 @@
+"""Transformer blocks: the stream's gradient, and each group of matrices', against depth; uniform-attention law, twin and networks."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from figures import style
+
+SOURCES = ("attention",)
+GROUPS = ("query", "value", "mlp_in", "mlp_out")
+NAMES = {"query": r"$W_q$ (and $W_k$)", "value": r"$W_v$ (and $W_o$)", "mlp_in": "$W_1$", "mlp_out": "$W_2$"}
+
+
+def draw(frames: dict[str, pd.DataFrame]) -> Figure:
+    frame = frames["attention"]
+    places = sorted(frame.place.unique(), reverse=True)
+    figure, axes = style.canvas(2, len(places), height=4.2, squeeze=False, sharex=True)
+    scales = sorted(frame.sigma_qk.unique())
+    middle = min(scales, key=lambda each: abs(each - 1))
+    for column, place in enumerate(places):
+        top, bottom = axes[:, column]
+        rows = frame[frame.place == place]
+        for index, scale in enumerate(scales):
+            each = rows[rows.sigma_qk == scale].sort_values("block")
+            if index == 0:
+                style.theory(
+                    top, each.block, each.log_grad / style.DECADE, 0 * each.block, 0, "uniform attention, exact"
+                )
+            x, y, err = each.block, each.log_grad_hat / style.DECADE, each.log_grad_hat_err / style.DECADE
+            style.measured(top, x, y, err, index, rf"networks, $\sigma_{{qk}}={scale:g}$")
+        each = rows[rows.sigma_qk == middle].sort_values("block")
+        for index, group in enumerate(GROUPS):
+            colour = style.COLOURS[index]
+            bottom.plot(each.block, each[group] / style.DECADE, color=colour, linewidth=0.8, linestyle=":")
+            twin, twin_err = each[f"{group}_twin"] / style.DECADE, each[f"{group}_twin_err"] / style.DECADE
+            style.theory(bottom, each.block, twin, twin_err, index, None)
+            seen, err = each[f"{group}_hat"] / style.DECADE, each[f"{group}_hat_err"] / style.DECADE
+            style.measured(bottom, each.block, seen, err, index, NAMES[group])
+        top.set_title(f"{place}-norm")
+        bottom.set_xlabel("block")
+    axes[0][0].set_ylabel(r"$\log_{10}|g_l|/|g_L|$, stream")
+    axes[1][0].set_ylabel(r"$\log_{10}|\partial E/\partial W|$, " + rf"$\sigma_{{qk}}={middle:g}$")
+    axes[0][0].legend(loc="best", fontsize=5.5)
+    axes[1][-1].plot([], [], color="0.4", linewidth=0.8, linestyle=":", label="uniform attention")
+    axes[1][-1].plot([], [], color="0.4", label="twin")
+    axes[1][-1].legend(loc="best", fontsize=5.5, ncols=2)
+    return figure

@@ -1,0 +1,46 @@
+"""Flax models and their infinite-width twins: every layer's weight gradient, and how the gap closes with width."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from figures import style
+
+SOURCES = ("twins",)
+
+
+def draw(frames: dict[str, pd.DataFrame]) -> Figure:
+    frame = frames["twins"]
+    figure, (left, right) = style.canvas(1, 2, height=2.6)
+    widest = frame[frame.width == frame.groupby("model").width.transform("max")]
+    ends = np.array([widest.log_grad.min() - 0.5, widest.log_grad.max() + 0.5]) / style.DECADE
+    left.plot(ends, ends, color="0.4", linewidth=0.8, zorder=1)
+    for index, (name, rows) in enumerate(frame.groupby("model", sort=True)):
+        wide = rows[rows.width == rows.width.max()]
+        x, y, err = (wide[each] / style.DECADE for each in ("log_grad", "log_grad_hat", "log_grad_hat_err"))
+        style.measured(left, x, y, err, index, name)
+        gap = (rows.log_grad_hat - rows.log_grad) ** 2
+        noise = rows.log_grad_err**2 + rows.log_grad_hat_err**2
+        by_width = pd.DataFrame({"width": rows.width, "gap": gap, "noise": noise}).groupby("width").mean() ** 0.5
+        right.plot(by_width.index, 100 * by_width.noise, color=style.COLOURS[index], linestyle=":", linewidth=0.9)
+        right.plot(
+            by_width.index,
+            100 * by_width.gap,
+            style.MARKERS[index],
+            color=style.COLOURS[index],
+            markersize=3.5,
+            markerfacecolor="white",
+        )
+    left.set(
+        xlabel=r"predicted $\log_{10}|\partial E/\partial W|$", ylabel="measured", title="every layer, widest models"
+    )
+    right.plot([], [], ":", color="0.4", linewidth=0.9, label="what the errors alone make")
+    right.set(
+        xscale="log", yscale="log", xlabel="width", ylabel="gap, % (rms over layers)", title="the gap against width"
+    )
+    right.set_xticks(sorted(frame.width.unique()), [str(each) for each in sorted(frame.width.unique())])
+    right.minorticks_off()
+    right.legend(loc="upper right")
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    return figure
