@@ -1,1 +1,10 @@
-"""The porch: what a user points at their own model."""
+"""The porch: what a user points at their own model.
+
+``diagnose`` measures activations and gradients of every layer call of a Flax model on one batch and says in words what is wrong;
+``record_norms`` keeps gradient norms per layer during training.
+"""
+
+from vgtheory.diagnose.diagnosis import Diagnosis, Removal, Row, diagnose
+from vgtheory.diagnose.verdict import Verdict
+
+__all__ = ["Diagnosis", "Removal", "Row", "Verdict", "diagnose"]

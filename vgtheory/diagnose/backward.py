@@ -31,7 +31,7 @@ def squares(x: Array) -> Array:
 
 
 def log_root(sums: Any) -> np.ndarray:
-    """Log of a norm from ``squares``.
+    """Log of a norm from ``squares``; inf if any entry was NaN or infinite.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def log_root(sums: Any) -> np.ndarray:
     edge = float(np.finfo(np.float32).tiny) * 2.0**20  # far from where single squares are lost
     with np.errstate(divide="ignore"):
         logs = np.log(wide) / 2 - np.log(_SCALES)
-    large = np.where(np.isfinite(wide[..., 2]), logs[..., 2], np.where(np.isnan(wide[..., 2]), np.nan, np.inf))
+    large = np.where(np.isfinite(wide[..., 2]), logs[..., 2], np.inf)
     middle = np.where(np.isfinite(wide[..., 1]) & (wide[..., 1] > edge), logs[..., 1], large)
     return np.where(np.isfinite(wide[..., 0]), logs[..., 0], middle)
 
@@ -113,7 +113,7 @@ class Raw(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """What one pass has seen, all natural logs but the loss; arrays over calls, NaN where there is nothing.
+    """What one pass has seen, all natural logs but the loss; arrays over calls: NaN where there is nothing, inf where it is not finite.
 
     Attributes
     ----------
@@ -200,7 +200,34 @@ def _run(eqn: Any, values: list[Any]) -> list[Any]:
     return list(out) if eqn.primitive.multiple_results else [out]
 
 
-def _forward(trace: Trace, consts: list, inputs: list, slots: Slots) -> tuple[Array, tuple[dict, dict]]:
+class Cut(NamedTuple):
+    """Stretches to take out of the backward pass, the forward one being as it was.
+
+    Attributes
+    ----------
+    which
+        Number of the stretch to take out; traced. Call k is 2 k, what lies right below it 2 k + 1.
+    links
+        For each stretch that can be: the variable at its lower end, to which the gradient is passed on as it is; or None and
+        what to multiply the gradient below by.
+    """
+
+    which: Array
+    links: dict[int, tuple[Any, float]]
+
+    def joined(self, number: int, value: Array, env: dict) -> Array:
+        """The value at the upper end of a stretch, with another way down for its gradient if that is the one to take out."""
+        if number not in self.links:
+            return value
+        source, factor = self.links[number]
+        still = jax.lax.stop_gradient(value)
+        if source is None:
+            return still + jnp.where(self.which == number, factor, 1.0).astype(value.dtype) * (value - still)
+        below = env[source]
+        return jnp.where(self.which == number, still + (below - jax.lax.stop_gradient(below)), value)
+
+
+def _forward(trace: Trace, consts: list, inputs: list, slots: Slots, cut: Cut) -> tuple[Array, tuple[dict, dict]]:
     """The loss with all taps and probes in, and the sizes of outputs and weights."""
     env = dict(zip([*trace.jaxpr.constvars, *trace.jaxpr.invars], [*consts, *inputs], strict=True))
     local, at = dict[tuple[int, Any], Array](), _at(trace)
@@ -215,10 +242,14 @@ def _forward(trace: Trace, consts: list, inputs: list, slots: Slots) -> tuple[Ar
         if eqn.primitive is mark_p:
             value = read(eqn.invars[0])
             slot = (slots.outputs if end else slots.inputs).get(k)
-            outs = [value if slot is None else probe(value, slot)]
-            if k >= 0 and end:
+            if end:
                 outputs[k] = squares(jax.lax.stop_gradient(value))
-            elif k >= 0:
+                value = value if cut.links.get(2 * k, (None,))[0] is None else cut.joined(2 * k, value, env)
+            elif slot is not None:
+                value = value if cut.links.get(2 * k, (0,))[0] is not None else cut.joined(2 * k, value, env)
+                value = cut.joined(2 * k + 1, value, env)
+            outs = [value if slot is None else probe(value, slot)]
+            if k >= 0 and not end:
                 kernel = _kernel(trace.sites[k])
                 kernels |= {} if kernel is None else {k: squares(jax.lax.stop_gradient(env[kernel]))}
                 local = {(k, v): probe(env[v], z) for v, z in zip(trace.sites[k].uses, slots.uses[k], strict=True)}
@@ -249,7 +280,7 @@ def _asked(trace: Trace) -> tuple[dict[int, int], dict[int, tuple[int, int]]]:
     return asked, direct
 
 
-def measured(trace: Trace, consts: list, leaves: list, arrays: list) -> Raw:
+def measured(trace: Trace, consts: list, leaves: list, arrays: list, cut: Cut | None = None) -> Raw:
     """Value, gradient norms and sizes of a traced loss, raw; compile it with ``trace`` fixed.
 
     Parameters
@@ -258,16 +289,18 @@ def measured(trace: Trace, consts: list, leaves: list, arrays: list) -> Raw:
         From ``traced``.
     consts, leaves, arrays
         Its constants, parameters and data.
+    cut
+        A layer to take out of the backward pass.
 
     Returns
     -------
     Raw
         For ``read``.
     """
-    asked, _ = _asked(trace)
+    asked, cut = _asked(trace)[0], cut or Cut(jnp.full((), -1), {})
 
     def loss(slots: Slots, given: dict[int, Array]) -> Any:
-        return _forward(trace, consts, [*(given.get(j, leaf) for j, leaf in enumerate(leaves)), *arrays], slots)
+        return _forward(trace, consts, [*(given.get(j, leaf) for j, leaf in enumerate(leaves)), *arrays], slots, cut)
 
     given = {j: leaves[j] for j in asked}
     (value, sizes), (seen, grads) = jax.value_and_grad(loss, (0, 1), has_aux=True)(_slots(trace), given)
@@ -292,22 +325,62 @@ def read(trace: Trace, raw: Raw) -> Pass:
     order, (asked, direct), seen = sorted(trace.taps), _asked(trace), raw.seen
     logs = np.array([seen.taps[i] for i in order], np.float64)
     # What the taps took out of all that lies below the first of them, the second, ..., and above the last: nothing.
-    taken = np.append(np.cumsum(logs[::-1])[::-1], 0.0)
-    above = lambda place: taken[sum(i < place for i in order)]
+    taken = np.append(np.cumsum(np.where(np.isnan(logs), np.inf, logs)[::-1])[::-1], 0.0)
     columns = np.full((5, len(trace.sites)), np.nan)
+
+    def total(sums: Any, stretch: int) -> float:
+        """With what the taps above took out; inf for all that is not finite."""
+        with np.errstate(invalid="ignore"):
+            log = float(np.logaddexp.reduce(2 * np.atleast_1d(log_root(sums))) / 2 + taken[stretch])
+        return float("inf") if np.isnan(log) else log
+
     for k, site in enumerate(trace.sites):
+        start, end = (sum(i < place for i in order) for place in (site.start, site.end))
         columns[0, k] = log_root(raw.outputs[k]) - np.log(max(np.prod(site.shape), 1)) / 2
         if k in raw.kernels:
             columns[1, k] = log_root(raw.kernels[k]) - np.log(_kernel(site).aval.size) / 2
         if k in seen.outputs:
-            columns[2, k] = log_root(seen.outputs[k]) + above(site.end)
+            columns[2, k] = total(seen.outputs[k], end)
         if k in seen.inputs:
-            columns[3, k] = log_root(seen.inputs[k]) + above(site.start)
+            columns[3, k] = total(seen.inputs[k], start)
         if site.uses:
-            columns[4, k] = np.logaddexp.reduce(2 * log_root(np.stack(seen.uses[k]))) / 2 + above(site.end)
+            columns[4, k] = total(np.stack(seen.uses[k]), end)
     whole = np.full(len(trace.leaves), np.nan)
     for j, stretch in asked.items():
-        whole[j] = log_root(raw.leaves[j]) + taken[stretch]
+        whole[j] = total(raw.leaves[j], stretch)
     for j, (k, use) in direct.items():
-        whole[j] = log_root(seen.uses[k][use]) + above(trace.sites[k].end)
-    return Pass(float(raw.loss), *columns, whole)
+        whole[j] = total(seen.uses[k][use], sum(i < trace.sites[k].end for i in order))
+    log_rms, log_weight, log_grad, log_below, log_grad_weight = columns
+    return Pass(float(raw.loss), log_rms, log_weight, log_grad, log_below, log_grad_weight, whole)
+
+
+class Faults(NamedTuple):
+    """Share of entries that are NaN or infinite, by call: of the input, of the output; and of each parameter."""
+
+    inputs: dict[int, Any]
+    outputs: dict[int, Any]
+    leaves: list[Any]
+
+
+def _share(x: Array) -> Array:
+    return jnp.mean(~jnp.isfinite(x)) if jnp.issubdtype(x.dtype, jnp.inexact) else jnp.zeros(())
+
+
+def faults(trace: Trace, consts: list, leaves: list, arrays: list) -> Faults:
+    """Where a forward pass has NaN or infinite entries; compile it with ``trace`` fixed.
+
+    Parameters
+    ----------
+    trace
+        From ``traced``.
+    consts, leaves, arrays
+        Its constants, parameters and data.
+    """
+    env = dict(zip([*trace.jaxpr.constvars, *trace.jaxpr.invars], [*consts, *leaves, *arrays], strict=True))
+    at, inputs, outputs = _at(trace), dict[int, Any](), dict[int, Any]()
+    for i, eqn in enumerate(trace.jaxpr.eqns):
+        values = [atom.val if isinstance(atom, Literal) else env[atom] for atom in eqn.invars]
+        if i in at:
+            (outputs if at[i][1] else inputs)[at[i][0]] = _share(values[0])
+        env |= zip(eqn.outvars, values if eqn.primitive is mark_p else _run(eqn, values), strict=True)
+    return Faults(inputs, outputs, [_share(jnp.asarray(leaf)) for leaf in leaves])

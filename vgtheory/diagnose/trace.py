@@ -4,6 +4,7 @@ Key: ``dep`` of a variable: NONE, of no parameter; PARAM, of parameters alone (a
 and data: the variables that a backward pass goes down along.
 """
 
+import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -123,7 +124,9 @@ def _marked(model: Hooked, calls: list[tuple[Call, Any]], static: Callable[[list
             return run(*args)
         place = len(calls)
         calls.append((call, None))
-        args = tuple(mark_p.bind(jnp.asarray(arg), call=place, end=False) if i == first else arg for i, arg in enumerate(args))
+        args = tuple(
+            mark_p.bind(jnp.asarray(arg), call=place, end=False) if i == first else arg for i, arg in enumerate(args)
+        )
         y = run(*args)
         if not (_is_array(y) and is_float(y)):
             return y
@@ -292,7 +295,7 @@ def traced(model: Hooked, batch: tuple) -> Trace:
     for i, eqn in enumerate(jaxpr.eqns):
         for var in _reads(eqn):
             readers.setdefault(var, []).append(i)
-    pairs = zip(chain, chain[1:], strict=False)
+    pairs = itertools.pairwise(chain)
     plain = [_only_to(readers, jaxpr, jaxpr.eqns[sites[a].end].outvars[0], sites[b].start, dep) for a, b in pairs]
     taps = _taps(jaxpr, inside, dep, carrying)
     return Trace(jaxpr, closed.consts, leaves, sites, inside, dep, carrying, taps, chain, plain)
