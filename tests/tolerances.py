@@ -163,3 +163,6 @@ MOMENT_WIDTH = 0.04
 
 UNROLLED = 1e-5
 """Of float32 sums that are compiled in another order: some tens of roundings of 6e-8, through five steps."""
+
+FLOAT32_CHAIN = 2e-5
+"""Of a float32 gradient's log-norm against float64's: some hundred roundings of 6e-8 a layer."""

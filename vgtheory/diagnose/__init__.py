@@ -4,7 +4,8 @@
 ``record_norms`` keeps gradient norms per layer during training.
 """
 
-from vgtheory.diagnose.diagnosis import Diagnosis, Removal, Row, diagnose
+from vgtheory.diagnose.diagnosis import Diagnosis, Row, diagnose
+from vgtheory.diagnose.runs import Removal
 from vgtheory.diagnose.verdict import Verdict
 
 __all__ = ["Diagnosis", "Removal", "Row", "Verdict", "diagnose"]
