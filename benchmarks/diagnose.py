@@ -5,6 +5,7 @@ for training (scans rolled).
 """
 
 import argparse
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -52,7 +53,8 @@ def main() -> None:
         case = build()
         grad, args = plain(case)
         runs = Runs(hooked(case.model, case.variables, loss=case.loss), case.batch)
-        both = [lambda: grad(*args), lambda: runs.compiled(runs.trace.consts, runs.leaves, runs.arrays)]
+        given = (runs.trace.consts, runs.leaves, runs.arrays)
+        both = [functools.partial(grad, *args), functools.partial(runs.compiled, *given)]
         compiled, best = [], [float("inf")] * 2
         for run in both:
             start = time.perf_counter()

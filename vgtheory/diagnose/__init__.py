@@ -5,7 +5,18 @@
 """
 
 from vgtheory.diagnose.diagnosis import Diagnosis, Row, diagnose
+from vgtheory.diagnose.record import NormHistory, NormRecord, norm_history, record_norms
 from vgtheory.diagnose.runs import Removal
 from vgtheory.diagnose.verdict import Verdict
 
-__all__ = ["Diagnosis", "Removal", "Row", "Verdict", "diagnose"]
+__all__ = [
+    "Diagnosis",
+    "NormHistory",
+    "NormRecord",
+    "Removal",
+    "Row",
+    "Verdict",
+    "diagnose",
+    "norm_history",
+    "record_norms",
+]
