@@ -170,3 +170,6 @@ TWIN_BIAS = 0.02
 """Of a real model's mean log-norm at widths of 128 to 256: half its variance, a few over the width."""
 WIDE_GAP = 0.02
 """2 % between a twin and real models of width 2,048: both of their errors, and what a finite width does."""
+
+FLOAT32_CHAIN = 2e-5
+"""Of a float32 gradient's log-norm against float64's: some hundred roundings of 6e-8 a layer."""

@@ -1,5 +1,27 @@
-"""The porch: what a user points at their own model."""
+"""The porch: what a user points at their own model.
 
+``diagnose`` measures activations and gradients of every layer call of a Flax model on one batch and says in words what is wrong;
+``infinite_width`` predicts them from the model's code alone; ``record_norms`` keeps gradient norms per layer during training.
+"""
+
+from vgtheory.diagnose.diagnosis import Diagnosis, Row, diagnose
 from vgtheory.diagnose.infinite_width import InfiniteWidth, LayerLaw, TwinPlan, infinite_width
+from vgtheory.diagnose.record import NormHistory, NormRecord, norm_history, record_norms
+from vgtheory.diagnose.runs import Removal
+from vgtheory.diagnose.verdict import Verdict
 
-__all__ = ["InfiniteWidth", "LayerLaw", "TwinPlan", "infinite_width"]
+__all__ = [
+    "Diagnosis",
+    "InfiniteWidth",
+    "LayerLaw",
+    "NormHistory",
+    "NormRecord",
+    "Removal",
+    "Row",
+    "TwinPlan",
+    "Verdict",
+    "diagnose",
+    "infinite_width",
+    "norm_history",
+    "record_norms",
+]

@@ -1,0 +1,187 @@
+"""Gradient norms per layer during training, kept in the optimiser's state beside what was predicted."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from jax import Array
+
+from vgtheory.expect import expect, expect_one_of
+from vgtheory.measure.tap import log_norm
+
+_DECADES, _PER_DECADE = 6, 8
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class NormRecord:
+    """State of ``record_norms``; its structure never changes, so it goes through ``lax.scan``.
+
+    Attributes
+    ----------
+    layers
+        Names; static.
+    when
+        The steps at which norms are kept, shape ``(rows,)``.
+    step
+        Updates seen so far.
+    log_norms
+        Natural logs, shape ``(rows, layers)``; NaN where not reached yet.
+    """
+
+    layers: tuple[str, ...] = dataclasses.field(metadata={"static": True})
+    when: Any
+    step: Any
+    log_norms: Any
+
+
+class NormHistory(NamedTuple):
+    """What was recorded.
+
+    Attributes
+    ----------
+    layers
+        Names.
+    steps
+        Numbers of the updates, 0 for the first, shape ``(rows,)``.
+    log_norms
+        Natural logs of gradient norms, shape ``(rows, layers)``.
+    predicted
+        The same as predicted at initialisation, shape ``(layers,)``; NaN where nothing is.
+    """
+
+    layers: tuple[str, ...]
+    steps: np.ndarray
+    log_norms: np.ndarray
+    predicted: np.ndarray
+
+
+def _groups(tree: Any, by: str) -> dict[str, list[Any]]:
+    """Floating leaves by the name of their layer, or by their own."""
+    groups: dict[str, list[Any]] = {}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        name = jax.tree_util.keystr(path, simple=True, separator="/").removesuffix("/value")
+        name = name.rpartition("/")[0] or name if by == "layer" else name
+        if jnp.issubdtype(leaf.dtype, jnp.floating):
+            groups.setdefault(name, []).append(leaf)
+    return groups
+
+
+def _log_norms(groups: dict[str, list[Any]]) -> Array:
+    """Of each group, safe from under- and overflow."""
+    logs = [[log_norm(leaf)[0].astype(jnp.float32) for leaf in group] for group in groups.values()]
+    return jnp.stack([jax.nn.logsumexp(2 * jnp.stack(group)) / 2 for group in logs])
+
+
+def record_norms(steps: Sequence[int] | None = None, *, by: str = "layer") -> optax.GradientTransformation:
+    """An optimiser step that changes nothing and keeps each layer's gradient norm; put it first in an ``optax.chain``.
+
+    Parameters
+    ----------
+    steps
+        The updates to keep, in increasing order, 0 for the first: ``range(0, 10_000, 100)``, say. None: eight to a decade up to a million.
+    by
+        ``"layer"``: the joint norm of all parameters that share a path; ``"parameter"``: each by itself.
+
+    Returns
+    -------
+    optax.GradientTransformation
+        Its state is a ``NormRecord``, which ``norm_history`` finds in any optimiser's state. Norms are taken at the steps asked for only.
+
+    Raises
+    ------
+    ValueError
+        If ``steps`` are not increasing integers >= 0, or ``by`` is unknown.
+
+    Notes
+    -----
+    Accuracy: some roundings of float32; norms far below and above what float32 can square are right. Of gradients as they arrive: a gradient that has
+    already underflowed to 0 in the backward pass is recorded as -inf.
+
+    Examples
+    --------
+    >>> import jax, jax.numpy as jnp, optax
+    >>> from vgtheory.diagnose import norm_history, record_norms
+    >>> params = {"dense": {"kernel": jnp.ones((2, 2)), "bias": jnp.zeros(2)}}
+    >>> optimiser = optax.chain(record_norms(range(0, 4, 2)), optax.sgd(0.1))
+    >>> def update(carry, _):
+    ...     params, state = carry
+    ...     grads = jax.grad(lambda params: (params["dense"]["kernel"] ** 2).sum() / 2)(params)
+    ...     updates, state = optimiser.update(grads, state, params)
+    ...     return (optax.apply_updates(params, updates), state), None
+    >>> (_, state), _ = jax.lax.scan(update, (params, optimiser.init(params)), length=4)
+    >>> history = norm_history(state, predicted={"dense": 0.7})
+    >>> history.layers, history.steps.tolist(), history.log_norms[:, 0].round(3).tolist(), history.predicted.tolist()
+    (('dense',), [0, 2], [0.693, 0.482], [0.7])
+    """
+    expect_one_of(("layer", "parameter"), "record_norms", by=by)
+    if steps is None:
+        tens = 10 ** np.linspace(0, _DECADES, _DECADES * _PER_DECADE + 1)
+        steps = [0, *sorted({round(float(each)) for each in tens})]
+    when = np.asarray(steps)
+    whole = when.ndim == 1 and when.size > 0 and np.issubdtype(when.dtype, np.integer)
+    ok = whole and bool(np.all(when >= 0) and np.all(np.diff(when) > 0))
+    expect(ok, "record_norms", "increasing integer steps >= 0", steps=steps)
+
+    def init(params: Any) -> NormRecord:
+        layers = tuple(_groups(params, by))
+        empty = jnp.full((when.size, len(layers)), jnp.nan, jnp.float32)
+        return NormRecord(layers, jnp.asarray(when, jnp.int32), jnp.zeros((), jnp.int32), empty)
+
+    def update(updates: Any, state: NormRecord, params: Any = None) -> tuple[Any, NormRecord]:
+        del params
+        row = jnp.searchsorted(state.when, state.step)
+        asked = state.when[jnp.minimum(row, when.size - 1)] == state.step
+        write = lambda logs: logs.at[row].set(_log_norms(_groups(updates, by)), mode="drop")
+        logs = jax.lax.cond(asked, write, lambda logs: logs, state.log_norms)
+        return updates, dataclasses.replace(state, step=state.step + 1, log_norms=logs)
+
+    return optax.GradientTransformation(init, update)
+
+
+def norm_history(state: Any, predicted: Mapping[str, float] | None = None) -> NormHistory:
+    """What ``record_norms`` has kept, from the state of the optimiser that it is part of.
+
+    Parameters
+    ----------
+    state
+        An optax state, or an ``nnx.Optimizer``.
+    predicted
+        Predicted logs of the norms, by layer.
+
+    Returns
+    -------
+    NormHistory
+        The rows reached so far.
+
+    Raises
+    ------
+    ValueError
+        If nothing was recorded in ``state``, or a layer in ``predicted`` is unknown.
+
+    Examples
+    --------
+    >>> import jax.numpy as jnp
+    >>> from vgtheory.diagnose import norm_history, record_norms
+    >>> norm_history(record_norms([0]).init({"a": {"w": jnp.ones(3)}})).log_norms.shape
+    (0, 1)
+    """
+    tree = state.opt_state if isinstance(state, nnx.Optimizer) else state
+    records = [
+        each
+        for each in jax.tree.leaves(tree, is_leaf=lambda x: isinstance(x, NormRecord))
+        if isinstance(each, NormRecord)
+    ]
+    expect(bool(records), "norm_history", "an optimiser's state with record_norms in it", state=type(state))
+    bare = lambda value: np.asarray(value[...] if isinstance(value, nnx.Variable) else value)
+    record, count = records[0], int(bare(records[0].step))
+    for layer in predicted or {}:
+        expect_one_of(record.layers, "norm_history", layer=layer)
+    said = np.array([(predicted or {}).get(layer, np.nan) for layer in record.layers], float)
+    reached = bare(record.when) < count
+    return NormHistory(record.layers, bare(record.when)[reached], bare(record.log_norms)[reached], said)
