@@ -10,9 +10,9 @@ import pytest
 from flax import linen as nn
 from flax import nnx
 
-from tests.tolerances import PARTICLE_ERROR, SIGMAS, TWIN_BIAS, WIDE_GAP
+from tests.tolerances import ONE_MODEL, PARTICLE_ERROR, SIGMAS, TWIN_BIAS, WIDE_GAP
 from vgtheory import Dense, theory
-from vgtheory.diagnose import infinite_width
+from vgtheory.diagnose import diagnose, infinite_width
 from vgtheory.diagnose.calls import hooked
 
 DEPTH, WIDTH, INPUTS = 8, 256, 3
@@ -83,6 +83,31 @@ def test_weights_off_by_3_percent_are_seen(key: jax.Array) -> None:
     _, phi, law = CHAINS["plain"]
     seen, err = rates(key, "plain", 1.03 * 1.5, phi)
     assert (np.abs(seen - law())[:-1] > SIGMAS * err[:-1]).any()
+
+
+def test_a_gradient_below_all_formats_is_predicted(key: jax.Array) -> None:
+    """Fifteen layers at sigma_w = 0.002 leave 10^-50 of it, in float32."""
+    sigma_w, depth = 0.002, 15
+    draw = nnx.initializers.normal(sigma_w / 64**0.5)
+    layers = [nnx.Linear(64, 64, use_bias=False, kernel_init=draw, rngs=nnx.Rngs(k)) for k in range(depth)]
+    model = nnx.Sequential(*[each for layer in layers for each in (layer, nnx.sigmoid)])
+    twin = infinite_width(model, 1024, loss=lambda model, x: jnp.sum(model(x)))
+    laws = twin.layers(key, jax.random.normal(key, (2, 64)), num_draws=4)
+    scales = [jnp.sqrt(jnp.mean(layer.kernel[...] ** 2)) * 64**0.5 for layer in layers]
+    # So near 0 the sigmoid's slope is a quarter.
+    down = float(np.sum(np.log(scales[1:])) + (depth - 1) * np.log(0.25))
+    bottom, top = (laws[f"layers/{k}"].log_grad for k in (0, 2 * depth - 2))
+    assert bottom.value < -100
+    assert abs(bottom.value - top.value - down) < SIGMAS * np.hypot(bottom.err, top.err)
+
+
+def test_diagnose_sets_the_twin_s_predictions_beside(key: jax.Array) -> None:
+    model = Chain("plain", 1.5, jnp.tanh, nnx.Rngs(0))
+    found = diagnose(model, white_loss, inputs(key), jax.random.normal(key, (INPUTS, WIDTH)), predicted=1024)
+    gaps = np.array(
+        [[row.predicted_log_grad - row.log_grad, row.predicted_log_rms - row.log_rms] for row in found.rows]
+    )
+    assert np.abs(gaps).max() < ONE_MODEL
 
 
 class CNN(nn.Module):
@@ -250,7 +275,7 @@ def test_wrong_questions(refused: Any) -> None:
         infinite_width(model, 0)
     with refused("hooked", "variables"):
         infinite_width(nn.Dense(3))
-    with refused("layers", "shape", "Make it with a loss"):
+    with refused("layers", "loss"):
         infinite_width(model, 16).layers(jax.random.key(0), jnp.ones((2, 4)), num_draws=2)
     with refused("layers", "num_draws"):
         infinite_width(model, 16).layers(jax.random.key(0), jnp.ones((2, 4)), num_draws=0)

@@ -4,15 +4,19 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from vgtheory.diagnose.backward import Pass
-from vgtheory.diagnose.calls import hooked
+from vgtheory.diagnose.calls import Hooked, hooked
+from vgtheory.diagnose.infinite_width import InfiniteWidth
 from vgtheory.diagnose.runs import Removal, Runs
 from vgtheory.diagnose.trace import Trace
 from vgtheory.diagnose.verdict import Verdict, is_finite, judged, shown
 from vgtheory.expect import expect
 
+_DRAWS = 4
+"""Draws of the twin that are averaged."""
 _SHOWN = 24
 """Rows of a printed table; of longer ones the first and last."""
 
@@ -207,13 +211,19 @@ def _rows(trace: Trace, seen: Pass, share: Mapping[int, Any], predicted: Mapping
     return rows
 
 
+def _twin_of(model: Hooked, num_particles: int, batch: tuple) -> dict[str, tuple[float, float, float]]:
+    """Predictions of the infinite-width twin, by layer path."""
+    laws = InfiniteWidth(model, num_particles, tied=True).layers(jax.random.key(0), *batch, num_draws=_DRAWS)
+    return {path: (law.log_rms.value, law.log_grad.value, law.log_grad_weight.value) for path, law in laws.items()}
+
+
 def diagnose(
     model: Any,
     loss: Callable[..., Any],
     *batch: Any,
     variables: Any = None,
     rngs: Any = None,
-    predicted: Mapping[str, Sequence[float]] | None = None,
+    predicted: Mapping[str, Sequence[float]] | int | None = None,
 ) -> Diagnosis:
     r"""Whether a model's gradient vanishes or explodes on one batch, where, and why.
 
@@ -234,7 +244,8 @@ def diagnose(
     rngs
         Of a Linen module: keys for dropout, as in ``apply``.
     predicted
-        By layer path, predicted ``(log_rms, log_grad, log_grad_weight)`` to set beside the measured ones.
+        A number of particles: the model's infinite-width twin predicts (``infinite_width``; it compiles a program of its own). Or, by
+        layer path, predicted ``(log_rms, log_grad, log_grad_weight)``. To set beside what is measured.
 
     Returns
     -------
@@ -278,6 +289,8 @@ def diagnose(
     if not is_finite(seen):
         found = runs.faults()
     sites = runs.trace.sites
+    if isinstance(predicted, int):
+        predicted = _twin_of(model, predicted, batch)
     rows = _rows(runs.trace, seen, found.outputs if found else {}, predicted or {})
     weights = dict(zip(runs.trace.leaves, map(float, seen.leaves), strict=True))
     chain = tuple(sites[k].path for k in runs.trace.chain)

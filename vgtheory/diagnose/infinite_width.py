@@ -8,13 +8,15 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array
 
 from vgtheory.diagnose.calls import Call, Hooked, hooked
 from vgtheory.diagnose.kinds import CONV, contracted, is_replaced, num_out, takes_off_mean
-from vgtheory.diagnose.particles import REPLICAS, Linear, apart, convolution, fresh, pooled_norm
+from vgtheory.diagnose.particles import REPLICAS, Linear, apart, convolution, fresh, pooled_norm, pooled_tap, together
+from vgtheory.diagnose.trace import necks, traced
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect, expect_count
+from vgtheory.measure import log_norm
 
 
 class LayerLaw(NamedTuple):
@@ -58,12 +60,13 @@ class TwinPlan(NamedTuple):
 
 
 class _State(NamedTuple):
-    """One run: its plan, key and slots; what it has found, and weights that are used again."""
+    """One run: its plan, key, slots and taps; what it has found, and weights that are used again."""
 
     plan: TwinPlan
     key: Array
     slots: dict[str, Array]
-    squares: dict[str, Array]
+    taps: dict[str, Array]
+    logs: dict[str, Array]
     shared: dict[str, tuple[Array, Array]]
 
 
@@ -126,7 +129,7 @@ class InfiniteWidth:
             Passed on as they are.
         """
         plan = self.plan(*args, **kwargs)
-        one = lambda args: self._run(plan, key, {}, args, kwargs)[0]
+        one = lambda args: self._run(plan, key, ({}, {}), args, kwargs)[0]
         mapped = functools.partial(jax.vmap, axis_name=REPLICAS)
 
         @jax.custom_vjp
@@ -165,37 +168,45 @@ class InfiniteWidth:
         ------
         ValueError
             If ``num_draws`` is no positive integer, or what the twin was made of does not return a single number.
+
+        Notes
+        -----
+        The gradient is renormalised wherever all of it passes through one layer's output, so that a deep chain's neither vanishes nor overflows.
         """
         expect_count("layers", num_draws=num_draws)
         plan = self.plan(*args, **kwargs)
+        narrow = necks(traced(self.model._replace(apply=functools.partial(self.model.apply, **kwargs)), args, "layers"))
         slots = {path: jnp.zeros(2) for path in plan.calls}
+        taps = {path: jnp.zeros(()) for path in plan.calls if path in narrow}
 
         def energy(slots: Any, key: Array, args: tuple) -> tuple[Array, Any]:
-            value, squares = self._run(plan, key, slots, args, kwargs)
-            remedy = "Make it with a loss: infinite_width(model, loss=loss)."
-            expect(
-                jnp.ndim(value) == 0, "layers", "a model that returns a single number", remedy, shape=jnp.shape(value)
-            )
-            return value, squares
+            return self._run(plan, key, slots, args, kwargs)
 
         @jax.jit
         def draw(key: Array, args: tuple) -> Any:
             one = jax.vmap(jax.grad(energy, has_aux=True), in_axes=(None, None, 0), axis_name=REPLICAS)
-            return jax.tree.map(lambda leaf: leaf[0], one(slots, key, _copies(plan, args)))
+            return jax.tree.map(lambda leaf: leaf[0], one((slots, taps), key, _copies(plan, args)))
 
         drawn = [draw(each, args) for each in jax.random.split(key, num_draws)]
-        grads, squares = jax.tree.map(lambda *leaves: np.stack(leaves).astype(float), *drawn)
-        with np.errstate(divide="ignore"):
-            rms = {path: np.log(squares[path]) / 2 for path in plan.calls}
-        return {path: LayerLaw(*map(_mean, (rms[path], *grads[path].T))) for path in plan.calls}
+        (grads, taken), sizes = jax.tree.map(lambda *leaves: np.stack(leaves).astype(float), *drawn)
+        above, laws = np.zeros(num_draws), {}
+        for path in reversed(plan.calls):
+            above = above + taken.get(path, 0.0)
+            laws[path] = LayerLaw(*map(_mean, (sizes[path], *(grads[path].T + above))))
+        return dict(reversed(laws.items()))
 
     def _run(
-        self, plan: TwinPlan, key: Array, slots: dict[str, Array], args: tuple, kwargs: dict[str, Any]
+        self,
+        plan: TwinPlan,
+        key: Array,
+        slots: tuple[dict[str, Array], dict[str, Array]],
+        args: tuple,
+        kwargs: dict[str, Any],
     ) -> tuple[Any, Any]:
-        """One replica: the model's output, and the mean square of every replaced layer's."""
-        state = _State(plan, key, slots, {}, {})
+        """One replica: the model's output, and the log of every replaced layer's root mean square."""
+        state = _State(plan, key, slots[0], slots[1], {}, {})
         hook = functools.partial(self._hook, state)
-        return self.model.apply(self.model.params, hook, *args, **kwargs), state.squares
+        return self.model.apply(self.model.params, hook, *args, **kwargs), state.logs
 
     def _hook(self, state: _State, call: Call, args: tuple, run: Any) -> Any:
         """What stands in a layer's place."""
@@ -207,8 +218,10 @@ class InfiniteWidth:
         if not is_replaced(call):
             return run(*args)
         y = self._replaced(state, call, args[0])
-        state.squares[call.path] = lax.pmean(jnp.mean(y.astype(jnp.float32) ** 2), REPLICAS)
-        return y if call.bias is None else y + jnp.broadcast_to(call.bias, y.shape)
+        units = together(y)
+        state.logs[call.path] = log_norm(units)[0] - np.log(units.size) / 2
+        y = y if call.bias is None else y + jnp.broadcast_to(call.bias, y.shape)
+        return pooled_tap(y, state.taps[call.path]) if call.path in state.taps else y
 
     def _replaced(self, state: _State, call: Call, x: Array) -> Array:
         """A dense layer or a convolution, drawn anew."""

@@ -115,7 +115,9 @@ def _fan_in(call: Call) -> float:
     return call.kernel.size / width if call.path.count(".attend") == 0 else float(call.kernel.shape[0])
 
 
-def _marked(model: Hooked, calls: list[tuple[Call, Any]], static: Callable[[list], tuple]) -> Callable[..., Any]:
+def _marked(
+    where: str, model: Hooked, calls: list[tuple[Call, Any]], static: Callable[[list], tuple]
+) -> Callable[..., Any]:
     """The loss of parameters and data arrays, with a mark before and after every layer call."""
 
     def hook(call: Call, args: tuple, run: Callable[..., Any]) -> Any:
@@ -137,7 +139,7 @@ def _marked(model: Hooked, calls: list[tuple[Call, Any]], static: Callable[[list
         value = model.apply(params, hook, *static(arrays))
         value = value[0] if isinstance(value, tuple) else value
         shape = getattr(value, "shape", None)
-        expect(shape == () and is_float(value), "diagnose", "a loss that returns one number", loss=value)
+        expect(shape == () and is_float(value), where, "a loss that returns one number", loss=value)
         return value
 
     return loss
@@ -212,6 +214,27 @@ def _taps(jaxpr: Any, inside: list[int], dep: dict[Any, int], carrying: set[Any]
     return taps
 
 
+def necks(trace: Trace) -> set[str]:
+    """Paths of the calls through whose output all of the gradient of everything below flows.
+
+    Parameters
+    ----------
+    trace
+        The loss.
+    """
+    jaxpr, dep, carrying = trace.jaxpr, trace.dep, trace.carrying
+    states = lambda variables: [var for var in variables if var in carrying and dep[var] == STATE]
+    last = {var: i for i, eqn in enumerate(jaxpr.eqns) for var in states(_reads(eqn))}
+    ends = {site.end: site.path for site in trace.sites}
+    alive: set[Any] = set()
+    found = set()
+    for i, eqn in enumerate(jaxpr.eqns):
+        alive = {var for var in alive | set(states(eqn.outvars)) if last.get(var, -1) > i}
+        if i in ends and alive == set(eqn.outvars):
+            found.add(ends[i])
+    return found
+
+
 def _longest(jaxpr: Any, sites: list[Site], marks: dict[int, tuple[int, bool]], dep: dict[Any, int]) -> list[int]:
     """Calls along the path with most layers, first to last."""
     best: dict[Any, tuple[int, int]] = {}
@@ -256,7 +279,7 @@ def _uses(jaxpr: Any, start: int, end: int, dep: dict[Any, int], carrying: set[A
     return tuple(var for var in read if dep.get(var) == PARAM and var in carrying and var not in made)
 
 
-def traced(model: Hooked, batch: tuple) -> Trace:
+def traced(model: Hooked, batch: tuple, where: str = "diagnose") -> Trace:
     """Trace a hooked loss and find what its gradient flows through.
 
     Parameters
@@ -265,6 +288,8 @@ def traced(model: Hooked, batch: tuple) -> Trace:
         From ``hooked``, with a loss.
     batch
         The loss's arguments after the model; arrays are inputs of the trace, all else is fixed.
+    where
+        Name of the public function that was asked.
 
     Returns
     -------
@@ -273,7 +298,7 @@ def traced(model: Hooked, batch: tuple) -> Trace:
     """
     calls: list[tuple[Call, Any]] = []
     arrays, join = split_arrays(batch)
-    closed = jax.make_jaxpr(_marked(model, calls, join))(model.params, arrays)
+    closed = jax.make_jaxpr(_marked(where, model, calls, join))(model.params, arrays)
     jaxpr = closed.jaxpr
     marks = {i: (eqn.params["call"], eqn.params["end"]) for i, eqn in enumerate(jaxpr.eqns) if eqn.primitive is mark_p}
     places: dict[tuple[int, bool], int] = {mark: i for i, mark in marks.items()}
