@@ -13,7 +13,7 @@ NAMES = {"query": r"$W_q$ (and $W_k$)", "value": r"$W_v$ (and $W_o$)", "mlp_in":
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["attention"]
     places = sorted(frame.place.unique(), reverse=True)
-    figure, axes = style.canvas(2, len(places), height=4.2, squeeze=False, sharex=True)
+    figure, axes = style.canvas(2, len(places), height=4.6, squeeze=False, sharex=True, sharey="row")
     scales = sorted(frame.sigma_qk.unique())
     middle = min(scales, key=lambda each: abs(each - 1))
     for column, place in enumerate(places):
@@ -26,7 +26,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
                     top, each.block, each.log_grad / style.DECADE, 0 * each.block, 0, "uniform attention, exact"
                 )
             x, y, err = each.block, each.log_grad_hat / style.DECADE, each.log_grad_hat_err / style.DECADE
-            style.measured(top, x, y, err, index, rf"networks, $\sigma_{{qk}}={scale:g}$")
+            style.measured(top, x, y, err, index, rf"networks, $\sigma_{{qk}}={scale:g}$ (top)")
         each = rows[rows.sigma_qk == middle].sort_values("block")
         for index, group in enumerate(GROUPS):
             colour = style.COLOURS[index]
@@ -37,10 +37,13 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
             style.measured(bottom, each.block, seen, err, index, NAMES[group])
         top.set_title(f"{place}-norm")
         bottom.set_xlabel("block")
-    axes[0][0].set_ylabel(r"$\log_{10}|g_l|/|g_L|$, stream")
-    axes[1][0].set_ylabel(r"$\log_{10}|\partial E/\partial W|$, " + rf"$\sigma_{{qk}}={middle:g}$")
-    axes[0][0].legend(loc="best", fontsize=5.5)
-    axes[1][-1].plot([], [], color="0.4", linewidth=0.8, linestyle=":", label="uniform attention")
-    axes[1][-1].plot([], [], color="0.4", label="twin")
-    axes[1][-1].legend(loc="best", fontsize=5.5, ncols=2)
+        bottom.set_title(rf"$\sigma_{{qk}}={middle:g}$")
+    axes[0][0].set_ylabel(r"stream: $\log_{10}|g_l|/|g_L|$")
+    axes[1][0].set_ylabel(r"weights: $\log_{10}|\partial E/\partial W|$")
+    for label, line in (("uniform attention", ":"), ("twin", "-")):
+        axes[1][0].plot([], [], line, color="0.4", linewidth=0.9, label=label)
+    axes[0][0].set_xticks(range(2, int(frame.block.max()) + 1, 2))
+    upper, lower = (row[0].get_legend_handles_labels() for row in axes)
+    handles, labels = (one + other for one, other in zip(upper, lower, strict=True))
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=5.8)
     return figure
