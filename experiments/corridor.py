@@ -39,6 +39,8 @@ EXPERIMENTS = (
     "scalar_chain",
     "overflow",
     "orthogonal",
+    "weights",
+    "convolution",
     "rates",
     "initialisers",
     "saturation",

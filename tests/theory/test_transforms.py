@@ -106,6 +106,7 @@ PLAIN = {
     "depth_limit": "a whole number of layers, by exact fractions",
     "echo_state": "NumPy, for one given matrix",
     "eigen_directions": "NumPy, for one given matrix",
+    "heavy_edge": "a quantile of a number",
     "initialiser_audit": "a table of names and numbers",
     "log_chi_square_law": "a function of counts and of an activation's constants",
     "log_growth": "NumPy, for one given matrix",

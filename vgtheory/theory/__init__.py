@@ -14,6 +14,7 @@ from vgtheory.theory.echo_state import EchoState, echo_state, memory_curve
 from vgtheory.theory.finite_width import dead_probability
 from vgtheory.theory.fixed_points import FixedPoints
 from vgtheory.theory.gates import chi_step, log_grad_steps, q_state
+from vgtheory.theory.heavy_tails import heavy_edge
 from vgtheory.theory.initialisers import InitialiserAudit, initialiser_audit
 from vgtheory.theory.lyapunov import lyapunov_curve, lyapunov_exponent, lyapunov_exponents
 from vgtheory.theory.meanfield import chi_1, q_map, q_slope, q_star, q_stars
@@ -74,6 +75,7 @@ __all__ = [
     "depth_limit",
     "echo_state",
     "eigen_directions",
+    "heavy_edge",
     "initialiser_audit",
     "jacobian_atom",
     "jacobian_cdf",
