@@ -14,7 +14,7 @@ import pandas as pd
 
 from experiments.corridor import Findings
 from experiments.summary import comparison, key_of, thinned
-from vgtheory import Conv, Dense, Estimate, measure, theory
+from vgtheory import Conv, Dense, Estimate, Law, measure, theory
 
 NETS = {"linear": ("linear", 1.0, 0.0), "relu": ("relu", 2**0.5, 0.0), "tanh": ("tanh", 1.0091, 0.001)}
 """Activation, sigma_w, sigma_b; all critical."""
@@ -76,10 +76,13 @@ def run(config: Config) -> dict[str, Any]:
     share = np.exp(shares)
     expected = theory.log_grad_positions(net, **size).mean[looked].ravel()
     expected = 2 * (expected - theory.log_grad_layers(net, **size).mean[looked])
-    rate, bottom = logs.log_grad[:, 0] / (depth - 1), logs.log_grad[:, 0]
-    measured = Estimate(rate.mean(), float(np.hypot(rate.std(ddof=1) / num_nets**0.5, EPS)))
-    err = float(np.hypot(spread[0] / (depth - 1) / num_nets**0.5, EPS)) if delta else np.inf
-    compared = comparison(f"{name}, {kernel}, {field}", "convolution", measured, low[0] / (depth - 1), err)
+    bottom = logs.log_grad[:, 0]
+    if delta:
+        law = Law(low, spread)
+    elif (name, kernel) == ("linear", "gaussian"):
+        law = theory.log_grad_layers(net, **size, width=config.width)
+    else:
+        law = Law(low, np.full(depth, np.inf))
     return {
         "layer": layers,
         "low": low[layers - 1],
@@ -99,8 +102,20 @@ def run(config: Config) -> dict[str, Any]:
         "bottom": low[0],
         "bottom_high": high[0],
         "bottom_std": spread[0],
-        **compared,
+        **_compared(f"{name}, {kernel}, {field}", logs.log_grad, law),
     }
+
+
+def _compared(label: str, log_grad: np.ndarray, law: Law) -> dict[str, Any]:
+    """Rate of the gradient per layer, from the lowest layer down to which there is a law, or from the bottom."""
+    num_nets, depth = log_grad.shape
+    known = np.isfinite(law.std)
+    lowest = int(np.argmax(known)) if known[:-1].any() else 0
+    links = depth - 1 - lowest
+    rate, predicted = log_grad[:, lowest] / links, law.mean[lowest] / links
+    seen = Estimate(rate.mean(), float(np.hypot(rate.std(ddof=1) / num_nets**0.5, EPS)))
+    err = float(np.hypot(law.std[lowest] / links / num_nets**0.5, EPS))
+    return comparison(label, "convolution", seen, predicted, err) | {"links": links, "rate_std": law.std[lowest]}
 
 
 def findings(frame: pd.DataFrame) -> Findings:
@@ -108,17 +123,22 @@ def findings(frame: pd.DataFrame) -> Findings:
     delta, gaussian = cells[cells.kernel == "delta"], cells[cells.kernel != "delta"]
     decades = lambda value: f"{value / np.log(10):+.1f}"
     line = delta[delta.field == "line"].set_index("net")
-    slack = 3 * gaussian.measured_err * (gaussian.depth_gaussian - 1)
+    slack = 3 * gaussian.bottom_hat_std / gaussian.nets_gaussian**0.5
     inside = (gaussian.bottom_hat > gaussian.bottom - slack) & (gaussian.bottom_hat < gaussian.bottom_high + slack)
+    known = cells[np.isfinite(cells.predicted_err)]
+    shallow = known[known.kernel != "delta"]
     numbers = {
         "depth": f"{int(cells.depth_delta.max()):,}",
         "gaussian/depth": f"{int(cells.depth_gaussian.max()):,}",
         "width": f"{int(cells.width.max())}",
         "nets": f"{int(cells.nets_delta.max())}",
-        "furthest": f"{delta.z.abs().max():.1f}",
+        "furthest": f"{known.z.abs().max():.1f}",
+        "known": f"{len(known)}",
         "inside": f"{int(inside.sum())}",
         "gaussians": f"{len(gaussian)}",
     }
+    if len(shallow):
+        numbers |= {"modes/links": f"{int(shallow.links.max())}", "modes/furthest": f"{shallow.z.abs().max():.1f}"}
     for name, row in line.iterrows():
         numbers |= {f"{name}": decades(row.bottom_hat), f"{name}/law": decades(row.bottom)}
         numbers |= {f"{name}/std": f"{row.bottom_std / np.log(10):.1f}"}
@@ -130,7 +150,7 @@ def findings(frame: pd.DataFrame) -> Findings:
     kept = ", ".join(f"{name} 10^{numbers[name]} (predicted {numbers[f'{name}/law']})" for name in line.index)
     verdict = (
         f"Yes, up to what their activation does. Over {numbers['depth']} layers of {numbers['width']} channels on a line with zero padding a gradient goes to: {kept}; "
-        f"the furthest of {len(delta)} rates lies {numbers['furthest']} predicted standard errors off. With Gaussian kernels {numbers['inside']} of {numbers['gaussians']} means over "
+        f"the furthest of {len(known)} predicted rates lies {numbers['furthest']} predicted standard errors off. With Gaussian kernels {numbers['inside']} of {numbers['gaussians']} means over "
         f"{numbers['gaussian/depth']} layers lie in the range between a dense network of as many units as channels and one of as many as channels and positions."
     )
     if "padding/line" in numbers:

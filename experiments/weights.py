@@ -46,7 +46,8 @@ def run(config: Config) -> dict[str, Any]:
     known = kind != "heavy_tailed"
     law = theory.log_grad_layers(net, **size) if known else Law(alike.mean, np.full_like(alike.std, np.inf))
     bottom = logs.log_grad[:, 0]
-    compared = rate_columns(f"{name}, {kind}", f"dense, {kind}", logs.log_grad, law)
+    family = f"dense, {kind}" if kind in ("gaussian", "orthogonal") else "dense, other weights"
+    compared = rate_columns(f"{name}, {kind}", family, logs.log_grad, law)
     return {
         "level": LEVELS,
         **_tops(jax.random.fold_in(key, 1), kind, config),

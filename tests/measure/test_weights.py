@@ -162,3 +162,15 @@ def test_the_spectrum_of_independent_entries_is_one() -> None:
         assert theory.jacobian_edge(other, 4) == theory.jacobian_edge(gaussian, 4)
         assert theory.jacobian_moments(other, 4) == theory.jacobian_moments(gaussian, 4)
         assert theory.chi_1(other) == theory.chi_1(gaussian)
+
+
+@pytest.mark.slow
+def test_the_fourth_cumulant_moves_means_at_order_one_over_width(key: jax.Array) -> None:
+    """Sparse tanh networks of 256 units: by Edgeworth's term and by what ties a weight to the slope above it."""
+    net, size = Dense("tanh", 2.0, 0.1, "sparse"), {"depth": 6, "width": 256}
+    samples = measure.chain(key, net, **size, num_nets=6000).log_grad_weight[:, 0]
+    right, wrong = (
+        theory.log_grad_weight_layers(of_kind(net, kind), **size).mean[0] for kind in ("sparse", "gaussian")
+    )
+    err = samples.std(ddof=1) / len(samples) ** 0.5
+    assert abs(samples.mean() - right) < SIGMAS * err < abs(samples.mean() - wrong)

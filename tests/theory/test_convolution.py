@@ -86,6 +86,24 @@ def test_ten_thousand_layers_neither_under_nor_overflow() -> None:
             assert sign * log_grad[0] > 1000
 
 
+def test_correlations_between_positions_settle_mode_by_mode() -> None:
+    """The whole covariance between positions, its map linearised by a small difference, decays as the scales say."""
+    net, num, step = Conv("tanh", 1.5, 0.3), 5, 1e-4
+    c = float(theory.c_star(net))
+    average = windows((num,), 3, "circular")
+    pairs = lambda shifted: np.array([float(theory.c_map(each, net)) for each in shifted])
+    scales = theory.xi_c_modes(net, num)
+    for mode in range(num):
+        # Along the pairs (a, a + 1): their correlation, off its fixed point by a wave; averaged along the common shift.
+        wave = np.cos(2 * np.pi * mode * np.arange(num) / num)
+        after = average @ (pairs(c + step * wave) - pairs(c - step * wave)) / (2 * step)
+        factor = after @ wave / (wave @ wave)
+        assert scales[mode] == pytest.approx(-1 / np.log(abs(factor)), rel=1e3 * EXACT**0.5)
+    assert scales[0] == pytest.approx(float(theory.xi_c(net)), rel=EXACT)
+    delta = theory.xi_c_modes(Conv("tanh", 1.5, 0.3, 3, "delta_orthogonal", "zero"), (2, 3))
+    np.testing.assert_allclose(delta, scales[0], rtol=EXACT)
+
+
 def test_modes_are_the_eigenvalues_of_the_circular_average() -> None:
     for shape in ((6,), (3, 4)):
         values = np.sort(modes.transfer(3, shape).ravel())
@@ -152,6 +170,8 @@ def test_wrong_questions(refused: Any) -> None:
         theory.padding_factor(Conv("tanh", padding="zero"), 4)
     with refused("padding_factor", "net"):
         theory.padding_factor(Recurrent("tanh", 1.0), 4)
+    with refused("xi_c_modes", "padding"):
+        theory.xi_c_modes(Conv("tanh", padding="zero"), 4)
     with refused("Conv", "kernel_size"):
         Conv("tanh", kernel_size=4)
     with refused("Conv", "padding", remedy="Did you mean 'circular'"):

@@ -79,6 +79,7 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "q_star": lambda t: theory.q_star(tanh(t)),
     "q_stars": lambda t: theory.q_stars(tanh(t)).q[..., 0],
     "xi_c": lambda t: theory.xi_c(tanh(t)),
+    "xi_c_modes": lambda t: theory.xi_c_modes(Conv("tanh", t, 0.3), 5)[1],
     "xi_grad": lambda t: theory.xi_grad(tanh(t)),
     "xi_q": lambda t: theory.xi_q(tanh(t)),
 }

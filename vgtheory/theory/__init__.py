@@ -18,6 +18,7 @@ from vgtheory.theory.heavy_tails import heavy_edge
 from vgtheory.theory.initialisers import InitialiserAudit, initialiser_audit
 from vgtheory.theory.lyapunov import lyapunov_curve, lyapunov_exponent, lyapunov_exponents
 from vgtheory.theory.meanfield import chi_1, q_map, q_slope, q_star, q_stars
+from vgtheory.theory.mode_scales import xi_c_modes
 from vgtheory.theory.overshoot import Overshoot, overshoot
 from vgtheory.theory.parts import Parts, log_parts_layers
 from vgtheory.theory.phase_diagram import PhaseDiagram, phase_diagram
@@ -123,6 +124,7 @@ __all__ = [
     "tied_grad_steps",
     "transient",
     "xi_c",
+    "xi_c_modes",
     "xi_grad",
     "xi_q",
 ]
