@@ -64,7 +64,7 @@ EXPERIMENTS = (
     "clipping",
 )
 """In the order in which they run; each is a module of this package."""
-LONG = ("aspect", "gates", "lyapunov", "sequence_length", "sequence_tasks", "clipping")
+LONG = ("aspect", "convolution", "gates", "lyapunov", "sequence_length", "sequence_tasks", "clipping")
 """Too long to be run with all others: run by name only, and read from the committed results where there are no new ones."""
 _RECORD = b"vgtheory"
 

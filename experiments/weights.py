@@ -103,9 +103,9 @@ def findings(frame: pd.DataFrame) -> Findings:
         + "; ".join(f"{kind.replace('_', '-')}: {relative(kind)}" for kind in cells.weights.unique())
         + "."
     )
-    if "top/heavy_tailed" in numbers and "top/gaussian" in numbers:
+    if {"top/heavy_tailed", "top/gaussian", "top/sparse"} <= set(numbers):
         verdict += (
-            f" The largest singular value of one matrix is 2 for all independent kinds but the heavy-tailed one, where 3 % of matrices exceed {numbers['top/heavy_tailed/high']} "
-            f"(predicted {numbers['top/heavy_tailed/high/law']}, at any width)."
+            f" Three in a hundred matrices have a singular value above {numbers['top/gaussian/high']} with Gaussian entries (in the limit none above 2), above {numbers['top/sparse/high']} with sparse "
+            f"ones and above {numbers['top/heavy_tailed/high']} with heavy-tailed ones (predicted {numbers['top/heavy_tailed/high/law']}, at any width)."
         )
     return Findings(verdict, numbers)

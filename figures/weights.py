@@ -51,5 +51,5 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
             zorder=3,
         )
     tops.set(xlabel="largest singular value of one matrix", ylabel="share of matrices below", ylim=(0, 1))
-    tops.legend(loc="center", bbox_to_anchor=(0.25, 0.5))
+    tops.legend(loc="lower right")
     return figure

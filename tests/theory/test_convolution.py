@@ -159,6 +159,8 @@ def test_wrong_questions(refused: Any) -> None:
         theory.log_grad_layers(Dense("tanh"), depth=2, positions=3)
     with refused("log_grad_layers", "positions"):
         theory.log_grad_layers(Conv("tanh"), depth=2)
+    with refused("log_bound_layers", "net"):
+        theory.log_bound_layers(Conv("tanh"), depth=2)
     with refused("log_grad_weight_layers", "net"):
         theory.log_grad_weight_layers(Conv("tanh"), depth=2)
     for net in (Conv("tanh"), Conv("linear", padding="zero"), Conv("relu", weights="delta_orthogonal")):

@@ -58,7 +58,7 @@ def xi_c_modes(net: Conv, positions: Any) -> Any:
     shape = expect_positions(where, net, positions)
     delta = net.weights == "delta_orthogonal"
     expect(delta or net.padding == "circular", where, "no border", padding=net.padding)
-    factor = jnp.asarray(chi_c.__wrapped__(net))
+    factor = jnp.asarray(chi_c(net))
     expect(factor.ndim == 0, where, "scalar sigma_w and sigma_b", "Use jax.vmap.", shape=factor.shape)
     kept = jnp.ones(shape) if delta else jnp.asarray(transfer(net.kernel_size, shape))
     return scale(factor * jnp.abs(kept).astype(factor.dtype))
