@@ -121,7 +121,7 @@ def _compared(label: str, log_grad: np.ndarray, law: Law) -> dict[str, Any]:
 def findings(frame: pd.DataFrame) -> Findings:
     cells = frame.drop_duplicates("cell")
     delta, gaussian = cells[cells.kernel == "delta"], cells[cells.kernel != "delta"]
-    decades = lambda value: f"{value / np.log(10):+.1f}"
+    decades = lambda value: f"{value / np.log(10) + 0.0:.1f}".replace("-0.0", "0.0")
     line = delta[delta.field == "line"].set_index("net")
     slack = 3 * gaussian.bottom_hat_std / gaussian.nets_gaussian**0.5
     inside = (gaussian.bottom_hat > gaussian.bottom - slack) & (gaussian.bottom_hat < gaussian.bottom_high + slack)
@@ -151,7 +151,7 @@ def findings(frame: pd.DataFrame) -> Findings:
     verdict = (
         f"Yes, up to what their activation does. Over {numbers['depth']} layers of {numbers['width']} channels on a line with zero padding a gradient goes to: {kept}; "
         f"the furthest of {len(known)} predicted rates lies {numbers['furthest']} predicted standard errors off. With Gaussian kernels {numbers['inside']} of {numbers['gaussians']} means over "
-        f"{numbers['gaussian/depth']} layers lie in the range between a dense network of as many units as channels and one of as many as channels and positions."
+        f"{numbers['gaussian/depth']} layers lie, within three standard errors, in the range between a dense network of as many units as channels and one of as many as channels and positions."
     )
     if "padding/line" in numbers:
         verdict += f" Zero padding costs a ReLU network of 16 positions a factor of {numbers['padding/line']} per layer of the squared gradient."
