@@ -39,6 +39,8 @@ EXPERIMENTS = (
     "scalar_chain",
     "overflow",
     "orthogonal",
+    "weights",
+    "convolution",
     "rates",
     "initialisers",
     "saturation",
@@ -64,7 +66,17 @@ EXPERIMENTS = (
     "twins",
 )
 """In the order in which they run; each is a module of this package."""
-LONG = ("aspect", "gates", "lyapunov", "sequence_length", "sequence_tasks", "clipping", "attention", "twins")
+LONG = (
+    "aspect",
+    "convolution",
+    "gates",
+    "lyapunov",
+    "sequence_length",
+    "sequence_tasks",
+    "clipping",
+    "attention",
+    "twins",
+)
 """Too long to be run with all others: run by name only, and read from the committed results where there are no new ones."""
 _RECORD = b"vgtheory"
 

@@ -24,6 +24,8 @@ FIGURES = (
     "saturation",
     "unbounded",
     "phase_diagram",
+    "weights",
+    "convolution",
     "finite_width",
     "aspect",
     "spectra",

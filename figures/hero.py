@@ -8,7 +8,16 @@ from scipy.special import erf
 
 from figures import style
 
-SOURCES = ("deep_linear", "sigmoid_bound", "linear_recurrence", "scalar_chain", "orthogonal", "rates")
+SOURCES = (
+    "deep_linear",
+    "sigmoid_bound",
+    "linear_recurrence",
+    "scalar_chain",
+    "orthogonal",
+    "rates",
+    "weights",
+    "convolution",
+)
 ROUNDING = 1e-6
 """Predicted errors below this are rounding, not sampling."""
 BANDS = (0.5, 1.0, 1.5, 1.96, 2.5, 3.0)
@@ -42,7 +51,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     top.plot([low, high], [low, high], color="0.25", zorder=1, label="predicted = measured")
     for index, (family, rows) in enumerate(cells.groupby("family", sort=True)):
         style.measured(top, rows.predicted, rows.measured, rows.measured_err, index, f"{family} ({len(rows)})")
-        colour, marker = style.COLOURS[index], style.MARKERS[index]
+        colour, marker = style.COLOURS[index % len(style.COLOURS)], style.MARKERS[index % len(style.MARKERS)]
         bottom.plot(
             rows.predicted, rows.z, marker, color=colour, markersize=2, markerfacecolor="white", markeredgewidth=0.6
         )

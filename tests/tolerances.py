@@ -116,6 +116,9 @@ LAW_MEAN, LAW_STD = 0.05, 0.05
 """The finite-width laws at widths of 64 or more, depths up to ten roots of the width: of the mean in standard deviations, and of the
 standard deviation relatively (3 % stated, 2 % sampling)."""
 
+HEAVY_EDGE = 0.03
+"""Of the largest singular value of a heavy-tailed matrix of 96 units, relative: N^(-2/3) is 0.05 there, of which the edge takes a half."""
+
 SPECTRUM = 1e-9
 """Stated by ``jacobian_density_of_log`` where the density is above 1e-5 of its maximum: relative."""
 

@@ -50,14 +50,20 @@ def test_fields_are_the_recursion_at_thirty_digits(padding: str, positions: Any,
     np.testing.assert_allclose(whole, np.log(np.exp(log_q).mean(axis=1)), atol=depth * CURVE)
 
 
-@pytest.mark.parametrize("net", [Conv("gelu", 1.4, 0.1), Conv("gelu", 1.4, 0.1, 3, "delta_orthogonal", "zero")])
+@pytest.mark.parametrize(
+    "net",
+    [
+        pytest.param(Conv("gelu", 1.4, 0.1), marks=pytest.mark.slow),
+        Conv("gelu", 1.4, 0.1, 3, "delta_orthogonal", "zero"),
+    ],
+)
 def test_without_a_border_it_is_the_dense_law(net: Conv) -> None:
     dense = Dense("gelu", 1.4, 0.1)
     for quantity in (theory.log_grad_layers, theory.log_q_layers):
         convolved = quantity(net, depth=30, positions=(4, 5))
         np.testing.assert_allclose(convolved.mean, quantity(dense, depth=30).mean, atol=30 * CURVE)
         np.testing.assert_array_equal(convolved.std, 0)
-    for quantity in (theory.chi_1, theory.q_star, theory.c_star, theory.xi_c):
+    for quantity in (theory.chi_1, theory.q_star):
         assert quantity(net) == quantity(dense)
 
 
@@ -84,6 +90,25 @@ def test_ten_thousand_layers_neither_under_nor_overflow() -> None:
             assert np.isfinite(log_grad).all()
             assert sign * log_q[-1] > 1000
             assert sign * log_grad[0] > 1000
+
+
+@pytest.mark.slow
+def test_correlations_between_positions_settle_mode_by_mode() -> None:
+    """The whole covariance between positions, its map linearised by a small difference, decays as the scales say."""
+    net, num, step = Conv("tanh", 1.5, 0.3), 5, 1e-4
+    c = float(theory.c_star(net))
+    average = windows((num,), 3, "circular")
+    pairs = lambda shifted: np.array([float(theory.c_map(each, net)) for each in shifted])
+    scales = theory.xi_c_modes(net, num)
+    for mode in range(num):
+        # Along the pairs (a, a + 1): their correlation, off its fixed point by a wave; averaged along the common shift.
+        wave = np.cos(2 * np.pi * mode * np.arange(num) / num)
+        after = average @ (pairs(c + step * wave) - pairs(c - step * wave)) / (2 * step)
+        factor = after @ wave / (wave @ wave)
+        assert scales[mode] == pytest.approx(-1 / np.log(abs(factor)), rel=1e3 * EXACT**0.5)
+    assert scales[0] == pytest.approx(float(theory.xi_c(net)), rel=EXACT)
+    delta = theory.xi_c_modes(Conv("tanh", 1.5, 0.3, 3, "delta_orthogonal", "zero"), (2, 3))
+    np.testing.assert_allclose(delta, scales[0], rtol=EXACT)
 
 
 def test_modes_are_the_eigenvalues_of_the_circular_average() -> None:
@@ -141,6 +166,8 @@ def test_wrong_questions(refused: Any) -> None:
         theory.log_grad_layers(Dense("tanh"), depth=2, positions=3)
     with refused("log_grad_layers", "positions"):
         theory.log_grad_layers(Conv("tanh"), depth=2)
+    with refused("log_bound_layers", "net"):
+        theory.log_bound_layers(Conv("tanh"), depth=2)
     with refused("log_grad_weight_layers", "net"):
         theory.log_grad_weight_layers(Conv("tanh"), depth=2)
     for net in (Conv("tanh"), Conv("linear", padding="zero"), Conv("relu", weights="delta_orthogonal")):
@@ -152,6 +179,8 @@ def test_wrong_questions(refused: Any) -> None:
         theory.padding_factor(Conv("tanh", padding="zero"), 4)
     with refused("padding_factor", "net"):
         theory.padding_factor(Recurrent("tanh", 1.0), 4)
+    with refused("xi_c_modes", "padding"):
+        theory.xi_c_modes(Conv("tanh", padding="zero"), 4)
     with refused("Conv", "kernel_size"):
         Conv("tanh", kernel_size=4)
     with refused("Conv", "padding", remedy="Did you mean 'circular'"):

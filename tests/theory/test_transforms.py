@@ -80,6 +80,7 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "q_star": lambda t: theory.q_star(tanh(t)),
     "q_stars": lambda t: theory.q_stars(tanh(t)).q[..., 0],
     "xi_c": lambda t: theory.xi_c(tanh(t)),
+    "xi_c_modes": lambda t: theory.xi_c_modes(Conv("tanh", t, 0.3), 5)[1],
     "xi_grad": lambda t: theory.xi_grad(tanh(t)),
     "xi_q": lambda t: theory.xi_q(tanh(t)),
 }
@@ -107,6 +108,7 @@ PLAIN = {
     "depth_limit": "a whole number of layers, by exact fractions",
     "echo_state": "NumPy, for one given matrix",
     "eigen_directions": "NumPy, for one given matrix",
+    "heavy_edge": "a quantile of a number",
     "initialiser_audit": "a table of names and numbers",
     "log_chi_square_law": "a function of counts and of an activation's constants",
     "log_growth": "NumPy, for one given matrix",

@@ -16,9 +16,11 @@ from vgtheory.theory.echo_state import EchoState, echo_state, memory_curve
 from vgtheory.theory.finite_width import dead_probability
 from vgtheory.theory.fixed_points import FixedPoints
 from vgtheory.theory.gates import chi_step, log_grad_steps, q_state
+from vgtheory.theory.heavy_tails import heavy_edge
 from vgtheory.theory.initialisers import InitialiserAudit, initialiser_audit
 from vgtheory.theory.lyapunov import lyapunov_curve, lyapunov_exponent, lyapunov_exponents
 from vgtheory.theory.meanfield import chi_1, q_map, q_slope, q_star, q_stars
+from vgtheory.theory.mode_scales import xi_c_modes
 from vgtheory.theory.normalization import batch_norm_rate
 from vgtheory.theory.overshoot import Overshoot, overshoot
 from vgtheory.theory.parts import Parts, log_parts_layers
@@ -80,6 +82,7 @@ __all__ = [
     "depth_limit",
     "echo_state",
     "eigen_directions",
+    "heavy_edge",
     "initialiser_audit",
     "jacobian_atom",
     "jacobian_cdf",
@@ -130,6 +133,7 @@ __all__ = [
     "tied_grad_steps",
     "transient",
     "xi_c",
+    "xi_c_modes",
     "xi_grad",
     "xi_q",
 ]

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vgtheory.activation import Activation, as_activation
-from vgtheory.ensemble import Ensemble
+from vgtheory.ensemble import Ensemble, expect_matrices
 from vgtheory.expect import expect_count, expect_one_of
 from vgtheory.theory.fixed_points import chi_at
 from vgtheory.theory.meanfield import need_sigma_w, q_star
@@ -69,6 +69,7 @@ def _searched(activation: Activation) -> float:
 
 def _norm_over_sigma_w(where: str, net: Ensemble, norm: str, width: int | None) -> float:
     """Norm of a layer's weights over ``sigma_w``."""
+    expect_matrices(where, net)
     expect_one_of(NORMS, where, norm=norm)
     if norm == "frobenius":
         expect_count(where, width=width)
