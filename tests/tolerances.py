@@ -160,3 +160,12 @@ PATHS = 0.05
 
 MOMENT_WIDTH = 0.04
 """One draw of 300 units: its second moment over the square of the first scatters by 1 %, and the next order in 1/N is another 1 %."""
+
+BLOCK = 1e-9
+"""Stated by ``residual_width.log_block_law``."""
+
+LARGE_BATCH = 5e-3
+"""A batch of 10,000 against an infinite one: relative order 1/B, with factors of up to some tens."""
+
+SMALLEST = 1e-13
+"""Of the same, absolute: two logs of the number of units over beta^2 that cancel."""
