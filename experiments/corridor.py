@@ -60,6 +60,8 @@ EXPERIMENTS = (
     "sequence_length",
     "sequence_tasks",
     "clipping",
+    "skips",
+    "norms",
 )
 """In the order in which they run; each is a module of this package."""
 LONG = ("aspect", "gates", "lyapunov", "sequence_length", "sequence_tasks", "clipping")

@@ -40,6 +40,8 @@ FIGURES = (
     "echo_state",
     "sequence_length",
     "clipping",
+    "skips",
+    "norms",
 )
 OUT = ROOT / "figures" / "out"
 

@@ -8,7 +8,7 @@ from scipy.special import erf
 
 from figures import style
 
-SOURCES = ("deep_linear", "sigmoid_bound", "linear_recurrence", "scalar_chain", "orthogonal", "rates")
+SOURCES = ("deep_linear", "sigmoid_bound", "linear_recurrence", "scalar_chain", "orthogonal", "rates", "skips", "norms")
 ROUNDING = 1e-6
 """Predicted errors below this are rounding, not sampling."""
 BANDS = (0.5, 1.0, 1.5, 1.96, 2.5, 3.0)
