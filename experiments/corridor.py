@@ -64,7 +64,7 @@ EXPERIMENTS = (
     "norms",
 )
 """In the order in which they run; each is a module of this package."""
-LONG = ("aspect", "gates", "lyapunov", "sequence_length", "sequence_tasks", "clipping")
+LONG = ("aspect", "gates", "lyapunov", "sequence_length", "sequence_tasks", "clipping", "norms")
 """Too long to be run with all others: run by name only, and read from the committed results where there are no new ones."""
 _RECORD = b"vgtheory"
 

@@ -22,8 +22,8 @@ CHAINS = (
     *(f"{name}, batch {batch}" for name, batches in BATCHES.items() for batch in batches),
     *(f"{name}, {norm}" for name in SIGMA_W for norm in ("none", *PLACES)),
 )
-LARGE = 64
-"""Batches above this run without matrices, in wide networks."""
+LARGE = {"relu": 64, "tanh": 64, "linear": 8, "sigmoid": 8}
+"""Batches above this run without matrices, in wide networks: the nearer an activation to a straight line, the slower a batch forgets what finite width did to it."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Config:
     depth: int = 60
     width: int = 512
     num_nets: int = 6
-    wide: int = 4096
+    wide: int = 8192
     num_wide: int = 1
     seed: int = 12
 
@@ -57,7 +57,7 @@ def _net(name: str) -> tuple[Any, int | None]:
 
 def _logs(config: Config, net: Any, batch: int | None) -> np.ndarray:
     """Log-gradients of every network."""
-    large = (batch or 0) > LARGE
+    large = (batch or 0) > LARGE[net.activation.name]
     size = {"depth": config.depth, "width": config.wide if large else config.width}
     size["num_nets"] = config.num_wide if large else config.num_nets
     logs = measure.chain if isinstance(net, Dense) else measure.block_logs

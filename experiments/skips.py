@@ -1,7 +1,7 @@
 """Q11. Skip connections redesign how gradients travel: by what law do they grow over a thousand residual blocks?
 
-Residual chains of ReLU, tanh and linear branches: three scales of the branch, and layer norm before the branch or after the sum. Real weight matrices, but for one chain of
-ten thousand blocks, which takes the law of tanh to where only its leading term is left.
+Residual chains of ReLU, tanh and linear branches: three scales of the branch, and layer norm before the branch or after the sum. Where there is a law at finite width, real weight
+matrices; elsewhere wide networks without matrices, held against the law at infinite width. One chain of ten thousand blocks takes the law of tanh to where little but its leading term is left.
 """
 
 from dataclasses import dataclass
@@ -38,27 +38,25 @@ class Config:
     chain: tuple[str, ...] = tuple(NETS)
     blocks: int = 1000
     width: int = 128
+    wide: int = 8192
     num_nets: int = 8
     long_blocks: int = 10_000
-    long_width: int = 1024
+    long_width: int = 4096
     seed: int = 11
 
 
-SMOKE = Config(chain=("relu", "tanh, pre-norm", LONG), blocks=40, width=32, num_nets=4, long_blocks=100, long_width=64)
+SMOKE = Config(chain=("relu", LONG), blocks=40, width=32, num_nets=4, wide=64, long_blocks=100, long_width=64)
 
 
 def run(config: Config) -> dict[str, Any]:
     (name,) = config.chain
     net, long = NETS[name], name == LONG
-    size = (
-        {"depth": config.long_blocks, "width": config.long_width}
-        if long
-        else {"depth": config.blocks, "width": config.width}
-    )
-    sampler = "matrix_free" if long else "networks"
+    depth = config.long_blocks if long else config.blocks
+    known = bool(np.isfinite(theory.log_grad_layers(net, depth=2, width=config.width).std[0]))
+    size = {"depth": depth, "width": config.width if known else config.long_width if long else config.wide}
+    sampler = "networks" if known else "matrix_free"
     logs = measure.block_logs(key_of(config), net, **size, num_nets=config.num_nets, sampler=sampler)
     law, layers = theory.log_grad_layers(net, **size), thinned(size["depth"], 40)
-    known = bool(np.isfinite(law.std[0]))
     growth, span = theory.residual_growth(net), size["depth"] - 1
     rates = logs.log_grad[:, 0] / span
     seen = Estimate(rates.mean(), float(np.hypot(rates.std(ddof=1) / len(rates) ** 0.5, EPS)))
@@ -76,6 +74,7 @@ def run(config: Config) -> dict[str, Any]:
         "log_q_hat": logs.log_q.mean(axis=0)[layers - 1],
         "infinite": infinite[layers - 1],
         "known": known,
+        "units": size["width"],
         "kind": growth.kind,
         "coefficient": growth.coefficient,
         "exponent": growth.exponent,

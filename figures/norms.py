@@ -33,8 +33,8 @@ def _bars(axes: Axes, cells: pd.DataFrame) -> None:
     shown = cells[cells.norm.isin(NORMS)]
     for index, (name, rows) in enumerate(shown[shown.activation != "linear"].groupby("activation")):
         at = np.array([NORMS.index(norm) for norm in rows.norm]) + 0.18 * (index - 1)
-        axes.hlines(rows.predicted, at - 0.11, at + 0.11, color=style.COLOURS[(3, 0, 1)[index]], linewidth=1.6)
-        style.measured(axes, at, rows.measured, rows.measured_err, (3, 0, 1)[index], name)
+        axes.hlines(rows.predicted, at - 0.11, at + 0.11, color=style.COLOURS[1 + index], linewidth=1.6)
+        style.measured(axes, at, rows.measured, rows.measured_err, 1 + index, name)
     axes.axhline(0, color="0.8", linewidth=0.6, zorder=0)
     axes.set_xticks(range(len(NORMS)), [norm.replace(" ", "\n") for norm in NORMS])
     axes.set(ylabel=r"$\ln(|g_l|\,/\,|g_{l+1}|)$ per layer", title="norms")

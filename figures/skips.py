@@ -43,7 +43,10 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         _profiles(axis, frame, names)
         axis.set_title(title)
     axes[0].set_yscale("symlog", linthresh=1)
-    axes[0].set_ylim(-0.5, 3000)
+    axes[0].set_ylim(-0.5, 1e7)
+    axes[0].set_yticks([0, 1, 10, 100])
+    axes[0].minorticks_off()
+    axes[1].set_ylim(-2, 28)
     axes[0].set_ylabel(r"$\log_{10}(|g_l|\,/\,|g_L|)$")
     _stretched(axes[2], frame[frame.chain == LONG].sort_values("layer"))
     return figure
@@ -69,4 +72,4 @@ def _stretched(axes: Axes, rows: pd.DataFrame) -> None:
         label=r"limit, $8\sigma_w/3\sqrt{2\pi}$",
     )
     axes.set(xlabel=r"$\sqrt{l}$", ylabel=r"$\ln(|g_1|^2\,/\,|g_l|^2)$", title="tanh, no norm")
-    axes.legend(loc="upper left")
+    axes.legend(loc="lower right", handlelength=1.3, bbox_to_anchor=(1.02, -0.01))

@@ -249,8 +249,8 @@ def block_logs(
     >>> import jax
     >>> from vgtheory import Residual, measure
     >>> logs = measure.block_logs(jax.random.key(0), Residual("tanh", alpha=0.0), depth=3, width=16, num_nets=2)
-    >>> logs.log_grad.tolist()
-    [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
+    >>> bool(abs(logs.log_grad).max() < 1e-6)
+    True
     """
     expect(isinstance(net, BLOCKS), "block_logs", "a Residual or a Normed ensemble", net=type(net).__name__)
     check_run("block_logs", dtype, depth=depth, width=width, num_nets=num_nets)
