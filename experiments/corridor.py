@@ -64,18 +64,13 @@ EXPERIMENTS = (
     "clipping",
     "attention",
     "twins",
+    "skips",
+    "norms",
 )
 """In the order in which they run; each is a module of this package."""
 LONG = (
-    "aspect",
-    "convolution",
-    "gates",
-    "lyapunov",
-    "sequence_length",
-    "sequence_tasks",
-    "clipping",
-    "attention",
-    "twins",
+    *("aspect", "convolution", "gates", "lyapunov", "sequence_length", "sequence_tasks", "clipping"),
+    *("attention", "twins", "norms"),
 )
 """Too long to be run with all others: run by name only, and read from the committed results where there are no new ones."""
 _RECORD = b"vgtheory"

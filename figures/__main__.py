@@ -44,6 +44,8 @@ FIGURES = (
     "clipping",
     "attention",
     "twins",
+    "skips",
+    "norms",
 )
 OUT = ROOT / "figures" / "out"
 

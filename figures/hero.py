@@ -9,14 +9,8 @@ from scipy.special import erf
 from figures import style
 
 SOURCES = (
-    "deep_linear",
-    "sigmoid_bound",
-    "linear_recurrence",
-    "scalar_chain",
-    "orthogonal",
-    "rates",
-    "weights",
-    "convolution",
+    *("deep_linear", "sigmoid_bound", "linear_recurrence", "scalar_chain", "orthogonal", "rates"),
+    *("weights", "convolution", "skips", "norms", "attention"),
 )
 ROUNDING = 1e-6
 """Predicted errors below this are rounding, not sampling."""

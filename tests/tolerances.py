@@ -178,3 +178,12 @@ WIDE_GAP = 0.02
 
 FLOAT32_CHAIN = 2e-5
 """Of a float32 gradient's log-norm against float64's: some hundred roundings of 6e-8 a layer."""
+
+BLOCK = 1e-9
+"""Stated by ``residual_width.log_block_law``."""
+
+LARGE_BATCH = 5e-3
+"""A batch of 10,000 against an infinite one: relative order 1/B, with factors of up to some tens."""
+
+SMALLEST = 1e-13
+"""Of the same, absolute: two logs of the number of units over beta^2 that cancel."""

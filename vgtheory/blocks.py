@@ -56,7 +56,7 @@ class Residual:
         What multiplies every branch: a number >= 0, or ``"1/sqrt(L)"`` or ``"1/L"`` of the number of blocks. 0 is the
         start of a learned one: the identity.
     branch_layers
-        Layers in a branch, >= 1, each an activation followed by weights.
+        Layers in a branch, >= 1, each an activation followed by weights; 1 with batch norm.
     norm
         None, ``"layer"``, ``"rms"`` or ``"batch"``.
     place
@@ -96,8 +96,9 @@ class Residual:
             expect_not_negative("Residual", alpha=self.alpha)
         if self.norm is not None:
             expect_one_of(NORMS, "Residual", norm=self.norm)
-        post = self.norm == "batch" and self.place == "post"
-        expect(not post, "Residual", 'place="pre" for batch norm', place=self.place)
+        if self.norm == "batch":
+            expect(self.place == "pre", "Residual", 'place="pre" for batch norm', place=self.place)
+            expect(self.branch_layers == 1, "Residual", "one layer with batch norm", branch_layers=self.branch_layers)
 
 
 @dataclass(frozen=True)

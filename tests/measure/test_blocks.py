@@ -1,14 +1,18 @@
 """Residual and normalised chains: plain autodiff, theory and measurement within five standard errors, and 3 % off that fails."""
 
+import dataclasses
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 
-from tests.tolerances import EQUAL_FLOAT64
-from vgtheory import Normed, Residual, measure
+from tests.tolerances import EQUAL_FLOAT32, EQUAL_FLOAT64, SAME_LAW, SIGMAS, SPREAD
+from vgtheory import Dense, Normed, Residual, measure, theory
 from vgtheory.blocks import alpha_of
 from vgtheory.measure import blocks
 from vgtheory.measure.draws import words_of
@@ -40,7 +44,7 @@ def test_logs_are_those_of_plain_autodiff(key: jax.Array, name: str) -> None:
         def streams(offsets: Any, alphas: Any) -> list[Any]:
             h, seen = start, []
             for l in range(depth):
-                one = (net, words, jnp.int32(l + 1))
+                one = (net, blocks._Draw(net, words, False), jnp.int32(l + 1))
                 if isinstance(net, Normed):
                     h = blocks._layer(*one, h)
                 else:
@@ -66,3 +70,152 @@ def test_logs_are_those_of_plain_autodiff(key: jax.Array, name: str) -> None:
 def z_of(samples: np.ndarray, law: np.ndarray) -> np.ndarray:
     """Standard errors between a sample mean and a law, at each layer."""
     return (samples.mean(axis=0) - law) / (samples.std(axis=0, ddof=1) / samples.shape[0] ** 0.5 + 1e-5)
+
+
+TWINS: dict[str, tuple[Any, int, int, int]] = {
+    "linear": (Residual("linear", 1.0), 30, 64, 60),
+    "relu": (Residual("relu", 2**0.5), 30, 128, 60),
+    "relu 1/sqrt(L)": (Residual("relu", 2**0.5, alpha="1/sqrt(L)"), 300, 8192, 32),
+    "tanh": (Residual("tanh", 1.5), 300, 8192, 24),
+    "tanh, two layers": (Residual("tanh", 1.5, 0.3, 0.8, 2), 40, 8192, 24),
+    "tanh pre": (Residual("tanh", 1.5, 0.3, norm="rms"), 200, 8192, 24),
+    "tanh post": (Residual("tanh", 1.5, 0.5, norm="layer", place="post"), 100, 8192, 24),
+    "sigmoid before": (Normed("sigmoid", "layer", 1.3, 0.5), 40, 8192, 24),
+    "tanh after": (Normed("tanh", "rms", 1.5, 0.2, place="after"), 40, 8192, 24),
+    "relu pre, batch": (Residual("relu", 1.5, norm="batch", batch=8), 100, 4096, 8),
+}
+"""Ensemble, depth, width, number of networks; without matrices where wide, so that infinite width is right to a fraction of the error."""
+WIDE = 512
+QUICK = ("linear", "relu", "tanh pre", "relu pre, batch", "sigmoid before")
+LOGARITHMIC = ("tanh pre", "relu pre, batch")
+"""Their gradients grow as a power of the depth, which hardly knows sigma_w: the stream does."""
+EACH = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in TWINS]
+
+
+def laws(name: str, off: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Predicted log gradient and log q; at the width where there is a law there."""
+    net, depth, width, _ = TWINS[name]
+    net = dataclasses.replace(net, sigma_w=off * net.sigma_w)
+    grad, q = theory.log_grad_layers(net, depth=depth, width=width), theory.log_q_layers(net, depth=depth, width=width)
+    return grad.mean, q.mean
+
+
+@pytest.fixture(scope="module")
+def sampled() -> Callable[[str], measure.BlockLogs]:
+    """One set of networks per ensemble, shared by the tests of this file."""
+
+    @functools.cache
+    def logs(name: str) -> measure.BlockLogs:
+        net, depth, width, num_nets = TWINS[name]
+        how = {"sampler": "matrix_free" if width > WIDE else "networks"}
+        return measure.block_logs(jax.random.key(31), net, depth=depth, width=width, num_nets=num_nets, **how)
+
+    return logs
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_profiles_agree_and_three_percent_off_fails(sampled: Callable, name: str) -> None:
+    logs = sampled(name)
+    worst = lambda off: [
+        np.max(np.abs(z_of(samples, law)))
+        for samples, law in zip((logs.log_grad, logs.log_q), laws(name, off), strict=True)
+    ]
+    assert max(worst(1.0)) < SIGMAS
+    assert worst(1.03)[name in LOGARITHMIC] > SIGMAS
+
+
+@pytest.mark.parametrize("name", ["linear", "relu"])
+def test_the_scatter_of_straight_branches_is_as_predicted(sampled: Callable, name: str) -> None:
+    net, depth, width, num_nets = TWINS[name]
+    logs, size = sampled(name), {"depth": depth, "width": width}
+    for samples, law, layer in (
+        (logs.log_grad, theory.log_grad_layers(net, **size), 0),
+        (logs.log_q, theory.log_q_layers(net, **size), -1),
+    ):
+        ratio = samples[:, layer].std(ddof=1) / law.std[layer]
+        assert abs(np.log(ratio)) < SIGMAS / (2 * num_nets) ** 0.5
+
+
+BATCHES = {5: (512, 16), 8: (512, 12), 32: (512, 8), 256: (8192, 2)}
+"""Width and number of networks."""
+BATCH_DEPTH, COUNTED = 62, slice(1, 22)
+"""Layers counted: the gradient has come through forty. Higher up the norms of single inputs, which ReLU keeps as they are, have drifted
+apart by an amount of order layer/width, up to batch/width."""
+
+
+def batch_increments(key: jax.Array, name: str, batch: int, width: int, num_nets: int) -> np.ndarray:
+    """Log-factors of the squared gradient, each layer's of each network."""
+    net = Normed(name, "batch", batch=batch)
+    how = {"sampler": "matrix_free" if width > WIDE else "networks"}
+    logs = measure.block_logs(key, net, depth=BATCH_DEPTH, width=width, num_nets=num_nets, **how).log_grad
+    return -2 * np.diff(logs)[:, COUNTED]
+
+
+def mean_factor(increments: np.ndarray) -> tuple[float, float]:
+    """Log of the mean factor of the square, and its standard error; neighbouring layers are independent to order 1/width."""
+    factors = np.exp(increments)
+    return float(np.log(factors.mean())), float(factors.std(ddof=1) / factors.mean() / factors.size**0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "batch"),
+    [
+        ("relu", 8),
+        *(pytest.param("relu", batch, marks=pytest.mark.slow) for batch in (5, 32, 256)),
+        *(pytest.param(name, 8, marks=pytest.mark.slow) for name in ("linear", "sigmoid", "tanh")),
+    ],
+)
+def test_batch_norm_multiplies_the_gradient_by_its_rate(key: jax.Array, name: str, batch: int) -> None:
+    rate, err = mean_factor(batch_increments(key, name, batch, *BATCHES[batch]))
+    assert abs(rate - np.log(theory.batch_norm_rate(name, batch=batch))) < SIGMAS * err
+    wrong = {5: 6, 8: 9, 32: 64, 256: 400}[batch]
+    assert abs(rate - np.log(theory.batch_norm_rate(name, batch=wrong))) > SIGMAS * err
+
+
+def test_alphas_at_zero_all_have_the_gradient_that_theory_says(key: jax.Array) -> None:
+    net, size = Residual("tanh", 1.5, alpha=0.0), {"depth": 12, "width": 256}
+    logs = measure.block_logs(key, net, **size, num_nets=200).log_grad_alpha
+    law = theory.log_grad_alpha_layers(net, depth=12)
+    assert np.max(np.abs(z_of(logs, law.mean))) < SIGMAS
+    pooled = logs.mean() - law.mean[0]
+    wrong = theory.log_grad_alpha_layers(Residual("tanh", 1.5 * 1.2, alpha=0.0), depth=12).mean[0] - law.mean[0]
+    err = law.std[0] / logs.size**0.5
+    assert abs(pooled) < SIGMAS * err < abs(pooled - wrong)
+    assert abs(np.log(logs.std() / law.std[0])) < SPREAD
+    seen = measure.log_grad_alpha_layers(key, net, **size, num_nets=200)
+    assert np.array_equal(seen.value, logs.mean(axis=0))
+
+
+@pytest.mark.parametrize(
+    "net", [Residual("relu", 1.4, 0.3), Normed("tanh", "batch", 1.4, batch=5)], ids=["skip", "batch"]
+)
+def test_without_matrices_the_law_is_the_same_at_any_width(key: jax.Array, net: Any) -> None:
+    size = {"depth": 8, "width": 12, "num_nets": 800}
+    one, other = jax.random.split(key)
+    real = measure.block_logs(one, net, **size)
+    free = measure.block_logs(other, net, **size, sampler="matrix_free")
+    for seen, same in ((real.log_grad[:, 0], free.log_grad[:, 0]), (real.log_q[:, -1], free.log_q[:, -1])):
+        assert stats.ks_2samp(seen, same).pvalue > SAME_LAW
+
+
+def test_a_number_of_inputs_is_followed_one_by_one(key: jax.Array) -> None:
+    net, size = Residual("relu", 1.2), {"depth": 5, "width": 16, "num_nets": 3}
+    one, many = measure.block_logs(key, net, **size), measure.block_logs(key, net, **size, num_inputs=4)
+    assert many.log_grad.shape == (3, 4, 5)
+    np.testing.assert_allclose(many.log_grad[:, 0], one.log_grad, atol=EQUAL_FLOAT32)
+
+
+def test_wrong_questions_are_refused(refused: Callable, key: jax.Array) -> None:
+    size = {"depth": 3, "width": 8, "num_nets": 2}
+    with refused("block_logs", "net"):
+        measure.block_logs(key, Dense("relu"), **size)
+    with refused("block_logs", "num_inputs"):
+        measure.block_logs(key, Normed("relu", "batch", batch=5), **size, num_inputs=4)
+    with refused("block_logs", "sigma_w", "Call it once for each"):
+        measure.block_logs(key, Residual("relu", np.ones(2)), **size)
+    with refused("block_logs", "sampler", "Did you mean 'matrix_free'"):
+        measure.block_logs(key, Residual("relu"), **size, sampler="matrixfree")
+    with refused("block_logs", "rows"):
+        measure.block_logs(key, Normed("relu", "batch", batch=9), **size, sampler="matrix_free")
+    with refused("log_grad_alpha_layers", "net"):
+        measure.log_grad_alpha_layers(key, Normed("relu"), **size)

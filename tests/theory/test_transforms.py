@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.tolerances import DIFFERENCE, SINGLE
-from vgtheory import Activation, Conv, Dense, Recurrent, Transformer, theory
+from vgtheory import Activation, Conv, Dense, Normed, Recurrent, Residual, Transformer, theory
 
 BENT = Activation("bent", lambda h: h + jnp.tanh(h) / 2, lambda h: 1.5 - jnp.tanh(h) ** 2 / 2, ())
 
@@ -53,6 +53,13 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "log_chi_layers": lambda t: theory.log_chi_layers(tanh(t), depth=5, width=64).mean[0],
     "log_eigen_powers": lambda t: theory.log_eigen_powers(t * MATRIX, 7)[1],
     "log_grad_groups": lambda t: theory.log_grad_groups(Transformer("tanh", t), depth=3, positions=4)["value"].mean[0],
+    "log_grad_alpha_layers": lambda t: theory.log_grad_alpha_layers(Residual("tanh", t, 0.2), depth=4).mean[0],
+    "log_grad_layers, residual": lambda t: theory.log_grad_layers(Residual("tanh", t, 0.0, t / 2, 2), depth=4).mean[0],
+    "log_grad_layers, batch": lambda t: theory.log_grad_layers(
+        Residual("tanh", t, norm="batch", batch=5), depth=4
+    ).mean[0],
+    "log_grad_layers, normed": lambda t: theory.log_grad_layers(Normed("relu", "layer", t, 0.4), depth=4).mean[0],
+    "log_q_layers, batch": lambda t: theory.log_q_layers(Normed("relu", "batch", t, 0.4, batch=5), depth=4).mean[-1],
     "log_grad_layers": lambda t: theory.log_grad_layers(tanh(t), depth=5).mean[0],
     "log_grad_layers, width": lambda t: theory.log_grad_layers(tanh(t), depth=5, width=64).std[0],
     "log_grad_layers, conv": lambda t: theory.log_grad_layers(conv(t), depth=5, positions=4).mean[0],
@@ -95,6 +102,8 @@ QUICK = {
     "log_power_norms",
 }
 PLAIN = {
+    "batch_norm_rate": "a plain number for each activation and batch: quadrature in NumPy",
+    "residual_growth": "a kind, and plain numbers",
     "cell_with_memory": "a cell, by root finding",
     "chi_step": "a plain number for each cell: quadrature and root finding in NumPy",
     "log_grad_steps": "as chi_step",

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from vgtheory.activation import Activation, as_activation
@@ -44,9 +45,9 @@ def _units(net: Normed, scales: list[Array], depth: int) -> Profile:
 def _inputs(net: Normed, scales: list[Array], depth: int) -> Profile:
     """Batch norm: the first layer sees the data's variance, the last a gradient that is independent from input to input."""
     (sigma_w, sigma_b), rates = scales, batch_rates(net.activation, net.batch)
-    log_chi = jnp.full((depth,), float(jnp.log(rates.seen)), sigma_w.dtype)
-    apart = float(jnp.log((rates.seen + rates.unseen) * (net.batch - 1) / net.batch / rates.seen))
-    log_chi = log_chi.at[depth - 1].add(apart).at[1 % depth].add(float(jnp.log(rates.variance)))
+    log_chi = jnp.full((depth,), float(np.log(rates.seen)), sigma_w.dtype)
+    apart = float(np.log((rates.seen + rates.unseen) * (net.batch - 1) / net.batch / rates.seen))
+    log_chi = log_chi.at[depth - 1].add(apart).at[1 % depth].add(float(np.log(rates.variance)))
     log_q = jnp.log(sigma_w**2 * jnp.asarray([1.0, rates.square], sigma_w.dtype) + sigma_b**2)
     log_q = _stacked(log_q[0], log_q[1], depth)
     return Profile(log_q, from_top(log_chi), log_q)

@@ -86,7 +86,7 @@ def residual_growth(net: Residual) -> ResidualGrowth:
     >>> import numpy as np
     >>> from vgtheory import Residual, theory
     >>> growth = theory.residual_growth(Residual("tanh", sigma_w=1.5))
-    >>> growth.kind, growth.exponent, round(growth.coefficient / (8 / 3 * 1.5 / np.sqrt(2 * np.pi)), 9)
+    >>> growth.kind, growth.exponent, round(float(growth.coefficient / (8 / 3 * 1.5 / np.sqrt(2 * np.pi))), 9)
     ('stretched', 0.5, 1.0)
     >>> theory.residual_growth(Residual("relu", 2**0.5, norm="layer"))
     ResidualGrowth(kind='power', coefficient=1.0, exponent=0.0)
