@@ -5,9 +5,9 @@
 """
 
 from vgtheory.diagnose.diagnosis import Diagnosis, Row, diagnose
-from vgtheory.diagnose.infinite_width import InfiniteWidth, LayerLaw, TwinPlan, infinite_width
 from vgtheory.diagnose.record import NormHistory, NormRecord, norm_history, record_norms
 from vgtheory.diagnose.runs import Removal
+from vgtheory.diagnose.twin import InfiniteWidth, LayerLaw, TwinPlan, infinite_width
 from vgtheory.diagnose.verdict import Verdict
 
 __all__ = [

@@ -9,9 +9,9 @@ import numpy as np
 
 from vgtheory.diagnose.backward import Pass
 from vgtheory.diagnose.calls import Hooked, hooked
-from vgtheory.diagnose.infinite_width import InfiniteWidth
 from vgtheory.diagnose.runs import Removal, Runs
 from vgtheory.diagnose.trace import Trace
+from vgtheory.diagnose.twin import InfiniteWidth
 from vgtheory.diagnose.verdict import Verdict, is_finite, judged, shown
 from vgtheory.expect import expect
 
