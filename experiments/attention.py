@@ -15,8 +15,7 @@ import pandas as pd
 from experiments.corridor import Findings
 from experiments.models import Stack
 from experiments.summary import comparison, key_of
-from vgtheory import Estimate, Transformer, measure, theory
-from vgtheory.diagnose import infinite_width
+from vgtheory import Estimate, Transformer, diagnose, measure, theory
 
 PARTS = ("models",)
 GROUPS = ("query", "key", "value", "output", "mlp_in", "mlp_out")
@@ -59,7 +58,7 @@ def _twin(config: Config, key: jax.Array) -> dict[str, Estimate]:
     shape = (config.positions, config.width)
     x, top = jax.random.normal(keys[0], shape), jax.random.normal(keys[1], shape)
     x = x / jnp.sqrt(jnp.mean(x**2, axis=1, keepdims=True))
-    twin = infinite_width(model, config.num_particles, variables=model.init(keys[2], x), loss=_loss)
+    twin = diagnose.infinite_width(model, config.num_particles, variables=model.init(keys[2], x), loss=_loss)
     laws = twin.layers(keys[3], x, top, num_draws=config.num_draws)
     names = {group: [f"{group}_{block}" for block in range(config.depth)] for group in GROUPS}
     logs = {group: [laws[name].log_grad_weight for name in names[group]] for group in GROUPS}

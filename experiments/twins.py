@@ -15,8 +15,7 @@ import pandas as pd
 from experiments.corridor import Findings
 from experiments.models import ConvNet, Encoder, Gated, ResNet
 from experiments.summary import comparison, key_of
-from vgtheory import Estimate
-from vgtheory.diagnose import infinite_width
+from vgtheory import Estimate, diagnose
 
 PARTS = ("models",)
 MODELS: dict[str, tuple[Any, tuple[int, ...]]] = {
@@ -95,7 +94,7 @@ def run(config: Config) -> dict[str, Any]:
     model = kind(width)
     seen = _real(keys[2], model, x, top, config.num_nets)
     variables = _typical(keys[3], model, x, config.num_nets)
-    twin = infinite_width(model, PARTICLES.get(name, MOST_PARTICLES), variables=variables, loss=_loss)
+    twin = diagnose.infinite_width(model, PARTICLES.get(name, MOST_PARTICLES), variables=variables, loss=_loss)
     laws = twin.layers(keys[4], x, top, num_draws=config.num_draws)
     logs = np.stack([seen[layer] for layer in laws])
     out = {

@@ -11,7 +11,7 @@ SOURCES = ("twins",)
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["twins"]
-    figure, (left, right) = style.canvas(1, 2, height=2.6)
+    figure, (left, right) = style.canvas(1, 2, height=2.7)
     widest = frame[frame.width == frame.groupby("model").width.transform("max")]
     ends = np.array([widest.log_grad.min() - 0.5, widest.log_grad.max() + 0.5]) / style.DECADE
     left.plot(ends, ends, color="0.4", linewidth=0.8, zorder=1)
@@ -32,15 +32,17 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
             markerfacecolor="white",
         )
     left.set(
-        xlabel=r"predicted $\log_{10}|\partial E/\partial W|$", ylabel="measured", title="every layer, widest models"
+        xlabel=r"predicted $\log_{10}|\partial E/\partial W|$",
+        ylabel="measured",
+        title=f"all layers, width {widest.width.max()}",
     )
     right.plot([], [], ":", color="0.4", linewidth=0.9, label="what the errors alone make")
-    right.set(
-        xscale="log", yscale="log", xlabel="width", ylabel="gap, % (rms over layers)", title="the gap against width"
-    )
+    right.set(xscale="log", yscale="log", xlabel="width", ylabel="rms gap over layers, %", title="gap against width")
     right.set_xticks(sorted(frame.width.unique()), [str(each) for each in sorted(frame.width.unique())])
+    right.set_yticks([0.5, 1, 2, 5, 10], ["0.5", "1", "2", "5", "10"])
     right.minorticks_off()
-    right.legend(loc="upper right")
-    handles, labels = left.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    handles, labels = (
+        a + b for a, b in zip(*(axis.get_legend_handles_labels() for axis in (left, right)), strict=True)
+    )
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure
