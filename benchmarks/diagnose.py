@@ -52,7 +52,7 @@ def main() -> None:
             continue
         case = build()
         grad, args = plain(case)
-        runs = Runs(hooked(case.model, case.variables, loss=case.loss), case.batch)
+        runs = Runs(hooked(case.model, case.variables, loss=case.loss, anywhere=True), case.batch)
         given = (runs.trace.consts, runs.leaves, runs.arrays)
         both = [functools.partial(grad, *args), functools.partial(runs.compiled, *given)]
         compiled, best = [], [float("inf")] * 2

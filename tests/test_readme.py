@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/scale.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/diagnose.md", "docs/scale.md"])
 def test_examples_run_as_written(name: str) -> None:
     failed, attempted = doctest.testfile(str(ROOT / name), module_relative=False)
     assert attempted > 5

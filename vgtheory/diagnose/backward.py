@@ -12,8 +12,9 @@ import numpy as np
 from jax import Array
 from jax.extend.core import Literal
 
+from vgtheory.diagnose.marks import bound, mark_p
 from vgtheory.diagnose.probes import Cut, joint_tap, log_root, probe, squares
-from vgtheory.diagnose.trace import PARAM, STATE, Site, Trace, mark_p
+from vgtheory.diagnose.trace import PARAM, STATE, Site, Trace
 
 
 class Slots(NamedTuple):
@@ -117,12 +118,6 @@ def regions(trace: Trace) -> list[set[int]]:
     return [found.get(var, set()) for var in trace.jaxpr.invars[: len(trace.leaves)]]
 
 
-def _run(eqn: Any, values: list[Any]) -> list[Any]:
-    """One operation."""
-    out = eqn.primitive.bind(*values, **eqn.primitive.get_bind_params(eqn.params))
-    return list(out) if eqn.primitive.multiple_results else [out]
-
-
 def _forward(trace: Trace, consts: list, inputs: list, slots: Slots, cut: Cut) -> tuple[Array, tuple[dict, dict]]:
     """The loss with all taps and probes in, and the sizes of outputs and weights."""
     env = dict(zip([*trace.jaxpr.constvars, *trace.jaxpr.invars], [*consts, *inputs], strict=True))
@@ -150,7 +145,7 @@ def _forward(trace: Trace, consts: list, inputs: list, slots: Slots, cut: Cut) -
                 kernels |= {} if kernel is None else {k: squares(jax.lax.stop_gradient(env[kernel]))}
                 local = {(k, v): probe(env[v], z) for v, z in zip(trace.sites[k].uses, slots.uses[k], strict=True)}
         else:
-            outs = _run(eqn, [read(atom, trace.inside[i]) for atom in eqn.invars])
+            outs = bound(eqn, [read(atom, trace.inside[i]) for atom in eqn.invars])
         env |= zip(eqn.outvars, outs, strict=True)
         if i in trace.taps:
             alive = trace.taps[i]
@@ -278,5 +273,5 @@ def faults(trace: Trace, consts: list, leaves: list, arrays: list) -> Faults:
         values = [atom.val if isinstance(atom, Literal) else env[atom] for atom in eqn.invars]
         if i in at:
             (outputs if at[i][1] else inputs)[at[i][0]] = _share(values[0])
-        env |= zip(eqn.outvars, values if eqn.primitive is mark_p else _run(eqn, values), strict=True)
+        env |= zip(eqn.outvars, values if eqn.primitive is mark_p else bound(eqn, values), strict=True)
     return Faults(inputs, outputs, [_share(jnp.asarray(leaf)) for leaf in leaves])

@@ -90,8 +90,8 @@ class Hooked(NamedTuple):
 class _Walk:
     """One run of a model: who is asked, and how often each layer was called."""
 
-    def __init__(self, hook: Hook) -> None:
-        self.hook, self.trace = hook, get_opaque_trace_state(convention="flax")
+    def __init__(self, hook: Hook, anywhere: bool) -> None:
+        self.hook, self.anywhere, self.trace = hook, anywhere, get_opaque_trace_state(convention="flax")
         self.uses: dict[str, int] = {}
         self.unseen: dict[str, None] = {}
         self.inside = False
@@ -100,7 +100,7 @@ class _Walk:
         """Ask the hook, unless inside of a leaf layer or of another trace."""
         if self.inside:
             return run(*args)
-        if get_opaque_trace_state(convention="flax") != self.trace:
+        if not self.anywhere and get_opaque_trace_state(convention="flax") != self.trace:
             self.unseen[layer] = None
             return run(*args)
         use = self.uses.setdefault(layer, 0)
@@ -219,9 +219,9 @@ def _ask(clone: nnx.Module) -> nnx.Module:
 
 
 @contextlib.contextmanager
-def _walking(hook: Hook, unseen: list[str]) -> Iterator[None]:
+def _walking(hook: Hook, anywhere: bool, unseen: list[str]) -> Iterator[None]:
     """Hooks are asked in here; compiled functions and scans run as plain Python."""
-    walk = _Walk(hook)
+    walk = _Walk(hook, anywhere)
     _WALKS.stack.append(walk)
     try:
         with jax.disable_jit(), nn.intercept_methods(_intercept):
@@ -235,7 +235,14 @@ def _as_called(model: Any, *args: Any, **kwargs: Any) -> Any:
     return model(*args, **kwargs)
 
 
-def hooked(model: Any, variables: Any = None, *, loss: Callable[..., Any] | None = None, rngs: Any = None) -> Hooked:
+def hooked(
+    model: Any,
+    variables: Any = None,
+    *,
+    loss: Callable[..., Any] | None = None,
+    rngs: Any = None,
+    anywhere: bool = False,
+) -> Hooked:
     """A model, or a loss of it, as a pure function of its parameters that invokes a hook around every call of a leaf layer.
 
     Parameters
@@ -250,6 +257,8 @@ def hooked(model: Any, variables: Any = None, *, loss: Callable[..., Any] | None
         variables, a pytree gets a pytree. None: the model's own output.
     rngs
         Of a Linen module: as in its ``apply``, for dropout.
+    anywhere
+        Invoke the hook in inner traces too (``vmap``, ``remat``, an inner ``grad``, Flax's trial run of a scan's body): it must not keep what it sees there.
 
     Returns
     -------
@@ -306,7 +315,7 @@ def hooked(model: Any, variables: Any = None, *, loss: Callable[..., Any] | None
     ask = loss or _as_called
 
     def apply(params: Any, hook: Hook, *args: Any, **kwargs: Any) -> Any:
-        with _walking(hook, unseen):
+        with _walking(hook, anywhere, unseen):
             return ask(build(params), *args, **kwargs)
 
     return Hooked(params, apply, unseen)

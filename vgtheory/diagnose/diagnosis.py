@@ -95,7 +95,7 @@ class Diagnosis:
     loss
         Its value.
     unseen
-        Layers that could not be looked into (called inside ``vmap``, ``remat`` or an inner ``grad``).
+        Layers that could not be looked into (called inside a ``while_loop`` or a function with a derivative of its own).
     """
 
     verdict: Verdict
@@ -185,7 +185,7 @@ def _notes(found: Diagnosis) -> list[str]:
     if any(row.between == "skips" for row in found.rows):
         notes.append("* the graph branches here: a change by skips, gates or attention as well as by slopes.")
     if found.unseen:
-        notes.append(f"Not looked into (inside vmap, remat or an inner grad): {', '.join(found.unseen)}.")
+        notes.append(f"Not looked into (inside a while_loop or a custom_vjp): {', '.join(found.unseen)}.")
     return notes
 
 
@@ -263,7 +263,7 @@ def diagnose(
     skips, gates, attention, shared weights. The gradient is renormalised on its way, so it neither vanishes nor overflows here
     where all that is alive in the backward pass does so together; a branch 10^-38 below the rest is reported as 0.
     Assumes: one batch, at the parameters as they are. Scans are unrolled, so that compile time grows with a recurrence's length.
-    Layers inside ``vmap`` or ``remat`` are part of the sum but not of the table (``unseen``).
+    What the model rematerialises is kept. Layers inside a ``while_loop`` are part of the sum but not of the table (``unseen``).
 
     Examples
     --------
@@ -283,7 +283,7 @@ def diagnose(
         "It takes the model first: loss(model, batch).",
         loss=loss,
     )
-    model = hooked(model, variables, loss=loss, rngs=rngs)
+    model = hooked(model, variables, loss=loss, rngs=rngs, anywhere=True)
     runs = Runs(model, batch)
     seen, found = runs.seen(), None
     if not is_finite(seen):
@@ -294,4 +294,6 @@ def diagnose(
     rows = _rows(runs.trace, seen, found.outputs if found else {}, predicted or {})
     weights = dict(zip(runs.trace.leaves, map(float, seen.leaves), strict=True))
     chain = tuple(sites[k].path for k in runs.trace.chain)
-    return Diagnosis(judged(runs.trace, seen, found), tuple(rows), chain, weights, seen.loss, tuple(model.unseen), runs)
+    return Diagnosis(
+        judged(runs.trace, seen, found), tuple(rows), chain, weights, seen.loss, tuple(runs.trace.unseen), runs
+    )

@@ -116,8 +116,13 @@ def record_norms(steps: Sequence[int] | None = None, *, by: str = "layer") -> op
     ...     return (optax.apply_updates(params, updates), state), None
     >>> (_, state), _ = jax.lax.scan(update, (params, optimiser.init(params)), length=4)
     >>> history = norm_history(state, predicted={"dense": 0.7})
-    >>> history.layers, history.steps.tolist(), history.log_norms[:, 0].round(3).tolist(), history.predicted.tolist()
-    (('dense',), [0, 2], [0.693, 0.482], [0.7])
+    >>> (
+    ...     history.layers,
+    ...     history.steps.tolist(),
+    ...     [f"{log:.3f}" for log in history.log_norms[:, 0]],
+    ...     history.predicted.tolist(),
+    ... )
+    (('dense',), [0, 2], ['0.693', '0.482'], [0.7])
     """
     expect_one_of(("layer", "parameter"), "record_norms", by=by)
     if steps is None:

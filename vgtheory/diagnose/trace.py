@@ -11,18 +11,16 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import Literal, Primitive
+from jax.extend.core import Literal
 
 from vgtheory.diagnose.calls import Call, Hooked
+from vgtheory.diagnose.marks import flat, mark_p
 from vgtheory.expect import expect
 
 NONE, PARAM, STATE = 0, 1, 2
 WEIGHTED = ("dense", "conv", "embed", "other")
 """Kinds that count as a layer of depth."""
 _HEAVY = ("dot_general", "conv_general_dilated", "scan", "while", "custom_vjp_call", "remat2", "checkpoint")
-mark_p = Primitive("vgtheory_mark")
-mark_p.def_impl(lambda x, **_: x)
-mark_p.def_abstract_eval(lambda aval, **_: aval)
 
 
 class Site(NamedTuple):
@@ -59,6 +57,8 @@ class Trace(NamedTuple):
     ----------
     jaxpr, consts
         The operations and the constants they read.
+    unseen
+        Layers that were called where no mark can be kept (``while_loop``, a ``custom_vjp``).
     leaves
         Names of the parameters, in the order of the first inputs.
     sites
@@ -78,6 +78,7 @@ class Trace(NamedTuple):
 
     jaxpr: Any
     consts: list[Any]
+    unseen: list[str]
     leaves: list[str]
     sites: list[Site]
     inside: list[int]
@@ -132,7 +133,7 @@ def _marked(
         y = run(*args)
         if not (_is_array(y) and is_float(y)):
             return y
-        calls[place] = (call._replace(module=None, kernel=None, bias=None), (y.shape, _fan_in(call)))
+        calls[place] = (call._replace(module=None, kernel=None, bias=None), _fan_in(call))
         return mark_p.bind(y, call=place, end=True)
 
     def loss(params: Any, arrays: list) -> Any:
@@ -298,23 +299,26 @@ def traced(model: Hooked, batch: tuple, where: str = "diagnose") -> Trace:
     """
     calls: list[tuple[Call, Any]] = []
     arrays, join = split_arrays(batch)
-    closed = jax.make_jaxpr(_marked(where, model, calls, join))(model.params, arrays)
+    closed = flat(jax.make_jaxpr(_marked(where, model, calls, join))(model.params, arrays))
     jaxpr = closed.jaxpr
     marks = {i: (eqn.params["call"], eqn.params["end"]) for i, eqn in enumerate(jaxpr.eqns) if eqn.primitive is mark_p}
     places: dict[tuple[int, bool], int] = {mark: i for i, mark in marks.items()}
-    whole = [n for n in range(len(calls)) if (n, True) in places]
+    whole = [n for n in range(len(calls)) if (n, True) in places and (n, False) in places]
     renumbered = {n: k for k, n in enumerate(whole)}
     marks = {i: (renumbered[n], end) for i, (n, end) in marks.items() if n in renumbered}
     named = jax.tree_util.tree_leaves_with_path(model.params)
     leaves = [jax.tree_util.keystr(path, simple=True, separator="/").removesuffix("/value") for path, _ in named]
     dep = _depend(jaxpr, len(leaves))
     carrying = _carrying(jaxpr, dep)
-    sites, inside = [], [-1] * len(jaxpr.eqns)
+    sites, inside, used = list[Site](), [-1] * len(jaxpr.eqns), dict[str, int]()
     for k, n in enumerate(whole):
-        (call, (shape, fan_in)), start, end = calls[n], places[n, False], places[n, True]
+        (call, fan_in), start, end = calls[n], places[n, False], places[n, True]
+        use = used.setdefault(call.layer, 0)
+        used[call.layer] += 1
         inside[start + 1 : end] = [k] * (end - start - 1)
         uses = _uses(jaxpr, start, end, dep, carrying)
-        sites.append(Site(call.path, call.layer, call.kind, shape, fan_in, start, end, uses))
+        path, shape = f"{call.layer}@{use}" if use else call.layer, jaxpr.eqns[end].outvars[0].aval.shape
+        sites.append(Site(path, call.layer, call.kind, shape, fan_in, start, end, uses))
     chain = _longest(jaxpr, sites, marks, dep)
     readers: dict[Any, list[int]] = {}
     for i, eqn in enumerate(jaxpr.eqns):
@@ -323,4 +327,5 @@ def traced(model: Hooked, batch: tuple, where: str = "diagnose") -> Trace:
     pairs = itertools.pairwise(chain)
     plain = [_only_to(readers, jaxpr, jaxpr.eqns[sites[a].end].outvars[0], sites[b].start, dep) for a, b in pairs]
     taps = _taps(jaxpr, inside, dep, carrying)
-    return Trace(jaxpr, closed.consts, leaves, sites, inside, dep, carrying, taps, chain, plain)
+    unseen = [layer for layer in dict.fromkeys(call.layer for call, _ in calls) if layer not in used]
+    return Trace(jaxpr, closed.consts, unseen, leaves, sites, inside, dep, carrying, taps, chain, plain)
