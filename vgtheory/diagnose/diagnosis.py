@@ -283,14 +283,13 @@ def diagnose(
         "It takes the model first: loss(model, batch).",
         loss=loss,
     )
-    model = hooked(model, variables, loss=loss, rngs=rngs, anywhere=True)
-    runs = Runs(model, batch)
+    runs = Runs(hooked(model, variables, loss=loss, rngs=rngs, anywhere=True), batch)
     seen, found = runs.seen(), None
     if not is_finite(seen):
         found = runs.faults()
     sites = runs.trace.sites
     if isinstance(predicted, int):
-        predicted = _twin_of(model, predicted, batch)
+        predicted = _twin_of(hooked(model, variables, loss=loss, rngs=rngs), predicted, batch)
     rows = _rows(runs.trace, seen, found.outputs if found else {}, predicted or {})
     weights = dict(zip(runs.trace.leaves, map(float, seen.leaves), strict=True))
     chain = tuple(sites[k].path for k in runs.trace.chain)
