@@ -17,7 +17,7 @@ from vgtheory.theory.gates import chi_step, log_grad_steps, q_state
 from vgtheory.theory.initialisers import InitialiserAudit, initialiser_audit
 from vgtheory.theory.lyapunov import lyapunov_curve, lyapunov_exponent, lyapunov_exponents
 from vgtheory.theory.meanfield import chi_1, q_map, q_slope, q_star, q_stars
-from vgtheory.theory.normalization import batch_norm_rate
+from vgtheory.theory.normalization import batch_norm_drift, batch_norm_rate
 from vgtheory.theory.overshoot import Overshoot, overshoot
 from vgtheory.theory.parts import Parts, log_parts_layers
 from vgtheory.theory.phase_diagram import PhaseDiagram, phase_diagram
@@ -61,6 +61,7 @@ __all__ = [
     "ResidualGrowth",
     "Transient",
     "alignment_steps",
+    "batch_norm_drift",
     "batch_norm_rate",
     "bound_excess",
     "c_layers",
