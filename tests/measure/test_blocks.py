@@ -29,7 +29,9 @@ SMALL = {
 }
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in ("homogeneous", "batch") else pytest.mark.slow) for name in SMALL]
+)
 def test_logs_are_those_of_plain_autodiff(key: jax.Array, name: str) -> None:
     net, depth, width = SMALL[name], 4, 6
     rows = net.batch or 3

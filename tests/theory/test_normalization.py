@@ -66,9 +66,32 @@ def test_large_batches_tend_to_gaussian_averages_and_never_let_a_gradient_vanish
     for name in ACTIVATIONS:
         limit = theory.batch_norm_rate(name)
         assert limit > 1 - EXACT, name
-        if name not in ("relu_squared", "cube"):
+        if name in ("relu", "tanh", "sigmoid", "gelu", "hard_tanh"):
             assert theory.batch_norm_rate(name, batch=10**4) == pytest.approx(limit, rel=LARGE_BATCH), name
     assert theory.batch_norm_rate("relu") == pytest.approx(np.pi / (np.pi - 1), rel=EXACT)
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+def test_drift_has_a_closed_form_for_straight_lines(batch: int) -> None:
+    assert theory.batch_norm_drift("linear", batch=batch) == pytest.approx((batch - 1) / (batch + 1), rel=100 * EXACT)
+
+
+@pytest.mark.parametrize("name", ["relu", "tanh", "cube"])
+def test_drift_agrees_with_sampled_batches(name: str) -> None:
+    """Two inputs of variances a little off, to either side: how far their shares behind the activation part."""
+    batch, eps, rng = 7, 0.1, np.random.default_rng(12)
+    h = rng.normal(size=(2_000_000, batch))
+    h[:, 0] *= (1 + eps) ** 0.5
+    h[:, 1] *= (1 - eps) ** 0.5
+    h -= h.mean(axis=1, keepdims=True)
+    out = np.array(ACTIVATIONS[name].phi(jnp.asarray(h / np.sqrt(np.mean(h**2, axis=1, keepdims=True)))))
+    out -= out.mean(axis=1, keepdims=True)
+    apart, size = out[:, 0] ** 2 - out[:, 1] ** 2, np.sum(out**2, axis=1) / (batch - 1)
+    # What G diag(1, -1, 0, ...) G has on its first two diagonal places, G taking the mean off.
+    unit = 2 * ((1 - 1 / batch) ** 2 - 1 / batch**2) * eps
+    seen, err = apart.mean() / size.mean() / unit, apart.std() / size.mean() / unit / len(h) ** 0.5
+    assert abs(theory.batch_norm_drift(name, batch=batch) - seen) < SIGMAS * err
+    assert err < 1 / 4 / SIGMAS
 
 
 def factor(net: Any) -> float:
@@ -118,5 +141,5 @@ def test_wrong_questions_are_refused(refused: Callable) -> None:
     ):
         with pytest.raises(ValueError, match=r"^Normed: expected .+, got .+\."):
             make()
-    with refused("batch_norm_rate", "batch", "Of 3 the mean is infinite"):
+    with refused("batch_norm_rate", "batch", "Of 3 the mean square is infinite"):
         theory.batch_norm_rate("relu", batch=3)

@@ -94,7 +94,12 @@ GROWTH = {
 }
 
 
-@pytest.mark.parametrize("name", GROWTH)
+QUICK = ("relu", "tanh pre", "relu pre, batch", "tanh 1/sqrt(L)", "relu pre, batch 1/sqrt(L)", "tanh post")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in GROWTH]
+)
 def test_growth_is_what_profiles_tend_to(name: str) -> None:
     net, few, many = GROWTH[name], 2**12, 2**14
     law, low, high = theory.residual_growth(net), squared(net, few)[0], squared(net, many)[0]

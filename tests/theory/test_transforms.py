@@ -102,6 +102,7 @@ QUICK = {
     "log_power_norms",
 }
 PLAIN = {
+    "batch_norm_drift": "as batch_norm_rate",
     "batch_norm_rate": "a plain number for each activation and batch: quadrature in NumPy",
     "residual_growth": "a kind, and plain numbers",
     "cell_with_memory": "a cell, by root finding",

@@ -21,7 +21,7 @@ from vgtheory.theory.initialisers import InitialiserAudit, initialiser_audit
 from vgtheory.theory.lyapunov import lyapunov_curve, lyapunov_exponent, lyapunov_exponents
 from vgtheory.theory.meanfield import chi_1, q_map, q_slope, q_star, q_stars
 from vgtheory.theory.mode_scales import xi_c_modes
-from vgtheory.theory.normalization import batch_norm_rate
+from vgtheory.theory.normalization import batch_norm_drift, batch_norm_rate
 from vgtheory.theory.overshoot import Overshoot, overshoot
 from vgtheory.theory.parts import Parts, log_parts_layers
 from vgtheory.theory.phase_diagram import PhaseDiagram, phase_diagram
@@ -65,6 +65,7 @@ __all__ = [
     "ResidualGrowth",
     "Transient",
     "alignment_steps",
+    "batch_norm_drift",
     "batch_norm_rate",
     "bound_excess",
     "c_layers",

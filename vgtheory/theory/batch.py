@@ -105,7 +105,16 @@ def averages(activation: Activation, batch: int) -> dict[str, float]:
     one, two = rows(y), np.sum(rows(other) * shares, axis=-1)
     names = ("f", "g", "k")
     single = {2 * name: float(weights @ row**2) for name, row in zip(names, one, strict=True)}
-    return single | {f"{name}12": float(weights @ (a * b)) for name, a, b in zip(names, one, two, strict=True)}
+    pair = {f"{name}12": float(weights @ (a * b)) for name, a, b in zip(names, one, two, strict=True)}
+    f_y, squares_y = weights * one[0] * y, one[0] ** 2
+    # E f_1^2 y_1^2, and E f_1^2 y_2^2 and E f_1 f_2 y_1^2: the other's mean square is what y_1 leaves of the sum.
+    left = (batch - y**2) / n
+    drift = {
+        "ffyy": float(f_y @ (one[0] * y)),
+        "ff,yy": float(weights @ (squares_y * left)),
+        "ffy,y": float(f_y @ (y * two[0])),
+    }
+    return single | pair | drift
 
 
 def _at(activation: Activation, y: np.ndarray) -> np.ndarray:
@@ -138,3 +147,20 @@ def batch_rates(activation: Activation, batch: int) -> BatchRates:
     seen = ((batch - 1) * m["gg"] + m["g12"] - m["kk"] + m["k12"]) / down
     whole = ((batch - 1) * m["gg"] - m["kk"]) / down * batch / (batch - 1)
     return BatchRates(m["ff"], variance, seen, whole - seen)
+
+
+def drift(activation: Activation, batch: int) -> float:
+    """Factor per layer of a small difference between the mean squares of two inputs, relative to the batch's.
+
+    Parameters
+    ----------
+    activation
+        The nonlinearity.
+    batch
+        Number of inputs B, >= 4.
+    """
+    m, few = averages(activation, batch), (batch - 2) / batch
+    third = (batch * m["f12"] - 2 * m["ffy,y"]) / (batch - 2)
+    moved = 2 * (m["ffyy"] - m["ff,yy"]) * few - 4 * few * (m["ffy,y"] - third)
+    size = 2 * (1 - 1 / batch) ** 2 - 2 / batch**2
+    return (batch - 1) / 2 / batch * moved / ((m["ff"] - m["f12"]) * size)

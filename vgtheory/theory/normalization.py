@@ -11,7 +11,7 @@ from vgtheory.activation import Activation, as_activation
 from vgtheory.blocks import Normed
 from vgtheory.expect import expect, expect_count
 from vgtheory.theory import gaussian
-from vgtheory.theory.batch import batch_rates
+from vgtheory.theory.batch import batch_rates, drift
 from vgtheory.theory.precision import floats
 from vgtheory.theory.residual import Profile, from_top, log_squares
 
@@ -67,6 +67,13 @@ def profile(net: Normed, depth: int) -> Profile:
     return _inputs(net, scales, depth) if net.norm == "batch" else _units(net, scales, depth)
 
 
+def _counted(where: str, batch: Any) -> int:
+    """The batch, once it is seen to be large enough."""
+    expect_count(where, batch=batch)
+    expect(batch >= 4, where, "a batch of at least 4", "Of 3 the mean square is infinite.", batch=batch)
+    return int(batch)
+
+
 def batch_norm_rate(activation: Any, *, batch: int | None = None) -> float:
     r"""Factor per layer of the mean squared gradient in a chain of weights, batch norm and activation.
 
@@ -98,8 +105,10 @@ def batch_norm_rate(activation: Any, *, batch: int | None = None) -> float:
     -----
     Accuracy: 1e-11 for smooth functions and for ``relu``, 1e-8 for other kinks.
     Assumes: infinite width, no epsilon, and a batch whose inputs are all alike: its Gram matrix, less the mean, a multiple of the identity. Independent inputs start
-    there, and activations near a straight line (of the table's most) are drawn to it. It is the mean of the squared norm. Units' factors go as 1/r^2, r the unit's
-    spread over the batch, and have no variance for B <= 5: there single networks stay below the mean for a long way up in width.
+    there; that they stay there takes a ``batch_norm_drift`` below 1 (at large batches ``gelu``, ``silu``, ``softplus``, ``mish``, ``hard_swish``, ``relu_squared`` and ``cube`` leave,
+    sooner the narrower the network). Where it is near 1 (``relu``, ``linear`` and what is nearly straight, at large batches) finite width moves a batch away by an amount
+    of order layer/width, up to batch/width: take widths well above the batch. It is the mean of the squared norm. Units' factors go as 1/r^2, r the unit's spread
+    over the batch, and have no variance for B <= 5: there single networks stay below the mean for a long way up in width.
 
     References
     ----------
@@ -116,10 +125,53 @@ def batch_norm_rate(activation: Any, *, batch: int | None = None) -> float:
     """
     chosen = as_activation(activation)
     if batch is not None:
-        expect_count("batch_norm_rate", batch=batch)
-        expect(batch >= 4, "batch_norm_rate", "a batch of at least 4", "Of 3 the mean is infinite.", batch=batch)
-        return batch_rates(chosen, int(batch)).seen
+        return batch_rates(chosen, _counted("batch_norm_rate", batch)).seen
     with jax.enable_x64(True):
         zero = jnp.zeros(())
         log_f, log_g = log_squares(zero, chosen)
         return float(jnp.exp(log_g) / (jnp.exp(log_f) - _mean(zero, chosen) ** 2))
+
+
+def batch_norm_drift(activation: Any, *, batch: int) -> float:
+    r"""Factor per layer of a small difference between the mean squares of a batch's inputs, in a chain of weights, batch norm and activation.
+
+    Batch norm sets each unit's spread over the batch and leaves it to the activation how the inputs share it. Of what a small difference between
+    their variances moves, in the mean squares behind the activation,
+
+    .. math:: \to \frac{\mathrm{Cov}[(\phi(y) - E\phi)^2, y^2]}{2\, \mathrm{Var}\,\phi} \qquad (B \to \infty)
+
+    which is 1 for functions that are straight on either side of 0 and lets one input take over where it is larger.
+
+    Parameters
+    ----------
+    activation
+        A name in ``ACTIVATIONS``, an ``Activation``, or an elementwise JAX function.
+    batch
+        Number of inputs B, >= 4.
+
+    Returns
+    -------
+    float
+        Per layer; below 1, a batch of inputs that are all alike is stable.
+
+    Raises
+    ------
+    ValueError
+        If ``batch`` is no integer of at least 4, or a name is unknown.
+
+    Notes
+    -----
+    Accuracy: as ``batch_norm_rate``.
+    Assumes: infinite width, and a small difference.
+
+    References
+    ----------
+    Yang et al. (2019), arXiv:1902.08129, treat such modes for ``relu`` and ``linear``; derived anew here.
+
+    Examples
+    --------
+    >>> from vgtheory import theory
+    >>> round(theory.batch_norm_drift("linear", batch=9), 12), round(theory.batch_norm_drift("gelu", batch=256), 4)
+    (0.8, 1.0527)
+    """
+    return drift(as_activation(activation), _counted("batch_norm_drift", batch))
