@@ -70,7 +70,7 @@ EXPERIMENTS = (
 """In the order in which they run; each is a module of this package."""
 LONG = (
     *("aspect", "convolution", "gates", "lyapunov", "sequence_length", "sequence_tasks", "clipping"),
-    *("attention", "twins", "norms"),
+    *("attention", "twins", "weights", "skips", "norms"),
 )
 """Too long to be run with all others: run by name only, and read from the committed results where there are no new ones."""
 _RECORD = b"vgtheory"
