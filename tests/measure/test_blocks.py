@@ -219,5 +219,7 @@ def test_wrong_questions_are_refused(refused: Callable, key: jax.Array) -> None:
         measure.block_logs(key, Residual("relu"), **size, sampler="matrixfree")
     with refused("block_logs", "rows"):
         measure.block_logs(key, Normed("relu", "batch", batch=9), **size, sampler="matrix_free")
+    with refused("measure", "net"):
+        measure.log_chi_layers(key, Residual("relu"), **size)
     with refused("log_grad_alpha_layers", "net"):
         measure.log_grad_alpha_layers(key, Normed("relu"), **size)
