@@ -124,7 +124,7 @@ def findings(frame: pd.DataFrame) -> Findings:
         for _, row in relu.iterrows()
     )
     verdict = (
-        f"It turns vanishing into growth: behind batch norm no activation's mean squared gradient can shrink (Poincare's inequality), and none but a straight line's keeps its size. "
+        f"It turns vanishing into growth: behind batch norm over many inputs no activation's mean squared gradient can shrink (Poincare's inequality), and none but a straight line's keeps its size. "
         f"ReLU: per layer, measured (predicted), {rates}; {numbers['relu/limit']} for large batches. "
         f"A sigmoid's factor goes from {numbers['sigmoid/bare']} to {numbers['sigmoid/normed']} with a batch of {numbers['sigmoid/normed/batch']}, so at initialisation depth no longer stops it; layer norm after the activation does as much "
         f"({numbers['sigmoid/after']}), before it, which leaves the sigmoid's mean in, does not. {numbers['within']} of {numbers['chains']} chains within three standard errors, the furthest at {numbers['furthest']}."

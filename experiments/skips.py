@@ -94,6 +94,7 @@ def findings(frame: pd.DataFrame) -> Findings:
         "blocks": f"{int(frame.blocks.max()):,}",
         "width": f"{int(frame.width.max())}",
         "chains": f"{len(cells)}",
+        "wide": f"{int(frame.wide.max()):,}",
     }
     numbers |= {"furthest": f"{cells.z.abs().max():.1f}", "within": f"{int((cells.z.abs() < 3).sum())}"}
     lines = []
@@ -107,7 +108,7 @@ def findings(frame: pd.DataFrame) -> Findings:
     if "relu, 1/sqrt(L)" in cells.index:
         numbers |= {"scaled/seen": gain("relu, 1/sqrt(L)"), "scaled/law": f"{cells.loc['relu, 1/sqrt(L)'].gain:.2f}"}
         lines.append(
-            f"with 1/sqrt(L) its log grows by {numbers['scaled/seen']} in all (predicted {numbers['scaled/law']})"
+            f"with 1/sqrt(L) the square's log grows by {numbers['scaled/seen']} in all (predicted {numbers['scaled/law']})"
         )
     if "relu, pre-norm" in cells.index:
         row = cells.loc["relu, pre-norm"]

@@ -164,7 +164,7 @@ def mean_factor(increments: np.ndarray) -> tuple[float, float]:
     [
         ("relu", 8),
         *(pytest.param("relu", batch, marks=pytest.mark.slow) for batch in (5, 32, 256)),
-        *(pytest.param(name, 8, marks=pytest.mark.slow) for name in ("linear", "sigmoid", "tanh")),
+        *(pytest.param(name, 8, marks=pytest.mark.slow) for name in ("linear", "sigmoid", "tanh", "gelu")),
     ],
 )
 def test_batch_norm_multiplies_the_gradient_by_its_rate(key: jax.Array, name: str, batch: int) -> None:
@@ -172,6 +172,13 @@ def test_batch_norm_multiplies_the_gradient_by_its_rate(key: jax.Array, name: st
     assert abs(rate - np.log(theory.batch_norm_rate(name, batch=batch))) < SIGMAS * err
     wrong = {5: 6, 8: 9, 32: 64, 256: 400}[batch]
     assert abs(rate - np.log(theory.batch_norm_rate(name, batch=wrong))) > SIGMAS * err
+
+
+@pytest.mark.slow
+def test_a_batch_whose_drift_is_above_one_leaves_the_fixed_point(key: jax.Array) -> None:
+    assert theory.batch_norm_drift("gelu", batch=8) < 1 < theory.batch_norm_drift("gelu", batch=128)
+    rate, err = mean_factor(batch_increments(key, "gelu", 128, 512, 2))
+    assert rate > np.log(theory.batch_norm_rate("gelu", batch=128)) + SIGMAS * err
 
 
 def test_alphas_at_zero_all_have_the_gradient_that_theory_says(key: jax.Array) -> None:
@@ -219,5 +226,7 @@ def test_wrong_questions_are_refused(refused: Callable, key: jax.Array) -> None:
         measure.block_logs(key, Residual("relu"), **size, sampler="matrixfree")
     with refused("block_logs", "rows"):
         measure.block_logs(key, Normed("relu", "batch", batch=9), **size, sampler="matrix_free")
+    with refused("measure", "net"):
+        measure.log_chi_layers(key, Residual("relu"), **size)
     with refused("log_grad_alpha_layers", "net"):
         measure.log_grad_alpha_layers(key, Normed("relu"), **size)

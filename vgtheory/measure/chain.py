@@ -180,6 +180,7 @@ def grid_of(net: Ensemble, dtype: str) -> tuple[tuple[int, ...], tuple[Array, Ar
     dtype
         Format of the chain.
     """
+    expect(isinstance(net, Ensemble), "measure", "a Dense or a Recurrent ensemble", net=type(net).__name__)
     scales = (1.0 if net.sigma_w is None else net.sigma_w, net.sigma_b)
     shapes = [np.shape(scale) for scale in scales]
     try:
