@@ -110,15 +110,11 @@ def log_grad_layers(net: Any, *, depth: int, width: int | None = None, positions
     local in 1/N and exact in what accumulates over depth (``q_chain``): at widths from 64 and depths to ``10 N^(1/2)``,
     measured, the mean to 0.05 standard deviations and ``std`` to 3 %. Where the component of the gradient along its own
     layer grows to rule it (``softplus`` at depth) ``std`` is inf from that layer down. Orthogonal weights: to order 1/N, and
-<<<<<<< HEAD
     inf where that expansion fails. Other independent weights: as Gaussian ones, and their fourth cumulant to leading order
     (``kurtosis``: ``std`` is inf where that is not enough); heavy-tailed ones have none, and are refused. ``Conv``: a width is taken for linear networks without a border only: exact for
-    delta-orthogonal kernels, from the exact second moment for Gaussian ones (``modes``); ``std`` to 5 %, inf from 0.27 on.
-=======
-    inf where that expansion fails. ``Residual``: exact at any width for linear branches of one layer without norm and bias; for those straight on either side
-    of 0 to order 1/N (at depths up to the width, measured, the mean to 0.1 standard deviations and ``std`` to 15 %); else, and for ``Normed``, the mean is that at infinite
-    width, and ``std`` inf. With batch norm it is half the log of the mean square, of the whole batch's gradient.
->>>>>>> norms
+    delta-orthogonal kernels, from the exact second moment for Gaussian ones (``modes``); ``std`` to 5 %, inf from 0.27 on. ``Residual``: exact at any width for linear branches of one layer without norm and bias; for those
+    straight on either side of 0 to order 1/N (at depths up to the width, measured, the mean to 0.1 standard deviations and ``std`` to 15 %); else, and for ``Normed``, the mean is that at infinite
+    width, and ``std`` inf. With batch norm it is half the log of the mean square, of the whole batch's gradient. ``Transformer``: infinite width, attention that weighs all positions alike.
     Assumes: a cotangent independent of the weights (a loss such as ``|h_L|^2 / 2`` breaks this); for ``Recurrent``, that
     re-using the weights does not matter, which is only an approximation: its spread is not predicted here.
 
