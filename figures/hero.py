@@ -51,7 +51,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         )
     top.set_ylabel("measured rate\n" + r"$\ln(|g_l|\,/\,|g_{l+1}|)$ per layer")
     top.axhline(0, color="0.8", linewidth=0.6, zorder=0)
-    top.legend(loc="upper left", labelspacing=0.25)
+    top.legend(loc="lower right", fontsize=5.4, labelspacing=0.3, ncols=2, columnspacing=0.8, handlelength=1.3)
     top.text(0.02, 0.94, f"{len(cells)} configurations", transform=top.transAxes, fontsize=6.5)
     bottom.axhspan(-1.96, 1.96, color="0.9", zorder=0, linewidth=0)
     bottom.axhline(0, color="0.25", zorder=1)
