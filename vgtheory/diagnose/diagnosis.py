@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vgtheory.diagnose.backward import Pass
-from vgtheory.diagnose.calls import hooked
+from vgtheory.diagnose.calls import expect_model, hooked
 from vgtheory.diagnose.runs import Removal, Runs
 from vgtheory.diagnose.trace import Trace
 from vgtheory.diagnose.verdict import Verdict, is_finite, judged, shown
-from vgtheory.expect import expect
+from vgtheory.expect import expect, expect_one_of
 
 _SHOWN = 24
 """Rows of a printed table; of longer ones the first and last."""
@@ -244,7 +244,7 @@ def diagnose(
     Raises
     ------
     ValueError
-        If ``loss`` does not return one number, or the model comes without what it needs.
+        If ``loss`` does not return one number, the model comes without what it needs, or a layer in ``predicted`` is unknown.
 
     Notes
     -----
@@ -265,15 +265,13 @@ def diagnose(
     >>> found.verdict.word, found.verdict.where, found.verdict.depth, round(found.verdict.factor, 1)
     ('vanishes', 'layers/0', 29, 0.2)
     """
-    expect(
-        callable(loss),
-        "diagnose",
-        "a loss that can be called",
-        "It takes the model first: loss(model, batch).",
-        loss=loss,
-    )
+    remedy = "It takes the model first: loss(model, batch)."
+    expect(callable(loss), "diagnose", "a loss that can be called", remedy, loss=type(loss))
+    expect_model("diagnose", model, variables, loss)
     model = hooked(model, variables, loss=loss, rngs=rngs, anywhere=True)
     runs = Runs(model, batch)
+    for layer in predicted or {}:
+        expect_one_of([site.path for site in runs.trace.sites], "diagnose", layer=layer)
     seen, found = runs.seen(), None
     if not is_finite(seen):
         found = runs.faults()
