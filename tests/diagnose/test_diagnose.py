@@ -268,6 +268,13 @@ def test_layers_within_an_inner_gradient_are_seen() -> None:
     assert np.isfinite([row.log_grad for row in diagnosis.rows[:3]]).all()
 
 
+def test_a_loss_cut_off_from_the_model_is_said_to_be_so() -> None:
+    model, _, (x, _) = small()
+    verdict = diagnose(model, lambda model, x: jax.lax.stop_gradient(model(x)).mean(), x).verdict
+    assert verdict.word == "no chain"
+    assert verdict.text.startswith("No gradient: layers were called")
+
+
 def test_predictions_stand_beside_measurements_and_in_the_figure() -> None:
     model, loss, batch = small()
     diagnosis = diagnose(model, loss, *batch, predicted={"hidden/1": (0.1, 0.2, 0.3)})
@@ -286,3 +293,9 @@ def test_refuses(refused: Callable[..., Any]) -> None:
         diagnose(model, x)
     with refused("diagnose", "loss"):
         diagnose(model, lambda model, x: model(x), x)
+    with refused("diagnose", "layer", "hidden/0"):
+        diagnose(model, lambda model, x: model(x).mean(), x, predicted={"hidden0": (0.0, 0.0, 0.0)})
+    with refused("diagnose", "model"):
+        diagnose({"w": x, "name": "mine"}, lambda params, x: x.mean(), x)
+    with refused("diagnose", "variables", "model.init"):
+        diagnose(nn.Dense(3), lambda model, x: model(x).mean(), x)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 from flax import nnx
 from jax.extend.core import get_opaque_trace_state
@@ -235,6 +236,34 @@ def _as_called(model: Any, *args: Any, **kwargs: Any) -> Any:
     return model(*args, **kwargs)
 
 
+def expect_model(where: str, model: Any, variables: Any, loss: Callable[..., Any] | None) -> None:
+    """Raise unless there is all that ``hooked`` needs.
+
+    Parameters
+    ----------
+    where
+        Name of the public function that was asked.
+    model, variables, loss
+        As of ``hooked``.
+
+    Raises
+    ------
+    ValueError
+        If there is not.
+    """
+    if isinstance(model, nn.Module):
+        ok, remedy = hasattr(variables, "keys") and "params" in variables, "Pass variables=model.init(key, x)."
+        expect(ok, where, "the module's variables, with 'params' among them", remedy, variables=type(variables))
+    elif not isinstance(model, nnx.Module):
+        odd = [
+            type(leaf) for leaf in jax.tree.leaves(model) if not isinstance(leaf, jax.Array | np.ndarray | float | int)
+        ]
+        kinds = "an nnx model, a Linen module with variables=..., or a pytree of arrays"
+        expect(not odd and bool(jax.tree.leaves(model)), where, kinds, model=odd[0] if odd else model)
+        remedy = "It takes the parameters first: loss(params, batch)."
+        expect(loss is not None, where, "a loss beside a pytree of parameters", remedy, loss=loss)
+
+
 def hooked(
     model: Any,
     variables: Any = None,
@@ -292,25 +321,16 @@ def hooked(
     >>> bool((y == model(jnp.ones((1, 3)))).all())
     True
     """
+    expect_model("hooked", model, variables, loss)
     unseen: list[str] = []
     build: Callable[[Any], Any]
     if isinstance(model, nnx.Module):
         graph, params, rest = cast(Any, nnx.split)(model, nnx.Param, ...)
         build = lambda params: _ask(nnx.merge(graph, params, rest, copy=True))
     elif isinstance(model, nn.Module):
-        remedy = "Pass variables=model.init(key, x)."
-        expect(
-            hasattr(variables, "keys") and "params" in variables,
-            "hooked",
-            "the module's variables",
-            remedy,
-            variables=type(variables),
-        )
         params, rest = variables["params"], {name: value for name, value in variables.items() if name != "params"}
         build = lambda params: model.bind({"params": params, **rest}, rngs=rngs, mutable=list(rest))
     else:
-        remedy = "It takes the parameters first: loss(params, batch)."
-        expect(loss is not None, "hooked", "a loss beside a pytree of parameters", remedy, loss=loss)
         params, build = model, lambda params: params
     ask = loss or _as_called
 

@@ -8,12 +8,12 @@ import jax
 import numpy as np
 
 from vgtheory.diagnose.backward import Pass
-from vgtheory.diagnose.calls import Hooked, hooked
+from vgtheory.diagnose.calls import expect_model, hooked
 from vgtheory.diagnose.runs import Removal, Runs
 from vgtheory.diagnose.trace import Trace
-from vgtheory.diagnose.twin import InfiniteWidth
+from vgtheory.diagnose.twin import InfiniteWidth, infinite_width
 from vgtheory.diagnose.verdict import Verdict, is_finite, judged, shown
-from vgtheory.expect import expect
+from vgtheory.expect import expect, expect_one_of
 
 _DRAWS = 4
 """Draws of the twin that are averaged."""
@@ -211,9 +211,9 @@ def _rows(trace: Trace, seen: Pass, share: Mapping[int, Any], predicted: Mapping
     return rows
 
 
-def _twin_of(model: Hooked, num_particles: int, batch: tuple) -> dict[str, tuple[float, float, float]]:
+def _predicted(twin: InfiniteWidth, batch: tuple) -> dict[str, tuple[float, float, float]]:
     """Predictions of the infinite-width twin, by layer path."""
-    laws = InfiniteWidth(model, num_particles, tied=True).layers(jax.random.key(0), *batch, num_draws=_DRAWS)
+    laws = twin.layers(jax.random.key(0), *batch, num_draws=_DRAWS)
     return {path: (law.log_rms.value, law.log_grad.value, law.log_grad_weight.value) for path, law in laws.items()}
 
 
@@ -255,7 +255,7 @@ def diagnose(
     Raises
     ------
     ValueError
-        If ``loss`` does not return one number, or the model comes without what it needs.
+        If ``loss`` does not return one number, the model comes without what it needs, or a layer in ``predicted`` is unknown.
 
     Notes
     -----
@@ -276,20 +276,18 @@ def diagnose(
     >>> found.verdict.word, found.verdict.where, found.verdict.depth, round(found.verdict.factor, 1)
     ('vanishes', 'layers/0', 29, 0.2)
     """
-    expect(
-        callable(loss),
-        "diagnose",
-        "a loss that can be called",
-        "It takes the model first: loss(model, batch).",
-        loss=loss,
-    )
+    remedy = "It takes the model first: loss(model, batch)."
+    expect(callable(loss), "diagnose", "a loss that can be called", remedy, loss=type(loss))
+    expect_model("diagnose", model, variables, loss)
     runs = Runs(hooked(model, variables, loss=loss, rngs=rngs, anywhere=True), batch)
+    if isinstance(predicted, int):
+        predicted = _predicted(infinite_width(model, predicted, variables=variables, loss=loss, rngs=rngs), batch)
+    for layer in predicted or {}:
+        expect_one_of([site.path for site in runs.trace.sites], "diagnose", layer=layer)
     seen, found = runs.seen(), None
     if not is_finite(seen):
         found = runs.faults()
     sites = runs.trace.sites
-    if isinstance(predicted, int):
-        predicted = _twin_of(hooked(model, variables, loss=loss, rngs=rngs), predicted, batch)
     rows = _rows(runs.trace, seen, found.outputs if found else {}, predicted or {})
     weights = dict(zip(runs.trace.leaves, map(float, seen.leaves), strict=True))
     chain = tuple(sites[k].path for k in runs.trace.chain)

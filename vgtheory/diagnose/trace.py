@@ -140,7 +140,8 @@ def _marked(
         value = model.apply(params, hook, *static(arrays))
         value = value[0] if isinstance(value, tuple) else value
         shape = getattr(value, "shape", None)
-        expect(shape == () and is_float(value), where, "a loss that returns one number", loss=value)
+        got = type(value) if shape is None else f"{value.dtype}{list(shape)}"
+        expect(shape == () and is_float(value), where, "a loss that returns one real number", loss=got)
         return value
 
     return loss

@@ -180,7 +180,8 @@ class InfiniteWidth:
         taps = {path: jnp.zeros(()) for path in plan.calls if path in narrow}
 
         def energy(slots: Any, key: Array, args: tuple) -> tuple[Array, Any]:
-            return self._run(plan, key, slots, args, kwargs)
+            value, sizes = self._run(plan, key, slots, args, kwargs)
+            return value[0] if isinstance(value, tuple) else value, sizes
 
         @jax.jit
         def draw(key: Array, args: tuple) -> Any:

@@ -82,9 +82,10 @@ def _fault(trace: Trace, seen: Pass, found: Faults) -> tuple[str, str]:
             )
         if found.outputs[k] > 0:
             share = f"{found.outputs[k]:.2%} of its entries"
-            return (
-                site.path,
-                f"Not finite: {site.path} is the first layer whose output is ({share}) though its input is finite.",
+            text = f"Not finite: {site.path} is the first layer whose output is ({share}) though its input is finite."
+            size = shown(float(seen.log_rms[k - 1])) if k else ""
+            return site.path, text + (
+                f" The output of {trace.sites[k - 1].path} before it has rms {size}." if k else ""
             )
     if not np.isfinite(seen.loss):
         return "loss", "Not finite: the loss, though the outputs of all layers are finite."
@@ -181,8 +182,14 @@ def judged(trace: Trace, seen: Pass, found: Faults | None) -> Verdict:
         return Verdict("not finite", where, text, 0, float("nan"), float("nan"), nothing)
     rungs = [k for k in trace.chain if trace.sites[k].kind in WEIGHTED and not np.isnan(seen.log_grad[k])]
     if len(rungs) < 2:
-        many = "one layer" if rungs else "no layer"
-        text = f"No chain: {many} was seen between parameters and loss, so there is no product of Jacobians to vanish or explode."
+        many = "one layer was seen" if rungs else "no layer was seen"
+        text = (
+            f"No chain: {many} between parameters and loss, so there is no product of Jacobians to vanish or explode."
+        )
+        if trace.sites and not rungs:
+            text = (
+                "No gradient: layers were called, but the loss does not depend on them by any path that gradients take."
+            )
         return Verdict("no chain", "", text, 0, float("nan"), float("nan"), nothing)
     start, end = trace.chain.index(rungs[0]), trace.chain.index(rungs[-1])
     chain, plain = trace.chain[start : end + 1], trace.plain[start:end]
@@ -197,7 +204,7 @@ def judged(trace: Trace, seen: Pass, found: Faults | None) -> Verdict:
     word = "healthy" if abs(log_total) <= HEALTHY else "vanishes" if log_total < 0 else "explodes"
     head = "Healthy: the gradient" if word == "healthy" else f"The gradient {word}: it"
     text = (
-        f"{head} changes {shown(log_total)}-fold from the output of {top} to that of {bottom}, {depth} layers below;"
+        f"{head} changes {shown(log_total)}-fold from the output of {top} to that of {bottom}, {depth} {'layer' if depth == 1 else 'layers'} below;"
         f" by {factor:.4g} per layer (geometric mean of norms)."
     )
     text += _parts(shares, depth)
