@@ -108,6 +108,7 @@ def test_diagnose_sets_the_twin_s_predictions_beside(key: jax.Array) -> None:
         [[row.predicted_log_grad - row.log_grad, row.predicted_log_rms - row.log_rms] for row in found.rows]
     )
     assert np.abs(gaps).max() < ONE_MODEL
+    assert "predicted |dE/dy|" in str(found)
 
 
 class CNN(nn.Module):

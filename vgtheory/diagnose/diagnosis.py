@@ -169,6 +169,10 @@ def _table(found: Diagnosis) -> list[str]:
         cells[4] += {"slopes": "", "skips": " *", "": ""}[row.between]
         sigma_w = "-" if np.isnan(row.sigma_w) else f"{row.sigma_w:.3g}"
         lines.append((row.layer, row.kind, "x".join(map(str, row.shape)), sigma_w, *cells))
+    said = [row.predicted_log_grad for row in found.rows]
+    if not np.all(np.isnan(said)):
+        cells = ["-" if np.isnan(log) else shown(log) for log in said]
+        lines = [(*line, cell) for line, cell in zip(lines, ["predicted |dE/dy|", *cells], strict=True)]
     if any(row.not_finite > 0 for row in found.rows):
         shares = ("not finite", *(f"{row.not_finite:.2%}" for row in found.rows))
         lines = [(*line, share) for line, share in zip(lines, shares, strict=True)]
