@@ -44,7 +44,7 @@ def test_the_gradients_are_plain_autodiff_s(key: jax.Array, place: str) -> None:
                 h = (h if place == "pre" else attention._layer_norm(h)) + offset
             return jnp.vdot(top, h)
 
-        grads, stream = jax.grad(energy, (0, 1))(weights, [jnp.zeros(x.shape) for _ in range(depth)])
+        grads, stream = jax.jit(jax.grad(energy, (0, 1)))(weights, [jnp.zeros(x.shape) for _ in range(depth)])
         size = lambda leaf: float(jnp.log(jnp.linalg.norm(leaf) / jnp.linalg.norm(top)))
         below, groups = [size(each) for each in stream], {name: [size(each[name]) for each in grads] for name in GROUPS}
     np.testing.assert_allclose(logs.log_grad[0], below, atol=EQUAL_FLOAT64)
