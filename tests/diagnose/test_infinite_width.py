@@ -150,12 +150,19 @@ class Recurrence(nnx.Module):
 
 
 def gaps(
-    key: jax.Array, make: Callable[[Any], Any], x: Any, top: Any, num_nets: int, num_particles: int, num_draws: int
+    key: jax.Array,
+    make: Callable[[Any], Any],
+    x: Any,
+    top: Any,
+    num_nets: int,
+    num_particles: int,
+    num_draws: int,
+    tied: bool = True,
 ) -> Any:
     """Predicted less measured ln |dE/dy| at every call, by zeros added to real models' outputs; and the difference's error."""
     keys = jax.random.split(key, num_nets + 2)
     model, variables = make(keys[0])
-    twin = infinite_width(model, num_particles, variables=variables, loss=white_loss)
+    twin = infinite_width(model, num_particles, variables=variables, loss=white_loss, tied=tied)
     laws = twin.layers(keys[1], x, top, num_draws=num_draws)
     run = twin.model
 
@@ -243,6 +250,17 @@ def test_shared_weights_are_shared(key: jax.Array, tied: bool) -> None:
     log_rms = laws["out"].log_rms
     assert abs(log_rms.value - np.log(scales[0] * scales[1] * (4 if tied else 2))) < SIGMAS * log_rms.err
     assert list(laws) == ["step", "step@1", "step@2", "step@3", "out"]
+
+
+@pytest.mark.slow
+def test_a_recurrence_s_gradient_needs_its_weights_to_be_shared(key: jax.Array) -> None:
+    """Six steps of an LSTM with a constant input: with weights drawn anew at each step it would be half as large."""
+    x, top = vectors(key, (4, 1, 128), (4, 128))
+    x = jnp.broadcast_to(x, (4, 6, 128))
+    gap, err = gaps(key, lstm(128), x, top, 10, 1024, 4)
+    assert (np.abs(gap) < SIGMAS * err + TWIN_BIAS).all()
+    gap, err = gaps(key, lstm(128), x, top, 10, 1024, 4, tied=False)
+    assert (gap / err).min() < -SIGMAS
 
 
 def test_the_twin_may_be_differentiated(key: jax.Array) -> None:
