@@ -288,6 +288,18 @@ def test_what_stays_is_named(key: jax.Array) -> None:
     assert plan.calls == ("first",)
 
 
+def test_a_layer_called_by_keyword_stays(key: jax.Array) -> None:
+    class Named(nn.Module):
+        @nn.compact
+        def __call__(self, x: Any) -> Any:
+            return nn.Dense(8, name="named")(inputs=nn.Dense(8, name="first")(x))
+
+    model, x = Named(), jnp.ones((2, 4))
+    twin = infinite_width(model, 64, variables=model.init(key, x))
+    assert twin.plan(x).kept == ("named",)
+    assert twin(key, x).shape == (8, 2, 8)
+
+
 def test_wrong_questions(refused: Any) -> None:
     model = nnx.Linear(4, 4, rngs=nnx.Rngs(0))
     with refused("infinite_width", "num_particles"):

@@ -50,7 +50,8 @@ class TwinPlan(NamedTuple):
         By layer, how often it is called.
     kept
         Layers that run as they are, with their own weights at their own width: convolutions in groups, transposed convolutions,
-        ``Einsum``, layers with parameters of a kind of their own, and layers that no hook reaches.
+        ``Einsum``, layers with parameters of a kind of their own, layers called by keyword, and layers that no hook
+        reaches.
     """
 
     replicas: int
@@ -104,7 +105,7 @@ class InfiniteWidth:
         def hook(call: Call, inputs: tuple, run: Any) -> Any:
             y = run(*inputs)
             uses[call.layer] = call.use + 1
-            if is_replaced(call):
+            if inputs and is_replaced(call):
                 calls[call.path] = None
                 widths.append(num_out(call, inputs[0]))
             elif call.kind not in ("norm", "embed"):
@@ -211,6 +212,8 @@ class InfiniteWidth:
 
     def _hook(self, state: _State, call: Call, args: tuple, run: Any) -> Any:
         """What stands in a layer's place."""
+        if not args:
+            return run()
         centred = takes_off_mean(call.module)
         if call.kind == "norm" and centred is not None:
             return pooled_norm(args[0], call.kernel, call.bias, epsilon=call.module.epsilon, centred=centred)
