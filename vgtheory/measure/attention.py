@@ -96,7 +96,7 @@ def _block(net: Transformer, x: Array, weights: dict[str, Array], slots: dict[st
 
 def _one(
     shared: tuple[Transformer, Array, Array], index: Array, *, depth: int, width: int, positions: int, dtype: str
-) -> tuple[Array, Array, dict[str, Array], Array]:
+) -> tuple[Array, Array, dict[str, Array]]:
     """One network: mean squares, log-factors of the stream's gradient from each block to the one below, and the weights'."""
     net, c_0, key = shared
     words = words_of(jax.random.fold_in(key, index))
@@ -117,7 +117,7 @@ def _one(
 
     zeros = jnp.zeros(depth, dtype)
     (rows, groups), squares = jax.grad(energy, has_aux=True)((zeros, dict.fromkeys(GROUPS, zeros)))
-    return squares, rows, groups, x_0[0, 0]
+    return squares, rows, groups
 
 
 @compiled("depth", "width", "num_nets", "positions", "dtype", "devices")
@@ -133,7 +133,7 @@ def _all(
     devices: tuple,
 ) -> Any:
     one = functools.partial(_one, depth=depth, width=width, positions=positions, dtype=dtype)
-    return over_networks(one, (net, c_0, key), num_nets, 1, devices)[:3]
+    return over_networks(one, (net, c_0, key), num_nets, 1, devices)
 
 
 def transformer_logs(
