@@ -187,3 +187,6 @@ LARGE_BATCH = 5e-3
 
 SMALLEST = 1e-13
 """Of the same, absolute: two logs of the number of units over beta^2 that cancel."""
+
+NORM_EPSILON = 1e-3
+"""Absolute in the log: what 1e-5 added to variances of a tenth or more does to a factor, over some layers."""
