@@ -61,6 +61,7 @@ EXPERIMENTS = (
     "echo_state",
     "sequence_length",
     "sequence_tasks",
+    "sequence_digits",
     "clipping",
     "attention",
     "twins",
@@ -72,6 +73,7 @@ EXPERIMENTS = (
 """In the order in which they run; each is a module of this package."""
 LONG = (
     *("aspect", "convolution", "gates", "lyapunov", "sequence_length", "sequence_tasks", "clipping"),
+    "sequence_digits",
     *("attention", "twins", "weights", "skips", "norms", "healing", "minimum"),
 )
 """Too long to be run with all others: run by name only, and read from the committed results where there are no new ones."""

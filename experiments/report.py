@@ -16,6 +16,7 @@ import pandas as pd
 from experiments import corridor
 
 FIGURE_OF = {"rates": "hero", "orthogonal": "hero", "sequence_tasks": "sequence_length"}
+FIGURE_OF |= {"sequence_digits": "sequence_length"}
 """Experiments whose figure has another name than theirs."""
 ROWS_PER_TABLE = 55
 MANY = 100
