@@ -187,3 +187,6 @@ LARGE_BATCH = 5e-3
 
 SMALLEST = 1e-13
 """Of the same, absolute: two logs of the number of units over beta^2 that cancel."""
+
+ESCAPE = 2e-13
+"""Stated by ``log_escape_time``: absolute in the log, for what two logs of one sum lose."""

@@ -12,6 +12,7 @@ from vgtheory.theory.criticality import Critical, critical
 from vgtheory.theory.decorrelation import c_star, chi_c
 from vgtheory.theory.depth_scales import DepthLimit, PassLimit, depth_limit, pass_limit
 from vgtheory.theory.directions import EigenDirections, alignment_steps, eigen_directions
+from vgtheory.theory.dynamics import log_escape_time
 from vgtheory.theory.echo_state import EchoState, echo_state, memory_curve
 from vgtheory.theory.finite_width import dead_probability
 from vgtheory.theory.fixed_points import FixedPoints
@@ -97,6 +98,7 @@ __all__ = [
     "log_chi_layers",
     "log_chi_square_law",
     "log_eigen_powers",
+    "log_escape_time",
     "log_grad_alpha_layers",
     "log_grad_groups",
     "log_grad_layers",
