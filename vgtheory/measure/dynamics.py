@@ -170,13 +170,13 @@ def equal_chains(where: str, depth: Any, w0: Any, level: Any, y: Any) -> Chains:
     )
     ahead = (levels != 1) & ((w0**depths <= y) == (levels < 1))
     expect(bool(np.all(ahead)), where, "a level on the product's side of the target", level=level)
-    active = np.arange(_padded(depths.max())) < depths[:, None]
+    active = np.arange(_padded(int(depths.max()))) < depths[:, None]
     return Chains(*(jnp.asarray(each) for each in (np.where(active, w0[:, None], 1.0), active, y, levels)))
 
 
 def _padded(depth: int) -> int:
     """The power of two that holds so many weights."""
-    return 1 << (int(depth) - 1).bit_length()
+    return 1 << (depth - 1).bit_length()
 
 
 def gradient(chain: Chains, weights: Array) -> Array:

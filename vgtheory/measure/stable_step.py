@@ -110,7 +110,7 @@ def _curvatures(chain: Chains) -> tuple[Array, Array]:
 
     def step(weights: Array) -> Array:
         grads = gradient(chain, weights)
-        return weights - local_rate(chain, weights, grads, SETTLING) * grads
+        return weights - local_rate(chain, weights, grads, jnp.asarray(SETTLING)) * grads
 
     off = lambda weights: jnp.abs(jnp.prod(weights) / chain.y - 1) > REACHED**3
     return top(chain.weights), top(lax.while_loop(off, step, chain.weights))

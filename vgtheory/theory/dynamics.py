@@ -73,7 +73,7 @@ def log_escape_time(depth: Any, w0: Any, *, level: Any = 0.5, y: Any = 1.0) -> A
     --------
     >>> import numpy as np
     >>> from vgtheory import theory
-    >>> round(float(theory.log_escape_time(1000, 0.1)) / np.log(10), 3)
+    >>> round(float(theory.log_escape_time(1000, 0.1) / np.log(10)), 3)
     995.001
     >>> round(float(np.exp(theory.log_escape_time(1, 0.0))), 4)
     0.6931
@@ -159,13 +159,13 @@ def log_escape_steps(
     >>> from vgtheory import theory
     >>> steps = lambda name: np.exp(theory.log_escape_steps(name, np.array([3, 30]), 0.5, learning_rate=1e-3))
     >>> np.log10(steps("sgd")).round(1).tolist(), np.log10(steps("sign")).round(1).tolist()
-    ([3.3, 10.0], [2.5, 2.7])
+    ([3.0, 10.0], [2.5, 2.7])
     """
     where = "log_escape_steps"
     expect_one_of(OPTIMISERS, where, optimiser=optimiser)
     check_chain(where, depth, w0, y)
-    for name, value in (("momentum", momentum), ("square_decay", square_decay)):
-        expect(0 <= value < 1, where, f"a {name} in [0, 1)", **{name: value})
+    expect(0 <= momentum < 1, where, "a momentum in [0, 1)", momentum=momentum)
+    expect(0 <= square_decay < 1, where, "a square_decay in [0, 1)", square_decay=square_decay)
     expect_not_negative(where, eps=eps)
     expect_positive(where, learning_rate=learning_rate)
     log_time = log_escape_time(depth, w0, level=level, y=y)

@@ -72,7 +72,7 @@ def stable_step(depth: int, w0: float, *, y: float = 1.0) -> StableStep:
     >>> import numpy as np
     >>> from vgtheory import theory
     >>> np.exp(theory.stable_step(10, 0.5)).round(3).tolist()
-    [0.2, 0.2, 0.312]
+    [0.2, 0.2, 0.591]
     >>> [f"{np.exp(theory.stable_step(depth, 2.0).log_converges):.1e}" for depth in (2, 10, 20)]
     ['6.7e-01', '7.6e-06', '7.3e-12']
     """
