@@ -66,6 +66,9 @@ EXPERIMENTS = (
     "twins",
     "skips",
     "norms",
+    "escape",
+    "layer_order",
+    "largest_step",
 )
 """In the order in which they run; each is a module of this package."""
 LONG = (

@@ -81,7 +81,7 @@ def stable_step(depth: Any, w0: Any, *, y: Any = 1.0, steps: int = 1500) -> Stab
     --------
     >>> import numpy as np
     >>> from vgtheory import measure
-    >>> np.exp(measure.stable_step(2, 1.0, steps=500).log_converges.value).round(2).item()
+    >>> np.exp(measure.stable_step(2, 0.5, steps=500).log_converges.value).round(2).item()
     1.0
     """
     expect_count("stable_step", steps=steps)

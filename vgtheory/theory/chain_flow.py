@@ -71,7 +71,8 @@ def chain_flow(weights: Any, log_time: Any, *, y: float = 1.0) -> np.ndarray:
 
     Notes
     -----
-    Accuracy: that of the product at a time off by 1e-13 of itself, and by what rounding makes of the log of the product.
+    Accuracy: that of the product at a time off by 1e-13 of itself, and by what rounding makes of the log of the product:
+    the end of a long wait, which takes less than 1e-13 of it, is not resolved (``log_layer_times`` and ``log_escape_time`` are unaffected).
     Assumes: flow, of the loss (y - p)^2 / 2. A chain of negative product, which this refuses, goes to 0 first and stays there if its smallest
     weights are equal in size.
 

@@ -190,12 +190,15 @@ def _log_steps(
     """The flow's number of steps, and what lags add to it."""
     log_end = (jnp.log(level) + jnp.log(y)) / depth
     log_move = jnp.log(jnp.maximum(jnp.exp(log_end) - w0, 0))
-    log_g = jnp.stack(
-        [
-            jnp.log(-jnp.expm1(depth * jnp.log(w0) - jnp.log(y))) + (depth - 1) * jnp.log(w0),
-            jnp.log1p(-level) + (depth - 1) * log_end,
-        ]
-    ) + jnp.log(y)
+    log_g = (
+        jnp.stack(
+            [
+                jnp.log(-jnp.expm1(depth * jnp.log(w0) - jnp.log(y))) + (depth - 1) * jnp.log(w0),
+                jnp.log1p(-level) + (depth - 1) * log_end,
+            ]
+        )
+        + jnp.log(y)[None]
+    )
     grown = log_g[1] - log_g[0]
     if optimiser == "sgd":
         log_flow, lag = log_time, grown / 2
