@@ -15,7 +15,7 @@ from experiments.corridor import Findings
 from experiments.summary import comparison
 from vgtheory import Estimate, measure, theory
 
-RATES = {"flow": 1.0, "sgd": 1e-2, "momentum": 1e-3, "sign": 1e-4, "adam": 5e-6}
+RATES = {"flow": 1.0, "sgd": 1e-2, "momentum": 2e-4, "sign": 1e-4, "adam": 5e-6}
 LAGS = {"flow": 0.0, "sgd": 0.5, "momentum": 10.0, "sign": 0.0, "adam": 1000.0}
 """Steps over which an optimiser averages."""
 LEVEL = 0.95
@@ -33,6 +33,15 @@ class Config:
 SMOKE = Config(optimiser=("flow", "sgd", "sign"), w0=(0.3, 0.9), depth=6, most=10_000)
 
 
+def _lag_steps(optimiser: str, depth: int, w0: float) -> float:
+    """The law's next order, in steps: the sum along the way of the square of a lag times the gradient's relative change per step."""
+    w = np.linspace(w0, LEVEL ** (1 / depth), 400)
+    gradient = (1 - w**depth) * w ** (depth - 1)
+    change = np.gradient(np.log(gradient), w)
+    speed = RATES[optimiser] * {"sgd": gradient, "momentum": 10 * gradient}.get(optimiser, np.ones_like(w))
+    return float(LAGS[optimiser] ** 2 * np.trapezoid(change**2 * speed, w))
+
+
 def _seen(optimiser: str, depth: np.ndarray, w0: float, most: int) -> tuple[np.ndarray, Estimate, np.ndarray]:
     """Predicted and measured logs of time, or of steps times the rate, and the error that the law states."""
     if optimiser == "flow":
@@ -42,10 +51,8 @@ def _seen(optimiser: str, depth: np.ndarray, w0: float, most: int) -> tuple[np.n
     options: dict[str, Any] = {"learning_rate": rate, "level": LEVEL}
     law = theory.log_escape_steps(optimiser, depth, w0, **options)
     hat = measure.log_escape_steps(optimiser, depth, w0, **options, most=most)
-    gradient = (1 - w0**depth) * w0 ** (depth - 1.0)
-    grown = LAGS[optimiser] * (depth - 1) * (rate if optimiser == "adam" else rate * gradient) / w0
-    err = np.hypot(grown**2, np.exp(-law))
-    return law + np.log(rate), Estimate(hat.value + np.log(rate), hat.err), err
+    lag = np.array([_lag_steps(optimiser, int(layers), w0) for layers in depth])
+    return law + np.log(rate), Estimate(hat.value + np.log(rate), hat.err), (lag + 0.5) * np.exp(-law)
 
 
 def run(config: Config) -> dict[str, Any]:
