@@ -69,6 +69,9 @@ EXPERIMENTS = (
     "norms",
     "healing",
     "minimum",
+    "escape",
+    "layer_order",
+    "largest_step",
 )
 """In the order in which they run; each is a module of this package."""
 LONG = (

@@ -46,6 +46,7 @@ FIGURES = (
     "twins",
     "skips",
     "norms",
+    "escape",
 )
 OUT = ROOT / "figures" / "out"
 

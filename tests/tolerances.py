@@ -190,3 +190,17 @@ SMALLEST = 1e-13
 
 NORM_EPSILON = 1e-3
 """Absolute in the log: what 1e-5 added to variances of a tenth or more does to a factor, over some layers."""
+ESCAPE = 2e-13
+"""Stated by ``log_escape_time``: absolute in the log, for what two logs of one sum lose."""
+
+MAP = 1e-6
+"""Of a map's fixed point after 20,000 steps at 0.99 of the largest stable one: 0.98^20,000 and some."""
+
+ESCAPED = 0.01
+"""1 %: asked of escape times by small steps; steps of a thousandth are 0.05 % late."""
+
+LAGS = 0.005
+"""Stated by ``log_escape_steps``: the square of a lag times a change per step of up to 0.07."""
+
+STEP_LIMIT = 0.02
+"""2 %: asked of the largest stable steps; 1,000 steps tell a limit from what is 0.8 % beyond."""

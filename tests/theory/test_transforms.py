@@ -52,6 +52,9 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "log_bound_layers": lambda t: theory.log_bound_layers(tanh(t), depth=3)[0],
     "log_chi_layers": lambda t: theory.log_chi_layers(tanh(t), depth=5, width=64).mean[0],
     "log_eigen_powers": lambda t: theory.log_eigen_powers(t * MATRIX, 7)[1],
+    "log_escape_steps": lambda t: theory.log_escape_steps("adam", 5, t / 3, learning_rate=1e-6),
+    "log_escape_time": lambda t: theory.log_escape_time(5, t / 3),
+    "log_escape_time, from above": lambda t: theory.log_escape_time(2, t, level=1.3),
     "log_grad_groups": lambda t: theory.log_grad_groups(Transformer("tanh", t), depth=3, positions=4)["value"].mean[0],
     "log_grad_alpha_layers": lambda t: theory.log_grad_alpha_layers(Residual("tanh", t, 0.2), depth=4).mean[0],
     "log_grad_layers, residual": lambda t: theory.log_grad_layers(Residual("tanh", t, 0.0, t / 2, 2), depth=4).mean[0],
@@ -102,6 +105,9 @@ QUICK = {
     "log_power_norms",
 }
 PLAIN = {
+    "chain_flow": "a curve in NumPy, for one given chain",
+    "log_layer_times": "as chain_flow",
+    "stable_step": "plain numbers, by root finding",
     "batch_norm_drift": "as batch_norm_rate",
     "batch_norm_rate": "a plain number for each activation and batch: quadrature in NumPy",
     "residual_growth": "a kind, and plain numbers",

@@ -4,6 +4,7 @@ from vgtheory.theory.attention import log_grad_groups
 from vgtheory.theory.blocks import log_grad_alpha_layers
 from vgtheory.theory.bounds import bound_excess, log_bound_layers, sup_dphi
 from vgtheory.theory.cell_memory import cell_with_memory, memory_steps, tied_grad_steps
+from vgtheory.theory.chain_flow import chain_flow, log_layer_times
 from vgtheory.theory.chi_square import log_chi_square_law
 from vgtheory.theory.convolution import log_grad_positions, log_q_positions, padding_factor
 from vgtheory.theory.correlation import c_map, c_map_curvature, c_map_slope
@@ -12,6 +13,7 @@ from vgtheory.theory.criticality import Critical, critical
 from vgtheory.theory.decorrelation import c_star, chi_c
 from vgtheory.theory.depth_scales import DepthLimit, PassLimit, depth_limit, pass_limit
 from vgtheory.theory.directions import EigenDirections, alignment_steps, eigen_directions
+from vgtheory.theory.dynamics import log_escape_steps, log_escape_time
 from vgtheory.theory.echo_state import EchoState, echo_state, memory_curve
 from vgtheory.theory.finite_width import dead_probability
 from vgtheory.theory.fixed_points import FixedPoints
@@ -46,6 +48,7 @@ from vgtheory.theory.spectral_density import (
     jacobian_density,
     jacobian_density_of_log,
 )
+from vgtheory.theory.stable_step import StableStep, stable_step
 from vgtheory.theory.transients import NonNormality, Transient, non_normality, transient
 
 __all__ = [
@@ -63,6 +66,7 @@ __all__ = [
     "PassLimit",
     "PhaseDiagram",
     "ResidualGrowth",
+    "StableStep",
     "Transient",
     "alignment_steps",
     "batch_norm_drift",
@@ -74,6 +78,7 @@ __all__ = [
     "c_map_slope",
     "c_star",
     "cell_with_memory",
+    "chain_flow",
     "chi_1",
     "chi_c",
     "chi_step",
@@ -97,6 +102,8 @@ __all__ = [
     "log_chi_layers",
     "log_chi_square_law",
     "log_eigen_powers",
+    "log_escape_steps",
+    "log_escape_time",
     "log_grad_alpha_layers",
     "log_grad_groups",
     "log_grad_layers",
@@ -104,6 +111,7 @@ __all__ = [
     "log_grad_steps",
     "log_grad_weight_layers",
     "log_growth",
+    "log_layer_times",
     "log_mean_scalar_chain",
     "log_parts_layers",
     "log_power_norms",
@@ -130,6 +138,7 @@ __all__ = [
     "q_stars",
     "q_state",
     "residual_growth",
+    "stable_step",
     "sup_dphi",
     "tied_grad_steps",
     "transient",
