@@ -68,6 +68,7 @@ EXPERIMENTS = (
     "skips",
     "norms",
     "healing",
+    "plateau",
     "minimum",
     "escape",
     "layer_order",
@@ -77,7 +78,8 @@ EXPERIMENTS = (
 LONG = (
     *("aspect", "convolution", "gates", "lyapunov", "sequence_length", "sequence_tasks", "clipping"),
     "sequence_digits",
-    *("attention", "twins", "weights", "skips", "norms", "healing", "minimum"),
+    *("attention", "twins", "weights", "skips", "norms"),
+    *("healing", "plateau", "minimum"),
 )
 """Too long to be run with all others: run by name only, and read from the committed results where there are no new ones."""
 _RECORD = b"vgtheory"

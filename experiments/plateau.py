@@ -11,7 +11,6 @@ The law is the chain's: that a random network is as fast as it is what is tried 
 from dataclasses import dataclass
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
@@ -107,7 +106,7 @@ def run(config: Config) -> dict[str, Any]:
     record = np.unique(np.geomspace(1, num_updates, RECORDS).round().astype(int))
     how: dict[str, Any] = {"optimiser": OPTIMISERS[optimiser], "rate": rate, "num_nets": config.num_nets}
     sizes: dict[str, Any] = {"depth": depth, "width": config.width, "batch": BATCHES[optimiser]}
-    net = Dense(activation, jnp.float32(factor * CRITICAL[activation]))
+    net = Dense(activation, float(factor * CRITICAL[activation]))
     logs = measure.training_logs(
         key_of(config), net, data.inputs, data.targets, num_updates=num_updates, record=record.tolist(), **sizes, **how
     )
