@@ -133,6 +133,8 @@ def _ends(rows: pd.DataFrame) -> dict[str, float]:
         "first_at": at_end.moved_at[low],
         "last_at": at_end.moved_at[high],
         "learned": last.learned,
+        "loss_start": rows.loss.iloc[0],
+        "loss_end": last.loss,
         "nets": last.num_nets,
     }
 
@@ -155,12 +157,17 @@ def findings(frame: pd.DataFrame) -> Findings:
     cells = table(frame)
     first = cells.iloc[0]
     activation, regime, optimiser = cells.index[0]
-    rows = cells.loc[activation, regime]
+    rows = cells.xs(activation, level=0).xs(regime, level=0)
     others = cells[cells.index.get_level_values(0) != activation]
     numbers = {
         f"{'/'.join(key)}/{name}": f"{cell[name]:+.1f}"
         for key, cell in cells.iterrows()
         for name in ("start", "end", "first_moved")
+    }
+    numbers |= {
+        f"{'/'.join(key)}/{name}": f"{cell[name]:.2g}"
+        for key, cell in cells.iterrows()
+        for name in ("loss_start", "loss_end")
     }
     numbers |= {f"{'/'.join(key)}/learned": _percent(cell.learned) for key, cell in cells.iterrows()}
     numbers |= {
@@ -189,12 +196,10 @@ def findings(frame: pd.DataFrame) -> Findings:
             f"10^{flat:.1f} of each other, for what is lost on the way down has been lost by the signal on the way up; {_percent(plain.learned.mean())} % learn under SGD, "
             f"{_percent(adam.learned.mean())} % under Adam, which moves all layers at once."
         )
-        at = cells.xs("at", level=1)
-        verdict += f" At the critical scale {_percent(at.learned.mean())} % of all learn."
-        numbers |= {
-            "flat": f"{flat:.1f}",
-            "below/sgd": _percent(plain.learned.mean()),
-            "below/adam": _percent(adam.learned.mean()),
-        }
-        numbers |= {"at": _percent(at.learned.mean())}
+        at = cells.xs("at", level=1).learned.groupby(level=0, sort=False).mean()
+        shares = ", ".join(f"{name} {_percent(share)} %" for name, share in at.items())
+        verdict += f" At the critical scale, under the same six: {shares}."
+        numbers |= {"flat": f"{flat:.1f}", "below/sgd": _percent(plain.learned.mean())}
+        numbers |= {"below/adam": _percent(adam.learned.mean())}
+        numbers |= {f"at/{name}": _percent(share) for name, share in at.items()}
     return Findings(verdict, numbers | {"sigmoid": _percent(rows.learned.mean())})

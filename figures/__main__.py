@@ -47,6 +47,9 @@ FIGURES = (
     "skips",
     "norms",
     "escape",
+    "healing",
+    "plateau",
+    "minimum",
 )
 OUT = ROOT / "figures" / "out"
 

@@ -23,7 +23,7 @@ def _profiles(axes: Axes, rows: pd.DataFrame) -> None:
         style.measured(axes, each.layer, each.log_grad_hat / style.DECADE, err, index, f"{update:,} updates")
     start = rows[rows["update"] == 0].sort_values("layer")
     anchor = (start.log_grad_hat - start.log_grad).iloc[-2]
-    inner = start.iloc[:-1]
+    inner = start.iloc[1:-1]
     style.theory(
         axes, inner.layer, (inner.log_grad + anchor) / style.DECADE, inner.log_grad_std / style.DECADE, 0, "law at 0"
     )
@@ -52,16 +52,16 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
             each = rows[(rows.regime == regime) & (rows.optimiser == "sgd")]
             _profiles(panels[row, column], each)
             scale = each.sigma_w.iloc[0]
-            panels[row, column].set_title(rf"{activation}, {TITLES[regime]}: $\sigma_w$ = {scale:.3g}")
+            panels[row, column].set_title(rf"{activation}, $\sigma_w$ = {scale:.3g}")
         _moved(
             panels[-1, column],
             rows[rows.regime == regimes[0]],
             {"sgd": "SGD", "rmsprop": "RMSProp", "adam": "Adam", "clipped": "clipped SGD"},
         )
-        panels[-1, column].set_title(f"{activation}, {TITLES[regimes[0]]}: moved")
+        panels[-1, column].set_title(f"{activation}, {TITLES[regimes[0]]}")
         panels[-1, column].set_xlabel("layer")
-    for axes in panels[:-1, 0]:
-        axes.set_ylabel("log10 of gradient")
+    for axes, regime in zip(panels[:-1, 0], regimes, strict=True):
+        axes.set_ylabel(f"{TITLES[regime]}\nlog10 of gradient")
     panels[-1, 0].set_ylabel("log10 of way moved")
     groups = (panels[0, 0], panels[-1, 0])
     for axes, place in zip(groups, ("outside upper center", "outside lower center"), strict=True):
