@@ -47,6 +47,7 @@ FIGURES = (
     "skips",
     "norms",
     "escape",
+    "weight_decay",
 )
 OUT = ROOT / "figures" / "out"
 
