@@ -73,6 +73,7 @@ EXPERIMENTS = (
     "escape",
     "layer_order",
     "largest_step",
+    "weight_decay",
 )
 """In the order in which they run; each is a module of this package."""
 LONG = (

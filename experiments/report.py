@@ -20,7 +20,7 @@ MANY = 100
 """An experiment with more comparisons than this is one line of the printed table and not in the paper's; the page has them all."""
 ROUNDING = 1e-6
 """Predicted errors below this are rounding, not sampling."""
-NOT_SAMPLED = ("KS distance", "ln(time)", "ln(rate)")
+NOT_SAMPLED = ("KS distance", "ln(time)", "ln(rate)", "decay")
 """Units of comparisons that say nothing about calibration: of whole distributions, whose p-values are conservative, and of training without
 randomness, whose errors are bounds of what finite steps do."""
 

@@ -50,6 +50,7 @@ FIGURES = (
     "healing",
     "plateau",
     "minimum",
+    "weight_decay",
 )
 OUT = ROOT / "figures" / "out"
 

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
-from tests.tolerances import ESCAPED, LAGS, STEP_LIMIT
+from tests.tolerances import DECAY_MAX, ESCAPED, LAGS, SETTLED_WEIGHT, STEP_LIMIT
 from vgtheory import measure, theory
 
 DEPTHS = np.arange(1, 21)[:, None]
@@ -94,6 +95,28 @@ def test_every_layer_of_an_unbalanced_chain(name: str) -> None:
     assert np.any(np.abs(seen.value - off) > 5 * seen.err)
 
 
+def test_what_weight_decay_leaves() -> None:
+    depth, decay = np.array([2, 3, 5, 20]), np.array([0.3, 0.1, 0.2, 0.2])
+    hat = measure.chain_decay(depth, decay)
+    law = theory.ChainDecay(
+        *np.array([theory.chain_decay(int(d), float(s)) for d, s in zip(depth, decay, strict=True)]).T
+    )
+    np.testing.assert_allclose(hat.w_star.value, law.w_star, rtol=SETTLED_WEIGHT)
+    np.testing.assert_allclose(hat.decay_max.value, law.decay_max, rtol=DECAY_MAX)
+    assert np.all(np.abs(hat.w_barrier.value - law.w_barrier)[1:] <= hat.w_barrier.err[1:])
+    off = np.array([theory.chain_decay(int(d), 1.03 * s).w_barrier for d, s in zip(depth, decay, strict=True)])
+    assert np.all(np.abs(hat.w_barrier.value - off)[1:] > hat.w_barrier.err[1:])
+
+
+def test_modes_of_real_matrices(key: jax.Array) -> None:
+    values, w0 = np.array([1.5, 1.0, 0.7, 0.4]), 0.3
+    law = theory.log_mode_times(values, 3, w0)
+    hat = measure.log_mode_times(key, values, 3, w0, width=64, change=0.02)
+    assert np.all(np.diff(hat.value) > 0)
+    assert np.all(np.abs(hat.value - law) <= hat.err)
+    assert np.all(np.abs(hat.value - theory.log_mode_times(values, 3, 1.03 * w0)) > hat.err)
+
+
 def test_wrong_questions(refused: pytest.RaisesExc) -> None:
     for w0 in (0.0, -1.0):
         with refused("log_escape_time", "w0"):
@@ -111,6 +134,14 @@ def test_wrong_questions(refused: pytest.RaisesExc) -> None:
             room.log_escape_steps("sgd", 3, 0.5, learning_rate=0.0)
     with refused("log_escape_steps", "momentum"):
         theory.log_escape_steps("momentum", 3, 0.5, learning_rate=0.1, momentum=1.0)
+    with refused("chain_decay", "depth"):
+        measure.chain_decay(1, 0.1)
+    with refused("chain_decay", "decay"):
+        measure.chain_decay(3, 0.0)
+    with refused("log_mode_times", "singular_values"):
+        measure.log_mode_times(jax.random.key(0), [1.0, 1e-3], 3, 0.3, width=4)
+    with refused("log_mode_times", "level"):
+        measure.log_mode_times(jax.random.key(0), [1.0], 3, 0.3, width=4, level=1.0)
     with refused("chain_flow", "log_time"):
         measure.chain_flow([0.5, 0.6], [1.0, 0.0])
     with refused("log_layer_times", "weights"):

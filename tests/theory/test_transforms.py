@@ -69,6 +69,7 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "log_grad_positions": lambda t: theory.log_grad_positions(conv(t), depth=5, positions=4).mean[0, 1],
     "log_grad_weight_layers": lambda t: theory.log_grad_weight_layers(tanh(t), depth=5, width=64).mean[0],
     "log_mean_scalar_chain": lambda t: theory.log_mean_scalar_chain(0.7, t, 5),
+    "log_mode_times": lambda t: theory.log_mode_times(t, 5, 0.6),
     "log_parts_layers": lambda t: theory.log_parts_layers(tanh(t), depth=5, width=64).slopes.mean[0],
     "log_power_norms": lambda t: theory.log_power_norms(MATRIX + t * MATRIX.T, MATRIX[0], 7),
     "log_q_layers": lambda t: theory.log_q_layers(tanh(t), depth=5, width=64).mean[-1],
@@ -105,6 +106,7 @@ QUICK = {
     "log_power_norms",
 }
 PLAIN = {
+    "chain_decay": "plain numbers, by root finding",
     "chain_flow": "a curve in NumPy, for one given chain",
     "log_layer_times": "as chain_flow",
     "stable_step": "plain numbers, by root finding",

@@ -4,6 +4,7 @@ from vgtheory.measure.attention import TransformerLogs, transformer_logs
 from vgtheory.measure.blocks import BlockLogs, block_logs
 from vgtheory.measure.bounds import log_bound_layers
 from vgtheory.measure.chain import ChainLogs, chain, plan
+from vgtheory.measure.chain_decay import ChainDecay, chain_decay
 from vgtheory.measure.chain_flow import chain_flow, log_layer_times
 from vgtheory.measure.convolution import ConvLogs, conv_logs
 from vgtheory.measure.correlation import c_layers
@@ -13,6 +14,7 @@ from vgtheory.measure.gates import CellLogs, cell_logs, log_grad_steps, q_state
 from vgtheory.measure.groups import log_grad_groups
 from vgtheory.measure.jacobian import jacobian_top_singular_values
 from vgtheory.measure.lyapunov import lyapunov_exponents, lyapunov_logs
+from vgtheory.measure.modes import log_mode_times
 from vgtheory.measure.moments import JacobianMoments, jacobian_moments
 from vgtheory.measure.networks import Network, draw_network
 from vgtheory.measure.overshoot import Overshoot, overshoot
@@ -40,6 +42,7 @@ from vgtheory.measure.transients import alignment_steps, log_growth
 __all__ = [
     "BlockLogs",
     "CellLogs",
+    "ChainDecay",
     "ChainLogs",
     "ConvLogs",
     "JacobianMoments",
@@ -57,6 +60,7 @@ __all__ = [
     "c_layers",
     "cell_logs",
     "chain",
+    "chain_decay",
     "chain_flow",
     "conv_logs",
     "draw_network",
@@ -79,6 +83,7 @@ __all__ = [
     "log_growth",
     "log_layer_times",
     "log_mean_scalar_chain",
+    "log_mode_times",
     "log_norm",
     "log_parts_layers",
     "log_power_norms",
