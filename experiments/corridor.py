@@ -77,7 +77,7 @@ EXPERIMENTS = (
 )
 """In the order in which they run; each is a module of this package."""
 LONG = (
-    *("aspect", "convolution", "gates", "lyapunov", "sequence_length", "sequence_tasks", "clipping"),
+    *("aspect", "convolution", "spectra", "gates", "lyapunov", "sequence_length", "sequence_tasks", "clipping"),
     "sequence_digits",
     *("attention", "twins", "weights", "skips", "norms"),
     *("healing", "plateau", "minimum"),

@@ -146,14 +146,14 @@ def findings(frame: pd.DataFrame) -> Findings:
         }
         times = each.predicted_updates * each.rate
         span = (
-            f"from {times.min():.2g} to {times.max():.2g} of rate times updates"
+            f"from {times.min():.2f} to {times.max():.0f} of rate times updates"
             if name == "sgd"
             else f"from {numbers[f'{name}/shortest']} to {numbers[f'{name}/longest']} updates"
         )
-        numbers |= {f"{name}/time_low": f"{times.min():.2g}", f"{name}/time_high": f"{times.max():.2g}"}
+        numbers |= {f"{name}/time_low": f"{times.min():.2f}", f"{name}/time_high": f"{times.max():.0f}"}
         said.append(
             f"under {label} the plateau lasts {numbers[f'{name}/median']} times what a chain of single weights says (median; {numbers[f'{name}/low']} to "
-            f"{numbers[f'{name}/high']} over {len(each)} settings whose predictions go {span})"
+            f"{numbers[f'{name}/high']}, {numbers[f'{name}/near']} % within a factor of two, over {len(each)} settings whose predictions go {span})"
         )
     numbers |= {"nets": f"{rows.num_nets.max()}", "settings": f"{len(rows)}"}
-    return Findings(f"Training does, and when is predictable: {'; '.join(said)}.", numbers)
+    return Findings(f"About as long as a chain of single weights, whose law is exact: {'; '.join(said)}.", numbers)

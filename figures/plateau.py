@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("plateau",)
+TENS = (10, 20, 40, 80)
+MANY = 100
 TITLES = {"sgd": "SGD", "sign": "sign descent"}
 
 
@@ -35,6 +37,8 @@ def _against(axes: Axes, rows: pd.DataFrame) -> None:
                 zorder=3,
             )
     axes.set(xscale="log", yscale="log")
+    if ends[1] < MANY:
+        axes.set_xticks(TENS, [f"{tick}" for tick in TENS])
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
@@ -45,6 +49,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         each = rows[rows.optimiser == name]
         unit = each.rate if name == "sgd" else 1.0
         _against(axes, each.assign(reach=each.predicted_updates * unit))
+        axes.minorticks_off()
         axes.set_title(f"{TITLES[name]}: until the loss has lost a tenth")
         what = "rate times updates" if name == "sgd" else "updates"
         axes.set(xlabel=f"{what}, predicted", ylabel=f"{what}, measured")

@@ -73,7 +73,11 @@ def _deviation(key: jax.Array, net: Dense, said: Dense) -> np.ndarray:
     return (tilt.mean() - (law.mean[1] - law.mean[-2])) / spread
 
 
-@pytest.mark.parametrize("net", [Dense("tanh", 1.6), Dense("sigmoid", 1.0, 0.5)])
+@pytest.mark.parametrize(
+    "net",
+    [pytest.param(Dense("tanh", 1.6), marks=pytest.mark.slow), Dense("sigmoid", 1.0, 0.5)],
+    ids=["tanh", "sigmoid"],
+)
 def test_the_start_has_its_law(key: jax.Array, net: Dense) -> None:
     assert abs(_deviation(key, net, net)) < SIGMAS
 
@@ -94,6 +98,7 @@ def test_batch_norm_makes_the_gradient_go_as_one_over_the_weights(key: jax.Array
     )  # doubled on the last layer's account, halved on their own
 
 
+@pytest.mark.slow
 def test_networks_do_not_depend_on_how_many_there_are_or_where(key: jax.Array) -> None:
     run = lambda num, devices: measure.training_logs(
         key,
