@@ -46,6 +46,8 @@ class Unit(NamedTuple):
         Natural log of the mean of its square.
     nodes
         Of what a unit keeps, with the mean and the mean square of the function there; each of shape ``(nodes,)``.
+    spread
+        Variance of two examples' correlation: the new part of h has another variance in every unit.
     """
 
     function: Pointwise | None
@@ -53,6 +55,7 @@ class Unit(NamedTuple):
     c: float
     log_square: float
     nodes: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
+    spread: float = 0.0
 
 
 class Sums(NamedTuple):
@@ -77,6 +80,12 @@ def _values(unit: Unit, u: np.ndarray) -> Any:
     return unit.function(jnp.exp(unit.log_q / 2) * jnp.asarray(u)) * jnp.exp(-unit.log_square / 2)
 
 
+def _sizes(spread: float, rng: np.random.Generator) -> np.ndarray:
+    """Of vectors of 1 / spread normal numbers, over their root mean square: what aligned examples are multiplied by in every unit."""
+    degrees = 1 / max(spread, 1e-9)
+    return np.sqrt(rng.gamma(degrees / 2, 2 / degrees, UNITS))
+
+
 class _Drawn(NamedTuple):
     """Values, and what is needed to draw more of the same units."""
 
@@ -90,7 +99,7 @@ def _drawn(unit: Unit, shape: tuple[int, int], rng: np.random.Generator) -> _Dra
     if unit.function is None and unit.c == 1:
         return _Drawn(np.ones((draws, UNITS, batch)), np.ones(UNITS))
     kept = _strata(rng) * np.sqrt(unit.c)
-    new = np.sqrt(1 - unit.c) * rng.standard_normal((draws, UNITS, batch))
+    new = np.sqrt(1 - unit.c) * rng.standard_normal((draws, UNITS, batch)) * _sizes(unit.spread, rng)[None, :, None]
     return _Drawn(np.asarray(_values(unit, kept[None, :, None] + new)), kept)
 
 
@@ -118,6 +127,7 @@ def sums(
     signal: Unit,
     c_zeta: float,
     own_var: float,
+    spread: float,
     *,
     draws: int,
     batch: int,
@@ -134,6 +144,8 @@ def sums(
         Correlation of two examples' arriving gradients.
     own_var
         Variance of the log-size that each example adds of its own (finite width).
+    spread
+        Variance of two examples' arriving gradients' correlation (finite width).
     draws, batch
         Numbers of minibatches, and of examples in each.
     scaled_batch
@@ -144,7 +156,7 @@ def sums(
     rng = np.random.default_rng(seed)
     sides = _drawn(slope, (draws, batch), rng), _drawn(signal, (draws, batch), rng)
     a, x = (side.values for side in sides)
-    a = a * np.exp(np.sqrt(own_var) * rng.standard_normal(a.shape))
+    a = a * np.exp(np.sqrt(own_var) * rng.standard_normal(a.shape)) * _sizes(spread, rng)[None, :, None]
     n_square = c_zeta * (rng.permutation(_strata(rng)) ** 2)[:, None]
     square = np.matmul(a**2, (x**2).swapaxes(1, 2))
     there = square > 0

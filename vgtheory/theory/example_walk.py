@@ -3,6 +3,8 @@ r"""Finite width: how the size of a layer's gradient wanders, from network to ne
 To order 1/N the mean of log|g| over a layer's entries departs from infinite width by a linear response to noise that every
 layer adds: ``n_k`` to ln q of the next layer, ``beta_k`` to ln|g_k|^2 (``finite_width``). Two examples of correlation c share
 a part of that noise: the covariance of two examples is the network's own walk, what is left of one example's is new with each.
+The correlations themselves wander too, with a variance V that grows like depth / N: examples line up with what the weights
+stretch most, forward and backward, and units keep so much more from one example to the next.
 
 ===========  ==============================================================  ==============
 symbol       meaning                                                         shape
@@ -106,3 +108,57 @@ def walks(layers: Layers, sides: tuple[Side, Side], c_zeta: np.ndarray, sigma_w:
 
     both = covariance(shared)
     return Walks(both, covariance(whole) - both)
+
+
+class Alignment(NamedTuple):
+    """Variance over pairs of examples of their correlation, each of shape ``(depth,)``.
+
+    Attributes
+    ----------
+    signals
+        Of their h.
+    gradients
+        Of their gradients as they arrive at a layer.
+    """
+
+    signals: np.ndarray
+    gradients: np.ndarray
+
+
+def alignment(
+    layers: Layers, sides: tuple[Side, Side], c: np.ndarray, c_0: float, sigma_w: float, width: int
+) -> Alignment:
+    """How far the correlations of examples spread about their means at width N.
+
+    Parameters
+    ----------
+    layers, sides, sigma_w, width
+        As for ``walks``.
+    c
+        Mean correlation at every layer, shape ``(depth,)``.
+    c_0
+        That of the inputs.
+
+    Returns
+    -------
+    Alignment
+        To order 1/N, and so damped that it stays below 1.
+    """
+    signals, slopes = sides
+    over = lambda one, other: np.sum(signals.weight * one * other, axis=1)
+    ones = np.ones_like(signals.weight)
+    f, g = over(signals.square, ones), over(slopes.square, ones)
+    gain = sigma_w**2 * np.exp(layers.log_q - np.append(layers.log_q[1:], layers.log_q[-1]))
+    up, down = gain * over(slopes.first, slopes.first), over(slopes.first, slopes.first) / g
+    kick_up = over(signals.square, signals.square) / f**2 * (1 - (over(signals.first, signals.first) / f) ** 2) ** 2
+    kick_up = np.append(layers.rho[1:], 1.0) ** 2 * kick_up
+    kick_down = over(slopes.square, slopes.square) / g**2
+    depth = len(c)
+    forward, backward = np.zeros(depth), np.zeros(depth)
+    forward[0] = float(layers.rho[0]) ** 2 * (1 - c_0**2) ** 2 / width
+    for k in range(1, depth):
+        forward[k] = up[k - 1] ** 2 * forward[k - 1] + kick_up[k - 1] * (1 - min(forward[k - 1], 1)) ** 2 / width
+    for k in range(depth - 2, -1, -1):
+        last = backward[k + 1]
+        backward[k] = 1 / width if k == depth - 2 else down[k + 1] ** 2 * last + kick_down[k + 1] * (1 - min(last, 1)) ** 2 / width
+    return Alignment(np.minimum(forward, 1.0), np.minimum(backward, 1.0))

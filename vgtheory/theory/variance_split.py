@@ -17,6 +17,7 @@ symbol       meaning                                                         sha
 
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from vgtheory.ensemble import Dense
@@ -25,7 +26,7 @@ from vgtheory.expect import expect, expect_count
 from vgtheory.theory import batch_entries, log_moments
 from vgtheory.theory.batch_entries import Sums, Unit
 from vgtheory.theory.correlation_profile import c_layers
-from vgtheory.theory.example_walk import Walks, walks
+from vgtheory.theory.example_walk import Alignment, Walks, alignment, walks
 from vgtheory.theory.finite_width import Layers
 from vgtheory.theory.log_moments import Side
 from vgtheory.theory.profiles import log_grad_weight_layers, walked_layers
@@ -67,6 +68,7 @@ class _Trajectory(NamedTuple):
     log_zeta: np.ndarray
     walks: Walks
     shift: np.ndarray
+    aligned: Alignment
 
 
 @in_float64
@@ -93,12 +95,33 @@ def _trajectory(net: Dense, depth: int, width: int | None, c_0: float, c_cotange
     log_chi = np.asarray(layers.log_chi)
     grad = np.append(np.cumsum(log_chi[:-1][::-1])[::-1], 0.0)
     log_zeta = (grad - np.append(log_g[:-1], 0.0)) / 2
-    none = np.zeros((depth, depth))
-    if width is None:
-        return _Trajectory(layers, c, c_zeta, sides, log_zeta, Walks(none, none), np.zeros(depth))
+    none, still = np.zeros((depth, depth)), np.zeros(depth)
+    infinite = _Trajectory(layers, c, c_zeta, sides, log_zeta, Walks(none, none), still, Alignment(still, still))
+    return infinite if width is None else _at_width(net, infinite, width, c_0)
+
+
+def _at_width(net: Dense, way: _Trajectory, width: int, c_0: float) -> _Trajectory:
+    """The same at finite width."""
+    depth, sigma_w = len(way.c), float(net.sigma_w)
+    aligned = alignment(way.layers, way.sides, way.c, c_0, sigma_w, width)
+    if not _is_odd(net):
+        aligned = aligned._replace(signals=np.zeros(depth))
+    sides = log_moments.sides(np.asarray(way.layers.log_q), _wider(way.c, aligned.signals), net.activation)
+    walk = walks(way.layers, sides, _wider(way.c_zeta, aligned.gradients), sigma_w, width)
     finite, infinite = (log_grad_weight_layers(net, depth=depth, width=each).mean for each in (width, None))
-    walk = walks(layers, sides, c_zeta, float(net.sigma_w), width)
-    return _Trajectory(layers, c, c_zeta, sides, log_zeta, walk, finite - infinite)
+    return way._replace(walks=walk, shift=finite - infinite, aligned=aligned)
+
+
+def _wider(c: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Root mean square of a correlation of this mean and variance."""
+    return np.minimum(np.sqrt(c**2 + spread), 1.0)
+
+
+@in_float64
+def _is_odd(net: Dense) -> Any:
+    """Whether phi(-h) is -phi(h): what a unit keeps is then even in the correlation, and its variance adds up."""
+    h = jnp.linspace(0.1, 5.0, 50)
+    return jnp.allclose(net.activation.phi(-h), -net.activation.phi(h), rtol=1e-12)
 
 
 class _OneSide(NamedTuple):
@@ -125,11 +148,13 @@ def _seen(share: np.ndarray, draws: int) -> np.ndarray:
     return (draws * few - 1 + (1 - few) ** draws) / np.maximum(draws * few, batch_entries.TINY)
 
 
-def _single_sums(way: _Trajectory, c_0: float, draws: int) -> list[Sums]:
+def _single_sums(way: _Trajectory, net: Dense, c_0: float, draws: int) -> list[Sums]:
     """Every layer's split for single examples, by quadrature: an entry's log is a sum over its two units."""
     depth = len(way.c)
-    signals, slopes = (_one_side(side) for side in way.sides)
-    arriving, first = (_one_side(log_moments.normal_side(c)) for c in (way.c_zeta, np.array([c_0])))
+    sides = log_moments.sides(np.asarray(way.layers.log_q), _wider(way.c, way.aligned.signals), net.activation)
+    signals, slopes = (_one_side(side) for side in sides)
+    c_zeta = _wider(way.c_zeta, way.aligned.gradients)
+    arriving, first = (_one_side(log_moments.normal_side(c)) for c in (c_zeta, np.array([c_0])))
     one = np.ones((1, 1))
     flat = _OneSide(one, one, 0 * one, np.zeros(1), np.zeros(1))
     rows = []
@@ -143,8 +168,8 @@ def _single_sums(way: _Trajectory, c_0: float, draws: int) -> list[Sums]:
         inside = w_a @ (seen * (v_a[:, None] + v_x[None, :] + z_own)) @ w_x
         whole = k_a + k_x + z_kept + w_a @ v_a + w_x @ v_x + z_own
         mean = way.log_zeta[layer] + m_a + m_x + arriving.mean[layer] + way.shift[layer]
-        share = (way.sides[1].weight[layer] @ p_a if layer < depth - 1 else 1.0) * (
-            way.sides[0].weight[layer - 1] @ p_x if layer else 1.0
+        share = (sides[1].weight[layer] @ p_a if layer < depth - 1 else 1.0) * (
+            sides[0].weight[layer - 1] @ p_x if layer else 1.0
         )
         rows.append(Sums(share, mean, share * (whole - inside), share * inside))
     return rows
@@ -174,16 +199,17 @@ def _batch_sums(way: _Trajectory, net: Dense, c_0: float, drawing: Drawing, seed
     own = np.maximum(np.diagonal(way.walks.own), 0.0)
     nodes = [list(zip(side.m, side.first, side.square, strict=True)) for side in way.sides]
     phi, dphi = net.activation.phi, net.activation.dphi
+    signals, gradients = way.aligned if drawing.scaled_batch is None else (np.zeros(depth), np.zeros(depth))
     drawn, scale = [], np.zeros(depth)
     for layer in range(depth):
         at = layer - 1
-        signal = Unit(phi, log_q[at], way.c[at], log_f[at], nodes[0][at]) if layer else Unit(None, 0.0, c_0, 0.0)
-        slope = Unit(dphi, log_q[layer], way.c[layer], log_g[layer], nodes[1][layer])
+        signal = Unit(phi, log_q[at], way.c[at], log_f[at], nodes[0][at], signals[at]) if layer else Unit(None, 0.0, c_0, 0.0)
+        slope = Unit(dphi, log_q[layer], way.c[layer], log_g[layer], nodes[1][layer], signals[layer])
         slope = Unit(None, 0.0, 1.0, 0.0) if layer == depth - 1 else slope
         if drawing.scaled_batch is None:
             scale[layer] = way.log_zeta[layer] + (slope.log_square + signal.log_square) / 2 + way.shift[layer]
         if layer in _chosen(depth):
-            facts = (way.c_zeta[layer], own[layer])
+            facts = (way.c_zeta[layer], own[layer], gradients[layer])
             drawn.append(batch_entries.sums(slope, signal, *facts, **drawing._asdict(), seed=seed + 7 * layer))
     between = (np.interp(np.arange(depth), _chosen(depth), column) for column in np.array(drawn).T)
     return [Sums(share, mean + shift, *parts) for share, mean, *parts, shift in zip(*between, scale, strict=True)]
@@ -223,7 +249,7 @@ def _split(
     draws, batch, scaled = drawing
     if batch == 1 and scaled is None:
         seen = np.diagonal(own) * (1 - 1 / draws)
-        parts = _joined(_single_sums(way, c_0, draws), shared + own / draws, seen, width)
+        parts = _joined(_single_sums(way, net, c_0, draws), shared + own / draws, seen, width)
         return VarianceSplit(*(Estimate(float(part), 0.0) for part in parts))
     walk = np.zeros_like(own) if scaled is not None else shared + own / (draws * batch)
     sets = [
