@@ -38,6 +38,8 @@ WITHOUT_TWIN = {
     "PassLimits": "a container; theory's is PassLimit",
     "Plan": "a container",
     "PlainLogs": "a container",
+    "TrainingLogs": "a container",
+    "training_logs": "whatever becomes of networks; theory has the start of it, log_grad_weight_layers",
     "TransformerLogs": "a container",
     "transformer_logs": "the stacks one by one, from which the profiles and log_grad_groups are averaged",
     "chain": "the networks one by one, from which the three profiles are averaged",

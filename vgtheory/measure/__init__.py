@@ -31,6 +31,7 @@ from vgtheory.measure.spectra import jacobian_singular_values
 from vgtheory.measure.sweep import Plan
 from vgtheory.measure.tangents import map_exponents
 from vgtheory.measure.tap import log_norm, tap
+from vgtheory.measure.training import TrainingLogs, training_logs
 from vgtheory.measure.transients import alignment_steps, log_growth
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "PassLimits",
     "PlainLogs",
     "Plan",
+    "TrainingLogs",
     "TransformerLogs",
     "alignment_steps",
     "block_logs",
@@ -88,5 +90,6 @@ __all__ = [
     "plan",
     "q_state",
     "tap",
+    "training_logs",
     "transformer_logs",
 ]
