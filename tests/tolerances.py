@@ -187,3 +187,15 @@ LARGE_BATCH = 5e-3
 
 SMALLEST = 1e-13
 """Of the same, absolute: two logs of the number of units over beta^2 that cancel."""
+
+LOG_MOMENT = 1e-7
+"""Stated by ``log_grad_variance`` of single examples: absolute, of a variance."""
+
+SHIFTED = 1e-10
+"""Of ``log_shifted_normal`` up to 14 (1e-12 stated, and the reference's own quadrature)."""
+
+TINY_SPLIT = 1e-12
+"""The parts of a split against the whole, relative: float64 sums of some thousand numbers."""
+
+ORDER_SPLIT = 0.02
+"""Of a part's own size: the next order in depth / width, at depths up to a quarter of the width."""

@@ -33,6 +33,13 @@ from vgtheory.measure.tangents import map_exponents
 from vgtheory.measure.tap import log_norm, tap
 from vgtheory.measure.training import TrainingLogs, training_logs
 from vgtheory.measure.transients import alignment_steps, log_growth
+from vgtheory.measure.variance_split import (
+    VarianceSplit,
+    averaged_split,
+    log_grad_entries,
+    log_grad_variance,
+    variance_split,
+)
 
 __all__ = [
     "BlockLogs",
@@ -48,7 +55,9 @@ __all__ = [
     "Plan",
     "TrainingLogs",
     "TransformerLogs",
+    "VarianceSplit",
     "alignment_steps",
+    "averaged_split",
     "block_logs",
     "c_layers",
     "cell_logs",
@@ -64,10 +73,12 @@ __all__ = [
     "log_bound_layers",
     "log_chi_layers",
     "log_grad_alpha_layers",
+    "log_grad_entries",
     "log_grad_groups",
     "log_grad_layers",
     "log_grad_positions",
     "log_grad_steps",
+    "log_grad_variance",
     "log_grad_weight_layers",
     "log_growth",
     "log_mean_scalar_chain",
@@ -92,4 +103,5 @@ __all__ = [
     "tap",
     "training_logs",
     "transformer_logs",
+    "variance_split",
 ]

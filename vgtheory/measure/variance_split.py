@@ -173,7 +173,8 @@ def log_grad_entries(
     counts = {"depth": depth, "width": width, "num_nets": num_nets, "batch": batch, "num_draws": num_draws}
     check_run(where, dtype, **counts)
     for name, c in (("c_0", c_0), ("c_cotangent", c_cotangent)):
-        expect(0 <= c < 1, where, "a correlation from 0 to below 1", **{name: c})
+        named: dict[str, Any] = {name: c}
+        expect(0 <= c < 1, where, "a correlation from 0 to below 1", **named)
     batches = Batches(num_draws, batch, float(c_0), float(c_cotangent))
     with jax.enable_x64(dtype == "float64"):
         return fetched(_all_logs(key, net, depth, width, num_nets, dtype, batches, chosen_devices(None)))

@@ -47,6 +47,7 @@ from vgtheory.theory.spectral_density import (
     jacobian_density_of_log,
 )
 from vgtheory.theory.transients import NonNormality, Transient, non_normality, transient
+from vgtheory.theory.variance_split import VarianceSplit, log_grad_variance, log_update_variance
 
 __all__ = [
     "Critical",
@@ -64,6 +65,7 @@ __all__ = [
     "PhaseDiagram",
     "ResidualGrowth",
     "Transient",
+    "VarianceSplit",
     "alignment_steps",
     "batch_norm_drift",
     "batch_norm_rate",
@@ -102,6 +104,7 @@ __all__ = [
     "log_grad_layers",
     "log_grad_positions",
     "log_grad_steps",
+    "log_grad_variance",
     "log_grad_weight_layers",
     "log_growth",
     "log_mean_scalar_chain",
@@ -113,6 +116,7 @@ __all__ = [
     "log_scalar_chain",
     "log_scalar_steps",
     "log_spectral_radius",
+    "log_update_variance",
     "lyapunov_curve",
     "lyapunov_exponent",
     "lyapunov_exponents",

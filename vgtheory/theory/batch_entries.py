@@ -113,7 +113,12 @@ def _own_moments(unit: Unit, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _scale(
-    units: tuple[Unit, Unit], drawn: tuple[_Drawn, _Drawn], n_square: np.ndarray, c_zeta: float, own_var: float, batch: int
+    units: tuple[Unit, Unit],
+    drawn: tuple[_Drawn, _Drawn],
+    n_square: np.ndarray,
+    c_zeta: float,
+    own_var: float,
+    batch: int,
 ) -> np.ndarray:
     """Log of every entry's root mean square over minibatches."""
     (a_1, a_2), (x_1, x_2) = (_own_moments(unit, each.kept) for unit, each in zip(units, drawn, strict=True))
@@ -161,17 +166,14 @@ def sums(
     square = np.matmul(a**2, (x**2).swapaxes(1, 2))
     there = square > 0
     square = np.where(there, square, 1.0)
-    y, var = (np.log((1 - c_zeta) * square) if c_zeta < 1 else np.zeros_like(square)) / 2 - np.log(batch), np.pi**2 / 8
-    if c_zeta > 0:
-        straight = np.matmul(a, x.swapaxes(1, 2)) ** 2
-        r = np.sqrt(n_square * straight / np.maximum((1 - c_zeta) * square, TINY))
-        first, second = _shifted(r)
-        y, var = y + first, second
-    else:
-        y = y + float(log_shifted_normal(0.0)[0])
+    new = (1 - c_zeta) * square
+    y = np.log(new) / 2 - np.log(batch)
+    straight = np.matmul(a, x.swapaxes(1, 2)) ** 2 if c_zeta > 0 else np.zeros_like(square)
+    first, var = _shifted(np.sqrt(n_square[None] * straight / np.maximum(new, TINY)))
+    y = y + first
     if scaled_batch is not None:
         y = y - _scale((slope, signal), sides, n_square, c_zeta, own_var, scaled_batch)[None]
-    return _split(y, np.broadcast_to(var, y.shape), there)
+    return _split(y, var, there)
 
 
 def _shifted(r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

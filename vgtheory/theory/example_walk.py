@@ -160,5 +160,9 @@ def alignment(
         forward[k] = up[k - 1] ** 2 * forward[k - 1] + kick_up[k - 1] * (1 - min(forward[k - 1], 1)) ** 2 / width
     for k in range(depth - 2, -1, -1):
         last = backward[k + 1]
-        backward[k] = 1 / width if k == depth - 2 else down[k + 1] ** 2 * last + kick_down[k + 1] * (1 - min(last, 1)) ** 2 / width
+        backward[k] = (
+            1 / width
+            if k == depth - 2
+            else down[k + 1] ** 2 * last + kick_down[k + 1] * (1 - min(last, 1)) ** 2 / width
+        )
     return Alignment(np.minimum(forward, 1.0), np.minimum(backward, 1.0))

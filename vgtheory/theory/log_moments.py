@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.optimize
-from jax import Array, lax
+from jax import Array
 from scipy.special import polygamma, psi
 
 from vgtheory.activation import Activation, Pointwise
@@ -107,27 +107,33 @@ def _side(function: Callable[[Array], Array], m: Array, weight: Array, s: Array,
 
 
 @functools.partial(jax.jit, static_argnames=("functions", "bends"))
+def _layer_sides(
+    root: Array, c: Array, functions: tuple[Pointwise, ...], bends: tuple[tuple[float, ...], ...]
+) -> tuple[Side, ...]:
+    """Every function's moments at one layer, on common nodes."""
+    singular, kinks = (jnp.asarray(each, root.dtype) for each in bends)
+    fixed = jnp.asarray([sign * scale for scale in _SCALES for sign in (1, -1)], root.dtype)
+    grades = jnp.asarray([sign * grade for grade in (*_GRADES, 0.0) for sign in (1, -1)], root.dtype)
+    s = jnp.sqrt(1 - c)
+    near = ((singular / root)[:, None] + grades[None, :]).ravel()
+    inner = jnp.concatenate([near, kinks / root, fixed / root])
+    widths = s * jnp.asarray(gaussian.BLUR, root.dtype)
+    blurred = jnp.concatenate([singular, kinks])[:, None] / root + widths[None, :]
+    z, weight = gaussian.nodes(c, jnp.concatenate([near, blurred.ravel(), fixed / root]), _PANELS)
+    m = jnp.sqrt(c) * z
+
+    def moments(function: Pointwise) -> Side:
+        return _side(lambda u: function(root * u), m, weight, s, inner)
+
+    return tuple(map(moments, functions))
+
+
 def _sides(
     root_q: Array, c: Array, functions: tuple[Pointwise, ...], bends: tuple[tuple[float, ...], ...]
 ) -> tuple[Side, ...]:
-    """Every function's moments at every layer, on common nodes."""
-    singular, kinks = (jnp.asarray(each, root_q.dtype) for each in bends)
-    fixed = jnp.asarray([sign * scale for scale in _SCALES for sign in (1, -1)], root_q.dtype)
-    grades = jnp.asarray([sign * grade for grade in (*_GRADES, 0.0) for sign in (1, -1)], root_q.dtype)
-
-    def layer(inputs: tuple[Array, Array]) -> tuple[Side, ...]:
-        root, c = inputs
-        s = jnp.sqrt(1 - c)
-        near = (singular / root)[:, None] + grades[None, :]
-        inner = jnp.concatenate([near.ravel(), kinks / root, fixed / root])
-        widths = s * jnp.asarray(gaussian.BLUR, root.dtype)
-        blurred = jnp.concatenate([singular, kinks])[:, None] / root + widths[None, :]
-        outer = jnp.concatenate([near.ravel(), blurred.ravel(), fixed / root])
-        z, weight = gaussian.nodes(c, outer, _PANELS)
-        m = jnp.sqrt(c) * z
-        return tuple(_side(lambda u, f=f: f(root * u), m, weight, s, inner) for f in functions)
-
-    return lax.map(layer, (root_q, c))
+    """The same at every layer, one after the other, so that every depth has one program."""
+    rows = [_layer_sides(root, each, functions, bends) for root, each in zip(root_q, c, strict=True)]
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *rows)
 
 
 @in_float64

@@ -29,8 +29,8 @@ from vgtheory.theory.correlation_profile import c_layers
 from vgtheory.theory.example_walk import Alignment, Walks, alignment, walks
 from vgtheory.theory.finite_width import Layers
 from vgtheory.theory.log_moments import Side
-from vgtheory.theory.profiles import log_grad_weight_layers, walked_layers
 from vgtheory.theory.precision import in_float64
+from vgtheory.theory.profiles import log_grad_weight_layers, walked_layers
 
 _MOST_LAYERS = 24
 """Of a deeper net's minibatches so many layers are drawn; what lies between is interpolated."""
@@ -203,7 +203,11 @@ def _batch_sums(way: _Trajectory, net: Dense, c_0: float, drawing: Drawing, seed
     drawn, scale = [], np.zeros(depth)
     for layer in range(depth):
         at = layer - 1
-        signal = Unit(phi, log_q[at], way.c[at], log_f[at], nodes[0][at], signals[at]) if layer else Unit(None, 0.0, c_0, 0.0)
+        signal = (
+            Unit(phi, log_q[at], way.c[at], log_f[at], nodes[0][at], signals[at])
+            if layer
+            else Unit(None, 0.0, c_0, 0.0)
+        )
         slope = Unit(dphi, log_q[layer], way.c[layer], log_g[layer], nodes[1][layer], signals[layer])
         slope = Unit(None, 0.0, 1.0, 0.0) if layer == depth - 1 else slope
         if drawing.scaled_batch is None:
@@ -226,16 +230,15 @@ def _joined(rows: list[Sums], walk: np.ndarray, own: np.ndarray, width: int | No
     return np.array([*parts, 1 - share.mean()])
 
 
-def _checked(
-    where: str, net: Any, counts: dict[str, int], width: int | None, c_0: float, c_cotangent: float
-) -> None:
+def _checked(where: str, net: Any, counts: dict[str, int], width: int | None, c_0: float, c_cotangent: float) -> None:
     """Raise unless the question is one."""
     expect(isinstance(net, Dense), where, "a Dense ensemble", net=type(net).__name__)
     for name, count in (counts | ({} if width is None else {"width": width})).items():
         expect_count(where, **{name: count})
     expect(counts["num_draws"] > 1, where, "at least two draws", num_draws=counts["num_draws"])
     for name, c in (("c_0", c_0), ("c_cotangent", c_cotangent)):
-        expect(0 <= c < 1, where, "a correlation from 0 to below 1", **{name: c})
+        named: dict[str, Any] = {name: c}
+        expect(0 <= c < 1, where, "a correlation from 0 to below 1", **named)
     known = width is None or net.weights == "gaussian"
     expect(known, where, "Gaussian weights at a given width", weights=net.weights)
 
