@@ -58,6 +58,7 @@ WITHOUT_TWIN = {
     "tap": "a tool",
     "averaged_split": "arithmetic",
     "log_grad_entries": "the entries one by one, whose variance log_grad_variance splits",
+    "nested_variances": "arithmetic",
     "variance_split": "arithmetic",
 }
 MOST_LINES = 350

@@ -66,7 +66,7 @@ def distances(key: jax.Array, net: Dense, seen_net: Dense, depth: int, width: in
     return [
         abs(there.value - here.value) / (np.hypot(here.err, there.err) + ORDER_SPLIT * abs(here.value) / SIGMAS)
         for here, there in zip(predicted, seen, strict=True)
-        if here.value > 0
+        if here.value > TINY_SPLIT
     ]
 
 

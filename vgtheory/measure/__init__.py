@@ -38,6 +38,7 @@ from vgtheory.measure.variance_split import (
     averaged_split,
     log_grad_entries,
     log_grad_variance,
+    nested_variances,
     variance_split,
 )
 
@@ -95,6 +96,7 @@ __all__ = [
     "lyapunov_logs",
     "map_exponents",
     "memory_curve",
+    "nested_variances",
     "overshoot",
     "pass_limit",
     "plain_grads",

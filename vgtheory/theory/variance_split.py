@@ -219,7 +219,7 @@ def _batch_sums(way: _Trajectory, net: Dense, c_0: float, drawing: Drawing, seed
     return [Sums(share, mean + shift, *parts) for share, mean, *parts, shift in zip(*between, scale, strict=True)]
 
 
-def _joined(rows: list[Sums], walk: np.ndarray, own: np.ndarray, width: int | None) -> np.ndarray:
+def _joined(rows: Any, walk: np.ndarray, own: np.ndarray, width: int | None) -> np.ndarray:
     """The three parts, and the share of zeros, of a network from those of its layers; ``own`` adds to the draws'."""
     share, mean, entries, inside = np.array(rows).T
     p = share / share.sum()
@@ -255,10 +255,12 @@ def _split(
         parts = _joined(_single_sums(way, net, c_0, draws), shared + own / draws, seen, width)
         return VarianceSplit(*(Estimate(float(part), 0.0) for part in parts))
     walk = np.zeros_like(own) if scaled is not None else shared + own / (draws * batch)
-    sets = [
-        _joined(_batch_sums(way, net, c_0, drawing, 1000 * k), walk, np.zeros(depth), width) for k in range(_NUM_SETS)
-    ]
-    mean, err = np.mean(sets, axis=0), np.std(sets, axis=0, ddof=1) / _NUM_SETS**0.5
+    rows = np.array([_batch_sums(way, net, c_0, drawing, 1000 * k) for k in range(_NUM_SETS)])
+    still = np.zeros(depth)
+    sets = [_joined(each, walk, still, width) for each in rows]
+    # A layer's mean has noise of its own, which looks like depth: that of the sets' average is taken away.
+    noise = np.diag(rows[:, :, 1].var(axis=0, ddof=1) / _NUM_SETS)
+    mean, err = _joined(rows.mean(axis=0), walk - noise, still, width), np.std(sets, axis=0, ddof=1) / _NUM_SETS**0.5
     return VarianceSplit(*(Estimate(float(value), float(each)) for value, each in zip(mean, err, strict=True)))
 
 
