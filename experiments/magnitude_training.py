@@ -133,7 +133,8 @@ def findings(frame: pd.DataFrame) -> Findings:
         lines.append(f"{LABELS[str(rule)]} {share} (accuracy {numbers[f'{rule}/accuracy']} %)")
     numbers |= {"depth": f"{int(frame.depth.max())}"}
     verdict = (
-        f"Over {numbers['sgd/updates']} updates on digits the variance of log|g| in {numbers['depth']} tanh layers is: {'; '.join(lines)}. 'draws' are minibatches. Learning "
-        f"makes minibatches disagree more and entries differ more; depth stays small at the critical scale."
+        f"Over {numbers['sgd/updates']} updates on digits the variance of log|g| in {numbers['depth']} tanh layers is: {'; '.join(lines)}; draws are minibatches. From start to end, by SGD and Adam, "
+        f"minibatches' part goes from {numbers['sgd/start/draws']} to {numbers['sgd/end/draws']} and {numbers['adam/end/draws']}, that of entries from {numbers['sgd/start/entries']} to "
+        f"{numbers['sgd/end/entries']} and {numbers['adam/end/entries']}, depth's from {numbers['sgd/start/layers']} to {numbers['sgd/end/layers']} and {numbers['adam/end/layers']}."
     )
     return Findings(verdict, numbers)

@@ -191,5 +191,81 @@ def run(config: Config) -> dict[str, Any]:
     return facts | {"split": _split_rows, "updates": _update_rows, "epsilon": _epsilon_rows}[case.kind](config, case)
 
 
+def _lasting(rows: pd.DataFrame, column: str) -> np.ndarray:
+    """Shares of layers, entries and draws, in per cent, less what so few draws seem to differ between entries by their own noise alone."""
+    share = rows.set_index("part").loc[list(NAMES), column].to_numpy()
+    noise = share[2] / (rows.num_draws.iloc[0] - 1)
+    return 100 * (share + np.array([0.0, -noise, noise])) / share.sum()
+
+
+def _split_numbers(frame: pd.DataFrame) -> dict[str, str]:
+    """Measured and predicted shares of every cell."""
+    numbers: dict[str, str] = {}
+    for (net, depth, batch), rows in frame[frame.kind == "split"].groupby(["net", "depth", "batch"]):
+        start = f"{net.replace(' ', '-')}/{depth}/{batch}"
+        for ending, column in (("", "share_hat"), ("/law", "share")):
+            found = zip(NAMES, _lasting(rows, column), strict=True)
+            numbers |= {f"{start}/{name}{ending}": f"{value:.1f}" for name, value in found}
+        numbers |= {f"{start}/whole": f"{rows.variance_hat.sum():.2f}"}
+    return numbers
+
+
+def _update_numbers(frame: pd.DataFrame) -> dict[str, str]:
+    """What every rule leaves, in per cent of the gradients' variance."""
+    numbers: dict[str, str] = {}
+    for (net, rule), rows in frame[frame.kind == "updates"].groupby(["net", "rule"]):
+        left = rows.set_index("part").share_hat
+        start = f"left/{net.replace(' ', '-')}/{rule}"
+        numbers |= {f"{start}/{name}": f"{100 * left[name]:.1f}" for name in NAMES}
+        numbers |= {f"{start}/all": f"{100 * left.sum():.0f}", f"{start}/all/law": f"{100 * rows.share.sum():.0f}"}
+    for row in frame[frame.kind == "epsilon"].itertuples():
+        numbers |= {
+            "epsilon/law": f"{row.share:.1f}",
+            "epsilon/seen": f"{row.share_hat:.1f}",
+            "epsilon/err": f"{row.share_hat_err:.1f}",
+        }
+    return numbers
+
+
+def _sentences(numbers: dict[str, str]) -> list[str]:
+    """What is said of each cell that there is."""
+    lines = []
+    for net, depth in (
+        ("tanh-critical", 8),
+        ("tanh-critical", 128),
+        ("tanh-above", 128),
+        ("relu-critical", 128),
+        ("sigmoid", 8),
+        ("sigmoid", 128),
+    ):
+        start = f"{net}/{depth}/32"
+        if f"{start}/layers" in numbers:
+            of = lambda name: f"{numbers[f'{start}/{name}']} %"  # noqa: B023
+            lines.append(
+                f"{net.replace('-', ' ')}, {depth} layers: {of('layers')} depth, {of('entries')} units, {of('draws')} minibatch"
+            )
+    return lines
+
+
 def findings(frame: pd.DataFrame) -> Findings:
-    return Findings("", {})
+    numbers = _split_numbers(frame) | _update_numbers(frame)
+    decided = frame[~frame.verdict.str.startswith("undecided")]
+    bad = int(decided.verdict.str.startswith("disagrees").sum())
+    numbers |= {
+        "comparisons": f"{len(decided)}",
+        "agree": f"{len(decided) - bad}",
+        "width": f"{int(frame.width.max())}",
+    }
+    numbers |= {"deep-width": f"{int(frame.deep_width.max())}", "draws": f"{int(frame.num_draws.max())}"}
+    numbers |= {"within": f"{100 * (decided.z.abs() < 3).mean():.0f}", "furthest": f"{decided.z.abs().max():.1f}"}
+    verdict = f"At the start, of the variance of log|g| in batches of 32: {'; '.join(_sentences(numbers))}. "
+    left = {rule: numbers.get(f"left/sigmoid/{rule}/all") for rule in ("RMSProp", "Adam")}
+    if left["RMSProp"]:
+        verdict += (
+            f"RMSProp leaves {left['RMSProp']} % of a sigmoid network's variance and Adam {left['Adam']} %, which is minibatch noise (of a normal variable, pi^2/8, by either), and {numbers['left/tanh-critical/RMSProp/all']} % "
+            f"of a critical tanh network's; sign updates leave none. "
+        )
+    if "epsilon/law" in numbers:
+        verdict += f"RMSProp's epsilon brings depth back where gradients fall below it: in sigmoid networks {numbers['epsilon/seen']} layers below the top (predicted {numbers['epsilon/law']}). "
+    verdict += f"{numbers['agree']} of {numbers['comparisons']} predicted shares agree."
+    return Findings(verdict, numbers)

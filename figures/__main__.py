@@ -46,6 +46,7 @@ FIGURES = (
     "twins",
     "skips",
     "norms",
+    "magnitudes",
 )
 OUT = ROOT / "figures" / "out"
 

@@ -1,5 +1,6 @@
 """The split of Var log|g|: exact, of the very gradients that autodiff gives, and as predicted."""
 
+import dataclasses
 from collections.abc import Callable
 
 import hypothesis
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.tolerances import EQUAL_FLOAT64, ORDER_SPLIT, SIGMAS, TINY_SPLIT
+from tests.tolerances import EQUAL_FLOAT64, LOG_MOMENT, ORDER_SPLIT, SIGMAS, TINY_SPLIT
 from vgtheory import Dense, measure, theory
 from vgtheory.measure.draws import words_of
 from vgtheory.measure.networks import draw_cotangent, draw_input
@@ -17,7 +18,7 @@ from vgtheory.measure.networks import draw_cotangent, draw_input
 ROOT_2 = 2**0.5
 
 
-@hypothesis.given(st.integers(0, 2**20), st.integers(1, 6), st.integers(1, 7), st.integers(1, 5), st.floats(0, 0.9))
+@hypothesis.given(st.integers(0, 2**20), st.integers(1, 6), st.integers(1, 7), st.integers(2, 5), st.floats(0, 0.9))
 def test_the_parts_add_up_to_the_whole(seed: int, layers: int, entries: int, draws: int, dead: float) -> None:
     rng = np.random.default_rng(seed)
     logs = 10 * rng.normal(size=(layers, entries, draws)) + 30 * rng.normal(size=(layers, 1, 1))
@@ -35,7 +36,7 @@ def test_nothing_but_zeros_has_no_variance() -> None:
 
 @pytest.mark.parametrize("name", ["tanh", "relu"])
 def test_entries_are_those_of_autodiff(key: jax.Array, name: str) -> None:
-    net, (depth, width, batch, draws) = Dense(name, 1.3, 0.2), (5, 12, 3, 4)
+    net, (depth, width, batch, draws) = Dense(name, 1.3, 0.2), (3, 8, 2, 2)
     size = {"depth": depth, "width": width, "num_nets": 2, "batch": batch, "num_draws": draws, "dtype": "float64"}
     found = measure.log_grad_entries(key, net, **size)[1]
     with jax.enable_x64(True):
@@ -84,12 +85,17 @@ def test_as_predicted(key: jax.Array, name: str, sigma_w: float, depth: int, wid
     assert max(distances(key, net, net, depth, width, batch)) < SIGMAS
 
 
-@pytest.mark.parametrize("name", ["tanh", "relu"])
-def test_three_per_cent_are_seen(key: jax.Array, name: str) -> None:
-    sigma_w = {"tanh": 1.5, "relu": 1.0}[name]
-    net, off = Dense(name, sigma_w), Dense(name, 1.03 * sigma_w)
+@pytest.mark.parametrize("net", [Dense("tanh", 1.5), Dense("relu", 1.2, 0.3)], ids=["tanh", "relu"])
+def test_three_per_cent_are_seen(key: jax.Array, net: Dense) -> None:
+    off = dataclasses.replace(net, sigma_w=1.03 * net.sigma_w)
     assert max(distances(key, net, net, 32, 256, 32)) < SIGMAS
     assert max(distances(key, net, off, 32, 256, 32)) > SIGMAS
+
+
+def test_without_biases_a_relu_network_has_the_same_spread_at_every_scale(key: jax.Array) -> None:
+    assert max(distances(key, Dense("relu", ROOT_2), Dense("relu", 0.5), 8, 128, 32)) < SIGMAS
+    exact = [theory.log_grad_variance(Dense("relu", scale), depth=6).layers.value for scale in (0.5, 3.0)]
+    assert exact[0] == pytest.approx(exact[1], abs=LOG_MOMENT)
 
 
 def test_wrong_questions(key: jax.Array, refused: Callable[..., pytest.RaisesExc]) -> None:

@@ -217,7 +217,7 @@ def variance_split(logs: np.ndarray) -> VarianceSplit:
     return VarianceSplit(*nested_variances(logs, 3), np.mean(np.asarray(logs) == -np.inf, axis=(-3, -2, -1)))
 
 
-def nested_variances(logs: Any, num_axes: int) -> list[np.ndarray]:
+def nested_variances(logs: Any, num_axes: int) -> list[Any]:
     r"""The same over any number of nested axes, outermost first.
 
     Parameters
