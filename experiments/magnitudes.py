@@ -62,7 +62,7 @@ class Config:
     width: int = 256
     deep_width: int = 512
     num_nets: int = 16
-    num_deep: int = 10
+    num_deep: int = 6
     num_draws: int = 16
     num_small: int = 4
     burn_in: int = 4000

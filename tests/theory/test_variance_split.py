@@ -8,7 +8,7 @@ import pytest
 
 from tests.tolerances import LOG_MOMENT, SHIFTED, SIGMAS
 from vgtheory import Dense, theory
-from vgtheory.theory import log_moments, variance_split
+from vgtheory.theory import log_moments, split_trajectory, variance_split
 from vgtheory.theory.variance_split import Drawing
 
 WHOLE = np.pi**2 / 8
@@ -86,7 +86,7 @@ def test_more_draws_move_variance_from_entries_to_draws() -> None:
 def test_fixed_numbers_agree_with_quadrature_for_single_examples(name: str, sigma_w: float) -> None:
     net = Dense(name, sigma_w)
     exact = theory.log_grad_variance(net, depth=5, num_draws=8, c_0=0.5, c_cotangent=0.6)
-    way = variance_split._trajectory(net, 5, None, 0.5, 0.6)
+    way = split_trajectory.trajectory(net, 5, None, 0.5, 0.6)
     none = np.zeros((5, 5))
     sets = [
         variance_split._joined(

@@ -214,7 +214,8 @@ def variance_split(logs: np.ndarray) -> VarianceSplit:
     [6.25, 0.25, 1.0, 0.0]
     """
     expect(np.ndim(logs) >= 3, "variance_split", "axes of layers, entries and draws", shape=np.shape(logs))
-    return VarianceSplit(*nested_variances(logs, 3), np.mean(np.asarray(logs) == -np.inf, axis=(-3, -2, -1)))
+    layers, entries, draws = nested_variances(logs, 3)
+    return VarianceSplit(layers, entries, draws, np.mean(np.asarray(logs) == -np.inf, axis=(-3, -2, -1)))
 
 
 def nested_variances(logs: Any, num_axes: int) -> list[Any]:
@@ -272,6 +273,19 @@ def averaged_split(split: VarianceSplit) -> VarianceSplit:
     ----------
     split
         Arrays of shape ``(num_nets,)``.
+
+    Returns
+    -------
+    VarianceSplit
+        Each part as ``Estimate``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import measure
+    >>> parts = measure.variance_split(np.arange(24.0).reshape(2, 2, 2, 3))
+    >>> float(measure.averaged_split(parts).draws.value)  # of 0, 1 and 2
+    0.6666666666666666
     """
     return VarianceSplit(
         *(Estimate(float(part.mean()), float(part.std(ddof=1) / len(part) ** 0.5)) for part in map(np.asarray, split))

@@ -17,7 +17,6 @@ symbol       meaning                                                         sha
 
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
 from vgtheory.ensemble import Dense
@@ -25,12 +24,8 @@ from vgtheory.estimate import Estimate
 from vgtheory.expect import expect, expect_count
 from vgtheory.theory import batch_entries, log_moments
 from vgtheory.theory.batch_entries import Sums, Unit
-from vgtheory.theory.correlation_profile import c_layers
-from vgtheory.theory.example_walk import Alignment, Walks, alignment, walks
-from vgtheory.theory.finite_width import Layers
 from vgtheory.theory.log_moments import Side
-from vgtheory.theory.precision import in_float64
-from vgtheory.theory.profiles import log_grad_weight_layers, walked_layers
+from vgtheory.theory.split_trajectory import Trajectory, trajectory, wider
 
 _MOST_LAYERS = 24
 """Of a deeper net's minibatches so many layers are drawn; what lies between is interpolated."""
@@ -58,72 +53,6 @@ class VarianceSplit(NamedTuple):
     zeros: Any
 
 
-class _Trajectory(NamedTuple):
-    """All about a network's layers that the split needs."""
-
-    layers: Layers
-    c: np.ndarray
-    c_zeta: np.ndarray
-    sides: tuple[Side, Side]
-    log_zeta: np.ndarray
-    walks: Walks
-    shift: np.ndarray
-    aligned: Alignment
-
-
-@in_float64
-def _layers(net: Dense, depth: int) -> Layers:
-    return walked_layers("log_grad_variance", net, depth, None)
-
-
-def _backward(sides: tuple[Side, Side], c_cotangent: float) -> np.ndarray:
-    """``c_zeta``: the top's cotangent correlation, times each layer's factor on the way down."""
-    slopes = sides[1]
-    factor = np.sum(slopes.weight * slopes.first**2, axis=1) / np.sum(slopes.weight * slopes.square, axis=1)
-    c_zeta = np.full(len(factor), c_cotangent)
-    for layer in range(len(factor) - 3, -1, -1):
-        c_zeta[layer] = c_zeta[layer + 1] * factor[layer + 1]
-    return c_zeta
-
-
-def _trajectory(net: Dense, depth: int, width: int | None, c_0: float, c_cotangent: float) -> _Trajectory:
-    layers = _layers(net, depth)
-    c = np.clip(c_layers(net, depth=depth, c_0=c_0).mean, 0.0, 1.0)
-    sides = log_moments.sides(np.asarray(layers.log_q), c, net.activation)
-    c_zeta = _backward(sides, c_cotangent)
-    log_g = np.log(np.sum(sides[1].weight * sides[1].square, axis=1))
-    log_chi = np.asarray(layers.log_chi)
-    grad = np.append(np.cumsum(log_chi[:-1][::-1])[::-1], 0.0)
-    log_zeta = (grad - np.append(log_g[:-1], 0.0)) / 2
-    none, still = np.zeros((depth, depth)), np.zeros(depth)
-    infinite = _Trajectory(layers, c, c_zeta, sides, log_zeta, Walks(none, none), still, Alignment(still, still))
-    return infinite if width is None else _at_width(net, infinite, width, c_0)
-
-
-def _at_width(net: Dense, way: _Trajectory, width: int, c_0: float) -> _Trajectory:
-    """The same at finite width."""
-    depth, sigma_w = len(way.c), float(net.sigma_w)
-    aligned = alignment(way.layers, way.sides, way.c, c_0, sigma_w, width)
-    if not _is_odd(net):
-        aligned = aligned._replace(signals=np.zeros(depth))
-    sides = log_moments.sides(np.asarray(way.layers.log_q), _wider(way.c, aligned.signals), net.activation)
-    walk = walks(way.layers, sides, _wider(way.c_zeta, aligned.gradients), sigma_w, width)
-    finite, infinite = (log_grad_weight_layers(net, depth=depth, width=each).mean for each in (width, None))
-    return way._replace(walks=walk, shift=finite - infinite, aligned=aligned)
-
-
-def _wider(c: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """Root mean square of a correlation of this mean and variance."""
-    return np.minimum(np.sqrt(c**2 + spread), 1.0)
-
-
-@in_float64
-def _is_odd(net: Dense) -> Any:
-    """Whether phi(-h) is -phi(h): what a unit keeps is then even in the correlation, and its variance adds up."""
-    h = jnp.linspace(0.1, 5.0, 50)
-    return jnp.allclose(net.activation.phi(-h), -net.activation.phi(h), rtol=1e-12)
-
-
 class _OneSide(NamedTuple):
     """A side of single examples' entries: share not 0, weights and variances at its nodes, mean, and what units keep."""
 
@@ -148,12 +77,12 @@ def _seen(share: np.ndarray, draws: int) -> np.ndarray:
     return (draws * few - 1 + (1 - few) ** draws) / np.maximum(draws * few, batch_entries.TINY)
 
 
-def _single_sums(way: _Trajectory, net: Dense, c_0: float, draws: int) -> list[Sums]:
+def _single_sums(way: Trajectory, c_0: float, draws: int) -> list[Sums]:
     """Every layer's split for single examples, by quadrature: an entry's log is a sum over its two units."""
     depth = len(way.c)
-    sides = log_moments.sides(np.asarray(way.layers.log_q), _wider(way.c, way.aligned.signals), net.activation)
+    sides = way.seen_sides
     signals, slopes = (_one_side(side) for side in sides)
-    c_zeta = _wider(way.c_zeta, way.aligned.gradients)
+    c_zeta = wider(way.c_zeta, way.aligned.gradients)
     arriving, first = (_one_side(log_moments.normal_side(c)) for c in (c_zeta, np.array([c_0])))
     one = np.ones((1, 1))
     flat = _OneSide(one, one, 0 * one, np.zeros(1), np.zeros(1))
@@ -191,7 +120,7 @@ class Drawing(NamedTuple):
     scaled_batch: int | None = None
 
 
-def _batch_sums(way: _Trajectory, net: Dense, c_0: float, drawing: Drawing, seed: int) -> list[Sums]:
+def _batch_sums(way: Trajectory, net: Dense, c_0: float, drawing: Drawing, seed: int) -> list[Sums]:
     """Every layer's split for minibatches, on fixed pseudo-random numbers."""
     depth = len(way.c)
     log_q = np.asarray(way.layers.log_q)
@@ -247,12 +176,12 @@ def _split(
     net: Dense, depth: int, width: int | None, c_0: float, c_cotangent: float, drawing: Drawing
 ) -> VarianceSplit:
     """Both ways to the split: quadrature for single examples, fixed numbers for all else."""
-    way = _trajectory(net, depth, width, c_0, c_cotangent)
+    way = trajectory(net, depth, width, c_0, c_cotangent)
     shared, own = way.walks
     draws, batch, scaled = drawing
     if batch == 1 and scaled is None:
         seen = np.diagonal(own) * (1 - 1 / draws)
-        parts = _joined(_single_sums(way, net, c_0, draws), shared + own / draws, seen, width)
+        parts = _joined(_single_sums(way, c_0, draws), shared + own / draws, seen, width)
         return VarianceSplit(*(Estimate(float(part), 0.0) for part in parts))
     walk = np.zeros_like(own) if scaled is not None else shared + own / (draws * batch)
     rows = np.array([_batch_sums(way, net, c_0, drawing, 1000 * k) for k in range(_NUM_SETS)])
