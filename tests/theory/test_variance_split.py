@@ -25,6 +25,13 @@ def kept_of(side: log_moments.Side) -> float:
     return float((weight * side.mean**2).sum() - (weight * side.mean).sum() ** 2)
 
 
+def by_thirty_digits(function: Callable, q: float, power: int) -> float:
+    """Mean of a power of the log of an even or odd function of a normal variable of variance q."""
+    with mpmath.workdps(30):
+        log = lambda z: mpmath.log(function(mpmath.sqrt(q) * z))
+        return float(2 * mpmath.quad(lambda z: mpmath.npdf(z) * log(z) ** power, [0, 0.1, 1, 3, 6, 14]))
+
+
 @pytest.mark.parametrize("c", [0.0, 0.3, 0.9, 1.0])
 def test_what_a_normal_log_keeps_is_half_a_squared_arcsine(c: float) -> None:
     side = log_moments.normal_side(np.array([c]))
@@ -48,16 +55,11 @@ def test_log_of_a_shifted_normal_by_thirty_digits(r: float) -> None:
 @pytest.mark.parametrize("q", [0.01, 0.7, 6.0])
 def test_tanh_and_its_slope_by_thirty_digits(q: float) -> None:
     sides = log_moments.sides(np.log([q]), np.array([0.4]), Dense("tanh").activation)
-    with mpmath.workdps(30):
-        functions = (mpmath.tanh, lambda h: mpmath.sech(h) ** 2)
-        for side, function in zip(sides, functions, strict=True):
-            log = lambda z, f=function: mpmath.log(f(mpmath.sqrt(q) * z))
-            mean, square = (
-                2 * mpmath.quad(lambda z, p=p: mpmath.npdf(z) * log(z) ** p, [0, 0.1, 1, 3, 6, 14]) for p in (1, 2)
-            )
-            assert float((side.weight * side.mean).sum()) == pytest.approx(float(mean), abs=LOG_MOMENT)
-            found = (side.weight * (side.mean**2 + side.var)).sum()
-            assert float(found) == pytest.approx(float(square), rel=LOG_MOMENT, abs=LOG_MOMENT)
+    for side, function in zip(sides, (mpmath.tanh, lambda h: mpmath.sech(h) ** 2), strict=True):
+        mean, square = (by_thirty_digits(function, q, power) for power in (1, 2))
+        assert float((side.weight * side.mean).sum()) == pytest.approx(mean, abs=LOG_MOMENT)
+        found = (side.weight * (side.mean**2 + side.var)).sum()
+        assert float(found) == pytest.approx(square, rel=LOG_MOMENT, abs=LOG_MOMENT)
 
 
 @pytest.mark.parametrize("draws", [2, 16])
