@@ -54,6 +54,8 @@ CASES |= {
     for net in ("tanh below", "tanh critical", "tanh above", "relu critical", "sigmoid")
 }
 CASES |= {"sigmoid, epsilon": Case("sigmoid", 20, 32, "epsilon")}
+SMALL = {"small": Case("tanh critical", 3, 32), "small, updates": Case("tanh critical", 3, 2, "updates")}
+"""For the smoke run."""
 
 
 @dataclass(frozen=True)
@@ -70,14 +72,7 @@ class Config:
     seed: int = 4
 
 
-SMOKE = Config(
-    case=("tanh critical, 8 layers, batch 1", "tanh critical, 8 layers, batch 32", "tanh critical, updates"),
-    width=48,
-    num_nets=4,
-    num_small=2,
-    burn_in=100,
-    apart=5,
-)
+SMOKE = Config(case=tuple(SMALL), width=32, num_nets=4, num_small=2, num_draws=4, burn_in=100, apart=5)
 
 
 def _of(split: Any, k: int) -> np.ndarray:
@@ -186,7 +181,7 @@ def _epsilon_rows(config: Config, case: Case) -> dict[str, Any]:
 
 
 def run(config: Config) -> dict[str, Any]:
-    case = CASES[config.case[0]]
+    case = (CASES | SMALL)[config.case[0]]
     facts = {"net": case.net, "depth": case.depth, "batch": case.batch, "kind": case.kind}
     return facts | {"split": _split_rows, "updates": _update_rows, "epsilon": _epsilon_rows}[case.kind](config, case)
 
