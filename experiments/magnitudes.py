@@ -30,6 +30,8 @@ NETS = {
 NEXT_ORDER = 0.05
 """Of a share, times depth / width: what an order-1/N law leaves out, as large as was seen at widths 256 and 512."""
 ROUNDING = 1e-7
+GROUPS = 3
+"""Of ``num_small`` networks each, whose updates are looked at: the standard error of four is itself known to a half only."""
 STEP = 0.1
 """Of a layer: two neighbours are joined by a straight line of log-sizes, and a network's own gradient is not yet the mean's."""
 
@@ -132,7 +134,7 @@ def _split_rows(config: Config, case: Case) -> dict[str, Any]:
 def _updated(config: Config, case: Case) -> dict[str, np.ndarray]:
     """Logs of all rules' updates."""
     setting = Setting(case.depth, config.width // 2, case.batch, config.burn_in, config.num_draws, config.apart)
-    return fixed_weights.log_updates(key_of(config), NETS[case.net], setting, config.num_small)
+    return fixed_weights.log_updates(key_of(config), NETS[case.net], setting, GROUPS * config.num_small)
 
 
 def _update_rows(config: Config, case: Case) -> dict[str, Any]:
