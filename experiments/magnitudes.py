@@ -262,6 +262,9 @@ def findings(frame: pd.DataFrame) -> Findings:
             f"RMSProp leaves {left['RMSProp']} % of a sigmoid network's variance and Adam {left['Adam']} %, which is minibatch noise (of a normal variable, pi^2/8, by either), and {numbers['left/tanh-critical/RMSProp/all']} % "
             f"of a critical tanh network's; sign updates leave none. "
         )
+    silent = numbers.get("left/relu-critical/Adam/all")
+    if silent:
+        verdict += f"With ReLU Adam spreads updates more than they were, to {silent} %: momentum decays with every minibatch in which a unit is silent (beyond the law). "
     if "epsilon/law" in numbers:
         verdict += f"RMSProp's epsilon brings depth back where gradients fall below it: in sigmoid networks {numbers['epsilon/seen']} layers below the top (predicted {numbers['epsilon/law']}). "
     verdict += f"{numbers['agree']} of {numbers['comparisons']} predicted shares agree."

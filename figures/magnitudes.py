@@ -11,6 +11,8 @@ PARTS = {"layers": "layers (depth)", "entries": "entries (units)", "draws": "min
 NETS = ("tanh below", "tanh critical", "tanh above", "relu critical", "sigmoid")
 RULES = ("SGD", "RMSProp", "Adam", "sign")
 WIDTH = 0.36
+TALL = 1.2
+"""Bars that are higher say how high."""
 
 
 def _bars(axes: Axes, place: float, rows: pd.DataFrame, label: bool) -> None:
@@ -39,10 +41,10 @@ def _depths(axes: Axes, frame: pd.DataFrame, batch: int) -> None:
             places.append(place)
             names.append(f"{depth}")
             place += 1
-        axes.text(place - (len(depths) + 1) / 2, 1.03, net, ha="center", va="bottom", fontsize=6.3)
-        place += 0.6
-    axes.set_xticks(places, names)
-    axes.set_title("single examples" if batch == 1 else f"minibatches of {batch}", pad=14)
+        axes.text(place - (len(depths) + 1) / 2, 1.02, net.replace(" ", "\n"), ha="center", va="bottom", fontsize=6.3)
+        place += 0.9
+    axes.set_xticks(places, names, fontsize=5)
+    axes.set_title("single examples" if batch == 1 else f"minibatches of {batch}", pad=20)
     axes.set(xlabel="layers", ylabel=r"share of Var $\ln|g|$", ylim=(0, 1))
 
 
@@ -55,12 +57,19 @@ def _rules(axes: Axes, frame: pd.DataFrame) -> None:
             _bars(axes, place, rows[(rows.net == net) & (rows.rule == rule)], label=False)
             places.append(place)
             names.append(rule)
+            whole = rows[(rows.net == net) & (rows.rule == rule)].share_hat.sum()
+            if whole > TALL:
+                axes.text(
+                    place + 0.1, TALL, f"{whole:.1f}", ha="left", va="top", fontsize=5.5, rotation=90, color="white"
+                )
             place += 1
-        axes.text(place - (len(RULES) + 1) / 2, 1.03, net, ha="center", va="bottom", fontsize=6.3)
-        place += 0.6
+        axes.text(
+            place - (len(RULES) + 1) / 2, TALL + 0.02, net.replace(" ", "\n"), ha="center", va="bottom", fontsize=6.3
+        )
+        place += 0.9
     axes.set_xticks(places, names, rotation=90)
-    axes.set_title("updates, 8 layers, minibatches of 32", pad=14)
-    axes.set(ylabel="share of SGD's variance")
+    axes.set_title("updates, 8 layers, minibatches of 32", pad=20)
+    axes.set(ylabel="share of SGD's variance", ylim=(0, TALL))
 
 
 def _training(axes: Axes, frame: pd.DataFrame) -> None:
@@ -79,9 +88,9 @@ def _training(axes: Axes, frame: pd.DataFrame) -> None:
                 fmt="none",
                 elinewidth=0.8,
             )
-    axes.set(xlabel="updates", ylabel=r"part of Var $\ln|g|$", ylim=(0, None))
-    axes.set_title("tanh learning digits", pad=14)
-    axes.legend(loc="upper left", ncols=1, fontsize=5.5)
+    axes.set(xlabel="updates", ylabel=r"part of Var $\ln|g|$", ylim=(0, 4.6))
+    axes.set_title("tanh learning digits", pad=20)
+    axes.legend(loc="upper left", ncols=2, fontsize=5.5)
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:

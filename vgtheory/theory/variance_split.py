@@ -30,6 +30,8 @@ from vgtheory.theory.split_trajectory import Trajectory, trajectory, wider
 _MOST_LAYERS = 24
 """Of a deeper net's minibatches so many layers are drawn; what lies between is interpolated."""
 _NUM_SETS = 4
+_FEW = 1e-3
+"""Share of zeros from which momentum is no mean of equal weights: it decays by beta_1 with every minibatch that brings none."""
 
 
 class VarianceSplit(NamedTuple):
@@ -293,7 +295,8 @@ def log_update_variance(
 
     Notes
     -----
-    Accuracy: ``err``. Momentum is taken as a mean over :math:`(1 + \beta_1) / (1 - \beta_1)` minibatches of equal weight.
+    Accuracy: ``err``; inf with momentum where minibatches often bring exactly 0 (ReLU): the log of what is left falls by ln(1 / beta_1)
+    with each of these, which adds far more variance than it had. Momentum is taken as a mean over :math:`(1 + \beta_1) / (1 - \beta_1)` minibatches of equal weight.
     Assumes: as ``log_grad_variance``; weights that stand still; a second moment averaged over many more steps than momentum (as Adam's
     0.999); draws further apart than momentum remembers; an epsilon far below every entry.
 
@@ -308,4 +311,8 @@ def log_update_variance(
     _checked("log_update_variance", net, counts, width, c_0, c_cotangent)
     expect(0 <= beta_1 < 1, "log_update_variance", "a decay from 0 to below 1", beta_1=beta_1)
     averaged = round(batch * (1 + beta_1) / (1 - beta_1))
-    return _split(net, depth, width, c_0, c_cotangent, Drawing(num_draws, averaged, batch))
+    split = _split(net, depth, width, c_0, c_cotangent, Drawing(num_draws, averaged, batch))
+    if beta_1 == 0:
+        return split
+    often = _split(net, depth, None, c_0, c_cotangent, Drawing(num_draws, batch)).zeros.value > _FEW
+    return VarianceSplit(*(part._replace(err=np.inf) for part in split)) if often else split
