@@ -217,9 +217,9 @@ def _update_numbers(frame: pd.DataFrame) -> dict[str, str]:
         numbers |= {f"{start}/all": f"{100 * left.sum():.0f}", f"{start}/all/law": f"{100 * rows.share.sum():.0f}"}
     for row in frame[frame.kind == "epsilon"].itertuples():
         numbers |= {
-            "epsilon/law": f"{row.share:.1f}",
-            "epsilon/seen": f"{row.share_hat:.1f}",
-            "epsilon/err": f"{row.share_hat_err:.1f}",
+            "epsilon/law": f"{row.share:.2f}",
+            "epsilon/seen": f"{row.share_hat:.2f}",
+            "epsilon/err": f"{row.share_hat_err:.2f}",
         }
     return numbers
 

@@ -59,9 +59,7 @@ def _rules(axes: Axes, frame: pd.DataFrame) -> None:
             names.append(rule)
             whole = rows[(rows.net == net) & (rows.rule == rule)].share_hat.sum()
             if whole > TALL:
-                axes.text(
-                    place + 0.1, TALL, f"{whole:.1f}", ha="left", va="top", fontsize=5.5, rotation=90, color="white"
-                )
+                axes.text(place + 0.45, TALL, f"{whole:.1f}", ha="left", va="top", fontsize=5.5)
             place += 1
         axes.text(
             place - (len(RULES) + 1) / 2, TALL + 0.02, net.replace(" ", "\n"), ha="center", va="bottom", fontsize=6.3
@@ -88,7 +86,7 @@ def _training(axes: Axes, frame: pd.DataFrame) -> None:
                 fmt="none",
                 elinewidth=0.8,
             )
-    axes.set(xlabel="updates", ylabel=r"part of Var $\ln|g|$", ylim=(0, 4.6))
+    axes.set(xlabel="updates", ylabel=r"part of Var $\ln|g|$", ylim=(0, 5.4))
     axes.set_title("tanh learning digits", pad=20)
     axes.legend(loc="upper left", ncols=2, fontsize=5.5)
 
