@@ -199,3 +199,7 @@ TINY_SPLIT = 1e-12
 
 ORDER_SPLIT = 0.02
 """Of a part's own size: the next order in depth / width, at depths up to a quarter of the width."""
+
+ORDER_TILT = 1 / 6
+"""Of (depth / width)^3, in the variance of layers' means: twice the standard deviation over layers of a tilt of order depth / width (0.29 of it)
+times that of one of the next order (0.3 of its square)."""

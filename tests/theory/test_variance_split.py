@@ -121,6 +121,12 @@ def test_momentum_leaves_the_spread_of_a_normal_variable() -> None:
     assert split.draws.value * 16 / 15 == pytest.approx(WHOLE, rel=0.02)
 
 
+def test_momentum_where_gradients_are_often_zero_is_said_to_be_beyond_the_law() -> None:
+    size = {"depth": 3, "batch": 2, "num_draws": 2}
+    assert theory.log_update_variance(Dense("relu", ROOT_2), beta_1=0.5, **size).draws.err == np.inf
+    assert np.isfinite(theory.log_update_variance(Dense("relu", ROOT_2), **size).draws.err)
+
+
 @pytest.mark.parametrize(
     ("change", "got"),
     [
