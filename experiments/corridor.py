@@ -81,6 +81,11 @@ LONG = (
     "sequence_digits",
     *("attention", "twins", "weights", "skips", "norms"),
     *("healing", "plateau", "minimum"),
+    "magnitudes",
+    "magnitude_training",
+    *("aspect", "convolution", "gates", "lyapunov", "sequence_length", "sequence_tasks", "clipping"),
+    *("attention", "twins", "weights", "skips", "norms", "magnitudes"),
+    "magnitude_training",
 )
 """Too long to be run with all others: run by name only, and read from the committed results where there are no new ones."""
 _RECORD = b"vgtheory"

@@ -51,6 +51,7 @@ FIGURES = (
     "plateau",
     "minimum",
     "weight_decay",
+    "magnitudes",
 )
 OUT = ROOT / "figures" / "out"
 

@@ -56,6 +56,10 @@ WITHOUT_TWIN = {
     "plain_grads": "the reference that checks chain",
     "plan": "memory, not a quantity",
     "tap": "a tool",
+    "averaged_split": "arithmetic",
+    "log_grad_entries": "the entries one by one, whose variance log_grad_variance splits",
+    "nested_variances": "arithmetic",
+    "variance_split": "arithmetic",
 }
 MOST_LINES = 350
 

@@ -207,3 +207,18 @@ STEP_LIMIT = 0.02
 
 SETTLED_WEIGHT, DECAY_MAX = 1e-6, 2e-3
 """Of ``measure.chain_decay``: relative; a weight after 20,000 steps, and a decay near whose limit training lingers."""
+LOG_MOMENT = 1e-7
+"""Stated by ``log_grad_variance`` of single examples: absolute, of a variance."""
+
+SHIFTED = 1e-10
+"""Of ``log_shifted_normal`` up to 14 (1e-12 stated, and the reference's own quadrature)."""
+
+TINY_SPLIT = 1e-12
+"""The parts of a split against the whole, relative: float64 sums of some thousand numbers."""
+
+ORDER_SPLIT = 0.02
+"""Of a part's own size: the next order in depth / width, at depths up to a quarter of the width."""
+
+ORDER_TILT = 1 / 6
+"""Of (depth / width)^3, in the variance of layers' means: twice the standard deviation over layers of a tilt of order depth / width (0.29 of it)
+times that of one of the next order (0.3 of its square)."""

@@ -129,6 +129,8 @@ PLAIN = {
     "heavy_edge": "a quantile of a number",
     "initialiser_audit": "a table of names and numbers",
     "log_chi_square_law": "a function of counts and of an activation's constants",
+    "log_grad_variance": "quadrature, or fixed numbers, in NumPy",
+    "log_update_variance": "as log_grad_variance",
     "log_growth": "NumPy, for one given matrix",
     "log_rate": "NumPy, for one given matrix",
     "memory_curve": "NumPy, for one given matrix",

@@ -38,6 +38,14 @@ from vgtheory.measure.tangents import map_exponents
 from vgtheory.measure.tap import log_norm, tap
 from vgtheory.measure.training import TrainingLogs, training_logs
 from vgtheory.measure.transients import alignment_steps, log_growth
+from vgtheory.measure.variance_split import (
+    VarianceSplit,
+    averaged_split,
+    log_grad_entries,
+    log_grad_variance,
+    nested_variances,
+    variance_split,
+)
 
 __all__ = [
     "BlockLogs",
@@ -55,7 +63,9 @@ __all__ = [
     "StableStep",
     "TrainingLogs",
     "TransformerLogs",
+    "VarianceSplit",
     "alignment_steps",
+    "averaged_split",
     "block_logs",
     "c_layers",
     "cell_logs",
@@ -75,10 +85,12 @@ __all__ = [
     "log_escape_steps",
     "log_escape_time",
     "log_grad_alpha_layers",
+    "log_grad_entries",
     "log_grad_groups",
     "log_grad_layers",
     "log_grad_positions",
     "log_grad_steps",
+    "log_grad_variance",
     "log_grad_weight_layers",
     "log_growth",
     "log_layer_times",
@@ -97,6 +109,7 @@ __all__ = [
     "lyapunov_logs",
     "map_exponents",
     "memory_curve",
+    "nested_variances",
     "overshoot",
     "pass_limit",
     "plain_grads",
@@ -106,4 +119,5 @@ __all__ = [
     "tap",
     "training_logs",
     "transformer_logs",
+    "variance_split",
 ]

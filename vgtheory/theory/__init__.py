@@ -52,6 +52,7 @@ from vgtheory.theory.spectral_density import (
 )
 from vgtheory.theory.stable_step import StableStep, stable_step
 from vgtheory.theory.transients import NonNormality, Transient, non_normality, transient
+from vgtheory.theory.variance_split import VarianceSplit, log_grad_variance, log_update_variance
 
 __all__ = [
     "ChainDecay",
@@ -71,6 +72,7 @@ __all__ = [
     "ResidualGrowth",
     "StableStep",
     "Transient",
+    "VarianceSplit",
     "alignment_steps",
     "batch_norm_drift",
     "batch_norm_rate",
@@ -113,6 +115,7 @@ __all__ = [
     "log_grad_layers",
     "log_grad_positions",
     "log_grad_steps",
+    "log_grad_variance",
     "log_grad_weight_layers",
     "log_growth",
     "log_layer_times",
@@ -126,6 +129,7 @@ __all__ = [
     "log_scalar_chain",
     "log_scalar_steps",
     "log_spectral_radius",
+    "log_update_variance",
     "lyapunov_curve",
     "lyapunov_exponent",
     "lyapunov_exponents",
