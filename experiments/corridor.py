@@ -74,18 +74,14 @@ EXPERIMENTS = (
     "layer_order",
     "largest_step",
     "weight_decay",
+    "magnitudes",
+    "magnitude_training",
 )
 """In the order in which they run; each is a module of this package."""
 LONG = (
-    *("aspect", "convolution", "spectra", "gates", "lyapunov", "sequence_length", "sequence_tasks", "clipping"),
-    "sequence_digits",
-    *("attention", "twins", "weights", "skips", "norms"),
-    *("healing", "plateau", "minimum"),
-    "magnitudes",
-    "magnitude_training",
-    *("aspect", "convolution", "gates", "lyapunov", "sequence_length", "sequence_tasks", "clipping"),
-    *("attention", "twins", "weights", "skips", "norms", "magnitudes"),
-    "magnitude_training",
+    *("aspect", "convolution", "spectra", "gates", "lyapunov", "attention", "twins", "weights", "skips", "norms"),
+    *("sequence_length", "sequence_tasks", "sequence_digits", "clipping"),
+    *("healing", "plateau", "minimum", "magnitudes", "magnitude_training"),
 )
 """Too long to be run with all others: run by name only, and read from the committed results where there are no new ones."""
 _RECORD = b"vgtheory"

@@ -1,4 +1,4 @@
-"""Q4, in training. How does the spread of gradient magnitudes change as a network learns, and how much of it is training time?
+"""Q4. How does the spread of gradient magnitudes change as a network learns, and how much of it is training time?
 
 Tanh networks at the critical scale learn handwritten digits, by SGD or by Adam. At every mark log|g| of the hidden layers' weights is taken for several minibatches; its variance
 is split exactly over marks (time), layers, entries and minibatches.

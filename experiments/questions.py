@@ -13,6 +13,7 @@ OWN_FIGURE = {
     "sequence_digits": "sequence_length",
     "layer_order": "escape",
     "largest_step": "escape",
+    "magnitude_training": "magnitudes",
 }
 """Experiments whose figure has another name than theirs."""
 _WORDS = {

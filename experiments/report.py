@@ -15,14 +15,6 @@ import pandas as pd
 
 from experiments import corridor, questions
 
-FIGURE_OF = {
-    "rates": "hero",
-    "orthogonal": "hero",
-    "sequence_tasks": "sequence_length",
-    "sequence_digits": "sequence_length",
-    "layer_order": "escape",
-    "largest_step": "escape",
-}
 ROWS_PER_TABLE = 55
 MANY = 100
 """An experiment with more comparisons than this is one line of the printed table and not in the paper's; the page has them all."""
