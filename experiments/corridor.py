@@ -66,11 +66,13 @@ EXPERIMENTS = (
     "twins",
     "skips",
     "norms",
+    "outcomes",
+    "remedies",
 )
 """In the order in which they run; each is a module of this package."""
 LONG = (
     *("aspect", "convolution", "gates", "lyapunov", "sequence_length", "sequence_tasks", "clipping"),
-    *("attention", "twins", "weights", "skips", "norms"),
+    *("attention", "twins", "weights", "skips", "norms", "outcomes", "remedies"),
 )
 """Too long to be run with all others: run by name only, and read from the committed results where there are no new ones."""
 _RECORD = b"vgtheory"

@@ -46,6 +46,8 @@ FIGURES = (
     "twins",
     "skips",
     "norms",
+    "outcomes",
+    "remedies",
 )
 OUT = ROOT / "figures" / "out"
 

@@ -46,6 +46,7 @@ from vgtheory.theory.spectral_density import (
     jacobian_density,
     jacobian_density_of_log,
 )
+from vgtheory.theory.tangent_kernel import TangentKernel, tangent_kernel
 from vgtheory.theory.transients import NonNormality, Transient, non_normality, transient
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "PassLimit",
     "PhaseDiagram",
     "ResidualGrowth",
+    "TangentKernel",
     "Transient",
     "alignment_steps",
     "batch_norm_drift",
@@ -131,6 +133,7 @@ __all__ = [
     "q_state",
     "residual_growth",
     "sup_dphi",
+    "tangent_kernel",
     "tied_grad_steps",
     "transient",
     "xi_c",

@@ -1,0 +1,70 @@
+"""What training does if the tangent kernel stays what it is at infinite width: stochastic descent in the outputs, on the very examples."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.linalg import cho_factor
+from scipy.sparse.linalg import eigsh
+
+from experiments.digits import OUTPUTS, Data
+from vgtheory import Dense, theory
+
+JITTER = 1e-8
+"""Added to the diagonal of the outputs' covariance, relative: in the ordered phase it has one large eigenvalue and rounding."""
+LARGEST = float(np.finfo(np.float32).max)
+"""Outputs beyond it are lost."""
+
+
+class Kernel(NamedTuple):
+    """On all examples, those to train on first: the tangent kernel, a root of the covariance of the outputs as drawn, and how many train."""
+
+    theta: np.ndarray
+    root: np.ndarray
+    num_train: int
+
+
+def kernel(data: Data, net: Dense, *, depth: int, width: int, num_angles: int) -> Kernel:
+    """Read off a grid of angles between two inputs; an input with itself is no such pair."""
+    inputs = np.concatenate([data.inputs, data.unseen[0]]).astype(np.float64)
+    angles = np.arccos(np.clip(inputs @ inputs.T / inputs.shape[1], -1, 1))
+    grid = np.linspace(0, np.pi, num_angles)
+    law = theory.tangent_kernel(net, depth=depth, width=width, num_inputs=inputs.shape[1], c_0=np.cos(grid))
+    theta, outputs = (np.interp(angles, grid, values) for values in (law.cosine, law.c))
+    np.fill_diagonal(theta, 1.0)
+    np.fill_diagonal(outputs, 1.0 + JITTER)
+    root = np.tril(cho_factor(outputs, lower=True)[0]) * np.exp(law.log_q / 2)
+    return Kernel(np.exp(law.log_size) * theta, root, len(data.inputs))
+
+
+def curvature(found: Kernel) -> float:
+    """Largest eigenvalue of the loss's Hessian at the start, all classes being equally likely."""
+    trained = found.theta[: found.num_train, : found.num_train]
+    scale = trained[0, 0]
+    return float(eigsh(trained / scale, k=1, return_eigenvectors=False)[0]) * scale / found.num_train / OUTPUTS
+
+
+def _probabilities(outputs: np.ndarray) -> np.ndarray:
+    powers = np.exp(outputs - outputs.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def _loss(outputs: np.ndarray, targets: np.ndarray) -> float:
+    """Cross-entropy, in logs."""
+    shifted = outputs - outputs.max(axis=1, keepdims=True)
+    return float((np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(targets)), targets]).mean())
+
+
+def descent(
+    rng: Any, found: Kernel, data: Data, *, rate: float, batch: int, num_probes: int, record: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Loss over the probed examples and share of the unseen that is right, at each record; whether the outputs stay in float32."""
+    outputs = found.root @ rng.standard_normal((len(found.root), OUTPUTS))
+    wanted, losses, scores = np.eye(OUTPUTS)[data.targets], [], []
+    for update in range(record[-1] + 1):
+        if update in record:
+            losses.append(_loss(outputs[:num_probes], data.targets[:num_probes]))
+            scores.append(float((outputs[found.num_train :].argmax(axis=1) == data.unseen[1]).mean()))
+        drawn = rng.integers(0, found.num_train, batch)
+        residual = _probabilities(outputs[drawn]) - wanted[drawn]
+        outputs = outputs - rate / batch * found.theta[drawn].T @ residual
+    return np.array(losses), np.array(scores), bool(np.abs(outputs).max() < LARGEST)
