@@ -1,16 +1,21 @@
 """What training does if the tangent kernel stays what it is at infinite width: stochastic descent in the outputs, on the very examples."""
 
+import functools
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from scipy.linalg import cho_factor
+from scipy.linalg.lapack import dpstrf
 from scipy.sparse.linalg import eigsh
 
 from experiments.digits import OUTPUTS, Data
 from vgtheory import Dense, theory
 
-JITTER = 1e-8
-"""Added to the diagonal of the outputs' covariance, relative: in the ordered phase it has one large eigenvalue and rounding."""
+LEAST = 1e-3
+"""Of an output's variance: what the root may leave out, ten times what reading off the grid gets wrong."""
+FEW = 256
+"""Pairs in all layers that are integrated one by one."""
 LARGEST = float(np.finfo(np.float32).max)
 """Outputs beyond it are lost."""
 
@@ -23,17 +28,39 @@ class Kernel(NamedTuple):
     num_train: int
 
 
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """A matrix of few columns whose product with its transpose this is."""
+    factor, order, rank, _ = dpstrf(covariance, tol=LEAST, lower=1)
+    root = np.empty((len(covariance), rank))
+    root[order - 1] = np.tril(factor)[:, :rank]
+    return root
+
+
+@functools.partial(jax.jit, static_argnames=("activation", "depth", "width", "num_inputs"))
+def _traced(scales: Any, c: Any, activation: Any, depth: int, width: int, num_inputs: int) -> Any:
+    return theory.tangent_kernel(Dense(activation, *scales), depth=depth, width=width, num_inputs=num_inputs, c_0=c)
+
+
+def _law(net: Dense, c: np.ndarray, depth: int, width: int, num_inputs: int) -> Any:
+    """Many pairs are read from the activation's whole table, made once, which is what a traced call does."""
+    if depth * c.size <= FEW:
+        return theory.tangent_kernel(net, depth=depth, width=width, num_inputs=num_inputs, c_0=c)
+    with jax.enable_x64(True):
+        scales = jnp.asarray([net.sigma_w, net.sigma_b])
+        law = _traced(scales, jnp.asarray(c), net.activation, depth, width, num_inputs)
+        return theory.TangentKernel(*(np.asarray(each) for each in law))
+
+
 def kernel(data: Data, net: Dense, *, depth: int, width: int, num_angles: int) -> Kernel:
     """Read off a grid of angles between two inputs; an input with itself is no such pair."""
     inputs = np.concatenate([data.inputs, data.unseen[0]]).astype(np.float64)
     angles = np.arccos(np.clip(inputs @ inputs.T / inputs.shape[1], -1, 1))
     grid = np.linspace(0, np.pi, num_angles)
-    law = theory.tangent_kernel(net, depth=depth, width=width, num_inputs=inputs.shape[1], c_0=np.cos(grid))
+    law = _law(net, np.cos(grid), depth, width, inputs.shape[1])
     theta, outputs = (np.interp(angles, grid, values) for values in (law.cosine, law.c))
     np.fill_diagonal(theta, 1.0)
-    np.fill_diagonal(outputs, 1.0 + JITTER)
-    root = np.tril(cho_factor(outputs, lower=True)[0]) * np.exp(law.log_q / 2)
-    return Kernel(np.exp(law.log_size) * theta, root, len(data.inputs))
+    np.fill_diagonal(outputs, 1.0)
+    return Kernel(np.exp(law.log_size) * theta, np.exp(law.log_q / 2) * _root(outputs), len(data.inputs))
 
 
 def curvature(found: Kernel) -> float:
@@ -58,7 +85,7 @@ def descent(
     rng: Any, found: Kernel, data: Data, *, rate: float, batch: int, num_probes: int, record: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, bool]:
     """Loss over the probed examples and share of the unseen that is right, at each record; whether the outputs stay in float32."""
-    outputs = found.root @ rng.standard_normal((len(found.root), OUTPUTS))
+    outputs = found.root @ rng.standard_normal((found.root.shape[1], OUTPUTS))
     wanted, losses, scores = np.eye(OUTPUTS)[data.targets], [], []
     for update in range(record[-1] + 1):
         if update in record:

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from experiments import kernel_descent
-from experiments.corridor import Findings
 from experiments.digits import OUTPUTS, digits
 from experiments.optimisers import OPTIMISERS
 from experiments.sequence_length import interval
