@@ -1,6 +1,6 @@
 """How feed-forward networks are trained: optimisers at rate 1, which ``training_logs`` multiplies; one object each, so that programs are shared."""
 
-from functools import cache, reduce
+from functools import cache
 from typing import Any
 
 import jax
@@ -21,35 +21,33 @@ CLIPS = ("none", "norm", "value", "layer")
 CLIP_LABELS = {"none": "not clipped", "norm": "global norm", "value": "by value", "layer": "per layer"}
 
 
-def _scaled(leaves: list[Any], largest: float) -> list[Any]:
-    """Arrays of one layer, scaled together to a norm of at most ``largest``; no entry is squared before the largest is divided out."""
-    peak = reduce(jnp.maximum, [jnp.abs(leaf).max() for leaf in leaves])
-    safe = jnp.where(peak > 0, peak, 1.0)
-    norm = safe * jnp.sqrt(sum(jnp.sum((leaf / safe) ** 2) for leaf in leaves))
-    return [jnp.where(norm > largest, leaf / safe * (largest / norm * safe), leaf) for leaf in leaves]
+def _scaled(leaf: jax.Array, largest: float) -> jax.Array:
+    """An array scaled to a norm of at most ``largest``; no entry is squared before the largest is divided out."""
+    peak = jnp.abs(leaf).max()
+    unit = leaf / jnp.where(peak > 0, peak, 1.0)
+    norm = jnp.sqrt(jnp.sum(unit**2))
+    return jnp.where(peak * norm > largest, unit * (largest / norm), leaf)
 
 
 def clip_layers(largest: float) -> optax.GradientTransformation:
-    """Each layer of ``training_logs`` by itself, matrix and bias together; those stacked one by one."""
-
-    def layer(tree: Any) -> Any:
-        leaves, shape = jax.tree.flatten(tree)
-        return jax.tree.unflatten(shape, _scaled(leaves, largest))
+    """Each matrix and each bias of ``training_logs`` by itself; those stacked one by one."""
+    scaled = lambda leaf: _scaled(leaf, largest)
 
     def update(slopes: Any, _: Any = None) -> Any:
-        return {name: jax.vmap(layer)(each) if name == "hidden" else layer(each) for name, each in slopes.items()}
+        each = {name: jax.vmap(scaled) if name == "hidden" else scaled for name in slopes}
+        return {name: jax.tree.map(each[name], slopes[name]) for name in slopes}
 
     return optax.stateless(update)
 
 
 @cache
 def clipped(method: str, num_layers: int, num_entries: int) -> optax.GradientTransformation:
-    """SGD at rate 1 whose step has a norm of at most 1, by one bound for all: on the whole, on every layer's part or on every entry."""
+    """SGD at rate 1 whose step has a norm of at most 1, by one bound for all: on the whole, on every layer's matrix and bias or on every entry."""
     makers = {
         "none": optax.identity,
         "norm": lambda: optax.clip_by_global_norm(1.0),
         "value": lambda: optax.clip(num_entries**-0.5),
-        "layer": lambda: clip_layers(num_layers**-0.5),
+        "layer": lambda: clip_layers((2 * num_layers) ** -0.5),
     }
     return optax.chain(makers[method](), optax.sgd(1.0))
 
