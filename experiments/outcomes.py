@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from experiments import kernel_descent
+from experiments.corridor import Findings
 from experiments.digits import OUTPUTS, digits
 from experiments.optimisers import OPTIMISERS
 from experiments.sequence_length import interval
@@ -33,7 +35,7 @@ STABLE = 2.0
 
 @dataclass(frozen=True)
 class Config:
-    activation: tuple[str, ...] = ("tanh", "relu")
+    activation: tuple[str, ...] = ("tanh",)
     rate: tuple[float, ...] = (0.01, 0.1)
     depth: tuple[int, ...] = (4, 8, 16, 32, 64)
     sigma_w: tuple[float, ...] = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
@@ -106,3 +108,79 @@ def run(config: Config) -> dict[str, Any]:
         **{name: float(np.mean(became == index)) for index, name in enumerate(CLASSES)},
         **_predicted(config, net, depth, rate, record),
     }
+
+
+def cells_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row per cell, with what each prediction says of it: whether half of the networks learn."""
+    rows = frame.drop_duplicates("cell").sort_values(["rate", "sigma_w", "depth"])
+    rule, edge = rows.depth <= MULTIPLE * rows.xi_c, rows.rate * rows.curvature <= STABLE
+    return rows.assign(
+        does=rows.learned >= ENOUGH, kernel=rows.learned_predicted >= ENOUGH, rule=rule, edge=edge, both=rule & edge
+    )
+
+
+def reach(rows: pd.DataFrame, says: str) -> int:
+    """The greatest depth up to which all depths tested are said to be learned; 0 if there is none."""
+    good = rows.sort_values("depth").set_index("depth")[says].astype(bool)
+    return int(good.index[good.cumprod().astype(bool)].max()) if good.iloc[0] else 0
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}"
+
+
+def _fates(rows: pd.DataFrame) -> dict[str, float]:
+    """Of the networks that have not learned, the share of each outcome."""
+    lost = 1 - rows.learned.mean()
+    return {name: float(rows[name].mean() / lost) if lost else 0.0 for name in CLASSES[1:]}
+
+
+def _sides(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    return {"vanishing": rows[rows.chi_1 < 1], "exploding": rows[rows.chi_1 > 1]}
+
+
+def _told(fates: dict[str, float]) -> str:
+    return ", ".join(f"{_percent(share)} % {name}" for name, share in fates.items() if share > 0) or "none"
+
+
+def _verdict(rows: pd.DataFrame) -> str:
+    said = []
+    for rate, each in rows.groupby("rate"):
+        fates = {side: _told(_fates(part)) for side, part in _sides(each).items() if len(part)}
+        said.append(
+            f"at rate {rate:g}, "
+            + "; ".join(f"where gradients {side.replace('ing', '')}: {told}" for side, told in fates.items())
+        )
+    agree = {says: _percent((rows.does == rows[says]).mean()) for says in ("kernel", "rule", "edge", "both")}
+    slow, fast = ((part := _sides(rows[rows.rate == rate]))["exploding"] for rate in (rows.rate.min(), rows.rate.max()))
+    shares = [_fates(part)["oscillates"] if len(part) else 0.0 for part in (slow, fast)]
+    stops = _fates(_sides(rows)["vanishing"])["stalled"]
+    judged = f"Vanishing: {'right' if stops > 1 / 2 else 'wrong'}. Exploding: " + (
+        "right." if min(shares) > 1 / 2 else "right at the large rate only." if max(shares) > 1 / 2 else "mostly wrong."
+    )
+    return (
+        f"{judged} What became of the {rows.activation.iloc[0]} networks that did not learn, {' and '.join(said)}. Whether half of the networks of a scale and depth learn is told by the kernel of infinite width in "
+        f"{agree['kernel']} % of {len(rows)} cells, by depth <= {MULTIPLE} xi_c in {agree['rule']} %, by the first step's stability in {agree['edge']} %, by these two together in {agree['both']} %."
+    )
+
+
+def findings(frame: pd.DataFrame) -> Findings:
+    rows = cells_of(frame)
+    numbers = {"networks": f"{len(frame):,}".replace(",", r"\,"), "cells": f"{len(rows)}"}
+    numbers |= {
+        name: f"{int(rows[name].iloc[0])}" for name in ("width", "batch", "num_updates", "num_nets", "num_twins")
+    }
+    numbers["swing"] = f"{SWING:.2f}"
+    for says in ("kernel", "rule", "edge", "both"):
+        numbers[f"agree/{says}"] = _percent((rows.does == rows[says]).mean())
+        for rate, each in rows.groupby("rate"):
+            numbers[f"agree/{says}/{rate:g}"] = _percent((each.does == each[says]).mean())
+    for rate, each in rows.groupby("rate"):
+        for side, part in _sides(each).items():
+            numbers |= {f"{side}/{rate:g}/{name}": _percent(share) for name, share in _fates(part).items()}
+        for sigma_w, column in each.groupby("sigma_w"):
+            numbers |= {
+                f"reach/{rate:g}/{sigma_w:g}/{says}": f"{reach(column, says)}"
+                for says in ("does", "kernel", "rule", "both")
+            }
+    return Findings(_verdict(rows), numbers)
