@@ -21,11 +21,12 @@ LARGEST = float(np.finfo(np.float32).max)
 
 
 class Kernel(NamedTuple):
-    """On all examples, those to train on first: the tangent kernel, a root of the covariance of the outputs as drawn, and how many train."""
+    """On all examples, those to train on first: the tangent kernel, a root of the covariance of the outputs as drawn, how many train, and the outputs' log mean square."""
 
     theta: np.ndarray
     root: np.ndarray
     num_train: int
+    log_q: float
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:
@@ -60,7 +61,7 @@ def kernel(data: Data, net: Dense, *, depth: int, width: int, num_angles: int) -
     theta, outputs = (np.interp(angles, grid, values) for values in (law.cosine, law.c))
     np.fill_diagonal(theta, 1.0)
     np.fill_diagonal(outputs, 1.0)
-    return Kernel(np.exp(law.log_size) * theta, np.exp(law.log_q / 2) * _root(outputs), len(data.inputs))
+    return Kernel(np.exp(law.log_size) * theta, np.exp(law.log_q / 2) * _root(outputs), len(data.inputs), law.log_q)
 
 
 def curvature(found: Kernel) -> float:

@@ -91,7 +91,7 @@ def run(config: Config) -> dict[str, Any]:
     net, data = Dense(activation, sigma_w, config.square_b**0.5), digits()
     record = np.linspace(0, config.num_updates, config.num_records + 1).round().astype(int)
     sizes = {"depth": depth, "width": config.width, "batch": config.batch, "num_probes": config.num_probes}
-    how = {"optimiser": OPTIMISERS["sgd"], "rate": rate, "num_updates": config.num_updates, "record": record}
+    how = {"optimiser": OPTIMISERS["sgd"], "rate": rate, "num_updates": config.num_updates, "record": record.tolist()}
     logs = measure.training_logs(
         key_of(config), net, data.inputs, data.targets, num_nets=config.num_nets, unseen=data.unseen, **sizes, **how
     )
@@ -152,8 +152,8 @@ def _verdict(rows: pd.DataFrame) -> str:
             + "; ".join(f"where gradients {side.replace('ing', '')}: {told}" for side, told in fates.items())
         )
     agree = {says: _percent((rows.does == rows[says]).mean()) for says in ("kernel", "rule", "edge", "both")}
-    slow, fast = ((part := _sides(rows[rows.rate == rate]))["exploding"] for rate in (rows.rate.min(), rows.rate.max()))
-    shares = [_fates(part)["oscillates"] if len(part) else 0.0 for part in (slow, fast)]
+    ends = [_sides(rows[rows.rate == rate])["exploding"] for rate in (rows.rate.min(), rows.rate.max())]
+    shares = [_fates(part)["oscillates"] if len(part) else 0.0 for part in ends]
     stops = _fates(_sides(rows)["vanishing"])["stalled"]
     judged = f"Vanishing: {'right' if stops > 1 / 2 else 'wrong'}. Exploding: " + (
         "right." if min(shares) > 1 / 2 else "right at the large rate only." if max(shares) > 1 / 2 else "mostly wrong."

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import optax
+import pandas as pd
 
+from experiments.corridor import Findings
 from experiments.digits import INPUTS, OUTPUTS, digits
 from experiments.optimisers import CLIPS, clipped, decayed
 from experiments.sequence_length import interval
@@ -51,6 +53,7 @@ CASES = {
     **{f"clip, tanh, {how}": Case("clip", "tanh", 2.5, 32, how, _decades(-4, 0), 200) for how in CLIPS},
     **{f"clip, relu, {how}": Case("clip", "relu", 2.5, 32, how, _decades(-8, 0), 200) for how in CLIPS},
     **{f"overflow, relu, {how}": Case("clip", "relu", 4.0, 64, how, (1e-4, 1e-2), 200) for how in ("norm", "layer")},
+    **{f"clip, mild, {how}": Case("clip", "tanh", 2.0, 32, how, _decades(-4, 0), 200) for how in CLIPS},
     **{
         f"norm, {name}, {how}, {depth}": Case("norm", name, sigma_w, depth, how, _decades(-2, 0), 200)
         for name, sigma_w in SCALES.items()
@@ -227,3 +230,83 @@ def run(config: Config) -> dict[str, Any]:
         "not_finite": int((~logs.finite).sum()),
         **columns,
     }
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f}"
+
+
+def _told(rows: pd.DataFrame) -> str:
+    return ", ".join(f"{_percent(row.success)} ({row.how})" for row in rows.itertuples())
+
+
+def _clip_sentence(rows: pd.DataFrame) -> str:
+    """What clipping leaves, and who trains with it."""
+    whole = rows[(rows.how == "norm") & (rows.still == 0)]
+    kept = (
+        f"Clipping by the whole norm moves the log of no layer's share by more than {whole.off.max():.0e}; "
+        if len(whole)
+        else ""
+    )
+    trained = "; ".join(
+        f"{name} at sigma_w = {sigma_w:g}, depth {depth}: {_told(each)}"
+        for (name, sigma_w, depth), each in rows.groupby(["activation", "sigma_w", "depth"], sort=False)
+    )
+    return f"{kept}per cent that learn at the best of their rates: {trained}. "
+
+
+def _norm_sentence(rows: pd.DataFrame) -> str:
+    trained = "; ".join(
+        f"{name} with {'batch norm' if how == 'batch' else 'none'}: "
+        + ", ".join(f"{_percent(row.success)} at depth {row.depth}" for row in each.itertuples())
+        for (name, how), each in rows.groupby(["activation", "how"], sort=False)
+    )
+    return f"Per cent that learn, {trained}. "
+
+
+def _decay_sentence(ends: pd.DataFrame) -> str:
+    trained = "; ".join(
+        f"from sigma_w = {sigma_w:g}: "
+        + ", ".join(
+            f"{_percent(row.success)} with {float(row.how):g} (chi_1 ends at {row.chi_1_hat:.2f}, decay alone {row.chi_1:.2f})"
+            for row in each.itertuples()
+        )
+        for sigma_w, each in ends.groupby("sigma_w", sort=False)
+    )
+    return f"Weight decay at rate {ends.rate.iloc[0]:g}, per cent that learn {trained}."
+
+
+def _numbers(rows: pd.DataFrame, ends: pd.DataFrame) -> dict[str, str]:
+    numbers = {}
+    for row in rows.itertuples():
+        key = str(row.case).replace(", ", "/")
+        numbers |= {key: _percent(row.success), f"{key}/rate": f"{row.rate:g}", f"{key}/score": f"{row.score:.2f}"}
+        if row.remedy == "clip":
+            numbers |= {
+                f"{key}/off": f"{row.off:.0e}",
+                f"{key}/first": f"{row.value / np.log(10):+.2f}",
+                f"{key}/raw": f"{row.raw / np.log(10):+.2f}",
+            }
+            numbers |= {f"{key}/still": _percent(row.still), f"{key}/norm": f"{np.exp(row.log_step):.2g}"}
+        if row.remedy == "norm":
+            numbers |= {
+                f"{key}/factor": f"{np.exp(row.log_factor_hat):.3f}",
+                f"{key}/factor/law": f"{np.exp(row.log_factor):.3f}",
+            }
+    for row in ends.itertuples():
+        key = str(row.case).replace(", ", "/")
+        numbers |= {f"{key}/end": f"{np.exp(row.value):.2f}", f"{key}/end/law": f"{np.exp(row.law):.2f}"}
+        numbers |= {f"{key}/chi": f"{row.chi_1_hat:.2f}", f"{key}/chi/law": f"{row.chi_1:.2f}"}
+    return numbers
+
+
+def findings(frame: pd.DataFrame) -> Findings:
+    rows, ends = frame.drop_duplicates("case"), frame.drop_duplicates("case", keep="last")
+    parts = {"clip": _clip_sentence, "norm": _norm_sentence, "decay": _decay_sentence}
+    said = [
+        tell((ends if name == "decay" else rows).query("remedy == @name"))
+        for name, tell in parts.items()
+        if (rows.remedy == name).any()
+    ]
+    numbers = {name: f"{int(rows[name].iloc[0])}" for name in ("width", "batch", "num_nets")}
+    return Findings("".join(said).strip(), numbers | _numbers(rows, ends[ends.remedy == "decay"]))
