@@ -136,30 +136,31 @@ def _fates(rows: pd.DataFrame) -> dict[str, float]:
 
 
 def _sides(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    return {"vanishing": rows[rows.chi_1 < 1], "exploding": rows[rows.chi_1 > 1]}
+    return {"vanish": rows[rows.chi_1 < 1], "explode": rows[rows.chi_1 > 1]}
 
 
 def _told(fates: dict[str, float]) -> str:
-    return ", ".join(f"{_percent(share)} % {name}" for name, share in fates.items() if share > 0) or "none"
+    words = {"slow": "are slow", "stalled": "have stalled", "oscillates": "oscillate", "diverged": "have diverged"}
+    return (
+        ", ".join(f"{_percent(share)} % {words[name]}" for name, share in fates.items() if share > 0)
+        or "there are none"
+    )
 
 
 def _verdict(rows: pd.DataFrame) -> str:
     said = []
     for rate, each in rows.groupby("rate"):
-        fates = {side: _told(_fates(part)) for side, part in _sides(each).items() if len(part)}
-        said.append(
-            f"at rate {rate:g}, "
-            + "; ".join(f"where gradients {side.replace('ing', '')}: {told}" for side, told in fates.items())
-        )
+        fates = [f"where gradients {side} {_told(_fates(part))}" for side, part in _sides(each).items() if len(part)]
+        said.append(f"at rate {rate:g}, {'; '.join(fates)}")
     agree = {says: _percent((rows.does == rows[says]).mean()) for says in ("kernel", "rule", "edge", "both")}
-    ends = [_sides(rows[rows.rate == rate])["exploding"] for rate in (rows.rate.min(), rows.rate.max())]
+    ends = [_sides(rows[rows.rate == rate])["explode"] for rate in (rows.rate.min(), rows.rate.max())]
     shares = [_fates(part)["oscillates"] if len(part) else 0.0 for part in ends]
-    stops = _fates(_sides(rows)["vanishing"])["stalled"]
+    stops = _fates(_sides(rows)["vanish"])["stalled"]
     judged = f"Vanishing: {'right' if stops > 1 / 2 else 'wrong'}. Exploding: " + (
         "right." if min(shares) > 1 / 2 else "right at the large rate only." if max(shares) > 1 / 2 else "mostly wrong."
     )
     return (
-        f"{judged} What became of the {rows.activation.iloc[0]} networks that did not learn, {' and '.join(said)}. Whether half of the networks of a scale and depth learn is told by the kernel of infinite width in "
+        f"{judged} Of the {rows.activation.iloc[0]} networks that do not learn, {'. And '.join(said)}. Whether half of the networks of a scale and depth learn is told by the kernel of infinite width in "
         f"{agree['kernel']} % of {len(rows)} cells, by depth <= {MULTIPLE} xi_c in {agree['rule']} %, by the first step's stability in {agree['edge']} %, by these two together in {agree['both']} %."
     )
 

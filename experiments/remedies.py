@@ -242,7 +242,7 @@ def _told(rows: pd.DataFrame) -> str:
 
 def _clip_sentence(rows: pd.DataFrame) -> str:
     """What clipping leaves, and who trains with it."""
-    whole = rows[(rows.how == "norm") & (rows.still == 0)]
+    whole = rows[(rows.how == "norm") & np.isfinite(rows.raw)]
     kept = (
         f"Clipping by the whole norm moves the log of no layer's share by more than {whole.off.max():.0e}; "
         if len(whole)
@@ -282,12 +282,14 @@ def _numbers(rows: pd.DataFrame, ends: pd.DataFrame) -> dict[str, str]:
         key = str(row.case).replace(", ", "/")
         numbers |= {key: _percent(row.success), f"{key}/rate": f"{row.rate:g}", f"{key}/score": f"{row.score:.2f}"}
         if row.remedy == "clip":
+            numbers[f"{key}/still"] = _percent(row.still)
+        if row.remedy == "clip" and np.isfinite(row.raw):
             numbers |= {
                 f"{key}/off": f"{row.off:.0e}",
                 f"{key}/first": f"{row.value / np.log(10):+.2f}",
                 f"{key}/raw": f"{row.raw / np.log(10):+.2f}",
             }
-            numbers |= {f"{key}/still": _percent(row.still), f"{key}/norm": f"{np.exp(row.log_step):.2g}"}
+            numbers[f"{key}/norm"] = f"{np.exp(row.log_step):.2g}"
         if row.remedy == "norm":
             numbers |= {
                 f"{key}/factor": f"{np.exp(row.log_factor_hat):.3f}",

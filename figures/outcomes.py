@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from figures import style
 
 SOURCES = ("outcomes",)
-COLOURS = {"learned": 2, "slow": 8, "stalled": 0, "oscillates": 1, "diverged": 3}
+COLOURS = {"learned": 2, "slow": 7, "stalled": 0, "oscillates": 1, "diverged": 3}
 """Places in the palette."""
 MULTIPLE, STABLE = 6, 2.0
 
