@@ -61,18 +61,28 @@ EXPERIMENTS = (
     "echo_state",
     "sequence_length",
     "sequence_tasks",
+    "sequence_digits",
     "clipping",
     "attention",
     "twins",
     "skips",
     "norms",
+    "healing",
+    "plateau",
+    "minimum",
+    "escape",
+    "layer_order",
+    "largest_step",
+    "weight_decay",
     "outcomes",
     "remedies",
 )
 """In the order in which they run; each is a module of this package."""
 LONG = (
     *("aspect", "convolution", "gates", "lyapunov", "sequence_length", "sequence_tasks", "clipping"),
-    *("attention", "twins", "weights", "skips", "norms", "outcomes", "remedies"),
+    "sequence_digits",
+    *("attention", "twins", "weights", "skips", "norms"),
+    *("healing", "plateau", "minimum", "outcomes", "remedies"),
 )
 """Too long to be run with all others: run by name only, and read from the committed results where there are no new ones."""
 _RECORD = b"vgtheory"

@@ -9,16 +9,19 @@ import optax
 
 BETA = 0.9
 """Of momentum, and of Adam's first moment."""
+CLIP = 1.0
+"""Norm of the whole gradient, beyond which it is shortened."""
 OPTIMISERS = {
     "sgd": optax.sgd(1.0),
     "momentum": optax.sgd(1.0, momentum=BETA),
     "rmsprop": optax.rmsprop(1.0),
     "adam": optax.adam(1.0, b1=BETA),
     "sign": optax.sign_sgd(1.0),
+    "clipped": optax.chain(optax.clip_by_global_norm(CLIP), optax.sgd(1.0)),
 }
 LABELS = {"sgd": "SGD", "momentum": "momentum", "rmsprop": "RMSProp", "adam": "Adam", "sign": "sign"}
+LABELS |= {"clipped": "clipped SGD"}
 CLIPS = ("none", "norm", "value", "layer")
-CLIP_LABELS = {"none": "not clipped", "norm": "global norm", "value": "by value", "layer": "per layer"}
 
 
 def _scaled(leaf: jax.Array, largest: float) -> jax.Array:

@@ -1,4 +1,4 @@
-"""Q10, Q12. What do clipping, batch norm, ReLU and weight decay leave of the problem, and who trains with them?
+"""Q12. What do batch norm, ReLU and weight decay, and clipping (Q10), leave of the problem, and who trains with them?
 
 Digits, SGD. Clipping, of networks whose gradients explode: by the whole gradient's norm, by entry, by each layer's norm, with bounds that all hold the whole to a norm of 1; what it does to the layers' shares is read off one step,
 taken from the same weights on the same batch with and without it. Batch norm: sigmoid and ReLU networks with and without it. Weight decay: the scale of the weights and so the factor per layer is predicted to go down exponentially until the

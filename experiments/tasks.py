@@ -1,4 +1,4 @@
-"""Four tasks of the field on which recurrent networks are asked to remember, each with a criterion that chance cannot meet.
+"""Tasks on which recurrent networks are asked to remember, four of the field and two of real data, each with a criterion that chance cannot meet.
 
 A task draws ``(inputs, targets)`` of shapes (steps, batch, num_inputs) and (num_read, batch): the loss counts at the last
 ``num_read`` steps only.
@@ -6,11 +6,14 @@ A task draws ``(inputs, targets)`` of shapes (steps, batch, num_inputs) and (num
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
+
+from experiments.digits import OUTPUTS, digits
 
 NOISE = 0.2
 """Standard deviation of the latch's noise, against a class signal of +1 or -1."""
@@ -20,6 +23,8 @@ COPIED = 2
 """Symbols to be copied."""
 ACCURACY = 0.95
 """Share of fresh sequences to be answered rightly: against chance of 1/2 or 1/4, no 1,000 guesses come near."""
+READ = 0.8
+"""Share of unseen handwritten digits to be read rightly."""
 SQUARED_ERROR = 0.04
 """For the adding task. The best constant leaves 1/6, knowing one of the two numbers 1/12."""
 
@@ -42,6 +47,8 @@ class Task:
     criterion: float
     drive: Callable[[int], float]
     num_read: int = 1
+    unseen: Callable[[jax.Array, int, int], Batch] | None = None
+    """Draws what is scored, where that is not what is trained on."""
 
     @property
     def is_value(self) -> bool:
@@ -114,10 +121,23 @@ def order(key: jax.Array, length: int, batch: int) -> Batch:
     return Batch(jax.nn.one_hot(symbols, KINDS + 2), (2 * letters[0] + letters[1])[None])
 
 
+def pieces(key: jax.Array, length: int, batch: int, is_unseen: bool = False) -> Batch:
+    """Handwritten digits in ``length`` pieces of as many pixels each, row by row; which digit?"""
+    data = digits()
+    images, classes = data.unseen if is_unseen else (data.inputs, data.targets)
+    chosen = jax.random.randint(key, (batch,), 0, len(classes))
+    inputs = jnp.asarray(images)[chosen].reshape(batch, length, -1).swapaxes(0, 1)
+    return Batch(inputs, jnp.asarray(classes)[chosen][None])
+
+
+_UNSEEN = partial(pieces, is_unseen=True)
+
 TASKS = {
     "latch": Task(latch, 1, 2, 1 / 2, ACCURACY, lambda length: NOISE**2),
     "adding": Task(adding, 2, 1, 1 / 6, SQUARED_ERROR, lambda length: (1 / 3 + 2 / length) / 2),
     "copy": Task(copy, KINDS + 1, KINDS, 1 / KINDS, ACCURACY, lambda length: 0.0, num_read=COPIED),
     "order": Task(order, KINDS + 2, 4, 1 / 4, ACCURACY, lambda length: 1 / (KINDS + 2)),
+    "rows": Task(pieces, 8, OUTPUTS, 1 / OUTPUTS, READ, lambda length: 1.0, unseen=_UNSEEN),
+    "pixels": Task(pieces, 1, OUTPUTS, 1 / OUTPUTS, READ, lambda length: 1.0, unseen=_UNSEEN),
 }
 """By name; ``drive`` is the mean square of an input at a step between the first and the last."""

@@ -71,7 +71,7 @@ def _stretch(setting: Setting, rate: jax.Array, key: jax.Array, index: jax.Array
     per_check = setting.num_updates // setting.num_checks
     update = partial(_update, setting, rate)
     (params, momenta), _ = jax.lax.scan(update, run[:2], jax.random.split(key_updates, per_check))
-    test = task.draw(key_test, setting.length, setting.num_test)
+    test = (task.unseen or task.draw)(key_test, setting.length, setting.num_test)
     score = task.score(setting.reader.apply(params, test.inputs), test.targets)
     now = jnp.where(task.is_met(score), (index + 1.0) * per_check, jnp.inf)
     return _Run(params, momenta, jnp.minimum(run.met_at, now), score)

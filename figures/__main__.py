@@ -46,6 +46,11 @@ FIGURES = (
     "twins",
     "skips",
     "norms",
+    "escape",
+    "healing",
+    "plateau",
+    "minimum",
+    "weight_decay",
     "outcomes",
     "remedies",
 )

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from figures import style
 
-SOURCES = ("sequence_length", "sequence_tasks")
+SOURCES = ("sequence_length", "sequence_tasks", "sequence_digits")
 PLAIN = ("tanh", "tanh_sgd", "small", "small_sgd")
 CLAIMED = (10, 20)
 """Lengths at which the claim expects failure."""
@@ -94,13 +94,14 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     rows = frame.drop_duplicates("cell")
     learners = {learner: index for index, learner in enumerate(rows.learner.unique())}
     plain = {learner: index for learner, index in learners.items() if learner in PLAIN}
-    others = {learner: index for learner, index in learners.items() if learner not in PLAIN} or plain
+    redesigned = {learner: index for learner, index in learners.items() if learner not in PLAIN} or plain
     drawn = {learner: index for learner, index in learners.items() if not learner.endswith("_sgd")}
     figure, panels = style.canvas(2, 2, height=4.8, width=2 * style.COLUMN + 0.25)
     _against_length(panels[0, 0], rows, plain)
-    _against_length(panels[0, 1], rows, others)
+    _against_length(panels[0, 1], rows, redesigned)
     _gradients(panels[1, 0], frame, drawn)
-    _tasks(panels[1, 1], frames["sequence_tasks"].drop_duplicates("cell"), learners)
+    others = pd.concat([frames[name].drop_duplicates("cell") for name in SOURCES[1:]])
+    _tasks(panels[1, 1], others, learners)
     titles = ("latch: plain tanh", "latch: redesigned", "latch: gradients at initialisation", "other tasks")
     for axes, title in zip(panels.flat, titles, strict=True):
         axes.set_title(title, pad=8)

@@ -187,3 +187,23 @@ LARGE_BATCH = 5e-3
 
 SMALLEST = 1e-13
 """Of the same, absolute: two logs of the number of units over beta^2 that cancel."""
+
+NORM_EPSILON = 1e-3
+"""Absolute in the log: what 1e-5 added to variances of a tenth or more does to a factor, over some layers."""
+ESCAPE = 2e-13
+"""Stated by ``log_escape_time``: absolute in the log, for what two logs of one sum lose."""
+
+MAP = 1e-6
+"""Of a map's fixed point after 20,000 steps at 0.99 of the largest stable one: 0.98^20,000 and some."""
+
+ESCAPED = 0.01
+"""1 %: asked of escape times by small steps; steps of a thousandth are 0.05 % late."""
+
+LAGS = 0.005
+"""Stated by ``log_escape_steps``: the square of a lag times a change per step of up to 0.07."""
+
+STEP_LIMIT = 0.02
+"""2 %: asked of the largest stable steps; 1,000 steps tell a limit from what is 0.8 % beyond."""
+
+SETTLED_WEIGHT, DECAY_MAX = 1e-6, 2e-3
+"""Of ``measure.chain_decay``: relative; a weight after 20,000 steps, and a decay near whose limit training lingers."""

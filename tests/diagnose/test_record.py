@@ -31,6 +31,15 @@ def test_rows_are_the_norms_of_the_gradients_at_their_steps() -> None:
     want = np.log([26**0.5, 2.0])[None] + np.log(0.75) * np.array([0, 3, 4])[:, None]
     np.testing.assert_allclose(history.log_norms, want, atol=FLOAT32_CHAIN)
     np.testing.assert_array_equal(history.predicted, [np.nan, 1.5])
+    # A bowl: its minimum makes all layers' gradients small alike.
+    np.testing.assert_allclose(history.tilt("a", "b"), np.log(26**0.5 / 2), atol=FLOAT32_CHAIN)
+    np.testing.assert_allclose(history.size, np.log(30) / 2 + np.log(0.75) * history.steps, atol=FLOAT32_CHAIN)
+
+
+def test_the_tilt_is_that_of_layers_there_are(refused: Callable[..., Any]) -> None:
+    history = norm_history(record_norms([0]).init({"a": jnp.ones(2), "b": jnp.ones(2)}))
+    with refused("tilt", "layer"):
+        history.tilt("a", "c")
 
 
 def test_norms_that_float32_cannot_square() -> None:

@@ -52,6 +52,9 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "log_bound_layers": lambda t: theory.log_bound_layers(tanh(t), depth=3)[0],
     "log_chi_layers": lambda t: theory.log_chi_layers(tanh(t), depth=5, width=64).mean[0],
     "log_eigen_powers": lambda t: theory.log_eigen_powers(t * MATRIX, 7)[1],
+    "log_escape_steps": lambda t: theory.log_escape_steps("adam", 5, t / 3, learning_rate=1e-6),
+    "log_escape_time": lambda t: theory.log_escape_time(5, t / 3),
+    "log_escape_time, from above": lambda t: theory.log_escape_time(2, t, level=1.3),
     "log_grad_groups": lambda t: theory.log_grad_groups(Transformer("tanh", t), depth=3, positions=4)["value"].mean[0],
     "log_grad_alpha_layers": lambda t: theory.log_grad_alpha_layers(Residual("tanh", t, 0.2), depth=4).mean[0],
     "log_grad_layers, residual": lambda t: theory.log_grad_layers(Residual("tanh", t, 0.0, t / 2, 2), depth=4).mean[0],
@@ -66,6 +69,7 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "log_grad_positions": lambda t: theory.log_grad_positions(conv(t), depth=5, positions=4).mean[0, 1],
     "log_grad_weight_layers": lambda t: theory.log_grad_weight_layers(tanh(t), depth=5, width=64).mean[0],
     "log_mean_scalar_chain": lambda t: theory.log_mean_scalar_chain(0.7, t, 5),
+    "log_mode_times": lambda t: theory.log_mode_times(t, 5, 0.6),
     "log_parts_layers": lambda t: theory.log_parts_layers(tanh(t), depth=5, width=64).slopes.mean[0],
     "log_power_norms": lambda t: theory.log_power_norms(MATRIX + t * MATRIX.T, MATRIX[0], 7),
     "log_q_layers": lambda t: theory.log_q_layers(tanh(t), depth=5, width=64).mean[-1],
@@ -103,6 +107,10 @@ QUICK = {
     "log_power_norms",
 }
 PLAIN = {
+    "chain_decay": "plain numbers, by root finding",
+    "chain_flow": "a curve in NumPy, for one given chain",
+    "log_layer_times": "as chain_flow",
+    "stable_step": "plain numbers, by root finding",
     "batch_norm_drift": "as batch_norm_rate",
     "batch_norm_rate": "a plain number for each activation and batch: quadrature in NumPy",
     "residual_growth": "a kind, and plain numbers",

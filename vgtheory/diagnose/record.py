@@ -60,6 +60,32 @@ class NormHistory(NamedTuple):
     log_norms: np.ndarray
     predicted: np.ndarray
 
+    @property
+    def size(self) -> np.ndarray:
+        """Log of the norm of the whole gradient, shape ``(rows,)``: near a minimum it falls, at all layers alike."""
+        return np.logaddexp.reduce(2 * self.log_norms, axis=1) / 2
+
+    def tilt(self, first: str, last: str) -> np.ndarray:
+        """Log of one layer's norm over another's, shape ``(rows,)``: what depth does, which a minimum does not.
+
+        Small gradients with the tilt that they had at the start, or that was predicted, are those near a minimum; small gradients at
+        the first layers alone, from the first step on, have vanished (experiment ``minimum``).
+
+        Parameters
+        ----------
+        first, last
+            Names of layers, best two of one shape.
+
+        Raises
+        ------
+        ValueError
+            If there is no such layer.
+        """
+        for layer in (first, last):
+            expect_one_of(self.layers, "tilt", layer=layer)
+        one, other = (self.log_norms[:, self.layers.index(layer)] for layer in (first, last))
+        return one - other
+
 
 def _groups(tree: Any, by: str) -> dict[str, list[Any]]:
     """Floating leaves by the name of their layer, or by their own."""

@@ -4,13 +4,17 @@ from vgtheory.measure.attention import TransformerLogs, transformer_logs
 from vgtheory.measure.blocks import BlockLogs, block_logs
 from vgtheory.measure.bounds import log_bound_layers
 from vgtheory.measure.chain import ChainLogs, chain, plan
+from vgtheory.measure.chain_decay import ChainDecay, chain_decay
+from vgtheory.measure.chain_flow import chain_flow, log_layer_times
 from vgtheory.measure.convolution import ConvLogs, conv_logs
 from vgtheory.measure.correlation import c_layers
+from vgtheory.measure.dynamics import log_escape_steps, log_escape_time
 from vgtheory.measure.echo_state import memory_curve
 from vgtheory.measure.gates import CellLogs, cell_logs, log_grad_steps, q_state
 from vgtheory.measure.groups import log_grad_groups
 from vgtheory.measure.jacobian import jacobian_top_singular_values
 from vgtheory.measure.lyapunov import lyapunov_exponents, lyapunov_logs
+from vgtheory.measure.modes import log_mode_times
 from vgtheory.measure.moments import JacobianMoments, jacobian_moments
 from vgtheory.measure.networks import Network, draw_network
 from vgtheory.measure.overshoot import Overshoot, overshoot
@@ -28,6 +32,7 @@ from vgtheory.measure.random_radius import log_spectral_radius
 from vgtheory.measure.recurrent import gradient_steps, log_power_norms, log_rate
 from vgtheory.measure.scalar import log_mean_scalar_chain, log_scalar_chain, log_scalar_steps
 from vgtheory.measure.spectra import jacobian_singular_values
+from vgtheory.measure.stable_step import StableStep, stable_step
 from vgtheory.measure.sweep import Plan
 from vgtheory.measure.tangents import map_exponents
 from vgtheory.measure.tap import log_norm, tap
@@ -37,6 +42,7 @@ from vgtheory.measure.transients import alignment_steps, log_growth
 __all__ = [
     "BlockLogs",
     "CellLogs",
+    "ChainDecay",
     "ChainLogs",
     "ConvLogs",
     "JacobianMoments",
@@ -46,6 +52,7 @@ __all__ = [
     "PassLimits",
     "PlainLogs",
     "Plan",
+    "StableStep",
     "TrainingLogs",
     "TransformerLogs",
     "alignment_steps",
@@ -53,6 +60,8 @@ __all__ = [
     "c_layers",
     "cell_logs",
     "chain",
+    "chain_decay",
+    "chain_flow",
     "conv_logs",
     "draw_network",
     "flushes_subnormals",
@@ -63,6 +72,8 @@ __all__ = [
     "link_parts",
     "log_bound_layers",
     "log_chi_layers",
+    "log_escape_steps",
+    "log_escape_time",
     "log_grad_alpha_layers",
     "log_grad_groups",
     "log_grad_layers",
@@ -70,7 +81,9 @@ __all__ = [
     "log_grad_steps",
     "log_grad_weight_layers",
     "log_growth",
+    "log_layer_times",
     "log_mean_scalar_chain",
+    "log_mode_times",
     "log_norm",
     "log_parts_layers",
     "log_power_norms",
@@ -89,6 +102,7 @@ __all__ = [
     "plain_grads",
     "plan",
     "q_state",
+    "stable_step",
     "tap",
     "training_logs",
     "transformer_logs",

@@ -4,6 +4,8 @@ from vgtheory.theory.attention import log_grad_groups
 from vgtheory.theory.blocks import log_grad_alpha_layers
 from vgtheory.theory.bounds import bound_excess, log_bound_layers, sup_dphi
 from vgtheory.theory.cell_memory import cell_with_memory, memory_steps, tied_grad_steps
+from vgtheory.theory.chain_decay import ChainDecay, chain_decay
+from vgtheory.theory.chain_flow import chain_flow, log_layer_times
 from vgtheory.theory.chi_square import log_chi_square_law
 from vgtheory.theory.convolution import log_grad_positions, log_q_positions, padding_factor
 from vgtheory.theory.correlation import c_map, c_map_curvature, c_map_slope
@@ -12,7 +14,9 @@ from vgtheory.theory.criticality import Critical, critical
 from vgtheory.theory.decorrelation import c_star, chi_c
 from vgtheory.theory.depth_scales import DepthLimit, PassLimit, depth_limit, pass_limit
 from vgtheory.theory.directions import EigenDirections, alignment_steps, eigen_directions
+from vgtheory.theory.dynamics import log_escape_time, log_mode_times
 from vgtheory.theory.echo_state import EchoState, echo_state, memory_curve
+from vgtheory.theory.escape_steps import log_escape_steps
 from vgtheory.theory.finite_width import dead_probability
 from vgtheory.theory.fixed_points import FixedPoints
 from vgtheory.theory.gates import chi_step, log_grad_steps, q_state
@@ -46,10 +50,12 @@ from vgtheory.theory.spectral_density import (
     jacobian_density,
     jacobian_density_of_log,
 )
+from vgtheory.theory.stable_step import StableStep, stable_step
 from vgtheory.theory.tangent_kernel import TangentKernel, tangent_kernel
 from vgtheory.theory.transients import NonNormality, Transient, non_normality, transient
 
 __all__ = [
+    "ChainDecay",
     "Critical",
     "DepthLimit",
     "EchoState",
@@ -64,6 +70,7 @@ __all__ = [
     "PassLimit",
     "PhaseDiagram",
     "ResidualGrowth",
+    "StableStep",
     "TangentKernel",
     "Transient",
     "alignment_steps",
@@ -76,6 +83,8 @@ __all__ = [
     "c_map_slope",
     "c_star",
     "cell_with_memory",
+    "chain_decay",
+    "chain_flow",
     "chi_1",
     "chi_c",
     "chi_step",
@@ -99,6 +108,8 @@ __all__ = [
     "log_chi_layers",
     "log_chi_square_law",
     "log_eigen_powers",
+    "log_escape_steps",
+    "log_escape_time",
     "log_grad_alpha_layers",
     "log_grad_groups",
     "log_grad_layers",
@@ -106,7 +117,9 @@ __all__ = [
     "log_grad_steps",
     "log_grad_weight_layers",
     "log_growth",
+    "log_layer_times",
     "log_mean_scalar_chain",
+    "log_mode_times",
     "log_parts_layers",
     "log_power_norms",
     "log_q_layers",
@@ -132,6 +145,7 @@ __all__ = [
     "q_stars",
     "q_state",
     "residual_growth",
+    "stable_step",
     "sup_dphi",
     "tangent_kernel",
     "tied_grad_steps",

@@ -1,0 +1,52 @@
+"""How long real networks stay where they started, against a chain of single weights."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from figures import style
+
+SOURCES = ("plateau",)
+TITLES = {"sgd": "SGD", "sign": "sign descent"}
+
+
+def _against(axes: Axes, rows: pd.DataFrame) -> None:
+    """Measured over predicted updates, one marker per setting; filled ones are the deeper networks."""
+    ends = np.array([rows.reach.min() / 1.3, rows.reach.max() * 1.3])
+    axes.plot(ends, ends, color="0.3", linewidth=1.1, label="the chain's law")
+    axes.fill_between(ends, ends / 2, ends * 2, color="0.9", linewidth=0, zorder=0, label="within a factor of two")
+    for index, activation in enumerate(rows.activation.unique()):
+        for depth in sorted(rows.depth.unique()):
+            each = rows[(rows.activation == activation) & (rows.depth == depth) & rows.log_ratio.notna()]
+            ratio = np.exp(each.log_ratio)
+            y, err = each.reach * ratio, each.reach * ratio * each.log_ratio_err.fillna(0)
+            filled = depth == rows.depth.max()
+            axes.errorbar(
+                each.reach,
+                y,
+                yerr=err,
+                fmt=style.MARKERS[index],
+                color=style.COLOURS[index],
+                markerfacecolor=style.COLOURS[index] if filled else "white",
+                markeredgewidth=0.8,
+                elinewidth=0.8,
+                label=f"{activation}, {depth} layers",
+                zorder=3,
+            )
+    axes.set(xscale="log", yscale="log")
+
+
+def draw(frames: dict[str, pd.DataFrame]) -> Figure:
+    rows = frames["plateau"].drop_duplicates("cell")
+    names = list(rows.optimiser.unique())
+    figure, panels = style.canvas(1, len(names), height=2.6, width=2 * style.COLUMN, squeeze=False)
+    for axes, name in zip(panels[0], names, strict=True):
+        each = rows[rows.optimiser == name]
+        unit = each.rate if name == "sgd" else 1.0
+        _against(axes, each.assign(reach=each.predicted_updates * unit))
+        axes.set_title(f"{TITLES[name]}: until the loss has lost a tenth")
+        what = "rate times updates" if name == "sgd" else "updates"
+        axes.set(xlabel=f"{what}, predicted", ylabel=f"{what}, measured")
+    panels[0][0].legend(loc="upper left", fontsize=5.6)
+    return figure

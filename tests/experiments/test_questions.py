@@ -1,0 +1,38 @@
+"""Every question of the list is answered, with a figure, in the report and in the paper."""
+
+from experiments import corridor, questions
+from figures.__main__ import FIGURES
+
+ANSWERING = [name for name in corridor.EXPERIMENTS if questions.number_of(name)]
+
+
+def test_every_question_has_an_experiment() -> None:
+    assert {questions.number_of(name) for name in ANSWERING} == set(questions.NUMBERS)
+
+
+def test_every_answer_has_its_figure_and_the_paper_shows_it() -> None:
+    shown = questions.labels()
+    for name in ANSWERING:
+        assert questions.figure_of(name) in FIGURES, name
+        assert questions.figure_of(name) in shown, name
+
+
+def test_questions_come_in_their_order() -> None:
+    numbers = [questions.number_of(name) for name in questions.ordered(corridor.EXPERIMENTS)]
+    known = [number for number in numbers if number]
+    assert known == sorted(known)
+    assert numbers[: len(known)] == known
+
+
+def test_sentences_as_latex_sets_them() -> None:
+    said = questions.tex("50 % at sigma_w = 1: 10^(+17.4 +- 10.8), 10^-0.9, w0^(2-L) and |z| < 2.")
+    assert said == (r"50 \% at $\sigma_w$ = 1: $10^{+17.4 \pm 10.8}$, $10^{-0.9}$, $w0^{2-L}$ and $|$z$|$ $<$ 2.")
+
+
+def test_a_list_for_the_paper() -> None:
+    told = questions.answers(
+        {"escape": corridor.Findings("Not in 10^9.2 steps.", {}), "rates": corridor.Findings("Yes.", {})}
+    )
+    assert told.startswith("\\begin{description}\n\\item[Q16]")
+    assert r"$10^{9.2}$ steps. (\cref{fig:escape})" in told
+    assert "Yes." not in told
