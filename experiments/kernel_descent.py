@@ -13,7 +13,7 @@ from experiments.digits import OUTPUTS, Data
 from vgtheory import Dense, theory
 
 LEAST = 1e-3
-"""Of an output's variance: what the root may leave out, ten times what reading off the grid gets wrong."""
+"""Of an output's variance: what the root may leave out. Reading off a grid of 129 angles gets up to 0.0012 wrong (tanh, depth 16, sigma_w = 3)."""
 FEW = 256
 """Pairs in all layers that are integrated one by one."""
 LARGEST = float(np.finfo(np.float32).max)

@@ -26,7 +26,7 @@ CLASSES = ("learned", "slow", "stalled", "oscillates", "diverged")
 SWING = float(np.log(OUTPUTS)) / 10
 """Nats: a tenth of what a network that knows nothing loses."""
 ENOUGH = 0.5
-"""Share of unseen digits; of 360, chance gets there once in 10^100."""
+"""Share of unseen digits; of 360, chance gets there once in 10^80."""
 MULTIPLE = 6
 """Of xi_c: Schoenholz et al. (2017)."""
 STABLE = 2.0
