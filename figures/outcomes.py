@@ -34,6 +34,8 @@ def _shares(axes: Axes, rows: pd.DataFrame, ending: str) -> None:
 def _borders(axes: Axes, rows: pd.DataFrame) -> None:
     """Where depth is 6 xi_c, and where rate times curvature is 2."""
     depths, scales = np.sort(rows.depth.unique()), np.sort(rows.sigma_w.unique())
+    if depths.size == 1:
+        return
     xi = rows.drop_duplicates("sigma_w").sort_values("sigma_w").xi_c.to_numpy()
     place = np.log(MULTIPLE * np.minimum(xi, 10 * depths[-1]) / depths[0]) / np.log(depths[-1] / depths[0])
     axes.plot(range(len(scales)), place * (len(depths) - 1), color="black", linewidth=1.4)
