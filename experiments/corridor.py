@@ -76,12 +76,14 @@ EXPERIMENTS = (
     "weight_decay",
     "magnitudes",
     "magnitude_training",
+    "outcomes",
+    "remedies",
 )
 """In the order in which they run; each is a module of this package."""
 LONG = (
     *("aspect", "convolution", "spectra", "gates", "lyapunov", "attention", "twins", "weights", "skips", "norms"),
     *("sequence_length", "sequence_tasks", "sequence_digits", "clipping"),
-    *("healing", "plateau", "minimum", "magnitudes", "magnitude_training"),
+    *("healing", "plateau", "minimum", "magnitudes", "magnitude_training", "outcomes", "remedies"),
 )
 """Too long to be run with all others: run by name only, and read from the committed results where there are no new ones."""
 _RECORD = b"vgtheory"

@@ -160,7 +160,7 @@ def findings(frame: pd.DataFrame) -> Findings:
     rows = cells.xs(activation, level=0).xs(regime, level=0)
     others = cells[cells.index.get_level_values(0) != activation]
     numbers = {
-        f"{'/'.join(key)}/{name}": f"{cell[name]:+.1f}"
+        f"{'/'.join(key)}/{name}": f"{cell[name]:+.1f}" if np.isfinite(cell[name]) else "--"
         for key, cell in cells.iterrows()
         for name in ("start", "end", "first_moved")
     }

@@ -126,7 +126,7 @@ def findings(frame: pd.DataFrame) -> Findings:
         for name in ("loss", "size", "tilt_start", "tilt_end", "tilt")
     }
     numbers |= {
-        f"{'/'.join(key)}/{name}": f"{cell[name]:+.2f}"
+        f"{'/'.join(key)}/{name}": f"{cell[name]:+.2f}" if np.isfinite(cell[name]) else "--"
         for key, cell in cells.iterrows()
         for name in ("slope", "slope_hat", "slope_hat_err")
     }

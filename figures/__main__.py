@@ -52,6 +52,8 @@ FIGURES = (
     "minimum",
     "weight_decay",
     "magnitudes",
+    "outcomes",
+    "remedies",
 )
 OUT = ROOT / "figures" / "out"
 

@@ -90,6 +90,7 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "q_slope": lambda t: theory.q_slope(tanh(t)),
     "q_star": lambda t: theory.q_star(tanh(t)),
     "q_stars": lambda t: theory.q_stars(tanh(t)).q[..., 0],
+    "tangent_kernel": lambda t: theory.tangent_kernel(tanh(t), depth=4, width=64).log_size,
     "xi_c": lambda t: theory.xi_c(tanh(t)),
     "xi_c_modes": lambda t: theory.xi_c_modes(Conv("tanh", t, 0.3), 5)[1],
     "xi_grad": lambda t: theory.xi_grad(tanh(t)),

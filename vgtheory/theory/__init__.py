@@ -51,6 +51,7 @@ from vgtheory.theory.spectral_density import (
     jacobian_density_of_log,
 )
 from vgtheory.theory.stable_step import StableStep, stable_step
+from vgtheory.theory.tangent_kernel import TangentKernel, tangent_kernel
 from vgtheory.theory.transients import NonNormality, Transient, non_normality, transient
 from vgtheory.theory.variance_split import VarianceSplit, log_grad_variance, log_update_variance
 
@@ -71,6 +72,7 @@ __all__ = [
     "PhaseDiagram",
     "ResidualGrowth",
     "StableStep",
+    "TangentKernel",
     "Transient",
     "VarianceSplit",
     "alignment_steps",
@@ -149,6 +151,7 @@ __all__ = [
     "residual_growth",
     "stable_step",
     "sup_dphi",
+    "tangent_kernel",
     "tied_grad_steps",
     "transient",
     "xi_c",

@@ -26,7 +26,7 @@ from vgtheory.theory.fixed_points import growth_and_slope
 from vgtheory.theory.meanfield import need_sigma_w
 from vgtheory.theory.precision import floats, in_float64
 
-_EDGE = 27.6
+EDGE = 27.6
 """Beyond exp of plus or minus this q, the map's ratios are taken at the edge."""
 
 
@@ -38,7 +38,7 @@ def _walk(
 
     def step(state: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], Array]:
         log_q, gap = state
-        seen = jnp.clip(log_q, -_EDGE, _EDGE)
+        seen = jnp.clip(log_q, -EDGE, EDGE)
         log_f, log_g = (value_and_slope(each, seen)[0] for each in table[:2])
         growth = growth_and_slope(seen, sigma_w, sigma_b, table)[0]
         share = jnp.where(gap <= 1, gap, 2 - gap)
