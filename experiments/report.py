@@ -29,7 +29,7 @@ def compared(results: Path) -> pd.DataFrame:
     """Every compared number of every experiment, one row per cell; some experiments compare none."""
     columns = ["label", "family", "unit", "predicted", "predicted_err", "measured", "measured_err", "z", "verdict"]
     rows = [
-        frame.drop_duplicates(["cell", "label"])[columns].assign(experiment=name)
+        frame.dropna(subset="label").drop_duplicates(["cell", "label"])[columns].assign(experiment=name)
         for name in corridor.EXPERIMENTS
         if "label" in (frame := corridor.load(name, results))
     ]

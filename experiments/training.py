@@ -99,7 +99,8 @@ def trained(params: Any, keys: jax.Array, rates: jax.Array, setting: Setting) ->
 @partial(jax.jit, static_argnames=("reader", "num_inputs"))
 def drawn(keys: jax.Array, reader: Reader, num_inputs: int) -> Any:
     """Initial parameters of many networks: a program apart, for it is the same at every length."""
-    return jax.vmap(lambda key: initial(key, reader, num_inputs))(keys)
+    # One after the other: decompositions of many orthogonal matrices at once may wait for each other for ever on a CPU.
+    return jax.lax.map(lambda key: initial(key, reader, num_inputs), keys)
 
 
 def group(key: jax.Array, index: int, rate: float, setting: Setting) -> Outcome:
