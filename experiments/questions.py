@@ -34,7 +34,7 @@ _WORDS = {
     "_": r"\_",
     "^": r"\textasciicircum{}",
 }
-_POWER = re.compile(r"(\w+|\))\^(\([^()]*\)|[+-]?\w+(?:[.,]\w+)*)")
+_POWER = re.compile(r"(\w[\w.]*|\))\^(\([^()]*\)|[+-]?\w+(?:[.,]\w+)*)")
 _SHOWN = re.compile(r"\\includegraphics\[[^\]]*\]\{(\w+)\}.*?\\label\{(fig:[^}]+)\}", re.DOTALL)
 _TOKEN = re.compile("|".join(map(re.escape, _WORDS)))
 
