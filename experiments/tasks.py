@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from experiments.digits import OUTPUTS, digits
+from experiments.digits import INPUTS, OUTPUTS, digits
 
 NOISE = 0.2
 """Standard deviation of the latch's noise, against a class signal of +1 or -1."""
@@ -123,6 +123,8 @@ def order(key: jax.Array, length: int, batch: int) -> Batch:
 
 def pieces(key: jax.Array, length: int, batch: int, is_unseen: bool = False) -> Batch:
     """Handwritten digits in ``length`` pieces of as many pixels each, row by row; which digit?"""
+    if INPUTS % length:
+        raise ValueError(f"pieces: expected a divisor of {INPUTS}, got length={length}.")
     data = digits()
     images, classes = data.unseen if is_unseen else (data.inputs, data.targets)
     chosen = jax.random.randint(key, (batch,), 0, len(classes))

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from experiments import tasks
+from experiments.digits import INPUTS, digits
+from experiments.sequence_digits import LENGTHS
 from experiments.tasks import TASKS
 from tests.tolerances import SAMPLED
 
@@ -60,7 +62,7 @@ def test_temporal_order_shows_two_letters_where_it_should(key: jax.Array, length
 @pytest.mark.parametrize("name", TASKS)
 def test_an_ignorant_answer_scores_chance_and_fails(name: str, key: jax.Array) -> None:
     task = TASKS[name]
-    _, targets = draw(name, key)
+    _, targets = draw(name, key, LENGTHS.get(name, 12))
     outputs = jnp.full((*targets.shape, task.num_outputs), 1.0).at[..., 0].add(1e-3 * (task.num_outputs > 1))
     score = float(task.score(outputs, targets))
     spread = 1 if task.is_value else np.sqrt(task.chance * (1 - task.chance))
@@ -72,11 +74,31 @@ def test_an_ignorant_answer_scores_chance_and_fails(name: str, key: jax.Array) -
 @pytest.mark.parametrize("name", TASKS)
 def test_a_random_answer_fails_and_the_right_one_succeeds(name: str, key: jax.Array) -> None:
     task = TASKS[name]
-    _, targets = draw(name, key)
+    _, targets = draw(name, key, LENGTHS.get(name, 12))
     outputs = jax.random.normal(key, (*targets.shape, task.num_outputs))
     assert not task.is_met(task.score(outputs, targets))
     right = targets[..., None] if task.is_value else jax.nn.one_hot(targets, task.num_outputs)
     assert task.is_met(task.score(jnp.asarray(right), targets))
+
+
+@pytest.mark.parametrize("name", LENGTHS)
+def test_digits_come_whole_and_unseen_ones_are_others(name: str, key: jax.Array) -> None:
+    length, data = LENGTHS[name], digits()
+    for draw_some, images, classes in (
+        (TASKS[name].draw, data.inputs, data.targets),
+        (TASKS[name].unseen, *data.unseen),
+    ):
+        batch = draw_some(key, length, 5)
+        whole = np.asarray(batch.inputs).swapaxes(0, 1).reshape(5, INPUTS)
+        places = [int(np.flatnonzero((images == one).all(axis=1))[0]) for one in whole]
+        np.testing.assert_array_equal(batch.targets[0], classes[places])
+    seen = {one.tobytes() for one in data.inputs}
+    assert not any(one.tobytes() in seen for one in data.unseen[0])
+
+
+def test_pieces_are_of_one_size(key: jax.Array) -> None:
+    with pytest.raises(ValueError, match=r"pieces: expected a divisor of 64, got length=12\."):
+        TASKS["rows"].draw(key, 12, 2)
 
 
 def test_knowing_one_of_the_two_numbers_is_not_enough(key: jax.Array) -> None:
