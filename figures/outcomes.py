@@ -25,10 +25,12 @@ def _blend(rows: pd.DataFrame, ending: str) -> np.ndarray:
 
 
 def _shares(axes: Axes, rows: pd.DataFrame, ending: str) -> None:
-    """Per cent that learn."""
-    learned = rows.pivot_table(index="depth", columns="sigma_w", values=f"learned{ending}").to_numpy()
-    for (row, column), share in np.ndenumerate(learned):
-        axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=5.5, color="white")
+    """Per cent that learn; of networks, with Wilson's interval."""
+    table = lambda name: 100 * rows.pivot_table(index="depth", columns="sigma_w", values=name).to_numpy()
+    learned, low, high = table(f"learned{ending}"), table("learned_low"), table("learned_high")
+    for place, share in np.ndenumerate(learned):
+        text = f"{share:.0f}" if ending else f"{share:.0f}\n({low[place]:.0f}-{high[place]:.0f})"
+        axes.text(*place[::-1], text, ha="center", va="center", fontsize=5, color="white", linespacing=0.95)
 
 
 def _borders(axes: Axes, rows: pd.DataFrame) -> None:
