@@ -21,6 +21,8 @@ _WORDS = {
     "sigma_b": r"$\sigma_b$",
     "q_star": r"$q^*$",
     "lambda": r"$\lambda$",
+    "xi_c": r"$\xi_c$",
+    "chi_1": r"$\chi_1$",
     "+-": r"$\pm$",
     "±": r"$\pm$",
     "<=": r"$\le$",
@@ -60,8 +62,9 @@ def tex(text: str) -> str:
     """A sentence of plain text as LaTeX sets it: powers raised, symbols by their letters."""
 
     def raised(match: re.Match[str]) -> str:
-        exponent = match[2].strip("()").replace("+-", r"\pm").replace("±", r"\pm")
-        return f"\0{match[1]}^{{{exponent}}}\0"
+        base, exponent = (part.replace("lambda", r"\lambda ") for part in match.groups())
+        exponent = exponent.strip("()").replace("+-", r"\pm").replace("±", r"\pm")
+        return f"\0{base}^{{{exponent}}}\0"
 
     parts = _POWER.sub(raised, text).split("\0")
     plain = [_TOKEN.sub(lambda match: _WORDS[match[0]], part) for part in parts[::2]]
