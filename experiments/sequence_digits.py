@@ -10,10 +10,10 @@ import pandas as pd
 
 from experiments import sequence_length
 from experiments.corridor import Findings
-from experiments.learners import LEARNERS
 from experiments.sequence_length import percent, points
+from experiments.sequence_tasks import by_learner
 
-PARTS = (*sequence_length.PARTS, "sequence_length")
+PARTS = (*sequence_length.PARTS, "sequence_length", "sequence_tasks")
 LENGTHS = {"rows": 8, "pixels": 64}
 
 
@@ -45,16 +45,11 @@ def run(config: Config) -> dict[str, Any]:
 
 def findings(frame: pd.DataFrame) -> Findings:
     rows = points(frame)
-    shown = [
-        f"{LEARNERS[str(name)].label} "
-        + ", ".join(f"{task} {percent(share)} %" for task, share in zip(each.task, each.success, strict=True))
-        for name, each in rows.groupby("learner", sort=False)
-    ]
     longest = rows[rows.length == rows.length.max()]
     plain = longest[longest.learner == "tanh"]
     verdict = (
         f"{'No' if plain.success.min() > 1 / 2 else 'Yes, for the longer one'}. Success on unseen digits, {rows.num_seeds.max()} seeds, at most "
-        f"{rows.num_updates.max()} updates: {'; '.join(shown)}."
+        f"{rows.num_updates.max()} updates: {by_learner(rows)}."
     )
     numbers = {f"{row.task}/{row.learner}": percent(row.success) for row in rows.itertuples()}
     numbers |= {"seeds": f"{rows.num_seeds.max()}", "num_updates": rf"{rows.num_updates.max():,}".replace(",", r"\,")}

@@ -34,18 +34,22 @@ def run(config: Config) -> dict[str, Any]:
     return sequence_length.run(config)
 
 
+def by_learner(rows: pd.DataFrame) -> str:
+    """Every learner's success on every task, in words."""
+    return "; ".join(
+        f"{LEARNERS[str(name)].label} "
+        + ", ".join(f"{task} {percent(share)} %" for task, share in zip(each.task, each.success, strict=True))
+        for name, each in rows.groupby("learner", sort=False)
+    )
+
+
 def findings(frame: pd.DataFrame) -> Findings:
     rows = points(frame)
     longest = rows[rows.length == rows.length.max()]
-    shown = [
-        f"{LEARNERS[str(name)].label} "
-        + ", ".join(f"{task} {percent(share)} %" for task, share in zip(each.task, each.success, strict=True))
-        for name, each in longest.groupby("learner", sort=False)
-    ]
     plain = longest[longest.learner == "tanh"]
     verdict = (
         f"{'No' if plain.success.min() > 1 / 2 else 'In part'}. Success at length {longest.length.max()}, {rows.num_seeds.max()} seeds, "
-        f"at most {rows.num_updates.max()} updates: {'; '.join(shown)}."
+        f"at most {rows.num_updates.max()} updates: {by_learner(longest)}."
     )
     numbers = {f"{row.task}/{row.learner}/{row.length}": percent(row.success) for row in rows.itertuples()}
     numbers |= {"longest": f"{longest.length.max()}", "num_updates": rf"{rows.num_updates.max():,}".replace(",", r"\,")}
