@@ -84,7 +84,7 @@ def test_more_draws_move_variance_from_entries_to_draws() -> None:
     assert whole(few) == pytest.approx(whole(many), abs=LOG_MOMENT)
 
 
-@pytest.mark.parametrize(("name", "sigma_w"), [("tanh", 1.5), ("relu", ROOT_2)])
+@pytest.mark.parametrize(("name", "sigma_w"), [("tanh", 1.5), pytest.param("relu", ROOT_2, marks=pytest.mark.slow)])
 def test_fixed_numbers_agree_with_quadrature_for_single_examples(name: str, sigma_w: float) -> None:
     net = Dense(name, sigma_w)
     exact = theory.log_grad_variance(net, depth=5, num_draws=8, c_0=0.5, c_cotangent=0.6)
@@ -106,7 +106,7 @@ def test_large_batches_leave_one_normal_log() -> None:
     assert split.draws.value * 8 / 7 == pytest.approx(WHOLE, rel=0.02)
 
 
-@pytest.mark.parametrize(("name", "sigma_w"), [("tanh", 0.8), ("relu", 1.6)])
+@pytest.mark.parametrize(("name", "sigma_w"), [("tanh", 0.8), pytest.param("relu", 1.6, marks=pytest.mark.slow)])
 def test_a_second_moment_takes_layers_and_entries_away(name: str, sigma_w: float) -> None:
     net = Dense(name, sigma_w)
     before = theory.log_grad_variance(net, depth=10, batch=32)
