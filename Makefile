@@ -33,9 +33,9 @@ format: $(STAMP) ## Rewrite the sources in the one format
 test: $(STAMP) ## Run the tests, all but the slow ones and those for an accelerator
 	@$(RUN) -m pytest -n 2 --dist loadfile
 
-# Compiling is most of it and takes one core: two processes share the cells, and each waits for the other's.
+# Compiling is most of it and takes one core: a second process comes from the other end, and each waits for the other's cells.
 smoke: $(STAMP) ## Run every experiment, figure and the report in small, into build/smoke
-	@$(RUN) -m experiments all --smoke --out build/smoke/results >/dev/null & other=$$!; \
+	@$(RUN) -m experiments all --smoke --backwards --out build/smoke/results >/dev/null & other=$$!; \
 	  $(RUN) -m experiments all --smoke --out build/smoke/results; status=$$?; wait $$other && exit $$status
 	@$(RUN) -m figures --results build/smoke/results --out build/smoke/figures
 	@$(RUN) -m experiments report --results build/smoke/results --figures build/smoke/figures --out build/smoke/report --paper build/smoke/paper

@@ -23,6 +23,7 @@ NAME is one of those that `list` prints; `NAME --help` shows its axes. Results g
 build/smoke/results) unless --out says otherwise; finished cells are not run again. `all` leaves out long experiments (but for --smoke) and names them.
 
 RUNNING: --shard i/n      every n-th cell only, i from 0 (auto, and the default in a SLURM job array: the array's share)
+         --backwards      the last cells first: beside a process that begins at the front, so that few programs compile twice
          --log FILE       append an event per line, as JSON
          --wandb PROJECT, --tensorboard DIR    show the same there
 
@@ -54,6 +55,7 @@ def parsed(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--smoke", action="store_true")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--shard")
+    parser.add_argument("--backwards", action="store_true")
     parser.add_argument("--log", type=Path)
     parser.add_argument("--wandb")
     parser.add_argument("--tensorboard", type=Path)
@@ -136,7 +138,8 @@ def _run(name: str, words: Sequence[str]) -> int:
     _say_left_out(left_out(name, options.smoke), options.out)
     tasks, share = _dealt(sweep.tasks_of(configured(name, options.smoke, rest), options.out), options.shard)
     with Stop() as stop:
-        this = sweep.Sweep(tasks, _watchers(options), stop, share)
+        ordered = tasks[::-1] if options.backwards else tasks
+        this = sweep.Sweep(ordered, _watchers(options), stop, share)
         status = _swept(this)
     if this.outcomes or not tasks:
         print(sweep.table(this), flush=True)

@@ -36,6 +36,20 @@ def test_a_failing_cell_is_recorded_and_the_sweep_goes_on(
     assert len(pd.read_parquet(tmp_path / "tiny")) == 18  # an error file is no part of the table
 
 
+def test_backwards_is_the_same_from_the_other_end(install: tiny.Install, tmp_path: Path) -> None:
+    order: list[tuple[int, int]] = []
+
+    def noted(config: tiny.Config) -> dict[str, Any]:
+        order.append((config.a[0], config.b[0]))
+        return tiny.run(config)
+
+    install(noted)
+    assert main(["tiny", "--out", str(tmp_path / "forwards")]) == 0
+    assert main(["tiny", "--backwards", "--out", str(tmp_path / "backwards")]) == 0
+    assert order[12:] == order[11::-1]
+    assert len(tiny.results(tmp_path / "backwards")) == 12
+
+
 def test_a_cell_that_later_succeeds_has_no_error_any_more(install: tiny.Install, tmp_path: Path) -> None:
     install(tiny.unhappy)
     main(["tiny", "--out", str(tmp_path)])
