@@ -11,7 +11,9 @@ import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 2)  # every measurement is spread over two, as it would be over accelerators
-gc.set_threshold(100_000, 50, 100)  # tracing makes objects by the million and few cycles: a tenth of the time went there
+gc.set_threshold(
+    100_000, 50, 100
+)  # tracing makes objects by the million and few cycles: a tenth of the time went there
 hypothesis.settings.register_profile("house", deadline=None, max_examples=20, derandomize=True)
 hypothesis.settings.load_profile("house")
 

@@ -60,7 +60,9 @@ def plain_logs(case: Case, shapes: list[tuple[int, ...]]) -> tuple[list[float], 
         return rms, logs[0], logs[1]
 
 
-@pytest.mark.parametrize("name", ["mlp", "resnet", "lstm", "transformer"])
+@pytest.mark.parametrize(
+    "name", ["mlp", "transformer", *(pytest.param(name, marks=pytest.mark.slow) for name in ("resnet", "lstm"))]
+)
 def test_the_table_is_that_of_a_plain_float64_computation(name: str) -> None:
     case, diagnosis = found(name)
     rms, grads, leaves = plain_logs(case, [row.shape for row in diagnosis.rows])

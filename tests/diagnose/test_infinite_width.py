@@ -204,7 +204,7 @@ def lstm(width: int) -> Callable[[Any], tuple[Any, Any]]:
 MODELS = [
     pytest.param(cnn(128), (2, 8, 8, 3), (2, 6), 512, id="convolutions"),
     pytest.param(block(256), (12, 32), (12, 256), 2048, id="transformer"),
-    pytest.param(lstm(256), (2, 3, 256), (2, 256), 2048, id="lstm"),
+    pytest.param(lstm(256), (2, 3, 256), (2, 256), 2048, id="lstm", marks=pytest.mark.slow),
 ]
 WIDE = [
     pytest.param(block(2048), (12, 32), (12, 2048), id="transformer"),

@@ -15,7 +15,9 @@ EVEN = 0.1
 TINY = dataclasses.replace(remedies.SMOKE, shrink=4)
 
 
-@pytest.mark.parametrize(("how", "close"), [("norm", ROUNDING), ("layer", ROUNDING), ("value", EVEN)])
+@pytest.mark.parametrize(
+    ("how", "close"), [("norm", ROUNDING), pytest.param("layer", ROUNDING, marks=pytest.mark.slow), ("value", EVEN)]
+)
 def test_shares_of_a_clipped_step_are_those_predicted(how: str, close: float) -> None:
     config = dataclasses.replace(TINY, case=(f"clip, tanh, {how}",))
     found = remedies._clip_columns(config, remedies._plan(config), 1)

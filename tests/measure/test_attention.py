@@ -73,7 +73,7 @@ def departures(net: Transformer, logs: Any) -> np.ndarray:
     return np.concatenate([(mean - law) / err for mean, err, law in seen])
 
 
-@pytest.mark.parametrize("place", ["pre", "post"])
+@pytest.mark.parametrize("place", ["pre", pytest.param("post", marks=pytest.mark.slow)])
 def test_wide_blocks_with_uniform_attention_obey_the_law(key: jax.Array, place: str) -> None:
     net = Transformer("relu", 1.3, 1e-3, place, heads=4)
     logs = measure.transformer_logs(key, net, width=256, num_nets=40, **SIZES)

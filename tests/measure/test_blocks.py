@@ -196,7 +196,11 @@ def test_alphas_at_zero_all_have_the_gradient_that_theory_says(key: jax.Array) -
 
 
 @pytest.mark.parametrize(
-    "net", [Residual("relu", 1.4, 0.3), Normed("tanh", "batch", 1.4, batch=5)], ids=["skip", "batch"]
+    "net",
+    [
+        pytest.param(Residual("relu", 1.4, 0.3), id="skip", marks=pytest.mark.slow),
+        pytest.param(Normed("tanh", "batch", 1.4, batch=5), id="batch"),
+    ],
 )
 def test_without_matrices_the_law_is_the_same_at_any_width(key: jax.Array, net: Any) -> None:
     size = {"depth": 8, "width": 12, "num_nets": 800}
