@@ -91,6 +91,23 @@ def test_as_predicted(key: jax.Array, name: str, sigma_w: float, depth: int, wid
     assert max(distances(key, net, net, depth, width, batch)) < SIGMAS
 
 
+@pytest.mark.slow
+def test_what_the_law_leaves_out_falls_with_the_square_of_the_width(key: jax.Array) -> None:
+    """Were something of order 1/N missing, it would be twice as large, times N^2, at twice the width."""
+    net, size = Dense("tanh", 1.0), {"depth": 32, "batch": 32, "num_draws": 16}
+    left, errs = [], []
+    for width, num_nets in ((64, 96), (128, 96)):
+        law = theory.log_grad_variance(net, width=width, **size)
+        seen = measure.log_grad_variance(jax.random.fold_in(key, width), net, width=width, num_nets=num_nets, **size)
+        parts = [(here, there) for here, there in zip(law[:2], seen[:2], strict=True)]
+        left.append([width**2 * (there.value - here.value) for here, there in parts])
+        errs.append([width**2 * np.hypot(here.err, there.err) for here, there in parts])
+    (small, large), (small_err, large_err) = np.array(left), np.array(errs)
+    assert (np.abs(small) > SIGMAS * small_err).all()
+    assert (np.abs(large - small) < SIGMAS * np.hypot(large_err, small_err)).all()
+    assert abs(large[0] - 2 * small[0]) > SIGMAS * np.hypot(large_err[0], 2 * small_err[0])
+
+
 @pytest.mark.parametrize(
     "net", [Dense("tanh", 1.5), pytest.param(Dense("relu", 1.2, 0.3), marks=pytest.mark.slow)], ids=["tanh", "relu"]
 )
