@@ -28,7 +28,8 @@ NETS = {
 }
 """Ensembles by name: below, at and above tanh's critical scale, He's ReLU, and the classical sigmoid."""
 NEXT_ORDER = 0.05
-"""Of a share, times depth / width: what an order-1/N law leaves out, as large as was seen at widths 256 and 512."""
+"""Of a share, times depth / width: what the law leaves out (of order 1/N^2 for tanh, of 1/N for ReLU: its Notes), as large as was
+seen at widths 256 and 512."""
 ROUNDING = 1e-7
 GROUPS = 3
 """Of ``num_small`` networks each, whose updates are looked at: the standard error of four is itself known to a half only."""
