@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from vgtheory.expect import expect, expect_one_of
+from vgtheory.expect import expect, expect_flag, expect_function, expect_number, expect_one_of, optional
 
 Pointwise = Callable[[Array], Array]
 
@@ -138,10 +138,22 @@ class Activation:
 
     def __post_init__(self) -> None:
         """Fill in the derivative and the kinks."""
-        expect(callable(self.phi), "Activation", "a callable phi", phi=self.phi)
+        self._check()
         if self.dphi is None:
             object.__setattr__(self, "dphi", _derivative(self.phi))
         object.__setattr__(self, "kinks", found_kinks(self.phi) if self.kinks is None else tuple(self.kinks))
+
+    def _check(self) -> None:
+        """Static facts about every field."""
+        expect(isinstance(self.name, str), "Activation", "a word for a name", name=self.name)
+        expect_function("Activation", phi=self.phi)
+        optional(expect_function)("Activation", dphi=self.dphi)
+        if self.kinks is not None:
+            expect_number("Activation", ndim=1, kinks=self.kinks)
+        optional(expect_flag)("Activation", bounded=self.bounded)
+        for name, interval in (("sup_dphi", "[0, inf]"), ("degree", "(-inf, inf)"), ("period", "(0, inf)")):
+            if getattr(self, name) is not None:
+                expect_number("Activation", interval, ndim=0, **{name: getattr(self, name)})
 
 
 def _linear(h: Array) -> Array:

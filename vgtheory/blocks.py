@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-import jax
-
 from vgtheory.activation import as_activation
-from vgtheory.expect import expect, expect_count, expect_not_negative, expect_one_of
+from vgtheory.expect import expect, expect_count, expect_not_negative, expect_one_of, register_noun
 
 NORMS = ("batch", "layer", "rms")
 ALPHAS = ("1/L", "1/sqrt(L)")
@@ -170,8 +168,8 @@ def alpha_of(net: Residual, depth: int) -> Any:
 
 
 _STATIC = ["activation", "norm", "place", "batch"]
-jax.tree_util.register_dataclass(Residual, ["sigma_w", "sigma_b", "alpha"], [*_STATIC, "branch_layers"])
-jax.tree_util.register_dataclass(Normed, ["sigma_w", "sigma_b"], _STATIC)
+register_noun(Residual, ["sigma_w", "sigma_b", "alpha"], [*_STATIC, "branch_layers"])
+register_noun(Normed, ["sigma_w", "sigma_b"], _STATIC)
 
 Blocks = Residual | Normed
 BLOCKS = (Residual, Normed)

@@ -10,13 +10,14 @@ import difflib
 import functools
 import inspect
 import numbers
+import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
 
-Check = Callable[..., None]
+Check = Callable[..., Any]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 MOST = 2**31 - 1
@@ -174,7 +175,8 @@ def expect_number(
             continue
         first = np.argwhere(~_inside(seen.entries, interval))[0].tolist()
         place = f" at {first} of shape {list(seen.shape)}" if first else ""
-        shown = f"{seen.entries[tuple(first)]:{'.0f' if seen.is_integer else '.6g'}}{place}"
+        entry = seen.entries[tuple(first)].item()
+        shown = f"{int(entry) if seen.is_integer else entry}{place}"
         expect(False, where, _range_words(name, interval), **{name: _Words(shown)})
 
 
@@ -200,25 +202,7 @@ def expect_count(where: str, least: int = 1, **got: Any) -> None:
 
 
 def expect_steps(where: str, steps: Any) -> np.ndarray:
-    """Return ``steps`` as an integer array, or raise unless all are integers >= 0.
-
-    Parameters
-    ----------
-    where
-        Name of the public function that was asked.
-    steps
-        A number of steps, or a list of them.
-
-    Returns
-    -------
-    numpy.ndarray
-        Integers, the same shape.
-
-    Raises
-    ------
-    ValueError
-        If they are not all integers >= 0.
-    """
+    """Return ``steps`` as an integer array, or raise unless all are integers >= 0."""
     expect(not isinstance(steps, jax.core.Tracer), where, "integer steps >= 0 that are not traced", steps=steps)
     expect_number(where, f"[0, {MOST}]", integer=True, steps=steps)
     return np.asarray(steps)
@@ -289,6 +273,15 @@ def optional(check: Check) -> Check:
     return checked
 
 
+def _check_of(parameter: inspect.Parameter, table: Mapping[str, Check]) -> Check:
+    """A parameter's check, by its annotation if that is one of nouns."""
+    kinds = typing.get_args(parameter.annotation) or (parameter.annotation,)
+    if all(dataclasses.is_dataclass(kind) for kind in kinds):
+        return functools.partial(expect_noun, kinds=kinds)
+    check = table[parameter.name]
+    return optional(check) if parameter.default is None else check
+
+
 def asking(table: Mapping[str, Check]) -> Callable[..., Callable[[Function], Function]]:
     """Make the decorator of a package's public functions that checks every argument before anything is computed.
 
@@ -306,8 +299,8 @@ def asking(table: Mapping[str, Check]) -> Callable[..., Callable[[Function], Fun
 
     def asked(**own: Check) -> Callable[[Function], Function]:
         def decorate(function: Any) -> Any:
-            where, parameters = function.__name__, tuple(inspect.signature(function).parameters)
-            checks = {name: own.get(name) or table[name] for name in parameters}
+            where, parameters = function.__name__, inspect.signature(function).parameters
+            checks = {name: own.get(name) or _check_of(each, table) for name, each in parameters.items()}
 
             @functools.wraps(function)
             def wrapper(*args: Any, **kwargs: Any) -> Any:

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-import jax
-
 from vgtheory.activation import as_activation
-from vgtheory.expect import expect_count, expect_not_negative, expect_one_of
+from vgtheory.expect import expect_count, expect_not_negative, expect_one_of, register_noun
 
 PLACES = ("pre", "post")
 
@@ -66,7 +64,7 @@ class Transformer:
         expect_count("Transformer", mlp_ratio=self.mlp_ratio)
 
 
-jax.tree_util.register_dataclass(Transformer, ["sigma_w", "sigma_qk"], ["activation", "place", "heads", "mlp_ratio"])
+register_noun(Transformer, ["sigma_w", "sigma_qk"], ["activation", "place", "heads", "mlp_ratio"])
 GROUPS = ("query", "key", "value", "output", "mlp_in", "mlp_out")
 """The six matrices of a block."""
 
