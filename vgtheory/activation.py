@@ -3,18 +3,26 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from vgtheory.expect import expect, expect_flag, expect_function, expect_number, expect_one_of, optional
+from vgtheory.expect import Check, expect, expect_flag, expect_function, expect_number, expect_one_of, expect_text
 
 Pointwise = Callable[[Array], Array]
 
 _GRID = np.linspace(-64.03, 64.01, 4098)  # hits no round number
 _HALVINGS = 45
+_FIELDS: dict[str, Check] = {
+    **{"name": expect_text, "phi": expect_function, "dphi": expect_function, "bounded": expect_flag},
+    "kinks": partial(expect_number, ndim=1),
+    "sup_dphi": partial(expect_number, interval="[0, inf]", ndim=0),
+    "degree": partial(expect_number, ndim=0),
+    "period": partial(expect_number, interval="(0, inf)", ndim=0),
+}
 _JUMP, _ROUNDINGS = 1e-8, 1e3  # a jump is larger than this, relatively, and than so many roundings of phi's dtype
 
 
@@ -138,22 +146,12 @@ class Activation:
 
     def __post_init__(self) -> None:
         """Fill in the derivative and the kinks."""
-        self._check()
+        for name, check in _FIELDS.items():
+            if name in ("name", "phi") or getattr(self, name) is not None:
+                check("Activation", **{name: getattr(self, name)})
         if self.dphi is None:
             object.__setattr__(self, "dphi", _derivative(self.phi))
         object.__setattr__(self, "kinks", found_kinks(self.phi) if self.kinks is None else tuple(self.kinks))
-
-    def _check(self) -> None:
-        """Static facts about every field."""
-        expect(isinstance(self.name, str), "Activation", "a word for a name", name=self.name)
-        expect_function("Activation", phi=self.phi)
-        optional(expect_function)("Activation", dphi=self.dphi)
-        if self.kinks is not None:
-            expect_number("Activation", ndim=1, kinks=self.kinks)
-        optional(expect_flag)("Activation", bounded=self.bounded)
-        for name, interval in (("sup_dphi", "[0, inf]"), ("degree", "(-inf, inf)"), ("period", "(0, inf)")):
-            if getattr(self, name) is not None:
-                expect_number("Activation", interval, ndim=0, **{name: getattr(self, name)})
 
 
 def _linear(h: Array) -> Array:
@@ -329,7 +327,7 @@ ACTIVATIONS: dict[str, Activation] = {
 ``gelu_tanh`` the approximation by tanh; ``gaussian`` is exp(-h^2). The slopes of ``relu_squared`` and ``cube`` have no bound."""
 
 
-def as_activation(activation: "str | Activation | Pointwise") -> Activation:
+def as_activation(activation: "str | Activation | Pointwise", where: str = "Activation") -> Activation:
     """Look up an activation: a name in the table, an ``Activation``, or a user's own callable.
 
     Parameters
@@ -337,6 +335,8 @@ def as_activation(activation: "str | Activation | Pointwise") -> Activation:
     activation
         A key of ``ACTIVATIONS``, an ``Activation`` (returned as it is), or an elementwise JAX function (wrapped; its
         kinks are searched for).
+    where
+        Name of the public function or class that was asked.
 
     Raises
     ------
@@ -346,7 +346,8 @@ def as_activation(activation: "str | Activation | Pointwise") -> Activation:
     if isinstance(activation, Activation):
         return activation
     if isinstance(activation, str):
-        expect_one_of(ACTIVATIONS, "Activation", activation=activation)
+        expect_one_of(ACTIVATIONS, where, activation=activation)
         return ACTIVATIONS[activation]
-    expect(callable(activation), "Activation", "a name, an Activation or a callable", activation=activation)
+    ok = callable(activation) and not isinstance(activation, type)
+    expect(ok, where, "a name, an Activation or a function", activation=activation)
     return Activation(getattr(activation, "__name__", "custom"), activation)

@@ -13,7 +13,7 @@ ALPHAS = ("1/L", "1/sqrt(L)")
 def _settle(net: Any, places: tuple[str, ...]) -> None:
     """Resolve the activation and check the static facts that both nouns share."""
     where = type(net).__name__
-    object.__setattr__(net, "activation", as_activation(net.activation))
+    object.__setattr__(net, "activation", as_activation(net.activation, where))
     expect_not_negative(where, sigma_w=net.sigma_w)
     expect_not_negative(where, sigma_b=net.sigma_b)
     expect_one_of(places, where, place=net.place)

@@ -64,7 +64,7 @@ class Leaky:
 
     def __post_init__(self) -> None:
         """Resolve the activation and check static facts."""
-        object.__setattr__(self, "activation", as_activation(self.activation))
+        object.__setattr__(self, "activation", as_activation(self.activation, type(self).__name__))
         _check(self, "sigma_w", "sigma_b", "sigma_in")
         expect_number("Leaky", "(0, 1]", leak=self.leak)
 
@@ -107,7 +107,7 @@ class Skip:
 
     def __post_init__(self) -> None:
         """Resolve the activation and check static facts."""
-        object.__setattr__(self, "activation", as_activation(self.activation))
+        object.__setattr__(self, "activation", as_activation(self.activation, type(self).__name__))
         _check(self, "sigma_w", "sigma_skip", "sigma_b", "sigma_in")
         expect_count("Skip", least=2, lag=self.lag)
 

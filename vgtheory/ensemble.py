@@ -16,7 +16,7 @@ PADDINGS = ("circular", "zero")
 def _settle(net: Any, weights: tuple[str, ...] = WEIGHTS) -> None:
     """Resolve the activation and check the static facts of an ensemble."""
     where = type(net).__name__
-    object.__setattr__(net, "activation", as_activation(net.activation))
+    object.__setattr__(net, "activation", as_activation(net.activation, where))
     expect_one_of(weights, where, weights=net.weights)
     expect_not_negative(where, sigma_b=net.sigma_b)
 

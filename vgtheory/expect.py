@@ -222,6 +222,12 @@ def expect_flag(where: str, **got: Any) -> None:
         expect(isinstance(value, bool | np.bool_), where, f"{name} True or False", **{name: value})
 
 
+def expect_text(where: str, **got: Any) -> None:
+    """Raise unless every named value is a string."""
+    for name, value in got.items():
+        expect(isinstance(value, str), where, f"a word {name}", **{name: value})
+
+
 def expect_function(where: str, **got: Any) -> None:
     """Raise unless the single named value can be called."""
     ((name, value),) = got.items()

@@ -56,7 +56,7 @@ class Transformer:
 
     def __post_init__(self) -> None:
         """Resolve the activation and check static facts."""
-        object.__setattr__(self, "activation", as_activation(self.activation))
+        object.__setattr__(self, "activation", as_activation(self.activation, "Transformer"))
         expect_one_of(PLACES, "Transformer", place=self.place)
         expect_not_negative("Transformer", sigma_w=self.sigma_w)
         expect_not_negative("Transformer", sigma_qk=self.sigma_qk)
