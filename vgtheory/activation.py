@@ -3,7 +3,6 @@
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -18,10 +17,9 @@ _GRID = np.linspace(-64.03, 64.01, 4098)  # hits no round number
 _HALVINGS = 45
 _FIELDS: dict[str, Check] = {
     **{"name": expect_text, "phi": expect_function, "dphi": expect_function, "bounded": expect_flag},
-    "kinks": partial(expect_number, ndim=1),
-    "sup_dphi": partial(expect_number, interval="[0, inf]", ndim=0),
-    "degree": partial(expect_number, ndim=0),
-    "period": partial(expect_number, interval="(0, inf)", ndim=0),
+    "sup_dphi": functools.partial(expect_number, interval="[0, inf]", ndim=0),
+    **{"kinks": functools.partial(expect_number, ndim=1), "degree": functools.partial(expect_number, ndim=0)},
+    "period": functools.partial(expect_number, interval="(0, inf)", ndim=0),
 }
 _JUMP, _ROUNDINGS = 1e-8, 1e3  # a jump is larger than this, relatively, and than so many roundings of phi's dtype
 
@@ -348,6 +346,6 @@ def as_activation(activation: "str | Activation | Pointwise", where: str = "Acti
     if isinstance(activation, str):
         expect_one_of(ACTIVATIONS, where, activation=activation)
         return ACTIVATIONS[activation]
-    ok = callable(activation) and not isinstance(activation, type)
-    expect(ok, where, "a name, an Activation or a function", activation=activation)
+    is_function = callable(activation) and not isinstance(activation, type)
+    expect(is_function, where, "a name, an Activation or a function", activation=activation)
     return Activation(getattr(activation, "__name__", "custom"), activation)

@@ -86,14 +86,14 @@ class Residual:
 
     def __post_init__(self) -> None:
         """Resolve the activation and check static facts."""
+        if self.norm is not None:
+            expect_one_of(NORMS, "Residual", norm=self.norm)
         _settle(self, ("post", "pre"))
         expect_count("Residual", branch_layers=self.branch_layers)
         if isinstance(self.alpha, str):
             expect_one_of(ALPHAS, "Residual", alpha=self.alpha)
         else:
             expect_not_negative("Residual", alpha=self.alpha)
-        if self.norm is not None:
-            expect_one_of(NORMS, "Residual", norm=self.norm)
         if self.norm == "batch":
             expect(self.place == "pre", "Residual", 'place="pre" for batch norm', place=self.place)
             expect(self.branch_layers == 1, "Residual", "one layer with batch norm", branch_layers=self.branch_layers)

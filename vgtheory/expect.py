@@ -43,11 +43,9 @@ class _Seen(NamedTuple):
 
 def _shown(value: Any) -> str:
     """One line, of bounded length, for whatever was given."""
-    if isinstance(value, np.ndarray | np.generic | jax.Array) and (
-        np.ndim(value) or isinstance(value, jax.core.Tracer)
-    ):
-        return f"{'traced ' * isinstance(value, jax.core.Tracer)}{value.dtype}{list(value.shape)}"
-    if isinstance(value, np.ndarray | np.generic) or (isinstance(value, jax.Array) and _is_plain(value)):
+    if isinstance(value, np.ndarray | np.generic | jax.Array):
+        if np.ndim(value) or (isinstance(value, jax.Array) and not _is_plain(value)):
+            return f"{'traced ' * isinstance(value, jax.core.Tracer)}{value.dtype}{list(value.shape)}"
         value = np.asarray(value).item()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return f"{type(value).__name__}(...)"
@@ -63,6 +61,8 @@ def _is_plain(array: jax.Array) -> bool:
 
 def _seen(value: Any) -> _Seen | None:
     """What can be known of real numbers; None if it is something else."""
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return None
     try:
         if isinstance(value, list | tuple) and any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(value)):
             value = jax.numpy.asarray(value)

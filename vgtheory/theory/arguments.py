@@ -81,6 +81,7 @@ share = partial(expect_number, interval="[0, 1)", ndim=0)
 one_positive = given(partial(positive, ndim=0))
 one_not_negative = given(partial(expect_number, interval="[0, inf)", ndim=0))
 any_network = partial(expect_noun, kinds=(Dense, Conv, Recurrent, Residual, Normed, Transformer))
+one_correlation = partial(expect_number, interval="[-1, 1]", ndim=0)
 correlation = partial(expect_number, interval="[-1, 1]")
 integers = given(partial(expect_number, interval=f"[1, {MOST}]", integer=True))
 steps_back = given(partial(expect_number, interval=f"[0, {MOST}]", integer=True))
@@ -121,6 +122,7 @@ __all__ = [
     "asked",
     "given",
     "integers",
+    "one_correlation",
     "one_not_negative",
     "one_positive",
     "share",

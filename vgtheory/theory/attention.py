@@ -205,7 +205,7 @@ def grad_law(where: str, net: Transformer, depth: int, width: int | None, positi
     return _certain(_walked(where, net, depth, positions, 0.0)[2].top[0] / 2)
 
 
-@asked(c_0=partial(expect_number, interval="[0, 1]"))
+@asked(c_0=partial(expect_number, interval="[0, 1]", ndim=0))
 @in_float64
 def log_grad_groups(net: Transformer, *, depth: int, positions: int, c_0: Any = 0.0) -> dict[str, Law]:
     r"""Log-norm of the gradient with respect to each matrix of each transformer block, relative to the top's second of the perceptron.
