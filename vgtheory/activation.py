@@ -14,14 +14,13 @@ from vgtheory.expect import Check, expect, expect_flag, expect_function, expect_
 Pointwise = Callable[[Array], Array]
 
 _GRID = np.linspace(-64.03, 64.01, 4098)  # hits no round number
-_HALVINGS = 45
 _FIELDS: dict[str, Check] = {
     **{"name": expect_text, "phi": expect_function, "dphi": expect_function, "bounded": expect_flag},
     "sup_dphi": functools.partial(expect_number, interval="[0, inf]", ndim=0),
     **{"kinks": functools.partial(expect_number, ndim=1), "degree": functools.partial(expect_number, ndim=0)},
     "period": functools.partial(expect_number, interval="(0, inf)", ndim=0),
 }
-_JUMP, _ROUNDINGS = 1e-8, 1e3  # a jump is larger than this, relatively, and than so many roundings of phi's dtype
+_HALVINGS, _JUMP, _ROUNDINGS = 45, 1e-8, 1e3  # a jump is larger than this, relatively, and than so many roundings
 
 
 @functools.cache

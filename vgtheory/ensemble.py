@@ -234,9 +234,9 @@ def check_matrix(where: str, matrix: Any) -> None:
     ValueError
         If it is not a square real floating or integer matrix, or has a NaN or infinite entry.
     """
-    expect_number(where, ndim=2, matrix=matrix)
+    expect_number(where, matrix=matrix)
     shape = np.shape(matrix)
-    expect(shape[0] == shape[1] and shape[0] > 0, where, "a square matrix", shape=shape)
+    expect(len(shape) == 2 and shape[0] == shape[1] and shape[0] > 0, where, "a square matrix", shape=shape)
 
 
 register_noun(Dense, ["sigma_w", "sigma_b"], ["activation", "weights"])
