@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments import corridor, questions
+from experiments import corridor, questions, summary
 
 ROWS_PER_TABLE = 55
 MANY = 100
@@ -27,11 +27,11 @@ randomness, whose errors are bounds of what finite steps do."""
 
 def compared(results: Path) -> pd.DataFrame:
     """Every compared number of every experiment, one row per cell; some experiments compare none."""
-    columns = ["label", "family", "unit", "predicted", "predicted_err", "measured", "measured_err", "z", "verdict"]
+    columns = ["label", "family", "unit", "predicted", "predicted_err", "measured", "measured_err", "z", "verdict", "reason"]
     rows = [
-        frame.dropna(subset="label").drop_duplicates(["cell", "label"])[columns].assign(experiment=name)
+        found[columns].assign(experiment=name)
         for name in corridor.EXPERIMENTS
-        if "label" in (frame := corridor.load(name, results))
+        if len(found := summary.compared_rows(corridor.module(name), corridor.load(name, results)))
     ]
     return pd.concat(rows, ignore_index=True).sort_values(["experiment", "label"], kind="stable", ignore_index=True)
 
@@ -189,10 +189,10 @@ def write_page(
     names = questions.ordered(findings)
     sections = "\n".join(_section(name, findings[name], table, figures, results) for name in names)
     index = "".join(f"<li><a href=#{name}>{html.escape(corridor.question(name))}</a>" for name in names)
-    summary = printed(table).splitlines()[-1]
+    closing = printed(table).splitlines()[-1]
     page = (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>vgtheory: gradients, predicted and measured</title><style>{STYLE}"
-        f"</style><h1>Vanishing and exploding gradients, predicted and measured</h1>\n<p>{html.escape(summary)} Theory is a line, "
+        f"</style><h1>Vanishing and exploding gradients, predicted and measured</h1>\n<p>{html.escape(closing)} Theory is a line, "
         f"measurement a marker with one standard error; nothing is fitted.</p>\n<ul>{index}</ul>\n{sections}\n</html>\n"
     )
     out.mkdir(parents=True, exist_ok=True)
