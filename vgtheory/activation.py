@@ -1,5 +1,6 @@
 """The noun ``Activation`` and the table ``ACTIVATIONS``."""
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from vgtheory.elementwise import arctan, arctan_slope, by_name, expect_elementwise, from_name
-from vgtheory.expect import expect, expect_one_of
+from vgtheory.expect import Check, expect, expect_flag, expect_function, expect_number, expect_one_of, expect_text
 from vgtheory.kinks import Pointwise, derivative, found_kinks
 
 ACTIVATIONS: dict[str, "Activation"] = {}
@@ -17,6 +18,12 @@ ACTIVATIONS: dict[str, "Activation"] = {}
 ``gelu_tanh`` the approximation by tanh; ``gaussian`` is exp(-h^2). The slopes of ``relu_squared`` and ``cube`` have no bound.
 In a name, case, ``-``, ``_`` and spaces do not matter; ``swish``, ``identity``, ``logistic``, ``atan`` and ``sine`` are known too."""
 _ALIASES = {"swish": "silu", "identity": "linear", "logistic": "sigmoid", "atan": "arctan", "sine": "sin"}
+_FIELDS: dict[str, Check] = {
+    **{"name": expect_text, "phi": expect_function, "dphi": expect_function, "bounded": expect_flag},
+    "sup_dphi": functools.partial(expect_number, interval="[0, inf]", ndim=0),
+    **{"kinks": functools.partial(expect_number, ndim=1), "degree": functools.partial(expect_number, ndim=0)},
+    "period": functools.partial(expect_number, interval="(0, inf)", ndim=0),
+}
 
 
 @dataclass(frozen=True)
@@ -63,9 +70,13 @@ class Activation:
 
     def __post_init__(self) -> None:
         """Fill in the derivative and the kinks."""
-        expect(callable(self.phi), "Activation", "a callable phi", phi=self.phi)
+        for name, check in _FIELDS.items():
+            if name in ("name", "phi") or getattr(self, name) is not None:
+                check("Activation", **{name: getattr(self, name)})
         if ACTIVATIONS:  # its own entries, made while it is empty, are tested
-            expect_elementwise("Activation", self.phi)
+            expect_elementwise("Activation", phi=self.phi)
+            if self.dphi is not None:
+                expect_elementwise("Activation", dphi=self.dphi)
         if self.dphi is None:
             object.__setattr__(self, "dphi", derivative(self.phi))
         object.__setattr__(self, "kinks", found_kinks(self.phi) if self.kinks is None else tuple(self.kinks))
@@ -262,7 +273,7 @@ def plain_name(name: str) -> str:
     return re.sub("[-_ ]", "", name.lower())
 
 
-def as_activation(activation: "str | Activation | Pointwise") -> Activation:
+def as_activation(activation: "str | Activation | Pointwise", where: str = "Activation") -> Activation:
     """Look up an activation: a name in the table, an ``Activation``, or a user's own callable.
 
     Parameters
@@ -270,18 +281,25 @@ def as_activation(activation: "str | Activation | Pointwise") -> Activation:
     activation
         A key of ``ACTIVATIONS`` or another name for one, an ``Activation`` (returned as it is), or an elementwise JAX function (wrapped; its
         kinks are searched for).
+    where
+        Name of the public function or class that was asked.
 
     Raises
     ------
     ValueError
-        If the name is not in the table; the message names the nearest.
+        If the name is not in the table; the message names the nearest. If a function is not elementwise.
     """
     if isinstance(activation, Activation):
         return activation
     if isinstance(activation, str):
         known = {**{plain_name(name): name for name in ACTIVATIONS}, **_ALIASES}
         name = activation if activation in ACTIVATIONS else known.get(plain_name(activation), activation)
-        expect_one_of(ACTIVATIONS, "Activation", activation=name)
+        expect_one_of(ACTIVATIONS, where, activation=name)
         return ACTIVATIONS[name]
-    expect(callable(activation), "Activation", "a name, an Activation or a callable", activation=activation)
+    is_function = callable(activation) and not isinstance(activation, type)
+    expect(is_function, where, "a name, an Activation or a function", activation=activation)
+    expect_elementwise(where, activation=activation)
     return Activation(getattr(activation, "__name__", "custom"), activation)
+
+
+__all__ = ["ACTIVATIONS", "Activation", "Pointwise", "as_activation", "plain_name"]

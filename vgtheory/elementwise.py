@@ -5,7 +5,7 @@ import importlib
 import math
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import jax
@@ -21,8 +21,8 @@ _ARCTAN_NEAR, _ARCTAN_FAR = 2**0.5 - 1, 2**0.5 + 1  # tan(pi/8) and tan(3 pi/8)
 _ARCTAN_TERMS = 23  # of the series up to tan(pi/8): the next is below 1e-18
 
 
-def _fault(function: Callable[[Array], Array]) -> str:
-    """What keeps a function from being elementwise and real, in one sentence; empty if nothing does."""
+def _found(function: Callable[[Array], Array]) -> str:
+    """What keeps a function that can be called from being elementwise and real."""
     points = jnp.asarray(_POINTS)
     seen = jax.eval_shape(function, points)
     shape = getattr(seen, "shape", None)
@@ -40,15 +40,24 @@ def _fault(function: Callable[[Array], Array]) -> str:
 
 
 @functools.cache
-def expect_elementwise(where: str, function: Callable[[Array], Array]) -> None:
-    """Raise unless f([a, b]) = [f(a), f(b)] for a function f, and these are real floating numbers.
+def _fault(function: Callable[[Array], Array]) -> str:
+    """What keeps a function from being elementwise and real, in one sentence; empty if nothing does."""
+    with jax.ensure_compile_time_eval(), np.errstate(all="ignore"):
+        try:
+            return _found(function)
+        except Exception as error:
+            return f"It raises {type(error).__name__}."
+
+
+def expect_elementwise(where: str, **got: Callable[[Array], Array]) -> None:
+    """Raise unless a function is elementwise, phi([a, b]) = [phi(a), phi(b)], and its values are real floating numbers.
 
     Parameters
     ----------
     where
         Name of the public function or class that was asked.
-    function
-        What a user gave; it is tried on three numbers, at once and one by one. (One that depends on a traced number is
+    got
+        The function by name; it is tried on three numbers, at once and one by one. (One that depends on a traced number is
         only looked at for shape and dtype.)
 
     Raises
@@ -56,13 +65,9 @@ def expect_elementwise(where: str, function: Callable[[Array], Array]) -> None:
     ValueError
         If it fails, changes the shape, returns numbers that are not real and floating, or mixes entries.
     """
-    with jax.ensure_compile_time_eval(), np.errstate(all="ignore"):
-        try:
-            fault = _fault(function)
-        except Exception as error:
-            fault = f"{type(error).__name__} was raised."
-    name = getattr(function, "__name__", type(function).__name__)
-    expect(not fault, where, "an elementwise JAX function, phi([a, b]) = [phi(a), phi(b)]", fault, phi=name)
+    ((_, function),) = got.items()
+    fault = _fault(function) if isinstance(function, Hashable) else "It cannot be hashed."
+    expect(not fault, where, "an elementwise JAX function, phi([a, b]) = [phi(a), phi(b)]", fault, **got)
 
 
 def by_name(function: Any) -> Any:
@@ -73,10 +78,9 @@ def by_name(function: Any) -> Any:
     function
         Any callable.
     """
-    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
-    plain = isinstance(function, types.FunctionType) or not isinstance(module, str) or module == "__main__"
-    held = None if plain else getattr(sys.modules.get(module), str(name), None)
-    return (module, name) if held is function and function is not None else function
+    module, name = str(getattr(function, "__module__", "")), str(getattr(function, "__qualname__", ""))
+    plain = isinstance(function, types.FunctionType) or module == "__main__"
+    return function if plain or getattr(sys.modules.get(module), name, None) is not function else (module, name)
 
 
 def from_name(function: Any) -> Any:
