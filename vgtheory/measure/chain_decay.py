@@ -10,7 +10,7 @@ import optax
 from jax import Array, lax
 
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect, expect_count
+from vgtheory.measure.asked import asked, integers, number
 from vgtheory.measure.dynamics import Chains, equal_chains, gradient
 
 TRIES = (24, 24, 24)
@@ -37,6 +37,7 @@ class ChainDecay(NamedTuple):
     w_barrier: Estimate
 
 
+@asked(depth=integers(2), decay=number("(0, inf)", ndim=None), y=number("(0, inf)"))
 def chain_decay(depth: Any, decay: Any, *, y: float = 1.0, steps: int = 20_000) -> ChainDecay:
     r"""Where chains under weight decay end: the largest decay that leaves anything, the weights, and the lowest start that gets there.
 
@@ -75,10 +76,7 @@ def chain_decay(depth: Any, decay: Any, *, y: float = 1.0, steps: int = 20_000) 
     >>> [round(float(each.value), 1) for each in measure.chain_decay(4, 0.1, steps=2000)]
     [0.4, 1.0, 0.3]
     """
-    expect_count("chain_decay", steps=steps)
     depth, decay = np.broadcast_arrays(depth, np.asarray(decay, float))
-    expect(bool(np.all(depth >= 2)), "chain_decay", "integers depth >= 2", depth=depth)
-    expect(bool(np.all(decay > 0)), "chain_decay", "a decay > 0", decay=decay)
     layers, rates = depth.ravel(), decay.ravel()
     target = np.asarray(y, float) ** (1 / layers)
     with jax.enable_x64(True):

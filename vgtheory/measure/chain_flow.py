@@ -10,12 +10,14 @@ from jax import Array, lax
 
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect
+from vgtheory.measure.asked import asked, number
 from vgtheory.measure.dynamics import Chains, gradient, local_rate
 
 _THERE = 1e-9
 """Distance from the target, as a share of it, at which training ends."""
 
 
+@asked(weights=number(ndim=1), log_time=number(ndim=None), y=number("(0, inf)"))
 def chain_flow(weights: Any, log_time: Any, *, y: float = 1.0, change: float = 1e-3) -> Estimate:
     r"""Weights of a scalar chain in the course of gradient descent by small steps.
 
@@ -64,6 +66,7 @@ def chain_flow(weights: Any, log_time: Any, *, y: float = 1.0, change: float = 1
     return Estimate(shown, change * (late + moved) + _THERE * np.abs(shown))
 
 
+@asked(weights=number(ndim=1), y=number("(0, inf)"))
 def log_layer_times(weights: Any, *, share: float = 0.5, y: float = 1.0, change: float = 1e-3) -> Estimate:
     r"""Log of the time at which each layer of a scalar chain has gone a share of its own way, in gradient descent by small steps.
 
@@ -96,7 +99,6 @@ def log_layer_times(weights: Any, *, share: float = 0.5, y: float = 1.0, change:
     >>> np.exp(measure.log_layer_times([0.2, 0.5, 2.0]).value).round(2).tolist()
     [0.29, 0.35, 0.38]
     """
-    expect(0 < share < 1, "log_layer_times", "a share in (0, 1)", share=share)
     with jax.enable_x64(True):
         chain = _chain("log_layer_times", weights, y, change)
         times = np.asarray(_layer_times(chain, share, change))
@@ -114,8 +116,6 @@ def _chain(where: str, weights: Any, y: float, change: float) -> Chains:
     )
     positive = bool(np.prod(np.sign(array)) > 0)
     expect(positive, where, "weights of positive product", weights=weights)
-    expect(bool(np.isfinite(y)) and y > 0, where, "a finite y > 0", y=y)
-    expect(0 < change <= 0.1, where, "a change in (0, 0.1]", change=change)
     return Chains(*(jnp.asarray(each) for each in (array, np.ones(array.size, bool), float(y), 1.0)))
 
 

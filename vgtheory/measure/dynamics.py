@@ -11,7 +11,8 @@ import optax
 from jax import Array, lax
 
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect, expect_count, expect_one_of
+from vgtheory.expect import expect
+from vgtheory.measure.asked import asked, integers, one_of
 
 OPTIMISERS: dict[str, Callable[..., Any]] = {
     "sgd": lambda rate, momentum, square_decay, eps: optax.sgd(rate),
@@ -35,6 +36,7 @@ def loss(weights: Array, y: Array) -> Array:
     return (y - jnp.prod(weights)) ** 2 / 2
 
 
+@asked(depth=integers(1))
 def log_escape_time(depth: Any, w0: Any, *, level: Any = 0.5, y: Any = 1.0, change: float = 1e-3) -> Estimate:
     r"""Log of the time that small steps of gradient descent take to train a chain of equal weights.
 
@@ -77,7 +79,6 @@ def log_escape_time(depth: Any, w0: Any, *, level: Any = 0.5, y: Any = 1.0, chan
     -0.37
     """
     shape = np.broadcast_shapes(*(np.shape(each) for each in (depth, w0, level, y)))
-    expect(0 < change <= 0.1, "log_escape_time", "a change in (0, 0.1]", change=change)
     with jax.enable_x64(True):
         chains = equal_chains("log_escape_time", depth, w0, level, y)
         times = np.asarray(_escape_times(chains, change))
@@ -86,6 +87,7 @@ def log_escape_time(depth: Any, w0: Any, *, level: Any = 0.5, y: Any = 1.0, chan
     return Estimate(log_time.reshape(shape), np.full(shape, change))
 
 
+@asked(depth=integers(1), optimiser=one_of(OPTIMISERS))
 def log_escape_steps(
     optimiser: str,
     depth: Any,
@@ -140,9 +142,6 @@ def log_escape_steps(
     41
     """
     where = "log_escape_steps"
-    expect_one_of(OPTIMISERS, where, optimiser=optimiser)
-    expect_count(where, most=most)
-    expect(bool(np.all(np.asarray(learning_rate) > 0)), where, "a learning_rate > 0", learning_rate=learning_rate)
     shape = np.broadcast_shapes(*(np.shape(each) for each in (depth, w0, level, y, learning_rate)))
     wide = [np.broadcast_to(each, shape) for each in (depth, w0, level, y)]
     options = {"momentum": float(momentum), "square_decay": float(square_decay), "eps": float(eps)}

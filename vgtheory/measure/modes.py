@@ -9,7 +9,8 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect, expect_count
+from vgtheory.expect import expect
+from vgtheory.measure.asked import asked, number
 from vgtheory.measure.draws import WEIGHTS, normal, words_of
 from vgtheory.measure.networks import orthogonal
 
@@ -24,6 +25,7 @@ class _Task(NamedTuple):
     rate: Array
 
 
+@asked(singular_values=number("(0, inf)", ndim=1), w0=number("(0, inf)"), level=number("(0, 1)"))
 def log_mode_times(
     key: Array, singular_values: Any, depth: int, w0: float, *, width: int, level: float = 0.5, change: float = 0.01
 ) -> Estimate:
@@ -72,13 +74,9 @@ def log_mode_times(
     [-0.7, -0.6]
     """
     where = "log_mode_times"
-    expect_count(where, depth=depth)
-    expect_count(where, width=width)
     values = np.asarray(singular_values, float)
     ahead = values.ndim == 1 and 0 < values.size <= width and w0 > 0 and bool(np.all(w0**depth < level * values))
     expect(ahead, where, "at most width singular_values above what the start has", singular_values=singular_values)
-    expect(0 < level < 1, where, "a level in (0, 1)", level=level)
-    expect(0 < change <= 0.1, where, "a change in (0, 0.1]", change=change)
     with jax.enable_x64(True):
         rate = change / (depth * values.max() ** (2 - 2 / depth))
         draws = [

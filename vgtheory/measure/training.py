@@ -12,7 +12,8 @@ from jax import Array, lax
 
 from vgtheory.blocks import Normed
 from vgtheory.ensemble import Dense
-from vgtheory.expect import expect, expect_count, expect_one_of, expect_scalars
+from vgtheory.expect import expect, expect_one_of, expect_scalars
+from vgtheory.measure.asked import asked, count, free, number
 from vgtheory.measure.draws import BIAS, normal, words_of
 from vgtheory.measure.entries import drawn
 from vgtheory.measure.networks import orthogonal
@@ -217,6 +218,15 @@ def _split(inputs: Any, targets: Any, unseen: Any) -> tuple[tuple[Array, ...], b
     return tuple(jnp.asarray(each, dtype) for each, dtype in pairs), is_class
 
 
+@asked(
+    inputs=number(ndim=2),
+    targets=number(ndim=None),
+    optimiser=_optimiser,
+    loss=free,
+    unseen=free,
+    record=free,
+    depth=count(_FEWEST_LAYERS),
+)
 def training_logs(
     key: Array,
     net: Dense | Normed,
@@ -307,12 +317,7 @@ def training_logs(
     >>> logs.log_grad_weight.shape == (2, logs.updates.size, 3), bool((logs.score[:, -1] > 0.95).all())
     (True, True)
     """
-    expect(isinstance(net, Dense | Normed), _WHERE, "a Dense or a Normed", net=type(net).__name__)
     expect_scalars(_WHERE, sigma_w=net.sigma_w, sigma_b=net.sigma_b)
-    counts = {"depth": depth, "width": width, "num_updates": num_updates, "num_nets": num_nets, "batch": batch}
-    for name, count in {**counts, "num_probes": num_probes}.items():
-        expect_count(_WHERE, **{name: count})
-    expect(depth >= _FEWEST_LAYERS, _WHERE, "at least a first and a last layer", depth=depth)
     data, is_class = _split(inputs, targets, unseen)
     when, chosen = _records(record, num_updates), chosen_devices(devices)
     num_outputs = int(np.max(targets)) + 1 if is_class else np.shape(targets)[1]
