@@ -42,11 +42,10 @@ class _Seen(NamedTuple):
 
 def _shown(value: Any) -> str:
     """One line, of bounded length, for whatever was given."""
-    if isinstance(value, np.ndarray | np.generic | jax.Array) and (
-        np.ndim(value) or isinstance(value, jax.core.Tracer)
-    ):
+    hidden = isinstance(value, jax.Array) and not _is_plain(value)
+    if hidden or (isinstance(value, np.ndarray | np.generic | jax.Array) and np.ndim(value)):
         return f"{'traced ' * isinstance(value, jax.core.Tracer)}{value.dtype}{list(value.shape)}"
-    if isinstance(value, np.ndarray | np.generic) or (isinstance(value, jax.Array) and _is_plain(value)):
+    if isinstance(value, np.ndarray | np.generic) or isinstance(value, jax.Array):
         value = np.asarray(value).item()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return f"{type(value).__name__}(...)"
@@ -62,6 +61,8 @@ def _is_plain(array: jax.Array) -> bool:
 
 def _seen(value: Any) -> _Seen | None:
     """What can be known of real numbers; None if it is something else."""
+    if hasattr(value, "_fields"):
+        return None  # an Estimate or a Law is not a pair of numbers
     try:
         if isinstance(value, list | tuple) and any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(value)):
             value = jax.numpy.asarray(value)
@@ -176,6 +177,30 @@ def expect_number(
         place = f" at {first} of shape {list(seen.shape)}" if first else ""
         shown = f"{seen.entries[tuple(first)]:{'.0f' if seen.is_integer else '.6g'}}{place}"
         expect(False, where, _range_words(name, interval), **{name: _Words(shown)})
+
+
+def expect_data(where: str, *, ndim: int | None = None, **got: Any) -> None:
+    """Raise unless every named value consists of real numbers; NaN and inf are among them, for measurements hold them.
+
+    Parameters
+    ----------
+    where
+        Name of the public function that was asked.
+    ndim
+        Number of axes; None for any.
+    got
+        Values by name.
+
+    Raises
+    ------
+    ValueError
+        If a value is something else (truth values, complex numbers, text, None, ...), or has other axes.
+    """
+    for name, value in got.items():
+        seen = _seen(value)
+        remedy = "Give one of its fields." if hasattr(value, "_fields") else ""
+        ok = seen is not None and ndim in (None, len(seen.shape))
+        expect(ok, where, f"{_SHAPES[ndim]} {name}", remedy, **{name: value})
 
 
 def expect_not_negative(where: str, **got: Any) -> None:

@@ -57,6 +57,8 @@ def gradient_steps(net: Recurrent, state: Any, cotangent: Any, steps: int, dtype
     >>> (measure.gradient_steps(net, np.ones(2), np.ones(2), 3) / np.log(2)).round(4).tolist()
     [-1.0, -1.0, -1.0]
     """
+    expect_matrix_of("gradient_steps", net)
+    expect_fit("gradient_steps", net.matrix, state=state, cotangent=cotangent)
     with jax.enable_x64(dtype == "float64"):
         given = Recurrent(net.activation, matrix=jnp.asarray(net.matrix, dtype))
         start, top = (jnp.asarray(np.asarray(vector), dtype) for vector in (state, cotangent))

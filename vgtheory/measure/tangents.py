@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect
+from vgtheory.expect import expect, expect_function
 from vgtheory.measure.asked import asked, count, optional
 from vgtheory.measure.networks import orthonormal_columns
 

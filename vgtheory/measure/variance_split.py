@@ -21,8 +21,8 @@ from jax import Array, lax
 
 from vgtheory.ensemble import Dense
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect
-from vgtheory.measure.asked import asked, count, data
+from vgtheory.expect import expect, expect_data
+from vgtheory.measure.asked import asked, count
 from vgtheory.measure.draws import words_of
 from vgtheory.measure.networks import draw_cotangent, draw_input, draw_weights, wide
 from vgtheory.measure.sweep import chosen_devices, compiled, fetched, over_networks
@@ -174,7 +174,7 @@ def log_grad_entries(
         return fetched(_all_logs(key, net, depth, width, num_nets, dtype, batches, chosen_devices(None)))
 
 
-@asked(logs=data)
+@asked(logs=expect_data)
 def variance_split(logs: np.ndarray) -> VarianceSplit:
     r"""Exact split of the variance of logs over layers, entries and draws.
 
@@ -213,7 +213,7 @@ def variance_split(logs: np.ndarray) -> VarianceSplit:
     return VarianceSplit(layers, entries, draws, np.mean(np.asarray(logs) == -np.inf, axis=(-3, -2, -1)))
 
 
-@asked(logs=data)
+@asked(logs=expect_data)
 def nested_variances(logs: Any, num_axes: int) -> list[Any]:
     r"""The same over any number of nested axes, outermost first.
 
@@ -260,6 +260,16 @@ def nested_variances(logs: Any, num_axes: int) -> list[Any]:
             parts.append(squares.sum(axis=tuple(range(lead, squares.ndim))) / total)
             count, mean = within, above
     return parts[::-1]
+
+
+def _split(where: str, split: Any) -> None:
+    """Four parts, each one number per network, of two networks at least."""
+    ok = isinstance(split, VarianceSplit)
+    expect(ok, where, "a VarianceSplit", split=split)
+    expect_data(where, **split._asdict())
+    for name, part in split._asdict().items():
+        ok = np.ndim(part) == 1 and len(part) > 1
+        expect(ok, where, "one number for each of at least two networks", **{name: part})
 
 
 @asked(split=_split)
