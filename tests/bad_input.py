@@ -153,7 +153,13 @@ def is_data(case: Case) -> bool:
 
 def shows_nan(case: Case, answer: Any) -> bool:
     """Tell whether an answer shows that a NaN went in: a NaN, or the word for a broken measurement."""
-    return any(nans(answer)) or (isinstance(answer, str) and answer.startswith("broken")) or _is_node(case, answer)
+    return any(nans(answer)) or says_so(answer) or _is_node(case, answer)
+
+
+def says_so(answer: Any) -> bool:
+    """Tell whether an answer says in words that something is no number."""
+    word = getattr(getattr(answer, "verdict", answer), "word", answer)
+    return isinstance(word, str) and word.startswith(("broken", "not finite"))
 
 
 def _is_node(case: Case, answer: Any) -> bool:
@@ -191,7 +197,7 @@ class Fuzz:
             return Outcome(PLAUSIBLE, _short(answer))
         new = set(nans(answer)) - self._good_nans(case.name)
         allowed = case.label in NANS and (is_data(case) or case.label == "a JAX NaN" or case.name in good_calls.NOUNS)
-        return Outcome(SILENT, _short(answer)) if new and not allowed else Outcome(ANSWERED, "")
+        return Outcome(SILENT, _short(answer)) if new and not (allowed or says_so(answer)) else Outcome(ANSWERED, "")
 
     def _good_nans(self, name: str) -> set[str]:
         if name not in self._good:
@@ -226,7 +232,9 @@ def _timed(ask: Callable[[], Outcome]) -> tuple[Outcome | None, float]:
     return (found[0] if found else None), time.monotonic() - start
 
 
-def run(chosen: list[Case], tell: Callable[[str], None] = lambda text: None) -> tuple[Counter, list[tuple[Case, Outcome]]]:
+def run(
+    chosen: list[Case], tell: Callable[[str], None] = lambda text: None
+) -> tuple[Counter, list[tuple[Case, Outcome]]]:
     """Return how many calls ended how, by room, and those that ended badly."""
     fuzz, counts, bad = Fuzz(), Counter[tuple[str, str]](), []
     with warnings.catch_warnings():

@@ -11,7 +11,7 @@ import optax
 
 import vgtheory
 import vgtheory.diagnose
-from vgtheory import GRU, LSTM, Conv, Dense, Estimate, Leaky, Normed, Recurrent, Residual, Transformer
+from vgtheory import GRU, LSTM, Conv, Dense, Estimate, Recurrent, Residual, Transformer
 
 KEY = jax.random.key(7)
 TANH, LINEAR, RELU = Dense("tanh", 1.5, 0.3), Dense("linear", 1.1), Dense("relu", 2**0.5)
@@ -37,18 +37,20 @@ _VARIABLES = _MODEL.init(KEY, INPUTS)
 
 
 def loss(model: Any, x: Any) -> Any:
-    """Return a loss of a model's outputs."""
     return jnp.mean(model(x) ** 2)
 
 
 def half(h: Any) -> Any:
-    """Return a slope by half."""
     return 0.5 * h
 
 
 def one_half(h: Any) -> Any:
-    """Return the slope of ``half``."""
     return jnp.full_like(h, 0.5)
+
+
+def _each(names: tuple[str, ...], given: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The same call of several functions."""
+    return {name: given for name in names}
 
 
 def _recorded() -> Any:
@@ -74,21 +76,21 @@ NOUNS: dict[str, dict[str, Any]] = {
 _NET: dict[str, Any] = {"net": TANH}
 _DEEP: dict[str, Any] = {"net": TANH, "depth": 4}
 THEORY: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(("bound_excess", "c_star", "chi_1", "chi_c", "decade_depth", "lyapunov_exponent", "phase"), _NET),
-    **dict.fromkeys(("phase_diagram", "q_slope", "q_star", "q_stars", "xi_c", "xi_grad", "xi_q"), _NET),
-    **dict.fromkeys(("jacobian_atom", "jacobian_condition", "jacobian_edge", "jacobian_moments"), _DEEP),
-    **dict.fromkeys(("c_layers", "log_bound_layers", "log_parts_layers"), _DEEP),
-    **dict.fromkeys(("log_chi_layers", "log_grad_layers", "log_grad_weight_layers", "log_q_layers"), _DEEP),
-    **dict.fromkeys(("c_map", "c_map_curvature", "c_map_slope"), {"c": 0.4, "net": TANH}),
-    **dict.fromkeys(("jacobian_cdf", "jacobian_density"), {"s": 0.5, **_DEEP}),
-    **dict.fromkeys(("jacobian_cdf_of_log", "jacobian_density_of_log"), {"log_s": -0.5, **_DEEP}),
-    **dict.fromkeys(("chi_step", "memory_steps", "q_state"), {"cell": CELL}),
-    **dict.fromkeys(("echo_state", "eigen_directions", "non_normality", "transient"), {"matrix": MATRIX}),
-    **dict.fromkeys(("log_eigen_powers", "log_growth"), {"matrix": MATRIX, "steps": 3}),
-    **dict.fromkeys(("alignment_steps", "log_power_norms"), {"matrix": MATRIX, "vector": VECTOR, "steps": 3}),
-    **dict.fromkeys(("log_mean_scalar_chain", "log_scalar_chain"), {"mean": 0.9, "std": 0.1, "depth": 3}),
-    **dict.fromkeys(("log_grad_positions", "log_q_positions"), {"net": CONV, "depth": 3, "positions": 4}),
-    **dict.fromkeys(("padding_factor", "xi_c_modes"), {"net": CONV, "positions": 4}),
+    **_each(("bound_excess", "c_star", "chi_1", "chi_c", "decade_depth", "lyapunov_exponent", "phase"), _NET),
+    **_each(("phase_diagram", "q_slope", "q_star", "q_stars", "xi_c", "xi_grad", "xi_q"), _NET),
+    **_each(("jacobian_atom", "jacobian_condition", "jacobian_edge", "jacobian_moments"), _DEEP),
+    **_each(("c_layers", "log_bound_layers", "log_parts_layers"), _DEEP),
+    **_each(("log_chi_layers", "log_grad_layers", "log_grad_weight_layers", "log_q_layers"), _DEEP),
+    **_each(("c_map", "c_map_curvature", "c_map_slope"), {"c": 0.4, "net": TANH}),
+    **_each(("jacobian_cdf", "jacobian_density"), {"s": 0.5, **_DEEP}),
+    **_each(("jacobian_cdf_of_log", "jacobian_density_of_log"), {"log_s": -0.5, **_DEEP}),
+    **_each(("chi_step", "memory_steps", "q_state"), {"cell": CELL}),
+    **_each(("echo_state", "eigen_directions", "non_normality", "transient"), {"matrix": MATRIX}),
+    **_each(("log_eigen_powers", "log_growth"), {"matrix": MATRIX, "steps": 3}),
+    **_each(("alignment_steps", "log_power_norms"), {"matrix": MATRIX, "vector": VECTOR, "steps": 3}),
+    **_each(("log_mean_scalar_chain", "log_scalar_chain"), {"mean": 0.9, "std": 0.1, "depth": 3}),
+    **_each(("log_grad_positions", "log_q_positions"), {"net": CONV, "depth": 3, "positions": 4}),
+    **_each(("padding_factor", "xi_c_modes"), {"net": CONV, "positions": 4}),
     "batch_norm_drift": {"activation": "relu", "batch": 8},
     "batch_norm_rate": {"activation": "relu", "batch": 8},
     "cell_with_memory": {"cell": CELL, "memory": 20.0},
@@ -126,17 +128,17 @@ THEORY: dict[str, dict[str, Any]] = {
 }
 _CHANGE = {"change": 0.05}
 MEASURE: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(("chain", "log_chi_layers", "log_grad_layers", "log_grad_weight_layers", "log_q_layers"), PROFILE),
-    **dict.fromkeys(("c_layers", "jacobian_moments", "link_parts", "log_bound_layers", "log_parts_layers"), RUN),
-    **dict.fromkeys(("jacobian_singular_values", "jacobian_top_singular_values"), RUN),
-    **dict.fromkeys(("block_logs", "log_grad_alpha_layers"), PROFILE | {"net": Residual("tanh", 1.5, alpha=0.5)}),
-    **dict.fromkeys(("conv_logs", "log_grad_positions", "log_q_positions"), SPACE),
-    **dict.fromkeys(("log_grad_groups", "transformer_logs"), STACK),
-    **dict.fromkeys(("cell_logs", "log_grad_steps", "q_state"), STEPS),
-    **dict.fromkeys(("log_grad_entries", "log_grad_variance"), BATCHES),
-    **dict.fromkeys(("draw_network", "plain_grads"), {"key": KEY, "net": TANH, "depth": 2, "width": 4}),
-    **dict.fromkeys(("log_growth",), {"matrix": MATRIX, "steps": 3}),
-    **dict.fromkeys(("alignment_steps", "log_power_norms"), {"matrix": MATRIX, "vector": VECTOR, "steps": 3}),
+    **_each(("chain", "log_chi_layers", "log_grad_layers", "log_grad_weight_layers", "log_q_layers"), PROFILE),
+    **_each(("c_layers", "jacobian_moments", "link_parts", "log_bound_layers", "log_parts_layers"), RUN),
+    **_each(("jacobian_singular_values", "jacobian_top_singular_values"), RUN),
+    **_each(("block_logs", "log_grad_alpha_layers"), PROFILE | {"net": Residual("tanh", 1.5, alpha=0.5)}),
+    **_each(("conv_logs", "log_grad_positions", "log_q_positions"), SPACE),
+    **_each(("log_grad_groups", "transformer_logs"), STACK),
+    **_each(("cell_logs", "log_grad_steps", "q_state"), STEPS),
+    **_each(("log_grad_entries", "log_grad_variance"), BATCHES),
+    **_each(("draw_network", "plain_grads"), {"key": KEY, "net": TANH, "depth": 2, "width": 4}),
+    "log_growth": {"matrix": MATRIX, "steps": 3},
+    **_each(("alignment_steps", "log_power_norms"), {"matrix": MATRIX, "vector": VECTOR, "steps": 3}),
     "averaged_split": {"split": vgtheory.measure.VarianceSplit(*(np.array([1.0, 2.0]),) * 4)},
     "chain_decay": {"depth": 3, "decay": 0.05, "steps": 50},
     "chain_flow": {"weights": [0.2, 0.5, 2.0], "log_time": [0.0, 1.0], **_CHANGE},
@@ -145,7 +147,7 @@ MEASURE: dict[str, dict[str, Any]] = {
     "log_escape_steps": {"optimiser": "sgd", "depth": 3, "w0": 0.3, "learning_rate": 0.1, "most": 1000},
     "log_escape_time": {"depth": 3, "w0": 0.3, **_CHANGE},
     "log_layer_times": {"weights": [0.2, 0.5, 2.0], **_CHANGE},
-    **dict.fromkeys(
+    **_each(
         ("log_mean_scalar_chain", "log_scalar_chain"), {"key": KEY, "mean": 0.9, "std": 0.1, "depth": 3, "num_nets": 2}
     ),
     "log_mode_times": {"key": KEY, "singular_values": [2.0, 1.0], "depth": 2, "w0": 0.5, "width": 3, **_CHANGE},
@@ -153,7 +155,7 @@ MEASURE: dict[str, dict[str, Any]] = {
     "log_rate": {"key": KEY, "net": GIVEN, "state": VECTOR, "steps": 16},
     "log_scalar_steps": {"w": 0.9, "activation": "tanh", "h_0": 1.0, "steps": 3},
     "log_spectral_radius": {"key": KEY, "net": Recurrent("linear", 1.0), "width": 4, "num_nets": 2},
-    **dict.fromkeys(
+    **_each(
         ("lyapunov_exponents", "lyapunov_logs"),
         {"key": KEY, "net": LINEAR, "width": 4, "steps": 4, "num_nets": 2, "burn_in": 4, "block": 2, "devices": None},
     ),
@@ -170,6 +172,7 @@ MEASURE: dict[str, dict[str, Any]] = {
     "variance_split": {"logs": ROWS.reshape(4, 6, 6)},
 }
 COMPARE: dict[str, dict[str, Any]] = {
+    "calibration": {"z": np.linspace(-2, 2, 9)},
     "ks_test": {"samples": POINTS, "cdf": POINTS, "cdf_below": POINTS, "resolution": 0.001},
     "log_rate_layers": {"samples": ROWS},
     "profile_test": {"samples": ROWS, "predicted": np.zeros(6), "rounding": 1e-6},
@@ -204,6 +207,3 @@ def public() -> dict[str, Callable[..., Any]]:
             if callable(value) and not is_record(where, value):
                 found[where] = value
     return found
-
-
-__all__ = ["GOOD", "LSTM", "Leaky", "Normed", "public"]

@@ -10,7 +10,7 @@ import difflib
 import functools
 import inspect
 import numbers
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -302,6 +302,33 @@ def expect_dtype(choices: Iterable[str], where: str, **got: Any) -> str:
             value = np.dtype(value).name
     expect_one_of(choices, where, **{name: value})
     return str(value)
+
+
+@contextlib.contextmanager
+def expect_runs(where: str, what: str, name: str) -> Iterator[None]:
+    """Turn whatever a user's own function raises inside into the one sentence; the error itself stays its cause.
+
+    Parameters
+    ----------
+    where
+        Name of the public function that was asked.
+    what
+        What was expected of that function, in words.
+    name
+        The argument that holds it.
+
+    Raises
+    ------
+    ValueError
+        If anything is raised but the one sentence itself.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, ValueError) and ": expected " in str(error):
+            raise
+        first = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"[:_LONGEST]
+        raise ValueError(f"{where}: expected {what}, got {name}={first}.") from error
 
 
 def optional(check: Check) -> Check:

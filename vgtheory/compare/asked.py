@@ -32,6 +32,11 @@ def _profiles(where: str, samples: Any) -> None:
     expect(np.size(samples) > 0, where, "at least one value", shape=np.shape(samples))
 
 
+def _residuals(where: str, z: Any) -> None:
+    expect_data(where, z=z)
+    expect(np.size(z) >= 2, where, "at least two residuals", z=z)
+
+
 def _probability(where: str, **got: Any) -> None:
     expect_data(where, **got)
     for name, value in got.items():
@@ -99,6 +104,7 @@ asked = asking(
         "measured": _measured,
         "predicted": expect_data,
         "predicted_err": _error,
+        "z": _residuals,
         "samples": _profiles,
         "cdf": _probability,
         "cdf_below": optional(_probability),

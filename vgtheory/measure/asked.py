@@ -34,8 +34,14 @@ def number(interval: str = "(-inf, inf)", *, ndim: int | None = 0) -> Check:
 
     def check(where: str, **got: Any) -> None:
         expect_number(where, interval, ndim=ndim, **got)
+        _not_empty(where, **got)
 
     return check
+
+
+def _not_empty(where: str, **got: Any) -> None:
+    for name, value in got.items():
+        expect(np.size(value) > 0, where, f"at least one number {name}", **{name: value})
 
 
 def count(least: int = 1) -> Check:
@@ -53,6 +59,7 @@ def integers(least: int) -> Check:
 
     def check(where: str, **got: Any) -> None:
         expect_number(where, f"[{least}, {MOST}]", integer=True, **got)
+        _not_empty(where, **got)
 
     return check
 
@@ -81,6 +88,7 @@ def floats(where: str, **got: Any) -> None:
         array = isinstance(value, jax.Array | np.ndarray | np.generic)
         ok = isinstance(value, float) or (array and jax.numpy.issubdtype(value.dtype, np.floating))
         expect(ok, where, f"a floating array {name}", **{name: value})
+        _not_empty(where, **{name: value})
 
 
 def free(where: str, **got: Any) -> None:
@@ -109,21 +117,22 @@ EXPECTED: dict[str, Check] = {
     "devices": optional(_devices),
     "memory": optional(number("(0, inf)")),
     **dict.fromkeys(("matrix", "weights", "vector", "state", "cotangent", "target", "w_in"), number(ndim=None)),
-    **dict.fromkeys(("y", "w0", "learning_rate"), number("(0, inf)", ndim=None)),
-    **dict.fromkeys(("mean", "w", "h_0", "rate"), number()),
-    **dict.fromkeys(("std", "sigma_noise", "input_square"), number("[0, inf)")),
+    **dict.fromkeys(("y", "w0", "learning_rate"), number("[1e-30, 1e30]", ndim=None)),
+    **dict.fromkeys(("mean", "w", "h_0", "rate"), number("[-1e30, 1e30]")),
+    **dict.fromkeys(("std", "sigma_noise"), number("[0, 1e30]")),
+    "input_square": number("[0, 1e60]"),
     **dict.fromkeys(("momentum", "square_decay"), number("[0, 1)")),
     "eps": number("[0, inf)"),
     "level": number("(0, inf)", ndim=None),
     "change": number("[1e-6, 0.1]"),
-    "share": number("(0, 1)"),
+    "share": number("[1e-6, 0.999999]"),
     "c_0": number("[0, 1)"),
     "c_cotangent": number("[0, 1)"),
     "squared_loss": expect_flag,
-    "learning_rates": number(ndim=None),
+    "learning_rates": number("[-1e30, 1e30]", ndim=None),
     **dict.fromkeys(("net", "cell", "activation", "positions", "sampler", "keep", "norm"), free),
 }
-"""By an argument's name; a function in which a name means something narrower says so at its own ``asked``."""
+"""Numbers stay well within the formats that they are measured in. By an argument's name; a function in which a name means something narrower says so at its own ``asked``."""
 
 
 def asked(**own: Check) -> Callable[[Function], Function]:

@@ -54,7 +54,7 @@ def log_escape_time(depth: Any, w0: Any, *, level: Any = 0.5, y: Any = 1.0, chan
     y
         Target, > 0.
     change
-        Relative change per step, in (0, 0.1].
+        Relative change per step, from 1e-6 to 0.1.
 
     Returns
     -------

@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect, expect_function
+from vgtheory.expect import expect, expect_function, expect_runs
 from vgtheory.measure.asked import asked, count, optional
 from vgtheory.measure.networks import orthonormal_columns
 
@@ -154,6 +154,10 @@ def map_exponents(
     lengths = {"steps": whole(steps, _NUM_PARTS), "burn_in": whole(steps // 10 if burn_in is None else burn_in, 1)}
     flat = lambda x, t: jnp.ravel(step(x.reshape(shape)))
     with jax.enable_x64(dtype == "float64"):
+        with expect_runs("map_exponents", "a step of arrays of JAX", "step"):
+            after = jax.eval_shape(step, jnp.zeros(shape, dtype))
+        same = getattr(after, "shape", None) == shape and jnp.issubdtype(after.dtype, jnp.floating)
+        expect(same, "map_exponents", f"a step that returns real numbers of shape {list(shape)}", step=after)
         run = jax.jit(functools.partial(exponents_of, flat, block=block, **lengths))
         logs = np.asarray(run(jnp.asarray(start.ravel(), dtype), jnp.eye(wanted, size, dtype=dtype)), dtype=float)
     parts = logs.reshape(_NUM_PARTS, -1, wanted).sum(axis=1) / (lengths["steps"] / _NUM_PARTS)

@@ -24,7 +24,8 @@ def log_norm(values: Array) -> tuple[Array, Array]:
     Returns
     -------
     tuple of arrays
-        Log-norm, shape ``()``, float32 or wider; and the unit array, same shape and dtype as ``values``.
+        Log-norm, shape ``()``, float32 or wider; and the unit array, same shape and dtype as ``values``; NaN where an
+        entry is NaN or infinite.
 
     Notes
     -----

@@ -12,7 +12,7 @@ from jax import Array, lax
 
 from vgtheory.blocks import Normed
 from vgtheory.ensemble import Dense
-from vgtheory.expect import MOST, expect, expect_number, expect_one_of, expect_scalars
+from vgtheory.expect import MOST, expect, expect_number, expect_one_of, expect_runs, expect_scalars
 from vgtheory.measure.asked import asked, count, free, number, optional
 from vgtheory.measure.draws import BIAS, normal, words_of
 from vgtheory.measure.entries import drawn
@@ -205,6 +205,15 @@ def _loss(loss: Any, is_class: bool) -> Any:
     return name
 
 
+def _expect_loss(loss: Any, batch: int, num_outputs: int, targets: Array) -> None:
+    with expect_runs(_WHERE, "a loss of outputs and targets", "loss"):
+        shapes = ((batch, num_outputs), (batch, *targets.shape[1:]))
+        dtypes = (jnp.float32, targets.dtype)
+        value = jax.eval_shape(loss, *map(jax.ShapeDtypeStruct, shapes, dtypes))
+    scalar = getattr(value, "shape", None) == () and jnp.issubdtype(value.dtype, jnp.floating)
+    expect(scalar, _WHERE, "a loss that returns one real number", loss=value)
+
+
 def _split(inputs: Any, targets: Any, unseen: Any) -> tuple[tuple[Array, ...], bool]:
     """Examples as arrays, and whether the targets are classes."""
     is_class = bool(np.issubdtype(np.asarray(targets).dtype, np.integer))
@@ -340,6 +349,7 @@ def training_logs(
     num_outputs = int(np.max(targets)) + 1 if is_class else np.shape(targets)[1]
     probes, num_inputs = min(num_probes, len(data[0])), data[0].shape[1]
     found = _loss(loss, is_class)
+    _expect_loss(found, batch, num_outputs, data[1])
     sizes = _Sizes(depth, width, num_inputs, num_outputs, batch, probes, optimiser, found, is_class)
     ends = np.unique([*when, num_updates]).astype(np.int32)
     given = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), net)
