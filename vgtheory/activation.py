@@ -9,13 +9,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from vgtheory.expect import expect, expect_one_of
+from vgtheory.expect import Check, expect, expect_flag, expect_function, expect_number, expect_one_of, expect_text
 
 Pointwise = Callable[[Array], Array]
 
 _GRID = np.linspace(-64.03, 64.01, 4098)  # hits no round number
-_HALVINGS = 45
-_JUMP, _ROUNDINGS = 1e-8, 1e3  # a jump is larger than this, relatively, and than so many roundings of phi's dtype
+_FIELDS: dict[str, Check] = {
+    **{"name": expect_text, "phi": expect_function, "dphi": expect_function, "bounded": expect_flag},
+    "sup_dphi": functools.partial(expect_number, interval="[0, inf]", ndim=0),
+    **{"kinks": functools.partial(expect_number, ndim=1), "degree": functools.partial(expect_number, ndim=0)},
+    "period": functools.partial(expect_number, interval="(0, inf)", ndim=0),
+}
+_HALVINGS, _JUMP, _ROUNDINGS = 45, 1e-8, 1e3  # a jump is larger than this, relatively, and than so many roundings
 
 
 @functools.cache
@@ -138,7 +143,9 @@ class Activation:
 
     def __post_init__(self) -> None:
         """Fill in the derivative and the kinks."""
-        expect(callable(self.phi), "Activation", "a callable phi", phi=self.phi)
+        for name, check in _FIELDS.items():
+            if name in ("name", "phi") or getattr(self, name) is not None:
+                check("Activation", **{name: getattr(self, name)})
         if self.dphi is None:
             object.__setattr__(self, "dphi", _derivative(self.phi))
         object.__setattr__(self, "kinks", found_kinks(self.phi) if self.kinks is None else tuple(self.kinks))
@@ -317,7 +324,7 @@ ACTIVATIONS: dict[str, Activation] = {
 ``gelu_tanh`` the approximation by tanh; ``gaussian`` is exp(-h^2). The slopes of ``relu_squared`` and ``cube`` have no bound."""
 
 
-def as_activation(activation: "str | Activation | Pointwise") -> Activation:
+def as_activation(activation: "str | Activation | Pointwise", where: str = "Activation") -> Activation:
     """Look up an activation: a name in the table, an ``Activation``, or a user's own callable.
 
     Parameters
@@ -325,6 +332,8 @@ def as_activation(activation: "str | Activation | Pointwise") -> Activation:
     activation
         A key of ``ACTIVATIONS``, an ``Activation`` (returned as it is), or an elementwise JAX function (wrapped; its
         kinks are searched for).
+    where
+        Name of the public function or class that was asked.
 
     Raises
     ------
@@ -334,7 +343,8 @@ def as_activation(activation: "str | Activation | Pointwise") -> Activation:
     if isinstance(activation, Activation):
         return activation
     if isinstance(activation, str):
-        expect_one_of(ACTIVATIONS, "Activation", activation=activation)
+        expect_one_of(ACTIVATIONS, where, activation=activation)
         return ACTIVATIONS[activation]
-    expect(callable(activation), "Activation", "a name, an Activation or a callable", activation=activation)
+    is_function = callable(activation) and not isinstance(activation, type)
+    expect(is_function, where, "a name, an Activation or a function", activation=activation)
     return Activation(getattr(activation, "__name__", "custom"), activation)

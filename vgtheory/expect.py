@@ -10,13 +10,14 @@ import difflib
 import functools
 import inspect
 import numbers
+import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
 
-Check = Callable[..., None]
+Check = Callable[..., Any]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 MOST = 2**31 - 1
@@ -42,10 +43,9 @@ class _Seen(NamedTuple):
 
 def _shown(value: Any) -> str:
     """One line, of bounded length, for whatever was given."""
-    hidden = isinstance(value, jax.Array) and not _is_plain(value)
-    if hidden or (isinstance(value, np.ndarray | np.generic | jax.Array) and np.ndim(value)):
-        return f"{'traced ' * isinstance(value, jax.core.Tracer)}{value.dtype}{list(value.shape)}"
-    if isinstance(value, np.ndarray | np.generic) or isinstance(value, jax.Array):
+    if isinstance(value, np.ndarray | np.generic | jax.Array):
+        if np.ndim(value) or (isinstance(value, jax.Array) and not _is_plain(value)):
+            return f"{'traced ' * isinstance(value, jax.core.Tracer)}{value.dtype}{list(value.shape)}"
         value = np.asarray(value).item()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return f"{type(value).__name__}(...)"
@@ -61,8 +61,8 @@ def _is_plain(array: jax.Array) -> bool:
 
 def _seen(value: Any) -> _Seen | None:
     """What can be known of real numbers; None if it is something else."""
-    if hasattr(value, "_fields"):
-        return None  # an Estimate or a Law is not a pair of numbers
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return None
     try:
         if isinstance(value, list | tuple) and any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(value)):
             value = jax.numpy.asarray(value)
@@ -175,7 +175,8 @@ def expect_number(
             continue
         first = np.argwhere(~_inside(seen.entries, interval))[0].tolist()
         place = f" at {first} of shape {list(seen.shape)}" if first else ""
-        shown = f"{seen.entries[tuple(first)]:{'.0f' if seen.is_integer else '.6g'}}{place}"
+        entry = seen.entries[tuple(first)].item()
+        shown = f"{int(entry) if seen.is_integer else entry}{place}"
         expect(False, where, _range_words(name, interval), **{name: _Words(shown)})
 
 
@@ -225,25 +226,7 @@ def expect_count(where: str, least: int = 1, **got: Any) -> None:
 
 
 def expect_steps(where: str, steps: Any) -> np.ndarray:
-    """Return ``steps`` as an integer array, or raise unless all are integers >= 0.
-
-    Parameters
-    ----------
-    where
-        Name of the public function that was asked.
-    steps
-        A number of steps, or a list of them.
-
-    Returns
-    -------
-    numpy.ndarray
-        Integers, the same shape.
-
-    Raises
-    ------
-    ValueError
-        If they are not all integers >= 0.
-    """
+    """Return ``steps`` as an integer array, or raise unless all are integers >= 0."""
     expect(not isinstance(steps, jax.core.Tracer), where, "integer steps >= 0 that are not traced", steps=steps)
     expect_number(where, f"[0, {MOST}]", integer=True, steps=steps)
     return np.asarray(steps)
@@ -261,6 +244,12 @@ def expect_flag(where: str, **got: Any) -> None:
     """Raise unless every named value is True or False."""
     for name, value in got.items():
         expect(isinstance(value, bool | np.bool_), where, f"{name} True or False", **{name: value})
+
+
+def expect_text(where: str, **got: Any) -> None:
+    """Raise unless every named value is a string."""
+    for name, value in got.items():
+        expect(isinstance(value, str), where, f"a word {name}", **{name: value})
 
 
 def expect_function(where: str, **got: Any) -> None:
@@ -341,6 +330,15 @@ def optional(check: Check) -> Check:
     return checked
 
 
+def _check_of(parameter: inspect.Parameter, table: Mapping[str, Check]) -> Check:
+    """A parameter's check, by its annotation if that is one of nouns."""
+    kinds = typing.get_args(parameter.annotation) or (parameter.annotation,)
+    if all(dataclasses.is_dataclass(kind) for kind in kinds):
+        return functools.partial(expect_noun, kinds=kinds)
+    check = table[parameter.name]
+    return optional(check) if parameter.default is None else check
+
+
 def asking(table: Mapping[str, Check]) -> Callable[..., Callable[[Function], Function]]:
     """Make the decorator of a package's public functions that checks every argument before anything is computed.
 
@@ -358,8 +356,8 @@ def asking(table: Mapping[str, Check]) -> Callable[..., Callable[[Function], Fun
 
     def asked(**own: Check) -> Callable[[Function], Function]:
         def decorate(function: Any) -> Any:
-            where, parameters = function.__name__, tuple(inspect.signature(function).parameters)
-            checks = {name: own.get(name) or table[name] for name in parameters}
+            where, parameters = function.__name__, inspect.signature(function).parameters
+            checks = {name: own.get(name) or _check_of(each, table) for name, each in parameters.items()}
 
             @functools.wraps(function)
             def wrapper(*args: Any, **kwargs: Any) -> Any:

@@ -10,6 +10,7 @@ import optax
 from jax import Array, lax
 
 from vgtheory.estimate import Estimate
+from vgtheory.expect import expect
 from vgtheory.measure.asked import asked, integers, number
 from vgtheory.measure.dynamics import Chains, equal_chains, gradient
 

@@ -14,7 +14,6 @@ from vgtheory.measure.asked import asked, number
 from vgtheory.measure.draws import WEIGHTS, normal, words_of
 from vgtheory.measure.networks import orthogonal
 
-
 _MOST_STEPS = 10**6
 
 
@@ -28,7 +27,7 @@ class _Task(NamedTuple):
     rate: Array
 
 
-@asked(singular_values=number("[1e-30, 1e30]", ndim=1), w0=number("[1e-100, 1e100]"), level=number("(0, 1)"))
+@asked(singular_values=number("[1e-30, 1e30]", ndim=1), w0=number("[1e-30, 1e30]"), level=number("(0, 1)"))
 def log_mode_times(
     key: Array, singular_values: Any, depth: int, w0: float, *, width: int, level: float = 0.5, change: float = 0.01
 ) -> Estimate:

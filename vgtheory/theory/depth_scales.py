@@ -17,6 +17,7 @@ from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect, expect_count, expect_one_of
 from vgtheory.formats import FORMATS
 from vgtheory.theory import finite_width, gaussian
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.precision import floats, in_float64
 from vgtheory.theory.profiles import log_grad_layers, log_q_layers, walked_layers
 
@@ -82,6 +83,7 @@ def _log(value: Fraction) -> Decimal:
     return (Decimal(value.numerator) / Decimal(value.denominator)).ln()
 
 
+@asked()
 def depth_limit(factor: float, dtype: str) -> DepthLimit:
     r"""First depths at which ``factor**depth`` leaves a number format.
 
@@ -194,6 +196,7 @@ def _peaks(net: Ensemble, depth: int, width: int, squared_loss: bool) -> _Peaks:
     return _Peaks(log_q / 2 + gaussian_peak, product, grad)
 
 
+@asked()
 def pass_limit(
     net: Ensemble, dtype: str, *, depth: int, width: int, squared_loss: bool = False, flush: bool = False
 ) -> PassLimit:
