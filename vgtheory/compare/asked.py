@@ -35,6 +35,8 @@ def _profiles(where: str, samples: Any) -> None:
 def _residuals(where: str, z: Any) -> None:
     expect_data(where, z=z)
     expect(np.size(z) >= 2, where, "at least two residuals", z=z)
+    known = not np.any(np.isinf(np.asarray(z, float)))
+    expect(known, where, "residuals in units of errors that are not 0", z=z)
 
 
 def _probability(where: str, **got: Any) -> None:

@@ -155,19 +155,14 @@ def log_escape_steps(
 
 def equal_chains(where: str, depth: Any, w0: Any, level: Any, y: Any) -> Chains:
     """Chains of equal weights, padded to a power of two, so that depths share a program."""
-    depths = np.asarray(depth)
-    expect(
-        np.issubdtype(depths.dtype, np.integer) and bool(np.all(depths >= 1)), where, "integers depth >= 1", depth=depth
-    )
-    for name, value in (("w0", w0), ("level", level), ("y", y)):
-        entries = np.asarray(value, float)
-        expect(
-            bool(np.all(entries > 0) and np.all(np.isfinite(entries))), where, f"a finite {name} > 0", **{name: value}
-        )
     depths, w0, levels, y = (
-        each.ravel() for each in np.broadcast_arrays(depths, *(np.asarray(each, float) for each in (w0, level, y)))
+        each.ravel() for each in np.broadcast_arrays(depth, *(np.asarray(each, float) for each in (w0, level, y)))
     )
-    ahead = (levels != 1) & ((w0**depths <= y) == (levels < 1))
+    with np.errstate(over="ignore", under="ignore"):
+        products = w0**depths
+    held = bool(np.all((products >= 1e-300) & (products <= 1e150)))
+    expect(held, where, "w0**depth from 1e-300 to 1e150, which float64 can train", w0=w0)
+    ahead = (levels != 1) & ((products <= y) == (levels < 1))
     expect(bool(np.all(ahead)), where, "a level on the product's side of the target", level=level)
     active = np.arange(_padded(int(depths.max()))) < depths[:, None]
     return Chains(*(jnp.asarray(each) for each in (np.where(active, w0[:, None], 1.0), active, y, levels)))
