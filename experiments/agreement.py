@@ -11,22 +11,16 @@ import numpy as np
 import pandas as pd
 
 from experiments import corridor
-from experiments.summary import judged
+from experiments.summary import compared_rows, judged
 from vgtheory.compare import OUTCOMES, SIGMAS
 
-_COLUMNS = ("label", "family", "unit", "predicted", "predicted_err", "measured", "measured_err")
+_COLUMNS = ("label", "family", "unit", "predicted", "predicted_err", "measured", "measured_err", "reason")
 
 
 def compared(results: Path) -> pd.DataFrame:
     """Every compared number of every experiment, one row each, judged anew from the stored numbers."""
-    frames = []
-    for name in corridor.EXPERIMENTS:
-        frame = corridor.load(name, results)
-        if "label" not in frame or getattr(corridor.module(name), "IDENTITY", False):
-            continue
-        rows = frame.dropna(subset="label").drop_duplicates(["cell", "label"])
-        reasons = rows.reason if "reason" in rows else ""
-        frames.append(rows[list(_COLUMNS)].assign(experiment=name, reason=reasons))
+    rows = {name: compared_rows(corridor.module(name), corridor.load(name, results)) for name in corridor.EXPERIMENTS}
+    frames = [found[list(_COLUMNS)].assign(experiment=name) for name, found in rows.items() if len(found)]
     return _judged(pd.concat(frames, ignore_index=True))
 
 

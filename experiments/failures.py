@@ -1,12 +1,12 @@
 """The page "Where the theory fails": every comparison that disagrees or whose law declines, with its gap; and its table for the paper."""
 
-import html
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from experiments import agreement
+from experiments.markup import html
 from vgtheory.compare import SIGMAS
 
 PAGE = "failures.html"
@@ -35,7 +35,7 @@ def _shown(row: Any) -> str:
         f"{row.gap:+.1f}",
         row.reason,
     )
-    return f"<tr{look}>" + "".join(f"<td>{html.escape(str(word))}</td>" for word in words) + "</tr>"
+    return f"<tr{look}>" + "".join(f"<td>{html(str(word))}</td>" for word in words) + "</tr>"
 
 
 def write_page(table: pd.DataFrame, out: Path) -> Path:
@@ -57,7 +57,7 @@ def write_page(table: pd.DataFrame, out: Path) -> Path:
     page = (
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
         f"<title>vgtheory: where the theory fails</title><style>{_STYLE}</style>\n<h1>Where the theory fails</h1>\n"
-        f"<p>{_INTRODUCTION}</p>\n<p>{html.escape(agreement.closing(table))}; of those outside, {agreement.wrong_outside(table)} have a gap "
+        f"<p>{_INTRODUCTION}</p>\n<p>{html(agreement.closing(table))}; of those outside, {agreement.wrong_outside(table)} have a gap "
         f"beyond five. <a href=index.html>Back to the report</a>.</p>\n<table><thead><tr>{head}</tr></thead>\n"
         + "\n".join(_shown(row) for row in rows.itertuples())
         + "</table>\n</html>\n"

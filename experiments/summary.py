@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import pandas as pd
 
 from vgtheory import Estimate, compare
 
@@ -70,6 +71,23 @@ def judged(measured: float, measured_err: float, predicted: float, predicted_err
     """The verdict of a compared number, by the predicted error alone; the measured one tells the gap where the law declines."""
     declined = bool(np.isinf(predicted_err) or np.isnan(measured_err))
     return compare.verdict(Estimate(measured, measured_err if declined else 0.0), predicted, predicted_err)
+
+
+def compared_rows(script: Any, frame: pd.DataFrame) -> pd.DataFrame:
+    """The numbers of an experiment that are compared, one row each, with the reason where its law declines.
+
+    A script's own ``comparisons(frame)`` makes them where a cell has several. Identities are tests and no comparisons: all of a script
+    with ``IDENTITY``, and labels that ``IDENTITIES`` (a regular expression) finds. ``OUTSIDE`` says why its law declines.
+    """
+    if getattr(script, "IDENTITY", "") or ("label" not in frame and not hasattr(script, "comparisons")):
+        return pd.DataFrame()
+    rows = script.comparisons(frame) if hasattr(script, "comparisons") else frame.dropna(subset="label")
+    rows = rows.drop_duplicates(["cell", "label"])
+    if hasattr(script, "IDENTITIES"):
+        rows = rows[~rows.label.str.contains(script.IDENTITIES)]
+    stored = rows.reason if "reason" in rows else pd.Series("", index=rows.index)
+    declined = np.isinf(rows.predicted_err)
+    return rows.assign(reason=stored.where(~declined | (stored != ""), getattr(script, "OUTSIDE", "")))
 
 
 def rate_columns(label: str, family: str, samples: np.ndarray, law: Any) -> dict[str, Any]:
