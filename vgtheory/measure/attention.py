@@ -180,6 +180,7 @@ def transformer_logs(
     Notes
     -----
     Accuracy: a few roundings of ``dtype`` per block.
+    On another number of devices the same to rounding, not to the bit.
     Assumes: nothing.
 
     Examples

@@ -244,6 +244,7 @@ def block_logs(
     Notes
     -----
     Accuracy: some roundings of ``dtype`` per block. The norms' epsilon is 0.
+    On another number of devices the same to rounding, not to the bit.
     Assumes: nothing.
 
     Examples

@@ -168,6 +168,7 @@ def cell_logs(
     Notes
     -----
     Accuracy: a few roundings of ``dtype`` per step. Memory: ``steps`` states of each network in hand.
+    On another number of devices the same to rounding, not to the bit.
     Assumes: nothing.
 
     Examples
