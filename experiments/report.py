@@ -27,7 +27,18 @@ randomness, whose errors are bounds of what finite steps do."""
 
 def compared(results: Path) -> pd.DataFrame:
     """Every compared number of every experiment, one row per cell; some experiments compare none."""
-    columns = ["label", "family", "unit", "predicted", "predicted_err", "measured", "measured_err", "z", "verdict", "reason"]
+    columns = [
+        "label",
+        "family",
+        "unit",
+        "predicted",
+        "predicted_err",
+        "measured",
+        "measured_err",
+        "z",
+        "verdict",
+        "reason",
+    ]
     rows = [
         found[columns].assign(experiment=name)
         for name in corridor.EXPERIMENTS
