@@ -23,6 +23,8 @@ CHAOTIC, FADING = 2.0, -0.3
 """Laws of a finite width hold: without noise from this gain on (and below 1, where the state dies); with noise above this exponent, for where
 less is left of a state the matrix itself begins to rule."""
 _SKIP, _LAYERS = 20, 200
+OUTSIDE = "at this width the law at infinite width is no guide near the edge (sigma_w from 1 to below 2), nor where noise leaves so little that the matrix rules"
+"""Why the law declines where it does."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,8 @@ BAND = 1.96
 """Standard errors to either side that hold 95 % of a normal law."""
 NUM_ROWS = 10
 """Layers stored of a profile."""
+OUTSIDE = "no finite-width law where lengths run away"
+"""Why the law declines where it does."""
 
 
 @dataclass(frozen=True)
