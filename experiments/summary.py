@@ -49,21 +49,28 @@ def comparison(
 ) -> dict[str, Any]:
     """The one compared number of a cell: what the printed table and, for rates, the hero figure show.
 
-    ``predicted_err`` is the standard error that theory predicts for this measurement; nothing is fitted.
+    ``predicted_err`` is the standard error that theory predicts for this measurement, inf where the law declines (``reason``
+    says why); nothing is fitted.
     """
-    expected = Estimate(float(measured.value), float(predicted_err))
+    value, err = float(measured.value), float(measured.err)
     return {
         "label": label,
         "family": family,
         "unit": unit,
         "predicted": float(predicted),
         "predicted_err": float(predicted_err),
-        "measured": float(measured.value),
-        "measured_err": float(measured.err),
-        "z": float(compare.z_score(expected, predicted)),
-        "verdict": compare.verdict(expected, float(predicted)),
+        "measured": value,
+        "measured_err": err,
+        "z": float(compare.z_score(Estimate(value, 0.0), predicted, predicted_err)),
+        "verdict": judged(value, err, float(predicted), float(predicted_err)),
         "reason": reason,
     }
+
+
+def judged(measured: float, measured_err: float, predicted: float, predicted_err: float) -> str:
+    """The verdict of a compared number, by the predicted error alone; the measured one tells the gap where the law declines."""
+    declined = bool(np.isinf(predicted_err) or np.isnan(measured_err))
+    return compare.verdict(Estimate(measured, measured_err if declined else 0.0), predicted, predicted_err)
 
 
 def compared_rows(script: Any, frame: pd.DataFrame) -> pd.DataFrame:
