@@ -1,6 +1,7 @@
 """Depths at which a number format gives out, and depths at which a network's forward or backward pass does."""
 
 import functools
+import inspect
 from decimal import ROUND_CEILING, Decimal, localcontext
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -182,8 +183,8 @@ class _Peaks(NamedTuple):
 
 @in_float64
 def _peaks(net: Ensemble, depth: int, width: int, squared_loss: bool) -> _Peaks:
-    log_q = log_q_layers.__wrapped__(net, depth=depth, width=width).mean  # type: ignore[attr-defined]
-    log_g = log_grad_layers.__wrapped__(net, depth=depth, width=width).mean  # type: ignore[attr-defined]
+    log_q = inspect.unwrap(log_q_layers)(net, depth=depth, width=width).mean
+    log_g = inspect.unwrap(log_grad_layers)(net, depth=depth, width=width).mean
     top = jnp.zeros_like(log_q[:1])
     if squared_loss:
         top = log_q[-1:] / 2

@@ -72,7 +72,8 @@ def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int) -> Any:
     w, start = floats(w, h_0)
 
     def step(h: Any, _: Any) -> tuple[Any, Any]:
-        return w * resolved.phi(h), jnp.log(jnp.abs(w * resolved.dphi(h)))
+        log_slope = jnp.log(jnp.abs(w * resolved.dphi(h)))
+        return w * resolved.phi(h), jnp.where(jnp.isnan(h), h, log_slope)  # the slope of a line forgets h
 
     return jnp.cumsum(lax.scan(step, start, length=steps)[1])
 
