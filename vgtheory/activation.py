@@ -1,6 +1,7 @@
 """The noun ``Activation``, the table ``ACTIVATIONS`` and the search for kinks."""
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -248,6 +249,28 @@ def _arctan_slope(h: Array) -> Array:
     return 1 / (1 + h**2)
 
 
+_ARCTAN_NEAR, _ARCTAN_FAR = 2**0.5 - 1, 2**0.5 + 1  # tan(pi/8) and tan(3 pi/8)
+_ARCTAN_TERMS = 23  # of the series up to tan(pi/8): the next is below 1e-18
+
+
+@jax.custom_jvp
+def _arctan(h: Array) -> Array:
+    """Written out: jaxlib 0.10.2 passes the arguments of its own arctan wrongly on some CPUs (jax-ml/jax#39352)."""
+    size = jnp.abs(h)
+    near, far = size <= _ARCTAN_NEAR, size >= _ARCTAN_FAR
+    turned = jnp.where(near, size, jnp.where(far, -1 / size, (size - 1) / (size + 1)))
+    square, series = turned * turned, jnp.zeros_like(turned)
+    for term in reversed(range(1, _ARCTAN_TERMS)):
+        series = (series + (-1) ** term / (2 * term + 1)) * square
+    angle = jnp.where(near, 0.0, jnp.where(far, math.pi / 2, math.pi / 4)).astype(turned.dtype)
+    return jnp.copysign(angle + (turned + turned * series), h)
+
+
+@_arctan.defjvp
+def _arctan_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    return _arctan(*primals), _arctan_slope(*primals) * tangents[0]
+
+
 def _relu_squared(h: Array) -> Array:
     return jax.nn.relu(h) ** 2
 
@@ -311,7 +334,7 @@ ACTIVATIONS: dict[str, Activation] = {
         Activation("hard_swish", jax.nn.hard_swish, _hard_swish_slope, (-3.0, 3.0), 1.5, bounded=False),
         Activation("mish", jax.nn.mish, _mish_slope, (), 1.088498161251728, bounded=False),
         Activation("softsign", jax.nn.soft_sign, _softsign_slope, (0.0,), 1.0, bounded=True),
-        Activation("arctan", jnp.arctan, _arctan_slope, (), 1.0, bounded=True),
+        Activation("arctan", _arctan, _arctan_slope, (), 1.0, bounded=True),
         Activation("relu_squared", _relu_squared, _relu_squared_slope, (0.0,), INF, bounded=False, degree=2.0),
         Activation("relu6", jax.nn.relu6, _relu6_slope, (0.0, 6.0), 1.0, bounded=True),
         Activation("abs", jnp.abs, jnp.sign, (0.0,), 1.0, bounded=False, degree=1.0),

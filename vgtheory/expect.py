@@ -191,7 +191,8 @@ def expect_scale(where: str, **got: Any) -> None:
     for name, value in got.items():
         seen = _seen(value)
         if seen is not None and seen.entries is not None:
-            expect_number(where, "[1e-150, 1e150]", **{name: np.where(seen.entries == 0, 1.0, seen.entries)})
+            sizes: Any = np.where(seen.entries == 0, 1.0, seen.entries)
+            expect_number(where, "[1e-150, 1e150]", **{name: sizes})
 
 
 def expect_scalars(where: str, **got: Any) -> None:

@@ -103,7 +103,7 @@ def memory_steps(cell: Cell, *, tied: bool = False) -> float:
     Returns
     -------
     float
-        Steps; inf for a factor of one.
+        Steps; inf for a factor of one, 0 where no gradient is left after one step.
 
     Raises
     ------
@@ -121,7 +121,10 @@ def memory_steps(cell: Cell, *, tied: bool = False) -> float:
     >>> round(theory.memory_steps(LSTM(sigma_in=1.0, forget_bias=3.0)), 1)
     17.0
     """
-    rate = abs(float(np.log(chi_step(cell)))) / 2
+    chi = chi_step(cell)
+    if chi == 0:
+        return 0.0
+    rate = abs(float(np.log(chi))) / 2
     if tied and rate > 0:
         first = abs(_tied_rate(cell, 1 / rate))
         rate = abs(_tied_rate(cell, 1 / first)) if first > 0 else first

@@ -45,7 +45,7 @@ def log_inside(q: Array) -> Array:
         Variance, any shape.
     """
     inside = (q > 0) & jnp.isfinite(q)
-    return jnp.where(inside, jnp.log(jnp.where(inside, q, 1.0)), jnp.where(q > 0, _EDGE, -_EDGE))
+    return jnp.where(inside, jnp.log(jnp.where(inside, q, 1.0)), jnp.where(q > 0, _EDGE, jnp.where(q == 0, -_EDGE, q)))
 
 
 @jax.jit

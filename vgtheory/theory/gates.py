@@ -78,7 +78,7 @@ def q_state(cell: Cell) -> float:
 
     Notes
     -----
-    Accuracy: 1e-11 relative (LSTM: 1e-9).
+    Accuracy: 1e-11 relative (LSTM: 1e-9), however small.
     Assumes: infinite width; weights of their own at every step (``chi_step`` says how far that holds for one set of weights).
 
     Examples

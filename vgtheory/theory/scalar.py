@@ -12,7 +12,7 @@ from jax.scipy.special import erf, xlogy
 from vgtheory.activation import as_activation
 from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count
-from vgtheory.theory.arguments import asked
+from vgtheory.theory.arguments import asked, expect_broadcast
 from vgtheory.theory.precision import floats, in_float64
 
 _FAR = 16
@@ -69,7 +69,8 @@ def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int) -> Any:
     """
     expect_count("log_scalar_steps", steps=steps)
     resolved = as_activation(activation)
-    w, start = floats(w, h_0)
+    expect_broadcast("log_scalar_steps", w=w, h_0=h_0)
+    w, start = jnp.broadcast_arrays(*floats(w, h_0))
 
     def step(h: Any, _: Any) -> tuple[Any, Any]:
         log_slope = jnp.log(jnp.abs(w * resolved.dphi(h)))
@@ -134,6 +135,7 @@ def _check_chain(where: str, mean: Any, std: Any, depth: int) -> None:
         "a finite std >= 0",
         std=std,
     )
+    expect_broadcast(where, mean=mean, std=std)
     expect_count(where, depth=depth)
 
 
