@@ -28,7 +28,7 @@ def chain_flow(weights: Any, log_time: Any, *, y: float = 1.0, change: float = 1
     y
         Target, > 0.
     change
-        Relative change of the product, or of its distance from the target, per step; in (0, 0.1].
+        Relative change of the product, or of its distance from the target, per step; in [1e-6, 0.1].
 
     Returns
     -------
@@ -115,7 +115,7 @@ def _chain(where: str, weights: Any, y: float, change: float) -> Chains:
     positive = bool(np.prod(np.sign(array)) > 0)
     expect(positive, where, "weights of positive product", weights=weights)
     expect(bool(np.isfinite(y)) and y > 0, where, "a finite y > 0", y=y)
-    expect(0 < change <= 0.1, where, "a change in (0, 0.1]", change=change)
+    expect(1e-6 <= change <= 0.1, where, "a change in [1e-6, 0.1]", change=change)
     return Chains(*(jnp.asarray(each) for each in (array, np.ones(array.size, bool), float(y), 1.0)))
 
 

@@ -52,7 +52,7 @@ def log_escape_time(depth: Any, w0: Any, *, level: Any = 0.5, y: Any = 1.0, chan
     y
         Target, > 0.
     change
-        Relative change per step, in (0, 0.1].
+        Relative change per step, in [1e-6, 0.1].
 
     Returns
     -------
@@ -77,7 +77,7 @@ def log_escape_time(depth: Any, w0: Any, *, level: Any = 0.5, y: Any = 1.0, chan
     -0.37
     """
     shape = np.broadcast_shapes(*(np.shape(each) for each in (depth, w0, level, y)))
-    expect(0 < change <= 0.1, "log_escape_time", "a change in (0, 0.1]", change=change)
+    expect(1e-6 <= change <= 0.1, "log_escape_time", "a change in [1e-6, 0.1]", change=change)
     with jax.enable_x64(True):
         chains = equal_chains("log_escape_time", depth, w0, level, y)
         times = np.asarray(_escape_times(chains, change))

@@ -47,7 +47,7 @@ def log_mode_times(
     level
         Share to be reached, in (0, 1).
     change
-        Time of a step over the fastest mode's own, in (0, 0.1].
+        Time of a step over the fastest mode's own, in [1e-6, 0.1].
 
     Returns
     -------
@@ -78,7 +78,7 @@ def log_mode_times(
     ahead = values.ndim == 1 and 0 < values.size <= width and w0 > 0 and bool(np.all(w0**depth < level * values))
     expect(ahead, where, "at most width singular_values above what the start has", singular_values=singular_values)
     expect(0 < level < 1, where, "a level in (0, 1)", level=level)
-    expect(0 < change <= 0.1, where, "a change in (0, 0.1]", change=change)
+    expect(1e-6 <= change <= 0.1, where, "a change in [1e-6, 0.1]", change=change)
     with jax.enable_x64(True):
         rate = change / (depth * values.max() ** (2 - 2 / depth))
         draws = [
