@@ -8,7 +8,6 @@ from scipy import optimize
 from vgtheory.expect import expect_count, expect_not_negative, expect_scalars
 from vgtheory.theory.dynamics import expect_positive
 
-
 _FAINT = -600.0
 """Log of a decay that leaves the minimum where it is."""
 
