@@ -22,7 +22,7 @@ NOUNS = {
 MAY_IMPORT = {
     "vgtheory/theory": {*NOUNS, "vgtheory.theory"},
     "vgtheory/measure": {*NOUNS, "vgtheory.measure"},
-    "vgtheory/compare": {"vgtheory.estimate", "vgtheory.compare"},
+    "vgtheory/compare": {"vgtheory.estimate", "vgtheory.expect", "vgtheory.compare"},
     "vgtheory/diagnose": {"vgtheory"},
     "figures": {"experiments.corridor", "figures"},
     "experiments": {"vgtheory", "experiments"},

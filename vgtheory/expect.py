@@ -11,7 +11,7 @@ import functools
 import inspect
 import numbers
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -186,6 +186,30 @@ def expect_number(
         expect(False, where, _range_words(name, interval), **{name: _Words(shown)})
 
 
+def expect_data(where: str, *, ndim: int | None = None, **got: Any) -> None:
+    """Raise unless every named value consists of real numbers; NaN and inf are among them, for measurements hold them.
+
+    Parameters
+    ----------
+    where
+        Name of the public function that was asked.
+    ndim
+        Number of axes; None for any.
+    got
+        Values by name.
+
+    Raises
+    ------
+    ValueError
+        If a value is something else (truth values, complex numbers, text, None, ...), or has other axes.
+    """
+    for name, value in got.items():
+        seen = _seen(value)
+        remedy = "Give one of its fields." if hasattr(value, "_fields") else ""
+        ok = seen is not None and ndim in (None, len(seen.shape))
+        expect(ok, where, f"{_SHAPES[ndim]} {name}", remedy, **{name: value})
+
+
 def expect_not_negative(where: str, **got: Any) -> None:
     """Raise unless every named value is a real number, or an array of them, that is not negative, infinite or NaN."""
     expect_number(where, "[0, inf)", **got)
@@ -273,6 +297,33 @@ def expect_dtype(choices: Iterable[str], where: str, **got: Any) -> str:
             value = np.dtype(value).name
     expect_one_of(choices, where, **{name: value})
     return str(value)
+
+
+@contextlib.contextmanager
+def expect_runs(where: str, what: str, name: str) -> Iterator[None]:
+    """Turn whatever a user's own function raises inside into the one sentence; the error itself stays its cause.
+
+    Parameters
+    ----------
+    where
+        Name of the public function that was asked.
+    what
+        What was expected of that function, in words.
+    name
+        The argument that holds it.
+
+    Raises
+    ------
+    ValueError
+        If anything is raised but the one sentence itself.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, ValueError) and ": expected " in str(error):
+            raise
+        first = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"[:_LONGEST]
+        raise ValueError(f"{where}: expected {what}, got {name}={first}.") from error
 
 
 def optional(check: Check) -> Check:
