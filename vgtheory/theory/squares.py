@@ -14,7 +14,6 @@ symbol    meaning                                             shape
 ========  ==================================================  ==============
 """
 
-import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
