@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import numpy as np
 
 from vgtheory.activation import as_activation
 from vgtheory.blocks import Normed, Residual
@@ -70,6 +71,17 @@ def given(check: Check) -> Check:
     return both
 
 
+def filled(check: Check) -> Check:
+    """The check of an array with at least one entry."""
+
+    def both(where: str, **got: Any) -> None:
+        check(where, **got)
+        ((name, value),) = got.items()
+        expect(np.size(value) > 0, where, f"at least one number {name}", **got)
+
+    return both
+
+
 def _matrix(where: str, **got: Any) -> None:
     ((_, value),) = got.items()
     check_matrix(where, value)
@@ -77,6 +89,8 @@ def _matrix(where: str, **got: Any) -> None:
 
 number = partial(expect_number, interval="(-inf, inf)")
 positive = partial(expect_number, interval="(0, inf)")
+inside = partial(expect_number, interval="(-1, 1)")
+one_number = partial(expect_number, ndim=0)
 share = partial(expect_number, interval="[0, 1)", ndim=0)
 one_positive = given(partial(positive, ndim=0))
 one_not_negative = given(partial(expect_number, interval="[0, inf)", ndim=0))
@@ -89,8 +103,10 @@ steps_back = given(partial(expect_number, interval=f"[0, {MOST}]", integer=True)
 ARGUMENTS: dict[str, Check] = {
     **dict.fromkeys(("depth", "width", "batch", "num_draws", "steps", "size", "num_inputs"), expect_count),
     **dict.fromkeys(("burn_in", "num_paths", "num_sets", "num_exponents", "num_lags"), expect_count),
-    **dict.fromkeys(("q", "sigma_b", "sigma_noise", "std", "w0", "decay", "eps"), expect_not_negative),
-    **dict.fromkeys(("y", "level", "learning_rate", "memory", "singular_values"), positive),
+    **dict.fromkeys(("q", "sigma_b", "sigma_noise", "std", "decay"), expect_not_negative),
+    **dict.fromkeys(("y", "level", "learning_rate", "memory", "singular_values"), filled(positive)),
+    "w0": filled(expect_not_negative),
+    "eps": one_not_negative,
     **dict.fromkeys(("mean", "w", "h_0", "state", "target", "vector", "w_in", "slopes", "weights"), number),
     **dict.fromkeys(("momentum", "square_decay", "beta_1", "c_cotangent"), given(share)),
     **dict.fromkeys(("c", "c_0"), correlation),
@@ -100,9 +116,9 @@ ARGUMENTS: dict[str, Check] = {
     "decades": number,
     "dtype": partial(expect_dtype, FORMATS),
     "factor": given(partial(expect_number, interval="[0, inf)", ndim=0)),
-    "learning_rates": expect_not_negative,
+    "learning_rates": partial(expect_number, interval="[0, 1e100]"),
     "log_s": partial(expect_number, interval="[-inf, inf]"),
-    "log_time": partial(expect_number, interval="[-inf, inf]"),
+    "log_time": filled(partial(expect_number, interval="[-inf, inf]")),
     "matrix": _matrix,
     "norm": partial(expect_one_of, ("frobenius", "spectral")),
     "optimiser": partial(expect_one_of, ("adam", "momentum", "sgd", "sign")),
@@ -120,10 +136,14 @@ __all__ = [
     "ARGUMENTS",
     "any_network",
     "asked",
+    "filled",
     "given",
+    "inside",
     "integers",
+    "number",
     "one_correlation",
     "one_not_negative",
+    "one_number",
     "one_positive",
     "share",
     "steps_back",

@@ -1,13 +1,15 @@
 """What weight decay leaves of a deep linear chain: shrunken weights, a start below which nothing grows, and at last nothing."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import optimize
 
-from vgtheory.expect import expect_count, expect_not_negative, expect_scalars
-from vgtheory.theory.arguments import asked, one_not_negative, one_positive
-from vgtheory.theory.dynamics import expect_positive
+from vgtheory.expect import expect, expect_count, expect_number
+from vgtheory.theory.arguments import asked, one_not_negative
+
+_LEAST = 1e-100
 
 
 class ChainDecay(NamedTuple):
@@ -28,7 +30,7 @@ class ChainDecay(NamedTuple):
     w_barrier: Any
 
 
-@asked(decay=one_not_negative, y=one_positive)
+@asked(decay=one_not_negative, y=partial(expect_number, interval="[1e-30, 1e30]", ndim=0))
 def chain_decay(depth: int, decay: float, *, y: float = 1.0) -> ChainDecay:
     r"""Weights at which a balanced scalar chain settles under weight decay, and the largest decay that it survives.
 
@@ -73,9 +75,7 @@ def chain_decay(depth: int, decay: float, *, y: float = 1.0) -> ChainDecay:
     [0.2904, 0.999, 0.5626]
     """
     expect_count("chain_decay", depth=depth)
-    expect_scalars("chain_decay", decay=decay, y=y)
-    expect_not_negative("chain_decay", decay=decay)
-    expect_positive("chain_decay", y=y)
+    expect(decay == 0 or decay >= _LEAST, "chain_decay", f"a decay of 0, or at least {_LEAST:g}", decay=decay)
     if depth == 1:
         return ChainDecay(np.inf, y / (1 + decay), 0.0)
     if depth == 2:

@@ -11,7 +11,7 @@ from vgtheory.activation import Activation
 from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect, is_static
 from vgtheory.theory import pair_tables, pairs
-from vgtheory.theory.arguments import asked
+from vgtheory.theory.arguments import asked, inside
 from vgtheory.theory.curves import Curves, curves, value_and_slope
 from vgtheory.theory.fixed_points import fixed_point, growth_and_slope
 from vgtheory.theory.meanfield import need_sigma_w
@@ -186,7 +186,7 @@ def c_map_slope(c: Any, net: Ensemble) -> Any:
     return slope * jnp.where(c >= 0, four[..., 1], four[..., 3])
 
 
-@asked()
+@asked(c=inside)
 @in_float64
 def c_map_curvature(c: Any, net: Ensemble) -> Any:
     r"""Curvature of the correlation map.
@@ -223,8 +223,6 @@ def c_map_curvature(c: Any, net: Ensemble) -> Any:
     0.31831
     """
     _check_c("c_map_curvature", c)
-    inside = not is_static(c) or bool(np.all(np.abs(np.asarray(c)) < 1))
-    expect(inside, "c_map_curvature", "correlations between -1 and 1", c=c)
     log_q, slope, _ = _settled("c_map_curvature", net)
     c, log_q, slope = jnp.broadcast_arrays(jnp.asarray(c, log_q.dtype), log_q, slope)
     table = pair_tables.pairs(net.activation)

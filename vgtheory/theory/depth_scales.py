@@ -14,8 +14,8 @@ from jax.scipy.special import erfc
 from scipy.special import erfinv
 
 from vgtheory.activation import Activation
-from vgtheory.ensemble import Ensemble
-from vgtheory.expect import expect, expect_count, expect_one_of
+from vgtheory.ensemble import Dense, Ensemble, Recurrent
+from vgtheory.expect import expect, expect_count, expect_noun, expect_one_of
 from vgtheory.formats import FORMATS
 from vgtheory.theory import finite_width, gaussian
 from vgtheory.theory.arguments import asked
@@ -229,7 +229,7 @@ def _peaks(net: Ensemble, depth: int, width: int, squared_loss: bool) -> _Peaks:
     return _Peaks(log_q / 2 + gaussian_peak, product, grad)
 
 
-@asked()
+@asked(net=functools.partial(expect_noun, kinds=(Dense, Recurrent)))
 def pass_limit(
     net: Ensemble, dtype: str, *, depth: int, width: int, squared_loss: bool = False, flush: bool = False
 ) -> PassLimit:
