@@ -194,6 +194,16 @@ def expect_not_negative(where: str, **got: Any) -> None:
     expect_number(where, "[0, inf)", **got)
 
 
+def expect_scale(where: str, **got: Any) -> None:
+    """Raise unless every named value is 0, or a standard deviation whose square float64 holds; or an array of these."""
+    expect_number(where, "[0, inf)", **got)
+    for name, value in got.items():
+        seen = _seen(value)
+        if seen is not None and seen.entries is not None:
+            sizes: Any = np.where(seen.entries == 0, 1.0, seen.entries)
+            expect_number(where, "[1e-150, 1e150]", **{name: sizes})
+
+
 def expect_scalars(where: str, **got: Any) -> None:
     """Raise unless every named value is a single real number."""
     for name, value in got.items():

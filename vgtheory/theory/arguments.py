@@ -61,23 +61,21 @@ def expect_given(where: str, **got: Any) -> None:
     expect(not traced, where, f"{name} that is not traced", **got)
 
 
+def expect_broadcast(where: str, **got: Any) -> None:
+    """Raise unless the named values' shapes broadcast."""
+    shapes = {name: np.shape(value) for name, value in got.items()}
+    try:
+        np.broadcast_shapes(*shapes.values())
+    except ValueError:
+        expect(False, where, "shapes that broadcast", **shapes)
+
+
 def given(check: Check) -> Check:
     """The check of what may not be traced."""
 
     def both(where: str, **got: Any) -> None:
         expect_given(where, **got)
         check(where, **got)
-
-    return both
-
-
-def filled(check: Check) -> Check:
-    """The check of an array with at least one entry."""
-
-    def both(where: str, **got: Any) -> None:
-        check(where, **got)
-        ((name, value),) = got.items()
-        expect(np.size(value) > 0, where, f"at least one number {name}", **got)
 
     return both
 
@@ -89,10 +87,9 @@ def _matrix(where: str, **got: Any) -> None:
 
 number = partial(expect_number, interval="(-inf, inf)")
 positive = partial(expect_number, interval="(0, inf)")
-inside = partial(expect_number, interval="(-1, 1)")
-one_number = partial(expect_number, ndim=0)
 share = partial(expect_number, interval="[0, 1)", ndim=0)
 one_positive = given(partial(positive, ndim=0))
+one_scale = given(partial(expect_number, interval="[1e-150, 1e150]", ndim=0))
 one_not_negative = given(partial(expect_number, interval="[0, inf)", ndim=0))
 any_network = partial(expect_noun, kinds=(Dense, Conv, Recurrent, Residual, Normed, Transformer))
 one_correlation = partial(expect_number, interval="[-1, 1]", ndim=0)
@@ -103,12 +100,12 @@ steps_back = given(partial(expect_number, interval=f"[0, {MOST}]", integer=True)
 ARGUMENTS: dict[str, Check] = {
     **dict.fromkeys(("depth", "width", "batch", "num_draws", "steps", "size", "num_inputs"), expect_count),
     **dict.fromkeys(("burn_in", "num_paths", "num_sets", "num_exponents", "num_lags"), expect_count),
-    **dict.fromkeys(("q", "sigma_b", "sigma_noise", "std", "decay"), expect_not_negative),
-    **dict.fromkeys(("y", "level", "learning_rate", "memory", "singular_values"), filled(positive)),
-    "w0": filled(expect_not_negative),
-    "eps": one_not_negative,
-    **dict.fromkeys(("mean", "w", "h_0", "state", "target", "vector", "w_in", "slopes", "weights"), number),
+    **dict.fromkeys(("q", "sigma_b", "sigma_noise", "std", "w0", "decay"), expect_not_negative),
+    **dict.fromkeys(("y", "level", "learning_rate", "memory", "singular_values"), positive),
+    **dict.fromkeys(("mean", "w", "h_0", "state", "target", "vector", "w_in", "weights"), number),
     **dict.fromkeys(("momentum", "square_decay", "beta_1", "c_cotangent"), given(share)),
+    "eps": one_not_negative,
+    "slopes": partial(expect_number, ndim=1),
     **dict.fromkeys(("c", "c_0"), correlation),
     **dict.fromkeys(("tied", "squared_loss", "flush"), expect_flag),
     "activation": expect_activation,
@@ -116,9 +113,9 @@ ARGUMENTS: dict[str, Check] = {
     "decades": number,
     "dtype": partial(expect_dtype, FORMATS),
     "factor": given(partial(expect_number, interval="[0, inf)", ndim=0)),
-    "learning_rates": partial(expect_number, interval="[0, 1e100]"),
+    "learning_rates": partial(expect_number, interval="[0, 1e150]"),
     "log_s": partial(expect_number, interval="[-inf, inf]"),
-    "log_time": filled(partial(expect_number, interval="[-inf, inf]")),
+    "log_time": partial(expect_number, interval="[-inf, inf]"),
     "matrix": _matrix,
     "norm": partial(expect_one_of, ("frobenius", "spectral")),
     "optimiser": partial(expect_one_of, ("adam", "momentum", "sgd", "sign")),
@@ -136,15 +133,13 @@ __all__ = [
     "ARGUMENTS",
     "any_network",
     "asked",
-    "filled",
+    "expect_broadcast",
     "given",
-    "inside",
     "integers",
-    "number",
     "one_correlation",
     "one_not_negative",
-    "one_number",
     "one_positive",
+    "one_scale",
     "share",
     "steps_back",
 ]

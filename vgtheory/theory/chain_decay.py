@@ -1,15 +1,13 @@
 """What weight decay leaves of a deep linear chain: shrunken weights, a start below which nothing grows, and at last nothing."""
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import optimize
 
-from vgtheory.expect import expect, expect_count, expect_number
-from vgtheory.theory.arguments import asked, one_not_negative
-
-_LEAST = 1e-100
+from vgtheory.expect import expect_count, expect_not_negative, expect_scalars
+from vgtheory.theory.arguments import asked, one_not_negative, one_scale
+from vgtheory.theory.dynamics import expect_positive
 
 
 class ChainDecay(NamedTuple):
@@ -30,7 +28,7 @@ class ChainDecay(NamedTuple):
     w_barrier: Any
 
 
-@asked(decay=one_not_negative, y=partial(expect_number, interval="[1e-30, 1e30]", ndim=0))
+@asked(decay=one_not_negative, y=one_scale)
 def chain_decay(depth: int, decay: float, *, y: float = 1.0) -> ChainDecay:
     r"""Weights at which a balanced scalar chain settles under weight decay, and the largest decay that it survives.
 
@@ -75,7 +73,9 @@ def chain_decay(depth: int, decay: float, *, y: float = 1.0) -> ChainDecay:
     [0.2904, 0.999, 0.5626]
     """
     expect_count("chain_decay", depth=depth)
-    expect(decay == 0 or decay >= _LEAST, "chain_decay", f"a decay of 0, or at least {_LEAST:g}", decay=decay)
+    expect_scalars("chain_decay", decay=decay, y=y)
+    expect_not_negative("chain_decay", decay=decay)
+    expect_positive("chain_decay", y=y)
     if depth == 1:
         return ChainDecay(np.inf, y / (1 + decay), 0.0)
     if depth == 2:
@@ -88,8 +88,6 @@ def chain_decay(depth: int, decay: float, *, y: float = 1.0) -> ChainDecay:
         return ChainDecay(decay_max, *((float(y ** (1 / depth)), 0.0) if decay == 0 else (0.0, np.inf)))
     wanted = float(np.log(decay) - unit)
     low = min(wanted / power, top) - 1
-    rest = (
-        optimize.brentq(lambda x: force(x) - wanted, *ends, xtol=1e-16, rtol=1e-15)
-        for ends in ((top, -1e-300), (low, top))
-    )
-    return ChainDecay(decay_max, *(float(np.exp((x + np.log(y)) / depth)) for x in rest))
+    solved = lambda *ends: optimize.brentq(lambda x: force(x) - wanted, *ends, xtol=1e-16, rtol=1e-15)
+    near = solved(top, -1e-300) if force(-1e-300) < wanted else 0.0
+    return ChainDecay(decay_max, *(float(np.exp((x + np.log(y)) / depth)) for x in (near, solved(low, top))))

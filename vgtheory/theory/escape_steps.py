@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vgtheory.expect import expect, expect_not_negative, expect_one_of
-from vgtheory.theory.arguments import asked, integers
+from vgtheory.theory.arguments import asked, expect_broadcast, integers
 from vgtheory.theory.dynamics import check_chain, expect_positive, log_escape_time
 from vgtheory.theory.precision import floats, in_float64
 
@@ -84,6 +84,7 @@ def log_escape_steps(
     where = "log_escape_steps"
     expect_one_of(OPTIMISERS, where, optimiser=optimiser)
     check_chain(where, depth, w0, y)
+    expect_broadcast(where, depth=depth, w0=w0, level=level, y=y, learning_rate=learning_rate)
     expect(0 <= momentum < 1, where, "a momentum in [0, 1)", momentum=momentum)
     expect(0 <= square_decay < 1, where, "a square_decay in [0, 1)", square_decay=square_decay)
     expect_not_negative(where, eps=eps)

@@ -12,7 +12,7 @@ from jax.scipy.special import erf, xlogy
 from vgtheory.activation import as_activation
 from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count
-from vgtheory.theory.arguments import asked, one_number
+from vgtheory.theory.arguments import asked, expect_broadcast
 from vgtheory.theory.precision import floats, in_float64
 
 _FAR = 16
@@ -26,7 +26,7 @@ _LOGS = (np.log(2) + scipy.special.digamma(_COUNTS + 0.5)) / 2
 _VARS = scipy.special.polygamma(1, _COUNTS + 0.5) / 4
 
 
-@asked(w=one_number, h_0=one_number)
+@asked()
 @in_float64
 def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int) -> Any:
     r"""Log-gradient along a one-dimensional recurrence, exactly.
@@ -69,10 +69,12 @@ def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int) -> Any:
     """
     expect_count("log_scalar_steps", steps=steps)
     resolved = as_activation(activation)
-    w, start = floats(w, h_0)
+    expect_broadcast("log_scalar_steps", w=w, h_0=h_0)
+    w, start = jnp.broadcast_arrays(*floats(w, h_0))
 
     def step(h: Any, _: Any) -> tuple[Any, Any]:
-        return w * resolved.phi(h), jnp.log(jnp.abs(w * resolved.dphi(h)))
+        log_slope = jnp.log(jnp.abs(w * resolved.dphi(h)))
+        return w * resolved.phi(h), jnp.where(jnp.isnan(h), h, log_slope)  # the slope of a line forgets h
 
     return jnp.cumsum(lax.scan(step, start, length=steps)[1])
 
@@ -133,14 +135,14 @@ def _check_chain(where: str, mean: Any, std: Any, depth: int) -> None:
         "a finite std >= 0",
         std=std,
     )
+    expect_broadcast(where, mean=mean, std=std)
     expect_count(where, depth=depth)
 
 
 def _log_normal_moments(ratio: Any) -> tuple[Any, Any]:
     """Mean and variance of ln|z + ratio| for a standard normal z: a Poisson mixture of chi-square logs, or Gauss-Hermite."""
-    row = lambda each: jnp.asarray(each, ratio.dtype).reshape((1,) * ratio.ndim + (-1,))
-    nodes, counts, factorials, chi_vars, chi_rows = map(row, (_NODES, _COUNTS, _FACTORIALS, _VARS, _LOGS))
-    weights, chi_logs = (jnp.asarray(each, ratio.dtype) for each in (_WEIGHTS, _LOGS))
+    constants = (jnp.asarray(each, ratio.dtype) for each in (_NODES, _WEIGHTS, _COUNTS, _FACTORIALS, _LOGS, _VARS))
+    nodes, weights, counts, factorials, chi_logs, chi_vars = constants
     far = jnp.maximum(ratio, _FAR)
     logs = jnp.log1p(nodes / far[..., None])
     shift = logs @ weights
@@ -148,7 +150,7 @@ def _log_normal_moments(ratio: Any) -> tuple[Any, Any]:
     rate = jnp.minimum(ratio, _FAR)[..., None] ** 2 / 2
     shares = jax.nn.softmax(xlogy(counts, jnp.where(rate > 0, rate, jnp.finfo(ratio.dtype).tiny)) - factorials, axis=-1)
     mean = shares @ chi_logs
-    at_near = mean, jnp.sum(shares * (chi_vars + (chi_rows - mean[..., None]) ** 2), axis=-1)
+    at_near = mean, jnp.sum(shares * (chi_vars + (chi_logs - mean[..., None]) ** 2), axis=-1)
     mean, var = (jnp.where(ratio > _FAR, *pair) for pair in zip(at_far, at_near, strict=True))
     return mean, var
 

@@ -1,5 +1,6 @@
 """How far from criticality a network lies, in layers, and on which side."""
 
+import inspect
 from typing import Any
 
 import jax.numpy as jnp
@@ -56,7 +57,7 @@ def phase(net: Ensemble) -> Any:
 
 def _plain(function: Any) -> Any:
     """A theory function inside another: no second change of precision."""
-    return function.__wrapped__
+    return inspect.unwrap(function)
 
 
 def scale(factor: Any) -> Any:
