@@ -187,22 +187,7 @@ def expect_number(
 
 
 def expect_data(where: str, *, ndim: int | None = None, **got: Any) -> None:
-    """Raise unless every named value consists of real numbers; NaN and inf are among them, for measurements hold them.
-
-    Parameters
-    ----------
-    where
-        Name of the public function that was asked.
-    ndim
-        Number of axes; None for any.
-    got
-        Values by name.
-
-    Raises
-    ------
-    ValueError
-        If a value is something else (truth values, complex numbers, text, None, ...), or has other axes.
-    """
+    """Raise unless every named value consists of real numbers; NaN and inf are among them, for measurements hold them."""
     for name, value in got.items():
         seen = _seen(value)
         remedy = "Give one of its fields." if hasattr(value, "_fields") else ""
@@ -285,22 +270,7 @@ def expect_key(where: str, **got: Any) -> None:
 
 
 def expect_dtype(choices: Iterable[str], where: str, **got: Any) -> str:
-    """Return the name of a number format, or raise unless it is one of ``choices``.
-
-    Parameters
-    ----------
-    choices
-        The admissible names.
-    where
-        Name of the public function that was asked.
-    got
-        The format by name: a word, a dtype, or a scalar type such as ``jax.numpy.float16``.
-
-    Raises
-    ------
-    ValueError
-        If it is none of them.
-    """
+    """Return the name of a number format, or raise unless it is one of ``choices``."""
     ((name, value),) = got.items()
     if isinstance(value, np.dtype | type) or (value is not None and hasattr(value, "dtype") and callable(value)):
         with contextlib.suppress(TypeError):
@@ -311,22 +281,7 @@ def expect_dtype(choices: Iterable[str], where: str, **got: Any) -> str:
 
 @contextlib.contextmanager
 def expect_runs(where: str, what: str, name: str) -> Iterator[None]:
-    """Turn whatever a user's own function raises inside into the one sentence; the error itself stays its cause.
-
-    Parameters
-    ----------
-    where
-        Name of the public function that was asked.
-    what
-        What was expected of that function, in words.
-    name
-        The argument that holds it.
-
-    Raises
-    ------
-    ValueError
-        If anything is raised but the one sentence itself.
-    """
+    """Turn whatever a user's own function raises inside into the one sentence; the error itself stays its cause."""
     try:
         yield
     except Exception as error:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from vgtheory.diagnose.asked import expect_rngs
+from vgtheory.diagnose.arguments import expect_rngs
 from vgtheory.diagnose.calls import Call, Hooked, expect_model, hooked
 from vgtheory.diagnose.kinds import CONV, contracted, is_replaced, num_out, takes_off_mean
 from vgtheory.diagnose.particles import REPLICAS, Linear, apart, convolution, fresh, pooled_norm, pooled_tap, together
