@@ -28,6 +28,9 @@ EPS = 2 * float(np.finfo(np.float32).eps)
 BELOW = 40
 """Layers below the top where the gradient's profile over positions is looked at."""
 
+IDENTITIES = r"^linear, delta"
+"""Labels that are tests and no comparisons: multiples of a rotation change every norm by the same factor."""
+
 
 @dataclass(frozen=True)
 class Config:

@@ -60,6 +60,9 @@ CASES |= {"sigmoid, epsilon": Case("sigmoid", 20, 32, "epsilon")}
 SMALL = {"small": Case("tanh critical", 3, 32), "small, updates": Case("tanh critical", 3, 2, "updates")}
 """For the smoke run."""
 
+IDENTITIES = r", sign: "
+"""Labels that are tests and no comparisons: sign updates all have one size."""
+
 
 @dataclass(frozen=True)
 class Config:

@@ -184,7 +184,7 @@ def test_names_entries_and_callables_all_stand_for_an_activation() -> None:
 
 
 def test_wrong_questions(refused: pytest.RaisesExc) -> None:
-    with refused("Activation", "activation", remedy=r"Did you mean 'tanh'\?$"):
+    with refused("Dense", "activation", remedy=r"Did you mean 'tanh'\?$"):
         Dense("tahn")
     with refused("Activation", "activation"):
         as_activation("qqq")

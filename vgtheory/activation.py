@@ -1,6 +1,7 @@
 """The noun ``Activation``, the table ``ACTIVATIONS`` and the search for kinks."""
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,13 +10,18 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from vgtheory.expect import expect, expect_one_of
+from vgtheory.expect import Check, expect, expect_flag, expect_function, expect_number, expect_one_of, expect_text
 
 Pointwise = Callable[[Array], Array]
 
 _GRID = np.linspace(-64.03, 64.01, 4098)  # hits no round number
-_HALVINGS = 45
-_JUMP, _ROUNDINGS = 1e-8, 1e3  # a jump is larger than this, relatively, and than so many roundings of phi's dtype
+_FIELDS: dict[str, Check] = {
+    **{"name": expect_text, "phi": expect_function, "dphi": expect_function, "bounded": expect_flag},
+    "sup_dphi": functools.partial(expect_number, interval="[0, inf]", ndim=0),
+    **{"kinks": functools.partial(expect_number, ndim=1), "degree": functools.partial(expect_number, ndim=0)},
+    "period": functools.partial(expect_number, interval="(0, inf)", ndim=0),
+}
+_HALVINGS, _JUMP, _ROUNDINGS = 45, 1e-8, 1e3  # a jump is larger than this, relatively, and than so many roundings
 
 
 @functools.cache
@@ -138,7 +144,9 @@ class Activation:
 
     def __post_init__(self) -> None:
         """Fill in the derivative and the kinks."""
-        expect(callable(self.phi), "Activation", "a callable phi", phi=self.phi)
+        for name, check in _FIELDS.items():
+            if name in ("name", "phi") or getattr(self, name) is not None:
+                check("Activation", **{name: getattr(self, name)})
         if self.dphi is None:
             object.__setattr__(self, "dphi", _derivative(self.phi))
         object.__setattr__(self, "kinks", found_kinks(self.phi) if self.kinks is None else tuple(self.kinks))
@@ -241,6 +249,28 @@ def _arctan_slope(h: Array) -> Array:
     return 1 / (1 + h**2)
 
 
+_ARCTAN_NEAR, _ARCTAN_FAR = 2**0.5 - 1, 2**0.5 + 1  # tan(pi/8) and tan(3 pi/8)
+_ARCTAN_TERMS = 23  # of the series up to tan(pi/8): the next is below 1e-18
+
+
+@jax.custom_jvp
+def _arctan(h: Array) -> Array:
+    """Written out: jaxlib 0.10.2 passes the arguments of its own arctan wrongly on some CPUs (jax-ml/jax#39352)."""
+    size = jnp.abs(h)
+    near, far = size <= _ARCTAN_NEAR, size >= _ARCTAN_FAR
+    turned = jnp.where(near, size, jnp.where(far, -1 / size, (size - 1) / (size + 1)))
+    square, series = turned * turned, jnp.zeros_like(turned)
+    for term in reversed(range(1, _ARCTAN_TERMS)):
+        series = (series + (-1) ** term / (2 * term + 1)) * square
+    angle = jnp.where(near, 0.0, jnp.where(far, math.pi / 2, math.pi / 4)).astype(turned.dtype)
+    return jnp.copysign(angle + (turned + turned * series), h)
+
+
+@_arctan.defjvp
+def _arctan_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    return _arctan(*primals), _arctan_slope(*primals) * tangents[0]
+
+
 def _relu_squared(h: Array) -> Array:
     return jax.nn.relu(h) ** 2
 
@@ -304,7 +334,7 @@ ACTIVATIONS: dict[str, Activation] = {
         Activation("hard_swish", jax.nn.hard_swish, _hard_swish_slope, (-3.0, 3.0), 1.5, bounded=False),
         Activation("mish", jax.nn.mish, _mish_slope, (), 1.088498161251728, bounded=False),
         Activation("softsign", jax.nn.soft_sign, _softsign_slope, (0.0,), 1.0, bounded=True),
-        Activation("arctan", jnp.arctan, _arctan_slope, (), 1.0, bounded=True),
+        Activation("arctan", _arctan, _arctan_slope, (), 1.0, bounded=True),
         Activation("relu_squared", _relu_squared, _relu_squared_slope, (0.0,), INF, bounded=False, degree=2.0),
         Activation("relu6", jax.nn.relu6, _relu6_slope, (0.0, 6.0), 1.0, bounded=True),
         Activation("abs", jnp.abs, jnp.sign, (0.0,), 1.0, bounded=False, degree=1.0),
@@ -317,7 +347,7 @@ ACTIVATIONS: dict[str, Activation] = {
 ``gelu_tanh`` the approximation by tanh; ``gaussian`` is exp(-h^2). The slopes of ``relu_squared`` and ``cube`` have no bound."""
 
 
-def as_activation(activation: "str | Activation | Pointwise") -> Activation:
+def as_activation(activation: "str | Activation | Pointwise", where: str = "Activation") -> Activation:
     """Look up an activation: a name in the table, an ``Activation``, or a user's own callable.
 
     Parameters
@@ -325,6 +355,8 @@ def as_activation(activation: "str | Activation | Pointwise") -> Activation:
     activation
         A key of ``ACTIVATIONS``, an ``Activation`` (returned as it is), or an elementwise JAX function (wrapped; its
         kinks are searched for).
+    where
+        Name of the public function or class that was asked.
 
     Raises
     ------
@@ -334,7 +366,8 @@ def as_activation(activation: "str | Activation | Pointwise") -> Activation:
     if isinstance(activation, Activation):
         return activation
     if isinstance(activation, str):
-        expect_one_of(ACTIVATIONS, "Activation", activation=activation)
+        expect_one_of(ACTIVATIONS, where, activation=activation)
         return ACTIVATIONS[activation]
-    expect(callable(activation), "Activation", "a name, an Activation or a callable", activation=activation)
+    is_function = callable(activation) and not isinstance(activation, type)
+    expect(is_function, where, "a name, an Activation or a function", activation=activation)
     return Activation(getattr(activation, "__name__", "custom"), activation)

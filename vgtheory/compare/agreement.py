@@ -162,8 +162,12 @@ def log_rate_layers(samples: Any) -> Estimate:
         return Estimate(rates.mean(), err)
 
 
+OUTCOMES = ("agrees", "disagrees", "outside", "broken")
+"""The four ways a comparison can end; the first word of a ``verdict``."""
+
+
 def verdict(measured: Estimate, predicted: float, predicted_err: float = 0.0) -> str:
-    """One phrase on how a measured number stands to its prediction.
+    """One phrase on how a measured number stands to its prediction; its first word is one of ``OUTCOMES``.
 
     Parameters
     ----------
@@ -172,26 +176,40 @@ def verdict(measured: Estimate, predicted: float, predicted_err: float = 0.0) ->
     predicted
         The prediction, scalar.
     predicted_err
-        Its own standard error.
+        Its own standard error; inf where the law declines, by a criterion that does not look at the measurement.
 
     Returns
     -------
     str
-        ``"agrees (z = +0.7)"`` within five standard errors, ``"disagrees (z = -9.1, measured / predicted = 0.9)"``
-        beyond, ``"undecided"`` where no finite z can be had.
+        ``"broken (...)"`` if the measurement is NaN, or a prediction that was not declined is;
+        ``"outside (...)"`` if the law declines, or nothing is known of the measurement's error, with the gap in the
+        measurement's own standard errors where it has some;
+        ``"agrees (z = +0.7)"`` within five standard errors, ``"disagrees (z = -9.1, measured / predicted = 0.9)"`` beyond.
 
     Examples
     --------
     >>> from vgtheory import Estimate, compare
     >>> compare.verdict(Estimate(1.05, 0.1), 1.0)
     'agrees (z = +0.5)'
+    >>> compare.verdict(Estimate(1.05, 0.01), 1.0, float("inf"))
+    'outside (the law declines; the gap is +5.0 measured standard errors)'
+    >>> compare.verdict(Estimate(float("nan"), 0.1), 1.0)
+    'broken (measured nan +- 0.1)'
     """
+    value, err, law_err = float(measured.value), float(measured.err), float(predicted_err)
+    if np.isnan(value) or np.isnan(err):
+        return f"broken (measured {value:.4g} +- {err:.4g})"
+    if np.isinf(law_err):
+        gap = float(z_score(measured, predicted))
+        return "outside (the law declines" + (f"; the gap is {gap:+.1f} measured standard errors)" if err else ")")
+    if np.isnan(predicted) or np.isnan(law_err):
+        return f"broken (predicted {float(predicted):.4g} +- {law_err:.4g})"
+    if np.isinf(err):
+        return "outside (the measurement's error is unknown)"
     z = float(z_score(measured, predicted, predicted_err))
-    if np.isnan(z) or np.isinf(np.hypot(measured.err, predicted_err)):
-        return "undecided (no finite error)"
     if np.isinf(z):
         return "disagrees (no error is known)"
     if abs(z) <= SIGMAS:
         return f"agrees (z = {z:+.1f})"
-    ratio = float(measured.value) / predicted if predicted else float("inf")
+    ratio = value / float(predicted) if predicted else float("inf")
     return f"disagrees (z = {z:+.1f}, measured / predicted = {ratio:.4g})"

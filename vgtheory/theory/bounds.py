@@ -9,6 +9,7 @@ import numpy as np
 from vgtheory.activation import Activation, as_activation
 from vgtheory.ensemble import Ensemble, expect_matrices
 from vgtheory.expect import expect_count, expect_one_of
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.fixed_points import chi_at
 from vgtheory.theory.meanfield import need_sigma_w, q_star
 from vgtheory.theory.precision import floats, in_float64
@@ -18,6 +19,7 @@ _GRID = np.sinh(np.linspace(-12, 12, 200_001))
 NORMS = ("spectral", "frobenius")
 
 
+@asked()
 def sup_dphi(activation: Any) -> float:
     r"""Largest slope of an activation.
 
@@ -79,6 +81,7 @@ def _norm_over_sigma_w(where: str, net: Ensemble, norm: str, width: int | None) 
     return gain if norm == "spectral" else float(width or 1) ** 0.5
 
 
+@asked()
 @in_float64
 def log_bound_layers(net: Ensemble, *, depth: int, width: int | None = None, norm: str = "spectral") -> Any:
     r"""Log of the textbook bound on the gradient's norm at every layer, relative to the top.
@@ -128,6 +131,7 @@ def log_bound_layers(net: Ensemble, *, depth: int, width: int | None = None, nor
     return jnp.where(num_factors > 0, rate * num_factors, 0.0)
 
 
+@asked()
 @in_float64
 def bound_excess(net: Ensemble, *, width: int | None = None, norm: str = "spectral") -> Any:
     r"""Natural log per layer by which the textbook bound on the gradient's norm exceeds its mean-field rate.

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import optimize
 
 from vgtheory.expect import expect_count, expect_not_negative, expect_scalars
+from vgtheory.theory.arguments import asked, one_not_negative, one_positive
 from vgtheory.theory.dynamics import expect_positive
 
 
@@ -27,6 +28,7 @@ class ChainDecay(NamedTuple):
     w_barrier: Any
 
 
+@asked(decay=one_not_negative, y=one_positive)
 def chain_decay(depth: int, decay: float, *, y: float = 1.0) -> ChainDecay:
     r"""Weights at which a balanced scalar chain settles under weight decay, and the largest decay that it survives.
 

@@ -10,10 +10,12 @@ from vgtheory.activation import Activation
 from vgtheory.ensemble import Ensemble
 from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count
+from vgtheory.theory.arguments import asked
 
 _STEP, _BELOW, _ABOVE = 1 / 8, -42.0, 90.0
 
 
+@asked()
 def log_chi_square_law(width: int, slopes: tuple[float, float] = (1.0, 1.0)) -> Law:
     r"""Law of the log of a mean of squares, each of a standard normal variable times one of two slopes at random.
 

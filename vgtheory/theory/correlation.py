@@ -11,6 +11,7 @@ from vgtheory.activation import Activation
 from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect, is_static
 from vgtheory.theory import pair_tables, pairs
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.curves import Curves, curves, value_and_slope
 from vgtheory.theory.fixed_points import fixed_point, growth_and_slope
 from vgtheory.theory.meanfield import need_sigma_w
@@ -90,6 +91,7 @@ def _check_c(where: str, c: Any) -> None:
         expect(bool(np.all(np.abs(array) <= 1)), where, "correlations from -1 to 1", c=c)
 
 
+@asked()
 @in_float64
 def c_map(c: Any, net: Ensemble) -> Any:
     r"""Correlation in the next layer of two inputs whose correlation in this one is c.
@@ -138,6 +140,7 @@ def c_map(c: Any, net: Ensemble) -> Any:
     return jnp.where(c >= 0, 1 - slope * gap * four[..., 0], 1 - share + share * four[..., 2])
 
 
+@asked()
 @in_float64
 def c_map_slope(c: Any, net: Ensemble) -> Any:
     r"""Slope of the correlation map.
@@ -183,6 +186,7 @@ def c_map_slope(c: Any, net: Ensemble) -> Any:
     return slope * jnp.where(c >= 0, four[..., 1], four[..., 3])
 
 
+@asked()
 @in_float64
 def c_map_curvature(c: Any, net: Ensemble) -> Any:
     r"""Curvature of the correlation map.

@@ -17,6 +17,7 @@ from jax import Array, lax
 
 from vgtheory.activation import as_activation
 from vgtheory.expect import expect_count, expect_not_negative
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.curves import Curves, curves, value_and_slope
 from vgtheory.theory.fixed_points import growth_and_slope, lattice_in
 from vgtheory.theory.precision import floats, in_float64
@@ -122,6 +123,7 @@ def _all_solved(sigma_b: Array, table: Curves, size: int) -> Critical:
     return jax.tree.map(lambda leaf: jnp.take_along_axis(leaf, order, axis=1)[:, :size], found)
 
 
+@asked()
 @in_float64
 def critical(activation: Any, *, sigma_b: Any = 0.0, size: int | None = None) -> Critical:
     r"""The initialisations at which gradients neither vanish nor explode: ``chi_1 = 1``.

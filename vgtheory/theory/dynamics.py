@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vgtheory.expect import expect, expect_count, is_static
+from vgtheory.theory.arguments import asked, integers
 from vgtheory.theory.precision import floats, in_float64
 
 _EDGES = np.arange(-36.0, 37.0, 3.0)
@@ -25,6 +26,7 @@ _EDGES = np.arange(-36.0, 37.0, 3.0)
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 
 
+@asked(depth=integers)
 @in_float64
 def log_escape_time(depth: Any, w0: Any, *, level: Any = 0.5, y: Any = 1.0) -> Any:
     r"""Log of the time that gradient flow takes to train a balanced scalar chain, exactly.
@@ -93,6 +95,7 @@ def log_escape_time(depth: Any, w0: Any, *, level: Any = 0.5, y: Any = 1.0) -> A
     return jnp.where(never, jnp.inf, jnp.where(there, -jnp.inf, log_time))
 
 
+@asked()
 def log_mode_times(singular_values: Any, depth: int, w0: Any, *, level: Any = 0.5) -> Any:
     r"""Log of the time that gradient flow takes to learn each mode of a deep linear network, exactly.
 

@@ -6,12 +6,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from vgtheory.expect import expect, expect_not_negative, expect_one_of
+from vgtheory.theory.arguments import asked, integers
 from vgtheory.theory.dynamics import check_chain, expect_positive, log_escape_time
 from vgtheory.theory.precision import floats, in_float64
 
 OPTIMISERS = ("sgd", "momentum", "sign", "adam")
 
 
+@asked(depth=integers)
 @in_float64
 def log_escape_steps(
     optimiser: str,

@@ -12,6 +12,7 @@ from vgtheory.activation import Activation
 from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect
 from vgtheory.theory import gaussian
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.curves import curves
 from vgtheory.theory.fixed_points import FixedPoints, chi_at, every_points, fixed_point, growth_and_slope, log_within
 from vgtheory.theory.precision import floats, in_float64
@@ -44,6 +45,7 @@ def _q_map(q: Array, sigma_w: Array, sigma_b: Array, activation: Activation) -> 
     return sigma_w**2 * _mean_squares(q, activation) + sigma_b**2
 
 
+@asked()
 @in_float64
 def q_map(q: Any, net: Ensemble) -> Any:
     r"""Mean square pre-activation of the next layer.
@@ -88,6 +90,7 @@ def q_map(q: Any, net: Ensemble) -> Any:
     return _q_map(q, sigma_w, sigma_b, net.activation)
 
 
+@asked()
 @in_float64
 def q_star(net: Ensemble) -> Any:
     r"""Fixed point of the length map that inputs of unit mean square run to.
@@ -135,6 +138,7 @@ def q_star(net: Ensemble) -> Any:
     return fixed_point(*jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b)), net.activation)
 
 
+@asked()
 @in_float64
 def q_stars(net: Ensemble) -> FixedPoints:
     r"""Every fixed point of the length map, with its slope and stability.
@@ -176,6 +180,7 @@ def q_stars(net: Ensemble) -> FixedPoints:
     return every_points(sigma_w, sigma_b, curves(net.activation))
 
 
+@asked()
 @in_float64
 def chi_1(net: Ensemble) -> Any:
     r"""Factor per layer of the mean squared gradient at the fixed point.
@@ -218,6 +223,7 @@ def chi_1(net: Ensemble) -> Any:
     return chi_at(fixed_point(sigma_w, sigma_b, net.activation), sigma_w, net.activation)
 
 
+@asked()
 @in_float64
 def q_slope(net: Ensemble) -> Any:
     r"""Slope of the length map at its fixed point: what a small departure from ``q_star`` is multiplied by in each layer.

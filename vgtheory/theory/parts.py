@@ -9,6 +9,7 @@ from jax import Array, lax
 from vgtheory.ensemble import Ensemble
 from vgtheory.estimate import Law
 from vgtheory.theory import finite_width
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.precision import floats, in_float64
 from vgtheory.theory.profiles import log_grad_layers, walked_layers
 from vgtheory.weights import expect_known_law
@@ -45,6 +46,7 @@ def _excess(layers: finite_width.Layers) -> Array:
     return lax.scan(step, jnp.zeros_like(layers.log_q[0]), below, reverse=True)[1]
 
 
+@asked()
 @in_float64
 def log_parts_layers(net: Ensemble, *, depth: int, width: int | None = None) -> Parts:
     r"""What each layer's weights, and what its slopes, do to the norm of the gradient.

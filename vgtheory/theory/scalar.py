@@ -12,6 +12,7 @@ from jax.scipy.special import erf, xlogy
 from vgtheory.activation import as_activation
 from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.precision import floats, in_float64
 
 _FAR = 16
@@ -25,6 +26,7 @@ _LOGS = (np.log(2) + scipy.special.digamma(_COUNTS + 0.5)) / 2
 _VARS = scipy.special.polygamma(1, _COUNTS + 0.5) / 4
 
 
+@asked()
 @in_float64
 def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int) -> Any:
     r"""Log-gradient along a one-dimensional recurrence, exactly.
@@ -75,6 +77,7 @@ def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int) -> Any:
     return jnp.cumsum(lax.scan(step, start, length=steps)[1])
 
 
+@asked()
 @in_float64
 def log_scalar_chain(mean: Any, std: Any, depth: int) -> Law:
     r"""Log of a product of independent normal weights: what a typical chain does.
@@ -149,6 +152,7 @@ def _log_normal_moments(ratio: Any) -> tuple[Any, Any]:
     return mean, var
 
 
+@asked()
 @in_float64
 def log_mean_scalar_chain(mean: Any, std: Any, depth: int) -> Any:
     r"""Log of the mean of a product of independent normal weights' sizes: what the average over chains does.

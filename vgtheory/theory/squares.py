@@ -63,7 +63,9 @@ class Rules(NamedTuple):
 
 def _evaluator(activation: Activation) -> Squares:
     """F at any points, in pieces of one size."""
-    both = jax.jit(lambda h: jnp.stack([jnp.broadcast_to(each(h), h.shape) for each in (activation.phi, activation.dphi)]))
+    both = jax.jit(
+        lambda h: jnp.stack([jnp.broadcast_to(each(h), h.shape) for each in (activation.phi, activation.dphi)])
+    )
 
     def squares(h: np.ndarray) -> np.ndarray:
         pieces = np.pad(h.ravel(), (0, -h.size % _CHUNK)).reshape(-1, _CHUNK)
@@ -99,7 +101,10 @@ def _panels(squares: Squares, kinks: tuple[float, ...], agree: float, resolved: 
     within = np.cumsum(size[:, order], axis=1)
     total, error = low.size, np.zeros_like(low)
     while low.size:
-        looked, middle = (np.maximum(abs(low), abs(high)) <= 2.0**_LOOKED_AT) & (outer > 2.0**-_LOOKED_AT), (low + high) / 2
+        looked, middle = (
+            (np.maximum(abs(low), abs(high)) <= 2.0**_LOOKED_AT) & (outer > 2.0**-_LOOKED_AT),
+            (low + high) / 2,
+        )
         error = np.zeros_like(low)
         ends = low[looked], middle[looked], high[looked]
         change = _integrals(squares, ends[0], ends[2]) - _integrals(squares, *ends[:2]) - _integrals(squares, *ends[1:])

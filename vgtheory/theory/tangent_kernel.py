@@ -21,6 +21,7 @@ from jax import Array, lax
 from vgtheory.ensemble import Dense, expect_matrices
 from vgtheory.expect import expect, expect_count, is_static
 from vgtheory.theory import pairs
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.correlation_profile import EDGE
 from vgtheory.theory.curves import Curves, curves, value_and_slope
 from vgtheory.theory.fixed_points import growth_and_slope
@@ -113,6 +114,7 @@ def _reader(net: Dense, depth: int, num_pairs: int) -> Callable[[Array, Array], 
     return pairs.reader(jnp.repeat(jnp.clip(log_q, -EDGE, EDGE), pairs.FEW), net.activation)
 
 
+@asked()
 @in_float64
 def tangent_kernel(net: Dense, *, depth: int, width: int, num_inputs: int | None = None, c_0: Any = 0.5) -> Any:
     r"""Tangent kernel of two inputs of unit mean square: the inner product of their outputs' gradients with respect to all parameters.
