@@ -60,7 +60,7 @@ def test_bad_input_outside_an_interval(make: Any, refused: pytest.RaisesExc) -> 
 
 def test_bad_input_is_told_in_one_short_line() -> None:
     for bad in (np.full((50, 3), NAN), jnp.full((50, 3), NAN), [NAN] * 500, np.array([["x"] * 30] * 30), "x" * 1000):
-        with pytest.raises(ValueError, match="^f: expected ") as caught:
+        with pytest.raises(ValueError, match=r"^f: expected ") as caught:
             expect_number("f", x=bad)
         assert "\n" not in str(caught.value)
         assert len(str(caught.value)) < 200
