@@ -99,25 +99,10 @@ def _range_words(name: str, interval: str) -> str:
 
 
 def expect(ok: bool, where: str, what: str, remedy: str = "", **got: Any) -> None:
-    """Raise the one-sentence ``ValueError`` unless ``ok``.
+    """Raise the one-sentence ``ValueError`` unless ``ok``, a static fact.
 
-    Parameters
-    ----------
-    ok
-        A static fact: nothing that depends on a traced value.
-    where
-        Name of the public function or class that was asked.
-    what
-        What it expected, in words.
-    remedy
-        One more sentence, if there is a way out.
-    got
-        The offending argument by name; of an array the dtype and shape are shown.
-
-    Raises
-    ------
-    ValueError
-        If ``ok`` is false.
+    ``what`` was expected, in words; ``remedy`` is one more sentence, if there is a way out; ``got`` is the offending argument by
+    name: of an array its dtype and shape are shown.
     """
     if not ok:
         shown = ", ".join(f"{name}={_shown(value)}" for name, value in got.items())

@@ -89,6 +89,7 @@ number = partial(expect_number, interval="(-inf, inf)")
 positive = partial(expect_number, interval="(0, inf)")
 share = partial(expect_number, interval="[0, 1)", ndim=0)
 one_positive = given(partial(positive, ndim=0))
+one_number = partial(expect_number, ndim=0)
 one_scale = given(partial(expect_number, interval="[1e-150, 1e150]", ndim=0))
 one_not_negative = given(partial(expect_number, interval="[0, inf)", ndim=0))
 any_network = partial(expect_noun, kinds=(Dense, Conv, Recurrent, Residual, Normed, Transformer))
@@ -138,6 +139,7 @@ __all__ = [
     "integers",
     "one_correlation",
     "one_not_negative",
+    "one_number",
     "one_positive",
     "one_scale",
     "share",

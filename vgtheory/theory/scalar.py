@@ -12,7 +12,7 @@ from jax.scipy.special import erf, xlogy
 from vgtheory.activation import as_activation
 from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count
-from vgtheory.theory.arguments import asked, expect_broadcast
+from vgtheory.theory.arguments import asked, expect_broadcast, one_number
 from vgtheory.theory.precision import floats, in_float64
 
 _FAR = 16
@@ -26,7 +26,7 @@ _LOGS = (np.log(2) + scipy.special.digamma(_COUNTS + 0.5)) / 2
 _VARS = scipy.special.polygamma(1, _COUNTS + 0.5) / 4
 
 
-@asked()
+@asked(w=one_number, h_0=one_number)
 @in_float64
 def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int) -> Any:
     r"""Log-gradient along a one-dimensional recurrence, exactly.
@@ -69,8 +69,7 @@ def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int) -> Any:
     """
     expect_count("log_scalar_steps", steps=steps)
     resolved = as_activation(activation)
-    expect_broadcast("log_scalar_steps", w=w, h_0=h_0)
-    w, start = jnp.broadcast_arrays(*floats(w, h_0))
+    w, start = floats(w, h_0)
 
     def step(h: Any, _: Any) -> tuple[Any, Any]:
         log_slope = jnp.log(jnp.abs(w * resolved.dphi(h)))
