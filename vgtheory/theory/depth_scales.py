@@ -15,7 +15,7 @@ from scipy.special import erfinv
 
 from vgtheory.activation import Activation
 from vgtheory.ensemble import Ensemble
-from vgtheory.expect import expect, expect_count, expect_one_of
+from vgtheory.expect import expect, expect_count, expect_dtype, expect_one_of
 from vgtheory.formats import FORMATS
 from vgtheory.theory import finite_width, gaussian
 from vgtheory.theory.arguments import asked
@@ -113,7 +113,7 @@ def _log(value: Fraction) -> Decimal:
 
 
 @asked()
-def depth_limit(factor: float, dtype: str) -> DepthLimit:
+def depth_limit(factor: float, dtype: Any) -> DepthLimit:
     r"""First depths at which ``factor**depth`` leaves a number format, when it is cast to it.
 
     A cast rounds to the nearest number and a tie to the even one, so that 0 begins at half the smallest subnormal number s, and
@@ -158,7 +158,7 @@ def depth_limit(factor: float, dtype: str) -> DepthLimit:
     """
     finite = isinstance(factor, float | int | np.floating | np.integer) and bool(np.isfinite(factor)) and factor >= 0
     expect(finite, "depth_limit", "a finite factor >= 0", factor=factor)
-    expect_one_of(FORMATS, "depth_limit", dtype=dtype)
+    dtype = expect_dtype(FORMATS, "depth_limit", dtype=dtype)
     exact = Fraction(float(factor))
     edges = _edges(dtype)
     return DepthLimit(
@@ -231,7 +231,7 @@ def _peaks(net: Ensemble, depth: int, width: int, squared_loss: bool) -> _Peaks:
 
 @asked()
 def pass_limit(
-    net: Ensemble, dtype: str, *, depth: int, width: int, squared_loss: bool = False, flush: bool = False
+    net: Ensemble, dtype: Any, *, depth: int, width: int, squared_loss: bool = False, flush: bool = False
 ) -> PassLimit:
     r"""First layers at which the forward and the backward pass of a network under- or overflow.
 
@@ -279,7 +279,7 @@ def pass_limit(
     >>> theory.pass_limit(Dense("tanh", sigma_w=3.0), "float16", depth=100, width=256)
     PassLimit(forward=None, backward=31)
     """
-    expect_one_of(FORMATS, "pass_limit", dtype=dtype)
+    dtype = expect_dtype(FORMATS, "pass_limit", dtype=dtype)
     expect_count("pass_limit", depth=depth)
     expect_count("pass_limit", width=width)
     zero, normal, largest = log_edges(dtype)
