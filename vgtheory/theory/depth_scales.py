@@ -15,13 +15,8 @@ from jax.scipy.special import erfc
 from scipy.special import erfinv
 
 from vgtheory.activation import Activation
-<<<<<<< HEAD
-from vgtheory.ensemble import Ensemble
-from vgtheory.expect import expect, expect_count, expect_dtype, expect_one_of
-=======
 from vgtheory.ensemble import Ensemble, expect_matrices
-from vgtheory.expect import expect, expect_count, expect_one_of
->>>>>>> main
+from vgtheory.expect import expect, expect_count, expect_dtype, expect_one_of
 from vgtheory.formats import FORMATS
 from vgtheory.theory import finite_width, gaussian
 from vgtheory.theory.arguments import asked
