@@ -15,8 +15,7 @@ import pandas as pd
 from experiments.corridor import Findings
 from experiments.models import Stack
 from experiments.summary import comparison, key_of
-from vgtheory import Estimate, Transformer, diagnose, measure, theory
-from vgtheory.compare import SIGMAS
+from vgtheory import Estimate, Transformer, compare, diagnose, measure, theory
 
 PARTS = ("models", "summary")
 GROUPS = ("query", "key", "value", "output", "mlp_in", "mlp_out")
@@ -137,7 +136,7 @@ def findings(frame: pd.DataFrame) -> Findings:
     decided = (rows := comparisons(frame))[np.isfinite(rows.predicted_err)]
     for law in ("twin", "uniform"):
         each = decided[decided.label.str.endswith(law)]
-        far = each[each.z.abs() > SIGMAS]
+        far = each[each.z.abs() > compare.SIGMAS]
         numbers |= {
             f"{law}/rows": f"{len(each)}",
             f"{law}/agree": f"{len(each) - len(far)}",
