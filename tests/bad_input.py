@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import good_calls
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tests import good_calls
 from vgtheory import LSTM, Conv, Dense, Estimate, Law, Recurrent, Residual, Transformer
 
 NAN, INF = float("nan"), float("inf")
@@ -97,27 +97,27 @@ class Outcome(NamedTuple):
     said: str
 
 
-def parameters(name: str) -> dict[str, Any]:
-    """Return the arguments of a function, each with what a good call gives it."""
+def parameters(name: str) -> dict[str, tuple[Any, ...]]:
+    """Return the arguments of a function, each with its good values: its default, and what the good call gives it."""
     given = good_calls.GOOD[name]
     signature = inspect.signature(good_calls.public()[name]).parameters.values()
-    empty, varying = inspect.Parameter.empty, (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
-    defaults = {each.name: each.default for each in signature if each.kind not in varying and each.default is not empty}
-    return defaults | given
+    defaults = {each.name: each.default for each in signature if each.default is not inspect.Parameter.empty}
+    return {each: tuple(goods[each] for goods in (defaults, given) if each in goods) for each in {**defaults, **given}}
 
 
 def cases() -> list[Case]:
     """Return every argument of every function, spoilt in every way; and each function with an argument too many."""
     found = [Case(name, "colour", "1") for name in good_calls.GOOD]
     for name in good_calls.GOOD:
-        for argument, good in parameters(name).items():
-            found += [Case(name, argument, label) for label, bad in BAD.items() if not _same(good, bad)]
+        for argument, goods in parameters(name).items():
+            found += [Case(name, argument, label) for label, bad in BAD.items() if not _is_among(bad, goods)]
     return found
 
 
-def _same(good: Any, bad: Any) -> bool:
-    """Tell whether a spoilt argument would be the good one."""
-    return good is bad or (type(good) is type(bad) and isinstance(bad, str | float | int) and good == bad)
+def _is_among(bad: Any, goods: tuple[Any, ...]) -> bool:
+    """Tell whether a spoilt argument would be a good one."""
+    plain = isinstance(bad, str | float | int)
+    return any(good is bad or (plain and type(good) is type(bad) and good == bad) for good in goods)
 
 
 def called(name: str, given: dict[str, Any]) -> Any:

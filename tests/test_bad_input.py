@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import jaxtyping
 import numpy as np
 import pytest
-from bad_input import FAULTS, NEVER_RIGHT, PLAUSIBLE, RAW, REFUSED, SILENT, Case, Fuzz, Outcome, cases, run
-from good_calls import GOOD, KEY, RUN, TANH, public
 
+from tests.bad_input import FAULTS, NEVER_RIGHT, PLAUSIBLE, RAW, REFUSED, SILENT, Case, Fuzz, Outcome, cases, run
+from tests.good_calls import GOOD, KEY, RUN, TANH, public
 from vgtheory import Estimate, Law, compare, measure, theory
 
 SEED, NUM, NUM_SLOW = 16, 300, 5_000
@@ -53,7 +53,7 @@ def test_a_long_fuzz_of_bad_input() -> None:
 def _faulty(name: str, function: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, label: str) -> str:
     """What the judge says of a function of our own in the place of a public one."""
     monkeypatch.setitem(GOOD, name, {"q": 1.0})
-    monkeypatch.setattr("good_calls.public", lambda: {name: function})
+    monkeypatch.setattr("tests.good_calls.public", lambda: {name: function})
     return Fuzz().outcome(Case(name, "q", label)).kind
 
 

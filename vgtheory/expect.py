@@ -23,6 +23,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 MOST = 2**31 - 1
 """Of a count: what the narrowest index holds."""
 _LONGEST = 80
+_IGNORED = str.maketrans("", "", "-_ ")
 _SHAPES = {None: "real numbers", 0: "a single real number", 1: "a list of real numbers", 2: "a matrix of real numbers"}
 _WIDE = np.dtype(np.float64).itemsize
 
@@ -123,6 +124,11 @@ def expect(ok: bool, where: str, what: str, remedy: str = "", **got: Any) -> Non
         raise ValueError(f"{where}: expected {what}, got {shown}." + (f" {remedy}" if remedy else ""))
 
 
+def plain_name(name: str) -> str:
+    """A name without what does not matter in it: case, hyphens, underscores and spaces."""
+    return name.lower().translate(_IGNORED)
+
+
 def expect_one_of(choices: Iterable[str], where: str, **got: Any) -> None:
     """Raise unless the single named value is one of ``choices``; the message lists them and names the nearest."""
     ((name, value),) = got.items()
@@ -181,22 +187,7 @@ def expect_number(
 
 
 def expect_data(where: str, *, ndim: int | None = None, **got: Any) -> None:
-    """Raise unless every named value consists of real numbers; NaN and inf are among them, for measurements hold them.
-
-    Parameters
-    ----------
-    where
-        Name of the public function that was asked.
-    ndim
-        Number of axes; None for any.
-    got
-        Values by name.
-
-    Raises
-    ------
-    ValueError
-        If a value is something else (truth values, complex numbers, text, None, ...), or has other axes.
-    """
+    """Raise unless every named value consists of real numbers; NaN and inf are among them, for measurements hold them."""
     for name, value in got.items():
         seen = _seen(value)
         remedy = "Give one of its fields." if hasattr(value, "_fields") else ""
@@ -207,6 +198,16 @@ def expect_data(where: str, *, ndim: int | None = None, **got: Any) -> None:
 def expect_not_negative(where: str, **got: Any) -> None:
     """Raise unless every named value is a real number, or an array of them, that is not negative, infinite or NaN."""
     expect_number(where, "[0, inf)", **got)
+
+
+def expect_scale(where: str, **got: Any) -> None:
+    """Raise unless every named value is 0, or a standard deviation whose square float64 holds; or an array of these."""
+    expect_number(where, "[0, inf)", **got)
+    for name, value in got.items():
+        seen = _seen(value)
+        if seen is not None and seen.entries is not None:
+            sizes: Any = np.where(seen.entries == 0, 1.0, seen.entries)
+            expect_number(where, "[1e-150, 1e150]", **{name: sizes})
 
 
 def expect_scalars(where: str, **got: Any) -> None:
@@ -269,22 +270,7 @@ def expect_key(where: str, **got: Any) -> None:
 
 
 def expect_dtype(choices: Iterable[str], where: str, **got: Any) -> str:
-    """Return the name of a number format, or raise unless it is one of ``choices``.
-
-    Parameters
-    ----------
-    choices
-        The admissible names.
-    where
-        Name of the public function that was asked.
-    got
-        The format by name: a word, a dtype, or a scalar type such as ``jax.numpy.float16``.
-
-    Raises
-    ------
-    ValueError
-        If it is none of them.
-    """
+    """Return the name of a number format, or raise unless it is one of ``choices``."""
     ((name, value),) = got.items()
     if isinstance(value, np.dtype | type) or (value is not None and hasattr(value, "dtype") and callable(value)):
         with contextlib.suppress(TypeError):
@@ -295,22 +281,7 @@ def expect_dtype(choices: Iterable[str], where: str, **got: Any) -> str:
 
 @contextlib.contextmanager
 def expect_runs(where: str, what: str, name: str) -> Iterator[None]:
-    """Turn whatever a user's own function raises inside into the one sentence; the error itself stays its cause.
-
-    Parameters
-    ----------
-    where
-        Name of the public function that was asked.
-    what
-        What was expected of that function, in words.
-    name
-        The argument that holds it.
-
-    Raises
-    ------
-    ValueError
-        If anything is raised but the one sentence itself.
-    """
+    """Turn whatever a user's own function raises inside into the one sentence; the error itself stays its cause."""
     try:
         yield
     except Exception as error:

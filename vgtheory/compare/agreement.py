@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
-from vgtheory.compare.asked import asked, expect_broadcast, single
+from vgtheory.compare.arguments import asked, expect_broadcast, single
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect, expect_data
 

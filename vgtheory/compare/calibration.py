@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from vgtheory.compare.agreement import SIGMAS
-from vgtheory.compare.asked import asked
+from vgtheory.compare.arguments import asked
 
 
 class Calibration(NamedTuple):

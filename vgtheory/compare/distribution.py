@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
-from vgtheory.compare.asked import asked
+from vgtheory.compare.arguments import asked
 from vgtheory.expect import expect
 
 

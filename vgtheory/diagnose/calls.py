@@ -17,7 +17,7 @@ from flax import linen as nn
 from flax import nnx
 from jax.extend.core import get_opaque_trace_state
 
-from vgtheory.diagnose.asked import is_numeric
+from vgtheory.diagnose.arguments import is_numeric
 from vgtheory.expect import expect
 
 KINDS: dict[str, tuple[type, ...]] = {

@@ -11,7 +11,7 @@ import optax
 from flax import nnx
 from jax import Array
 
-from vgtheory.diagnose.asked import expect_predicted
+from vgtheory.diagnose.arguments import expect_predicted
 from vgtheory.expect import expect, expect_one_of, expect_steps
 from vgtheory.measure.tap import log_norm
 

@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.expect import expect, expect_scalars
-from vgtheory.measure.asked import asked, count, number
+from vgtheory.measure.arguments import asked, count, number
 from vgtheory.measure.chain import from_top
 from vgtheory.measure.draws import COTANGENT, INPUT, WEIGHTS, normal, words_of
 from vgtheory.measure.sweep import chosen_devices, compiled, fetched, over_networks

@@ -17,7 +17,7 @@ from jax import Array
 from vgtheory.blocks import Blocks, Normed, Residual, alpha_of
 from vgtheory.ensemble import Dense
 from vgtheory.expect import expect, expect_scalars
-from vgtheory.measure.asked import asked, one_of
+from vgtheory.measure.arguments import asked, one_of
 from vgtheory.measure.chain import SAMPLERS, from_top
 from vgtheory.measure.draws import BIAS, normal, words_of
 from vgtheory.measure.fresh import fresh_product

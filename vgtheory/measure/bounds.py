@@ -9,7 +9,7 @@ from jax import Array, lax
 
 from vgtheory.ensemble import Ensemble
 from vgtheory.estimate import Estimate
-from vgtheory.measure.asked import asked, one_of
+from vgtheory.measure.arguments import asked, one_of
 from vgtheory.measure.chain import from_top
 from vgtheory.measure.draws import words_of
 from vgtheory.measure.networks import draw_layer

@@ -15,7 +15,7 @@ from jax import Array
 
 from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect
-from vgtheory.measure.asked import asked, one_of
+from vgtheory.measure.arguments import asked, one_of
 from vgtheory.measure.draws import words_of
 from vgtheory.measure.links import is_scalable
 from vgtheory.measure.matrix_free import check_matrix_free, walk_without_matrices

@@ -11,7 +11,7 @@ from jax import Array, lax
 
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect
-from vgtheory.measure.asked import asked, integers, number
+from vgtheory.measure.arguments import asked, integers, number
 from vgtheory.measure.dynamics import Chains, equal_chains, gradient
 
 TRIES = (24, 24, 24)

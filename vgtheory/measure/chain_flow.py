@@ -10,7 +10,7 @@ from jax import Array, lax
 
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect
-from vgtheory.measure.asked import asked, number
+from vgtheory.measure.arguments import asked, number
 from vgtheory.measure.dynamics import Chains, gradient, local_rate
 
 _THERE = 1e-9

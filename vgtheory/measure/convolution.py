@@ -15,7 +15,7 @@ from jax import Array, lax
 
 from vgtheory.ensemble import Conv, expect_positions
 from vgtheory.expect import expect_scalars
-from vgtheory.measure.asked import asked
+from vgtheory.measure.arguments import asked
 from vgtheory.measure.chain import from_top
 from vgtheory.measure.draws import BIAS, WEIGHTS, normal, words_of
 from vgtheory.measure.links import activate, is_scalable

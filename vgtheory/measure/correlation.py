@@ -9,7 +9,7 @@ from jax import Array, lax
 
 from vgtheory.ensemble import Ensemble
 from vgtheory.estimate import Estimate
-from vgtheory.measure.asked import asked, count, number
+from vgtheory.measure.arguments import asked, count, number
 from vgtheory.measure.draws import words_of
 from vgtheory.measure.links import activate, affine, is_scalable
 from vgtheory.measure.networks import draw_input, draw_weights, wide

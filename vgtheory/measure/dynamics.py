@@ -12,7 +12,7 @@ from jax import Array, lax
 
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect
-from vgtheory.measure.asked import asked, integers, one_of
+from vgtheory.measure.arguments import asked, integers, one_of
 
 OPTIMISERS: dict[str, Callable[..., Any]] = {
     "sgd": lambda rate, momentum, square_decay, eps: optax.sgd(rate),

@@ -12,7 +12,7 @@ from vgtheory.activation import as_activation
 from vgtheory.ensemble import check_matrix
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect
-from vgtheory.measure.asked import asked, number
+from vgtheory.measure.arguments import asked, number
 
 _NUM_BLOCKS = 20
 

@@ -12,7 +12,7 @@ from jax import Array, lax
 from vgtheory.cells import LSTM, Cell, Skip
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect_scalars
-from vgtheory.measure.asked import asked, one_of
+from vgtheory.measure.arguments import asked, one_of
 from vgtheory.measure.cells import SAMPLERS, hidden_of, start_of, stepper
 from vgtheory.measure.draws import COTANGENT, normal, words_of
 from vgtheory.measure.profiles import averaged

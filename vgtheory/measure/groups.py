@@ -6,7 +6,7 @@ import numpy as np
 from jax import Array
 
 from vgtheory.estimate import Estimate
-from vgtheory.measure.asked import asked, count, number
+from vgtheory.measure.arguments import asked, count, number
 from vgtheory.measure.attention import transformer_logs
 from vgtheory.measure.profiles import averaged
 from vgtheory.transformer import Transformer

@@ -10,7 +10,7 @@ from matfree import decomp
 
 from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect
-from vgtheory.measure.asked import asked
+from vgtheory.measure.arguments import asked
 from vgtheory.measure.draws import words_of
 from vgtheory.measure.links import is_scalable
 from vgtheory.measure.networks import orthonormal_columns

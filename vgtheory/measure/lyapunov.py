@@ -14,7 +14,7 @@ from vgtheory.cells import CELLS, Cell
 from vgtheory.ensemble import Dense, Recurrent
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect, expect_scalars
-from vgtheory.measure.asked import asked
+from vgtheory.measure.arguments import asked
 from vgtheory.measure.cells import start_of, stepper
 from vgtheory.measure.draws import COTANGENT, normal, words_of
 from vgtheory.measure.networks import draw_input, draw_weights, scale_w

@@ -10,7 +10,7 @@ from jax import Array, lax
 
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect
-from vgtheory.measure.asked import asked, number
+from vgtheory.measure.arguments import asked, number
 from vgtheory.measure.draws import WEIGHTS, normal, words_of
 from vgtheory.measure.networks import orthogonal
 

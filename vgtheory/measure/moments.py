@@ -9,7 +9,7 @@ from jax import Array
 
 from vgtheory.ensemble import Ensemble
 from vgtheory.estimate import Estimate
-from vgtheory.measure.asked import asked
+from vgtheory.measure.arguments import asked
 from vgtheory.measure.draws import words_of
 from vgtheory.measure.links import is_scalable
 from vgtheory.measure.sweep import chosen_devices, compiled, fetched, lanes_for, over_networks

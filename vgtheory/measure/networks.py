@@ -10,7 +10,7 @@ from jax import Array, lax
 from vgtheory.activation import Activation
 from vgtheory.ensemble import Ensemble, Recurrent, expect_matrices
 from vgtheory.formats import FORMATS
-from vgtheory.measure.asked import asked, dtype_of
+from vgtheory.measure.arguments import asked, dtype_of
 from vgtheory.measure.draws import BIAS, COTANGENT, INPUT, WEIGHTS, normal, words_of
 from vgtheory.measure.entries import drawn
 

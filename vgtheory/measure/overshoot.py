@@ -11,7 +11,7 @@ from jax import Array, lax
 from vgtheory.activation import Activation
 from vgtheory.ensemble import Recurrent
 from vgtheory.expect import expect
-from vgtheory.measure.asked import asked, expect_fit, expect_matrix_of, number
+from vgtheory.measure.arguments import asked, expect_fit, expect_matrix_of, number
 from vgtheory.measure.tap import log_norm
 
 

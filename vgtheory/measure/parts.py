@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.ensemble import Ensemble
-from vgtheory.measure.asked import asked
+from vgtheory.measure.arguments import asked
 from vgtheory.measure.draws import words_of
 from vgtheory.measure.links import activate, affine, is_scalable
 from vgtheory.measure.networks import draw_cotangent, draw_input, draw_weights, wide

@@ -10,7 +10,7 @@ from jax import Array, lax
 
 from vgtheory.ensemble import Ensemble
 from vgtheory.formats import FORMATS, TF32_BITS
-from vgtheory.measure.asked import asked, dtype_of
+from vgtheory.measure.arguments import asked, dtype_of
 from vgtheory.measure.draws import words_of
 from vgtheory.measure.networks import draw_cotangent, draw_input, draw_layer, draw_network
 from vgtheory.measure.sweep import chosen_devices, compiled, fetched, lanes_for, over_networks

@@ -7,7 +7,7 @@ from jax import Array
 
 from vgtheory.ensemble import Conv
 from vgtheory.estimate import Estimate
-from vgtheory.measure.asked import asked
+from vgtheory.measure.arguments import asked
 from vgtheory.measure.convolution import conv_logs
 from vgtheory.measure.profiles import averaged
 

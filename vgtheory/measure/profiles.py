@@ -10,7 +10,7 @@ from vgtheory.blocks import BLOCKS, Blocks, Residual
 from vgtheory.ensemble import Conv, Ensemble
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect
-from vgtheory.measure.asked import asked
+from vgtheory.measure.arguments import asked
 from vgtheory.measure.attention import transformer_logs
 from vgtheory.measure.blocks import block_logs
 from vgtheory.measure.chain import chain

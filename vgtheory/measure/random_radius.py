@@ -8,7 +8,7 @@ from jax import Array
 from vgtheory.ensemble import Recurrent
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect
-from vgtheory.measure.asked import asked, count
+from vgtheory.measure.arguments import asked, count
 from vgtheory.measure.draws import words_of
 from vgtheory.measure.networks import draw_weights, scale_w
 

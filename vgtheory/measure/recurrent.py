@@ -11,7 +11,7 @@ from jax import Array
 from vgtheory.ensemble import Recurrent, check_matrix
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect_steps
-from vgtheory.measure.asked import asked, count, expect_fit, expect_matrix_of, integers, number
+from vgtheory.measure.arguments import asked, count, expect_fit, expect_matrix_of, integers, number
 from vgtheory.measure.links import is_scalable
 from vgtheory.measure.networks import Weights
 from vgtheory.measure.walk import walk

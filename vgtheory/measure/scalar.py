@@ -11,7 +11,7 @@ from jax import Array
 from vgtheory.activation import as_activation
 from vgtheory.ensemble import Dense, Recurrent
 from vgtheory.estimate import Estimate
-from vgtheory.measure.asked import asked
+from vgtheory.measure.arguments import asked
 from vgtheory.measure.networks import Weights
 from vgtheory.measure.profiles import averaged
 from vgtheory.measure.recurrent import gradient_steps

@@ -9,7 +9,7 @@ from jax import Array
 from scipy.linalg.lapack import dgejsv
 
 from vgtheory.ensemble import Ensemble
-from vgtheory.measure.asked import asked
+from vgtheory.measure.arguments import asked
 from vgtheory.measure.draws import words_of
 from vgtheory.measure.networks import Layer, draw_input, draw_layer
 

@@ -10,7 +10,7 @@ import optax
 from jax import Array, lax
 
 from vgtheory.estimate import Estimate
-from vgtheory.measure.asked import asked, integers
+from vgtheory.measure.arguments import asked, integers
 from vgtheory.measure.dynamics import Chains, equal_chains, gradient, local_rate, loss
 
 RUNGS = 64

@@ -11,7 +11,7 @@ from jax import Array, lax
 
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect, expect_function, expect_runs
-from vgtheory.measure.asked import asked, count, optional
+from vgtheory.measure.arguments import asked, count, optional
 from vgtheory.measure.networks import orthonormal_columns
 
 _NUM_PARTS = 16

@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 
 from vgtheory.expect import expect_number
-from vgtheory.measure.asked import asked, floats
+from vgtheory.measure.arguments import asked, floats
 
 
 @asked(values=floats)

@@ -13,7 +13,7 @@ from jax import Array, lax
 from vgtheory.blocks import Normed
 from vgtheory.ensemble import Dense
 from vgtheory.expect import MOST, expect, expect_number, expect_one_of, expect_runs, expect_scalars
-from vgtheory.measure.asked import asked, count, free, number, optional
+from vgtheory.measure.arguments import asked, count, free, number, optional
 from vgtheory.measure.draws import BIAS, normal, words_of
 from vgtheory.measure.entries import drawn
 from vgtheory.measure.networks import orthogonal

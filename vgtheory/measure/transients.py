@@ -11,7 +11,7 @@ from jax import Array, lax
 from vgtheory.ensemble import check_matrix
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect_steps
-from vgtheory.measure.asked import asked, expect_fit, integers, number
+from vgtheory.measure.arguments import asked, expect_fit, integers, number
 
 _SAME, _RANK = 1e-9, 1e-6
 

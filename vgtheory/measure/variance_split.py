@@ -22,7 +22,7 @@ from jax import Array, lax
 from vgtheory.ensemble import Dense
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect, expect_data
-from vgtheory.measure.asked import asked, count
+from vgtheory.measure.arguments import asked, count
 from vgtheory.measure.draws import words_of
 from vgtheory.measure.networks import draw_cotangent, draw_input, draw_weights, wide
 from vgtheory.measure.sweep import chosen_devices, compiled, fetched, over_networks

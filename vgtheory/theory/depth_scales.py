@@ -1,6 +1,7 @@
 """Depths at which a number format gives out, and depths at which a network's forward or backward pass does."""
 
 import functools
+import inspect
 import math
 from decimal import ROUND_CEILING, Decimal, localcontext
 from fractions import Fraction
@@ -14,7 +15,7 @@ from jax.scipy.special import erfc
 from scipy.special import erfinv
 
 from vgtheory.activation import Activation
-from vgtheory.ensemble import Ensemble
+from vgtheory.ensemble import Ensemble, expect_matrices
 from vgtheory.expect import expect, expect_count, expect_one_of
 from vgtheory.formats import FORMATS
 from vgtheory.theory import finite_width, gaussian
@@ -215,8 +216,8 @@ class _Peaks(NamedTuple):
 
 @in_float64
 def _peaks(net: Ensemble, depth: int, width: int, squared_loss: bool) -> _Peaks:
-    log_q = log_q_layers.__wrapped__(net, depth=depth, width=width).mean  # type: ignore[attr-defined]
-    log_g = log_grad_layers.__wrapped__(net, depth=depth, width=width).mean  # type: ignore[attr-defined]
+    log_q = inspect.unwrap(log_q_layers)(net, depth=depth, width=width).mean
+    log_g = inspect.unwrap(log_grad_layers)(net, depth=depth, width=width).mean
     top = jnp.zeros_like(log_q[:1])
     if squared_loss:
         top = log_q[-1:] / 2
@@ -280,6 +281,7 @@ def pass_limit(
     PassLimit(forward=None, backward=31)
     """
     expect_one_of(FORMATS, "pass_limit", dtype=dtype)
+    expect_matrices("pass_limit", net)
     expect_count("pass_limit", depth=depth)
     expect_count("pass_limit", width=width)
     zero, normal, largest = log_edges(dtype)

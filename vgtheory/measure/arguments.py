@@ -206,10 +206,10 @@ def _fits(
     if dtype in DTYPES:
         largest = float(jax.numpy.finfo(dtype).max)
         for path, leaf in jax.tree_util.tree_leaves_with_path((net, cell)):
-            name = jax.tree_util.keystr(path[1:], simple=True)
-            if isinstance(leaf, float | int | np.ndarray | np.generic) and name != "matrix":
+            got: dict[str, Any] = {jax.tree_util.keystr(path[1:], simple=True): leaf}
+            if isinstance(leaf, float | int | np.ndarray | np.generic) and "matrix" not in got:
                 fits = bool(np.all(np.abs(np.asarray(leaf, float)) <= largest))
-                expect(fits, where, f"a {name} within the range of {dtype}", **{name: leaf})
+                expect(fits, where, f"a {next(iter(got))} within the range of {dtype}", **got)
     given = getattr(net, "matrix", None)
     if given is not None and width is not None:
         expect(np.shape(given)[0] == width, where, "a width that fits the matrix", width=width)
