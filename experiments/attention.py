@@ -15,8 +15,7 @@ import pandas as pd
 from experiments.corridor import Findings
 from experiments.models import Stack
 from experiments.summary import comparison, key_of
-from vgtheory import Estimate, Transformer, diagnose, measure, theory
-from vgtheory.compare import SIGMAS
+from vgtheory import Estimate, Transformer, compare, diagnose, measure, theory
 
 PARTS = ("models", "summary")
 GROUPS = ("query", "key", "value", "output", "mlp_in", "mlp_out")
@@ -137,7 +136,9 @@ def findings(frame: pd.DataFrame) -> Findings:
     decided = (rows := comparisons(frame))[np.isfinite(rows.predicted_err)]
     for law in ("twin", "uniform"):
         each = decided[decided.label.str.endswith(law)]
-        far = each[each.z.abs() > SIGMAS]
+        if not len(each):
+            continue
+        far = each[each.z.abs() > compare.SIGMAS]
         numbers |= {
             f"{law}/rows": f"{len(each)}",
             f"{law}/agree": f"{len(each) - len(far)}",
@@ -145,8 +146,11 @@ def findings(frame: pd.DataFrame) -> Findings:
         }
     verdict = (
         f"The stream's gradient below {numbers['depth']} blocks over that at the top: {' and '.join(shown)}, at standard initialisation. The law of uniform attention gives every "
-        f"group's gradient there to {' and '.join(gaps)} (root mean square), the infinite-width twin, which knows the softmax, to {' and '.join(twins)}. "
-        f"{numbers['twin/agree']} of {numbers['twin/rows']} groups agree with the twin and, where logits are nearly none, {numbers['uniform/agree']} of "
-        f"{numbers['uniform/rows']} with the law; z has a standard deviation of {numbers['twin/spread']} and {numbers['uniform/spread']}, so that deviations of a few per cent are real."
+        f"group's gradient there to {' and '.join(gaps)} (root mean square), the infinite-width twin, which knows the softmax, to {' and '.join(twins)}."
     )
+    if "uniform/rows" in numbers:
+        verdict += (
+            f" {numbers['twin/agree']} of {numbers['twin/rows']} groups agree with the twin and, where logits are nearly none, {numbers['uniform/agree']} of "
+            f"{numbers['uniform/rows']} with the law; z has a standard deviation of {numbers['twin/spread']} and {numbers['uniform/spread']}, so that deviations of a few per cent are real."
+        )
     return Findings(verdict, numbers)

@@ -15,8 +15,7 @@ from experiments import fixed_weights
 from experiments.corridor import Findings
 from experiments.fixed_weights import BETA_OF, EPS, RULES, Setting
 from experiments.summary import comparison, key_of
-from vgtheory import Dense, Estimate, measure, theory
-from vgtheory.compare import SIGMAS
+from vgtheory import Dense, Estimate, compare, measure, theory
 
 PARTS = ("fixed_weights",)
 NAMES = ("layers", "entries", "draws")
@@ -255,7 +254,7 @@ def findings(frame: pd.DataFrame) -> Findings:
     numbers = _split_numbers(frame) | _update_numbers(frame)
     shares = frame[~frame.label.str.contains(IDENTITIES)]
     decided, outside = shares[np.isfinite(shares.predicted_err)], shares[np.isinf(shares.predicted_err)]
-    bad = int((decided.z.abs() > SIGMAS).sum())
+    bad = int((decided.z.abs() > compare.SIGMAS).sum())
     gap = ((outside.measured - outside.predicted) / outside.measured_err).abs()
     numbers |= {
         "comparisons": f"{len(decided)}",

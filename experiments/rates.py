@@ -1,4 +1,4 @@
-"""How well is the gradient's rate per layer predicted, for every activation, below and above criticality?
+"""How well is the gradient's rate per layer predicted, for thirteen activations, below and above criticality?
 
 Thirteen of the table's activations, twelve initialisations each, two widths and two depths, with Gaussian weights, against the
 finite-width law, and beside it what infinite width and the expansion to order 1/N say. Every configuration has draws of its own.

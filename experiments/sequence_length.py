@@ -133,7 +133,7 @@ def at_the_end(rows: pd.DataFrame) -> pd.DataFrame:
 def _points_named(rows: pd.DataFrame) -> str:
     """Learners with their lengths, in words."""
     named = rows.sort_values("length").groupby("learner", sort=False)
-    return ", ".join(
+    return "; ".join(
         f"{LEARNERS[str(name)].label} at {' and '.join(str(length) for length in each.length)}" for name, each in named
     )
 
