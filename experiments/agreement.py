@@ -12,7 +12,7 @@ import pandas as pd
 
 from experiments import corridor
 from experiments.summary import compared_rows, judged
-from vgtheory.compare import OUTCOMES, SIGMAS
+from vgtheory import compare
 
 _COLUMNS = ("label", "family", "unit", "predicted", "predicted_err", "measured", "measured_err", "reason")
 
@@ -39,7 +39,7 @@ def _judged(table: pd.DataFrame) -> pd.DataFrame:
 
 def counts(table: pd.DataFrame) -> dict[str, int]:
     """How many comparisons had each of the four outcomes."""
-    return {outcome: int((table.outcome == outcome).sum()) for outcome in OUTCOMES}
+    return {outcome: int((table.outcome == outcome).sum()) for outcome in compare.OUTCOMES}
 
 
 def decided(table: pd.DataFrame) -> pd.DataFrame:
@@ -57,13 +57,13 @@ def failures(table: pd.DataFrame) -> pd.DataFrame:
 
 def wrong_outside(table: pd.DataFrame) -> int:
     """How many of those outside would have disagreed: beyond five of their own measured standard errors."""
-    return int(((table.outcome == "outside") & (table.gap.abs() > SIGMAS)).sum())
+    return int(((table.outcome == "outside") & (table.gap.abs() > compare.SIGMAS)).sum())
 
 
 def closing(table: pd.DataFrame) -> str:
     """The one line of the count."""
     found = counts(table)
-    return f"{' / '.join(_SHORT[each] for each in OUTCOMES)} = {' / '.join(str(found[each]) for each in OUTCOMES)}"
+    return f"{' / '.join(_SHORT[each] for each in compare.OUTCOMES)} = {' / '.join(str(found[each]) for each in compare.OUTCOMES)}"
 
 
 _SHORT = {"agrees": "agree", "disagrees": "disagree", "outside": "outside", "broken": "broken"}

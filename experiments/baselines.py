@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from vgtheory import Dense, compare, theory
-from vgtheory.compare import Calibration
 
 OFFSETS = (0.01, 0.03, 0.1)
 """Relative errors in sigma_w, and in the spread, whose detection is reported."""
@@ -35,10 +34,10 @@ def rates(net: Dense, depth: int, width: int, num_nets: int) -> dict[str, Any]:
 class Headline(NamedTuple):
     """Calibration of the law and of its baselines on the same rates, and what errors would have shown."""
 
-    law: Calibration
-    infinite: Calibration
-    leading: Calibration
-    off: dict[float, Calibration]
+    law: compare.Calibration
+    infinite: compare.Calibration
+    leading: compare.Calibration
+    off: dict[float, compare.Calibration]
     sigma_w: tuple[float, float]
     spread: tuple[float, float]
 
@@ -64,7 +63,7 @@ def headline(cells: pd.DataFrame) -> Headline:
     )
 
 
-def _numbers_of(name: str, found: Calibration) -> dict[str, str]:
+def _numbers_of(name: str, found: compare.Calibration) -> dict[str, str]:
     return {
         f"{name}/mean": f"{found.mean:+.3f}",
         f"{name}/mean_err": f"{found.mean_err:.3f}",

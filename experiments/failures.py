@@ -7,7 +7,7 @@ import pandas as pd
 
 from experiments import agreement
 from experiments.markup import html
-from vgtheory.compare import SIGMAS
+from vgtheory import compare
 
 PAGE = "failures.html"
 _STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#222}
@@ -23,7 +23,7 @@ _INTRODUCTION = (
 
 def _shown(row: Any) -> str:
     """One row of the page."""
-    look = ' class="far"' if abs(row.gap) > SIGMAS or row.outcome != "outside" else ""
+    look = ' class="far"' if abs(row.gap) > compare.SIGMAS or row.outcome != "outside" else ""
     measured = f"{row.measured:.5g} ± {row.measured_err:.1g}"
     words = (
         row.experiment,
@@ -71,4 +71,4 @@ def write_page(table: pd.DataFrame, out: Path) -> Path:
 def listed(table: pd.DataFrame) -> pd.DataFrame:
     """What the paper's table lists: disagreements, and gaps beyond five outside."""
     rows = agreement.failures(table)
-    return rows[(rows.outcome != "outside") | (rows.gap.abs() > SIGMAS)]
+    return rows[(rows.outcome != "outside") | (rows.gap.abs() > compare.SIGMAS)]
