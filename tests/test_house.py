@@ -16,7 +16,7 @@ NOUNS = {
     f"vgtheory.{noun}"
     for noun in (
         *("activation", "blocks", "cells", "elementwise", "ensemble", "estimate", "expect", "formats", "kinks"),
-        *("transformer", "weights"),
+        *("pytree", "transformer", "weights"),
     )
 }
 MAY_IMPORT = {

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from vgtheory.activation import as_activation
-from vgtheory.expect import expect, expect_count, expect_one_of, expect_scale, register_noun
+from vgtheory.expect import expect, expect_count, expect_one_of, expect_scale
+from vgtheory.pytree import register_noun
 
 NORMS = ("batch", "layer", "rms")
 ALPHAS = ("1/L", "1/sqrt(L)")

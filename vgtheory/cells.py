@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from vgtheory.activation import as_activation
-from vgtheory.expect import expect_count, expect_number, expect_scale, register_noun
+from vgtheory.expect import expect_count, expect_number, expect_scale
+from vgtheory.pytree import register_noun
 
 
 def _check(cell: Any, *names: str) -> None:

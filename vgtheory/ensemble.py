@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from vgtheory.activation import Activation, as_activation
-from vgtheory.expect import expect, expect_count, expect_number, expect_one_of, expect_scale, register_noun
+from vgtheory.expect import expect, expect_count, expect_number, expect_one_of, expect_scale
+from vgtheory.pytree import register_noun
 from vgtheory.weights import WEIGHTS, as_weights
 
 KERNELS = ("gaussian", "delta_orthogonal")
