@@ -335,7 +335,7 @@ def test_wrong_questions(refused: Any) -> None:
     model = nnx.Linear(4, 4, rngs=nnx.Rngs(0))
     with refused("infinite_width", "num_particles"):
         infinite_width(model, 0)
-    with refused("hooked", "variables"):
+    with refused("infinite_width", "variables"):
         infinite_width(nn.Dense(3))
     with refused("layers", "loss"):
         infinite_width(model, 16).layers(jax.random.key(0), jnp.ones((2, 4)), num_draws=2)

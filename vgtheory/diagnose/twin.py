@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from vgtheory.diagnose.calls import Call, Hooked, hooked
+from vgtheory.diagnose.arguments import expect_rngs
+from vgtheory.diagnose.calls import Call, Hooked, expect_model, hooked
 from vgtheory.diagnose.kinds import CONV, contracted, is_replaced, num_out, takes_off_mean
 from vgtheory.diagnose.particles import REPLICAS, Linear, apart, convolution, fresh, pooled_norm, pooled_tap, together
 from vgtheory.diagnose.trace import necks, traced
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect, expect_count
+from vgtheory.expect import expect, expect_count, expect_flag
 from vgtheory.measure import log_norm
 
 
@@ -343,4 +344,8 @@ def infinite_width(
     ['layers/0', 'layers/2']
     """
     expect_count("infinite_width", num_particles=num_particles)
+    expect_flag("infinite_width", tied=tied)
+    expect_rngs("infinite_width", rngs)
+    expect(loss is None or callable(loss), "infinite_width", "a function loss", loss=loss)
+    expect_model("infinite_width", model, variables, loss)
     return InfiniteWidth(hooked(model, variables, loss=loss, rngs=rngs), num_particles, tied)

@@ -1,6 +1,7 @@
 """Depths at which a number format gives out, and depths at which a network's forward or backward pass does."""
 
 import functools
+import inspect
 import math
 from decimal import ROUND_CEILING, Decimal, localcontext
 from fractions import Fraction
@@ -14,10 +15,11 @@ from jax.scipy.special import erfc
 from scipy.special import erfinv
 
 from vgtheory.activation import Activation
-from vgtheory.ensemble import Ensemble
+from vgtheory.ensemble import Ensemble, expect_matrices
 from vgtheory.expect import expect, expect_count, expect_one_of
 from vgtheory.formats import FORMATS
 from vgtheory.theory import finite_width, gaussian
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.precision import floats, in_float64
 from vgtheory.theory.profiles import log_grad_layers, log_q_layers, walked_layers
 
@@ -111,6 +113,7 @@ def _log(value: Fraction) -> Decimal:
     return (Decimal(value.numerator) / Decimal(value.denominator)).ln()
 
 
+@asked()
 def depth_limit(factor: float, dtype: str) -> DepthLimit:
     r"""First depths at which ``factor**depth`` leaves a number format, when it is cast to it.
 
@@ -213,8 +216,8 @@ class _Peaks(NamedTuple):
 
 @in_float64
 def _peaks(net: Ensemble, depth: int, width: int, squared_loss: bool) -> _Peaks:
-    log_q = log_q_layers.__wrapped__(net, depth=depth, width=width).mean  # type: ignore[attr-defined]
-    log_g = log_grad_layers.__wrapped__(net, depth=depth, width=width).mean  # type: ignore[attr-defined]
+    log_q = inspect.unwrap(log_q_layers)(net, depth=depth, width=width).mean
+    log_g = inspect.unwrap(log_grad_layers)(net, depth=depth, width=width).mean
     top = jnp.zeros_like(log_q[:1])
     if squared_loss:
         top = log_q[-1:] / 2
@@ -227,6 +230,7 @@ def _peaks(net: Ensemble, depth: int, width: int, squared_loss: bool) -> _Peaks:
     return _Peaks(log_q / 2 + gaussian_peak, product, grad)
 
 
+@asked()
 def pass_limit(
     net: Ensemble, dtype: str, *, depth: int, width: int, squared_loss: bool = False, flush: bool = False
 ) -> PassLimit:
@@ -277,6 +281,7 @@ def pass_limit(
     PassLimit(forward=None, backward=31)
     """
     expect_one_of(FORMATS, "pass_limit", dtype=dtype)
+    expect_matrices("pass_limit", net)
     expect_count("pass_limit", depth=depth)
     expect_count("pass_limit", width=width)
     zero, normal, largest = log_edges(dtype)

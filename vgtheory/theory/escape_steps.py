@@ -7,6 +7,7 @@ import numpy as np
 
 from vgtheory.expect import expect, expect_not_negative, expect_one_of
 from vgtheory.theory import adam_march
+from vgtheory.theory.arguments import asked, expect_broadcast, integers
 from vgtheory.theory.dynamics import check_chain, expect_positive, log_escape_time
 from vgtheory.theory.precision import floats, in_float64
 
@@ -15,6 +16,7 @@ _FIRST_ORDER, _LEAST = 0.02, -0.999999
 """Share of the steps up to which the lag of Adam's averages is taken to first order; and what a negative lag leaves, at least."""
 
 
+@asked(depth=integers)
 @in_float64
 def log_escape_steps(
     optimiser: str,
@@ -87,6 +89,7 @@ def log_escape_steps(
     where = "log_escape_steps"
     expect_one_of(OPTIMISERS, where, optimiser=optimiser)
     check_chain(where, depth, w0, y)
+    expect_broadcast(where, depth=depth, w0=w0, level=level, y=y, learning_rate=learning_rate)
     expect(0 <= momentum < 1, where, "a momentum in [0, 1)", momentum=momentum)
     expect(0 <= square_decay < 1, where, "a square_decay in [0, 1)", square_decay=square_decay)
     expect_not_negative(where, eps=eps)

@@ -25,6 +25,7 @@ import numpy as np
 from vgtheory.activation import ACTIVATIONS, Activation, as_activation
 from vgtheory.ensemble import Dense
 from vgtheory.expect import expect_count
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.criticality import critical
 from vgtheory.theory.depth_scales import depth_limit, log_edges
 from vgtheory.theory.meanfield import chi_1, q_star, q_stars
@@ -188,6 +189,7 @@ def _audited(activation: Activation, width: int) -> list[InitialiserAudit]:
     return rows
 
 
+@asked()
 def initialiser_audit(activations: Sequence[Any] | None = None, *, width: int = 512) -> list[InitialiserAudit]:
     r"""What the initialisers in use do to the gradient of a deep stack of square layers, and what to use instead.
 

@@ -6,12 +6,14 @@ import jax.numpy as jnp
 
 from vgtheory.ensemble import Conv, expect_positions
 from vgtheory.expect import expect
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.decorrelation import chi_c
 from vgtheory.theory.modes import transfer
 from vgtheory.theory.precision import in_float64
 from vgtheory.theory.scales import scale
 
 
+@asked()
 @in_float64
 def xi_c_modes(net: Conv, positions: Any) -> Any:
     r"""Depth scale over which each spatial Fourier mode of the correlations between positions settles.

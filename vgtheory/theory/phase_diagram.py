@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from vgtheory.ensemble import Ensemble
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.correlation import log_inside, slope_at_one
 from vgtheory.theory.curves import curves
 from vgtheory.theory.decorrelation import chi_at_gap, correlation_at, fixed_gap, gap_at
@@ -32,6 +33,7 @@ class PhaseDiagram(NamedTuple):
     xi_c: Any
 
 
+@asked()
 @in_float64
 def phase_diagram(net: Ensemble) -> PhaseDiagram:
     """Fixed points, factors and scales of many networks at once.

@@ -20,6 +20,7 @@ from jax import lax
 from vgtheory.activation import Activation
 from vgtheory.blocks import Residual
 from vgtheory.expect import expect
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.batch import batch_rates
 from vgtheory.theory.residual import branch, log_squares
 
@@ -48,6 +49,7 @@ class ResidualGrowth(NamedTuple):
     exponent: float
 
 
+@asked()
 def residual_growth(net: Residual) -> ResidualGrowth:
     r"""The law of growth of a deep residual chain's gradient.
 

@@ -1,5 +1,6 @@
 """How far from criticality a network lies, in layers, and on which side."""
 
+import inspect
 from typing import Any
 
 import jax.numpy as jnp
@@ -7,6 +8,7 @@ import numpy as np
 
 from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect_not_negative
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.decorrelation import chi_c
 from vgtheory.theory.meanfield import chi_1, q_slope
 from vgtheory.theory.precision import in_float64
@@ -15,6 +17,7 @@ _CRITICAL = 1e-9
 """Of ln chi_1: what still counts as critical."""
 
 
+@asked()
 @in_float64
 def phase(net: Ensemble) -> Any:
     """Phase of a network: -1 ordered (gradients vanish), 0 critical, 1 chaotic (gradients explode).
@@ -56,7 +59,7 @@ def phase(net: Ensemble) -> Any:
 
 def _plain(function: Any) -> Any:
     """A theory function inside another: no second change of precision."""
-    return function.__wrapped__
+    return inspect.unwrap(function)
 
 
 def scale(factor: Any) -> Any:
@@ -72,6 +75,7 @@ def scale(factor: Any) -> Any:
     return jnp.where(flat, jnp.inf, -1 / jnp.where(flat, 1.0, log_factor))
 
 
+@asked()
 @in_float64
 def xi_grad(net: Ensemble) -> Any:
     r"""Depth scale of the gradient's squared norm.
@@ -112,6 +116,7 @@ def xi_grad(net: Ensemble) -> Any:
     return scale(_plain(chi_1)(net))
 
 
+@asked()
 @in_float64
 def xi_c(net: Ensemble) -> Any:
     r"""Depth scale over which the correlation of two inputs settles.
@@ -152,6 +157,7 @@ def xi_c(net: Ensemble) -> Any:
     return scale(_plain(chi_c)(net))
 
 
+@asked()
 @in_float64
 def xi_q(net: Ensemble) -> Any:
     r"""Depth scale over which the length of an input settles.
@@ -191,6 +197,7 @@ def xi_q(net: Ensemble) -> Any:
     return scale(_plain(q_slope)(net))
 
 
+@asked()
 @in_float64
 def decade_depth(net: Ensemble, decades: Any = 1.0) -> Any:
     r"""Depth at which the norm of the gradient has lost, or gained, so many powers of ten.
