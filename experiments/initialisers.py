@@ -130,7 +130,7 @@ def page(activations: Sequence[str] | None = None, width: int = 512) -> str:
         name = row.activation + ("\\*" if row.num_basins > 1 else "")
         drifts = abs(row.drift) > ROUNDING
         lost = [_depth(getattr(row, dtype), drifts) for dtype in FORMATS]
-        drift = f"{np.exp(row.drift):.3g}-fold" if drifts else "none"
+        drift = f"{np.exp(row.drift):.3g}-fold" if drifts else "-" if math.isnan(row.drift) else "none"
         critical = (row.critical_sigma_w, row.unbiased_sigma_w, row.least_sigma_b)
         scales = (row.sigma_w, row.sigma_b, row.q_star, row.factor)
         cells = [*map(_number, scales), drift, *lost, *map(_number, critical)]

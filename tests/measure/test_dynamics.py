@@ -147,6 +147,12 @@ def test_wrong_questions(refused: pytest.RaisesExc) -> None:
         measure.log_escape_time(3, 0.5, level=1.5)
     with refused("log_escape_time", "change"):
         measure.log_escape_time(3, 0.5, change=0.5)
+    for where, ask in (
+        ("chain_flow", measure.chain_flow),
+        ("log_layer_times", lambda w, t, **rest: measure.log_layer_times(w, **rest)),
+    ):
+        with refused(where, "change"):
+            ask([0.2, 0.5, 2.0], [0.0], change=1e-320)
     for room in (theory, measure):
         with refused("log_escape_steps", "optimiser", remedy=r"Did you mean 'adam'\?$"):
             room.log_escape_steps("adan", 3, 0.5, learning_rate=0.1)

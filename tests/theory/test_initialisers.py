@@ -1,15 +1,18 @@
 """The audit of initialisers: its numbers are those of the functions it is made of, its scales those that are drawn."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen, nnx
+from scipy.special import expit
 
 from experiments.initialisers import COLUMNS, page
 from tests.tolerances import EXACT, SIGMAS
 from vgtheory import ACTIVATIONS, Dense, theory
-from vgtheory.theory.initialisers import INITIALISERS, InitialiserAudit
+from vgtheory.theory.initialisers import INITIALISERS, InitialiserAudit, _left, _marched
 
 DOCS = "docs/initialisers.md"
 WIDTH = 512
@@ -40,6 +43,46 @@ def test_known_answers(rows: dict[tuple[str, str], InitialiserAudit]) -> None:
     assert torch.unbiased_sigma_w == pytest.approx(2**0.5, rel=EXACT)
     assert np.isnan(torch.critical_sigma_w)
     assert torch.least_sigma_b == 0
+
+
+def sizes_and_slopes(phi: Callable, dphi: Callable, q: float) -> tuple[float, float]:
+    """E[phi^2] and E[phi'^2] by Gauss-Legendre on either side of 0, without JAX."""
+    x, weights = np.polynomial.legendre.leggauss(400)
+    z = np.concatenate([5 * (x - 1), 5 * (x + 1)])
+    p = np.tile(5 * weights, 2) * np.exp(-(z**2) / 2) / (2 * np.pi) ** 0.5
+    h = q**0.5 * z
+    return float(p @ phi(h) ** 2), float(p @ dphi(h) ** 2)
+
+
+@pytest.mark.parametrize(
+    ("activation", "phi", "dphi", "law"),
+    [
+        ("elu", lambda h: np.where(h > 0, h, np.expm1(h)), lambda h: np.exp(np.minimum(h, 0)), (2 * np.pi) ** -0.5),
+        ("softplus", lambda h: np.logaddexp(0, h), expit, -0.42),
+    ],
+)
+def test_a_factor_that_tends_to_one_may_drift_without_end(
+    activation: str, phi: Callable, dphi: Callable, law: float
+) -> None:
+    """At He's scale q runs to infinity and chi_1 to 1: the norm moves as exp(L^(1/2)) for elu, exp(-L^(2/3)) for softplus."""
+    net, q, logs = Dense(activation, 2**0.5), 2.0, []
+    for _ in range(1000):
+        size, slope = sizes_and_slopes(phi, dphi, q)
+        logs.append(np.log(2 * slope) / 2)
+        q = 2 * size
+    marched = _marched(net)
+    np.testing.assert_allclose(marched[:1000], np.cumsum(logs), atol=1e-8)
+    assert theory.phase(net) == 0  # the limit's
+    power = 1 / 2 if activation == "elu" else 2 / 3
+    assert (marched[-1] - marched[999]) / (10_000**power - 1000**power) == pytest.approx(law, rel=0.05)
+    bound = np.log(65520.0) if activation == "elu" else np.log(2.0**-25)
+    first = next(i for i, log in enumerate(np.cumsum(logs)) if abs(log) >= abs(bound)) + 1
+    assert _left(marched, "float16") == first
+
+
+def test_where_every_layer_keeps_the_norm_nothing_drifts(rows: dict[tuple[str, str], InitialiserAudit]) -> None:
+    assert rows["relu", "he"].drift == pytest.approx(0, abs=1e-9)
+    assert np.isnan(rows["relu", "flax"].drift)
 
 
 def test_least_sigma_b_is_the_edge_of_stability(rows: dict[tuple[str, str], InitialiserAudit]) -> None:

@@ -286,3 +286,8 @@ def test_wrong_questions(refused: pytest.RaisesExc) -> None:
             getattr(theory, name)(net, 0)
         with refused(name, "net"):
             getattr(theory, name)(Recurrent("tanh", sigma_w=1.0), 2)
+
+
+def test_the_atom_of_a_scale_that_is_no_number_is_none() -> None:
+    assert np.isnan(theory.jacobian_atom(Dense("tanh", jnp.float32(np.nan)), 4))
+    assert theory.jacobian_atom(Dense("tanh", jnp.float32(1.0)), 4) == 0
