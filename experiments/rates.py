@@ -22,6 +22,8 @@ SIGMA_W = (0.5, 0.7, 1.0, 1.2, 1.5, 2.0)
 SIGMA_B = (0.05, 0.2)
 NUM_ROWS = 10
 """Layers stored of a profile."""
+OUTSIDE = "no finite-width law where lengths run away"
+"""Why the law declines where it does."""
 
 
 @dataclass(frozen=True)

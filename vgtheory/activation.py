@@ -1,7 +1,6 @@
 """The noun ``Activation`` and the table ``ACTIVATIONS``."""
 
 import functools
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,16 @@ import jax.numpy as jnp
 from jax import Array
 
 from vgtheory.elementwise import arctan, arctan_slope, by_name, expect_elementwise, from_name
-from vgtheory.expect import Check, expect, expect_flag, expect_function, expect_number, expect_one_of, expect_text
+from vgtheory.expect import (
+    Check,
+    expect,
+    expect_flag,
+    expect_function,
+    expect_number,
+    expect_one_of,
+    expect_text,
+    plain_name,
+)
 from vgtheory.kinks import Pointwise, derivative, found_kinks
 
 ACTIVATIONS: dict[str, "Activation"] = {}
@@ -85,14 +93,15 @@ class Activation:
         """Pickle an entry of the table as its name, and what JAX wraps by its own."""
         if ACTIVATIONS.get(self.name) is self:
             return as_activation, (self.name,)
-        dphi = None if self.dphi is derivative(self.phi) else by_name(self.dphi)
-        facts = (self.kinks, self.sup_dphi, self.bounded, self.degree, self.period)
-        return _restored, (self.name, by_name(self.phi), dphi, *facts)
+        given = ("phi",) if self.dphi is derivative(self.phi) else ("phi", "dphi")
+        functions = {name: by_name(getattr(self, name)) for name in given}
+        facts = {name: getattr(self, name) for name in _FIELDS if name not in ("phi", "dphi")}
+        return _restored, (functions, facts)
 
 
-def _restored(name: str, phi: Any, dphi: Any, *facts: Any) -> Activation:
+def _restored(functions: dict[str, Any], facts: dict[str, Any]) -> Activation:
     """Undo ``Activation.__reduce__``."""
-    return Activation(name, from_name(phi), from_name(dphi), *facts)
+    return Activation(**{name: from_name(function) for name, function in functions.items()}, **facts)
 
 
 def _linear(h: Array) -> Array:
@@ -262,17 +271,6 @@ ACTIVATIONS |= {
 }
 
 
-def plain_name(name: str) -> str:
-    """A name without what does not matter in it: case, hyphens, underscores and spaces.
-
-    Parameters
-    ----------
-    name
-        Of an activation or of a kind of weights.
-    """
-    return re.sub("[-_ ]", "", name.lower())
-
-
 def as_activation(activation: "str | Activation | Pointwise", where: str = "Activation") -> Activation:
     """Look up an activation: a name in the table, an ``Activation``, or a user's own callable.
 
@@ -302,4 +300,4 @@ def as_activation(activation: "str | Activation | Pointwise", where: str = "Acti
     return Activation(getattr(activation, "__name__", "custom"), activation)
 
 
-__all__ = ["ACTIVATIONS", "Activation", "Pointwise", "as_activation", "plain_name"]
+__all__ = ["ACTIVATIONS", "Activation", "Pointwise", "as_activation"]

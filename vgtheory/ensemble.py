@@ -7,7 +7,7 @@ import numpy as np
 
 from vgtheory.activation import Activation, as_activation
 from vgtheory.expect import expect, expect_count, expect_number, expect_one_of, expect_scale, register_noun
-from vgtheory.weights import WEIGHTS
+from vgtheory.weights import WEIGHTS, as_weights
 
 KERNELS = ("gaussian", "delta_orthogonal")
 PADDINGS = ("circular", "zero")
@@ -17,7 +17,7 @@ def _settle(net: Any, weights: tuple[str, ...] = WEIGHTS) -> None:
     """Resolve the activation and check the static facts of an ensemble."""
     where = type(net).__name__
     object.__setattr__(net, "activation", as_activation(net.activation, where))
-    expect_one_of(weights, where, weights=net.weights)
+    object.__setattr__(net, "weights", as_weights(weights, where, net.weights))
     expect_scale(where, sigma_b=net.sigma_b)
 
 

@@ -23,6 +23,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 MOST = 2**31 - 1
 """Of a count: what the narrowest index holds."""
 _LONGEST = 80
+_IGNORED = str.maketrans("", "", "-_ ")
 _SHAPES = {None: "real numbers", 0: "a single real number", 1: "a list of real numbers", 2: "a matrix of real numbers"}
 _WIDE = np.dtype(np.float64).itemsize
 
@@ -121,6 +122,11 @@ def expect(ok: bool, where: str, what: str, remedy: str = "", **got: Any) -> Non
     if not ok:
         shown = ", ".join(f"{name}={_shown(value)}" for name, value in got.items())
         raise ValueError(f"{where}: expected {what}, got {shown}." + (f" {remedy}" if remedy else ""))
+
+
+def plain_name(name: str) -> str:
+    """A name without what does not matter in it: case, hyphens, underscores and spaces."""
+    return name.lower().translate(_IGNORED)
 
 
 def expect_one_of(choices: Iterable[str], where: str, **got: Any) -> None:

@@ -70,14 +70,18 @@ def test_a_measured_activation_is_that_of_a_numpy_loop(key: jax.Array, name: str
 
 OWN: dict[str, tuple[Pointwise, Pointwise, Pointwise]] = {
     "arctan": (lambda h: jnp.arctan(2 * h), lambda h: np.arctan(2 * h), lambda h: 2 / (1 + 4 * h**2)),
-    "arctan2": (lambda h: jnp.arctan2(h, 2.0), lambda h: np.arctan2(h, 2.0), lambda h: 2 / (4 + h**2)),
+    "arctan2": (lambda h: jnp.arctan2(h, 1.0), np.arctan, lambda h: 1 / (1 + h**2)),
     "arcsinh": (jnp.arcsinh, np.arcsinh, lambda h: 1 / np.hypot(1, h)),
     "log1p": (
         lambda h: jnp.sign(h) * jnp.log1p(jnp.abs(h)),
         lambda h: np.sign(h) * np.log1p(np.abs(h)),
         lambda h: 1 / (1 + np.abs(h)),
     ),
-    "expm1": (lambda h: jnp.expm1(h / 2), lambda h: np.expm1(h / 2), lambda h: np.exp(h / 2) / 2),
+    "expm1": (
+        lambda h: jnp.expm1(jnp.tanh(h)),
+        lambda h: np.expm1(np.tanh(h)),
+        lambda h: np.exp(np.tanh(h)) / np.cosh(h) ** 2,
+    ),
     "sinh": (lambda h: jnp.sinh(h / 3), lambda h: np.sinh(h / 3), lambda h: np.cosh(h / 3) / 3),
     "logaddexp": (lambda h: jnp.logaddexp(h, 0.5), lambda h: np.logaddexp(h, 0.5), lambda h: special.expit(h - 0.5)),
     "sqrt": (lambda h: jnp.sqrt(1 + h**2), lambda h: np.sqrt(1 + h**2), lambda h: h / np.sqrt(1 + h**2)),

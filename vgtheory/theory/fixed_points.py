@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.activation import Activation
-from vgtheory.theory.curves import LN_END, Curves, curves, value_and_slope
+from vgtheory.theory.curves import LN_END, LN_Q, Curves, curves, value_and_slope
 
 _INNER, _OUTER = np.linspace(-27.63, 27.63, 449), 27.63 * (LN_END / 27.63) ** (np.arange(1, 43) / 42)
 _LATTICE = np.concatenate([-_OUTER[::-1], _INNER, _OUTER])
@@ -86,7 +86,8 @@ def _lattice_growth(sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
     """Sign of the growth on the lattice (0 within rounding) for one network, shape (lattice,)."""
     lattice = lattice_in(sigma_w.dtype)
     growth = _growth(lattice, sigma_w, sigma_b, table)
-    return jnp.where(jnp.abs(growth) <= _noise(growth), 0.0, jnp.sign(growth))
+    noise = _noise(growth) * jnp.maximum(jnp.abs(lattice) / LN_Q, 1.0)
+    return jnp.where(jnp.abs(growth) <= noise, 0.0, jnp.sign(growth))
 
 
 def _root(low: Array, high: Array, sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
