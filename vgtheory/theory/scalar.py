@@ -140,8 +140,9 @@ def _check_chain(where: str, mean: Any, std: Any, depth: int) -> None:
 
 def _log_normal_moments(ratio: Any) -> tuple[Any, Any]:
     """Mean and variance of ln|z + ratio| for a standard normal z: a Poisson mixture of chi-square logs, or Gauss-Hermite."""
-    constants = (jnp.asarray(each, ratio.dtype) for each in (_NODES, _WEIGHTS, _COUNTS, _FACTORIALS, _LOGS, _VARS))
-    nodes, weights, counts, factorials, chi_logs, chi_vars = constants
+    row = lambda each: jnp.asarray(each, ratio.dtype).reshape((1,) * ratio.ndim + (-1,))
+    nodes, counts, factorials, chi_vars, chi_rows = map(row, (_NODES, _COUNTS, _FACTORIALS, _VARS, _LOGS))
+    weights, chi_logs = (jnp.asarray(each, ratio.dtype) for each in (_WEIGHTS, _LOGS))
     far = jnp.maximum(ratio, _FAR)
     logs = jnp.log1p(nodes / far[..., None])
     shift = logs @ weights
@@ -149,7 +150,7 @@ def _log_normal_moments(ratio: Any) -> tuple[Any, Any]:
     rate = jnp.minimum(ratio, _FAR)[..., None] ** 2 / 2
     shares = jax.nn.softmax(xlogy(counts, jnp.where(rate > 0, rate, jnp.finfo(ratio.dtype).tiny)) - factorials, axis=-1)
     mean = shares @ chi_logs
-    at_near = mean, jnp.sum(shares * (chi_vars + (chi_logs - mean[..., None]) ** 2), axis=-1)
+    at_near = mean, jnp.sum(shares * (chi_vars + (chi_rows - mean[..., None]) ** 2), axis=-1)
     mean, var = (jnp.where(ratio > _FAR, *pair) for pair in zip(at_far, at_near, strict=True))
     return mean, var
 
