@@ -300,7 +300,7 @@ def infinite_width(
     Parameters
     ----------
     model
-        A ``flax.nnx`` model, or a ``flax.linen`` module with its ``variables``. It is not changed.
+        A ``flax.nnx`` model, or a ``flax.linen`` module with its ``variables``; not changed.
     num_particles
         M, at least, in a layer of median width: so many copies of the model run together.
     variables
@@ -316,8 +316,7 @@ def infinite_width(
     Returns
     -------
     InfiniteWidth
-        A function of a key and the model's arguments, which may be compiled and differentiated; and ``layers``, the predicted sizes
-        of signals and gradients at every layer.
+        A function of a key and the model's arguments, to be compiled and differentiated; and ``layers``, the sizes of signals and gradients.
 
     Raises
     ------
@@ -326,8 +325,8 @@ def infinite_width(
 
     Notes
     -----
-    Accuracy: sampling, of relative order M^(-1/2) in each layer, and a bias of order 1/M; ``layers`` gives the error. Cost: proportional to M for as many
-    inputs as there are; layers called again, and convolutions, form their weights, at M^2.
+    Accuracy: sampling, of relative order M^(-1/2) in each layer, and a bias of order 1/M; ``layers`` gives the error. Cost: proportional
+    to M; layers called again, and convolutions, form their weights, at M^2.
     Assumes: weights that are random, of mean zero and independent, none of them read elsewhere in the model (tied embeddings); a loss whose gradient does
     not depend on the weights through more than a few outputs. Heads keep their width: the limit is that of many heads. The width-normalising parts of a
     model that are not Flax norms see one copy's units alone.

@@ -54,6 +54,25 @@ def count(least: int = 1) -> Check:
     return check
 
 
+def optimiser_of_optax(where: str, optimiser: Any) -> None:
+    """Something with optax's two functions."""
+    known = callable(getattr(optimiser, "init", None)) and callable(getattr(optimiser, "update", None))
+    expect(known, where, "an optimiser of optax", optimiser=optimiser)
+
+
+def updates(where: str, record: Any) -> None:
+    """A list of numbers of updates."""
+    expect_number(where, f"[0, {MOST}]", ndim=1, integer=True, record=record)
+
+
+def examples(where: str, unseen: Any) -> None:
+    """Inputs and their targets."""
+    pair = isinstance(unseen, tuple | list) and len(unseen) == 2
+    expect(pair, where, "a pair of inputs and targets", unseen=unseen)
+    expect_number(where, ndim=2, inputs=unseen[0])
+    expect_number(where, targets=unseen[1])
+
+
 def integers(least: int) -> Check:
     """An integer, or an array of them, of at least ``least``."""
 
