@@ -75,7 +75,7 @@ def test_adam_in_runs_shorter_than_its_memory() -> None:
     assert np.isfinite(law).all()
     assert np.all(np.abs(hat.value - law) < 2 * LAGS)
     off = theory.log_escape_steps("adam", depth, 1.03 * w0, **options)
-    assert np.all(np.abs(hat.value - off)[1:] > LAGS)
+    assert np.abs(hat.value - off)[1:].min() > np.abs(hat.value - law).max()
 
 
 def test_no_number_of_steps_is_nan_or_less_than_one() -> None:
