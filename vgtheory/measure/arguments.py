@@ -91,6 +91,25 @@ def floats(where: str, **got: Any) -> None:
         _not_empty(where, **{name: value})
 
 
+def optimiser_of_optax(where: str, optimiser: Any) -> None:
+    """A pair of init and update."""
+    known = callable(getattr(optimiser, "init", None)) and callable(getattr(optimiser, "update", None))
+    expect(known, where, "an optimiser of optax", optimiser=optimiser)
+
+
+def when(where: str, record: Any) -> None:
+    """Numbers of updates."""
+    expect_number(where, f"[0, {MOST}]", ndim=1, integer=True, record=record)
+
+
+def pair(where: str, unseen: Any) -> None:
+    """Inputs and targets."""
+    pair = isinstance(unseen, tuple | list) and len(unseen) == 2
+    expect(pair, where, "a pair of inputs and targets", unseen=unseen)
+    expect_number(where, ndim=2, inputs=unseen[0])
+    expect_number(where, targets=unseen[1])
+
+
 def free(where: str, **got: Any) -> None:
     """Take anything: what it must be is known further in."""
 
@@ -238,5 +257,8 @@ __all__ = [
     "integers",
     "number",
     "one_of",
+    "optimiser_of_optax",
     "optional",
+    "pair",
+    "when",
 ]

@@ -12,8 +12,8 @@ from jax import Array, lax
 
 from vgtheory.blocks import Normed
 from vgtheory.ensemble import Dense
-from vgtheory.expect import MOST, expect, expect_number, expect_one_of, expect_runs, expect_scalars
-from vgtheory.measure.arguments import asked, count, free, number, optional
+from vgtheory.expect import expect, expect_one_of, expect_runs, expect_scalars
+from vgtheory.measure.arguments import asked, count, free, number, optimiser_of_optax, optional, pair, when
 from vgtheory.measure.draws import BIAS, normal, words_of
 from vgtheory.measure.entries import drawn
 from vgtheory.measure.networks import orthogonal
@@ -228,29 +228,13 @@ def _split(inputs: Any, targets: Any, unseen: Any) -> tuple[tuple[Array, ...], b
     return tuple(jnp.asarray(each, dtype) for each, dtype in pairs), is_class
 
 
-def _optimiser(where: str, optimiser: Any) -> None:
-    known = callable(getattr(optimiser, "init", None)) and callable(getattr(optimiser, "update", None))
-    expect(known, where, "an optimiser of optax", optimiser=optimiser)
-
-
-def _when(where: str, record: Any) -> None:
-    expect_number(where, f"[0, {MOST}]", ndim=1, integer=True, record=record)
-
-
-def _pair(where: str, unseen: Any) -> None:
-    pair = isinstance(unseen, tuple | list) and len(unseen) == 2
-    expect(pair, where, "a pair of inputs and targets", unseen=unseen)
-    expect_number(where, ndim=2, inputs=unseen[0])
-    expect_number(where, targets=unseen[1])
-
-
 @asked(
     inputs=number(ndim=2),
     targets=number(ndim=None),
-    optimiser=_optimiser,
+    optimiser=optimiser_of_optax,
     loss=free,
-    unseen=optional(_pair),
-    record=optional(_when),
+    unseen=optional(pair),
+    record=optional(when),
     depth=count(_FEWEST_LAYERS),
 )
 def training_logs(
