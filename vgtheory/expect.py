@@ -303,19 +303,7 @@ def _as_int(value: Any) -> Any:
 
 
 def asking(table: Mapping[str, Check]) -> Callable[..., Callable[[Function], Function]]:
-    """Make the decorator of a package's public functions that checks every argument before anything is computed.
-
-    Parameters
-    ----------
-    table
-        By the argument's name, what all functions expect of it: a check is called with the function's name and the argument
-        by name, and raises.
-
-    Returns
-    -------
-    callable
-        ``asked(**own)``, the decorator; ``own`` are the checks in which one function differs. Every parameter must have one.
-    """
+    """Make the decorator ``asked(**own)``, which checks every argument by the table, or by a function's ``own`` checks."""
 
     def asked(**own: Check) -> Callable[[Function], Function]:
         def decorate(function: Any) -> Any:

@@ -251,6 +251,7 @@ def expect_model(where: str, model: Any, variables: Any, loss: Callable[..., Any
     ValueError
         If there is not.
     """
+    expect(loss is None or callable(loss), where, "a function loss", loss=loss)
     if isinstance(model, nn.Module):
         ok, remedy = hasattr(variables, "keys") and "params" in variables, "Pass variables=model.init(key, x)."
         expect(ok, where, "the module's variables, with 'params' among them", remedy, variables=type(variables))

@@ -345,6 +345,5 @@ def infinite_width(
     expect_count("infinite_width", num_particles=num_particles)
     expect_flag("infinite_width", tied=tied)
     expect_rngs("infinite_width", rngs)
-    expect(loss is None or callable(loss), "infinite_width", "a function loss", loss=loss)
     expect_model("infinite_width", model, variables, loss)
     return InfiniteWidth(hooked(model, variables, loss=loss, rngs=rngs), num_particles, tied)

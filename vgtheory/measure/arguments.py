@@ -54,25 +54,6 @@ def count(least: int = 1) -> Check:
     return check
 
 
-def optimiser_of_optax(where: str, optimiser: Any) -> None:
-    """Something with optax's two functions."""
-    known = callable(getattr(optimiser, "init", None)) and callable(getattr(optimiser, "update", None))
-    expect(known, where, "an optimiser of optax", optimiser=optimiser)
-
-
-def updates(where: str, record: Any) -> None:
-    """A list of numbers of updates."""
-    expect_number(where, f"[0, {MOST}]", ndim=1, integer=True, record=record)
-
-
-def examples(where: str, unseen: Any) -> None:
-    """Inputs and their targets."""
-    pair = isinstance(unseen, tuple | list) and len(unseen) == 2
-    expect(pair, where, "a pair of inputs and targets", unseen=unseen)
-    expect_number(where, ndim=2, inputs=unseen[0])
-    expect_number(where, targets=unseen[1])
-
-
 def integers(least: int) -> Check:
     """An integer, or an array of them, of at least ``least``."""
 
@@ -108,6 +89,25 @@ def floats(where: str, **got: Any) -> None:
         ok = isinstance(value, float) or (array and jax.numpy.issubdtype(value.dtype, np.floating))
         expect(ok, where, f"a floating array {name}", **{name: value})
         _not_empty(where, **{name: value})
+
+
+def optimiser_of_optax(where: str, optimiser: Any) -> None:
+    """A pair of init and update."""
+    known = callable(getattr(optimiser, "init", None)) and callable(getattr(optimiser, "update", None))
+    expect(known, where, "an optimiser of optax", optimiser=optimiser)
+
+
+def when(where: str, record: Any) -> None:
+    """Numbers of updates."""
+    expect_number(where, f"[0, {MOST}]", ndim=1, integer=True, record=record)
+
+
+def pair(where: str, unseen: Any) -> None:
+    """Inputs and targets."""
+    pair = isinstance(unseen, tuple | list) and len(unseen) == 2
+    expect(pair, where, "a pair of inputs and targets", unseen=unseen)
+    expect_number(where, ndim=2, inputs=unseen[0])
+    expect_number(where, targets=unseen[1])
 
 
 def free(where: str, **got: Any) -> None:
@@ -257,5 +257,8 @@ __all__ = [
     "integers",
     "number",
     "one_of",
+    "optimiser_of_optax",
     "optional",
+    "pair",
+    "when",
 ]

@@ -13,7 +13,7 @@ from jax import Array, lax
 from vgtheory.blocks import Normed
 from vgtheory.ensemble import Dense
 from vgtheory.expect import expect, expect_one_of, expect_runs, expect_scalars
-from vgtheory.measure.arguments import asked, count, examples, free, number, optimiser_of_optax, optional, updates
+from vgtheory.measure.arguments import asked, count, free, number, optimiser_of_optax, optional, pair, when
 from vgtheory.measure.draws import BIAS, normal, words_of
 from vgtheory.measure.entries import drawn
 from vgtheory.measure.networks import orthogonal
@@ -233,8 +233,8 @@ def _split(inputs: Any, targets: Any, unseen: Any) -> tuple[tuple[Array, ...], b
     targets=number(ndim=None),
     optimiser=optimiser_of_optax,
     loss=free,
-    unseen=optional(examples),
-    record=optional(updates),
+    unseen=optional(pair),
+    record=optional(when),
     depth=count(_FEWEST_LAYERS),
 )
 def training_logs(

@@ -144,8 +144,9 @@ def _log_steps(
     steps = log_steps + jnp.log1p(jnp.maximum(late, jnp.maximum(jnp.expm1(-log_steps), _LEAST)))
     if optimiser == "adam":
         far = jnp.isfinite(log_time) & (jnp.abs(late) > _FIRST_ORDER)
-        asked = zip((depth, w0, log_end, y, jnp.exp(log_rate)), (1.0, 0.1, -1.0, 1.0, 1.0), strict=True)
-        marched = adam_march.steps(*(jnp.where(far, each, safe) for each, safe in asked), beta, square, eps)
+        given = (depth, w0, log_end, y, jnp.exp(log_rate))
+        chains = [jnp.where(far, each, safe) for each, safe in zip(given, (1.0, 0.1, -1.0, 1.0, 1.0), strict=True)]
+        marched = adam_march.steps(chains, beta, square, eps)
         steps = jnp.where(far, jnp.maximum(jnp.log(marched), 0.0), steps)
     known = jnp.where(jnp.isfinite(log_steps), jnp.maximum(steps, 0.0), log_steps)
     return jnp.where(jnp.isfinite(log_time), known, log_time)
