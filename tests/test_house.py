@@ -15,7 +15,7 @@ OURS = ("vgtheory", "experiments", "figures", "tests", "benchmarks")
 NOUNS = {
     f"vgtheory.{noun}"
     for noun in (
-        *("activation", "blocks", "cells", "ensemble", "estimate", "expect", "formats"),
+        *("activation", "blocks", "cells", "cusp", "ensemble", "estimate", "expect", "formats"),
         *("transformer", "weights"),
     )
 }

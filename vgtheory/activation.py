@@ -10,9 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from vgtheory.cusp import with_cusps
 from vgtheory.expect import Check, expect, expect_flag, expect_function, expect_number, expect_one_of, expect_text
 
 Pointwise = Callable[[Array], Array]
+INF = float("inf")
 
 _GRID = np.linspace(-64.03, 64.01, 4098)  # hits no round number
 _FIELDS: dict[str, Check] = {
@@ -111,7 +113,8 @@ class Activation:
     phi
         Elementwise JAX function.
     dphi
-        Its derivative, elementwise; by automatic differentiation if not given.
+        Its derivative, elementwise; by automatic differentiation if not given. Where it grows without bound at a kink it is
+        held within a hair of it, at what has the integral of its square.
     kinks
         Points where ``phi`` or its first or second derivative jumps, in units of ``h``; integrals are split there.
         Found by ``found_kinks`` if not given; ``()`` declares that there are none.
@@ -150,6 +153,12 @@ class Activation:
         if self.dphi is None:
             object.__setattr__(self, "dphi", _derivative(self.phi))
         object.__setattr__(self, "kinks", found_kinks(self.phi) if self.kinks is None else tuple(self.kinks))
+        smooth = self.sup_dphi is not None and (self.sup_dphi < INF or (self.degree or 0) >= 1)
+        if self.kinks and not smooth:
+            dphi, kinks, unbounded = with_cusps(self.dphi, self.kinks)
+            found = {"dphi": dphi, "kinks": kinks, "sup_dphi": INF if unbounded else self.sup_dphi}
+            for name, value in found.items():
+                object.__setattr__(self, name, value)
 
 
 def _linear(h: Array) -> Array:
@@ -312,7 +321,7 @@ def _cube_slope(h: Array) -> Array:
     return 3 * h**2
 
 
-INF, TAU = float("inf"), 6.283185307179586
+TAU = 6.283185307179586
 
 ACTIVATIONS: dict[str, Activation] = {
     entry.name: entry

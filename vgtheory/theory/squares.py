@@ -24,6 +24,7 @@ import numpy as np
 from numpy.polynomial import legendre
 
 from vgtheory.activation import Activation
+from vgtheory.cusp import graded
 from vgtheory.theory import gaussian
 
 Squares = Callable[[np.ndarray], np.ndarray]
@@ -98,7 +99,7 @@ def _panels(squares: Squares, kinks: tuple[float, ...], agree: float, resolved: 
     reach = outer[order]
     inner = (outer < 2.0**_LOOKED_AT) & (outer > 2.0**-_LOOKED_AT)
     size[:, inner] = _integrals(squares, low[inner], high[inner])
-    within = np.cumsum(size[:, order], axis=1)
+    within = np.cumsum(np.where(np.isinf(size), 0.0, size)[:, order], axis=1)
     total, error = low.size, np.zeros_like(low)
     while low.size:
         looked, middle = (
@@ -110,6 +111,7 @@ def _panels(squares: Squares, kinks: tuple[float, ...], agree: float, resolved: 
         change = _integrals(squares, ends[0], ends[2]) - _integrals(squares, *ends[:2]) - _integrals(squares, *ends[1:])
         known = within[:, np.searchsorted(reach, outer[looked], side="right") - 1]
         error[looked] = np.max(np.divide(abs(change), known, out=np.zeros_like(known), where=known > 0), axis=0)
+        error[np.isnan(error)] = 0.0
         again = (error > agree) & (outer <= resolved) & (middle > low) & (middle < high) & (high - low > 1e-12 * outer)
         again &= total + np.count_nonzero(again) < _MOST
         done.append((low[~again], high[~again], error[~again]))
@@ -179,7 +181,7 @@ def rules(activation: Activation) -> Rules:
         rounding = float(jnp.finfo(jax.eval_shape(activation.phi, jnp.zeros(1)).dtype).eps)
     wave = 14 * gaussian.PERIODS * activation.period if activation.period else 0.0
     agree = max(_AGREE, _ROUNDINGS * rounding)
-    low, high, errors = _panels(squares, activation.kinks, agree, max(_RESOLVED, wave))
+    low, high, errors = _panels(squares, graded(activation.kinks), agree, max(_RESOLVED, wave))
     h, weights = (each.ravel() for each in _nodes(low, high))
     near = _rule(h, weights, squares(h))
     beyond = np.minimum(abs(low), abs(high)) >= _RESOLVED
