@@ -37,11 +37,11 @@ def graded(kinks: Any) -> Any:
     """
     if not isinstance(kinks, tuple) or not any(isinstance(kink, Cusp) for kink in kinks):
         return kinks
-    steps = [(kink, hair(kink) * 8.0 ** np.arange(58 if kink == 0 else 11)) for kink in kinks if isinstance(kink, Cusp)]
+    steps = [(kink, hair(kink) * 8.0 ** np.arange(11 if kink else 58)) for kink in kinks if isinstance(kink, Cusp)]
     return (*kinks, *(float(kink + sign * step) for kink, away in steps for step in away for sign in (-1, 1)))
 
 
-def _held(dphi: Callable[[Array], Array], ends: tuple[tuple[float, float, float], ...], h: Array) -> Array:
+def _held(dphi: Callable[[Array], Array], ends: tuple[Any, ...], h: Array) -> Array:
     slope = dphi(h)
     for kink, left, right in ends:
         near = jnp.abs(h - kink) < hair(kink)
@@ -65,7 +65,9 @@ def with_cusps(dphi: Callable[[Array], Array], kinks: tuple[float, ...]) -> tupl
         Where to look.
     """
     at = np.asarray(kinks, float)
-    away = np.array([-1.0, 1.0])[:, None, None] * np.array([1.0, 64.0])[:, None] * np.array([hair(each) for each in kinks])
+    away = (
+        np.array([-1.0, 1.0])[:, None, None] * np.array([1.0, 64.0])[:, None] * np.array([hair(each) for each in kinks])
+    )
     with jax.enable_x64(True), jax.ensure_compile_time_eval(), np.errstate(all="ignore"):
         h = jnp.asarray(at + away)
         slope, bend = (np.asarray(each, float) for each in jax.jvp(dphi, (h,), (jnp.ones_like(h),)))

@@ -15,6 +15,7 @@ symbol    meaning                                             shape
 """
 
 import functools
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -23,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.polynomial import legendre
 
-from vgtheory.activation import Activation
+from vgtheory.activation import ACTIVATIONS, Activation
 from vgtheory.cusp import graded
 from vgtheory.theory import gaussian
 
@@ -42,6 +43,7 @@ INFINITE = 1e4
 _RESOLVED = 512.0
 """Largest |h| up to which ripples are resolved one by one."""
 _WINDOW, _SPACING, _DEVIATIONS = 24.0, 3 / 16, 8.5
+_PLAIN = float(np.log(16.0))
 _FAR, _STRAIGHT = 44, 1e-7
 """Octave from which a local mean is continued as a power, and how far that power may change over the eight octaves before."""
 
@@ -100,7 +102,7 @@ def _panels(squares: Squares, kinks: tuple[float, ...], agree: float, resolved: 
     inner = (outer < 2.0**_LOOKED_AT) & (outer > 2.0**-_LOOKED_AT)
     size[:, inner] = _integrals(squares, low[inner], high[inner])
     within = np.cumsum(np.where(np.isinf(size), 0.0, size)[:, order], axis=1)
-    total, error = low.size, np.zeros_like(low)
+    total, error = int(low.size), np.zeros_like(low)
     while low.size:
         looked, middle = (
             (np.maximum(abs(low), abs(high)) <= 2.0**_LOOKED_AT) & (outer > 2.0**-_LOOKED_AT),
@@ -115,7 +117,7 @@ def _panels(squares: Squares, kinks: tuple[float, ...], agree: float, resolved: 
         again = (error > agree) & (outer <= resolved) & (middle > low) & (middle < high) & (high - low > 1e-12 * outer)
         again &= total + np.count_nonzero(again) < _MOST
         done.append((low[~again], high[~again], error[~again]))
-        total += np.count_nonzero(again)
+        total += int(np.count_nonzero(again))
         low, high = np.concatenate([low[again], middle[again]]), np.concatenate([middle[again], high[again]])
         outer = np.maximum(abs(low), abs(high))
     return tuple(np.concatenate(each) for each in zip(*done, strict=True))
@@ -168,12 +170,25 @@ def _continued(h: np.ndarray, means: np.ndarray, side: np.ndarray) -> None:
         if ends[0] <= 1e-300:
             row[beyond] = 0.0
             continue
-        last, before = (np.log2(a / b) / 4 for a, b in zip(ends[:-1], ends[1:], strict=True))
+        last, before = (np.log2(a / b) / 4 for a, b in itertools.pairwise(ends))
         if abs(last - before) < _STRAIGHT:
             start = x[side & (np.floor(x) == _FAR - 1)][0]
             row[beyond] = ends[0] * 2.0 ** (last * (x[beyond] - start))
 
 
+def log_resolved(activation: Activation) -> float:
+    """Natural log of the largest variance for which a rule made without its function's ripples in view resolves them; inf if there are none.
+
+    Parameters
+    ----------
+    activation
+        The nonlinearity.
+    """
+    known = ACTIVATIONS.get(activation.name) is activation or activation.period
+    return float("inf") if known or rules(activation).change == np.inf else _PLAIN
+
+
+@functools.lru_cache(maxsize=64)
 def rules(activation: Activation) -> Rules:
     """The nodes of an activation."""
     squares = _evaluator(activation)
