@@ -14,7 +14,7 @@ from experiments.corridor import Findings
 from experiments.summary import key_of, profile_columns, rate_columns, thinned
 from vgtheory import Dense, Recurrent, measure, theory
 
-IDENTITIES = r"^linear, (identity|orthogonal)"
+IDENTITIES = r"^linear, (?:identity|orthogonal)"
 """Labels that are tests and no comparisons: multiples of a rotation change every norm by the same factor."""
 
 

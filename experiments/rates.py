@@ -1,4 +1,4 @@
-"""How well is the gradient's rate per layer predicted, for every activation, below and above criticality?
+"""How well is the gradient's rate per layer predicted, for thirteen activations, below and above criticality?
 
 Thirteen of the table's activations, twelve initialisations each, two widths and two depths, with Gaussian weights, against the
 finite-width law, and beside it what infinite width and the expansion to order 1/N say. Every configuration has draws of its own.
@@ -22,6 +22,8 @@ SIGMA_W = (0.5, 0.7, 1.0, 1.2, 1.5, 2.0)
 SIGMA_B = (0.05, 0.2)
 NUM_ROWS = 10
 """Layers stored of a profile."""
+OUTSIDE = "no finite-width law where lengths run away"
+"""Why the law declines where it does."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vgtheory.activation import as_activation
-from vgtheory.expect import expect, expect_count, expect_not_negative, expect_one_of, register_noun
+from vgtheory.expect import expect, expect_count, expect_one_of, expect_scale, register_noun
 
 NORMS = ("batch", "layer", "rms")
 ALPHAS = ("1/L", "1/sqrt(L)")
@@ -14,8 +14,8 @@ def _settle(net: Any, places: tuple[str, ...]) -> None:
     """Resolve the activation and check the static facts that both nouns share."""
     where = type(net).__name__
     object.__setattr__(net, "activation", as_activation(net.activation, where))
-    expect_not_negative(where, sigma_w=net.sigma_w)
-    expect_not_negative(where, sigma_b=net.sigma_b)
+    expect_scale(where, sigma_w=net.sigma_w)
+    expect_scale(where, sigma_b=net.sigma_b)
     expect_one_of(places, where, place=net.place)
     if net.norm == "batch":
         expect(net.batch is not None, where, "the number of inputs that batch norm averages over", batch=net.batch)
@@ -93,7 +93,7 @@ class Residual:
         if isinstance(self.alpha, str):
             expect_one_of(ALPHAS, "Residual", alpha=self.alpha)
         else:
-            expect_not_negative("Residual", alpha=self.alpha)
+            expect_scale("Residual", alpha=self.alpha)
         if self.norm == "batch":
             expect(self.place == "pre", "Residual", 'place="pre" for batch norm', place=self.place)
             expect(self.branch_layers == 1, "Residual", "one layer with batch norm", branch_layers=self.branch_layers)

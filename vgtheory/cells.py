@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from vgtheory.activation import as_activation
-from vgtheory.expect import expect_count, expect_not_negative, expect_number, register_noun
+from vgtheory.expect import expect_count, expect_number, expect_scale, register_noun
 
 
 def _check(cell: Any, *names: str) -> None:
     for name in names:
-        expect_not_negative(type(cell).__name__, **{name: getattr(cell, name)})
+        expect_scale(type(cell).__name__, **{name: getattr(cell, name)})
 
 
 def _check_finite(cell: Any, name: str) -> None:

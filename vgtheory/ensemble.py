@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from vgtheory.activation import Activation, as_activation
-from vgtheory.expect import expect, expect_count, expect_not_negative, expect_number, expect_one_of, register_noun
-from vgtheory.weights import WEIGHTS
+from vgtheory.expect import expect, expect_count, expect_number, expect_one_of, expect_scale, register_noun
+from vgtheory.weights import WEIGHTS, as_weights
 
 KERNELS = ("gaussian", "delta_orthogonal")
 PADDINGS = ("circular", "zero")
@@ -17,8 +17,8 @@ def _settle(net: Any, weights: tuple[str, ...] = WEIGHTS) -> None:
     """Resolve the activation and check the static facts of an ensemble."""
     where = type(net).__name__
     object.__setattr__(net, "activation", as_activation(net.activation, where))
-    expect_one_of(weights, where, weights=net.weights)
-    expect_not_negative(where, sigma_b=net.sigma_b)
+    object.__setattr__(net, "weights", as_weights(weights, where, net.weights))
+    expect_scale(where, sigma_b=net.sigma_b)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Dense:
     def __post_init__(self) -> None:
         """Resolve the activation and check static facts."""
         _settle(self)
-        expect_not_negative("Dense", sigma_w=self.sigma_w)
+        expect_scale("Dense", sigma_w=self.sigma_w)
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Conv:
     def __post_init__(self) -> None:
         """Resolve the activation and check static facts."""
         _settle(self, KERNELS)
-        expect_not_negative("Conv", sigma_w=self.sigma_w)
+        expect_scale("Conv", sigma_w=self.sigma_w)
         expect_count("Conv", kernel_size=self.kernel_size)
         expect(self.kernel_size % 2 == 1, "Conv", "an odd kernel_size", kernel_size=self.kernel_size)
         expect_one_of(PADDINGS, "Conv", padding=self.padding)
@@ -164,7 +164,7 @@ class Recurrent:
         one = (self.sigma_w is None) != (self.matrix is None)
         expect(one, "Recurrent", "one of sigma_w and matrix", sigma_w=self.sigma_w, matrix=self.matrix)
         if self.matrix is None:
-            expect_not_negative("Recurrent", sigma_w=self.sigma_w)
+            expect_scale("Recurrent", sigma_w=self.sigma_w)
         else:
             check_matrix("Recurrent", self.matrix)
 

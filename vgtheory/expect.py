@@ -11,7 +11,7 @@ import functools
 import inspect
 import numbers
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -23,6 +23,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 MOST = 2**31 - 1
 """Of a count: what the narrowest index holds."""
 _LONGEST = 80
+_IGNORED = str.maketrans("", "", "-_ ")
 _SHAPES = {None: "real numbers", 0: "a single real number", 1: "a list of real numbers", 2: "a matrix of real numbers"}
 _WIDE = np.dtype(np.float64).itemsize
 
@@ -98,29 +99,19 @@ def _range_words(name: str, interval: str) -> str:
 
 
 def expect(ok: bool, where: str, what: str, remedy: str = "", **got: Any) -> None:
-    """Raise the one-sentence ``ValueError`` unless ``ok``.
+    """Raise the one-sentence ``ValueError`` unless ``ok``, a static fact.
 
-    Parameters
-    ----------
-    ok
-        A static fact: nothing that depends on a traced value.
-    where
-        Name of the public function or class that was asked.
-    what
-        What it expected, in words.
-    remedy
-        One more sentence, if there is a way out.
-    got
-        The offending argument by name; of an array the dtype and shape are shown.
-
-    Raises
-    ------
-    ValueError
-        If ``ok`` is false.
+    ``what`` was expected, in words; ``remedy`` is one more sentence, if there is a way out; ``got`` is the offending argument by
+    name: of an array its dtype and shape are shown.
     """
     if not ok:
         shown = ", ".join(f"{name}={_shown(value)}" for name, value in got.items())
         raise ValueError(f"{where}: expected {what}, got {shown}." + (f" {remedy}" if remedy else ""))
+
+
+def plain_name(name: str) -> str:
+    """A name without what does not matter in it: case, hyphens, underscores and spaces."""
+    return name.lower().translate(_IGNORED)
 
 
 def expect_one_of(choices: Iterable[str], where: str, **got: Any) -> None:
@@ -180,9 +171,28 @@ def expect_number(
         expect(False, where, _range_words(name, interval), **{name: _Words(shown)})
 
 
+def expect_data(where: str, *, ndim: int | None = None, **got: Any) -> None:
+    """Raise unless every named value consists of real numbers; NaN and inf are among them, for measurements hold them."""
+    for name, value in got.items():
+        seen = _seen(value)
+        remedy = "Give one of its fields." if hasattr(value, "_fields") else ""
+        ok = seen is not None and ndim in (None, len(seen.shape))
+        expect(ok, where, f"{_SHAPES[ndim]} {name}", remedy, **{name: value})
+
+
 def expect_not_negative(where: str, **got: Any) -> None:
     """Raise unless every named value is a real number, or an array of them, that is not negative, infinite or NaN."""
     expect_number(where, "[0, inf)", **got)
+
+
+def expect_scale(where: str, **got: Any) -> None:
+    """Raise unless every named value is 0, or a standard deviation whose square float64 holds; or an array of these."""
+    expect_number(where, "[0, inf)", **got)
+    for name, value in got.items():
+        seen = _seen(value)
+        if seen is not None and seen.entries is not None:
+            sizes: Any = np.where(seen.entries == 0, 1.0, seen.entries)
+            expect_number(where, "[1e-150, 1e150]", **{name: sizes})
 
 
 def expect_scalars(where: str, **got: Any) -> None:
@@ -245,28 +255,25 @@ def expect_key(where: str, **got: Any) -> None:
 
 
 def expect_dtype(choices: Iterable[str], where: str, **got: Any) -> str:
-    """Return the name of a number format, or raise unless it is one of ``choices``.
-
-    Parameters
-    ----------
-    choices
-        The admissible names.
-    where
-        Name of the public function that was asked.
-    got
-        The format by name: a word, a dtype, or a scalar type such as ``jax.numpy.float16``.
-
-    Raises
-    ------
-    ValueError
-        If it is none of them.
-    """
+    """Return the name of a number format, or raise unless it is one of ``choices``."""
     ((name, value),) = got.items()
     if isinstance(value, np.dtype | type) or (value is not None and hasattr(value, "dtype") and callable(value)):
         with contextlib.suppress(TypeError):
             value = np.dtype(value).name
     expect_one_of(choices, where, **{name: value})
     return str(value)
+
+
+@contextlib.contextmanager
+def expect_runs(where: str, what: str, name: str) -> Iterator[None]:
+    """Turn whatever a user's own function raises inside into the one sentence; the error itself stays its cause."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, ValueError) and ": expected " in str(error):
+            raise
+        first = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"[:_LONGEST]
+        raise ValueError(f"{where}: expected {what}, got {name}={first}.") from error
 
 
 def optional(check: Check) -> Check:
@@ -286,6 +293,13 @@ def _check_of(parameter: inspect.Parameter, table: Mapping[str, Check]) -> Check
         return functools.partial(expect_noun, kinds=kinds)
     check = table[parameter.name]
     return optional(check) if parameter.default is None else check
+
+
+def _as_int(value: Any) -> Any:
+    """NumPy's integers as Python's, which do not overflow; also those in a tuple."""
+    if isinstance(value, tuple) and not hasattr(value, "_fields"):
+        return tuple(map(_as_int, value))
+    return int(value) if isinstance(value, np.integer) else value
 
 
 def asking(table: Mapping[str, Check]) -> Callable[..., Callable[[Function], Function]]:
@@ -310,6 +324,7 @@ def asking(table: Mapping[str, Check]) -> Callable[..., Callable[[Function], Fun
 
             @functools.wraps(function)
             def wrapper(*args: Any, **kwargs: Any) -> Any:
+                args, kwargs = tuple(map(_as_int, args)), {name: _as_int(value) for name, value in kwargs.items()}
                 for name, value in (*zip(parameters, args, strict=False), *kwargs.items()):
                     if name in checks:
                         checks[name](where, **{name: value})

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vgtheory.activation import as_activation
-from vgtheory.expect import expect_count, expect_not_negative, expect_one_of, register_noun
+from vgtheory.expect import expect_count, expect_one_of, expect_scale, register_noun
 
 PLACES = ("pre", "post")
 
@@ -58,8 +58,8 @@ class Transformer:
         """Resolve the activation and check static facts."""
         object.__setattr__(self, "activation", as_activation(self.activation, "Transformer"))
         expect_one_of(PLACES, "Transformer", place=self.place)
-        expect_not_negative("Transformer", sigma_w=self.sigma_w)
-        expect_not_negative("Transformer", sigma_qk=self.sigma_qk)
+        expect_scale("Transformer", sigma_w=self.sigma_w)
+        expect_scale("Transformer", sigma_qk=self.sigma_qk)
         expect_count("Transformer", heads=self.heads)
         expect_count("Transformer", mlp_ratio=self.mlp_ratio)
 

@@ -13,8 +13,8 @@ import jax
 import numpy as np
 import pytest
 
-from tests.tolerances import EQUAL_FLOAT32, SAME_FLOAT32
-from vgtheory import Dense, Recurrent, measure
+from tests.tolerances import EQUAL_FLOAT32, OTHER_DEVICES, SAME_FLOAT32
+from vgtheory import LSTM, Dense, Normed, Recurrent, Transformer, measure
 from vgtheory.measure.sweep import bytes_needed
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -53,6 +53,26 @@ print(json.dumps([max(float(np.abs(np.expm1(a - b)).max()) for a, b in zip(run, 
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == [0, 0, 0, 0]
+
+
+MEASURED: dict[str, Callable[..., Any]] = {
+    "cells": lambda key, **how: measure.cell_logs(key, LSTM(sigma_in=1.0), width=16, steps=8, burn_in=8, **how),
+    "blocks": lambda key, **how: measure.block_logs(
+        key, Normed("relu", norm="batch", batch=8), depth=8, width=16, **how
+    ),
+    "transformer": lambda key, **how: measure.transformer_logs(
+        key, Transformer("relu", heads=2), depth=3, width=16, positions=4, **how
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MEASURED)
+def test_other_numbers_of_devices_round_otherwise_at_most(name: str, key: jax.Array) -> None:
+    """What docs/scale.md promises of them; that of ``chain`` is above."""
+    one, two = (MEASURED[name](key, num_nets=3, devices=jax.devices()[:count]) for count in (1, 2))
+    for ours, theirs in zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=OTHER_DEVICES)
 
 
 def test_chunks_and_what_is_kept_do_not_change_the_numbers(key: jax.Array) -> None:

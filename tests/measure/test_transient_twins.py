@@ -115,7 +115,7 @@ def test_wrong_questions(refused: pytest.RaisesExc) -> None:
         measure.log_growth(np.ones((2, 3)), 1)
     with refused("log_growth", "steps"):
         measure.log_growth(np.eye(2), -1)
-    with refused("log_growth", "matrix"):
+    with refused("log_growth", "dtype"):
         measure.log_growth(np.eye(2), 1, "int8")
     with refused("alignment_steps", "shape"):
         measure.alignment_steps(np.eye(2), np.ones(3), 2)

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import stats
 
 from vgtheory.compare.agreement import SIGMAS
+from vgtheory.compare.arguments import asked
 
 
 class Calibration(NamedTuple):
@@ -39,6 +40,7 @@ class Calibration(NamedTuple):
     p_value: float
 
 
+@asked()
 def calibration(z: Any) -> Calibration:
     r"""Distribution of residuals, against the standard normal law.
 

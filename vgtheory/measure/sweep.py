@@ -1,6 +1,7 @@
 """Many networks: mapped or batched, spread over devices, within a memory that is planned before anything runs.
 
-A network's numbers are a function of its own key, so they are the same on any number of devices and in any order.
+A network's numbers are a function of its own key, so they are the same on any number of devices and in any order: ``chain``'s to the bit
+on CPUs, others' to rounding, for XLA makes another program for another number of devices.
 """
 
 import functools
@@ -96,9 +97,7 @@ def chosen_devices(devices: Sequence[Any] | None) -> tuple[Any, ...]:
     devices
         JAX devices; ``None`` for all.
     """
-    chosen = tuple(jax.devices() if devices is None else devices)
-    expect(len(chosen) > 0, "measure", "at least one device", devices=devices)
-    return chosen
+    return tuple(jax.devices() if devices is None else devices)
 
 
 def lanes_for(numbers: int, num_nets: int, devices: tuple[Any, ...]) -> int:
@@ -150,7 +149,7 @@ def over_networks(
 
     automatic = {"axis_types": (jax.sharding.AxisType.Auto,), "devices": devices}
     mesh, nets = jax.make_mesh((len(devices),), ("nets",), **automatic), jax.P("nets")
-    # On one device too: the very same program everywhere makes the very same roundings.
+    # On one device too: the programs for other numbers of devices then differ little, and most round alike.
     spread = jax.shard_map(local, mesh=mesh, in_specs=(jax.P(), nets), out_specs=nets, check_vma=False)
     stacked = spread(shared, indices)
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:num_nets], stacked)
@@ -271,7 +270,6 @@ def planned(
     """
     if keep is not None:
         expect_one_of(KEEP, where, keep=keep)
-    expect(memory is None or memory > 0, where, "a positive number of bytes", memory=memory)
     available = int(memory if memory is not None else available_memory(devices))
     size: dict[str, Any] = {"depth": depth, "width": width, "rows": rows, "num_nets": num_nets, "itemsize": itemsize}
     size |= {"num_devices": len(devices), "matrices": matrices}

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import jax
+import numpy as np
 
 from vgtheory.activation import as_activation
 from vgtheory.blocks import Normed, Residual
@@ -60,6 +61,15 @@ def expect_given(where: str, **got: Any) -> None:
     expect(not traced, where, f"{name} that is not traced", **got)
 
 
+def expect_broadcast(where: str, **got: Any) -> None:
+    """Raise unless the named values' shapes broadcast."""
+    shapes = {name: np.shape(value) for name, value in got.items()}
+    try:
+        np.broadcast_shapes(*shapes.values())
+    except ValueError:
+        expect(False, where, "shapes that broadcast", **shapes)
+
+
 def given(check: Check) -> Check:
     """The check of what may not be traced."""
 
@@ -79,6 +89,8 @@ number = partial(expect_number, interval="(-inf, inf)")
 positive = partial(expect_number, interval="(0, inf)")
 share = partial(expect_number, interval="[0, 1)", ndim=0)
 one_positive = given(partial(positive, ndim=0))
+one_number = partial(expect_number, ndim=0)
+one_scale = given(partial(expect_number, interval="[1e-150, 1e150]", ndim=0))
 one_not_negative = given(partial(expect_number, interval="[0, inf)", ndim=0))
 any_network = partial(expect_noun, kinds=(Dense, Conv, Recurrent, Residual, Normed, Transformer))
 one_correlation = partial(expect_number, interval="[-1, 1]", ndim=0)
@@ -89,10 +101,12 @@ steps_back = given(partial(expect_number, interval=f"[0, {MOST}]", integer=True)
 ARGUMENTS: dict[str, Check] = {
     **dict.fromkeys(("depth", "width", "batch", "num_draws", "steps", "size", "num_inputs"), expect_count),
     **dict.fromkeys(("burn_in", "num_paths", "num_sets", "num_exponents", "num_lags"), expect_count),
-    **dict.fromkeys(("q", "sigma_b", "sigma_noise", "std", "w0", "decay", "eps"), expect_not_negative),
+    **dict.fromkeys(("q", "sigma_b", "sigma_noise", "std", "w0", "decay"), expect_not_negative),
     **dict.fromkeys(("y", "level", "learning_rate", "memory", "singular_values"), positive),
-    **dict.fromkeys(("mean", "w", "h_0", "state", "target", "vector", "w_in", "slopes", "weights"), number),
+    **dict.fromkeys(("mean", "w", "h_0", "state", "target", "vector", "w_in", "weights"), number),
     **dict.fromkeys(("momentum", "square_decay", "beta_1", "c_cotangent"), given(share)),
+    "eps": one_not_negative,
+    "slopes": partial(expect_number, ndim=1),
     **dict.fromkeys(("c", "c_0"), correlation),
     **dict.fromkeys(("tied", "squared_loss", "flush"), expect_flag),
     "activation": expect_activation,
@@ -100,7 +114,7 @@ ARGUMENTS: dict[str, Check] = {
     "decades": number,
     "dtype": partial(expect_dtype, FORMATS),
     "factor": given(partial(expect_number, interval="[0, inf)", ndim=0)),
-    "learning_rates": expect_not_negative,
+    "learning_rates": partial(expect_number, interval="[0, 1e150]"),
     "log_s": partial(expect_number, interval="[-inf, inf]"),
     "log_time": partial(expect_number, interval="[-inf, inf]"),
     "matrix": _matrix,
@@ -120,11 +134,14 @@ __all__ = [
     "ARGUMENTS",
     "any_network",
     "asked",
+    "expect_broadcast",
     "given",
     "integers",
     "one_correlation",
     "one_not_negative",
+    "one_number",
     "one_positive",
+    "one_scale",
     "share",
     "steps_back",
 ]

@@ -1,5 +1,6 @@
 """The textbook bounds: the largest slope of the activation times the norms of the weights."""
 
+import inspect
 from typing import Any
 
 import jax
@@ -176,7 +177,7 @@ def bound_excess(net: Ensemble, *, width: int | None = None, norm: str = "spectr
     """
     need_sigma_w("bound_excess", net)
     size = _norm_over_sigma_w("bound_excess", net, norm, width)
-    q = q_star.__wrapped__(net)  # type: ignore[attr-defined]
+    q = inspect.unwrap(q_star)(net)
     log_slopes = jnp.log(chi_at(q, jnp.ones_like(q), net.activation)) / 2
     largest = sup_dphi(net.activation)
     return jnp.full_like(q, jnp.inf) if np.isinf(largest) else float(np.log(size * largest)) - log_slopes

@@ -89,7 +89,9 @@ def chain_flow(weights: Any, log_time: Any, *, y: float = 1.0) -> np.ndarray:
     log_times = np.asarray(log_time, float)
     path = _path(np.abs(weights), y)
     sizes = np.exp(_log_sizes(path, _v_at(path, log_times.ravel()))) if path.edges.size else np.abs(weights)
-    return np.broadcast_to(np.sign(weights) * sizes, (log_times.size, weights.size)).reshape(*log_times.shape, -1)
+    return np.broadcast_to(np.sign(weights) * sizes, (log_times.size, weights.size)).reshape(
+        *log_times.shape, weights.size
+    )
 
 
 @asked(y=one_positive)

@@ -16,7 +16,7 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.activation import as_activation
-from vgtheory.expect import expect_count, expect_not_negative
+from vgtheory.expect import expect, expect_count, expect_not_negative
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.curves import Curves, curves, value_and_slope
 from vgtheory.theory.fixed_points import growth_and_slope, lattice_in
@@ -174,6 +174,7 @@ def critical(activation: Any, *, sigma_b: Any = 0.0, size: int | None = None) ->
     expect_not_negative("critical", sigma_b=sigma_b)
     if size is not None:
         expect_count("critical", size=size)
+    expect(np.size(sigma_b) > 0, "critical", "at least one sigma_b", sigma_b=sigma_b)
     (sigma_b,) = floats(sigma_b)
     found = _all_solved(sigma_b.ravel(), curves(as_activation(activation)), size or 6)
     if size is None and not isinstance(found.q_star, jax.core.Tracer):

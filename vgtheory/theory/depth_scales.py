@@ -1,6 +1,7 @@
 """Depths at which a number format gives out, and depths at which a network's forward or backward pass does."""
 
 import functools
+import inspect
 import math
 from decimal import ROUND_CEILING, Decimal, localcontext
 from fractions import Fraction
@@ -14,8 +15,8 @@ from jax.scipy.special import erfc
 from scipy.special import erfinv
 
 from vgtheory.activation import Activation
-from vgtheory.ensemble import Ensemble
-from vgtheory.expect import expect, expect_count, expect_one_of
+from vgtheory.ensemble import Ensemble, expect_matrices
+from vgtheory.expect import expect, expect_count, expect_dtype, expect_one_of
 from vgtheory.formats import FORMATS
 from vgtheory.theory import finite_width, gaussian
 from vgtheory.theory.arguments import asked
@@ -113,7 +114,7 @@ def _log(value: Fraction) -> Decimal:
 
 
 @asked()
-def depth_limit(factor: float, dtype: str) -> DepthLimit:
+def depth_limit(factor: float, dtype: Any) -> DepthLimit:
     r"""First depths at which ``factor**depth`` leaves a number format, when it is cast to it.
 
     A cast rounds to the nearest number and a tie to the even one, so that 0 begins at half the smallest subnormal number s, and
@@ -127,7 +128,7 @@ def depth_limit(factor: float, dtype: str) -> DepthLimit:
     factor
         Factor per layer of the number itself (not of its square), >= 0; it is taken as the exact binary number given.
     dtype
-        ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``.
+        ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``, or a dtype.
 
     Returns
     -------
@@ -158,7 +159,7 @@ def depth_limit(factor: float, dtype: str) -> DepthLimit:
     """
     finite = isinstance(factor, float | int | np.floating | np.integer) and bool(np.isfinite(factor)) and factor >= 0
     expect(finite, "depth_limit", "a finite factor >= 0", factor=factor)
-    expect_one_of(FORMATS, "depth_limit", dtype=dtype)
+    dtype = expect_dtype(FORMATS, "depth_limit", dtype=dtype)
     exact = Fraction(float(factor))
     edges = _edges(dtype)
     return DepthLimit(
@@ -215,8 +216,8 @@ class _Peaks(NamedTuple):
 
 @in_float64
 def _peaks(net: Ensemble, depth: int, width: int, squared_loss: bool) -> _Peaks:
-    log_q = log_q_layers.__wrapped__(net, depth=depth, width=width).mean  # type: ignore[attr-defined]
-    log_g = log_grad_layers.__wrapped__(net, depth=depth, width=width).mean  # type: ignore[attr-defined]
+    log_q = inspect.unwrap(log_q_layers)(net, depth=depth, width=width).mean
+    log_g = inspect.unwrap(log_grad_layers)(net, depth=depth, width=width).mean
     top = jnp.zeros_like(log_q[:1])
     if squared_loss:
         top = log_q[-1:] / 2
@@ -231,7 +232,7 @@ def _peaks(net: Ensemble, depth: int, width: int, squared_loss: bool) -> _Peaks:
 
 @asked()
 def pass_limit(
-    net: Ensemble, dtype: str, *, depth: int, width: int, squared_loss: bool = False, flush: bool = False
+    net: Ensemble, dtype: Any, *, depth: int, width: int, squared_loss: bool = False, flush: bool = False
 ) -> PassLimit:
     r"""First layers at which the forward and the backward pass of a network under- or overflow.
 
@@ -243,7 +244,7 @@ def pass_limit(
     net
         The ensemble, with scalar ``sigma_w`` and ``sigma_b``.
     dtype
-        ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``.
+        ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``, or a dtype.
     depth
         Number of layers, >= 1.
     width
@@ -279,7 +280,8 @@ def pass_limit(
     >>> theory.pass_limit(Dense("tanh", sigma_w=3.0), "float16", depth=100, width=256)
     PassLimit(forward=None, backward=31)
     """
-    expect_one_of(FORMATS, "pass_limit", dtype=dtype)
+    dtype = expect_dtype(FORMATS, "pass_limit", dtype=dtype)
+    expect_matrices("pass_limit", net)
     expect_count("pass_limit", depth=depth)
     expect_count("pass_limit", width=width)
     zero, normal, largest = log_edges(dtype)

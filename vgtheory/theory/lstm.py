@@ -13,7 +13,7 @@ their number brought down to a Gauss rule that has the same moments.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg

@@ -1,5 +1,6 @@
 """What the weights and what the slopes of the activation do to the gradient, apart, layer by layer."""
 
+import inspect
 from typing import Any, NamedTuple
 
 import jax
@@ -32,7 +33,7 @@ class Parts(NamedTuple):
 
 def _plain(function: Any) -> Any:
     """A theory function inside another: no second change of precision."""
-    return function.__wrapped__
+    return inspect.unwrap(function)
 
 
 @jax.jit

@@ -12,7 +12,7 @@ from jax.scipy.special import erf, xlogy
 from vgtheory.activation import as_activation
 from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count
-from vgtheory.theory.arguments import asked
+from vgtheory.theory.arguments import asked, expect_broadcast, one_number
 from vgtheory.theory.precision import floats, in_float64
 
 _FAR = 16
@@ -26,7 +26,7 @@ _LOGS = (np.log(2) + scipy.special.digamma(_COUNTS + 0.5)) / 2
 _VARS = scipy.special.polygamma(1, _COUNTS + 0.5) / 4
 
 
-@asked()
+@asked(w=one_number, h_0=one_number)
 @in_float64
 def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int) -> Any:
     r"""Log-gradient along a one-dimensional recurrence, exactly.
@@ -72,7 +72,8 @@ def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int) -> Any:
     w, start = floats(w, h_0)
 
     def step(h: Any, _: Any) -> tuple[Any, Any]:
-        return w * resolved.phi(h), jnp.log(jnp.abs(w * resolved.dphi(h)))
+        log_slope = jnp.log(jnp.abs(w * resolved.dphi(h)))
+        return w * resolved.phi(h), jnp.where(jnp.isnan(h), h, log_slope)  # the slope of a line forgets h
 
     return jnp.cumsum(lax.scan(step, start, length=steps)[1])
 
@@ -133,6 +134,7 @@ def _check_chain(where: str, mean: Any, std: Any, depth: int) -> None:
         "a finite std >= 0",
         std=std,
     )
+    expect_broadcast(where, mean=mean, std=std)
     expect_count(where, depth=depth)
 
 

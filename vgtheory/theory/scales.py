@@ -1,5 +1,6 @@
 """How far from criticality a network lies, in layers, and on which side."""
 
+import inspect
 from typing import Any
 
 import jax.numpy as jnp
@@ -29,7 +30,9 @@ def phase(net: Ensemble) -> Any:
     Returns
     -------
     array
-        Sign of ``ln chi_1``, 0 where that is below 1e-9 (in float32: 1e-4); broadcast shape.
+        Sign of ``ln chi_1``, 0 where that is below 1e-9 (in float32: 1e-4); broadcast shape. It is that of the limit of many
+        layers: where q runs to 0 or to infinity for ever, 0 says that the factor tends to 1, not that the gradient keeps its norm
+        (``log_grad_layers``; ``drift`` of ``initialiser_audit``).
 
     Raises
     ------
@@ -56,7 +59,7 @@ def phase(net: Ensemble) -> Any:
 
 def _plain(function: Any) -> Any:
     """A theory function inside another: no second change of precision."""
-    return function.__wrapped__
+    return inspect.unwrap(function)
 
 
 def scale(factor: Any) -> Any:

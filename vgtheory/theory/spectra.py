@@ -195,7 +195,7 @@ def jacobian_atom(net: Dense, depth: int, width: int | None = None) -> Any:
     """
     q, log_chi, _ = settled_state("jacobian_atom", net, depth)
     share = _mapped(lambda q: slopes(q, net.activation).zero_weight, q)
-    share = jnp.where(jnp.isneginf(log_chi), 1.0, share)
+    share = jnp.where(jnp.isneginf(log_chi), 1.0, jnp.where(jnp.isnan(log_chi), jnp.nan, share))
     if width is None:
         return share
     expect_count("jacobian_atom", width=width)

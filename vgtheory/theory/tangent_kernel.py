@@ -10,6 +10,7 @@ symbol     meaning                                                     shape
 """
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -108,7 +109,7 @@ def _walk(
 
 def _reader(net: Dense, depth: int, num_pairs: int) -> Callable[[Array, Array], Array]:
     """Few pairs are integrated; many are read from a table over the variances that the layers pass through."""
-    log_q = log_q_layers.__wrapped__(net, depth=depth).mean  # type: ignore[attr-defined]
+    log_q = inspect.unwrap(log_q_layers)(net, depth=depth).mean
     if depth * num_pairs <= _MANY:
         return pairs.reader(log_q[:1], net.activation)
     return pairs.reader(jnp.repeat(jnp.clip(log_q, -EDGE, EDGE), pairs.FEW), net.activation)
