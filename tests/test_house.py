@@ -15,7 +15,7 @@ OURS = ("vgtheory", "experiments", "figures", "tests", "benchmarks")
 NOUNS = {
     f"vgtheory.{noun}"
     for noun in (
-        *("activation", "blocks", "cells", "elementwise", "ensemble", "estimate", "expect", "formats", "kinks"),
+        *("activation", "blocks", "cells", "cusp", "elementwise", "ensemble", "estimate", "expect", "formats", "kinks"),
         *("pytree", "transformer", "weights"),
     )
 }

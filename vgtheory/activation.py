@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from vgtheory.cusp import with_cusps
 from vgtheory.elementwise import arctan, arctan_slope, by_name, expect_elementwise, from_name
 from vgtheory.expect import (
     Check,
@@ -21,6 +22,7 @@ from vgtheory.expect import (
 )
 from vgtheory.kinks import Pointwise, derivative, found_kinks
 
+INF = float("inf")
 ACTIVATIONS: dict[str, "Activation"] = {}
 """The activations known by name. ``leaky_relu`` has slope 0.01, ``elu`` alpha 1; ``gelu`` is the exact one (by erf),
 ``gelu_tanh`` the approximation by tanh; ``gaussian`` is exp(-h^2). The slopes of ``relu_squared`` and ``cube`` have no bound.
@@ -45,7 +47,8 @@ class Activation:
     phi
         Elementwise JAX function: phi([a, b]) = [phi(a), phi(b)].
     dphi
-        Its derivative, elementwise; by automatic differentiation if not given.
+        Its derivative, elementwise; by automatic differentiation if not given. Where it grows without bound at a kink it is
+        held within a hair of it, at what has the integral of its square.
     kinks
         Points where ``phi`` or its first or second derivative jumps, in units of ``h``; integrals are split there.
         Found by ``found_kinks`` if not given; ``()`` declares that there are none.
@@ -88,12 +91,19 @@ class Activation:
         if self.dphi is None:
             object.__setattr__(self, "dphi", derivative(self.phi))
         object.__setattr__(self, "kinks", found_kinks(self.phi) if self.kinks is None else tuple(self.kinks))
+        smooth = self.sup_dphi is not None and (self.sup_dphi < INF or (self.degree or 0) >= 1)
+        if self.kinks and not smooth:
+            dphi, kinks, unbounded = with_cusps(self.dphi, self.kinks)
+            found = {"dphi": dphi, "kinks": kinks, "sup_dphi": INF if unbounded else self.sup_dphi}
+            for name, value in found.items():
+                object.__setattr__(self, name, value)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle an entry of the table as its name, and what JAX wraps by its own."""
         if ACTIVATIONS.get(self.name) is self:
             return as_activation, (self.name,)
-        given = ("phi",) if self.dphi is derivative(self.phi) else ("phi", "dphi")
+        own = getattr(self.dphi, "args", (self.dphi,))[0] is derivative(self.phi)  # held beside cusps, or not
+        given = ("phi",) if own else ("phi", "dphi")
         functions = {name: by_name(getattr(self, name)) for name in given}
         facts = {name: getattr(self, name) for name in _FIELDS if name not in ("phi", "dphi")}
         return _restored, (functions, facts)
@@ -238,7 +248,7 @@ def _cube_slope(h: Array) -> Array:
     return 3 * h**2
 
 
-INF, TAU = float("inf"), 6.283185307179586
+TAU = 6.283185307179586
 
 ACTIVATIONS |= {
     entry.name: entry

@@ -85,7 +85,7 @@ def curves(activation: Activation) -> Curves:
     logs = log_squares(log_q, activation)
     log_f, log_g = (each @ transform.T for each in logs)
     log_g_ends = logs[1].ravel()[[np.argmin(log_q), np.argmax(log_q)]]
-    before = [np.interp(end, log_q.ravel()[::-1], logs[1].ravel()[::-1]) for end in (-LN_Q, LN_Q)]
+    before = logs[1].ravel()[[np.argmin(np.abs(log_q - end)) for end in (-LN_Q, LN_Q)]]
     drift = np.abs(log_g_ends - before) > _DRIFT
     return Curves(log_f, log_g, np.where(drift, np.where(log_g_ends > before, np.inf, -np.inf), log_g_ends))
 

@@ -20,6 +20,8 @@ _LATTICE = np.concatenate([-_OUTER[::-1], _INNER, _OUTER])
 """Natural logs of q from 1e-95 to 1e95: eight to a unit from 1e-12 to 1e12, then in steps of a twentieth."""
 _STRAIGHT = 1e-6
 """An elasticity so near 1 at the lattice's end is 1."""
+_RISING = 1e-3
+"""An elasticity there above this is of a function that is 0 at 0."""
 _CHUNK = 1024
 _NUM_STEPS = 60
 _NOISE = 500
@@ -219,7 +221,7 @@ def _every_point(sigma_w: Array, sigma_b: Array, table: Curves) -> FixedPoints:
     slopes = _elasticity(log_q, sigma_w, sigma_b, table)
     ends = jnp.stack([lattice[0], lattice[-1]])
     growth = _growth(ends, sigma_w, sigma_b, table)
-    reached = jnp.stack([(sigma_b == 0) & (growth[0] < 1e6), last[-1] > 0])
+    reached = jnp.stack([(sigma_b == 0) & (_elasticity(ends, sigma_w, sigma_b, table)[0] > _RISING), last[-1] > 0])
     at_ends = jnp.where(reached, (1 + growth) * _elasticity(ends, sigma_w, sigma_b, table), jnp.nan)
     q = jnp.concatenate([jnp.zeros(1, log_q.dtype), jnp.where(found, jnp.exp(log_q), jnp.nan), jnp.full(1, jnp.inf)])
     slope = jnp.concatenate([at_ends[:1], jnp.where(found, slopes, jnp.nan), at_ends[1:]])

@@ -23,6 +23,7 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.activation import Activation
+from vgtheory.cusp import graded
 
 BLUR = (-6.0, -3.0, -1.5, 0.0, 1.5, 3.0, 6.0)
 """Where a kink that is averaged over a normal variable bends, in that variable's standard deviations."""
@@ -70,7 +71,9 @@ def marks(m: Any, s: Any, kinks: Any, panels: Panels, numpy: Any = jnp) -> Any:
     steps = last * ratio[..., None] ** row(np.arange(1, panels.num_steps))
     fixed = row([*panels.scales, 0.0, *(-scale for scale in panels.scales)])
     units = row([*panels.normals, 0.0, *(-unit for unit in panels.normals)])
-    fixed, jumps, units = (numpy.broadcast_to(each, (*m.shape, each.shape[-1])) for each in (fixed, row(kinks), units))
+    fixed, jumps, units = (
+        numpy.broadcast_to(each, (*m.shape, each.shape[-1])) for each in (fixed, row(graded(kinks)), units)
+    )
     places = numpy.concatenate([steps, -steps, fixed, jumps], axis=-1) - m[..., None]
     narrow = numpy.maximum(s, numpy.finfo(m.dtype).tiny ** 0.5)
     return numpy.concatenate([numpy.clip(places / narrow[..., None], -reach, reach), units], axis=-1)
@@ -180,7 +183,9 @@ def mean(integrand: Callable[[Array], Array], q: Array, kinks: tuple[float, ...]
     q = jnp.asarray(q)
     z, weights = nodes(q, kinks)
     values = integrand(z)
-    return jnp.sum(values * jnp.broadcast_to(weights, values.shape), axis=-1)
+    # A slope that is infinite next to a cusp counts only where a piece has a width.
+    weights = jnp.broadcast_to(weights, values.shape)
+    return jnp.sum(jnp.where(weights > 0, values, 0.0) * weights, axis=-1)
 
 
 def nodes(q: Array, kinks: Any = (), panels: Panels = FINE) -> tuple[Array, Array]:

@@ -13,9 +13,10 @@ from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect
 from vgtheory.theory import gaussian
 from vgtheory.theory.arguments import asked
-from vgtheory.theory.curves import curves
+from vgtheory.theory.curves import curves, value_and_slope
 from vgtheory.theory.fixed_points import FixedPoints, chi_at, every_points, fixed_point, growth_and_slope, log_within
 from vgtheory.theory.precision import floats, in_float64
+from vgtheory.theory.squares import log_resolved
 
 
 def need_sigma_w(where: str, net: Ensemble) -> None:
@@ -42,7 +43,10 @@ def _mean_squares(q: Array, activation: Activation, slope: bool = False) -> Arra
 
 
 def _q_map(q: Array, sigma_w: Array, sigma_b: Array, activation: Activation) -> Array:
-    return sigma_w**2 * _mean_squares(q, activation) + sigma_b**2
+    if log_resolved(activation) == np.inf:
+        return sigma_w**2 * _mean_squares(q, activation) + sigma_b**2
+    log_f, _ = value_and_slope(curves(activation).log_f, jnp.log(jnp.maximum(q, jnp.finfo(q.dtype).tiny)))
+    return sigma_w**2 * jnp.exp(log_f) + sigma_b**2
 
 
 @asked()

@@ -12,6 +12,7 @@ from vgtheory.activation import Activation
 from vgtheory.theory import gaussian
 from vgtheory.theory.curves import squares_at
 from vgtheory.theory.pair_tables import Pairs, at_pair, given_shared, mirrored, pairs
+from vgtheory.theory.squares import log_resolved
 
 _FLOOR = float(np.log(1e-6))
 """Log of the smallest s, in units of sqrt(q), at which a difference of phi keeps ten digits."""
@@ -93,6 +94,8 @@ def reader(log_q: Array, activation: Activation, columns: int = 4) -> Callable[[
         read = partial(at_pair, _cut(pairs(activation, np.asarray(gaussian.settled_log(log_q, activation))), columns))
     else:
         read = partial(_integrator(activation))
+    if log_resolved(activation) < np.inf:
+        return partial(_resolver(activation), read)
     return read if activation.period is None else partial(_settler(activation), read)
 
 
@@ -126,6 +129,16 @@ def _integrator(activation: Activation) -> Callable[..., Array]:
 @functools.lru_cache(maxsize=64)
 def _settler(activation: Activation) -> Callable[..., Array]:
     return functools.partial(_periodic, activation)
+
+
+@functools.lru_cache(maxsize=64)
+def _resolver(activation: Activation) -> Callable[..., Array]:
+    return functools.partial(_resolved, log_resolved(activation))
+
+
+def _resolved(largest: float, read: Callable[[Array, Array], Array], log_q: Array, log_share: Array) -> Array:
+    """NaN where a variance is too large for the ripples of an activation to be resolved."""
+    return jnp.where((log_q > largest)[..., None], jnp.nan, read(log_q, log_share))
 
 
 def _periodic(activation: Activation, read: Callable[[Array, Array], Array], log_q: Array, log_share: Array) -> Array:

@@ -23,8 +23,9 @@ from vgtheory.activation import Activation
 from vgtheory.blocks import Residual, alpha_of
 from vgtheory.theory import gaussian
 from vgtheory.theory.batch import batch_rates
-from vgtheory.theory.curves import squares_at
+from vgtheory.theory.curves import curves, squares_at, value_and_slope
 from vgtheory.theory.precision import floats
+from vgtheory.theory.squares import log_resolved
 
 
 class Profile(NamedTuple):
@@ -67,6 +68,9 @@ def log_squares(log_q: Array, activation: Activation) -> tuple[Array, Array]:
     activation
         The nonlinearity.
     """
+    if log_resolved(activation) < jnp.inf:
+        log_f, log_g = (value_and_slope(each, log_q)[0] for each in curves(activation)[:2])
+        return log_f, log_g
     degree = activation.degree or 1.0
     edge = 0.45 * jnp.log(jnp.finfo(log_q.dtype).max) / max(degree, 1.0)
     inside = jnp.clip(log_q, -edge, edge)

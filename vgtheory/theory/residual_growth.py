@@ -22,10 +22,14 @@ from vgtheory.blocks import Residual
 from vgtheory.expect import expect
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.batch import batch_rates
-from vgtheory.theory.residual import branch, log_squares
+from vgtheory.theory.curves import curves, value_and_slope
+from vgtheory.theory.residual import branch
+from vgtheory.theory.squares import INFINITE
 
-_FAR, _EDGE = 1e15, 300.0
-_LOG_WIDE = 12 * np.log(10)
+_FAR = 1e15
+_LOG_WIDE, _LOG_WIDER = 100.0, 200.0
+_SETTLED = 1e-6
+"""How far the slope of a log over ln q may change between these two and be that of a power."""
 _FLAT = 1e-3
 _STEPS = 512
 
@@ -37,11 +41,11 @@ class ResidualGrowth(NamedTuple):
     ----------
     kind
         ``"exponential"`` and ``"stretched"``: ``coefficient * L**exponent``; ``"power"``: ``coefficient * ln L``; ``"bounded"``: ``coefficient`` itself;
-        ``"faster"``: faster than any of these.
+        ``"faster"``: faster than any of these, or infinite at once; ``"unsettled"``: none of these laws holds, see below.
     coefficient
-        Of the squared norm; natural log.
+        Of the squared norm; natural log; NaN if unsettled.
     exponent
-        1, 1/2, 2/3, or 0.
+        1, 1/2, 2/3, or 0; NaN if unsettled.
     """
 
     kind: str
@@ -59,7 +63,10 @@ def residual_growth(net: Residual) -> ResidualGrowth:
     .. math:: \ln \frac{E|g_0|^2}{E|g_L|^2} \to \frac{2 \alpha \sigma_w^2 I}{\sqrt{2\pi (\sigma_w^2 S + \sigma_b^2)}} \sqrt L, \qquad
         I = \int \phi'^2\, dh, \quad S = \tfrac12 [\phi(\infty)^2 + \phi(-\infty)^2]
 
-    so (8/3) alpha sigma_w / sqrt(2 pi) for tanh without biases. Layer or RMS norm before the branch gives a power of L, C/F (1 for ReLU, whose growth is that
+    so (8/3) alpha sigma_w / sqrt(2 pi) for tanh without biases. Between the two, functions that grow like a power of h below 1 give a power of L:
+    with E[phi^2] -> A q^a and E[phi'^2] -> B q^(a - 1) it is B / [A (1 - a)], so alpha^2 / [(2 alpha - 1)(1 - alpha)] for phi = abs(h)^alpha. Those that
+    grow like a logarithm (arcsinh, symlog) follow no law in closed form at any depth that is reached: they are called unsettled, and
+    ``log_grad_layers`` has their profile. Layer or RMS norm before the branch gives a power of L, C/F (1 for ReLU, whose growth is that
     of q; at least 1 for any odd function), batch norm before it the power ``batch_norm_rate``; a norm after the sum gives ln[(1 + alpha^2 C) / (1 + alpha^2 F)] per block.
     With alpha = 1/sqrt(L) growth is bounded, with 1/L or 0 there is none.
 
@@ -80,7 +87,7 @@ def residual_growth(net: Residual) -> ResidualGrowth:
 
     Notes
     -----
-    Accuracy: 1e-10; 1e-6 for bounded functions with algebraic tails. Next to a stretched exponential comes a term in ln L, next to a power a constant.
+    Accuracy: 1e-10; for powers below 1 of functions that approach them, 1e-8. Next to a stretched exponential comes a term in ln L, next to a power a constant.
     Assumes: infinite width.
 
     Examples
@@ -125,15 +132,35 @@ def _normed(net: Residual) -> ResidualGrowth:
     return ResidualGrowth("exponential", float(np.log1p(gain * factor) - np.log1p(gain * size)), 1.0)
 
 
+def _tail(net: Residual, log_q: float) -> tuple[np.ndarray, np.ndarray]:
+    """Ln F and ln C, without biases, and their slopes over ln q, from the curves: they hold where q is huge."""
+    table, log_w = curves(net.activation), 2 * np.log(net.sigma_w)
+    log_f, log_c, rise, fall = log_q, 0.0, 1.0, 0.0
+    for _ in range(net.branch_layers):
+        (f, f_slope), (g, g_slope) = (map(float, value_and_slope(each, jnp.asarray(log_f))) for each in table[:2])
+        log_c, fall = log_c + log_w + g, fall + rise * g_slope
+        log_f, rise = log_w + f, rise * f_slope
+    return np.array([log_f, log_c]), np.array([rise, fall])
+
+
 def _plain(net: Residual) -> ResidualGrowth:
-    """Without a norm."""
-    gain = net.alpha**2
+    """Without a norm: by how F and C depend on q once it is huge."""
+    gain, one = net.alpha**2, dataclasses.replace(net, branch_layers=1)
     if (net.activation.degree or 1) > 1:
         return ResidualGrowth("faster", np.inf, np.inf)
-    steep = float(log_squares(jnp.asarray(_EDGE), net.activation)[1])
-    if steep > np.log(_FLAT):
-        return ResidualGrowth("exponential", float(np.log1p(gain * np.exp(_branch(net, _EDGE)[1]))), 1.0)
-    return _stretched(net, gain)
+    (_, before), ((_, steep), slopes) = _tail(one, _LOG_WIDE), _tail(one, _LOG_WIDER)
+    rise, fall = slopes
+    if steep > INFINITE / 4:
+        return ResidualGrowth("faster", np.inf, np.inf)
+    if not np.max(np.abs(slopes - before)) < _SETTLED:
+        return ResidualGrowth("unsettled", np.nan, np.nan)
+    if abs(fall) < _SETTLED and steep > np.log(_FLAT) + 2 * np.log(net.sigma_w):
+        return ResidualGrowth("exponential", float(np.log1p(gain * np.exp(_tail(net, _LOG_WIDER)[0][1]))), 1.0)
+    if _SETTLED < rise < 1:
+        (log_f, log_c), (rise, _) = _tail(net, _LOG_WIDER)
+        return ResidualGrowth("power", float(np.exp(log_c + _LOG_WIDER - log_f) / (1 - rise)), 0.0)
+    held = rise < _SETTLED and abs(fall + 0.5) < _SETTLED
+    return _stretched(net, gain) if held else ResidualGrowth("unsettled", np.nan, np.nan)
 
 
 def _ends(activation: Activation) -> float:
@@ -145,7 +172,7 @@ def _stretched(net: Residual, gain: float) -> ResidualGrowth:
     """Bounded activations: C falls as the root of q, F settles."""
     limit = net.sigma_w**2 * _ends(net.activation) + net.sigma_b**2
     size, log_c = limit, 0.0
-    _, first = _branch(dataclasses.replace(net, branch_layers=1), _LOG_WIDE)
+    fed, first = _tail(dataclasses.replace(net, branch_layers=1), _LOG_WIDE)[0]
     if net.branch_layers > 1 and limit > 0:
         inner = dataclasses.replace(net, branch_layers=net.branch_layers - 1)
         log_size, log_c = _branch(inner, float(np.log(limit)))
@@ -154,7 +181,7 @@ def _stretched(net: Residual, gain: float) -> ResidualGrowth:
     if size > 0:
         return ResidualGrowth("stretched", 2 * slope / (gain * size) ** 0.5, 0.5)
     # Nothing left at infinity: the few units near 0 feed the stream, q^(3/2) grows as l.
-    fed = gain * float(np.exp(_branch(net, _LOG_WIDE)[0] + _LOG_WIDE / 2))
+    fed = gain * float(np.exp(fed + _LOG_WIDE / 2))
     return ResidualGrowth("stretched", 1.5 * slope / (1.5 * fed) ** (1 / 3), 2 / 3)
 
 

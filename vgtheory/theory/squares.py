@@ -14,6 +14,8 @@ symbol    meaning                                             shape
 ========  ==================================================  ==============
 """
 
+import functools
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -22,7 +24,8 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.polynomial import legendre
 
-from vgtheory.activation import Activation
+from vgtheory.activation import ACTIVATIONS, Activation
+from vgtheory.cusp import graded
 from vgtheory.theory import gaussian
 
 Squares = Callable[[np.ndarray], np.ndarray]
@@ -40,6 +43,7 @@ INFINITE = 1e4
 _RESOLVED = 512.0
 """Largest |h| up to which ripples are resolved one by one."""
 _WINDOW, _SPACING, _DEVIATIONS = 24.0, 3 / 16, 8.5
+_PLAIN = float(np.log(16.0))
 _FAR, _STRAIGHT = 44, 1e-7
 """Octave from which a local mean is continued as a power, and how far that power may change over the eight octaves before."""
 
@@ -97,8 +101,8 @@ def _panels(squares: Squares, kinks: tuple[float, ...], agree: float, resolved: 
     reach = outer[order]
     inner = (outer < 2.0**_LOOKED_AT) & (outer > 2.0**-_LOOKED_AT)
     size[:, inner] = _integrals(squares, low[inner], high[inner])
-    within = np.cumsum(size[:, order], axis=1)
-    total, error = low.size, np.zeros_like(low)
+    within = np.cumsum(np.where(np.isinf(size), 0.0, size)[:, order], axis=1)
+    total, error = int(low.size), np.zeros_like(low)
     while low.size:
         looked, middle = (
             (np.maximum(abs(low), abs(high)) <= 2.0**_LOOKED_AT) & (outer > 2.0**-_LOOKED_AT),
@@ -109,10 +113,11 @@ def _panels(squares: Squares, kinks: tuple[float, ...], agree: float, resolved: 
         change = _integrals(squares, ends[0], ends[2]) - _integrals(squares, *ends[:2]) - _integrals(squares, *ends[1:])
         known = within[:, np.searchsorted(reach, outer[looked], side="right") - 1]
         error[looked] = np.max(np.divide(abs(change), known, out=np.zeros_like(known), where=known > 0), axis=0)
+        error[np.isnan(error)] = 0.0
         again = (error > agree) & (outer <= resolved) & (middle > low) & (middle < high) & (high - low > 1e-12 * outer)
         again &= total + np.count_nonzero(again) < _MOST
         done.append((low[~again], high[~again], error[~again]))
-        total += np.count_nonzero(again)
+        total += int(np.count_nonzero(again))
         low, high = np.concatenate([low[again], middle[again]]), np.concatenate([middle[again], high[again]])
         outer = np.maximum(abs(low), abs(high))
     return tuple(np.concatenate(each) for each in zip(*done, strict=True))
@@ -165,12 +170,25 @@ def _continued(h: np.ndarray, means: np.ndarray, side: np.ndarray) -> None:
         if ends[0] <= 1e-300:
             row[beyond] = 0.0
             continue
-        last, before = (np.log2(a / b) / 4 for a, b in zip(ends[:-1], ends[1:], strict=True))
+        last, before = (np.log2(a / b) / 4 for a, b in itertools.pairwise(ends))
         if abs(last - before) < _STRAIGHT:
             start = x[side & (np.floor(x) == _FAR - 1)][0]
             row[beyond] = ends[0] * 2.0 ** (last * (x[beyond] - start))
 
 
+def log_resolved(activation: Activation) -> float:
+    """Natural log of the largest variance for which a rule made without its function's ripples in view resolves them; inf if there are none.
+
+    Parameters
+    ----------
+    activation
+        The nonlinearity.
+    """
+    known = ACTIVATIONS.get(activation.name) is activation or activation.period
+    return float("inf") if known or rules(activation).change == np.inf else _PLAIN
+
+
+@functools.lru_cache(maxsize=64)
 def rules(activation: Activation) -> Rules:
     """The nodes of an activation."""
     squares = _evaluator(activation)
@@ -178,7 +196,7 @@ def rules(activation: Activation) -> Rules:
         rounding = float(jnp.finfo(jax.eval_shape(activation.phi, jnp.zeros(1)).dtype).eps)
     wave = 14 * gaussian.PERIODS * activation.period if activation.period else 0.0
     agree = max(_AGREE, _ROUNDINGS * rounding)
-    low, high, errors = _panels(squares, activation.kinks, agree, max(_RESOLVED, wave))
+    low, high, errors = _panels(squares, graded(activation.kinks), agree, max(_RESOLVED, wave))
     h, weights = (each.ravel() for each in _nodes(low, high))
     near = _rule(h, weights, squares(h))
     beyond = np.minimum(abs(low), abs(high)) >= _RESOLVED

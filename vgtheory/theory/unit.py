@@ -17,6 +17,7 @@ from jax import Array
 
 from vgtheory.activation import Activation
 from vgtheory.theory import gaussian
+from vgtheory.theory.squares import log_resolved
 
 _LOG_EDGE = 60.0
 _SMALL = 0.01
@@ -74,7 +75,7 @@ def unit(log_q: Array, activation: Activation) -> Unit:
     Returns
     -------
     Unit
-        Each of shape ``()``; not finite where the powers of an activation overflow.
+        Each of shape ``()``; not finite where the powers of an activation overflow, NaN above q = 16 for one that ripples however large ``h``.
 
     Notes
     -----
@@ -82,6 +83,7 @@ def unit(log_q: Array, activation: Activation) -> Unit:
     Assumes: Gaussian ``h``.
     """
     q = gaussian.settled(jnp.exp(jnp.clip(log_q, -_LOG_EDGE, _LOG_EDGE)), activation)
+    q = jnp.where(log_q > log_resolved(activation), jnp.nan, q)
     z, weights = gaussian.nodes(q, activation.kinks)
     over = lambda *rows: jnp.stack(jnp.broadcast_arrays(*rows)) @ weights
     phi, dphi = (jnp.broadcast_to(each(jnp.sqrt(q) * z), z.shape) for each in (activation.phi, activation.dphi))
