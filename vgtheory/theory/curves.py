@@ -17,6 +17,7 @@ from jax import Array, lax
 from vgtheory.activation import Activation
 from vgtheory.theory import gaussian
 from vgtheory.theory.chebyshev import place, samples
+from vgtheory.theory.precision import tables
 
 LN_Q = 28.0
 """Tables reach from exp(-28) to exp(28), beyond which logs continue in straight lines."""
@@ -58,7 +59,7 @@ def _log_squares(log_q: Array, activation: Activation) -> Array:
     return lax.map(one, log_q, batch_size=64).T
 
 
-@functools.lru_cache(maxsize=64)
+@tables
 def curves(activation: Activation) -> Curves:
     """Tables of E[phi^2] and E[phi'^2] over q.
 
@@ -70,7 +71,7 @@ def curves(activation: Activation) -> Curves:
     Returns
     -------
     Curves
-        To be read with ``value_and_slope``.
+        To be read with ``value_and_slope``; in float64 under x64, else in float32.
 
     Notes
     -----

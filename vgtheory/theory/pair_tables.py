@@ -30,6 +30,7 @@ from vgtheory.activation import Activation
 from vgtheory.theory import gaussian
 from vgtheory.theory.chebyshev import place, samples
 from vgtheory.theory.curves import GRID, LN_Q, curves, value_and_slope
+from vgtheory.theory.precision import tables
 
 _LN_S = (-21.25, 0.625, 56, 16)
 _V = (0.0, 1.0, 42, 16)
@@ -160,7 +161,7 @@ def pairs(activation: Activation, log_q: Any = None) -> Pairs:
     return _stretch(activation, *(int(np.floor((each - GRID[0]) / GRID[1])) for each in (low, high)))
 
 
-@functools.lru_cache(maxsize=64)
+@tables
 def _stretch(activation: Activation, first: int, last: int) -> Pairs:
     """Tables for the panels of ln q from first to last."""
     low, high = (GRID[0] + GRID[1] * each for each in (first, last + 1))

@@ -30,6 +30,31 @@ def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
+def tables(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep the float64 arrays that ``make`` returns for each of its arguments, and a float32 copy for calls without x64.
+
+    JAX keeps an array's buffer by the array's identity, in the precision of the call that first used it. So no array that
+    outlives a call may be seen both with and without the flag.
+
+    Parameters
+    ----------
+    make
+        A function of hashable arguments that returns a pytree of NumPy or JAX arrays.
+    """
+    made = functools.lru_cache(maxsize=64)(make)
+
+    @functools.lru_cache(maxsize=64)
+    def single(*args: Any) -> Any:
+        with jax.ensure_compile_time_eval():
+            return jax.tree.map(lambda leaf: leaf.astype(np.float32) if leaf.dtype == np.float64 else leaf, made(*args))
+
+    @functools.wraps(make)
+    def kept(*args: Any) -> Any:
+        return made(*args) if jax.config.jax_enable_x64 else single(*args)
+
+    return kept
+
+
 def floats(*values: Any) -> list[jax.Array]:
     """Return ``values`` as arrays of the one floating dtype in which JAX would combine them; plain numbers follow the rest.
 
