@@ -12,12 +12,14 @@ from vgtheory.estimate import Estimate
 from vgtheory.expect import expect, expect_count
 from vgtheory.theory.gates import chi_step, log_grad_steps, plain_cell
 from vgtheory.theory.persistent import solved
+from vgtheory.theory.precision import in_numpy
 
 _FREE = {Leaky: "leak", GRU: "update_bias", MGU: "forget_bias", LSTM: "forget_bias"}
 _LARGEST_BIAS = 15.0
 _LONGEST = 150
 
 
+@in_numpy
 def tied_grad_steps(
     cell: Cell, *, steps: int, burn_in: int = 200, num_paths: int = 4096, num_sets: int = 4
 ) -> Estimate:
@@ -85,6 +87,7 @@ def _tied_rate(cell: Cell, memory: float) -> float:
     return float(log[-1] - log[steps // 2]) / (steps - steps // 2)
 
 
+@in_numpy
 def memory_steps(cell: Cell, *, tied: bool = False) -> float:
     r"""Steps over which a cell's gradient changes by a factor e: its memory, if it vanishes.
 
@@ -125,6 +128,7 @@ def memory_steps(cell: Cell, *, tied: bool = False) -> float:
     return 1 / rate if rate > 0 else float("inf")
 
 
+@in_numpy
 def cell_with_memory(cell: Cell, memory: float, *, tied: bool = False) -> Cell:
     r"""The same cell with its bias (of the forget or update gate; the leak, of leaky units) set so that it remembers for so many steps.
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.polynomial import legendre
 
 from vgtheory.expect import expect
+from vgtheory.theory.precision import in_numpy
 
 _WIDTH = 2.5
 """Of a panel in v; the integrand's nearest singularities are pi/2 off the axis."""
@@ -41,6 +42,7 @@ class _Path(NamedTuple):
     series: np.ndarray
 
 
+@in_numpy
 def chain_flow(weights: Any, log_time: Any, *, y: float = 1.0) -> np.ndarray:
     r"""Weights of a scalar chain in the course of gradient flow, exactly.
 
@@ -90,6 +92,7 @@ def chain_flow(weights: Any, log_time: Any, *, y: float = 1.0) -> np.ndarray:
     return np.broadcast_to(np.sign(weights) * sizes, (log_times.size, weights.size)).reshape(*log_times.shape, -1)
 
 
+@in_numpy
 def log_layer_times(weights: Any, *, share: float = 0.5, y: float = 1.0) -> np.ndarray:
     r"""Log of the time at which each layer of a scalar chain has gone a share of its own way, under gradient flow.
 

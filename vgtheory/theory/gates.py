@@ -11,6 +11,7 @@ from vgtheory.expect import expect, expect_count
 from vgtheory.theory import gate_moments
 from vgtheory.theory.gate_moments import Transfer
 from vgtheory.theory.lstm import lstm
+from vgtheory.theory.precision import in_numpy
 
 _LAWS: dict[type, Any] = {
     Leaky: gate_moments.leaky,
@@ -54,6 +55,7 @@ def _law(where: str, cell: Any) -> tuple[float, Transfer]:
     return _solved(plain_cell(where, cell))
 
 
+@in_numpy
 def q_state(cell: Cell) -> float:
     r"""Mean square of the hidden state of a cell that has run for long.
 
@@ -88,6 +90,7 @@ def q_state(cell: Cell) -> float:
     return _law("q_state", cell)[0]
 
 
+@in_numpy
 def chi_step(cell: Cell) -> float:
     r"""Factor per step of the mean squared gradient with respect to the state of a cell that has run for long.
 
@@ -139,6 +142,7 @@ def chi_step(cell: Cell) -> float:
     return float(np.max(np.abs(np.linalg.eigvals(_law("chi_step", cell)[1].matrix))))
 
 
+@in_numpy
 def log_grad_steps(cell: Cell, *, steps: int) -> np.ndarray:
     r"""Log-norm of the gradient with respect to the whole state (of an LSTM cell and hidden state), relative to the last step.
 

@@ -11,8 +11,9 @@ import numpy as np
 def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
     """Make ``function`` compute in float64 and return NumPy unless an argument holds a JAX array.
 
-    With Python numbers or NumPy arrays only, the call runs under ``jax.enable_x64`` whatever the process's flag, and its
-    results come back as NumPy float64. With a JAX array (or tracer) anywhere among the arguments, nothing is changed.
+    With Python numbers or NumPy arrays only (of any precision), the call runs under ``jax.enable_x64`` whatever the process's
+    flag, and its results come back as NumPy float64. With a JAX array (or tracer) anywhere among the arguments, it computes
+    in that array's precision, but never in less than float32.
 
     Parameters
     ----------
@@ -23,11 +24,58 @@ def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         if any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves((args, kwargs))):
+            args, kwargs = lifted((args, kwargs), np.float32)
             return function(*args, **kwargs)
+        args, kwargs = lifted((args, kwargs), np.float64)
         with jax.enable_x64(True):
             return jax.tree.map(lambda leaf: np.asarray(leaf)[()], function(*args, **kwargs))
 
     return wrapper
+
+
+def in_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Hand ``function``, which computes with NumPy, every floating number in float64, whichever library and precision it is of.
+
+    Parameters
+    ----------
+    function
+        A function of pytrees; what is traced by JAX it is given as it is.
+    """
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs = lifted(jax.tree.map(_as_numpy, (args, kwargs)), np.float64)
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+def _as_numpy(leaf: Any) -> Any:
+    """A concrete array of JAX as one of NumPy."""
+    return np.asarray(leaf)[()] if isinstance(leaf, jax.Array) and not isinstance(leaf, jax.core.Tracer) else leaf
+
+
+def lifted(arguments: Any, least: Any) -> Any:
+    """Arguments of which no array is of a floating dtype narrower than ``least``.
+
+    Parameters
+    ----------
+    arguments
+        A pytree.
+    least
+        A floating dtype.
+    """
+    leaves, tree = jax.tree.flatten(arguments)
+    width = np.dtype(least).itemsize
+
+    def is_narrow(leaf: Any) -> bool:
+        is_array = isinstance(leaf, jax.Array | np.ndarray | np.generic)
+        return is_array and jax.numpy.issubdtype(leaf.dtype, np.floating) and leaf.dtype.itemsize < width
+
+    narrow = [is_narrow(leaf) for leaf in leaves]
+    if not any(narrow):
+        return arguments
+    return tree.unflatten(leaf.astype(least) if down else leaf for leaf, down in zip(leaves, narrow, strict=True))
 
 
 def tables(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -56,7 +104,7 @@ def tables(make: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def floats(*values: Any) -> list[jax.Array]:
-    """Return ``values`` as arrays of the one floating dtype in which JAX would combine them; plain numbers follow the rest.
+    """Return ``values`` as arrays of the one floating dtype in which JAX would combine them, float32 at least; plain numbers follow the rest.
 
     Parameters
     ----------
@@ -64,5 +112,6 @@ def floats(*values: Any) -> list[jax.Array]:
         Numbers or arrays.
     """
     values = tuple(np.asarray(value) if isinstance(value, list | tuple) else value for value in values)
+    values = lifted(values, np.float32)
     dtype = jax.numpy.result_type(float, *values)
     return [jax.numpy.asarray(value, dtype) for value in values]

@@ -21,6 +21,7 @@ from vgtheory.activation import Activation
 from vgtheory.blocks import Residual
 from vgtheory.expect import expect
 from vgtheory.theory.batch import batch_rates
+from vgtheory.theory.precision import in_numpy
 from vgtheory.theory.residual import branch, log_squares
 
 _FAR, _EDGE = 1e15, 300.0
@@ -48,6 +49,7 @@ class ResidualGrowth(NamedTuple):
     exponent: float
 
 
+@in_numpy
 def residual_growth(net: Residual) -> ResidualGrowth:
     r"""The law of growth of a deep residual chain's gradient.
 

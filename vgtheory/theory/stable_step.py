@@ -8,6 +8,7 @@ from scipy import optimize
 
 from vgtheory.expect import expect_count, expect_scalars
 from vgtheory.theory.dynamics import expect_positive
+from vgtheory.theory.precision import in_numpy
 
 
 class StableStep(NamedTuple):
@@ -28,6 +29,7 @@ class StableStep(NamedTuple):
     log_finite: Any
 
 
+@in_numpy
 def stable_step(depth: int, w0: float, *, y: float = 1.0) -> StableStep:
     r"""Log of the largest stable learning rates of gradient descent on a balanced scalar chain.
 
