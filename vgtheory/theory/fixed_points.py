@@ -37,7 +37,9 @@ def growth_and_slope(log_q: Array, sigma_w: Array, sigma_b: Array, table: Curves
     """
     log_f, slope = value_and_slope(table.log_f, log_q)
     weights, biases = sigma_w**2 * jnp.exp(log_f - log_q), sigma_b**2 * jnp.exp(-log_q)
-    return weights + biases - 1, weights / (weights + biases) * slope
+    total = weights + biases
+    share = jnp.where(biases > 0, weights / jnp.where(biases > 0, total, 1.0), 1.0)
+    return total - 1, share * slope
 
 
 def _growth(log_q: Array, sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
@@ -92,8 +94,10 @@ def _from_unit(sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
     turned = jnp.where(up, (lattice > start) & (signs < 0), (lattice < start) & (signs > 0))
     index = jnp.where(up, jnp.argmax(turned), lattice.size - 1 - jnp.argmax(turned[::-1]))
     far = lattice[index]
-    step = lattice[1] - lattice[0]
-    near = jnp.where(up, jnp.maximum(start, far - step), jnp.minimum(start, far + step))
+    # The last place before it where the growth, beyond rounding, still has its first sign.
+    below = jnp.max(jnp.where((lattice < far) & (signs > 0), lattice, -jnp.inf))
+    above = jnp.min(jnp.where((lattice > far) & (signs < 0), lattice, jnp.inf))
+    near = jnp.where(up, jnp.maximum(start, below), jnp.minimum(start, above))
     root = jnp.exp(_root(near, far, sigma_w, sigma_b, table))
     settled = jnp.where(jnp.any(turned), root, jnp.where(up, jnp.inf, 0.0))
     return jnp.where(jnp.abs(first) <= _noise(first), jnp.exp(start), settled)
@@ -172,7 +176,8 @@ def _every_point(sigma_w: Array, sigma_b: Array, table: Curves) -> FixedPoints:
     found = index < lattice.size
     low = jnp.minimum(index, lattice.size - 2)
     still_w, still_b = lax.stop_gradient((sigma_w, sigma_b))
-    roots = jax.vmap(lambda a, b: _root(a, b, still_w, still_b, table))(lattice[low], lattice[low + 1])
+    known = lax.cummin(jnp.where(signs == 0, lattice.size - 1, jnp.arange(lattice.size)), reverse=True)
+    roots = jax.vmap(lambda a, b: _root(a, b, still_w, still_b, table))(lattice[low], lattice[known[low + 1]])
     log_q = _carried(lax.stop_gradient(roots), sigma_w, sigma_b, table)
     slopes = _elasticity(log_q, sigma_w, sigma_b, table)
     ends = jnp.stack([lattice[0], lattice[-1]])

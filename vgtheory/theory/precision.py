@@ -75,7 +75,9 @@ def lifted(arguments: Any, least: Any) -> Any:
     narrow = [is_narrow(leaf) for leaf in leaves]
     if not any(narrow):
         return arguments
-    return tree.unflatten(leaf.astype(least) if down else leaf for leaf, down in zip(leaves, narrow, strict=True))
+    return jax.tree.unflatten(
+        tree, [leaf.astype(least) if down else leaf for leaf, down in zip(leaves, narrow, strict=True)]
+    )
 
 
 def tables(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -98,7 +100,7 @@ def tables(make: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(make)
     def kept(*args: Any) -> Any:
-        return made(*args) if jax.config.jax_enable_x64 else single(*args)
+        return made(*args) if jax.numpy.result_type(float) == np.float64 else single(*args)
 
     return kept
 

@@ -5,14 +5,20 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from vgtheory.activation import Activation
 from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect_not_negative
-from vgtheory.theory.decorrelation import chi_c
-from vgtheory.theory.meanfield import chi_1, q_slope
-from vgtheory.theory.precision import in_float64
+from vgtheory.theory.correlation import AtOne, at_one, log_inside
+from vgtheory.theory.curves import curves
+from vgtheory.theory.decorrelation import settled_rates
+from vgtheory.theory.fixed_points import chi_at, fixed_point, growth_and_slope
+from vgtheory.theory.meanfield import need_sigma_w, q_slope
+from vgtheory.theory.precision import floats, in_float64
 
 _CRITICAL = 1e-9
 """Of ln chi_1: what still counts as critical."""
+_SLOPE = 1e-11
+"""Of ln q_slope."""
 
 
 @in_float64
@@ -47,7 +53,8 @@ def phase(net: Ensemble) -> Any:
     >>> theory.phase(Dense("tanh", sigma_w=np.array([0.9, 1.0, 1.1]))).tolist()
     [-1.0, 0.0, 1.0]
     """
-    log_chi = jnp.log(_plain(chi_1)(net))
+    need_sigma_w("phase", net)
+    log_chi = _log_chi(net)
     noise = max(_CRITICAL, 500 * float(jnp.finfo(log_chi.dtype).eps))
     return jnp.where(jnp.abs(log_chi) <= noise, 0.0, jnp.sign(log_chi))
 
@@ -58,16 +65,59 @@ def _plain(function: Any) -> Any:
 
 
 def scale(factor: Any) -> Any:
-    """-1 / ln of a factor, infinite where it is 1 within rounding.
+    """-1 / ln of a factor's size, infinite where it is 1 within rounding.
 
     Parameters
     ----------
     factor
-        Per layer, > 0.
+        Per layer.
     """
-    log_factor = jnp.log(jnp.asarray(factor))
-    flat = jnp.abs(log_factor) <= 8 * float(jnp.finfo(log_factor.dtype).eps)
+    factor = jnp.abs(jnp.asarray(factor))
+    log_factor = jnp.log(factor)
+    noise = max(_SLOPE, 64 * float(jnp.finfo(factor.dtype).eps))
+    return scale_of(jnp.where(jnp.abs(log_factor) <= noise, 0.0, log_factor))
+
+
+def scale_of(log_factor: Any) -> Any:
+    """-1 over the log of a factor, infinite where that is 0.
+
+    Parameters
+    ----------
+    log_factor
+        Per layer.
+    """
+    flat = log_factor == 0
     return jnp.where(flat, jnp.inf, -1 / jnp.where(flat, 1.0, log_factor))
+
+
+def log_chi_at(q: Any, sigma_w: Any, sigma_b: Any, at: AtOne, activation: Activation) -> Any:
+    """Natural log of ``chi_1``, which near 0 keeps its digits and within rounding of it is 0.
+
+    Parameters
+    ----------
+    q, sigma_w, sigma_b
+        Fixed point and scales, of one shape.
+    at
+        The map of the correlation at c = 1.
+    activation
+        The nonlinearity.
+    """
+    growth, _ = growth_and_slope(log_inside(q), sigma_w, sigma_b, curves(activation))
+    rounding = 32 * float(jnp.finfo(growth.dtype).eps)
+    # A homogeneous map near its critical scale leaves q where it is, and is on its way nonetheless.
+    moved = jnp.where(jnp.abs(growth) <= rounding, 0.0, growth)
+    inside = (q > 0) & jnp.isfinite(q)
+    limit = jnp.log(jnp.where(inside, 1.0, chi_at(q, sigma_w, activation)))
+    limit = jnp.where(jnp.abs(limit) <= rounding, 0.0, limit)
+    return jnp.where(inside, at.log_slope + jnp.log1p(jnp.where(inside, moved, 0.0)), limit)
+
+
+def _log_chi(net: Ensemble) -> Any:
+    """Natural log of ``chi_1`` of an ensemble."""
+    sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
+    q = fixed_point(sigma_w, sigma_b, net.activation)
+    at = at_one(log_inside(q), sigma_w, sigma_b, net.activation)
+    return log_chi_at(q, sigma_w, sigma_b, at, net.activation)
 
 
 @in_float64
@@ -107,7 +157,8 @@ def xi_grad(net: Ensemble) -> Any:
     >>> round(float(theory.xi_grad(Dense("tanh", sigma_w=1.5, sigma_b=0.3))), 2)
     -16.89
     """
-    return scale(_plain(chi_1)(net))
+    need_sigma_w("xi_grad", net)
+    return scale_of(_log_chi(net))
 
 
 @in_float64
@@ -147,7 +198,8 @@ def xi_c(net: Ensemble) -> Any:
     >>> round(float(theory.xi_c(Dense("tanh", sigma_w=1.0, sigma_b=0.3))), 3)
     2.807
     """
-    return scale(_plain(chi_c)(net))
+    need_sigma_w("xi_c", net)
+    return scale_of(settled_rates(net)[1])
 
 
 @in_float64
