@@ -1,7 +1,7 @@
 """Precision follows the numbers: no call leaves a trace in the next one, and half-precision numbers are lifted."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -33,8 +33,8 @@ INDEPENDENT = {"overshoot", "log_grad_groups"}
 """Their activation is told by its name, or stands among them as a default: they keep the table's own."""
 
 
-def chosen(examples: dict[str, Example], quick: set[str]) -> Iterator[Any]:
-    return (pytest.param(name, marks=() if name in quick else pytest.mark.slow) for name in examples)
+def chosen(examples: dict[str, Example], quick: set[str]) -> list[Any]:
+    return [pytest.param(name, marks=() if name in quick else pytest.mark.slow) for name in examples]
 
 
 def is_float(leaf: Any) -> bool:
