@@ -16,10 +16,14 @@ from experiments.corridor import Findings
 from experiments.models import Stack
 from experiments.summary import comparison, key_of
 from vgtheory import Estimate, Transformer, diagnose, measure, theory
+from vgtheory.compare import SIGMAS
 
-PARTS = ("models",)
+PARTS = ("models", "summary")
 GROUPS = ("query", "key", "value", "output", "mlp_in", "mlp_out")
 EPS = 1e-6
+UNIFORM = 0.1
+"""The law of uniform attention is for logits that are nearly none; beyond this scale it declines."""
+OUTSIDE = "attention is not uniform at logits of this scale"
 
 
 @dataclass(frozen=True)
@@ -86,12 +90,27 @@ def run(config: Config) -> dict[str, Any]:
         seen = _of_mean_square(logs.log_grad_groups[group] - top)
         out |= {group: law[group].mean, f"{group}_twin": twin[group].value, f"{group}_twin_err": twin[group].err}
         out |= {f"{group}_hat": seen.value, f"{group}_hat_err": seen.err + EPS}
-    # The compared number: how the perceptron's gradient changes per block, which the twin knows at any logits.
-    slope = lambda values: float(values[0] / (config.depth - 1))
-    err = np.hypot(out["mlp_out_twin_err"][0], out["mlp_out_hat_err"][0]) / (config.depth - 1)
-    measured = Estimate(slope(out["mlp_out_hat"]), slope(out["mlp_out_hat_err"]))
-    label = f"{place}-norm, logits {sigma_qk:g}"
-    return out | comparison(label, "transformer", measured, slope(out["mlp_out_twin"]), float(err))
+    return out
+
+
+def comparisons(frame: pd.DataFrame) -> pd.DataFrame:
+    """Every group of matrices in every block beside the twin, and beside the law of uniform attention: beyond its range in the lowest block only."""
+    rows = []
+    for (cell, place, sigma_qk), blocks in frame.groupby(["cell", "place", "sigma_qk"]):
+        uniform = sigma_qk <= UNIFORM
+        for group in GROUPS:
+            for _, row in blocks.iterrows():
+                if group == "mlp_out" and row.block == blocks.block.max():
+                    continue  # what all others are measured from
+                label = f"{place}-norm, logits {sigma_qk:g}, {group} of block {row.block}"
+                seen = Estimate(row[f"{group}_hat"], row[f"{group}_hat_err"])
+                err = float(np.hypot(row[f"{group}_twin_err"], seen.err))
+                found = [comparison(f"{label}, twin", "transformer", seen, row[f"{group}_twin"], err, "log ratio")]
+                if uniform or row.block == blocks.block.min():
+                    err = float(seen.err) if uniform else np.inf
+                    found += [comparison(f"{label}, uniform", "transformer", seen, row[group], err, "log ratio")]
+                rows += [{"cell": cell} | each for each in found]
+    return pd.DataFrame(rows)
 
 
 def findings(frame: pd.DataFrame) -> Findings:
@@ -115,8 +134,19 @@ def findings(frame: pd.DataFrame) -> Findings:
     ]
     gaps = [f"{numbers[f'{place}/{at:g}/law']} %" for place in sorted(frame.place.unique(), reverse=True)]
     twins = [f"{numbers[f'{place}/{at:g}/twin']} %" for place in sorted(frame.place.unique(), reverse=True)]
+    decided = (rows := comparisons(frame))[np.isfinite(rows.predicted_err)]
+    for law in ("twin", "uniform"):
+        each = decided[decided.label.str.endswith(law)]
+        far = each[each.z.abs() > SIGMAS]
+        numbers |= {
+            f"{law}/rows": f"{len(each)}",
+            f"{law}/agree": f"{len(each) - len(far)}",
+            f"{law}/spread": f"{each.z.std():.1f}",
+        }
     verdict = (
         f"The stream's gradient below {numbers['depth']} blocks over that at the top: {' and '.join(shown)}, at standard initialisation. The law of uniform attention gives every "
-        f"group's gradient there to {' and '.join(gaps)} (root mean square), the infinite-width twin, which knows the softmax, to {' and '.join(twins)}."
+        f"group's gradient there to {' and '.join(gaps)} (root mean square), the infinite-width twin, which knows the softmax, to {' and '.join(twins)}. "
+        f"{numbers['twin/agree']} of {numbers['twin/rows']} groups agree with the twin and, where logits are nearly none, {numbers['uniform/agree']} of "
+        f"{numbers['uniform/rows']} with the law; z has a standard deviation of {numbers['twin/spread']} and {numbers['uniform/spread']}, so that deviations of a few per cent are real."
     )
     return Findings(verdict, numbers)

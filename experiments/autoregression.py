@@ -30,6 +30,9 @@ APART = 1e-6
 SMALL = 100
 """Companion matrices up to this width are raised to powers beside the simulation."""
 
+IDENTITY = "a VAR multiplies by the same matrix whose eigenvalues are the law"
+"""The predicted and the measured number are one by arithmetic: a test (tests/experiments/test_identities.py), no comparison."""
+
 
 @dataclass(frozen=True)
 class Config:

@@ -20,6 +20,8 @@ SCAN = np.exp(np.linspace(np.log(0.25), np.log(16), 6001))
 """The weight scales in which ensembles are drawn, uniformly in the log, and windows are looked for."""
 UNBALANCED = 0.5
 """Weight scale for activations that have no window."""
+OUTSIDE = "no finite-width law where lengths have no fixed point at this width"
+"""Why the law declines where it does."""
 
 
 @dataclass(frozen=True)

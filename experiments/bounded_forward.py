@@ -24,6 +24,9 @@ NETS = {
 }
 STRONG, LARGE, TYPICAL, GROWING = (list(NETS)[index] for index in (2, 3, 4, 5))
 
+IDENTITIES = r"^linear, orthogonal"
+"""Labels that are tests and no comparisons: multiples of a rotation change every norm by the same factor."""
+
 
 @dataclass(frozen=True)
 class Config:

@@ -32,6 +32,9 @@ LOSS_SCALE = 1e4
 ROUNDING = 64 * float(np.finfo(np.float32).eps)
 """float32: a sum of some thousand squares, twice, and a logarithm; per share."""
 
+IDENTITY = "scaling a gradient cannot change the ratio of its steps' parts"
+"""The predicted and the measured number are one by arithmetic: a test (tests/experiments/test_identities.py), no comparison."""
+
 
 @dataclass(frozen=True)
 class Config:

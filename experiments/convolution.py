@@ -28,6 +28,11 @@ EPS = 2 * float(np.finfo(np.float32).eps)
 BELOW = 40
 """Layers below the top where the gradient's profile over positions is looked at."""
 
+IDENTITIES = r"^linear, delta"
+"""Labels that are tests and no comparisons: multiples of a rotation change every norm by the same factor."""
+OUTSIDE = "no law at finite width for Gaussian kernels unless linear and circular: only the range between aligned and independent positions, whose lower end is the prediction"
+"""Why the law declines where it does."""
+
 
 @dataclass(frozen=True)
 class Config:
@@ -136,6 +141,7 @@ def findings(frame: pd.DataFrame) -> Findings:
         "known": f"{len(known)}",
         "inside": f"{int(inside.sum())}",
         "gaussians": f"{len(gaussian)}",
+        "range": decades((gaussian.bottom_high - gaussian.bottom).max()),
     }
     if len(shallow):
         numbers |= {"modes/links": f"{int(shallow.links.max())}", "modes/furthest": f"{shallow.z.abs().max():.1f}"}
@@ -151,7 +157,8 @@ def findings(frame: pd.DataFrame) -> Findings:
     verdict = (
         f"Yes, up to what their activation does. Over {numbers['depth']} layers of {numbers['width']} channels on a line with zero padding a gradient goes to: {kept}; "
         f"the furthest of {len(known)} predicted rates lies {numbers['furthest']} predicted standard errors off. With Gaussian kernels {numbers['inside']} of {numbers['gaussians']} means over "
-        f"{numbers['gaussian/depth']} layers lie, within three standard errors, in the range between a dense network of as many units as channels and one of as many as channels and positions."
+        f"{numbers['gaussian/depth']} layers lie, within three standard errors, in the range between a dense network of as many units as channels and one of as many as channels and positions, "
+        f"which is up to {numbers['range']} powers of ten wide and so no prediction."
     )
     if "padding/line" in numbers:
         verdict += f" Zero padding costs a ReLU network of 16 positions a factor of {numbers['padding/line']} per layer of the squared gradient."

@@ -11,7 +11,6 @@ import dataclasses
 import hashlib
 import importlib
 import itertools
-import json
 import platform
 import subprocess
 from collections.abc import Iterator
@@ -21,17 +20,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from experiments import disk
+from experiments import contents, disk
+from experiments.contents import FORMAT, ResultError, load_cell, sealed
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "experiments" / "results"
 """The committed results, from which figures and paper can be rebuilt anywhere."""
 BUILD = ROOT / "build"
 """Where new ones go."""
-FORMAT = 1
 EXPERIMENTS = (
     "deep_linear",
     "sigmoid_bound",
@@ -86,7 +83,6 @@ LONG = (
     *("healing", "plateau", "minimum", "magnitudes", "magnitude_training", "outcomes", "remedies"),
 )
 """Too long to be run with all others: run by name only, and read from the committed results where there are no new ones."""
-_RECORD = b"vgtheory"
 
 
 class Findings(NamedTuple):
@@ -94,10 +90,6 @@ class Findings(NamedTuple):
 
     verdict: str
     numbers: dict[str, str]
-
-
-class ResultError(ValueError):
-    """A result file that cannot be used, in one sentence."""
 
 
 def module(name: str) -> ModuleType:
@@ -120,14 +112,9 @@ def cells(config: Any) -> Iterator[Any]:
         yield dataclasses.replace(config, **{axis: (value,) for axis, value in zip(axes, values, strict=True)})
 
 
-def canonical(name: str, cell: Any) -> str:
-    """The cell's configuration as JSON with sorted keys: what its file name is the hash of."""
-    return json.dumps({"experiment": name, "config": dataclasses.asdict(cell)}, sort_keys=True)
-
-
 def path_of(name: str, cell: Any, results: Path) -> Path:
-    """Where the cell's result lies."""
-    return results / name / (hashlib.sha256(canonical(name, cell).encode()).hexdigest()[:16] + ".parquet")
+    """Where the cell's result lies: a file named by the hash of its configuration."""
+    return results / name / f"{contents.stem_of(name, dataclasses.asdict(cell))}.parquet"
 
 
 def code_hash(name: str) -> str:
@@ -173,47 +160,24 @@ def record(name: str, cell: Any, seconds: float) -> dict[str, Any]:
     }
 
 
-def sealed(arrays: dict[str, Any], facts: dict[str, Any]) -> bytes:
-    """Labelled arrays (scalars are repeated) with their record, as the content of a Parquet file."""
-    length = max((np.size(values) for values in arrays.values() if np.ndim(values)), default=1)
-    columns = {label: np.broadcast_to(np.asarray(values), (length,)) for label, values in arrays.items()}
-    table = pa.table({label: pa.array(values) for label, values in columns.items()})
-    table = table.replace_schema_metadata({_RECORD: json.dumps(facts, sort_keys=True).encode()})
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    return sink.getvalue().to_pybytes()
-
-
 def save(arrays: dict[str, Any], facts: dict[str, Any], path: Path) -> None:
     """Write labelled arrays with their record, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     disk.write_whole(path, sealed(arrays, facts))
 
 
-def load_cell(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """One result file: its columns and its record; ``ResultError`` if it is torn, foreign or of another version."""
-    remedy = "Delete it and run the experiment again."
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ResultError(f"load: expected a whole Parquet file, got path={str(path)!r}. {remedy}") from error
-    facts = json.loads((table.schema.metadata or {}).get(_RECORD, b"{}"))
-    if facts.get("format") != FORMAT:
-        got = f"format={facts.get('format')!r} in {str(path)!r}"
-        raise ResultError(f"load: expected a result of format {FORMAT}, got {got}. {remedy}")
-    return table.replace_schema_metadata(None).to_pandas(), facts
-
-
 def finished(name: str, results: Path = RESULTS) -> list[Path]:
     """Files of the reported configuration, or else of the small one: all of its cells, and no others that lie beside them.
 
-    Those of a long experiment that has not been run there are the committed ones.
+    Those of a long experiment that has not been run there are the committed ones. ``ResultError`` if one of them cannot be used.
     """
     script = module(name)
     for folder in (results, RESULTS) if name in LONG else (results,):
         for config in (script.Config(), script.SMOKE):
             paths = [path_of(name, cell, Path(folder)) for cell in cells(config)]
             if all(path.exists() for path in paths):
+                for _, flaw in contents.flaws(paths):
+                    raise flaw
                 return paths
     message = (
         f"load: expected every cell of {name}'s Config or SMOKE, got some missing in {str(Path(results) / name)!r}."
@@ -236,4 +200,4 @@ def load(name: str, results: Path = RESULTS) -> pd.DataFrame:
 
 def records(name: str, results: Path = RESULTS) -> list[dict[str, Any]]:
     """The records of the same cells."""
-    return [load_cell(path)[1] for path in finished(name, results)]
+    return [contents.opened(path).facts for path in finished(name, results)]

@@ -14,6 +14,9 @@ from experiments.corridor import Findings
 from experiments.summary import key_of, profile_columns, rate_columns, thinned
 from vgtheory import Dense, Recurrent, measure, theory
 
+IDENTITIES = r"^linear, (?:identity|orthogonal)"
+"""Labels that are tests and no comparisons: multiples of a rotation change every norm by the same factor."""
+
 
 @dataclass(frozen=True)
 class Config:

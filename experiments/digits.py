@@ -1,4 +1,4 @@
-"""What feed-forward networks are trained on: handwritten digits, and a teacher network of any depth."""
+"""What feed-forward networks are trained on: handwritten digits of 8 x 8 pixels (scikit-learn's 1,797 images), and a teacher network of any depth."""
 
 from functools import cache
 from typing import NamedTuple

@@ -21,6 +21,9 @@ LAGS = {"flow": 0.0, "sgd": 0.5, "momentum": 10.0, "sign": 0.0, "adam": 1000.0}
 LEVEL = 0.95
 CHANGE = 1e-3
 
+IDENTITIES = r"^sign"
+"""Labels that are tests and no comparisons: steps of one size, counted."""
+
 
 @dataclass(frozen=True)
 class Config:

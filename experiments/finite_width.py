@@ -73,16 +73,18 @@ def findings(frame: pd.DataFrame) -> Findings:
     cells = frame.drop_duplicates("cell")
     plain, basins = cells[cells.net != BASINS], cells[cells.net == BASINS].sort_values("width")
     off = 100 * (plain.ratio - 1).abs()
+    last = basins.loc[(basins.ratio - 1).abs().idxmax()]
     first = frame[(frame.layer == 1) & (frame.net == BASINS)].sort_values("width").iloc[0]
     narrow = basins.iloc[0]
     verdict = (
         f"{int(cells.num_nets.max()):,} networks each of {plain.net.nunique()} activations, at widths {int(cells.width.min())} to "
         f"{int(cells.width.max()):,} and depths {int(cells.depth.min())} to {int(cells.depth.max())}: the mean of the log-gradient "
         f"is as predicted (furthest |z| = {plain.z.abs().max():.1f}), its standard deviation within {off.max():.1f} % "
-        f"(sampling error {100 * plain.ratio_err.max():.1f} %); {100 * plain.within.min():.0f} to {100 * plain.within.max():.0f} % "
+        f"(sampling error {100 * plain.ratio_err.max():.1f} %) for {plain.net.nunique()} of {cells.net.nunique()} ensembles; {100 * plain.within.min():.0f} to {100 * plain.within.max():.0f} % "
         f"of the networks lie within one predicted standard deviation. Where networks fall into two basins (GELU, sigma_w = 1.5, width "
         f"{int(narrow.width)}) the spread is {first.log_grad_hat_std:.2f} (predicted {first.log_grad_std:.2f}), "
-        f"where layers that scatter independently would give {narrow.alone_std:.2f}."
+        f"where layers that scatter independently would give {narrow.alone_std:.2f}; the furthest spread of this seventh ensemble is off by "
+        f"{100 * abs(last.ratio - 1):.1f} ± {100 * last.ratio_err:.1f} % (width {int(last.width)})."
     )
     numbers = {
         "nets": f"{int(cells.num_nets.max()):,}",
@@ -94,6 +96,9 @@ def findings(frame: pd.DataFrame) -> Findings:
         "sampling": f"{100 * plain.ratio_err.max():.1f}",
         "within/min": f"{100 * plain.within.min():.0f}",
         "within/max": f"{100 * plain.within.max():.0f}",
+        "basins/off": f"{100 * abs(last.ratio - 1):.1f}",
+        "basins/off/err": f"{100 * last.ratio_err:.1f}",
+        "basins/off/width": f"{int(last.width)}",
         "basins/width": f"{int(narrow.width)}",
         "basins/measured": f"{first.log_grad_hat_std:.2f}",
         "basins/predicted": f"{first.log_grad_std:.2f}",

@@ -36,10 +36,12 @@ HEAD = """# What the usual initialisers do to a gradient
 
 For every activation with a bounded slope, a stack of square layers of width {width} and inputs of unit mean square: the scales that
 each initialiser amounts to, the mean square `q*` of the pre-activations at depth, the **factor of the gradient's norm per layer**,
-and the first depth at which a power of that factor is zero (where it grows: infinite) in three number formats. Then the `sigma_w` at
-which gradients neither vanish nor explode, if a stable network has it: with the same biases, without biases, and the smallest
-`sigma_b` for which there is one (searched up to 4). At `q* = 0` a factor of 1 still means a slow decay, by a power of the depth; `*` marks
-activations that have another stable `q*`, which inputs of another size run to.
+and the first depth at which a power of that factor, cast to one of three number formats, is zero (where it grows: infinite). Then the
+`sigma_w` at which gradients neither vanish nor explode, if a stable network has it: with the same biases, without biases, and the smallest
+`sigma_b` for which there is one (searched up to 4). A factor of 1 is a limit: where `q*` is 0 or inf the gradient still moves, slowly at
+`q* = 0`, by a power of the depth, and faster where `q` runs to infinity. There `drift` is the change of the norm over the first 1,000
+layers, and the depths are those at which the product of the layers' own factors leaves the format (among the first 10,000). `*`
+marks activations that have another stable `q*`, which inputs of another size run to.
 
 Infinite width, from `theory.initialiser_audit`. PyTorch's and Equinox's linear layers draw weights and biases from
 U(-1, 1) / sqrt(fan_in); Flax's from a truncated normal, Keras's from a uniform distribution of variance 1 / fan_in, with zero biases. Generated
@@ -52,6 +54,7 @@ COLUMNS = (
     "sigma_b",
     "q*",
     "factor",
+    "drift",
     *FORMATS,
     "critical sigma_w",
     "without biases",
@@ -106,12 +109,12 @@ def run(config: Config) -> dict[str, Any]:
     }
 
 
-def _number(value: float | int | None) -> str:
-    if value is None:
-        return "never"
-    if isinstance(value, float) and math.isnan(value):
-        return "none"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+def _number(value: float) -> str:
+    return "none" if math.isnan(value) else f"{value:.4g}"
+
+
+def _depth(value: int | None, drifts: bool) -> str:
+    return f"{value:,}" if value is not None else "> 10,000" if drifts else "never"
 
 
 def page(activations: Sequence[str] | None = None, width: int = 512) -> str:
@@ -125,10 +128,13 @@ def page(activations: Sequence[str] | None = None, width: int = 512) -> str:
         if row.initialiser in SAME:
             continue
         name = row.activation + ("\\*" if row.num_basins > 1 else "")
-        lost = [getattr(row, dtype) for dtype in FORMATS]
+        drifts = abs(row.drift) > ROUNDING
+        lost = [_depth(getattr(row, dtype), drifts) for dtype in FORMATS]
+        drift = f"{np.exp(row.drift):.3g}-fold" if drifts else "none"
         critical = (row.critical_sigma_w, row.unbiased_sigma_w, row.least_sigma_b)
-        numbers = [row.sigma_w, row.sigma_b, row.q_star, row.factor, *lost, *critical]
-        lines.append("| " + " | ".join([name, NAMES[row.initialiser], *map(_number, numbers)]) + " |")
+        scales = (row.sigma_w, row.sigma_b, row.q_star, row.factor)
+        cells = [*map(_number, scales), drift, *lost, *map(_number, critical)]
+        lines.append("| " + " | ".join([name, NAMES[row.initialiser], *cells]) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -21,6 +21,11 @@ EPS = 2 * float(np.finfo(np.float32).eps)
 SHARES = (1.0, 0.9, 0.7, 0.5)
 """Eigenvalues followed one by one, as shares of the leading one."""
 
+IDENTITIES = r"^linear"
+"""Labels that are tests and no comparisons: both numbers are powers of the same matrix, in two precisions."""
+OUTSIDE = "at rho = 1 the gradient falls as a power of time and has no rate"
+"""Why the law declines where it does."""
+
 
 @dataclass(frozen=True)
 class Config:

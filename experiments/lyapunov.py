@@ -23,6 +23,8 @@ CHAOTIC, FADING = 2.0, -0.3
 """Laws of a finite width hold: without noise from this gain on (and below 1, where the state dies); with noise above this exponent, for where
 less is left of a state the matrix itself begins to rule."""
 _SKIP, _LAYERS = 20, 200
+OUTSIDE = "at this width the law at infinite width is no guide near the edge (sigma_w from 1 to below 2), nor where noise leaves so little that the matrix rules"
+"""Why the law declines where it does."""
 
 
 @dataclass(frozen=True)
@@ -109,4 +111,9 @@ def findings(frame: pd.DataFrame) -> Findings:
         }
         numbers["undriven"] = f"{alone.loc[(wide, 1.5)].largest_hat:+.4f}"
         verdict += f". Noise of 0.5 brings 1.5 from {numbers['undriven']} to {numbers['driven']} (predicted {numbers['driven/predicted']})"
+    outside = first[np.isinf(first.predicted_err)]
+    gap = ((outside.measured - outside.predicted) / outside.measured_err).abs()
+    numbers |= {"outside": f"{len(outside)}", "outside/gap": f"{gap.max():.0f}" if len(outside) else "0"}
+    if len(outside):
+        verdict += f". In {len(outside)} of {len(first)} settings the law for a finite width declines; there it is up to {numbers['outside/gap']} measured standard errors off"
     return Findings(verdict + ".", numbers)

@@ -1,6 +1,6 @@
 """Q4. How does the spread of gradient magnitudes change as a network learns, and how much of it is training time?
 
-Tanh networks at the critical scale learn handwritten digits, by SGD or by Adam. At every mark log|g| of the hidden layers' weights is taken for several minibatches; its variance
+Tanh networks at the critical scale learn handwritten digits of 8 x 8 pixels, by SGD or by Adam. At every mark log|g| of the hidden layers' weights is taken for several minibatches; its variance
 is split exactly over marks (time), layers, entries and minibatches.
 """
 

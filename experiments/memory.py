@@ -16,6 +16,9 @@ from experiments.corridor import Findings
 from experiments.summary import comparison, key_of
 from vgtheory import Estimate, measure, theory
 
+IDENTITIES = r"noise=0,"
+"""Labels that are tests and no comparisons: without noise the present input is in the state, whatever W is."""
+
 
 @dataclass(frozen=True)
 class Config:

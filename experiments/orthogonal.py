@@ -15,6 +15,9 @@ from experiments.rates import compared
 from experiments.summary import key_of
 from vgtheory import Dense, theory
 
+IDENTITIES = r"^linear, orthogonal"
+"""Labels that are tests and no comparisons: multiples of a rotation change every norm by the same factor."""
+
 
 @dataclass(frozen=True)
 class Config:

@@ -24,6 +24,11 @@ MULTIPLES = np.array([0.05, 0.1, 0.2, 0.35, 0.6, 0.8, 1.0, 1.1, 1.2, 1.35, 1.6, 
 """Learning rates in units of 2 / curvature."""
 NEAR = 0.9
 
+IDENTITY = (
+    "a linear recurrence raises one eigenvalue to the power that its law does, and ReLU is linear on positive states"
+)
+"""The predicted and the measured number are one by arithmetic: a test (tests/experiments/test_identities.py), no comparison."""
+
 
 @dataclass(frozen=True)
 class Config:

@@ -87,6 +87,12 @@ def run(config: Config) -> dict[str, Any]:
     }
 
 
+def _scientific(value: float) -> str:
+    """A small number as LaTeX writes it."""
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return rf"{mantissa}\cdot 10^{{{int(exponent)}}}"
+
+
 def findings(frame: pd.DataFrame) -> Findings:
     points = frame.drop_duplicates(["cell", "label"])
     known = points[np.isfinite(points.predicted_err)]
@@ -100,7 +106,7 @@ def findings(frame: pd.DataFrame) -> Findings:
         f"They agree. Of {len(known)} points where the law at width {width} holds, {within[1]:.0%} of the gradient's rates lie within "
         f"one predicted standard error and {within[2]:.0%} within two, the furthest at {known.z.abs().max():.1f}. Of the correlations, "
         f"predicted at infinite width only, {within_c:.0%} lie within two measured standard errors; the furthest, at {z_c.max():.1f}, is "
-        f"{worst.label}: {worst.c_hat:.4f} ± {worst.c_hat_err:.4f} for {worst.c:.4f}. The critical line runs, over the biases measured, "
+        f"{worst.label}: 1 - c = {1 - worst.c_hat:.2g} ± {worst.c_hat_err:.1g} for {1 - worst.c:.2g}. The critical line runs, over the biases measured, "
         f"for {span}."
     )
     numbers = {
@@ -114,9 +120,9 @@ def findings(frame: pd.DataFrame) -> Findings:
         "furthest": f"{known.z.abs().max():.1f}",
         "c/within": f"{100 * within_c:.0f}",
         "c/furthest": f"{z_c.max():.1f}",
-        "c/furthest/value": f"{worst.c_hat:.4f}",
-        "c/furthest/err": f"{worst.c_hat_err:.4f}",
-        "c/furthest/predicted": f"{worst.c:.4f}",
+        "c/furthest/value": _scientific(1 - worst.c_hat),
+        "c/furthest/err": _scientific(worst.c_hat_err),
+        "c/furthest/predicted": _scientific(1 - worst.c),
     }
     for name, values in line.items():
         numbers |= {f"{name}/critical/min": f"{values.min():.2f}", f"{name}/critical/max": f"{values.max():.2f}"}

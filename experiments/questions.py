@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 from experiments import corridor
+from experiments.markup import tex
 
 NUMBERS = range(1, 21)
 OWN_FIGURE = {
@@ -16,29 +17,7 @@ OWN_FIGURE = {
     "magnitude_training": "magnitudes",
 }
 """Experiments whose figure has another name than theirs."""
-_WORDS = {
-    "sigma_w": r"$\sigma_w$",
-    "sigma_b": r"$\sigma_b$",
-    "q_star": r"$q^*$",
-    "lambda": r"$\lambda$",
-    "xi_c": r"$\xi_c$",
-    "chi_1": r"$\chi_1$",
-    "+-": r"$\pm$",
-    "±": r"$\pm$",
-    "<=": r"$\le$",
-    ">=": r"$\ge$",
-    "<": "$<$",
-    ">": "$>$",
-    "|": r"$|$",
-    "%": r"\%",
-    "&": r"\&",
-    "#": r"\#",
-    "_": r"\_",
-    "^": r"\textasciicircum{}",
-}
-_POWER = re.compile(r"(\w[\w.]*|\))\^(\([^()]*\)|[+-]?\w+(?:[.,]\w+)*)")
 _SHOWN = re.compile(r"\\includegraphics\[[^\]]*\]\{(\w+)\}.*?\\label\{(fig:[^}]+)\}", re.DOTALL)
-_TOKEN = re.compile("|".join(map(re.escape, _WORDS)))
 
 
 def figure_of(name: str) -> str:
@@ -56,20 +35,6 @@ def ordered(names: Iterable[str]) -> list[str]:
     """By question, those that answer none last."""
     last = max(NUMBERS) + 1
     return sorted(names, key=lambda name: number_of(name) or last)
-
-
-def tex(text: str) -> str:
-    """A sentence of plain text as LaTeX sets it: powers raised, symbols by their letters."""
-
-    def raised(match: re.Match[str]) -> str:
-        base, exponent = (part.replace("lambda", r"\lambda ") for part in match.groups())
-        exponent = exponent.strip("()").replace("+-", r"\pm").replace("±", r"\pm")
-        return f"\0{base}^{{{exponent}}}\0"
-
-    parts = _POWER.sub(raised, text).split("\0")
-    plain = [_TOKEN.sub(lambda match: _WORDS[match[0]], part) for part in parts[::2]]
-    powers = [f"${part.replace('_', '-')}$" for part in parts[1::2]] + [""]
-    return "".join(one for pair in zip(plain, powers, strict=True) for one in pair)
 
 
 def labels() -> dict[str, str]:

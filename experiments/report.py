@@ -5,7 +5,6 @@
 
 import argparse
 import base64
-import html
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,27 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments import corridor, questions
+from experiments import agreement, baselines, corridor, failures, questions
+from experiments.markup import html, tex, tex_key, tex_number
 
 ROWS_PER_TABLE = 55
 MANY = 100
 """An experiment with more comparisons than this is one line of the printed table and not in the paper's; the page has them all."""
-ROUNDING = 1e-6
-"""Predicted errors below this are rounding, not sampling."""
-NOT_SAMPLED = ("KS distance", "ln(time)", "ln(rate)", "decay")
-"""Units of comparisons that say nothing about calibration: of whole distributions, whose p-values are conservative, and of training without
-randomness, whose errors are bounds of what finite steps do."""
-
-
-def compared(results: Path) -> pd.DataFrame:
-    """Every compared number of every experiment, one row per cell; some experiments compare none."""
-    columns = ["label", "family", "unit", "predicted", "predicted_err", "measured", "measured_err", "z", "verdict"]
-    rows = [
-        frame.dropna(subset="label").drop_duplicates(["cell", "label"])[columns].assign(experiment=name)
-        for name in corridor.EXPERIMENTS
-        if "label" in (frame := corridor.load(name, results))
-    ]
-    return pd.concat(rows, ignore_index=True).sort_values(["experiment", "label"], kind="stable", ignore_index=True)
 
 
 def _tag(name: str) -> str:
@@ -42,42 +26,41 @@ def _tag(name: str) -> str:
     return first if first.startswith("Q") else "-"
 
 
-def _decided(row: Any) -> bool:
-    return not row.verdict.startswith("undecided")
-
-
 def _together(name: str, rows: pd.DataFrame) -> str:
     """Many comparisons in one line."""
-    decided = rows[[_decided(row) for row in rows.itertuples()]]
+    decided = agreement.decided(rows)
     worst = decided.loc[decided.z.abs().idxmax()]
-    bad = int(decided.verdict.str.startswith("disagrees").sum())
     return (
-        f"{_tag(name):4s}{name}: {len(decided)} comparisons, {len(decided) - bad} agree; the furthest: {worst.label}, "
+        f"{_tag(name):4s}{name}: {len(rows)} comparisons, {agreement.closing(rows)}; the furthest: {worst.label}, "
         f"predicted {worst.predicted:.5g}, measured {worst.measured:.5g}, z {worst.z:+.1f}"
     )
 
 
+def _line(name: str, row: Any) -> str:
+    """One comparison; outside its law the gap in the measurement's own errors stands in brackets in place of z."""
+    z = f"[{row.gap:+.1f}]" if row.outcome == "outside" else f"{row.z:+.1f}"
+    numbers = f"{row.predicted:12.5g}{row.measured:12.5g}{row.measured_err:10.1g}{z:>9s}"
+    return f"{_tag(name):4s}{row.label:52s}{numbers}  {row.outcome}"
+
+
 def printed(table: pd.DataFrame) -> str:
-    """The table of predicted, measured, z and verdict, one line per question's cell, and a closing count."""
-    lines = [f"{'':4s}{'configuration':52s}{'predicted':>12s}{'measured':>12s}{'+-':>10s}{'z':>7s}  verdict"]
+    """The table of predicted, measured, z and outcome, one line per question's cell."""
+    lines = [f"{'':4s}{'configuration':52s}{'predicted':>12s}{'measured':>12s}{'+-':>10s}{'z [gap]':>9s}  outcome"]
     for name in corridor.EXPERIMENTS:
         rows = table[table.experiment == name]
-        if len(rows) > MANY:
-            lines.append(_together(name, rows))
-            continue
-        for row in rows.itertuples():
-            z = f"{row.z:+.1f}" if _decided(row) else "-"
-            numbers = f"{row.predicted:12.5g}{row.measured:12.5g}{row.measured_err:10.1g}{z:>7s}"
-            lines.append(f"{_tag(name):4s}{row.label:52s}{numbers}  {row.verdict.split(' (')[0]}")
-    decided = table[[_decided(row) for row in table.itertuples()]]
-    sampled = decided[(decided.predicted_err > ROUNDING) & ~decided.unit.isin(NOT_SAMPLED)]
-    within = [f"{(sampled.z.abs() <= bound).mean():.0%} within {bound}" for bound in (1, 2, 3)]
-    bad = int(decided.verdict.str.startswith("disagrees").sum())
-    lines.append(
-        f"\n{len(decided)} comparisons: {len(decided) - bad} agree, {bad} disagree "
-        f"(of the {len(sampled)} on random networks {', '.join(within)} predicted standard errors); "
-        f"{len(table) - len(decided)} lie outside their law's range."
-    )
+        lines += [_together(name, rows)] if len(rows) > MANY else [_line(name, row) for row in rows.itertuples()]
+    return "\n".join(lines)
+
+
+def summary(table: pd.DataFrame, findings: dict[str, corridor.Findings]) -> str:
+    """The lines that close the run: the count, the calibration with its baselines and its power, where the theory fails."""
+    wrong = agreement.wrong_outside(table)
+    lines = [
+        agreement.closing(table),
+        *baselines.lines(findings["rates"].numbers),
+        f"where the theory fails: {agreement.counts(table)['disagrees']} disagreements, and {wrong} gaps of more than five measured "
+        "standard errors outside a law's range",
+    ]
     return "\n".join(lines)
 
 
@@ -88,28 +71,27 @@ def _findings(results: Path) -> dict[str, corridor.Findings]:
 def write_numbers(findings: dict[str, corridor.Findings], table: pd.DataFrame, paper: Path) -> None:
     """``numbers.tex``: one keyed macro per number; ``tables.tex``: every comparison."""
     paper.mkdir(parents=True, exist_ok=True)
-    decided = table[[_decided(row) for row in table.itertuples()]]
     numbers = {f"{name}/{key}": value for name, found in findings.items() for key, value in found.numbers.items()}
-    numbers["all/comparisons"] = str(len(decided))
-    numbers["all/agree"] = str(int((~decided.verdict.str.startswith("disagrees")).sum()))
-    lines = [rf"\expandafter\def\csname vg@{key}\endcsname{{{value}}}" for key, value in numbers.items()]
+    numbers |= {f"all/{outcome}": str(count) for outcome, count in agreement.counts(table).items()}
+    numbers |= {"all/comparisons": str(len(table)), "all/wrong_outside": str(agreement.wrong_outside(table))}
+    lines = [
+        rf"\expandafter\def\csname vg@{tex_key(key)}\endcsname{{{tex_number(value)}}}" for key, value in numbers.items()
+    ]
     (paper / "numbers.tex").write_text("% Generated by experiments/report.py; do not edit.\n" + "\n".join(lines) + "\n")
     (paper / "questions.tex").write_text(questions.answers(findings))
+    body = "\n".join(_row(row, row.gap) for row in failures.listed(table).itertuples())
+    (paper / "failures.tex").write_text(body + "\n")
     _write_tables(table[table.groupby("experiment").z.transform("size") <= MANY], paper)
 
 
-def _tex(label: str) -> str:
-    return label.replace("_", r"\_").replace(r"sigma\_w=", r"$\sigma_w$=").replace("rho=", r"$\rho$=")
-
-
-def _row(row: Any) -> str:
-    """One line of a booktabs table."""
+def _row(row: Any, distance: float) -> str:
+    """One line of a booktabs table; a distance in measured standard errors stands in brackets."""
     if not np.isfinite(row.predicted) or not np.isfinite(row.measured):
-        return rf"{_tex(row.label)} & -- & -- & -- \\"
-    z = f"${row.z:+.1f}$" if _decided(row) else "--"
+        return rf"{tex(row.label)} & -- & -- & -- \\"
+    z = f"$[{distance:+.1f}]$" if row.outcome == "outside" else f"${distance:+.1f}$"
     err = f" \\pm {row.measured_err:.1g}" if np.isfinite(row.measured_err) else ""
     value = f"{row.measured:+.5g}{err}"
-    return rf"{_tex(row.label)} & ${_scientific(f'{row.predicted:+.5g}')}$ & ${_scientific(value)}$ & {z} \\"
+    return rf"{tex(row.label)} & ${_scientific(f'{row.predicted:+.5g}')}$ & ${_scientific(value)}$ & {z} \\"
 
 
 def _scientific(text: str) -> str:
@@ -126,12 +108,15 @@ def _write_tables(table: pd.DataFrame, paper: Path) -> None:
     floats = []
     for start in range(0, len(table), ROWS_PER_TABLE):
         index = start // ROWS_PER_TABLE + 1
-        body = "\n".join(_row(row) for row in table.iloc[start : start + ROWS_PER_TABLE].itertuples())
+        body = "\n".join(
+            _row(row, row.gap if row.outcome == "outside" else row.z)
+            for row in table.iloc[start : start + ROWS_PER_TABLE].itertuples()
+        )
         (paper / f"comparison_{index}.tex").write_text(body + "\n")
         floats.append(
             rf"\begin{{table*}}\centering\scriptsize\caption{{Every comparison, part {index} (experiments/report.py). Rates are"
-            " natural logs per layer or step; limits of number formats are in layers; $z$ in predicted standard errors, -- outside"
-            rf" the law's range.}}\label{{tab:comparison{index}}}"
+            " natural logs per layer or step; limits of number formats are in layers; $z$ in predicted standard errors; outside the law's"
+            rf" range the gap in measured ones, in brackets.}}\label{{tab:comparison{index}}}"
             r"\begin{tabular}{lrrr}\toprule configuration & predicted & measured & $z$ \\ \midrule"
             rf"\input{{generated/comparison_{index}}}\bottomrule\end{{tabular}}\end{{table*}}"
         )
@@ -142,58 +127,63 @@ STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem a
 h2{margin-top:2.5rem}img{max-width:100%;width:32rem}table{border-collapse:collapse;font-size:.8rem}
 td,th{padding:.15rem .6rem;text-align:right;border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}
 .verdict{background:#f3f6fa;border-left:4px solid #0173b2;padding:.6rem 1rem}code,pre{background:#f5f5f5;font-size:.85rem}
-pre{padding:.5rem;overflow-x:auto}.bad{color:#b00}"""
+pre{padding:.5rem;overflow-x:auto}.disagrees,.broken{color:#b00}.outside{color:#666}"""
 
 
 def _image(name: str, figures: Path) -> str:
     """The experiment's figure, embedded."""
     path = figures / f"{questions.figure_of(name)}.png"
     if not path.exists():
-        return f"<p>(no figure: run <code>python -m figures {questions.figure_of(name)}</code>)</p>"
+        return f"<p>(no figure: run <code>python -m figures {html(questions.figure_of(name))}</code>)</p>"
     data = base64.b64encode(path.read_bytes()).decode()
-    return f'<img alt="{html.escape(corridor.question(name))}" src="data:image/png;base64,{data}">'
+    return f'<img alt="{html(corridor.question(name))}" src="data:image/png;base64,{data}">'
 
 
 def _section(name: str, found: corridor.Findings, table: pd.DataFrame, figures: Path, results: Path) -> str:
     """One question: sentence, figure, numbers, how to run it again."""
     rows = []
     for row in table[table.experiment == name].itertuples():
-        look = ' class="bad"' if row.verdict.startswith("disagrees") else ""
+        look = "" if row.outcome == "agrees" else f' class="{row.outcome}"'
         cells = (
+            row.label,
             f"{row.predicted:.6g}",
             f"{row.measured:.6g} ± {row.measured_err:.1g}",
             row.unit,
-            html.escape(row.verdict),
+            row.verdict,
         )
-        rows.append(
-            f"<tr{look}><td>{html.escape(row.label)}</td>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-        )
+        rows.append(f"<tr{look}>" + "".join(f"<td>{html(cell)}</td>" for cell in cells) + "</tr>")
     facts = corridor.records(name, results)
     seconds, versions = sum(fact["seconds"] for fact in facts), facts[0]["versions"]
     made = f"{len(facts)} cells, {seconds:.0f} s on {facts[0]['device']}; " + ", ".join(
         f"{k} {v}" for k, v in versions.items()
     )
+    word, figure = html(name), html(questions.figure_of(name))
     return (
-        f"<h2 id={name}>{html.escape(corridor.question(name))}</h2>\n<p class=verdict>{html.escape(found.verdict)}</p>\n"
+        f'<h2 id="{word}">{html(corridor.question(name))}</h2>\n<p class=verdict>{html(found.verdict)}</p>\n'
         f"{_image(name, figures)}\n<details><summary>Numbers</summary><table><tr><th>configuration<th>predicted<th>measured"
         f"<th>unit<th>verdict</tr>{''.join(rows)}</table></details>\n"
-        f"<p>Run it again: <code>python -m experiments {name} --out build/again</code> (its axes: <code>python -m experiments {name} --help"
-        f"</code>), then <code>python -m figures {questions.figure_of(name)}</code>.<br>{html.escape(made)}</p>"
+        f"<p>Run it again: <code>python -m experiments {word} --out build/again</code> (its axes: <code>python -m experiments {word} --help"
+        f"</code>), then <code>python -m figures {figure}</code>.<br>{html(made)}</p>"
     )
 
 
 def write_page(
-    findings: dict[str, corridor.Findings], table: pd.DataFrame, figures: Path, out: Path, results: Path
+    closing: str,
+    findings: dict[str, corridor.Findings],
+    table: pd.DataFrame,
+    figures: Path,
+    out: Path,
+    results: Path,
 ) -> Path:
     """The HTML report, in one file that needs no other."""
     names = questions.ordered(findings)
     sections = "\n".join(_section(name, findings[name], table, figures, results) for name in names)
-    index = "".join(f"<li><a href=#{name}>{html.escape(corridor.question(name))}</a>" for name in names)
-    summary = printed(table).splitlines()[-1]
+    index = "".join(f'<li><a href="#{html(name)}">{html(corridor.question(name))}</a>' for name in names)
     page = (
         f"<!doctype html><html lang=en><meta charset=utf-8><title>vgtheory: gradients, predicted and measured</title><style>{STYLE}"
-        f"</style><h1>Vanishing and exploding gradients, predicted and measured</h1>\n<p>{html.escape(summary)} Theory is a line, "
-        f"measurement a marker with one standard error; nothing is fitted.</p>\n<ul>{index}</ul>\n{sections}\n</html>\n"
+        f"</style><h1>Vanishing and exploding gradients, predicted and measured</h1>\n<pre>{html(closing)}</pre>\n"
+        f"<p><a href={failures.PAGE}>Where the theory fails</a>. In the figures theory is a line and measurement a marker with one standard "
+        f"error; nothing is fitted.</p>\n<ul>{index}</ul>\n{sections}\n</html>\n"
     )
     out.mkdir(parents=True, exist_ok=True)
     path = out / "index.html"
@@ -210,14 +200,16 @@ def main(words: list[str]) -> int:
     parser.add_argument("--paper", type=Path, default=corridor.ROOT / "paper" / "generated")
     options = parser.parse_args(words)
     try:
-        table, findings = compared(options.results), _findings(options.results)
+        table, findings = agreement.compared(options.results), _findings(options.results)
     except corridor.ResultError as error:
         print(error, file=sys.stderr)
         return 1
     write_numbers(findings, table, options.paper)
-    path = write_page(findings, table, options.figures, options.out, options.results)
+    closing = summary(table, findings)
+    path = write_page(closing, findings, table, options.figures, options.out, options.results)
     print(printed(table))
     for name, found in findings.items():
         print(f"\n{corridor.question(name)}\n  {found.verdict}")
-    print(f"\nreport: {path}")
-    return 1 if table.verdict.str.startswith("disagrees").any() else 0
+    print(f"\n{closing}")
+    print(f"open {path} (and {failures.write_page(table, options.out)}: where the theory fails)")
+    return 1 if agreement.counts(table)["broken"] else 0

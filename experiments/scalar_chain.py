@@ -14,6 +14,9 @@ from experiments.corridor import Findings
 from experiments.summary import comparison, key_of
 from vgtheory import Estimate, measure, theory
 
+IDENTITIES = r"^scalar chain, s=0,"
+"""Labels that are tests and no comparisons: without saturation the chain is a power of one number."""
+
 
 @dataclass(frozen=True)
 class Config:

@@ -1,6 +1,6 @@
 """Q9. Does it hold on real data, handwritten digits read row by row or pixel by pixel?
 
-As ``sequence_length.py``: 8 steps of 8 pixels, or 64 steps of one. Which digit it was is asked after the last step, of images that were not trained on.
+As ``sequence_length.py``: 8 steps of 8 pixels, or 64 steps of one. The digits are scikit-learn's 1,797 images of 8 x 8 pixels. Which digit it was is asked after the last step, of images that were not trained on.
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,8 @@
 
 The latch of Bengio, Simard and Frasconi (1994): a class shown at the first step, noise afterwards, the class asked for at the end.
 Success is 95 % of a thousand fresh sequences answered rightly at one of the checks, at which training then stops. Each point's
-learning rate is the best of three on eight pilot seeds that are not counted. Beside it stands the gradient at initialisation,
+learning rate is the best of three on eight pilot seeds that are not counted; where none of the three lets a pilot succeed, nothing was tuned and
+the point says nothing of the learner. Beside it stands the gradient at initialisation,
 predicted and measured. At full size, for an accelerator's hour:
 ``python -m experiments sequence_length --length 2 5 10 20 50 100 200 500 1000 --clip 0 1 --width 128 --batch 64 --num-updates 5000
 --num-checks 50 --num-seeds 200 --out build/full``.
@@ -118,6 +119,25 @@ def reach(rows: pd.DataFrame) -> int:
     return int(good.index[good.cumprod().astype(bool)].max()) if good.iloc[0] else 0
 
 
+def is_tuned(rows: pd.DataFrame) -> pd.Series:
+    """Whether at least one of the rates tried let a pilot succeed."""
+    return rows.filter(regex=r"^pilot_").max(axis=1) > 0
+
+
+def at_the_end(rows: pd.DataFrame) -> pd.DataFrame:
+    """Points that do not all succeed and whose best rate is the largest that was tried: larger ones may do better."""
+    largest = rows.learner.map(lambda name: max(LEARNERS[name].rates))
+    return rows[is_tuned(rows) & (rows.rate == largest) & (rows.success < 1)]
+
+
+def _points_named(rows: pd.DataFrame) -> str:
+    """Learners with their lengths, in words."""
+    named = rows.sort_values("length").groupby("learner", sort=False)
+    return ", ".join(
+        f"{LEARNERS[str(name)].label} at {' and '.join(str(length) for length in each.length)}" for name, each in named
+    )
+
+
 def percent(success: float) -> str:
     return f"{100 * success:.0f}"
 
@@ -137,20 +157,23 @@ def _claimed(rows: pd.DataFrame, learner: str) -> tuple[str, float]:
 def _verdict(rows: pd.DataFrame) -> str:
     first, (plain, least), (small, worst) = rows.iloc[0], _claimed(rows, "tanh"), _claimed(rows, "small_sgd")
     judged = "Wrong" if least > 1 / 2 else "Right"
+    untuned, ends = _points_named(rows[~is_tuned(rows)]), _points_named(at_the_end(rows))
+    learners = rows[is_tuned(rows)].groupby("learner", sort=False)
     reaches = [
-        f"{LEARNERS[str(name)].label} {reach(each)} ({_shown(each.time_scale.max())})"
-        for name, each in rows.groupby("learner", sort=False)
+        f"{LEARNERS[str(name)].label} {reach(each)} ({_shown(each.time_scale.max())})" for name, each in learners
     ]
     return (
         f"{judged} at the usual weights: of {first.num_seeds} plain tanh networks with sigma_w = 1, trained on the latch by at most "
         f"{first.num_updates} updates of {first.batch} sequences, {plain} succeed. "
         + (
-            f"With weights half as large and SGD {small} do: there it is {'right' if worst < 1 / 2 else 'wrong'}. "
+            f"With weights half as large and SGD {small} do: there, with the rates tried, it is {'right' if worst < 1 / 2 else 'wrong'}. "
             if small
             else ""
         )
         + f"The longest length up to {rows.length.max()} at which more than half of the seeds succeed, and in brackets the predicted time "
         f"scale of the gradient at initialisation, in steps: {', '.join(reaches)}."
+        + (f" The best rate was the largest of three, and larger ones may do better, for {ends}." if ends else "")
+        + (f" No rate let a pilot succeed, so that nothing is said of the learner, for {untuned}." if untuned else "")
     )
 
 
@@ -168,6 +191,10 @@ def _numbers(rows: pd.DataFrame) -> dict[str, str]:
         }
     sizes = ("width", "batch", "num_updates", "num_checks", "num_test", "num_seeds", "num_pilots")
     numbers |= {name: f"{int(first[name]):,}".replace(",", r"\,") for name in sizes}
+    numbers |= {
+        "untuned": _points_named(rows[~is_tuned(rows)]) or "none",
+        "ends": _points_named(at_the_end(rows)) or "none",
+    }
     return numbers | {"longest": f"{rows.length.max()}", "not_finite": f"{int(rows.num_not_finite.sum())}"}
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import pandas as pd
 
 from vgtheory import Estimate, compare
 
@@ -38,24 +39,55 @@ def profile_columns(label: str, samples: np.ndarray, law: Any, layers: np.ndarra
 
 
 def comparison(
-    label: str, family: str, measured: Estimate, predicted: float, predicted_err: float, unit: str = "per layer"
+    label: str,
+    family: str,
+    measured: Estimate,
+    predicted: float,
+    predicted_err: float,
+    unit: str = "per layer",
+    reason: str = "",
 ) -> dict[str, Any]:
     """The one compared number of a cell: what the printed table and, for rates, the hero figure show.
 
-    ``predicted_err`` is the standard error that theory predicts for this measurement; nothing is fitted.
+    ``predicted_err`` is the standard error that theory predicts for this measurement, inf where the law declines (``reason``
+    says why); nothing is fitted.
     """
-    expected = Estimate(float(measured.value), float(predicted_err))
+    value, err = float(measured.value), float(measured.err)
     return {
         "label": label,
         "family": family,
         "unit": unit,
         "predicted": float(predicted),
         "predicted_err": float(predicted_err),
-        "measured": float(measured.value),
-        "measured_err": float(measured.err),
-        "z": float(compare.z_score(expected, predicted)),
-        "verdict": compare.verdict(expected, float(predicted)),
+        "measured": value,
+        "measured_err": err,
+        "z": float(compare.z_score(Estimate(value, 0.0), predicted, predicted_err)),
+        "verdict": judged(value, err, float(predicted), float(predicted_err)),
+        "reason": reason,
     }
+
+
+def judged(measured: float, measured_err: float, predicted: float, predicted_err: float) -> str:
+    """The verdict of a compared number, by the predicted error alone; the measured one tells the gap where the law declines."""
+    declined = bool(np.isinf(predicted_err) or np.isnan(measured_err))
+    return compare.verdict(Estimate(measured, measured_err if declined else 0.0), predicted, predicted_err)
+
+
+def compared_rows(script: Any, frame: pd.DataFrame) -> pd.DataFrame:
+    """The numbers of an experiment that are compared, one row each, with the reason where its law declines.
+
+    A script's own ``comparisons(frame)`` makes them where a cell has several. Identities are tests and no comparisons: all of a script
+    with ``IDENTITY``, and labels that ``IDENTITIES`` (a regular expression) finds. ``OUTSIDE`` says why its law declines.
+    """
+    if getattr(script, "IDENTITY", "") or ("label" not in frame and not hasattr(script, "comparisons")):
+        return pd.DataFrame()
+    rows = script.comparisons(frame) if hasattr(script, "comparisons") else frame.dropna(subset="label")
+    rows = rows.drop_duplicates(["cell", "label"])
+    if hasattr(script, "IDENTITIES"):
+        rows = rows[~rows.label.str.contains(script.IDENTITIES)]
+    stored = rows.reason if "reason" in rows else pd.Series("", index=rows.index)
+    declined = np.isinf(rows.predicted_err)
+    return rows.assign(reason=stored.where(~declined | (stored != ""), getattr(script, "OUTSIDE", "")))
 
 
 def rate_columns(label: str, family: str, samples: np.ndarray, law: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments import corridor, disk
+from experiments import contents, corridor, disk
 from experiments.stop import STOPPED, Stop
 from experiments.watch import Watcher
 
@@ -94,17 +94,15 @@ def _failed(task: Task, error: Exception, seconds: float = 0.0) -> Outcome:
     return Outcome(task, FAILED, seconds, sentence(error))
 
 
-def found(task: Task) -> Outcome | None:
-    """What lies where the result would: nothing, a whole result, or something else, which is never overwritten."""
-    if not task.path.exists():
-        return None
-    try:
-        corridor.load_cell(task.path)
-    except Exception as error:
-        return _failed(task, error)
-    with contextlib.suppress(OSError):
-        error_path(task.path).unlink(missing_ok=True)
-    return Outcome(task, THERE)
+def found(tasks: Iterable[Task]) -> dict[Path, Outcome]:
+    """What lies where results would: whole ones, or something else, which is never overwritten; nothing is left out."""
+    there = {task.path: task for task in tasks if task.path.exists()}
+    outcomes = {path: _failed(there[path], flaw) for path, flaw in contents.flaws(there)}
+    for path in there.keys() - outcomes.keys():
+        outcomes[path] = Outcome(there[path], THERE)
+        with contextlib.suppress(OSError):
+            error_path(path).unlink(missing_ok=True)
+    return {path: outcomes[path] for path in there}
 
 
 def relieve(maps: Path = Path("/proc/self/maps")) -> bool:
@@ -146,7 +144,7 @@ class Sweep:
 
     def run(self) -> None:
         """Settle every task, those that others have in hand last."""
-        there = {task.path: outcome for task in self.tasks if (outcome := found(task))}
+        there = found(self.tasks)
         missing = [task for task in self.tasks if task.path not in there]
         self._since = {folder: disk.check_folder(folder) for folder in {task.path.parent for task in missing}}
         swept = sum(disk.sweep_up(folder) for folder in self._since)
@@ -199,7 +197,7 @@ class Sweep:
 
     def _by_others(self, task: Task) -> Outcome | None:
         """What another process made of the task since this run began, if one did."""
-        outcome = found(task)
+        outcome = found([task]).get(task.path)
         if outcome is not None:
             return outcome._replace(what=OTHERS) if outcome.what == THERE else outcome
         with contextlib.suppress(OSError, ValueError):

@@ -17,6 +17,9 @@ from vgtheory import Estimate, measure, theory
 
 EPS = 2 * float(np.finfo(np.float32).eps)
 
+IDENTITY = "both numbers are the norm of the same power of the same matrix, in two precisions"
+"""The predicted and the measured number are one by arithmetic: a test (tests/experiments/test_identities.py), no comparison."""
+
 
 @dataclass(frozen=True)
 class Config:

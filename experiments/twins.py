@@ -17,7 +17,7 @@ from experiments.models import ConvNet, Encoder, Gated, ResNet
 from experiments.summary import comparison, key_of
 from vgtheory import Estimate, diagnose
 
-PARTS = ("models",)
+PARTS = ("models", "summary")
 MODELS: dict[str, tuple[Any, tuple[int, ...]]] = {
     "conv net": (ConvNet, (4, 8, 8, 3)),
     "ResNet": (ResNet, (8, 8, 8, 3)),
@@ -97,16 +97,24 @@ def run(config: Config) -> dict[str, Any]:
     twin = diagnose.infinite_width(model, PARTICLES.get(name, MOST_PARTICLES), variables=variables, loss=_loss)
     laws = twin.layers(keys[4], x, top, num_draws=config.num_draws)
     logs = np.stack([seen[layer] for layer in laws])
-    out = {
+    return {
         "layer": np.array(list(laws)),
         "log_grad": np.array([float(law.log_grad_weight.value) for law in laws.values()]),
         "log_grad_err": np.array([float(law.log_grad_weight.err) for law in laws.values()]),
         "log_grad_hat": logs.mean(axis=1),
         "log_grad_hat_err": logs.std(axis=1, ddof=1) / config.num_nets**0.5,
     }
-    first = Estimate(out["log_grad_hat"][0], out["log_grad_hat_err"][0])
-    err = float(np.hypot(out["log_grad_err"][0], first.err))
-    return out | comparison(f"{name}, width {width}, first layer", "twin", first, out["log_grad"][0], err, "log")
+
+
+def comparisons(frame: pd.DataFrame) -> pd.DataFrame:
+    """Every layer of every model and width."""
+    rows = []
+    for row in frame.itertuples():
+        seen = Estimate(row.log_grad_hat, row.log_grad_hat_err)
+        err = float(np.hypot(row.log_grad_err, row.log_grad_hat_err))
+        label = f"{row.model}, width {row.width}, {row.layer}"
+        rows.append({"cell": row.cell} | comparison(label, "twin", seen, row.log_grad, err, "log"))
+    return pd.DataFrame(rows)
 
 
 def _gaps(frame: pd.DataFrame) -> pd.DataFrame:
@@ -128,8 +136,11 @@ def findings(frame: pd.DataFrame) -> Findings:
         numbers |= {f"{slug}/small": f"{100 * first.square:.1f}", f"{slug}/large": f"{100 * last.square:.1f}"}
         numbers |= {f"{slug}/noise": f"{100 * last.noise:.1f}", "narrow": f"{small}", "wide": f"{large}"}
         lines.append(f"{name} {100 * last.square:.1f} % (its own error {100 * last.noise:.1f} %)")
+    rows = comparisons(frame)
+    numbers |= {"rows": f"{len(rows)}", "spread": f"{rows.z.std():.2f}", "furthest": f"{rows.z.abs().max():.1f}"}
     verdict = (
         f"Yes. With no more than its code, the weight gradients of every layer of {numbers['models']} Flax models are predicted; root mean square gap over layers at width "
-        f"{numbers['wide']}: {', '.join(lines)}."
+        f"{numbers['wide']}: {', '.join(lines)}. Over all {numbers['rows']} layers and widths z has a standard deviation of {numbers['spread']}; the "
+        f"furthest layer lies {numbers['furthest']} standard errors off."
     )
     return Findings(verdict, numbers)

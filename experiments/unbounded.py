@@ -34,6 +34,9 @@ MOST_LAYERS = 30
 COUNTING = 1.0
 """Predicted error of the median first lost layer: one layer of counting."""
 
+IDENTITIES = r"^forward limit"
+"""Labels that are tests and no comparisons: whole layers, predicted and found to be the same."""
+
 
 @dataclass(frozen=True)
 class Config:

@@ -20,6 +20,11 @@ NETS = {"linear": ("linear", 1.0, 0.0), "relu": ("relu", 2**0.5, 0.0), "tanh": (
 """Activation, sigma_w, sigma_b; all critical."""
 LEVELS = np.array([0.03, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97])
 
+IDENTITIES = r"^linear, orthogonal"
+"""Labels that are tests and no comparisons: multiples of a rotation change every norm by the same factor."""
+OUTSIDE = "no expansion in 1/N: entries with heavy tails have no fourth cumulant, and that of sparse ones is too large at this width"
+"""Why the law declines where it does."""
+
 
 @dataclass(frozen=True)
 class Config:

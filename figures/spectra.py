@@ -13,7 +13,7 @@ INDEX = {"gaussian": 0, "orthogonal": 1}
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, index: int) -> None:
-    """One cell: histogram, line, edges, distance and p-value."""
+    """One cell: histogram, line, edges and the largest distance of the cumulative distributions."""
     cell, log_s = rows.iloc[0], rows.log_s
     axes.fill_between(log_s, rows.histogram, step="mid", color=style.COLOURS[index], alpha=0.3, linewidth=0)
     axes.plot(log_s, rows.density, color=style.COLOURS[index])
@@ -24,8 +24,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, index: int) -> None:
     axes.set_xlim(log_s.min(), log_s.max())
     axes.locator_params(axis="x", nbins=4)
     axes.set_yticks([])
-    p = f"{cell.p_value:.2f}" if cell.p_value >= 0.01 else f"{cell.p_value:.0e}"
-    axes.text(0.03, 0.96, f"D = {cell.measured:.4f}, p = {p}", transform=axes.transAxes, va="top", fontsize=6)
+    axes.text(0.03, 0.96, f"D = {cell.distance:.4f}", transform=axes.transAxes, va="top", fontsize=6)
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:

@@ -10,7 +10,8 @@ from tests import reference
 from tests.reference_pair import FUNCTIONS
 from tests.tolerances import EXACT, POINTWISE, SUP_DECLARED
 from vgtheory import ACTIVATIONS, Activation, Dense, theory
-from vgtheory.activation import Pointwise, as_activation, found_kinks
+from vgtheory.activation import Pointwise, as_activation
+from vgtheory.kinks import found_kinks
 from vgtheory.theory.precision import in_float64
 
 HS = np.array([-40.0, -9.3, -3.1, -1.7, -0.9, -0.11, -1e-3, -1e-9, 1e-9, 1e-3, 0.11, 0.9, 1.7, 3.1, 9.3, 40.0])
@@ -184,7 +185,7 @@ def test_names_entries_and_callables_all_stand_for_an_activation() -> None:
 
 
 def test_wrong_questions(refused: pytest.RaisesExc) -> None:
-    with refused("Activation", "activation", remedy=r"Did you mean 'tanh'\?$"):
+    with refused("Dense", "activation", remedy=r"Did you mean 'tanh'\?$"):
         Dense("tahn")
     with refused("Activation", "activation"):
         as_activation("qqq")

@@ -167,15 +167,41 @@ def test_every_experiment_asks_and_answers(name: str) -> None:
     assert all(value and "nan" not in value for value in found.numbers.values())
 
 
-def test_committed_comparisons_agree_and_their_errors_are_calibrated() -> None:
-    from experiments.report import compared
+def test_no_committed_comparison_is_broken_and_what_is_outside_keeps_its_gap() -> None:
+    from experiments import agreement
 
-    table = compared(corridor.RESULTS)
-    decided = table[~table.verdict.str.startswith("undecided")]
-    assert decided.verdict.str.startswith("agrees").all()
-    sampled = decided[(decided.unit == "per layer") & (decided.predicted_err > 1e-6)]
-    chi_square = float((sampled.z**2).sum())
-    assert abs(chi_square - len(sampled)) < 5 * np.sqrt(2 * len(sampled))
+    table = agreement.compared(corridor.RESULTS)
+    found = agreement.counts(table)
+    assert found["broken"] == 0
+    assert sum(found.values()) == len(table)
+    outside = table[table.outcome == "outside"]
+    assert np.isinf(outside.predicted_err).all()
+    assert np.isfinite(outside.predicted).all()
+    assert set(agreement.failures(table).index) == set(table.index[table.outcome != "agrees"])
+
+
+def test_sampled_rates_are_calibrated_where_the_baselines_are_not_and_small_errors_would_show() -> None:
+    from experiments import baselines
+
+    cells = corridor.load("rates").drop_duplicates(["cell", "label"])
+    found = baselines.headline(cells)
+    law = found.law
+    assert abs(law.mean) < 4 * law.mean_err
+    assert abs(law.std - 1) < 4 * law.std_err
+    assert law.p_value > 0.01
+    assert max(found.infinite.p_value, found.leading.p_value, *(off.p_value for off in found.off.values())) < 0.01
+    assert abs(found.sigma_w[0]) < 4 * found.sigma_w[1] < 0.001
+    assert abs(found.spread[0] - 1) < 4 * found.spread[1] < 0.02
+
+
+def test_a_measurement_that_is_nan_is_broken() -> None:
+    from experiments import agreement
+
+    real = agreement.compared(corridor.RESULTS)
+    row = real.iloc[[0]].assign(measured=np.nan)
+    broken = agreement._judged(row)
+    assert broken.outcome.tolist() == ["broken"]
+    assert agreement.closing(broken) == "agree / disagree / outside / broken = 0 / 0 / 0 / 1"
 
 
 def test_the_pass_that_is_predicted_to_survive_does() -> None:

@@ -69,8 +69,8 @@ def test_wrong_matrices(refused: pytest.RaisesExc) -> None:
         Recurrent("tanh", sigma_w=1.0, matrix=np.eye(2))
     for matrix, got in (
         (np.ones((2, 3)), "shape"),
-        (np.eye(2) + 0j, "dtype"),
-        (np.diag([1.0, np.nan]), "num_not_finite"),
+        (np.eye(2) + 0j, "matrix"),
+        (np.diag([1.0, np.nan]), "matrix"),
     ):
         with refused("Recurrent", got):
             Recurrent("tanh", matrix=matrix)

@@ -15,14 +15,14 @@ OURS = ("vgtheory", "experiments", "figures", "tests", "benchmarks")
 NOUNS = {
     f"vgtheory.{noun}"
     for noun in (
-        *("activation", "blocks", "cells", "ensemble", "estimate", "expect", "formats"),
+        *("activation", "blocks", "cells", "elementwise", "ensemble", "estimate", "expect", "formats", "kinks"),
         *("transformer", "weights"),
     )
 }
 MAY_IMPORT = {
     "vgtheory/theory": {*NOUNS, "vgtheory.theory"},
     "vgtheory/measure": {*NOUNS, "vgtheory.measure"},
-    "vgtheory/compare": {"vgtheory.estimate", "vgtheory.compare"},
+    "vgtheory/compare": {"vgtheory.estimate", "vgtheory.expect", "vgtheory.compare"},
     "vgtheory/diagnose": {"vgtheory"},
     "figures": {"experiments.corridor", "figures"},
     "experiments": {"vgtheory", "experiments"},

@@ -1,97 +1,37 @@
-"""The noun ``Activation``, the table ``ACTIVATIONS`` and the search for kinks."""
+"""The noun ``Activation`` and the table ``ACTIVATIONS``."""
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
-from vgtheory.expect import expect, expect_one_of
+from vgtheory.elementwise import arctan, arctan_slope, by_name, expect_elementwise, from_name
+from vgtheory.expect import (
+    Check,
+    expect,
+    expect_flag,
+    expect_function,
+    expect_number,
+    expect_one_of,
+    expect_text,
+    plain_name,
+)
+from vgtheory.kinks import Pointwise, derivative, found_kinks
 
-Pointwise = Callable[[Array], Array]
-
-_GRID = np.linspace(-64.03, 64.01, 4098)  # hits no round number
-_HALVINGS = 45
-_JUMP, _ROUNDINGS = 1e-8, 1e3  # a jump is larger than this, relatively, and than so many roundings of phi's dtype
-
-
-@functools.cache
-def _derivative(phi: Pointwise) -> Pointwise:
-    """Elementwise derivative of ``phi`` by forward-mode differentiation; one object per ``phi``."""
-
-    def dphi(h: Array) -> Array:
-        return jax.jvp(phi, (h,), (jnp.ones_like(h),))[1]
-
-    return dphi
-
-
-def _at(jet: Callable[[Array], list[Array]], h: np.ndarray) -> np.ndarray:
-    """Row k of the result is the k-th derivative on row k of ``h``."""
-    return np.stack([np.asarray(each)[order] for order, each in enumerate(jet(jnp.asarray(h)))])
-
-
-def _jumps(jet: Callable[[Array], list[Array]], smallest: float) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of the brackets, a rounding wide, across which phi, phi' or phi'' jumps by more than ``smallest``, relatively."""
-    low, high = np.tile(_GRID[:-1], (3, 1)), np.tile(_GRID[1:], (3, 1))
-    at_low, at_high = _at(jet, low), _at(jet, high)
-    ordinary = np.max(np.abs(at_low[:, np.abs(low[0]) < 1]))
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        at_middle = _at(jet, middle)
-        left = np.abs(at_middle - at_low) >= np.abs(at_high - at_middle)
-        low, at_low = np.where(left, low, middle), np.where(left, at_low, at_middle)
-        high, at_high = np.where(left, middle, high), np.where(left, at_middle, at_high)
-    size = np.maximum(np.maximum(np.abs(at_low), np.abs(at_high)), ordinary)
-    jumps = np.abs(at_high - at_low) > smallest * size
-    return low[jumps], high[jumps]
-
-
-@functools.cache
-def found_kinks(phi: Pointwise) -> tuple[float, ...]:
-    """Points in [-64, 64] where a function or its first or second derivative jumps.
-
-    Each of some 4,000 intervals is halved 45 times, always towards the larger change: of a smooth function nothing remains,
-    of a jump all.
-
-    Parameters
-    ----------
-    phi
-        Elementwise JAX function, twice differentiable by ``jax.jvp`` but for the kinks.
-
-    Returns
-    -------
-    tuple of float
-        The kinks in rising order, in units of ``h``; empty for a smooth function.
-
-    Notes
-    -----
-    Accuracy: 1e-15, or a rounding of float64, whatever the process's flag; a kink at a number of at most nine decimals is
-    that number.
-    Assumes: kinks are at least 1/32 apart (of two that are closer, one may be missed) and jump by more than the rest of the
-    function changes over 1/32, and by more than 1e-8 of what jumps and of the largest value or derivative within |h| < 1.
-
-    Examples
-    --------
-    >>> import jax
-    >>> from vgtheory.activation import found_kinks
-    >>> found_kinks(jax.nn.hard_swish), found_kinks(jax.nn.gelu)
-    ((-3.0, 3.0), ())
-    """
-
-    @jax.jit
-    def jet(h: Array) -> list[Array]:
-        dphi = _derivative(phi)
-        return [phi(h), dphi(h), _derivative(dphi)(h)]
-
-    with jax.enable_x64(True), jax.ensure_compile_time_eval(), np.errstate(all="ignore"):
-        rounding = float(jnp.finfo(jax.eval_shape(phi, jnp.zeros(1)).dtype).eps)
-        low, high = _jumps(jet, max(_JUMP, _ROUNDINGS * rounding))
-    near = np.round(high, 9) + 0.0
-    points = np.sort(np.where((low <= near) & (near <= high), near, high))
-    return tuple(points[np.diff(points, prepend=-np.inf) > _JUMP].tolist())
+ACTIVATIONS: dict[str, "Activation"] = {}
+"""The activations known by name. ``leaky_relu`` has slope 0.01, ``elu`` alpha 1; ``gelu`` is the exact one (by erf),
+``gelu_tanh`` the approximation by tanh; ``gaussian`` is exp(-h^2). The slopes of ``relu_squared`` and ``cube`` have no bound.
+In a name, case, ``-``, ``_`` and spaces do not matter; ``swish``, ``identity``, ``logistic``, ``atan`` and ``sine`` are known too."""
+_ALIASES = {"swish": "silu", "identity": "linear", "logistic": "sigmoid", "atan": "arctan", "sine": "sin"}
+_FIELDS: dict[str, Check] = {
+    **{"name": expect_text, "phi": expect_function, "dphi": expect_function, "bounded": expect_flag},
+    "sup_dphi": functools.partial(expect_number, interval="[0, inf]", ndim=0),
+    **{"kinks": functools.partial(expect_number, ndim=1), "degree": functools.partial(expect_number, ndim=0)},
+    "period": functools.partial(expect_number, interval="(0, inf)", ndim=0),
+}
 
 
 @dataclass(frozen=True)
@@ -103,7 +43,7 @@ class Activation:
     name
         A word for tables and figures.
     phi
-        Elementwise JAX function.
+        Elementwise JAX function: phi([a, b]) = [phi(a), phi(b)].
     dphi
         Its derivative, elementwise; by automatic differentiation if not given.
     kinks
@@ -138,10 +78,30 @@ class Activation:
 
     def __post_init__(self) -> None:
         """Fill in the derivative and the kinks."""
-        expect(callable(self.phi), "Activation", "a callable phi", phi=self.phi)
+        for name, check in _FIELDS.items():
+            if name in ("name", "phi") or getattr(self, name) is not None:
+                check("Activation", **{name: getattr(self, name)})
+        if ACTIVATIONS:  # its own entries, made while it is empty, are tested
+            expect_elementwise("Activation", phi=self.phi)
+            if self.dphi is not None:
+                expect_elementwise("Activation", dphi=self.dphi)
         if self.dphi is None:
-            object.__setattr__(self, "dphi", _derivative(self.phi))
+            object.__setattr__(self, "dphi", derivative(self.phi))
         object.__setattr__(self, "kinks", found_kinks(self.phi) if self.kinks is None else tuple(self.kinks))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle an entry of the table as its name, and what JAX wraps by its own."""
+        if ACTIVATIONS.get(self.name) is self:
+            return as_activation, (self.name,)
+        given = ("phi",) if self.dphi is derivative(self.phi) else ("phi", "dphi")
+        functions = {name: by_name(getattr(self, name)) for name in given}
+        facts = {name: getattr(self, name) for name in _FIELDS if name not in ("phi", "dphi")}
+        return _restored, (functions, facts)
+
+
+def _restored(functions: dict[str, Any], facts: dict[str, Any]) -> Activation:
+    """Undo ``Activation.__reduce__``."""
+    return Activation(**{name: from_name(function) for name, function in functions.items()}, **facts)
 
 
 def _linear(h: Array) -> Array:
@@ -237,10 +197,6 @@ def _softsign_slope(h: Array) -> Array:
     return 1 / (1 + jnp.abs(h)) ** 2
 
 
-def _arctan_slope(h: Array) -> Array:
-    return 1 / (1 + h**2)
-
-
 def _relu_squared(h: Array) -> Array:
     return jax.nn.relu(h) ** 2
 
@@ -284,7 +240,7 @@ def _cube_slope(h: Array) -> Array:
 
 INF, TAU = float("inf"), 6.283185307179586
 
-ACTIVATIONS: dict[str, Activation] = {
+ACTIVATIONS |= {
     entry.name: entry
     for entry in (
         Activation("linear", _linear, _one, (), 1.0, bounded=False, degree=1.0),
@@ -304,7 +260,7 @@ ACTIVATIONS: dict[str, Activation] = {
         Activation("hard_swish", jax.nn.hard_swish, _hard_swish_slope, (-3.0, 3.0), 1.5, bounded=False),
         Activation("mish", jax.nn.mish, _mish_slope, (), 1.088498161251728, bounded=False),
         Activation("softsign", jax.nn.soft_sign, _softsign_slope, (0.0,), 1.0, bounded=True),
-        Activation("arctan", jnp.arctan, _arctan_slope, (), 1.0, bounded=True),
+        Activation("arctan", arctan, arctan_slope, (), 1.0, bounded=True),
         Activation("relu_squared", _relu_squared, _relu_squared_slope, (0.0,), INF, bounded=False, degree=2.0),
         Activation("relu6", jax.nn.relu6, _relu6_slope, (0.0, 6.0), 1.0, bounded=True),
         Activation("abs", jnp.abs, jnp.sign, (0.0,), 1.0, bounded=False, degree=1.0),
@@ -313,28 +269,35 @@ ACTIVATIONS: dict[str, Activation] = {
         Activation("cube", _cube, _cube_slope, (), INF, bounded=False, degree=3.0),
     )
 }
-"""The activations known by name. ``leaky_relu`` has slope 0.01, ``elu`` alpha 1; ``gelu`` is the exact one (by erf),
-``gelu_tanh`` the approximation by tanh; ``gaussian`` is exp(-h^2). The slopes of ``relu_squared`` and ``cube`` have no bound."""
 
 
-def as_activation(activation: "str | Activation | Pointwise") -> Activation:
+def as_activation(activation: "str | Activation | Pointwise", where: str = "Activation") -> Activation:
     """Look up an activation: a name in the table, an ``Activation``, or a user's own callable.
 
     Parameters
     ----------
     activation
-        A key of ``ACTIVATIONS``, an ``Activation`` (returned as it is), or an elementwise JAX function (wrapped; its
+        A key of ``ACTIVATIONS`` or another name for one, an ``Activation`` (returned as it is), or an elementwise JAX function (wrapped; its
         kinks are searched for).
+    where
+        Name of the public function or class that was asked.
 
     Raises
     ------
     ValueError
-        If the name is not in the table; the message names the nearest.
+        If the name is not in the table; the message names the nearest. If a function is not elementwise.
     """
     if isinstance(activation, Activation):
         return activation
     if isinstance(activation, str):
-        expect_one_of(ACTIVATIONS, "Activation", activation=activation)
-        return ACTIVATIONS[activation]
-    expect(callable(activation), "Activation", "a name, an Activation or a callable", activation=activation)
+        known = {**{plain_name(name): name for name in ACTIVATIONS}, **_ALIASES}
+        name = activation if activation in ACTIVATIONS else known.get(plain_name(activation), activation)
+        expect_one_of(ACTIVATIONS, where, activation=name)
+        return ACTIVATIONS[name]
+    is_function = callable(activation) and not isinstance(activation, type)
+    expect(is_function, where, "a name, an Activation or a function", activation=activation)
+    expect_elementwise(where, activation=activation)
     return Activation(getattr(activation, "__name__", "custom"), activation)
+
+
+__all__ = ["ACTIVATIONS", "Activation", "Pointwise", "as_activation"]

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-import jax
-
 from vgtheory.activation import as_activation
-from vgtheory.expect import expect, expect_count, expect_not_negative, expect_one_of
+from vgtheory.expect import expect, expect_count, expect_one_of, expect_scale, register_noun
 
 NORMS = ("batch", "layer", "rms")
 ALPHAS = ("1/L", "1/sqrt(L)")
@@ -15,9 +13,9 @@ ALPHAS = ("1/L", "1/sqrt(L)")
 def _settle(net: Any, places: tuple[str, ...]) -> None:
     """Resolve the activation and check the static facts that both nouns share."""
     where = type(net).__name__
-    object.__setattr__(net, "activation", as_activation(net.activation))
-    expect_not_negative(where, sigma_w=net.sigma_w)
-    expect_not_negative(where, sigma_b=net.sigma_b)
+    object.__setattr__(net, "activation", as_activation(net.activation, where))
+    expect_scale(where, sigma_w=net.sigma_w)
+    expect_scale(where, sigma_b=net.sigma_b)
     expect_one_of(places, where, place=net.place)
     if net.norm == "batch":
         expect(net.batch is not None, where, "the number of inputs that batch norm averages over", batch=net.batch)
@@ -88,14 +86,14 @@ class Residual:
 
     def __post_init__(self) -> None:
         """Resolve the activation and check static facts."""
+        if self.norm is not None:
+            expect_one_of(NORMS, "Residual", norm=self.norm)
         _settle(self, ("post", "pre"))
         expect_count("Residual", branch_layers=self.branch_layers)
         if isinstance(self.alpha, str):
             expect_one_of(ALPHAS, "Residual", alpha=self.alpha)
         else:
-            expect_not_negative("Residual", alpha=self.alpha)
-        if self.norm is not None:
-            expect_one_of(NORMS, "Residual", norm=self.norm)
+            expect_scale("Residual", alpha=self.alpha)
         if self.norm == "batch":
             expect(self.place == "pre", "Residual", 'place="pre" for batch norm', place=self.place)
             expect(self.branch_layers == 1, "Residual", "one layer with batch norm", branch_layers=self.branch_layers)
@@ -170,8 +168,8 @@ def alpha_of(net: Residual, depth: int) -> Any:
 
 
 _STATIC = ["activation", "norm", "place", "batch"]
-jax.tree_util.register_dataclass(Residual, ["sigma_w", "sigma_b", "alpha"], [*_STATIC, "branch_layers"])
-jax.tree_util.register_dataclass(Normed, ["sigma_w", "sigma_b"], _STATIC)
+register_noun(Residual, ["sigma_w", "sigma_b", "alpha"], [*_STATIC, "branch_layers"])
+register_noun(Normed, ["sigma_w", "sigma_b"], _STATIC)
 
 Blocks = Residual | Normed
 BLOCKS = (Residual, Normed)

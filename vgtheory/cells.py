@@ -7,21 +7,17 @@ each standard normal, and ``sigma_in`` is the standard deviation that they give 
 from dataclasses import dataclass
 from typing import Any
 
-import jax
-
 from vgtheory.activation import as_activation
-from vgtheory.expect import expect, expect_count, expect_not_negative, is_static
+from vgtheory.expect import expect_count, expect_number, expect_scale, register_noun
 
 
 def _check(cell: Any, *names: str) -> None:
     for name in names:
-        expect_not_negative(type(cell).__name__, **{name: getattr(cell, name)})
+        expect_scale(type(cell).__name__, **{name: getattr(cell, name)})
 
 
 def _check_finite(cell: Any, name: str) -> None:
-    value = getattr(cell, name)
-    static = is_static(value)
-    expect(not static or abs(value) < float("inf"), type(cell).__name__, f"a finite {name}", **{name: value})
+    expect_number(type(cell).__name__, **{name: getattr(cell, name)})
 
 
 def _share_gates(cell: Any) -> None:
@@ -68,10 +64,9 @@ class Leaky:
 
     def __post_init__(self) -> None:
         """Resolve the activation and check static facts."""
-        object.__setattr__(self, "activation", as_activation(self.activation))
-        _check(self, "sigma_w", "sigma_b", "sigma_in", "leak")
-        static = is_static(self.leak)
-        expect(not static or 0 < self.leak <= 1, "Leaky", "a leak in (0, 1]", leak=self.leak)
+        object.__setattr__(self, "activation", as_activation(self.activation, type(self).__name__))
+        _check(self, "sigma_w", "sigma_b", "sigma_in")
+        expect_number("Leaky", "(0, 1]", leak=self.leak)
 
 
 @dataclass(frozen=True)
@@ -112,10 +107,9 @@ class Skip:
 
     def __post_init__(self) -> None:
         """Resolve the activation and check static facts."""
-        object.__setattr__(self, "activation", as_activation(self.activation))
+        object.__setattr__(self, "activation", as_activation(self.activation, type(self).__name__))
         _check(self, "sigma_w", "sigma_skip", "sigma_b", "sigma_in")
-        expect_count("Skip", lag=self.lag)
-        expect(self.lag >= 2, "Skip", "a lag >= 2", lag=self.lag)
+        expect_count("Skip", least=2, lag=self.lag)
 
 
 @dataclass(frozen=True)
@@ -263,11 +257,11 @@ class LSTM:
 
 
 _GATED = ["sigma_w", "sigma_gate", "sigma_in"]
-jax.tree_util.register_dataclass(Leaky, ["sigma_w", "sigma_b", "sigma_in", "leak"], ["activation"])
-jax.tree_util.register_dataclass(Skip, ["sigma_w", "sigma_skip", "sigma_b", "sigma_in"], ["activation", "lag"])
-jax.tree_util.register_dataclass(GRU, [*_GATED, "update_bias"], [])
-jax.tree_util.register_dataclass(MGU, [*_GATED, "forget_bias"], [])
-jax.tree_util.register_dataclass(LSTM, [*_GATED, "forget_bias"], [])
+register_noun(Leaky, ["sigma_w", "sigma_b", "sigma_in", "leak"], ["activation"])
+register_noun(Skip, ["sigma_w", "sigma_skip", "sigma_b", "sigma_in"], ["activation", "lag"])
+register_noun(GRU, [*_GATED, "update_bias"], [])
+register_noun(MGU, [*_GATED, "forget_bias"], [])
+register_noun(LSTM, [*_GATED, "forget_bias"], [])
 
 Cell = Leaky | Skip | GRU | MGU | LSTM
 CELLS = (Leaky, Skip, GRU, MGU, LSTM)

@@ -1,11 +1,101 @@
-"""One sentence for every wrong question: ``where: expected WHAT, got NAME=VALUE.`` plus, where there is one, a remedy."""
+"""One sentence for every wrong question: ``where: expected WHAT, got NAME=VALUE.`` plus, where there is one, a remedy.
 
+Only what is known without running a program is looked at: Python's and NumPy's numbers, concrete JAX arrays, and of a traced
+array its dtype and shape. ``asking`` makes of a table of checks the decorator that public functions wear.
+"""
+
+import contextlib
+import dataclasses
 import difflib
+import functools
+import inspect
 import numbers
-from collections.abc import Iterable
-from typing import Any
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar
 
+import jax
 import numpy as np
+
+Check = Callable[..., Any]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+MOST = 2**31 - 1
+"""Of a count: what the narrowest index holds."""
+_LONGEST = 80
+_IGNORED = str.maketrans("", "", "-_ ")
+_SHAPES = {None: "real numbers", 0: "a single real number", 1: "a list of real numbers", 2: "a matrix of real numbers"}
+_WIDE = np.dtype(np.float64).itemsize
+
+
+class _Words(str):
+    """Text to be shown without quotation marks."""
+
+    __repr__ = str.__str__
+
+
+class _Seen(NamedTuple):
+    """Of something that consists of real numbers; ``entries`` is None if traced."""
+
+    shape: tuple[int, ...]
+    is_integer: bool
+    entries: np.ndarray | None
+
+
+def _shown(value: Any) -> str:
+    """One line, of bounded length, for whatever was given."""
+    if isinstance(value, np.ndarray | np.generic | jax.Array):
+        if np.ndim(value) or (isinstance(value, jax.Array) and not _is_plain(value)):
+            return f"{'traced ' * isinstance(value, jax.core.Tracer)}{value.dtype}{list(value.shape)}"
+        value = np.asarray(value).item()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return f"{type(value).__name__}(...)"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def _is_plain(array: jax.Array) -> bool:
+    """Whether an array of JAX can be looked at."""
+    is_key = jax.numpy.issubdtype(array.dtype, jax.dtypes.extended)
+    return not isinstance(array, jax.core.Tracer) and not is_key and array.is_fully_addressable
+
+
+def _seen(value: Any) -> _Seen | None:
+    """What can be known of real numbers; None if it is something else."""
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return None
+    try:
+        if isinstance(value, list | tuple) and any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(value)):
+            value = jax.numpy.asarray(value)
+        hidden = isinstance(value, jax.Array) and not _is_plain(value)
+        array = value if hidden else np.asarray(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    is_integer = bool(jax.numpy.issubdtype(array.dtype, np.integer))
+    is_float = bool(jax.numpy.issubdtype(array.dtype, np.floating)) and array.dtype.itemsize <= _WIDE
+    if not (is_integer or is_float):
+        return None
+    return _Seen(array.shape, is_integer, None if hidden else array.astype(float))
+
+
+@functools.cache
+def _ends(interval: str) -> tuple[float, float, bool, bool]:
+    """Of ``[low, high)`` and the like: the ends, and whether each belongs."""
+    low, high = interval[1:-1].split(",")
+    return float(low), float(high), interval[0] == "[", interval[-1] == "]"
+
+
+def _inside(entries: Any, interval: str) -> Any:
+    low, high, with_low, with_high = _ends(interval)
+    return ((entries >= low) if with_low else (entries > low)) & ((entries <= high) if with_high else (entries < high))
+
+
+def _range_words(name: str, interval: str) -> str:
+    low, high, with_low, with_high = _ends(interval)
+    if high < float("inf"):
+        return f"{name} in {interval}"
+    more = "" if low == -float("inf") else f" {'>=' if with_low else '>'} {low:g}"
+    return f"{name}{more or ', not NaN'}" if with_high else f"a finite {name}{more}"
 
 
 def expect(ok: bool, where: str, what: str, remedy: str = "", **got: Any) -> None:
@@ -22,7 +112,7 @@ def expect(ok: bool, where: str, what: str, remedy: str = "", **got: Any) -> Non
     remedy
         One more sentence, if there is a way out.
     got
-        The offending argument by name.
+        The offending argument by name; of an array the dtype and shape are shown.
 
     Raises
     ------
@@ -30,128 +120,243 @@ def expect(ok: bool, where: str, what: str, remedy: str = "", **got: Any) -> Non
         If ``ok`` is false.
     """
     if not ok:
-        shown = ", ".join(f"{name}={value!r}" for name, value in got.items())
+        shown = ", ".join(f"{name}={_shown(value)}" for name, value in got.items())
         raise ValueError(f"{where}: expected {what}, got {shown}." + (f" {remedy}" if remedy else ""))
 
 
+def plain_name(name: str) -> str:
+    """A name without what does not matter in it: case, hyphens, underscores and spaces."""
+    return name.lower().translate(_IGNORED)
+
+
 def expect_one_of(choices: Iterable[str], where: str, **got: Any) -> None:
-    """Raise unless the single named value is one of ``choices``; the message lists them and names the nearest.
-
-    Parameters
-    ----------
-    choices
-        The admissible names.
-    where
-        Name of the public function or class that was asked.
-    got
-        The value by name.
-
-    Raises
-    ------
-    ValueError
-        If the value is not among the choices.
-    """
+    """Raise unless the single named value is one of ``choices``; the message lists them and names the nearest."""
     ((name, value),) = got.items()
     names = sorted(choices)
-    near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(value, names, n=1, cutoff=0.5) if isinstance(value, str) else []
     remedy = f"Did you mean {near[0]!r}?" if near else ""
-    expect(value in names, where, f"one of {names}", remedy, **{name: value})
+    expect(isinstance(value, str) and value in names, where, f"one of {names}", remedy, **{name: value})
 
 
 def is_static(value: Any) -> bool:
-    """Tell whether ``value`` is a plain Python or NumPy number, so that it may be looked at under ``jit`` and ``vmap``.
-
-    Parameters
-    ----------
-    value
-        Anything.
-    """
+    """Tell whether ``value`` is a plain Python or NumPy number, so that it may be looked at under ``jit`` and ``vmap``."""
     return isinstance(value, numbers.Real | np.ndarray) and not isinstance(value, bool)
 
 
-def expect_count(where: str, **got: Any) -> None:
-    """Raise unless the single named value is an integer of at least 1.
+def expect_number(
+    where: str, interval: str = "(-inf, inf)", *, ndim: int | None = None, integer: bool = False, **got: Any
+) -> None:
+    """Raise unless every named value is a real number, or an array of them, in an interval.
 
     Parameters
     ----------
     where
         Name of the public function or class that was asked.
-    got
-        The value by name.
-
-    Raises
-    ------
-    ValueError
-        If it is not.
-    """
-    ((_, value),) = got.items()
-    ok = isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= 1
-    expect(ok, where, "an integer >= 1", **got)
-
-
-def expect_not_negative(where: str, **got: Any) -> None:
-    """Raise if the single named value is a static number that is negative, infinite or NaN.
-
-    Parameters
-    ----------
-    where
-        Name of the public function or class that was asked.
-    got
-        The value by name.
-
-    Raises
-    ------
-    ValueError
-        If a plain number or NumPy array has an entry that is negative or not finite, or if it is no number at all.
-    """
-    ((name, value),) = got.items()
-    expect(not isinstance(value, str | bytes | bool | type(None)), where, f"a number {name} >= 0", **got)
-    if is_static(value):
-        entries = np.asarray(value, dtype=float)
-        ok = bool(np.all(entries >= 0) and np.all(np.isfinite(entries)))
-        expect(ok, where, f"a finite {name} >= 0", **got)
-
-
-def expect_scalars(where: str, **got: Any) -> None:
-    """Raise unless every named value is a single number.
-
-    Parameters
-    ----------
-    where
-        Name of the public function that was asked.
+    interval
+        As one writes it: ``"[0, 1)"``, ``"(0, inf)"`` (finite), ``"[0, inf]"`` (inf allowed). NaN is in none. A traced value
+        is taken to be inside.
+    ndim
+        Number of axes: 0 for a single number; None for any.
+    integer
+        Whether the dtype must be one of integers.
     got
         Values by name.
 
     Raises
     ------
     ValueError
-        If one of them has a shape.
+        If a value is something else (a truth value, a complex number, text, None, ...), or an entry lies outside.
     """
     for name, value in got.items():
-        expect(np.ndim(value) == 0, where, f"a single number {name}", "Call it once for each.", **{name: value})
+        if type(value) is float and ndim in (None, 0) and not integer and _inside(value, interval):
+            continue
+        seen = _seen(value)
+        ok = seen is not None and (ndim is None or len(seen.shape) == ndim) and (seen.is_integer or not integer)
+        kind = (
+            _SHAPES[ndim].replace("real number", "integer").replace("a single i", "an i") if integer else _SHAPES[ndim]
+        )
+        huge = isinstance(value, int) and seen is None and not isinstance(value, bool)
+        expect(ok, where, f"{kind} {name}", "Write it as a float." if huge and not integer else "", **{name: value})
+        if seen is None or seen.entries is None or np.all(_inside(seen.entries, interval)):
+            continue
+        first = np.argwhere(~_inside(seen.entries, interval))[0].tolist()
+        place = f" at {first} of shape {list(seen.shape)}" if first else ""
+        entry = seen.entries[tuple(first)].item()
+        shown = f"{int(entry) if seen.is_integer else entry}{place}"
+        expect(False, where, _range_words(name, interval), **{name: _Words(shown)})
+
+
+def expect_data(where: str, *, ndim: int | None = None, **got: Any) -> None:
+    """Raise unless every named value consists of real numbers; NaN and inf are among them, for measurements hold them."""
+    for name, value in got.items():
+        seen = _seen(value)
+        remedy = "Give one of its fields." if hasattr(value, "_fields") else ""
+        ok = seen is not None and ndim in (None, len(seen.shape))
+        expect(ok, where, f"{_SHAPES[ndim]} {name}", remedy, **{name: value})
+
+
+def expect_not_negative(where: str, **got: Any) -> None:
+    """Raise unless every named value is a real number, or an array of them, that is not negative, infinite or NaN."""
+    expect_number(where, "[0, inf)", **got)
+
+
+def expect_scale(where: str, **got: Any) -> None:
+    """Raise unless every named value is 0, or a standard deviation whose square float64 holds; or an array of these."""
+    expect_number(where, "[0, inf)", **got)
+    for name, value in got.items():
+        seen = _seen(value)
+        if seen is not None and seen.entries is not None:
+            sizes: Any = np.where(seen.entries == 0, 1.0, seen.entries)
+            expect_number(where, "[1e-150, 1e150]", **{name: sizes})
+
+
+def expect_scalars(where: str, **got: Any) -> None:
+    """Raise unless every named value is a single real number."""
+    for name, value in got.items():
+        seen = _seen(value)
+        ok = seen is not None and seen.shape == ()
+        expect(ok, where, f"a single number {name}", "Call it once for each." if seen else "", **{name: value})
+
+
+def expect_count(where: str, least: int = 1, **got: Any) -> None:
+    """Raise unless every named value is an integer of at least ``least``, below 2^31."""
+    for name, value in got.items():
+        whole = isinstance(value, numbers.Integral) and not isinstance(value, bool | np.bool_)
+        words = f"an integer >= {least}" if not whole or value < least else f"an integer <= {MOST}"
+        expect(whole and least <= int(value) <= MOST, where, words, **{name: value})
 
 
 def expect_steps(where: str, steps: Any) -> np.ndarray:
-    """Return ``steps`` as an integer array, or raise unless all are integers >= 0.
+    """Return ``steps`` as an integer array, or raise unless all are integers >= 0."""
+    expect(not isinstance(steps, jax.core.Tracer), where, "integer steps >= 0 that are not traced", steps=steps)
+    expect_number(where, f"[0, {MOST}]", integer=True, steps=steps)
+    return np.asarray(steps)
+
+
+def expect_noun(where: str, kinds: tuple[type, ...], remedy: str = "", **got: Any) -> None:
+    """Raise unless the single named value is of one of these classes; the message lists them."""
+    ((_, value),) = got.items()
+    names = [kind.__name__ for kind in kinds]
+    words = " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    expect(isinstance(value, kinds), where, f"a {words}", remedy, **got)
+
+
+def expect_flag(where: str, **got: Any) -> None:
+    """Raise unless every named value is True or False."""
+    for name, value in got.items():
+        expect(isinstance(value, bool | np.bool_), where, f"{name} True or False", **{name: value})
+
+
+def expect_text(where: str, **got: Any) -> None:
+    """Raise unless every named value is a string."""
+    for name, value in got.items():
+        expect(isinstance(value, str), where, f"a word {name}", **{name: value})
+
+
+def expect_function(where: str, **got: Any) -> None:
+    """Raise unless the single named value can be called."""
+    ((name, value),) = got.items()
+    expect(callable(value), where, f"a function {name}", **got)
+
+
+def expect_key(where: str, **got: Any) -> None:
+    """Raise unless the single named value is one random key of JAX, typed or a row of raw ``uint32``."""
+    ((_, value),) = got.items()
+    dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
+    is_typed = isinstance(value, jax.Array) and jax.numpy.issubdtype(value.dtype, jax.dtypes.prng_key)
+    is_raw = isinstance(value, jax.Array | np.ndarray) and dtype == np.uint32 and shape in ((2,), (4,))
+    ok = is_raw or (is_typed and shape == ())
+    expect(ok, where, "one random key", "Make one by jax.random.key(0).", **got)
+
+
+def expect_dtype(choices: Iterable[str], where: str, **got: Any) -> str:
+    """Return the name of a number format, or raise unless it is one of ``choices``."""
+    ((name, value),) = got.items()
+    if isinstance(value, np.dtype | type) or (value is not None and hasattr(value, "dtype") and callable(value)):
+        with contextlib.suppress(TypeError):
+            value = np.dtype(value).name
+    expect_one_of(choices, where, **{name: value})
+    return str(value)
+
+
+@contextlib.contextmanager
+def expect_runs(where: str, what: str, name: str) -> Iterator[None]:
+    """Turn whatever a user's own function raises inside into the one sentence; the error itself stays its cause."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, ValueError) and ": expected " in str(error):
+            raise
+        first = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"[:_LONGEST]
+        raise ValueError(f"{where}: expected {what}, got {name}={first}.") from error
+
+
+def optional(check: Check) -> Check:
+    """The same check, which None passes too."""
+
+    def checked(where: str, **got: Any) -> None:
+        if any(value is not None for value in got.values()):
+            check(where, **got)
+
+    return checked
+
+
+def _check_of(parameter: inspect.Parameter, table: Mapping[str, Check]) -> Check:
+    """A parameter's check, by its annotation if that is one of nouns."""
+    kinds = typing.get_args(parameter.annotation) or (parameter.annotation,)
+    if all(dataclasses.is_dataclass(kind) for kind in kinds):
+        return functools.partial(expect_noun, kinds=kinds)
+    check = table[parameter.name]
+    return optional(check) if parameter.default is None else check
+
+
+def asking(table: Mapping[str, Check]) -> Callable[..., Callable[[Function], Function]]:
+    """Make the decorator of a package's public functions that checks every argument before anything is computed.
 
     Parameters
     ----------
-    where
-        Name of the public function that was asked.
-    steps
-        A number of steps, or a list of them.
+    table
+        By the argument's name, what all functions expect of it: a check is called with the function's name and the argument
+        by name, and raises.
 
     Returns
     -------
-    numpy.ndarray
-        Integers, the same shape.
-
-    Raises
-    ------
-    ValueError
-        If they are not all integers >= 0.
+    callable
+        ``asked(**own)``, the decorator; ``own`` are the checks in which one function differs. Every parameter must have one.
     """
-    array = np.asarray(steps)
-    ok = np.issubdtype(array.dtype, np.integer) and bool(np.all(array >= 0))
-    expect(ok, where, "integer steps >= 0", steps=steps)
-    return array
+
+    def asked(**own: Check) -> Callable[[Function], Function]:
+        def decorate(function: Any) -> Any:
+            where, parameters = function.__name__, inspect.signature(function).parameters
+            checks = {name: own.get(name) or _check_of(each, table) for name, each in parameters.items()}
+
+            @functools.wraps(function)
+            def wrapper(*args: Any, **kwargs: Any) -> Any:
+                for name, value in (*zip(parameters, args, strict=False), *kwargs.items()):
+                    if name in checks:
+                        checks[name](where, **{name: value})
+                return function(*args, **kwargs)
+
+            return wrapper
+
+        return decorate
+
+    return asked
+
+
+def register_noun(noun: type, data_fields: list[str], meta_fields: list[str]) -> None:
+    """Register a frozen dataclass as a pytree; copies that JAX makes of it (of tracers, gradients, axes) are not checked again."""
+    keys = [jax.tree_util.GetAttrKey(name) for name in data_fields]
+
+    def flatten_with_keys(net: Any) -> Any:
+        return [*zip(keys, (getattr(net, name) for name in data_fields), strict=True)], flatten(net)[1]
+
+    def flatten(net: Any) -> Any:
+        return [getattr(net, name) for name in data_fields], tuple(getattr(net, name) for name in meta_fields)
+
+    def unflatten(meta: Any, data: Any) -> Any:
+        net: Any = object.__new__(noun)
+        net.__dict__.update(zip(meta_fields, meta, strict=True), **dict(zip(data_fields, data, strict=True)))
+        return net
+
+    jax.tree_util.register_pytree_with_keys(noun, flatten_with_keys, unflatten, flatten)

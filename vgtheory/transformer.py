@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-import jax
-
 from vgtheory.activation import as_activation
-from vgtheory.expect import expect_count, expect_not_negative, expect_one_of
+from vgtheory.expect import expect_count, expect_one_of, expect_scale, register_noun
 
 PLACES = ("pre", "post")
 
@@ -58,15 +56,15 @@ class Transformer:
 
     def __post_init__(self) -> None:
         """Resolve the activation and check static facts."""
-        object.__setattr__(self, "activation", as_activation(self.activation))
+        object.__setattr__(self, "activation", as_activation(self.activation, "Transformer"))
         expect_one_of(PLACES, "Transformer", place=self.place)
-        expect_not_negative("Transformer", sigma_w=self.sigma_w)
-        expect_not_negative("Transformer", sigma_qk=self.sigma_qk)
+        expect_scale("Transformer", sigma_w=self.sigma_w)
+        expect_scale("Transformer", sigma_qk=self.sigma_qk)
         expect_count("Transformer", heads=self.heads)
         expect_count("Transformer", mlp_ratio=self.mlp_ratio)
 
 
-jax.tree_util.register_dataclass(Transformer, ["sigma_w", "sigma_qk"], ["activation", "place", "heads", "mlp_ratio"])
+register_noun(Transformer, ["sigma_w", "sigma_qk"], ["activation", "place", "heads", "mlp_ratio"])
 GROUPS = ("query", "key", "value", "output", "mlp_in", "mlp_out")
 """The six matrices of a block."""
 

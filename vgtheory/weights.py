@@ -1,9 +1,10 @@
 """How the entries of a random matrix may be distributed; all of one variance."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
-from vgtheory.expect import expect
+from vgtheory.expect import expect, expect_one_of, plain_name
 
 CUT = 2.0
 """Standard deviations at which the truncated normal law ends, before it is scaled back to unit variance (Flax's)."""
@@ -28,6 +29,29 @@ EXCESS_KURTOSIS = {
 }
 """Of kinds whose entries are independent: fourth moment over the squared second, less 3."""
 WEIGHTS = (*EXCESS_KURTOSIS, "orthogonal")
+
+
+def as_weights(choices: Iterable[str], where: str, weights: str) -> str:
+    """The name of a kind of weights, in which case, ``-``, ``_`` and spaces do not matter; ``"normal"`` is ``"gaussian"``.
+
+    Parameters
+    ----------
+    choices
+        The kinds that may be asked for.
+    where
+        Name of the public function or class that was asked.
+    weights
+        What a user gave.
+
+    Raises
+    ------
+    ValueError
+        If it is none of them.
+    """
+    known = {plain_name(name): name for name in choices} | {"normal": "gaussian"}
+    named = known.get(plain_name(weights), weights) if isinstance(weights, str) else weights
+    expect_one_of(choices, where, weights=named)
+    return named
 
 
 def expect_light_tails(where: str, net: Any) -> None:
@@ -68,4 +92,13 @@ def expect_known_law(where: str, net: Any) -> None:
     expect(known, where, "Gaussian or orthogonal weights", "Measure it.", weights=net.weights)
 
 
-__all__ = ["CUT", "DEGREES", "EXCESS_KURTOSIS", "SHARE", "WEIGHTS", "expect_known_law", "expect_light_tails"]
+__all__ = [
+    "CUT",
+    "DEGREES",
+    "EXCESS_KURTOSIS",
+    "SHARE",
+    "WEIGHTS",
+    "as_weights",
+    "expect_known_law",
+    "expect_light_tails",
+]

@@ -62,10 +62,44 @@ def test_rate_error_is_honest_for_random_walks() -> None:
     [
         (Estimate(1.05, 0.1), "agrees (z = +0.5)"),
         (Estimate(2.0, 0.1), "disagrees (z = +10.0, measured / predicted = 2)"),
-        (Estimate(1.0, np.inf), "undecided (no finite error)"),
-        (Estimate(np.nan, 0.1), "undecided (no finite error)"),
+        (Estimate(1.0, np.inf), "outside (the measurement's error is unknown)"),
+        (Estimate(np.nan, 0.1), "broken (measured nan +- 0.1)"),
+        (Estimate(np.inf, np.nan), "broken (measured inf +- nan)"),
+        (Estimate(-np.inf, 0.1), "disagrees (no error is known)"),
         (Estimate(1.5, 0.0), "disagrees (no error is known)"),
     ],
 )
 def test_verdicts(measured: Estimate, phrase: str) -> None:
     assert compare.verdict(measured, 1.0) == phrase
+    assert phrase.split(" ")[0] in compare.OUTCOMES
+
+
+@pytest.mark.parametrize(
+    ("measured", "predicted", "phrase"),
+    [
+        (Estimate(1.5, 0.1), 1.0, "outside (the law declines; the gap is +5.0 measured standard errors)"),
+        (Estimate(1.5, 0.0), 1.0, "outside (the law declines)"),
+        (Estimate(np.nan, 0.1), 1.0, "broken (measured nan +- 0.1)"),
+        (Estimate(1.5, np.nan), 1.0, "broken (measured 1.5 +- nan)"),
+    ],
+)
+def test_a_law_that_declines_hides_no_gap_and_no_broken_measurement(
+    measured: Estimate, predicted: float, phrase: str
+) -> None:
+    assert compare.verdict(measured, predicted, np.inf) == phrase
+
+
+def test_a_prediction_that_is_nan_without_declining_is_broken() -> None:
+    assert compare.verdict(Estimate(1.0, 0.1), np.nan) == "broken (predicted nan +- 0)"
+    assert compare.verdict(Estimate(1.0, 0.1), 1.0, np.nan) == "broken (predicted 1 +- nan)"
+
+
+def test_calibration_accepts_the_normal_law_and_sees_a_shift_and_a_scale() -> None:
+    z = np.random.default_rng(3).normal(size=2000)
+    right = compare.calibration(z)
+    assert abs(right.mean) < 4 * right.mean_err
+    assert abs(right.std - 1) < 4 * right.std_err
+    assert right.p_value > 1e-3
+    assert compare.calibration(z + 0.15).p_value < 1e-6
+    assert compare.calibration(1.15 * z).std - 1 > 4 * right.std_err
+    assert np.isnan(compare.calibration([*z, np.nan]).p_value)

@@ -111,6 +111,37 @@ def test_diagnose_sets_the_twin_s_predictions_beside(key: jax.Array) -> None:
     assert "predicted |dE/dy|" in str(found)
 
 
+class Biased(nnx.Module):
+    """What has biases: gelu layers whose signals fade, a gated unit, attention, a convolution."""
+
+    def __init__(self, rngs: nnx.Rngs) -> None:
+        layer = lambda: nnx.Linear(WIDTH, WIDTH, bias_init=nnx.initializers.normal(0.1), rngs=rngs)
+        self.layers, self.gate, self.up = nnx.List([layer() for _ in range(4)]), layer(), layer()
+        self.attention = nnx.MultiHeadAttention(4, WIDTH, decode=False, rngs=rngs)
+        self.conv = nnx.Conv(WIDTH, WIDTH, (3,), rngs=rngs)
+
+    def __call__(self, x: Any) -> Any:
+        for each in self.layers:
+            x = nnx.gelu(each(x))
+        x = nnx.silu(self.gate(x)) * self.up(x)
+        return self.conv(x + self.attention(x))
+
+
+def test_what_is_predicted_of_weights_and_outputs_is_what_is_measured(key: jax.Array) -> None:
+    """A bias counts among what the layer reads, and in what it puts out: its gradient is many times the fading weights'."""
+    model, x = Biased(nnx.Rngs(0)), jax.random.normal(key, (2, INPUTS, WIDTH))
+    top = jax.random.normal(jax.random.fold_in(key, 1), x.shape)
+    found = diagnose(model, white_loss, x, top, predicted=2048)
+    rows = {row.layer: row for row in found.rows}
+    # Less what both say of |dE/dy|, which scatters from model to model.
+    grads = {layer: row.predicted_log_grad - row.log_grad for layer, row in rows.items()}
+    for layer, row in rows.items():
+        assert abs(row.predicted_log_grad_weight - row.log_grad_weight - grads[layer]) < ONE_MODEL
+        assert abs(row.predicted_log_rms - row.log_rms) < ONE_MODEL
+    kernels = [found.weights[f"{layer}/kernel"] - rows[layer].predicted_log_grad_weight for layer in rows]
+    assert min(kernels) < -1
+
+
 class CNN(nn.Module):
     """Convolutions with a stride and two paddings, a norm, and a dense head."""
 
@@ -304,7 +335,7 @@ def test_wrong_questions(refused: Any) -> None:
     model = nnx.Linear(4, 4, rngs=nnx.Rngs(0))
     with refused("infinite_width", "num_particles"):
         infinite_width(model, 0)
-    with refused("hooked", "variables"):
+    with refused("infinite_width", "variables"):
         infinite_width(nn.Dense(3))
     with refused("layers", "loss"):
         infinite_width(model, 16).layers(jax.random.key(0), jnp.ones((2, 4)), num_draws=2)

@@ -24,11 +24,6 @@ def test_questions_come_in_their_order() -> None:
     assert numbers[: len(known)] == known
 
 
-def test_sentences_as_latex_sets_them() -> None:
-    said = questions.tex("50 % at sigma_w = 1: 10^(+17.4 +- 10.8), 10^-0.9, w0^(2-L) and |z| < 2.")
-    assert said == (r"50 \% at $\sigma_w$ = 1: $10^{+17.4 \pm 10.8}$, $10^{-0.9}$, $w0^{2-L}$ and $|$z$|$ $<$ 2.")
-
-
 def test_a_list_for_the_paper() -> None:
     told = questions.answers(
         {"escape": corridor.Findings("Not in 10^9.2 steps.", {}), "rates": corridor.Findings("Yes.", {})}

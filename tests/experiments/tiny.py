@@ -3,6 +3,7 @@
 ``python -m tests.experiments.tiny tiny --out DIR ...`` is ``python -m experiments`` with it.
 """
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -42,8 +43,9 @@ def run(config: Config) -> dict[str, Any]:
 
 
 def record(name: str, cell: Any, seconds: float) -> dict[str, Any]:
-    """A record without the versions, whose import takes seconds."""
-    return {"format": corridor.FORMAT, "experiment": name, "config": {"a": cell.a, "b": cell.b}, "seconds": seconds}
+    """A record without the versions' numbers, whose import takes seconds."""
+    facts = {"format": corridor.FORMAT, "experiment": name, "config": dataclasses.asdict(cell), "seconds": seconds}
+    return facts | {"versions": {}, "device": "none"}
 
 
 def module(run: Callable[[Config], dict[str, Any]] = run) -> ModuleType:

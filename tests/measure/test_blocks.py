@@ -230,7 +230,7 @@ def test_wrong_questions_are_refused(refused: Callable, key: jax.Array) -> None:
         measure.block_logs(key, Residual("relu"), **size, sampler="matrixfree")
     with refused("block_logs", "rows"):
         measure.block_logs(key, Normed("relu", "batch", batch=9), **size, sampler="matrix_free")
-    with refused("measure", "net"):
+    with refused("log_chi_layers", "net"):
         measure.log_chi_layers(key, Residual("relu"), **size)
     with refused("log_grad_alpha_layers", "net"):
         measure.log_grad_alpha_layers(key, Normed("relu"), **size)

@@ -183,5 +183,5 @@ def test_wrong_questions(key: jax.Array, refused: Any) -> None:
     for positions in (0, 2.0, (1, 2, 3), None, (3, True)):
         with refused("conv_logs", "positions"):
             measure.conv_logs(key, Conv("tanh"), **size, positions=positions)
-    with refused("measure", "net"):
+    with refused("chain", "net"):
         measure.chain(key, Conv("tanh"), **size)

@@ -65,6 +65,26 @@ def test_eps_turns_adam_into_gradient_descent() -> None:
     assert measure.log_escape_steps("adam", 6, 0.3, **options).value == pytest.approx(law, abs=LAGS)
 
 
+def test_adam_in_runs_shorter_than_its_memory() -> None:
+    """Its average of squares has not forgotten the start: at 999 steps of lag the first order is NaN, or 14 times too many."""
+    depth, w0 = np.array([1, 3, 6, 12])[:, None, None], np.array([0.3, 0.45])[:, None]
+    options: Any = {"learning_rate": np.array([3e-3, 1e-3, 1e-4]), "most": 100_000}
+    hat = measure.log_escape_steps("adam", depth, w0, **options)
+    del options["most"]
+    law = theory.log_escape_steps("adam", depth, w0, **options)
+    assert np.isfinite(law).all()
+    assert np.all(np.abs(hat.value - law) < 2 * LAGS)
+    off = theory.log_escape_steps("adam", depth, 1.03 * w0, **options)
+    assert np.all(np.abs(hat.value - off)[1:] > LAGS)
+
+
+def test_no_number_of_steps_is_nan_or_less_than_one() -> None:
+    grid = np.meshgrid([1, 2, 3, 10, 100], [0.05, 0.5, 0.9, 0.99], [1e-6, 1e-2, 1.0, 100.0], [0.1, 1.0, 10.0])
+    for optimiser in ("sgd", "momentum", "sign", "adam"):
+        law = theory.log_escape_steps(optimiser, grid[0], grid[1], learning_rate=grid[2], y=grid[3])
+        assert np.all((law >= 0) | (law == -np.inf))
+
+
 def test_too_many_steps_are_not_a_number() -> None:
     assert np.isnan(measure.log_escape_steps("sgd", 10, 0.1, learning_rate=1e-2, most=100).value)
 

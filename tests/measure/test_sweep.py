@@ -113,7 +113,7 @@ def test_the_plan_is_what_the_compiler_needs(key: jax.Array) -> None:
     devices = tuple(jax.devices()[:1])
     for keep, lanes, inputs in (("activations", 1, 8), ("segments", 2, 4)):
         asked = CHAIN._Size(*size.values(), 4, inputs, "float32", True, "networks", keep, lanes)
-        program = CHAIN._walks.program(devices[0].platform)
+        program = CHAIN._walks.program(xla_cpu_prefer_vector_width=512)
         used = program.lower(key, net, grid, asked, devices).compile().memory_analysis()
         count = {"rows": inputs, "num_nets": 4, "num_devices": 1, "itemsize": 4}
         planned = bytes_needed(keep, lanes, **size, **count)

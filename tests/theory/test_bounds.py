@@ -103,5 +103,5 @@ def test_wrong_questions(refused: pytest.RaisesExc) -> None:
         theory.bound_excess(Dense("tanh"), norm="frobenius")
     with refused("log_bound_layers", "norm", remedy=r"Did you mean 'spectral'\?$"):
         theory.log_bound_layers(Dense("tanh"), depth=3, norm="spectrum")
-    with refused("Activation", "activation", remedy=r"Did you mean 'sigmoid'\?$"):
+    with refused("sup_dphi", "activation", remedy=r"Did you mean 'sigmoid'\?$"):
         theory.sup_dphi("sigmod")

@@ -123,7 +123,7 @@ def test_grids_of_many_networks_are_those_of_single_ones() -> None:
 def test_wrong_questions(refused: pytest.RaisesExc) -> None:
     with refused("critical", "sigma_b"):
         theory.critical("tanh", sigma_b=-0.1)
-    with refused("Activation", "activation", remedy="Did you mean 'tanh'"):
+    with refused("critical", "activation", remedy="Did you mean 'tanh'"):
         theory.critical("tanhh")
     with refused("critical", "size"):
         theory.critical("tanh", size=0)

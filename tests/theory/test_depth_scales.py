@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from vgtheory import Dense, Recurrent, theory
 from vgtheory.formats import FORMATS
-from vgtheory.theory.depth_scales import format_range
+from vgtheory.theory.depth_scales import _edges, format_range
 
 BITS = {"float16": (10, -14, 15), "bfloat16": (7, -126, 127), "float32": (23, -126, 127), "float64": (52, -1022, 1023)}
 """Bits after the point, smallest and largest exponent, from IEEE 754 (and bfloat16's definition)."""
@@ -33,25 +33,62 @@ def test_powers_of_two_leave_where_the_exponent_does(dtype: str) -> None:
     assert theory.depth_limit(0.0, dtype) == (1, 1, None)
 
 
-@given(factor=st.floats(1e-9, 0.99) | st.floats(1.01, 1e9), dtype=st.sampled_from(sorted(FORMATS)))
-def test_the_power_crosses_at_that_depth_and_not_before(factor: float, dtype: str) -> None:
-    smallest, normal, largest = format_range(dtype)
+def cast(power: Fraction, dtype: str) -> float:
+    """The power rounded once to the format, by NumPy (bfloat16: by ml_dtypes)."""
+    try:
+        exact = float(power)  # Python rounds a fraction to the nearest float64, a tie to the even one
+    except OverflowError:
+        return np.inf
+    with np.errstate(over="ignore"):
+        return float(np.asarray(exact).astype(FORMATS[dtype]))
+
+
+def crossings(factor: float, dtype: str) -> list[tuple[int | None, bool, bool]]:
+    """Every depth of ``depth_limit``, with whether a cast has left the format there, and in the layer before."""
     limit, exact = theory.depth_limit(factor, dtype), Fraction(factor)
-    sides = [(limit.subnormal, lambda power: power < normal), (limit.zero, lambda power: power < smallest)]
-    sides += [(limit.overflow, lambda power: power > largest)]
-    assert [depth is None for depth, _ in sides] == [factor > 1, factor > 1, factor < 1]
-    for depth, beyond in sides:
-        if depth is not None:
-            assert beyond(exact**depth)
-            assert depth == 1 or not beyond(exact ** (depth - 1))
+    normal = float(format_range(dtype)[1])
+    left = [lambda number: number < normal, lambda number: number == 0, np.isinf]
+    return [
+        (depth, bool(beyond(cast(exact**depth, dtype))), depth > 1 and bool(beyond(cast(exact ** (depth - 1), dtype))))
+        for depth, beyond in zip(limit, left, strict=True)
+        if depth is not None
+    ]
+
+
+@given(factor=st.floats(1e-9, 0.99) | st.floats(1.01, 1e9), dtype=st.sampled_from(sorted(FORMATS)))
+def test_a_cast_power_leaves_at_that_depth_and_not_before(factor: float, dtype: str) -> None:
+    limit = theory.depth_limit(factor, dtype)
+    assert [depth is None for depth in limit] == [factor > 1, factor > 1, factor < 1]
+    assert all((here, before) == (True, False) for _, here, before in crossings(factor, dtype))
+
+
+@pytest.mark.parametrize(
+    ("factor", "dtype", "zero"), [(0.9, "float16", 165), (0.98, "float32", 5147), (0.25, "float16", 13)]
+)
+def test_zero_is_the_depth_that_rounds_to_zero(factor: float, dtype: str, zero: int) -> None:
+    assert theory.depth_limit(factor, dtype).zero == zero
+    assert all((here, before) == (True, False) for _, here, before in crossings(factor, dtype))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_ties_go_to_the_even_neighbour(dtype: str) -> None:
+    zero, normal, overflow = _edges(dtype)
+    assert float(normal) == cast(normal, dtype) - float(zero)
+    assert (cast(zero, dtype), cast(overflow, dtype)) == (0.0, np.inf)
+    below = cast(zero * (1 + Fraction(1, 1000)), dtype), cast(overflow * (1 - Fraction(1, 10**6)), dtype)
+    smallest, _, largest = map(float, format_range(dtype))
+    assert below == (smallest, largest)
+    assert theory.depth_limit(float(zero), dtype).zero == 1
+    assert theory.depth_limit(float(normal), dtype).subnormal == 2
+    assert theory.depth_limit(float(overflow), dtype).overflow == 1
 
 
 @pytest.mark.parametrize("factor", [0.99999, 1 - 1e-12, 1 - 2**-53, 1 + 2**-52])
 def test_factors_next_to_one_are_answered_at_once_and_exactly(factor: float) -> None:
-    smallest, _, largest = format_range("float64")
+    zero, _, overflow = _edges("float64")
     limit = theory.depth_limit(factor, "float64")
     with mp.workdps(80):
-        bound = largest if factor > 1 else smallest
+        bound = overflow if factor > 1 else zero
         crossing = mp.log(mp.mpf(bound.numerator) / bound.denominator) / mp.log(mp.mpf(factor))
         assert (limit.overflow or limit.zero) == int(mp.ceil(crossing))
 

@@ -46,6 +46,44 @@ def test_gates_that_see_nothing_are_powers_of_their_bias(kind: type, bias: float
     assert np.diff(profile)[1:] == pytest.approx(np.log(expit(bias)), rel=1e-6)
 
 
+@pytest.mark.parametrize("kind", GATED)
+@pytest.mark.parametrize("sigma_in", [1e-6, 0.3, 1.0])
+def test_a_cell_without_recurrent_weights_is_the_limit_of_one_with_few(kind: type, sigma_in: float) -> None:
+    """Without them the law is a map that is constant: the first guess at its fixed point is the fixed point."""
+    none, few = kind(0.0, 0.0, sigma_in, 1.0), kind(1e-9, 1e-9, sigma_in, 1.0)
+    for law in (theory.q_state, theory.chi_step, theory.memory_steps):
+        assert law(none) == pytest.approx(law(few), rel=LSTM_GATE)
+
+
+def test_the_lstm_without_recurrent_weights_keeps_what_its_forget_gate_keeps() -> None:
+    """Then f is independent of all else: chi is the mean of f^2."""
+    cell = LSTM(sigma_w=0.0, sigma_in=1.0, forget_bias=1.0)
+    z, weights = _normal()
+    assert theory.chi_step(cell) == pytest.approx(expit(1 + z) ** 2 @ weights, rel=LSTM_GATE)
+    assert theory.chi_step(cell) == pytest.approx(0.5187912899788178, rel=LSTM_GATE)
+    assert theory.memory_steps(cell) == pytest.approx(-2 / np.log(0.5187912899788178), rel=1e-8)
+
+
+@pytest.mark.parametrize("sigma_in", [1e-6, 1e-3])
+@pytest.mark.parametrize("sigma_w", [0.0, 1e-9])
+def test_a_faintly_driven_cell_answers_in_proportion(sigma_w: float, sigma_in: float) -> None:
+    """To first order of the drive's variance gates stand at their bias; relatively, however little it is."""
+    keep, drive, tiny = expit(1.0), sigma_in**2, 30 * sigma_in**2
+    lstm_h = theory.q_state(LSTM(sigma_w, sigma_w, sigma_in, 1.0))
+    assert lstm_h == pytest.approx(drive / 16 / (1 - keep**2), rel=tiny + LSTM_GATE)
+    assert theory.q_state(GRU(sigma_w, sigma_w, sigma_in, 1.0)) == pytest.approx(
+        (1 - keep) ** 2 * drive / (1 - keep**2), rel=tiny + GATE
+    )
+    assert theory.q_state(MGU(sigma_w, sigma_w, sigma_in, 1.0)) == pytest.approx(
+        (1 - keep) ** 2 * drive / (1 - keep**2), rel=tiny + GATE
+    )
+
+
+def test_units_that_pass_nothing_on_have_no_memory() -> None:
+    for cell in (Leaky("tanh", sigma_w=0.0, sigma_in=1.0), Skip("tanh", 0.0, 0.0, sigma_in=1.0)):
+        assert (theory.chi_step(cell), theory.memory_steps(cell)) == (0.0, 0.0)
+
+
 def test_the_gru_by_a_rule_in_three_dimensions() -> None:
     """Gauss-Hermite over (r's, n's recurrent, n's input) in place of one conditional on the other."""
     w, g, drive, bias = 1.3, 0.9, 0.7, 1.0
@@ -77,10 +115,10 @@ def test_the_mgu_by_a_rule_in_three_dimensions() -> None:
     assert theory.chi_step(MGU(w, g, drive, bias)) == pytest.approx(chi, rel=GATE)
 
 
-def test_the_lstm_on_a_finer_grid(monkeypatch: pytest.MonkeyPatch) -> None:
-    cell = LSTM(1.3, 0.9, 0.7, 2.0)
+@pytest.mark.parametrize("cell", [LSTM(1.3, 0.9, 0.7, 2.0), LSTM(1.0, 1.0, 0.1, -2.0), LSTM(1.0, 1.0, 0.3, 1.0)])
+def test_the_lstm_on_a_finer_grid(cell: LSTM, monkeypatch: pytest.MonkeyPatch) -> None:
     h, transfer = lstm.lstm(cell)
-    for name, value in (("_NODES_PER_UNIT", 13.0), ("_GAUSS", 20), ("_GATE", 48), ("_REACH", 12.0)):
+    for name, value in (("_NODES_PER_UNIT", 13.0), ("_FEWEST", 90), ("_GAUSS", 20), ("_GATE", 48), ("_REACH", 12.0)):
         monkeypatch.setattr(lstm, name, value)
     monkeypatch.setattr(lstm._gauss_rule, "__defaults__", (20,))
     finer, fine = lstm.lstm(cell)

@@ -75,5 +75,5 @@ def test_committed_page_is_what_the_function_makes(request: pytest.FixtureReques
 def test_wrong_questions(refused: pytest.RaisesExc) -> None:
     with refused("initialiser_audit", "width"):
         theory.initialiser_audit(["relu"], width=0)
-    with refused("Activation", "activation", remedy=r"Did you mean 'relu'\?$"):
+    with refused("initialiser_audit", "activation", remedy=r"Did you mean 'relu'\?$"):
         theory.initialiser_audit(["rleu"])

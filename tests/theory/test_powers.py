@@ -136,8 +136,8 @@ BAD_MATRICES = [
     (np.ones((2, 3)), "shape"),
     (np.ones(3), "shape"),
     (np.ones((0, 0)), "shape"),
-    (np.array([[1.0, np.nan], [0.0, np.inf]]), "num_not_finite"),
-    (np.eye(2) * 1j, "dtype"),
+    (np.array([[1.0, np.nan], [0.0, np.inf]]), "matrix"),
+    (np.eye(2) * 1j, "matrix"),
 ]
 
 

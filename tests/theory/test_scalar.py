@@ -88,7 +88,7 @@ def test_wrong_questions(refused: pytest.RaisesExc) -> None:
     for steps in (0, 2.5):
         with refused("log_scalar_steps", "steps"):
             theory.log_scalar_steps(1.0, "tanh", 1.0, steps=steps)
-    with refused("Activation", "activation", remedy=r"Did you mean 'tanh'\?$"):
+    with refused("log_scalar_steps", "activation", remedy=r"Did you mean 'tanh'\?$"):
         theory.log_scalar_steps(1.0, "thanh", 1.0, steps=1)
     for where in ("log_scalar_chain", "log_mean_scalar_chain"):
         chain = getattr(theory, where)

@@ -5,13 +5,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
+from vgtheory.compare.arguments import asked, expect_broadcast, single
 from vgtheory.estimate import Estimate
+from vgtheory.expect import expect, expect_data
 
 SIGMAS = 5.0
 """Beyond this many standard errors a single comparison is called a disagreement."""
 _NETS_PER_POINT = 8
 
 
+@asked()
 def z_score(measured: Estimate, predicted: Any, predicted_err: Any = 0.0) -> Any:
     r"""Distance of a measurement from its prediction in standard errors.
 
@@ -43,6 +46,7 @@ def z_score(measured: Estimate, predicted: Any, predicted_err: Any = 0.0) -> Any
     >>> float(compare.z_score(Estimate(1.2, 0.1), 1.0))  # doctest: +ELLIPSIS
     1.999...
     """
+    expect_broadcast("z_score", measured=measured.value, predicted=predicted, predicted_err=predicted_err)
     difference = np.asarray(measured.value, dtype=float) - np.asarray(predicted, dtype=float)
     err = np.hypot(np.asarray(measured.err, dtype=float), np.asarray(predicted_err, dtype=float))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -67,6 +71,7 @@ class ProfileTest(NamedTuple):
     p_value: float
 
 
+@asked()
 def profile_test(samples: Any, predicted: Any, rounding: float = 0.0) -> ProfileTest:
     r"""Whether a whole measured profile agrees with its prediction, its layers taken together.
 
@@ -111,6 +116,8 @@ def profile_test(samples: Any, predicted: Any, rounding: float = 0.0) -> Profile
     """
     profiles, mean = np.asarray(samples, dtype=float), np.asarray(predicted, dtype=float)
     num_nets, depth = profiles.shape
+    expect_data("profile_test", ndim=1, predicted=predicted)
+    expect(mean.size == depth, "profile_test", f"{depth} numbers, one per layer", predicted=predicted)
     num_points = min(depth - 1, max(1, num_nets // _NETS_PER_POINT))
     if num_nets < 3 or depth < 2 or not np.all(np.isfinite(profiles)):
         return ProfileTest(float("nan"), num_points, float("nan"))
@@ -124,6 +131,7 @@ def profile_test(samples: Any, predicted: Any, rounding: float = 0.0) -> Profile
     return ProfileTest(statistic, count, float(stats.f.sf(scaled, count, num_nets - count)))
 
 
+@asked()
 def log_rate_layers(samples: Any) -> Estimate:
     r"""Rate per layer of a log-profile, averaged over networks.
 
@@ -156,14 +164,20 @@ def log_rate_layers(samples: Any) -> Estimate:
     Estimate(value=np.float64(1.5), err=np.float64(0.5))
     """
     profiles = np.asarray(samples, dtype=float)
+    expect(profiles.shape[1] >= 2, "log_rate_layers", "profiles of at least two layers", samples=samples)
     rates = (profiles[:, -1] - profiles[:, 0]) / (profiles.shape[1] - 1)
     with np.errstate(invalid="ignore"):
         err = rates.std(ddof=1) / rates.size**0.5 if rates.size > 1 else np.float64(np.inf)
         return Estimate(rates.mean(), err)
 
 
+OUTCOMES = ("agrees", "disagrees", "outside", "broken")
+"""The four ways a comparison can end; the first word of a ``verdict``."""
+
+
+@asked()
 def verdict(measured: Estimate, predicted: float, predicted_err: float = 0.0) -> str:
-    """One phrase on how a measured number stands to its prediction.
+    """One phrase on how a measured number stands to its prediction; its first word is one of ``OUTCOMES``.
 
     Parameters
     ----------
@@ -172,26 +186,41 @@ def verdict(measured: Estimate, predicted: float, predicted_err: float = 0.0) ->
     predicted
         The prediction, scalar.
     predicted_err
-        Its own standard error.
+        Its own standard error; inf where the law declines, by a criterion that does not look at the measurement.
 
     Returns
     -------
     str
-        ``"agrees (z = +0.7)"`` within five standard errors, ``"disagrees (z = -9.1, measured / predicted = 0.9)"``
-        beyond, ``"undecided"`` where no finite z can be had.
+        ``"broken (...)"`` if the measurement is NaN, or a prediction that was not declined is;
+        ``"outside (...)"`` if the law declines, or nothing is known of the measurement's error, with the gap in the
+        measurement's own standard errors where it has some;
+        ``"agrees (z = +0.7)"`` within five standard errors, ``"disagrees (z = -9.1, measured / predicted = 0.9)"`` beyond.
 
     Examples
     --------
     >>> from vgtheory import Estimate, compare
     >>> compare.verdict(Estimate(1.05, 0.1), 1.0)
     'agrees (z = +0.5)'
+    >>> compare.verdict(Estimate(1.05, 0.01), 1.0, float("inf"))
+    'outside (the law declines; the gap is +5.0 measured standard errors)'
+    >>> compare.verdict(Estimate(float("nan"), 0.1), 1.0)
+    'broken (measured nan +- 0.1)'
     """
+    single("verdict", measured=measured, predicted=predicted, predicted_err=predicted_err)
+    value, err, law_err = float(measured.value), float(measured.err), float(predicted_err)
+    if np.isnan(value) or np.isnan(err):
+        return f"broken (measured {value:.4g} +- {err:.4g})"
+    if np.isinf(law_err):
+        gap = float(z_score(measured, predicted))
+        return "outside (the law declines" + (f"; the gap is {gap:+.1f} measured standard errors)" if err else ")")
+    if np.isnan(predicted) or np.isnan(law_err):
+        return f"broken (predicted {float(predicted):.4g} +- {law_err:.4g})"
+    if np.isinf(err):
+        return "outside (the measurement's error is unknown)"
     z = float(z_score(measured, predicted, predicted_err))
-    if np.isnan(z) or np.isinf(np.hypot(measured.err, predicted_err)):
-        return "undecided (no finite error)"
     if np.isinf(z):
         return "disagrees (no error is known)"
     if abs(z) <= SIGMAS:
         return f"agrees (z = {z:+.1f})"
-    ratio = float(measured.value) / predicted if predicted else float("inf")
+    ratio = value / float(predicted) if predicted else float("inf")
     return f"disagrees (z = {z:+.1f}, measured / predicted = {ratio:.4g})"

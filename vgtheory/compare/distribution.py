@@ -5,6 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import stats
 
+from vgtheory.compare.arguments import asked
+from vgtheory.expect import expect
+
 
 class KSTest(NamedTuple):
     """Comparison of measured values with a predicted distribution.
@@ -24,6 +27,7 @@ class KSTest(NamedTuple):
     p_value: float
 
 
+@asked()
 def ks_test(samples: Any, cdf: Any, cdf_below: Any = None, resolution: float = 0.0) -> KSTest:
     r"""Kolmogorov and Smirnov's comparison of measured values with a predicted cumulative distribution.
 
@@ -78,6 +82,8 @@ def ks_test(samples: Any, cdf: Any, cdf_below: Any = None, resolution: float = 0
     """
     values, upper = np.ravel(np.asarray(samples, dtype=float)), np.ravel(np.asarray(cdf, dtype=float))
     lower = upper if cdf_below is None else np.ravel(np.asarray(cdf_below, dtype=float))
+    fits = values.size == upper.size == lower.size
+    expect(fits, "ks_test", "a probability for each value", cdf=cdf, cdf_below=cdf_below, samples=samples)
     if values.size == 0 or np.any(np.isnan(values) | np.isnan(upper) | np.isnan(lower)):
         return KSTest(float("nan"), values.size, float("nan"))
     ordered = np.sort(values)

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import linen as nn
 from flax import nnx
 from jax.extend.core import get_opaque_trace_state
 
+from vgtheory.diagnose.arguments import is_numeric
 from vgtheory.expect import expect
 
 KINDS: dict[str, tuple[type, ...]] = {
@@ -255,11 +255,9 @@ def expect_model(where: str, model: Any, variables: Any, loss: Callable[..., Any
         ok, remedy = hasattr(variables, "keys") and "params" in variables, "Pass variables=model.init(key, x)."
         expect(ok, where, "the module's variables, with 'params' among them", remedy, variables=type(variables))
     elif not isinstance(model, nnx.Module):
-        odd = [
-            type(leaf) for leaf in jax.tree.leaves(model) if not isinstance(leaf, jax.Array | np.ndarray | float | int)
-        ]
+        odd = [type(leaf) for leaf in jax.tree.leaves(model) if not is_numeric(leaf)]
         kinds = "an nnx model, a Linen module with variables=..., or a pytree of arrays"
-        expect(not odd and bool(jax.tree.leaves(model)), where, kinds, model=odd[0] if odd else model)
+        expect(not odd and bool(jax.tree.leaves(model)), where, kinds, model=odd[0] if odd else type(model))
         remedy = "It takes the parameters first: loss(params, batch)."
         expect(loss is not None, where, "a loss beside a pytree of parameters", remedy, loss=loss)
 

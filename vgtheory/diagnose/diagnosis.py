@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from vgtheory.diagnose.arguments import expect_predicted, expect_rngs
 from vgtheory.diagnose.backward import Pass
 from vgtheory.diagnose.calls import expect_model, hooked
 from vgtheory.diagnose.runs import Removal, Runs
 from vgtheory.diagnose.trace import Trace
 from vgtheory.diagnose.twin import InfiniteWidth, infinite_width
 from vgtheory.diagnose.verdict import Verdict, is_finite, judged, shown
-from vgtheory.expect import expect, expect_one_of
+from vgtheory.expect import expect, expect_count, expect_one_of, expect_runs
 
 _DRAWS = 4
 """Draws of the twin that are averaged."""
@@ -283,16 +284,23 @@ def diagnose(
     remedy = "It takes the model first: loss(model, batch)."
     expect(callable(loss), "diagnose", "a loss that can be called", remedy, loss=type(loss))
     expect_model("diagnose", model, variables, loss)
-    runs = Runs(hooked(model, variables, loss=loss, rngs=rngs, anywhere=True), batch)
-    if isinstance(predicted, int):
-        predicted = _predicted(infinite_width(model, predicted, variables=variables, loss=loss, rngs=rngs), batch)
-    for layer in predicted or {}:
+    expect_rngs("diagnose", rngs)
+    if predicted is None or isinstance(predicted, Mapping):
+        expect_predicted("diagnose", predicted, 3)
+    else:
+        expect_count("diagnose", predicted=predicted)
+    laws: Any = predicted or {}
+    with expect_runs("diagnose", "a loss that takes the model and the batch", "loss"):
+        runs = Runs(hooked(model, variables, loss=loss, rngs=rngs, anywhere=True), batch)
+    if not isinstance(laws, Mapping):
+        laws = _predicted(infinite_width(model, laws, variables=variables, loss=loss, rngs=rngs), batch)
+    for layer in laws:
         expect_one_of([site.path for site in runs.trace.sites], "diagnose", layer=layer)
     seen, found = runs.seen(), None
     if not is_finite(seen):
         found = runs.faults()
     sites = runs.trace.sites
-    rows = _rows(runs.trace, seen, found.outputs if found else {}, predicted or {})
+    rows = _rows(runs.trace, seen, found.outputs if found else {}, laws)
     weights = dict(zip(runs.trace.leaves, map(float, seen.leaves), strict=True))
     chain = tuple(sites[k].path for k in runs.trace.chain)
     return Diagnosis(

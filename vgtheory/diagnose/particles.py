@@ -39,11 +39,14 @@ class Linear(NamedTuple):
     ----------
     out
         Features of the output in one replica.
+    has_bias
+        Whether a bias is added to it, whose gradient counts among the weights'.
     conv
         ``(x, kernel) -> y`` for a convolution, channels last; None for a dense layer.
     """
 
     out: int
+    has_bias: bool = False
     conv: Callable[[Array, Array], Array] | None = None
 
 
@@ -202,7 +205,7 @@ def fresh(op: Linear, sources: tuple[Array, Array], rms: Array, x: Array, slot: 
         The layer's input in one replica, ``(*inputs, features)``.
     slot
         Zeros of shape ``(2,)``; their "gradient", the same in every replica, is the log of the root mean square over replicas of
-        ``|dE/dy|``, and that of ``|dE/dW|``. Differentiate inside the map over replicas.
+        ``|dE/dy|``, and that of ``|dE/dW|`` (of weights and bias together, if the layer has one). Differentiate inside the map over replicas.
 
     Returns
     -------
@@ -228,7 +231,11 @@ def _fresh_backward(op: Linear, kept: tuple, cotangent: Array) -> tuple:
     count = lax.axis_size(REPLICAS)
     back = jnp.exp(size).astype(cotangent.dtype)
     below = apart(_down(op, source, rms, seen, unit)) * back
-    seen_logs = jnp.stack([size - jnp.log(count) / 2, size + _log_weight(op, rms, seen, unit)])
+    weight = _log_weight(op, rms, seen, unit)
+    if op.has_bias:
+        summed = jnp.sum(unit.reshape(-1, unit.shape[-1]), axis=0)
+        weight = jnp.logaddexp(2 * weight, 2 * log_norm(summed)[0] - jnp.log(count)) / 2
+    seen_logs = jnp.stack([size - jnp.log(count) / 2, size + weight])
     return None, None, below, seen_logs.astype(slot.dtype)
 
 

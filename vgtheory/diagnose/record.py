@@ -11,7 +11,8 @@ import optax
 from flax import nnx
 from jax import Array
 
-from vgtheory.expect import expect, expect_one_of
+from vgtheory.diagnose.arguments import expect_predicted
+from vgtheory.expect import expect, expect_one_of, expect_steps
 from vgtheory.measure.tap import log_norm
 
 _DECADES, _PER_DECADE = 6, 8
@@ -154,9 +155,8 @@ def record_norms(steps: Sequence[int] | None = None, *, by: str = "layer") -> op
     if steps is None:
         tens = 10 ** np.linspace(0, _DECADES, _DECADES * _PER_DECADE + 1)
         steps = [0, *sorted({round(float(each)) for each in tens})]
-    when = np.asarray(steps)
-    whole = when.ndim == 1 and when.size > 0 and np.issubdtype(when.dtype, np.integer)
-    ok = whole and bool(np.all(when >= 0) and np.all(np.diff(when) > 0))
+    when = np.asarray(expect_steps("record_norms", list(steps) if isinstance(steps, range) else steps))
+    ok = when.ndim == 1 and when.size > 0 and bool(np.all(np.diff(when) > 0))
     expect(ok, "record_norms", "increasing integer steps >= 0", steps=steps)
 
     def init(params: Any) -> NormRecord:
@@ -202,6 +202,7 @@ def norm_history(state: Any, predicted: Mapping[str, float] | None = None) -> No
     >>> norm_history(record_norms([0]).init({"a": {"w": jnp.ones(3)}})).log_norms.shape
     (0, 1)
     """
+    expect_predicted("norm_history", predicted, 0)
     tree = state.opt_state if isinstance(state, nnx.Optimizer) else state
     records = [
         each

@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from vgtheory.diagnose.calls import Call, Hooked, hooked
+from vgtheory.diagnose.arguments import expect_rngs
+from vgtheory.diagnose.calls import Call, Hooked, expect_model, hooked
 from vgtheory.diagnose.kinds import CONV, contracted, is_replaced, num_out, takes_off_mean
 from vgtheory.diagnose.particles import REPLICAS, Linear, apart, convolution, fresh, pooled_norm, pooled_tap, together
 from vgtheory.diagnose.trace import necks, traced
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect, expect_count
+from vgtheory.expect import expect, expect_count, expect_flag
 from vgtheory.measure import log_norm
 
 
@@ -25,11 +26,12 @@ class LayerLaw(NamedTuple):
     Attributes
     ----------
     log_rms
-        Of the root mean square of the layer's output.
+        Of the root mean square of the layer's output, bias included.
     log_grad
         Of ``|dE/dy|``, the norm over all of the output.
     log_grad_weight
-        Of ``|dE/dW|``, the Frobenius norm; of this call's share where the layer is called more than once.
+        Of ``|dE/dW|``, the norm with respect to weights and bias together, as ``diagnose`` measures it; of this call's share
+        where the layer is called more than once.
     """
 
     log_rms: Estimate
@@ -222,22 +224,22 @@ class InfiniteWidth:
         if not is_replaced(call):
             return run(*args)
         y = self._replaced(state, call, args[0])
+        y = y if call.bias is None else y + jnp.broadcast_to(call.bias, y.shape)
         units = together(y)
         state.logs[call.path] = log_norm(units)[0] - np.log(units.size) / 2
-        y = y if call.bias is None else y + jnp.broadcast_to(call.bias, y.shape)
         return pooled_tap(y, state.taps[call.path]) if call.path in state.taps else y
 
     def _replaced(self, state: _State, call: Call, x: Array) -> Array:
         """A dense layer or a convolution, drawn anew."""
         kernel, slot = jnp.asarray(call.kernel), state.slots.get(call.path, jnp.zeros(2))
         if isinstance(call.module, CONV):
-            op = Linear(kernel.shape[-1], convolution(call.module, kernel.ndim - 2))
+            op = Linear(kernel.shape[-1], call.bias is not None, convolution(call.module, kernel.ndim - 2))
             rms = jnp.sqrt(jnp.mean(kernel**2, axis=(-2, -1)))
             return fresh(op, self._sources(state, call, kernel.shape[:-2], x.shape[-1], op.out), rms, x, slot)
         axes = contracted(call.module, x)
         lead = tuple(a for a in range(x.ndim) if a not in axes)
         flat = jnp.transpose(x, lead + axes).reshape(*(x.shape[a] for a in lead), -1)
-        op, out = Linear(num_out(call, x)), kernel.shape[len(axes) :]
+        op, out = Linear(num_out(call, x), call.bias is not None), kernel.shape[len(axes) :]
         sources = self._sources(state, call, (), flat.shape[-1], op.out)
         y = fresh(op, sources, jnp.sqrt(jnp.mean(kernel**2)), flat, slot)
         return y.reshape(*flat.shape[:-1], *out)
@@ -342,4 +344,8 @@ def infinite_width(
     ['layers/0', 'layers/2']
     """
     expect_count("infinite_width", num_particles=num_particles)
+    expect_flag("infinite_width", tied=tied)
+    expect_rngs("infinite_width", rngs)
+    expect(loss is None or callable(loss), "infinite_width", "a function loss", loss=loss)
+    expect_model("infinite_width", model, variables, loss)
     return InfiniteWidth(hooked(model, variables, loss=loss, rngs=rngs), num_particles, tied)

@@ -6,7 +6,7 @@ import numpy as np
 
 from vgtheory.diagnose.backward import Faults, Pass
 from vgtheory.diagnose.trace import WEIGHTED, Trace
-from vgtheory.theory.depth_scales import depth_limit, format_range
+from vgtheory.theory.depth_scales import depth_limit, log_edges
 
 HEALTHY = float(np.log(100.0))
 """A gradient that stays within this of itself, end to end, is healthy: the layers' steps differ by two decades at most."""
@@ -140,7 +140,7 @@ def _formats(trace: Trace, seen: Pass, rungs: list[int], factor: float, log_tota
     rms = [seen.log_grad[k] - np.log(np.prod(trace.sites[k].shape)) / 2 for k in reversed(rungs)]
     said = {"zero": "", "infinite": ""}
     for dtype in ("float16", "bfloat16", "float32"):
-        smallest, _, largest = (float(np.log(float(each))) for each in format_range(dtype))
+        smallest, _, largest = log_edges(dtype)
         gone = next((i for i, each in enumerate(rms) if each < smallest or each > largest), None)
         if gone is not None:
             how = "zero" if rms[gone] < smallest else "infinite"

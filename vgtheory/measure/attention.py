@@ -10,7 +10,8 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.expect import expect, expect_scalars
-from vgtheory.measure.chain import check_run, from_top
+from vgtheory.measure.arguments import asked, count, number
+from vgtheory.measure.chain import from_top
 from vgtheory.measure.draws import COTANGENT, INPUT, WEIGHTS, normal, words_of
 from vgtheory.measure.sweep import chosen_devices, compiled, fetched, over_networks
 from vgtheory.measure.tap import log_norm, log_pair, tap
@@ -136,6 +137,7 @@ def _all(
     return over_networks(one, (net, c_0, key), num_nets, 1, devices)
 
 
+@asked(positions=count(), c_0=number("[0, 1]"))
 def transformer_logs(
     key: Array,
     net: Transformer,
@@ -189,11 +191,8 @@ def transformer_logs(
     [0.0, 0.0, 0.0]
     """
     where = "transformer_logs"
-    expect(isinstance(net, Transformer), where, "a Transformer", net=type(net).__name__)
-    expect_scalars(where, sigma_w=net.sigma_w, sigma_qk=net.sigma_qk, c_0=c_0)
-    check_run(where, dtype, depth=depth, width=width, num_nets=num_nets, positions=positions)
+    expect_scalars(where, sigma_w=net.sigma_w, sigma_qk=net.sigma_qk)
     expect(width % net.heads == 0, where, f"a width that is a multiple of heads={net.heads}", width=width)
-    expect(0 <= c_0 <= 1, where, "a correlation from 0 to 1", c_0=c_0)
     with jax.enable_x64(dtype == "float64"):
         given = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), net)
         sizes = (depth, width, num_nets, positions, dtype, chosen_devices(devices))

@@ -14,10 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from vgtheory.blocks import BLOCKS, Blocks, Normed, Residual, alpha_of
+from vgtheory.blocks import Blocks, Normed, Residual, alpha_of
 from vgtheory.ensemble import Dense
-from vgtheory.expect import expect, expect_count, expect_one_of, expect_scalars
-from vgtheory.measure.chain import SAMPLERS, check_run, from_top
+from vgtheory.expect import expect, expect_scalars
+from vgtheory.measure.arguments import asked, one_of
+from vgtheory.measure.chain import SAMPLERS, from_top
 from vgtheory.measure.draws import BIAS, normal, words_of
 from vgtheory.measure.fresh import fresh_product
 from vgtheory.measure.links import activate, affine, is_scalable
@@ -194,6 +195,7 @@ def _logs(net: Blocks, scalable: bool, walked: tuple[np.ndarray, ...]) -> BlockL
     return BlockLogs(log_q, log_grad, np.full_like(log_grad, np.nan) if isinstance(net, Normed) else log_alpha)
 
 
+@asked(sampler=one_of(SAMPLERS))
 def block_logs(
     key: Array,
     net: Blocks,
@@ -252,9 +254,6 @@ def block_logs(
     >>> bool(abs(logs.log_grad).max() < 1e-6)
     True
     """
-    expect(isinstance(net, BLOCKS), "block_logs", "a Residual or a Normed ensemble", net=type(net).__name__)
-    check_run("block_logs", dtype, depth=depth, width=width, num_nets=num_nets)
-    expect_one_of(SAMPLERS, "block_logs", sampler=sampler)
     scales = {"sigma_w": net.sigma_w, "sigma_b": net.sigma_b}
     if isinstance(net, Residual):
         net = dataclasses.replace(net, alpha=alpha_of(net, depth))
@@ -262,8 +261,6 @@ def block_logs(
     expect_scalars("block_logs", **scales)
     alone = num_inputs is None or net.norm != "batch"
     expect(alone, "block_logs", "no number of inputs but net.batch", num_inputs=num_inputs)
-    if num_inputs is not None:
-        expect_count("block_logs", num_inputs=num_inputs)
     rows, where = net.batch or num_inputs or 1, chosen_devices(devices)
     scalable, free = net.norm is None and is_scalable(net.activation), sampler == "matrix_free"
     expect(not free or rows <= width, "block_logs", "no more inputs than units", rows=rows)

@@ -9,8 +9,8 @@ from jax import Array, lax
 
 from vgtheory.ensemble import Ensemble
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect_one_of
-from vgtheory.measure.chain import check_run, from_top
+from vgtheory.measure.arguments import asked, one_of
+from vgtheory.measure.chain import from_top
 from vgtheory.measure.draws import words_of
 from vgtheory.measure.networks import draw_layer
 from vgtheory.measure.profiles import averaged
@@ -30,6 +30,7 @@ def _log_norms(key: Array, net: Ensemble, depth: int, width: int, num_nets: int,
     return lax.map(one, pairs.reshape(-1, 2)).reshape(num_nets, depth)
 
 
+@asked(norm=one_of(NORMS))
 def log_bound_layers(
     key: Array, net: Ensemble, *, depth: int, width: int, num_nets: int, norm: str = "spectral"
 ) -> Estimate:
@@ -72,8 +73,6 @@ def log_bound_layers(
     >>> [round(float(value), 4) for value in bound.value]
     [-2.7726, -1.3863, 0.0]
     """
-    check_run("log_bound_layers", "float32", depth=depth, width=width, num_nets=num_nets)
-    expect_one_of(NORMS, "log_bound_layers", norm=norm)
     logs = np.asarray(_log_norms(key, net, depth, width, num_nets, norm), dtype=float)
     factors = np.roll(logs, -1, axis=1) + np.log(net.activation.sup_dphi)
     return averaged(from_top(factors), np.arange(depth - 1, -1, -1), "float32")

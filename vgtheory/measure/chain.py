@@ -14,7 +14,8 @@ import numpy as np
 from jax import Array
 
 from vgtheory.ensemble import Ensemble
-from vgtheory.expect import expect, expect_count, expect_one_of
+from vgtheory.expect import expect
+from vgtheory.measure.arguments import asked, one_of
 from vgtheory.measure.draws import words_of
 from vgtheory.measure.links import is_scalable
 from vgtheory.measure.matrix_free import check_matrix_free, walk_without_matrices
@@ -22,7 +23,6 @@ from vgtheory.measure.networks import draw_cotangent, draw_input, draw_weights, 
 from vgtheory.measure.sweep import Plan, chosen_devices, compiled, fetched, over_networks, planned
 from vgtheory.measure.walk import Walk, walk
 
-DTYPES = ("float32", "float64")
 SAMPLERS = ("networks", "matrix_free")
 _NUMBERS_AT_ONCE = 2**19
 """Sums over depth are formed in float64 for so many layers of inputs at a time."""
@@ -92,28 +92,6 @@ def _walks(key: Array, net: Ensemble, grid: tuple[Array, Array], size: _Size, de
         return jax.vmap(point)(*grid)
 
     return over_networks(one, (key, net, grid), size.num_nets, size.lanes, devices)
-
-
-def check_run(where: str, dtype: str, **counts: Any) -> None:
-    """Raise unless ``dtype`` is one a chain can run in and every count is a positive integer.
-
-    Parameters
-    ----------
-    where
-        Name of the public function that was asked.
-    dtype
-        The format.
-    counts
-        Counts by name.
-
-    Raises
-    ------
-    ValueError
-        If one of them is not.
-    """
-    expect_one_of(DTYPES, where, dtype=dtype)
-    for name, count in counts.items():
-        expect_count(where, **{name: count})
 
 
 def from_top(increments: Any) -> np.ndarray:
@@ -191,6 +169,7 @@ def grid_of(net: Ensemble, dtype: str) -> tuple[tuple[int, ...], tuple[Array, Ar
     return shape, (points[0], points[1])
 
 
+@asked()
 def plan(
     net: Ensemble,
     *,
@@ -232,13 +211,13 @@ def plan(
     'segments'
     """
     where = "plan"
-    check_run(where, dtype, depth=depth, width=width, num_nets=num_nets, num_inputs=num_inputs or 1)
     rows = int(np.prod(grid_of(net, dtype)[0])) * (num_inputs or 1)
     size: dict[str, Any] = {"depth": depth, "width": width, "rows": rows, "num_nets": num_nets}
     size |= {"itemsize": jnp.dtype(dtype).itemsize}
     return planned(where, **size, keep=keep, memory=memory, devices=chosen_devices(devices))
 
 
+@asked(sampler=one_of(SAMPLERS))
 def chain(
     key: Array,
     net: Ensemble,
@@ -318,14 +297,8 @@ def chain(
     >>> logs.log_grad.shape, logs.log_grad_weight.shape
     ((2, 3, 4, 5), (2, 3, 5))
     """
-    check_run("chain", dtype, depth=depth, width=width, num_nets=num_nets, num_inputs=num_inputs or 1)
-    expect(num_inputs is None or num_inputs > 0, "chain", "a positive integer", num_inputs=num_inputs)
-    expect_one_of(SAMPLERS, "chain", sampler=sampler)
     if sampler == "matrix_free":
         check_matrix_free("chain", net)
-    given = getattr(net, "matrix", None)
-    fits = given is None or np.shape(given)[0] == width
-    expect(fits, "chain", "a width that fits the matrix", width=width)
     scalable, where = is_scalable(net.activation), chosen_devices(devices)
     with jax.enable_x64(dtype == "float64"):
         shape, grid = grid_of(net, dtype)

@@ -10,7 +10,8 @@ import optax
 from jax import Array, lax
 
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect, expect_count
+from vgtheory.expect import expect
+from vgtheory.measure.arguments import asked, integers, number
 from vgtheory.measure.dynamics import Chains, equal_chains, gradient
 
 TRIES = (24, 24, 24)
@@ -37,6 +38,7 @@ class ChainDecay(NamedTuple):
     w_barrier: Estimate
 
 
+@asked(depth=integers(2), decay=number("(0, inf)", ndim=None), y=number("[1e-30, 1e30]"))
 def chain_decay(depth: Any, decay: Any, *, y: float = 1.0, steps: int = 20_000) -> ChainDecay:
     r"""Where chains under weight decay end: the largest decay that leaves anything, the weights, and the lowest start that gets there.
 
@@ -75,15 +77,14 @@ def chain_decay(depth: Any, decay: Any, *, y: float = 1.0, steps: int = 20_000) 
     >>> [round(float(each.value), 1) for each in measure.chain_decay(4, 0.1, steps=2000)]
     [0.4, 1.0, 0.3]
     """
-    expect_count("chain_decay", steps=steps)
     depth, decay = np.broadcast_arrays(depth, np.asarray(decay, float))
-    expect(bool(np.all(depth >= 2)), "chain_decay", "integers depth >= 2", depth=depth)
-    expect(bool(np.all(decay > 0)), "chain_decay", "a decay > 0", decay=decay)
     layers, rates = depth.ravel(), decay.ravel()
     target = np.asarray(y, float) ** (1 / layers)
+    unit = 1 / (5 * layers * target ** (2 * layers - 2))
+    slow = bool(np.all(rates * unit < 1))
+    expect(slow, "chain_decay", "a decay < 5 depth y^(2 - 2 / depth), which SGD can follow", decay=decay)
     with jax.enable_x64(True):
         chains = equal_chains("chain_decay", layers, target, 0.5, y)
-        unit = 1 / (5 * layers * target ** (2 * layers - 2))
         ends = functools.partial(_ends, chains, unit, steps=steps)
         star = ends(target[:, None], rates[:, None])[:, 0]
         full = lambda values, like: np.broadcast_to(values[:, None], like.shape)

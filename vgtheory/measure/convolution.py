@@ -14,8 +14,9 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.ensemble import Conv, expect_positions
-from vgtheory.expect import expect, expect_scalars
-from vgtheory.measure.chain import check_run, from_top
+from vgtheory.expect import expect_scalars
+from vgtheory.measure.arguments import asked
+from vgtheory.measure.chain import from_top
 from vgtheory.measure.draws import BIAS, WEIGHTS, normal, words_of
 from vgtheory.measure.links import activate, is_scalable
 from vgtheory.measure.networks import draw_cotangent, draw_input, orthogonal, wide
@@ -179,6 +180,7 @@ def _walks(key: Array, net: Conv, size: _Size, devices: tuple) -> tuple[Array, .
     return over_networks(one, (key, net), size.num_nets, 1, devices)
 
 
+@asked()
 def conv_logs(
     key: Array,
     net: Conv,
@@ -237,9 +239,7 @@ def conv_logs(
     ((2, 3), (2, 3, 4, 5))
     """
     where = "conv_logs"
-    expect(isinstance(net, Conv), where, "a Conv ensemble", net=type(net).__name__)
     expect_scalars(where, sigma_w=net.sigma_w, sigma_b=net.sigma_b)
-    check_run(where, dtype, depth=depth, width=width, num_nets=num_nets)
     shape, chosen = expect_positions(where, net, positions), chosen_devices(devices)
     with jax.enable_x64(dtype == "float64"):
         rows, itemsize = int(np.prod(shape)) + net.kernel_size ** len(shape) * width, jnp.dtype(dtype).itemsize

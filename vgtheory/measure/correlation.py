@@ -9,8 +9,7 @@ from jax import Array, lax
 
 from vgtheory.ensemble import Ensemble
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect
-from vgtheory.measure.chain import check_run
+from vgtheory.measure.arguments import asked, count, number
 from vgtheory.measure.draws import words_of
 from vgtheory.measure.links import activate, affine, is_scalable
 from vgtheory.measure.networks import draw_input, draw_weights, wide
@@ -68,6 +67,7 @@ def _pair_walks(
     return over_networks(one, (key, net, c_0), num_nets, lanes, devices)
 
 
+@asked(c_0=number("[-1, 1]"), width=count(3))
 def c_layers(
     key: Array, net: Ensemble, *, depth: int, width: int, num_nets: int, c_0: float = 0.5, dtype: str = "float32"
 ) -> Estimate:
@@ -115,11 +115,6 @@ def c_layers(
     >>> bool(ordered.value[-1] > 0.99)
     True
     """
-    check_run("c_layers", dtype, depth=depth, width=width, num_nets=num_nets)
-    expect(abs(c_0) <= 1, "c_layers", "a correlation from -1 to 1", c_0=c_0)
-    given = getattr(net, "matrix", None)
-    fits = width > 2 and (given is None or np.shape(given)[0] == width)
-    expect(fits, "c_layers", "a width that fits the matrix and two inputs", width=width)
     with jax.enable_x64(dtype == "float64"):
         start = jnp.asarray(c_0, dtype)
         scalable, devices = is_scalable(net.activation), chosen_devices(None)

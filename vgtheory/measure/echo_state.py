@@ -11,8 +11,8 @@ from jax import Array, lax
 from vgtheory.activation import as_activation
 from vgtheory.ensemble import check_matrix
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect, expect_not_negative
-from vgtheory.measure.chain import check_run
+from vgtheory.expect import expect
+from vgtheory.measure.arguments import asked, number
 
 _NUM_BLOCKS = 20
 
@@ -32,6 +32,7 @@ def _run(key: Array, matrix: Array, w_in: Array, sigma: Array, activation: Any, 
     return u, lax.scan(step, jnp.zeros_like(w_in), (jnp.arange(steps), u))[1]
 
 
+@asked(w_in=number(ndim=1))
 def memory_curve(
     key: Array,
     matrix: Any,
@@ -92,8 +93,6 @@ def memory_curve(
     [1.0, 1.0, 1.0, 0.0]
     """
     check_matrix("memory_curve", matrix)
-    check_run("memory_curve", dtype, num_lags=num_lags, steps=steps)
-    expect_not_negative("memory_curve", sigma_noise=sigma_noise)
     start = np.asarray(w_in, dtype=float)
     expect(start.shape == np.shape(matrix)[:1], "memory_curve", "input weights that fit matrix", shape=start.shape)
     expect(steps >= 10 * start.size, "memory_curve", "at least ten samples per unit", steps=steps)

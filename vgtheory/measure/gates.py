@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from vgtheory.cells import CELLS, LSTM, Cell, Skip
+from vgtheory.cells import LSTM, Cell, Skip
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect, expect_count, expect_one_of, expect_scalars
+from vgtheory.expect import expect_scalars
+from vgtheory.measure.arguments import asked, one_of
 from vgtheory.measure.cells import SAMPLERS, hidden_of, start_of, stepper
-from vgtheory.measure.chain import check_run
 from vgtheory.measure.draws import COTANGENT, normal, words_of
 from vgtheory.measure.profiles import averaged
 from vgtheory.measure.sweep import chosen_devices, compiled, fetched, lanes_for, over_networks
@@ -117,6 +117,7 @@ def _all(
     return over_networks(one, (cell, key), num_nets, lanes, devices)
 
 
+@asked(sampler=one_of(SAMPLERS))
 def cell_logs(
     key: Array,
     cell: Cell,
@@ -177,13 +178,7 @@ def cell_logs(
     >>> logs.log_grad.mean(axis=0).round(4).tolist()
     [0.0, -0.6931, -1.3863]
     """
-    names = [kind.__name__ for kind in CELLS]
-    expect(isinstance(cell, CELLS), "cell_logs", f"a cell, one of {names}", cell=type(cell).__name__)
     expect_scalars("cell_logs", **{name: value for name, value in vars(cell).items() if name != "activation"})
-    check_run("cell_logs", dtype, width=width, steps=steps, num_nets=num_nets)
-    expect_one_of(SAMPLERS, "cell_logs", sampler=sampler)
-    if burn_in != 0:
-        expect_count("cell_logs", burn_in=burn_in)
     chosen = chosen_devices(devices)
     # One state meets a matrix that stays: its rows count, not its entries, until it is drawn anew at every step.
     lanes = lanes_for(width * (width if sampler == "untied" else _ROWS), num_nets, chosen)
@@ -197,6 +192,7 @@ def cell_logs(
     return CellLogs(np.pad(profile, ((0, 0), (1, 0))), np.mean(np.asarray(squares, dtype=np.float64), axis=1))
 
 
+@asked()
 def log_grad_steps(
     key: Array, cell: Cell, *, width: int, steps: int, num_nets: int, dtype: str = "float32", **how: Any
 ) -> Estimate:
@@ -244,6 +240,7 @@ def log_grad_steps(
     return averaged(logs, np.arange(steps + 1), dtype)
 
 
+@asked()
 def q_state(
     key: Array, cell: Cell, *, width: int, steps: int, num_nets: int, dtype: str = "float32", **how: Any
 ) -> Estimate:

@@ -6,11 +6,13 @@ import numpy as np
 from jax import Array
 
 from vgtheory.estimate import Estimate
+from vgtheory.measure.arguments import asked, count, number
 from vgtheory.measure.attention import transformer_logs
 from vgtheory.measure.profiles import averaged
 from vgtheory.transformer import Transformer
 
 
+@asked(positions=count(), c_0=number("[0, 1]"))
 def log_grad_groups(
     key: Array, net: Transformer, *, depth: int, width: int, num_nets: int, dtype: str = "float32", **how: Any
 ) -> dict[str, Estimate]:

@@ -9,8 +9,8 @@ from jax import Array
 from matfree import decomp
 
 from vgtheory.ensemble import Ensemble
-from vgtheory.expect import expect, expect_not_negative
-from vgtheory.measure.chain import check_run
+from vgtheory.expect import expect
+from vgtheory.measure.arguments import asked
 from vgtheory.measure.draws import words_of
 from vgtheory.measure.links import is_scalable
 from vgtheory.measure.networks import orthonormal_columns
@@ -168,6 +168,7 @@ def _iterated(
         steps = min(most, 2 * steps)
 
 
+@asked()
 def jacobian_top_singular_values(
     key: Array,
     net: Ensemble,
@@ -239,9 +240,7 @@ def jacobian_top_singular_values(
     ((2, 3), -2.0794, -2.0794)
     """
     where = "jacobian_top_singular_values"
-    check_run(where, dtype, depth=depth, width=width, num_nets=num_nets, num_values=num_values)
     expect(num_values <= width, where, "num_values of at most the width", num_values=num_values)
-    expect_not_negative(where, input_square=input_square)
     tolerance = _TOLERANCE[dtype] + _ROUNDINGS * depth * float(jnp.finfo(dtype).eps)
     with jax.enable_x64(True):
         size, square = (

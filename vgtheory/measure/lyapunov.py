@@ -13,9 +13,9 @@ from jax.flatten_util import ravel_pytree
 from vgtheory.cells import CELLS, Cell
 from vgtheory.ensemble import Dense, Recurrent
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect, expect_count, expect_scalars
+from vgtheory.expect import expect, expect_scalars
+from vgtheory.measure.arguments import asked
 from vgtheory.measure.cells import start_of, stepper
-from vgtheory.measure.chain import check_run
 from vgtheory.measure.draws import COTANGENT, normal, words_of
 from vgtheory.measure.networks import draw_input, draw_weights, scale_w
 from vgtheory.measure.profiles import averaged
@@ -106,6 +106,7 @@ def _all(
     return over_networks(one, (net, key), num_nets, lanes, devices)
 
 
+@asked()
 def lyapunov_logs(
     key: Array,
     net: Dense | Recurrent | Cell,
@@ -172,16 +173,11 @@ def lyapunov_logs(
     >>> logs.round(4).tolist()
     [[0.6931, 0.6931, 0.6931], [0.6931, 0.6931, 0.6931]]
     """
-    kinds = (Dense, Recurrent, *CELLS)
-    expect(isinstance(net, kinds), "lyapunov_logs", "an ensemble or a cell", net=type(net).__name__)
-    for name, count in (("width", width), ("num_exponents", num_exponents), ("block", block)):
-        expect_count("lyapunov_logs", **{name: count})
     numbers = {name: value for name, value in vars(net).items() if name.startswith(("sigma", "leak"))}
     expect_scalars("lyapunov_logs", **numbers)
-    check_run("lyapunov_logs", dtype, steps=steps, num_nets=num_nets)
     expect(num_exponents <= width, "lyapunov_logs", f"at most {width} exponents", num_exponents=num_exponents)
     expect(steps % block == 0, "lyapunov_logs", f"steps a multiple of {block}", steps=steps)
-    expect(burn_in >= 0 and burn_in % block == 0, "lyapunov_logs", f"burn_in a multiple of {block}", burn_in=burn_in)
+    expect(burn_in % block == 0, "lyapunov_logs", f"burn_in a multiple of {block}", burn_in=burn_in)
     chosen = chosen_devices(devices)
     lanes = lanes_for(width**2, num_nets, chosen)
     unbiased = bool(np.all(np.asarray(getattr(net, "sigma_b", 1.0)) == 0))
@@ -192,6 +188,7 @@ def lyapunov_logs(
         return np.asarray(fetched(_all(given, key, *counts)), dtype=np.float64)
 
 
+@asked()
 def lyapunov_exponents(
     key: Array,
     net: Dense | Recurrent | Cell,

@@ -9,8 +9,7 @@ from jax import Array
 
 from vgtheory.ensemble import Ensemble
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect_not_negative
-from vgtheory.measure.chain import check_run
+from vgtheory.measure.arguments import asked
 from vgtheory.measure.draws import words_of
 from vgtheory.measure.links import is_scalable
 from vgtheory.measure.sweep import chosen_devices, compiled, fetched, lanes_for, over_networks
@@ -63,6 +62,7 @@ def _ratios(first: np.ndarray, second: np.ndarray, rounding: float) -> JacobianM
     return JacobianMoments(Estimate(log_mean_square, rounded[0]), Estimate(spread, rounded[1]))
 
 
+@asked()
 def jacobian_moments(
     key: Array,
     net: Ensemble,
@@ -123,8 +123,6 @@ def jacobian_moments(
     >>> bool(abs(moments.spread.value - 1) < 5 * moments.spread.err)
     True
     """
-    check_run("jacobian_moments", dtype, depth=depth, width=width, num_nets=num_nets, num_probes=num_probes)
-    expect_not_negative("jacobian_moments", input_square=input_square)
     with jax.enable_x64(True):
         size, square = (
             Size(depth, width, num_nets, dtype, is_scalable(net.activation)),

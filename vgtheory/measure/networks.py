@@ -9,6 +9,8 @@ from jax import Array, lax
 
 from vgtheory.activation import Activation
 from vgtheory.ensemble import Ensemble, Recurrent, expect_matrices
+from vgtheory.formats import FORMATS
+from vgtheory.measure.arguments import asked, dtype_of
 from vgtheory.measure.draws import BIAS, COTANGENT, INPUT, WEIGHTS, normal, words_of
 from vgtheory.measure.entries import drawn
 
@@ -229,6 +231,7 @@ def draw_cotangent(words: Array, width: int, dtype: Any, num_inputs: int | None 
     return drawn[0] if num_inputs is None else drawn
 
 
+@asked(dtype=dtype_of(FORMATS.values()))
 def draw_network(key: Array, net: Ensemble, *, depth: int, width: int, dtype: Any = jnp.float32) -> tuple[Network, Any]:
     """One network as an unrolled Flax module with the parameters that the log-domain chain uses for the same key.
 

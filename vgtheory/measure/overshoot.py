@@ -11,7 +11,7 @@ from jax import Array, lax
 from vgtheory.activation import Activation
 from vgtheory.ensemble import Recurrent
 from vgtheory.expect import expect
-from vgtheory.measure.chain import check_run
+from vgtheory.measure.arguments import asked, expect_fit, expect_matrix_of, number
 from vgtheory.measure.tap import log_norm
 
 
@@ -75,6 +75,7 @@ def _stepped(matrix: Array, x: Array, y: Array, rates: Array, activation: Activa
     return _log_loss(matrix, x, y, activation, steps), log_grad, curvature, after
 
 
+@asked(state=number(ndim=1), target=number(ndim=1))
 def overshoot(
     net: Recurrent, state: Any, target: Any, learning_rates: Any, *, steps: int, dtype: str = "float32"
 ) -> Overshoot:
@@ -118,14 +119,12 @@ def overshoot(
     >>> round(float(step.log_ratio / np.log(10)))
     376
     """
-    expect(net.matrix is not None, "overshoot", "a net with a matrix", matrix=net.matrix)
+    expect_matrix_of("overshoot", net)
+    expect_fit("overshoot", net.matrix, state=state, target=target)
     degree = net.activation.degree
     expect(degree == 1, "overshoot", "an activation homogeneous of degree 1", activation=net.activation.name)
     expect(bool(np.all(np.asarray(net.sigma_b) == 0)), "overshoot", "a net with sigma_b = 0", sigma_b=net.sigma_b)
-    check_run("overshoot", dtype, steps=steps)
     x, y, rates = (np.asarray(each, dtype=float) for each in (state, target, learning_rates))
-    expect(x.shape == np.shape(net.matrix)[:1], "overshoot", "a state that fits the matrix", shape=x.shape)
-    expect(y.shape == x.shape, "overshoot", "a target that fits the state", shape=y.shape)
     with jax.enable_x64(dtype == "float64"):
         given = [jnp.asarray(each, dtype) for each in (np.asarray(net.matrix), x, y, rates.ravel())]
         out = _stepped(*given, net.activation, int(steps))

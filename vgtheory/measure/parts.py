@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.ensemble import Ensemble
-from vgtheory.measure.chain import check_run
+from vgtheory.measure.arguments import asked
 from vgtheory.measure.draws import words_of
 from vgtheory.measure.links import activate, affine, is_scalable
 from vgtheory.measure.networks import draw_cotangent, draw_input, draw_weights, wide
@@ -79,6 +79,7 @@ def _walks(
     return over_networks(one, (key, net), num_nets, lanes, devices)
 
 
+@asked()
 def link_parts(key: Array, net: Ensemble, *, depth: int, width: int, num_nets: int, dtype: str = "float32") -> Parts:
     r"""Both parts of the gradient's log-factor at every layer of every network.
 
@@ -117,13 +118,13 @@ def link_parts(key: Array, net: Ensemble, *, depth: int, width: int, num_nets: i
     >>> bool((parts.slopes[:, :-1] < 0).all())  # slopes of at most 1 only take away
     True
     """
-    check_run("link_parts", dtype, depth=depth, width=width, num_nets=num_nets)
     with jax.enable_x64(dtype == "float64"):
         scalable, devices = is_scalable(net.activation), chosen_devices(None)
         walked = fetched(_walks(key, net, depth, width, num_nets, dtype, scalable, devices))
         return Parts(*(leaf.astype(np.float64) for leaf in walked))
 
 
+@asked()
 def log_parts_layers(
     key: Array, net: Ensemble, *, depth: int, width: int, num_nets: int, dtype: str = "float32"
 ) -> Parts:

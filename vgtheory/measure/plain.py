@@ -9,8 +9,8 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.ensemble import Ensemble
-from vgtheory.expect import expect_count, expect_one_of
 from vgtheory.formats import FORMATS, TF32_BITS
+from vgtheory.measure.arguments import asked, dtype_of
 from vgtheory.measure.draws import words_of
 from vgtheory.measure.networks import draw_cotangent, draw_input, draw_layer, draw_network
 from vgtheory.measure.sweep import chosen_devices, compiled, fetched, lanes_for, over_networks
@@ -31,6 +31,7 @@ class PlainLogs(NamedTuple):
     log_grad_weight: np.ndarray
 
 
+@asked()
 def plain_grads(
     key: Array, net: Ensemble, *, depth: int, width: int, num_inputs: int | None = None, dtype: str = "float32"
 ) -> PlainLogs:
@@ -71,8 +72,6 @@ def plain_grads(
     >>> measure.plain_grads(jax.random.key(0), Dense("tanh"), depth=3, width=8).log_grad.shape
     (3,)
     """
-    expect_count("plain_grads", depth=depth)
-    expect_count("plain_grads", width=width)
     with jax.enable_x64(dtype == "float64"):
         module, variables = draw_network(key, net, depth=depth, width=width, dtype=dtype)
         words = words_of(key)
@@ -137,6 +136,7 @@ def _peaks(
     return over_networks(one, (key, net, squared_loss), num_nets, lanes_for(width**2, num_nets, devices), devices)
 
 
+@asked(dtype=dtype_of(FORMATS))
 def flushes_subnormals(dtype: str) -> bool:
     """Tell whether compiled arithmetic on this device flushes subnormal numbers of a format to zero.
 
@@ -161,7 +161,6 @@ def flushes_subnormals(dtype: str) -> bool:
     >>> isinstance(measure.flushes_subnormals("float32"), bool)
     True
     """
-    expect_one_of(FORMATS, "flushes_subnormals", dtype=dtype)
     with jax.enable_x64(dtype == "float64"):
         stored = FORMATS[dtype]
         halved = jax.jit(lambda tiny, half: tiny * half)(jnp.asarray(jnp.finfo(stored).tiny), jnp.asarray(0.5, stored))
@@ -174,6 +173,7 @@ def _first_lost(peaks: np.ndarray) -> np.ndarray:
     return np.where(lost.any(axis=1), lost.argmax(axis=1).astype(float), np.inf)
 
 
+@asked(dtype=dtype_of(FORMATS))
 def pass_limit(
     key: Array, net: Ensemble, dtype: str, *, depth: int, width: int, num_nets: int, squared_loss: bool = False
 ) -> PassLimits:
@@ -218,9 +218,6 @@ def pass_limit(
     >>> bool((limits.forward < 10).all())
     True
     """
-    expect_one_of(FORMATS, "pass_limit", dtype=dtype)
-    for name, count in {"depth": depth, "width": width, "num_nets": num_nets}.items():
-        expect_count("pass_limit", **{name: count})
     with jax.enable_x64(dtype == "float64"):
         asked = (depth, width, num_nets, dtype, jnp.asarray(squared_loss), chosen_devices(None))
         forward, backward = fetched(_peaks(key, net, *asked))

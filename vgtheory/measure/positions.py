@@ -7,6 +7,7 @@ from jax import Array
 
 from vgtheory.ensemble import Conv
 from vgtheory.estimate import Estimate
+from vgtheory.measure.arguments import asked
 from vgtheory.measure.convolution import conv_logs
 from vgtheory.measure.profiles import averaged
 
@@ -17,6 +18,7 @@ def _averaged(logs: np.ndarray, num_links: np.ndarray, dtype: str) -> Estimate:
     return Estimate(*(each.reshape(logs.shape[1:]) for each in flat))
 
 
+@asked()
 def log_q_positions(
     key: Array, net: Conv, *, depth: int, width: int, positions: Any, num_nets: int, dtype: str = "float32", **how: Any
 ) -> Estimate:
@@ -65,6 +67,7 @@ def log_q_positions(
     return _averaged(logs.log_q_positions, 2 * np.arange(1, depth + 1), dtype)
 
 
+@asked()
 def log_grad_positions(
     key: Array, net: Conv, *, depth: int, width: int, positions: Any, num_nets: int, dtype: str = "float32", **how: Any
 ) -> Estimate:

@@ -10,6 +10,7 @@ from vgtheory.blocks import BLOCKS, Blocks, Residual
 from vgtheory.ensemble import Conv, Ensemble
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect
+from vgtheory.measure.arguments import asked
 from vgtheory.measure.attention import transformer_logs
 from vgtheory.measure.blocks import block_logs
 from vgtheory.measure.chain import chain
@@ -56,6 +57,7 @@ def _over_inputs(samples: np.ndarray, how: dict[str, Any]) -> np.ndarray:
     return samples if how.get("num_inputs") is None else samples.mean(axis=-2)
 
 
+@asked()
 def log_grad_alpha_layers(
     key: Array,
     net: Residual,
@@ -112,6 +114,7 @@ def log_grad_alpha_layers(
     return averaged(_over_inputs(logs.log_grad_alpha, how), np.full(depth, depth), dtype)
 
 
+@asked()
 def log_grad_layers(
     key: Array,
     net: Ensemble | Blocks | Transformer,
@@ -168,6 +171,7 @@ def log_grad_layers(
     return averaged(_over_inputs(logs.log_grad, how), np.arange(depth - 1, -1, -1), dtype)
 
 
+@asked()
 def log_chi_layers(
     key: Array,
     net: Ensemble,
@@ -224,6 +228,7 @@ def log_chi_layers(
         return averaged(-2 * np.diff(_over_inputs(logs.log_grad, how)), np.full(depth - 1, depth), dtype)
 
 
+@asked()
 def log_grad_weight_layers(
     key: Array,
     net: Ensemble,
@@ -278,6 +283,7 @@ def log_grad_weight_layers(
     return averaged(logs.log_grad_weight, np.full(depth, depth), dtype)
 
 
+@asked()
 def log_q_layers(
     key: Array,
     net: Ensemble | Blocks | Transformer,

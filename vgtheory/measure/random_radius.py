@@ -8,13 +8,14 @@ from jax import Array
 from vgtheory.ensemble import Recurrent
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect
-from vgtheory.measure.chain import check_run
+from vgtheory.measure.arguments import asked, count
 from vgtheory.measure.draws import words_of
 from vgtheory.measure.networks import draw_weights, scale_w
 
 _CHUNK = 2**22
 
 
+@asked(num_nets=count(2))
 def log_spectral_radius(
     key: Array, net: Recurrent, *, width: int, num_nets: int = 64, dtype: str = "float32"
 ) -> Estimate:
@@ -57,8 +58,6 @@ def log_spectral_radius(
     0.6931
     """
     expect(net.matrix is None, "log_spectral_radius", "a net with sigma_w", matrix=net.matrix)
-    check_run("log_spectral_radius", dtype, width=width, num_nets=num_nets)
-    expect(num_nets >= 2, "log_spectral_radius", "at least 2 matrices", num_nets=num_nets)
     size, logs = max(1, _CHUNK // width**2), []
     with jax.enable_x64(dtype == "float64"):
         drawn = jax.jit(jax.vmap(lambda each: draw_weights(words_of(each), net, 1, width, jnp.dtype(dtype)).matrix))

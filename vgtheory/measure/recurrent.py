@@ -10,8 +10,8 @@ from jax import Array
 
 from vgtheory.ensemble import Recurrent, check_matrix
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect, expect_steps
-from vgtheory.measure.chain import check_run
+from vgtheory.expect import expect_steps
+from vgtheory.measure.arguments import asked, count, expect_fit, expect_matrix_of, integers, number
 from vgtheory.measure.links import is_scalable
 from vgtheory.measure.networks import Weights
 from vgtheory.measure.walk import walk
@@ -27,6 +27,7 @@ def _increments(net: Recurrent, state: Array, cotangent: Array, steps: int, scal
     return jnp.concatenate([walked.start, walked.rows[:-1, 0]])
 
 
+@asked(state=number(ndim=1), cotangent=number(ndim=1))
 def gradient_steps(net: Recurrent, state: Any, cotangent: Any, steps: int, dtype: str = "float32") -> np.ndarray:
     """Log-factors of the gradient per step along one given recurrence, by automatic differentiation.
 
@@ -56,6 +57,8 @@ def gradient_steps(net: Recurrent, state: Any, cotangent: Any, steps: int, dtype
     >>> (measure.gradient_steps(net, np.ones(2), np.ones(2), 3) / np.log(2)).round(4).tolist()
     [-1.0, -1.0, -1.0]
     """
+    expect_matrix_of("gradient_steps", net)
+    expect_fit("gradient_steps", net.matrix, state=state, cotangent=cotangent)
     with jax.enable_x64(dtype == "float64"):
         given = Recurrent(net.activation, matrix=jnp.asarray(net.matrix, dtype))
         start, top = (jnp.asarray(np.asarray(vector), dtype) for vector in (state, cotangent))
@@ -63,6 +66,7 @@ def gradient_steps(net: Recurrent, state: Any, cotangent: Any, steps: int, dtype
         return np.asarray(out, dtype=np.float64)
 
 
+@asked(vector=number(ndim=1), steps=integers(0))
 def log_power_norms(matrix: Any, vector: Any, steps: Any, dtype: str = "float32") -> Estimate:
     r"""Log-norm of a gradient sent back through t steps of a linear recurrence, by automatic differentiation.
 
@@ -103,9 +107,8 @@ def log_power_norms(matrix: Any, vector: Any, steps: Any, dtype: str = "float32"
     [0.0, -1.0, -200.0]
     """
     check_matrix("log_power_norms", matrix)
-    check_run("log_power_norms", dtype)
     counts, start = expect_steps("log_power_norms", steps), np.asarray(vector, dtype=float)
-    expect(start.shape == np.shape(matrix)[:1], "log_power_norms", "a vector that fits matrix", shape=start.shape)
+    expect_fit("log_power_norms", matrix, vector=start)
     longest = max(1, int(counts.max(initial=1)))
     net = Recurrent("linear", matrix=matrix)
     increments = gradient_steps(net, np.ones(start.size), start, longest, dtype)
@@ -113,6 +116,7 @@ def log_power_norms(matrix: Any, vector: Any, steps: Any, dtype: str = "float32"
     return Estimate(powers[counts], 2 * float(jnp.finfo(dtype).eps) * np.maximum(counts, 1))
 
 
+@asked(state=number(ndim=1), steps=count(16))
 def log_rate(key: Array, net: Recurrent, state: Any, *, steps: int = 4000, dtype: str = "float32") -> Estimate:
     r"""Log-factor per step by which the gradient changes once an undriven recurrence has settled.
 
@@ -155,11 +159,9 @@ def log_rate(key: Array, net: Recurrent, state: Any, *, steps: int = 4000, dtype
     >>> round(float(np.exp(measure.log_rate(jax.random.key(0), net, np.ones(1)).value)), 4)
     0.1664
     """
-    expect(net.matrix is not None, "log_rate", "a net with a matrix", matrix=net.matrix)
-    check_run("log_rate", dtype, steps=steps)
-    expect(steps >= 16, "log_rate", "at least 16 steps", steps=steps)
+    expect_matrix_of("log_rate", net)
     start = np.asarray(state, dtype=float)
-    expect(start.shape == np.shape(net.matrix)[:1], "log_rate", "a state that fits the matrix", shape=start.shape)
+    expect_fit("log_rate", net.matrix, state=start)
     cotangent = np.asarray(jax.random.normal(key, start.shape))
     middle = gradient_steps(net, start, cotangent, steps, dtype)[steps // 4 : steps // 4 + 8 * (steps // 16)]
     blocks = middle.reshape(_NUM_BLOCKS, -1).mean(axis=1)

@@ -11,14 +11,14 @@ from jax import Array
 from vgtheory.activation import as_activation
 from vgtheory.ensemble import Dense, Recurrent
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect, expect_not_negative
-from vgtheory.measure.chain import check_run
+from vgtheory.measure.arguments import asked
 from vgtheory.measure.networks import Weights
 from vgtheory.measure.profiles import averaged
 from vgtheory.measure.recurrent import gradient_steps
 from vgtheory.measure.walk import walk
 
 
+@asked()
 def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int, dtype: str = "float32") -> Estimate:
     r"""Log-gradient along a one-dimensional recurrence, by automatic differentiation.
 
@@ -59,7 +59,6 @@ def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int, dtype: st
     >>> np.exp(measure.log_scalar_steps(0.5, "linear", 1.0, steps=3).value).round(6).tolist()
     [0.5, 0.25, 0.125]
     """
-    check_run("log_scalar_steps", dtype, steps=steps)
     net = Recurrent(as_activation(activation), matrix=np.array([[float(w)]]))
     factors = gradient_steps(net, np.array([float(h_0)]), np.ones(1), steps, dtype)
     return Estimate(np.cumsum(factors), 2 * float(jnp.finfo(dtype).eps) * np.arange(1, steps + 1))
@@ -82,12 +81,10 @@ def _scalar_logs(key: Array, mean: Array, std: Array, depth: int, num_nets: int)
 
 def _scalar_samples(where: str, key: Array, mean: float, std: float, depth: int, num_nets: int) -> np.ndarray:
     """Log |w_1 ... w_depth| of each chain, shape (num_nets,)."""
-    check_run(where, "float32", depth=depth, num_nets=num_nets)
-    expect(bool(np.isfinite(mean)), where, "a finite mean", mean=mean)
-    expect_not_negative(where, std=std)
     return np.asarray(_scalar_logs(key, jnp.float32(mean), jnp.float32(std), depth, num_nets), dtype=float).sum(axis=1)
 
 
+@asked()
 def log_scalar_chain(key: Array, mean: float, std: float, depth: int, *, num_nets: int) -> Estimate:
     r"""Log of a product of independent normal weights, averaged over chains: what a typical chain does.
 
@@ -129,6 +126,7 @@ def log_scalar_chain(key: Array, mean: float, std: float, depth: int, *, num_net
     return averaged(_scalar_samples("log_scalar_chain", key, mean, std, depth, num_nets), depth, "float32")
 
 
+@asked()
 def log_mean_scalar_chain(key: Array, mean: float, std: float, depth: int, *, num_nets: int) -> Estimate:
     r"""Log of the mean size of a product of independent normal weights: what the average over chains does.
 

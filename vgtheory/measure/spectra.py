@@ -9,8 +9,7 @@ from jax import Array
 from scipy.linalg.lapack import dgejsv
 
 from vgtheory.ensemble import Ensemble
-from vgtheory.expect import expect_not_negative
-from vgtheory.measure.chain import check_run
+from vgtheory.measure.arguments import asked
 from vgtheory.measure.draws import words_of
 from vgtheory.measure.networks import Layer, draw_input, draw_layer
 
@@ -75,6 +74,7 @@ def _one(key: Array, net: Ensemble, depth: int, width: int, input_square: float)
     return out
 
 
+@asked()
 def jacobian_singular_values(
     key: Array, net: Ensemble, *, depth: int, width: int, num_nets: int, input_square: float = 1.0
 ) -> np.ndarray:
@@ -121,8 +121,6 @@ def jacobian_singular_values(
     >>> logs.shape, float(logs.max().round(6)), float(logs.min().round(6))
     ((2, 4), -2.079442, -2.079442)
     """
-    check_run("jacobian_singular_values", "float64", depth=depth, width=width, num_nets=num_nets)
-    expect_not_negative("jacobian_singular_values", input_square=input_square)
     with jax.enable_x64(True):
         keys = (jax.random.fold_in(key, index) for index in range(num_nets))
         return np.stack([_one(own, net, depth, width, input_square) for own in keys])

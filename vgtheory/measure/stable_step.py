@@ -10,7 +10,7 @@ import optax
 from jax import Array, lax
 
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect_count
+from vgtheory.measure.arguments import asked, integers
 from vgtheory.measure.dynamics import Chains, equal_chains, gradient, local_rate, loss
 
 RUNGS = 64
@@ -44,6 +44,7 @@ class StableStep(NamedTuple):
     log_finite: Estimate
 
 
+@asked(depth=integers(1))
 def stable_step(depth: Any, w0: Any, *, y: Any = 1.0, steps: int = 1500) -> StableStep:
     r"""Log of the largest learning rates at which gradient descent on a chain of equal weights converges, and stays finite.
 
@@ -84,7 +85,6 @@ def stable_step(depth: Any, w0: Any, *, y: Any = 1.0, steps: int = 1500) -> Stab
     >>> np.exp(measure.stable_step(2, 0.5, steps=500).log_converges.value).round(2).item()
     1.0
     """
-    expect_count("stable_step", steps=steps)
     depth, w0, y = np.broadcast_arrays(depth, *(np.asarray(each, float) for each in (w0, y)))
     # The level plays no part, but must lie ahead.
     level = np.where(w0**depth <= y, 0.5, 2.0)

@@ -10,8 +10,8 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect, expect_count
-from vgtheory.measure.chain import check_run
+from vgtheory.expect import expect, expect_function, expect_runs
+from vgtheory.measure.arguments import asked, count, optional
 from vgtheory.measure.networks import orthonormal_columns
 
 _NUM_PARTS = 16
@@ -87,11 +87,7 @@ def exponents_of(
     return lax.scan(one, carry, times(burn_in, steps))[1]
 
 
-def _check(where: str, **counts: int) -> None:
-    for name, count in counts.items():
-        expect_count(where, **{name: count})
-
-
+@asked(step=expect_function, num_exponents=optional(count()), burn_in=optional(count(0)))
 def map_exponents(
     step: Callable[[Any], Any],
     state: Any,
@@ -153,13 +149,15 @@ def map_exponents(
     start = np.atleast_1d(np.asarray(state, dtype=float))
     shape, size = np.shape(state), start.size
     wanted = size if num_exponents is None else num_exponents
-    _check("map_exponents", steps=steps, num_exponents=wanted, block=block)
-    check_run("map_exponents", dtype)
     expect(wanted <= size, "map_exponents", f"at most {size} exponents", num_exponents=wanted)
     whole = lambda count, parts: -(-count // (block * parts)) * block * parts
     lengths = {"steps": whole(steps, _NUM_PARTS), "burn_in": whole(steps // 10 if burn_in is None else burn_in, 1)}
     flat = lambda x, t: jnp.ravel(step(x.reshape(shape)))
     with jax.enable_x64(dtype == "float64"):
+        with expect_runs("map_exponents", "a step of arrays of JAX", "step"):
+            after = jax.eval_shape(step, jnp.zeros(shape, dtype))
+        same = getattr(after, "shape", None) == shape and jnp.issubdtype(after.dtype, jnp.floating)
+        expect(same, "map_exponents", f"a step that returns real numbers of shape {list(shape)}", step=after)
         run = jax.jit(functools.partial(exponents_of, flat, block=block, **lengths))
         logs = np.asarray(run(jnp.asarray(start.ravel(), dtype), jnp.eye(wanted, size, dtype=dtype)), dtype=float)
     parts = logs.reshape(_NUM_PARTS, -1, wanted).sum(axis=1) / (lengths["steps"] / _NUM_PARTS)

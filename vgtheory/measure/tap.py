@@ -1,14 +1,18 @@
 """The cotangent tap: an identity that brings the log domain into any JAX code's backward pass; and the gauge of a layer."""
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from vgtheory.expect import expect_number
+from vgtheory.measure.arguments import asked, floats
 
+
+@asked(values=floats)
 def log_norm(values: Array) -> tuple[Array, Array]:
     """Natural log of the Euclidean norm of all entries, and the entries divided by that norm (zeros stay zeros).
 
@@ -20,7 +24,8 @@ def log_norm(values: Array) -> tuple[Array, Array]:
     Returns
     -------
     tuple of arrays
-        Log-norm, shape ``()``, float32 or wider; and the unit array, same shape and dtype as ``values``.
+        Log-norm, shape ``()``, float32 or wider; and the unit array, same shape and dtype as ``values``; NaN where an
+        entry is NaN or infinite.
 
     Notes
     -----
@@ -33,6 +38,7 @@ def log_norm(values: Array) -> tuple[Array, Array]:
     >>> round(float(measure.log_norm(jnp.full(4, 1e-30))[0]), 4)
     -68.3844
     """
+    values = jnp.asarray(values)
     wide = values.astype(jnp.promote_types(values.dtype, jnp.float32))
     peak = jnp.max(jnp.abs(wide))
     # Twice by the root: the reciprocal of a number near the format's largest would be subnormal, and flushed to zero.
@@ -43,7 +49,12 @@ def log_norm(values: Array) -> tuple[Array, Array]:
     return jnp.where(peak > 0, jnp.log(size) - 2 * jnp.log(root), jnp.where(jnp.isnan(peak), jnp.nan, -jnp.inf)), unit
 
 
-@functools.partial(jax.custom_vjp)
+def _slot(where: str, slot: Any) -> None:
+    floats(where, slot=slot)
+    expect_number(where, ndim=0, slot=slot)
+
+
+@asked(x=floats, slot=_slot)
 def tap(x: Array, slot: Array) -> Array:
     r"""Identity in ``x`` whose backward pass renormalises the cotangent and keeps its log-norm.
 
@@ -81,6 +92,11 @@ def tap(x: Array, slot: Array) -> Array:
     >>> round(float(increments.sum() / jnp.log(10.0)))
     -90
     """
+    return _tap(x, slot)
+
+
+@jax.custom_vjp
+def _tap(x: Array, slot: Array) -> Array:
     del slot
     return x
 
@@ -94,7 +110,7 @@ def _backward(slot: Array, cotangent: Array) -> tuple[Array, Array]:
     return unit, size.astype(slot.dtype)
 
 
-tap.defvjp(_forward, _backward)
+_tap.defvjp(_forward, _backward)
 
 
 class Slots(NamedTuple):

@@ -12,7 +12,8 @@ from jax import Array, lax
 
 from vgtheory.blocks import Normed
 from vgtheory.ensemble import Dense
-from vgtheory.expect import expect, expect_count, expect_one_of, expect_scalars
+from vgtheory.expect import MOST, expect, expect_number, expect_one_of, expect_runs, expect_scalars
+from vgtheory.measure.arguments import asked, count, free, number, optional
 from vgtheory.measure.draws import BIAS, normal, words_of
 from vgtheory.measure.entries import drawn
 from vgtheory.measure.networks import orthogonal
@@ -196,11 +197,21 @@ def _records(record: Sequence[int] | None, num_updates: int) -> np.ndarray:
 
 
 def _loss(loss: Any, is_class: bool) -> Any:
-    name = loss or ("cross_entropy" if is_class else "squared")
+    name = ("cross_entropy" if is_class else "squared") if loss is None else loss
     if isinstance(name, str):
         expect_one_of(LOSSES, _WHERE, loss=name)
         return LOSSES[name]
+    expect(callable(name), _WHERE, f"a function loss or one of {sorted(LOSSES)}", loss=loss)
     return name
+
+
+def _expect_loss(loss: Any, batch: int, num_outputs: int, targets: Array) -> None:
+    with expect_runs(_WHERE, "a loss of outputs and targets", "loss"):
+        shapes = ((batch, num_outputs), (batch, *targets.shape[1:]))
+        dtypes = (jnp.float32, targets.dtype)
+        value = jax.eval_shape(loss, *map(jax.ShapeDtypeStruct, shapes, dtypes))
+    scalar = getattr(value, "shape", None) == () and jnp.issubdtype(value.dtype, jnp.floating)
+    expect(scalar, _WHERE, "a loss that returns one real number", loss=value)
 
 
 def _split(inputs: Any, targets: Any, unseen: Any) -> tuple[tuple[Array, ...], bool]:
@@ -217,6 +228,31 @@ def _split(inputs: Any, targets: Any, unseen: Any) -> tuple[tuple[Array, ...], b
     return tuple(jnp.asarray(each, dtype) for each, dtype in pairs), is_class
 
 
+def _optimiser(where: str, optimiser: Any) -> None:
+    known = callable(getattr(optimiser, "init", None)) and callable(getattr(optimiser, "update", None))
+    expect(known, where, "an optimiser of optax", optimiser=optimiser)
+
+
+def _when(where: str, record: Any) -> None:
+    expect_number(where, f"[0, {MOST}]", ndim=1, integer=True, record=record)
+
+
+def _pair(where: str, unseen: Any) -> None:
+    pair = isinstance(unseen, tuple | list) and len(unseen) == 2
+    expect(pair, where, "a pair of inputs and targets", unseen=unseen)
+    expect_number(where, ndim=2, inputs=unseen[0])
+    expect_number(where, targets=unseen[1])
+
+
+@asked(
+    inputs=number(ndim=2),
+    targets=number(ndim=None),
+    optimiser=_optimiser,
+    loss=free,
+    unseen=optional(_pair),
+    record=optional(_when),
+    depth=count(_FEWEST_LAYERS),
+)
 def training_logs(
     key: Array,
     net: Dense | Normed,
@@ -307,17 +343,13 @@ def training_logs(
     >>> logs.log_grad_weight.shape == (2, logs.updates.size, 3), bool((logs.score[:, -1] > 0.95).all())
     (True, True)
     """
-    expect(isinstance(net, Dense | Normed), _WHERE, "a Dense or a Normed", net=type(net).__name__)
     expect_scalars(_WHERE, sigma_w=net.sigma_w, sigma_b=net.sigma_b)
-    counts = {"depth": depth, "width": width, "num_updates": num_updates, "num_nets": num_nets, "batch": batch}
-    for name, count in {**counts, "num_probes": num_probes}.items():
-        expect_count(_WHERE, **{name: count})
-    expect(depth >= _FEWEST_LAYERS, _WHERE, "at least a first and a last layer", depth=depth)
     data, is_class = _split(inputs, targets, unseen)
     when, chosen = _records(record, num_updates), chosen_devices(devices)
     num_outputs = int(np.max(targets)) + 1 if is_class else np.shape(targets)[1]
     probes, num_inputs = min(num_probes, len(data[0])), data[0].shape[1]
     found = _loss(loss, is_class)
+    _expect_loss(found, batch, num_outputs, data[1])
     sizes = _Sizes(depth, width, num_inputs, num_outputs, batch, probes, optimiser, found, is_class)
     ends = np.unique([*when, num_updates]).astype(np.int32)
     given = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), net)

@@ -10,8 +10,8 @@ from jax import Array, lax
 
 from vgtheory.ensemble import check_matrix
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect, expect_steps
-from vgtheory.measure.chain import check_run
+from vgtheory.expect import expect_steps
+from vgtheory.measure.arguments import asked, expect_fit, integers, number
 
 _SAME, _RANK = 1e-9, 1e-6
 
@@ -53,6 +53,7 @@ def _as_is(rows: Array) -> Array:
     return rows
 
 
+@asked(steps=integers(0))
 def log_growth(matrix: Any, steps: Any, dtype: str = "float32") -> Estimate:
     r"""Log of the most by which t steps of a linear recurrence lengthen a gradient, by automatic differentiation.
 
@@ -91,7 +92,6 @@ def log_growth(matrix: Any, steps: Any, dtype: str = "float32") -> Estimate:
     [5.157, 19.377, 0.015]
     """
     check_matrix("log_growth", matrix)
-    check_run("log_growth", dtype)
     counts = expect_steps("log_growth", steps)
     width, longest = len(matrix), max(1, int(counts.max(initial=1)))
     with jax.enable_x64(dtype == "float64"):
@@ -102,6 +102,7 @@ def log_growth(matrix: Any, steps: Any, dtype: str = "float32") -> Estimate:
     return Estimate(logs[counts], float(jnp.finfo(dtype).eps) * (width + 2.0 * counts))
 
 
+@asked(vector=number(ndim=1))
 def alignment_steps(matrix: Any, vector: Any, steps: int, dtype: str = "float32") -> np.ndarray:
     r"""Angle between a gradient on its way back and the leading left eigendirection, by automatic differentiation.
 
@@ -139,9 +140,8 @@ def alignment_steps(matrix: Any, vector: Any, steps: int, dtype: str = "float32"
     [0.7854, 0.4636, 0.245, 0.1244]
     """
     check_matrix("alignment_steps", matrix)
-    check_run("alignment_steps", dtype, steps=steps)
     start = np.asarray(vector, dtype=float)
-    expect(start.shape == np.shape(matrix)[:1], "alignment_steps", "a vector that fits matrix", shape=start.shape)
+    expect_fit("alignment_steps", matrix, vector=start)
     basis = _leading(np.asarray(matrix, dtype=float).T)
     with jax.enable_x64(dtype == "float64"):
         w, rows = jnp.asarray(np.asarray(matrix), dtype), jnp.asarray(start, dtype)[None]

@@ -21,8 +21,8 @@ from jax import Array, lax
 
 from vgtheory.ensemble import Dense
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect
-from vgtheory.measure.chain import check_run
+from vgtheory.expect import expect, expect_data
+from vgtheory.measure.arguments import asked, count
 from vgtheory.measure.draws import words_of
 from vgtheory.measure.networks import draw_cotangent, draw_input, draw_weights, wide
 from vgtheory.measure.sweep import chosen_devices, compiled, fetched, over_networks
@@ -116,6 +116,7 @@ def _all_logs(
     return over_networks(one, (key, net), num_nets, 1, devices)
 
 
+@asked()
 def log_grad_entries(
     key: Array,
     net: Dense,
@@ -168,18 +169,12 @@ def log_grad_entries(
     >>> measure.log_grad_entries(jax.random.key(0), Dense("tanh"), depth=3, width=8, num_nets=2).shape
     (2, 3, 8, 16)
     """
-    where = "log_grad_entries"
-    expect(isinstance(net, Dense), where, "a Dense ensemble", net=type(net).__name__)
-    counts = {"depth": depth, "width": width, "num_nets": num_nets, "batch": batch, "num_draws": num_draws}
-    check_run(where, dtype, **counts)
-    for name, c in (("c_0", c_0), ("c_cotangent", c_cotangent)):
-        named: dict[str, Any] = {name: c}
-        expect(0 <= c < 1, where, "a correlation from 0 to below 1", **named)
     batches = Batches(num_draws, batch, float(c_0), float(c_cotangent))
     with jax.enable_x64(dtype == "float64"):
         return fetched(_all_logs(key, net, depth, width, num_nets, dtype, batches, chosen_devices(None)))
 
 
+@asked(logs=expect_data)
 def variance_split(logs: np.ndarray) -> VarianceSplit:
     r"""Exact split of the variance of logs over layers, entries and draws.
 
@@ -218,6 +213,7 @@ def variance_split(logs: np.ndarray) -> VarianceSplit:
     return VarianceSplit(layers, entries, draws, np.mean(np.asarray(logs) == -np.inf, axis=(-3, -2, -1)))
 
 
+@asked(logs=expect_data)
 def nested_variances(logs: Any, num_axes: int) -> list[Any]:
     r"""The same over any number of nested axes, outermost first.
 
@@ -266,6 +262,17 @@ def nested_variances(logs: Any, num_axes: int) -> list[Any]:
     return parts[::-1]
 
 
+def _split(where: str, split: Any) -> None:
+    """Four parts, each one number per network, of two networks at least."""
+    ok = isinstance(split, VarianceSplit)
+    expect(ok, where, "a VarianceSplit", split=split)
+    expect_data(where, **split._asdict())
+    for name, part in split._asdict().items():
+        ok = np.ndim(part) == 1 and len(part) > 1
+        expect(ok, where, "one number for each of at least two networks", **{name: part})
+
+
+@asked(split=_split)
 def averaged_split(split: VarianceSplit) -> VarianceSplit:
     """Mean over networks of every part, with its standard error.
 
@@ -292,6 +299,7 @@ def averaged_split(split: VarianceSplit) -> VarianceSplit:
     )
 
 
+@asked(num_nets=count(2))
 def log_grad_variance(
     key: Array,
     net: Dense,
@@ -335,7 +343,6 @@ def log_grad_variance(
     >>> bool(abs(split.draws.value - 2.31) < 0.1)  # 15/16 of pi^2 / 4
     True
     """
-    expect(num_nets > 1, "log_grad_variance", "at least two networks", num_nets=num_nets)
     size: dict[str, Any] = {"depth": depth, "width": width, "num_nets": num_nets, "dtype": dtype}
     size |= {"batch": batch, "num_draws": num_draws, "c_0": c_0, "c_cotangent": c_cotangent}
     return averaged_split(variance_split(log_grad_entries(key, net, **size)))

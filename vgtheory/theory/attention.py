@@ -18,6 +18,7 @@ symbol       meaning                                                            
 
 import functools
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -26,8 +27,9 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.estimate import Law
-from vgtheory.expect import expect, expect_count, expect_scalars, is_static
+from vgtheory.expect import expect, expect_count, expect_number, expect_scalars, is_static
 from vgtheory.theory import pairs
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.curves import curves, value_and_slope
 from vgtheory.theory.precision import floats, in_float64
 from vgtheory.transformer import GROUPS, Transformer
@@ -203,6 +205,7 @@ def grad_law(where: str, net: Transformer, depth: int, width: int | None, positi
     return _certain(_walked(where, net, depth, positions, 0.0)[2].top[0] / 2)
 
 
+@asked(c_0=partial(expect_number, interval="[0, 1]", ndim=0))
 @in_float64
 def log_grad_groups(net: Transformer, *, depth: int, positions: int, c_0: Any = 0.0) -> dict[str, Law]:
     r"""Log-norm of the gradient with respect to each matrix of each transformer block, relative to the top's second of the perceptron.

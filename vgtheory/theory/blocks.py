@@ -8,6 +8,7 @@ from vgtheory.blocks import BLOCKS, Blocks, Normed, Residual, alpha_of
 from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count, expect_scalars
 from vgtheory.theory import normalization, residual, residual_width
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.chi_square import sides
 from vgtheory.theory.precision import in_float64
 from vgtheory.theory.residual import Profile
@@ -85,6 +86,7 @@ def q_law(where: str, net: Blocks, depth: int, width: int | None) -> Law:
     return _law(where, net, _walked(where, net, depth, width).log_q, depth, width, False)
 
 
+@asked()
 @in_float64
 def log_grad_alpha_layers(net: Residual, *, depth: int) -> Law:
     r"""Log of the gradient with respect to every block's own ``alpha``, relative to the norm of that at the top.

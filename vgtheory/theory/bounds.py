@@ -1,5 +1,6 @@
 """The textbook bounds: the largest slope of the activation times the norms of the weights."""
 
+import inspect
 from typing import Any
 
 import jax
@@ -9,6 +10,7 @@ import numpy as np
 from vgtheory.activation import Activation, as_activation
 from vgtheory.ensemble import Ensemble, expect_matrices
 from vgtheory.expect import expect_count, expect_one_of
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.fixed_points import chi_at
 from vgtheory.theory.meanfield import need_sigma_w, q_star
 from vgtheory.theory.precision import floats, in_float64
@@ -18,6 +20,7 @@ _GRID = np.sinh(np.linspace(-12, 12, 200_001))
 NORMS = ("spectral", "frobenius")
 
 
+@asked()
 def sup_dphi(activation: Any) -> float:
     r"""Largest slope of an activation.
 
@@ -79,6 +82,7 @@ def _norm_over_sigma_w(where: str, net: Ensemble, norm: str, width: int | None) 
     return gain if norm == "spectral" else float(width or 1) ** 0.5
 
 
+@asked()
 @in_float64
 def log_bound_layers(net: Ensemble, *, depth: int, width: int | None = None, norm: str = "spectral") -> Any:
     r"""Log of the textbook bound on the gradient's norm at every layer, relative to the top.
@@ -128,6 +132,7 @@ def log_bound_layers(net: Ensemble, *, depth: int, width: int | None = None, nor
     return jnp.where(num_factors > 0, rate * num_factors, 0.0)
 
 
+@asked()
 @in_float64
 def bound_excess(net: Ensemble, *, width: int | None = None, norm: str = "spectral") -> Any:
     r"""Natural log per layer by which the textbook bound on the gradient's norm exceeds its mean-field rate.
@@ -172,7 +177,7 @@ def bound_excess(net: Ensemble, *, width: int | None = None, norm: str = "spectr
     """
     need_sigma_w("bound_excess", net)
     size = _norm_over_sigma_w("bound_excess", net, norm, width)
-    q = q_star.__wrapped__(net)  # type: ignore[attr-defined]
+    q = inspect.unwrap(q_star)(net)
     log_slopes = jnp.log(chi_at(q, jnp.ones_like(q), net.activation)) / 2
     largest = sup_dphi(net.activation)
     return jnp.full_like(q, jnp.inf) if np.isinf(largest) else float(np.log(size * largest)) - log_slopes

@@ -10,6 +10,7 @@ from scipy.special import expit, logit
 from vgtheory.cells import GRU, LSTM, MGU, Cell, Leaky, Skip
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect, expect_count
+from vgtheory.theory.arguments import asked, one_positive
 from vgtheory.theory.gates import chi_step, log_grad_steps, plain_cell
 from vgtheory.theory.persistent import solved
 from vgtheory.theory.precision import in_numpy
@@ -19,6 +20,7 @@ _LARGEST_BIAS = 15.0
 _LONGEST = 150
 
 
+@asked()
 @in_numpy
 def tied_grad_steps(
     cell: Cell, *, steps: int, burn_in: int = 200, num_paths: int = 4096, num_sets: int = 4
@@ -87,6 +89,7 @@ def _tied_rate(cell: Cell, memory: float) -> float:
     return float(log[-1] - log[steps // 2]) / (steps - steps // 2)
 
 
+@asked()
 @in_numpy
 def memory_steps(cell: Cell, *, tied: bool = False) -> float:
     r"""Steps over which a cell's gradient changes by a factor e: its memory, if it vanishes.
@@ -103,7 +106,7 @@ def memory_steps(cell: Cell, *, tied: bool = False) -> float:
     Returns
     -------
     float
-        Steps; inf for a factor of one.
+        Steps; inf for a factor of one, 0 where no gradient is left after one step.
 
     Raises
     ------
@@ -121,13 +124,17 @@ def memory_steps(cell: Cell, *, tied: bool = False) -> float:
     >>> round(theory.memory_steps(LSTM(sigma_in=1.0, forget_bias=3.0)), 1)
     17.0
     """
-    rate = abs(float(np.log(chi_step(cell)))) / 2
+    chi = chi_step(cell)
+    if chi == 0:
+        return 0.0
+    rate = abs(float(np.log(chi))) / 2
     if tied and rate > 0:
         first = abs(_tied_rate(cell, 1 / rate))
         rate = abs(_tied_rate(cell, 1 / first)) if first > 0 else first
     return 1 / rate if rate > 0 else float("inf")
 
 
+@asked(memory=one_positive)
 @in_numpy
 def cell_with_memory(cell: Cell, memory: float, *, tied: bool = False) -> Cell:
     r"""The same cell with its bias (of the forget or update gate; the leak, of leaky units) set so that it remembers for so many steps.

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import optimize
 
 from vgtheory.expect import expect_count, expect_not_negative, expect_scalars
+from vgtheory.theory.arguments import asked, one_not_negative, one_scale
 from vgtheory.theory.dynamics import expect_positive
 from vgtheory.theory.precision import in_numpy
 
@@ -28,6 +29,7 @@ class ChainDecay(NamedTuple):
     w_barrier: Any
 
 
+@asked(decay=one_not_negative, y=one_scale)
 @in_numpy
 def chain_decay(depth: int, decay: float, *, y: float = 1.0) -> ChainDecay:
     r"""Weights at which a balanced scalar chain settles under weight decay, and the largest decay that it survives.
@@ -88,8 +90,6 @@ def chain_decay(depth: int, decay: float, *, y: float = 1.0) -> ChainDecay:
         return ChainDecay(decay_max, *((float(y ** (1 / depth)), 0.0) if decay == 0 else (0.0, np.inf)))
     wanted = float(np.log(decay) - unit)
     low = min(wanted / power, top) - 1
-    rest = (
-        optimize.brentq(lambda x: force(x) - wanted, *ends, xtol=1e-16, rtol=1e-15)
-        for ends in ((top, -1e-300), (low, top))
-    )
-    return ChainDecay(decay_max, *(float(np.exp((x + np.log(y)) / depth)) for x in rest))
+    solved = lambda *ends: optimize.brentq(lambda x: force(x) - wanted, *ends, xtol=1e-16, rtol=1e-15)
+    near = solved(top, -1e-300) if force(-1e-300) < wanted else 0.0
+    return ChainDecay(decay_max, *(float(np.exp((x + np.log(y)) / depth)) for x in (near, solved(low, top))))

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.polynomial import legendre
 
 from vgtheory.expect import expect
+from vgtheory.theory.arguments import asked, one_positive
 from vgtheory.theory.precision import in_numpy
 
 _WIDTH = 2.5
@@ -42,6 +43,7 @@ class _Path(NamedTuple):
     series: np.ndarray
 
 
+@asked(y=one_positive)
 @in_numpy
 def chain_flow(weights: Any, log_time: Any, *, y: float = 1.0) -> np.ndarray:
     r"""Weights of a scalar chain in the course of gradient flow, exactly.
@@ -89,9 +91,12 @@ def chain_flow(weights: Any, log_time: Any, *, y: float = 1.0) -> np.ndarray:
     log_times = np.asarray(log_time, float)
     path = _path(np.abs(weights), y)
     sizes = np.exp(_log_sizes(path, _v_at(path, log_times.ravel()))) if path.edges.size else np.abs(weights)
-    return np.broadcast_to(np.sign(weights) * sizes, (log_times.size, weights.size)).reshape(*log_times.shape, -1)
+    return np.broadcast_to(np.sign(weights) * sizes, (log_times.size, weights.size)).reshape(
+        *log_times.shape, weights.size
+    )
 
 
+@asked(y=one_positive)
 @in_numpy
 def log_layer_times(weights: Any, *, share: float = 0.5, y: float = 1.0) -> np.ndarray:
     r"""Log of the time at which each layer of a scalar chain has gone a share of its own way, under gradient flow.

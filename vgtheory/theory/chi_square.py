@@ -10,10 +10,12 @@ from vgtheory.activation import Activation
 from vgtheory.ensemble import Ensemble
 from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count
+from vgtheory.theory.arguments import asked
 
 _STEP, _BELOW, _ABOVE = 1 / 8, -42.0, 90.0
 
 
+@asked()
 def log_chi_square_law(width: int, slopes: tuple[float, float] = (1.0, 1.0)) -> Law:
     r"""Law of the log of a mean of squares, each of a standard normal variable times one of two slopes at random.
 
@@ -55,6 +57,7 @@ def log_chi_square_law(width: int, slopes: tuple[float, float] = (1.0, 1.0)) -> 
     -0.7331
     """
     expect_count("log_chi_square_law", width=width)
+    expect(len(slopes) == 2, "log_chi_square_law", "two slopes", slopes=slopes)
     squares = np.square(np.asarray(slopes, dtype=float))
     expect(bool(squares.max() > 0), "log_chi_square_law", "a slope that is not 0", slopes=slopes)
     level = squares.mean() if squares.min() > 0 else squares.max() / 2 / -np.expm1(-width * np.log(2))

@@ -22,6 +22,7 @@ from vgtheory.ensemble import Conv, expect_positions
 from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count
 from vgtheory.theory import modes
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.curves import Curves, curves, value_and_slope
 from vgtheory.theory.precision import floats, in_float64
 
@@ -116,6 +117,7 @@ def log_means(logs: Array) -> Array:
     return jax.nn.logsumexp(flat, axis=1) - float(np.log(flat.shape[1]))
 
 
+@asked()
 @in_float64
 def log_q_positions(net: Conv, *, depth: int, positions: Any) -> Law:
     r"""Log of the mean square over channels of a convolution's pre-activations, at every layer and position.
@@ -158,6 +160,7 @@ def log_q_positions(net: Conv, *, depth: int, positions: Any) -> Law:
     return Law(log_q, jnp.zeros_like(log_q))
 
 
+@asked()
 @in_float64
 def log_grad_positions(net: Conv, *, depth: int, positions: Any) -> Law:
     r"""Log-norm of the gradient of a convolution at every layer and position, over that of the top (per position, in the mean).
@@ -261,6 +264,7 @@ def q_law(net: Conv, depth: int, width: int | None, positions: Any) -> Law:
     return _law(mean, _spread(where, net, depth, width, positions, True)[1:].astype(mean.dtype))
 
 
+@asked()
 def padding_factor(net: Conv, positions: Any) -> float:
     r"""Factor per layer that zero padding costs: what the mean square of a homogeneous network's gradient tends to, over chi_1.
 

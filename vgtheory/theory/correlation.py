@@ -1,5 +1,6 @@
 r"""Infinite width: the map of the correlation of two inputs that both have the variance ``q_star``."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -9,9 +10,10 @@ from jax import Array
 
 from vgtheory.activation import Activation
 from vgtheory.ensemble import Ensemble
-from vgtheory.expect import expect, is_static
+from vgtheory.expect import expect_number
 from vgtheory.theory import pair_tables, pairs
-from vgtheory.theory.curves import GRID, curves, value_and_slope
+from vgtheory.theory.arguments import asked
+from vgtheory.theory.curves import curves, log_q_series, value_and_slope
 from vgtheory.theory.fixed_points import fixed_point
 from vgtheory.theory.meanfield import need_sigma_w
 from vgtheory.theory.precision import floats, in_float64, tables
@@ -46,7 +48,7 @@ def log_inside(q: Array) -> Array:
         Variance, any shape.
     """
     inside = (q > 0) & jnp.isfinite(q)
-    return jnp.where(inside, jnp.log(jnp.where(inside, q, 1.0)), jnp.where(q > 0, _EDGE, -_EDGE))
+    return jnp.where(inside, jnp.log(jnp.where(inside, q, 1.0)), jnp.where(q > 0, _EDGE, jnp.where(q == 0, -_EDGE, q)))
 
 
 class AtOne(NamedTuple):
@@ -77,22 +79,21 @@ def log_ratio(activation: Activation) -> np.ndarray:
     activation
         The nonlinearity.
     """
-    first, width, panels, _ = GRID
     with jax.enable_x64(True):
-        series = np.subtract(*curves(activation)[1::-1])
-    series[:, 0] += first + width * (np.arange(panels) + 0.5)
-    series[:, 1] += width / 2
-    return series
+        table = curves(activation)
+    return table.log_g - table.log_f + log_q_series()
 
 
 @jax.jit
 def _at_one(log_q: Array, sigma_w: Array, sigma_b: Array, log_f: Any, ratio: Any) -> AtOne:
     steepness = value_and_slope(ratio, log_q)[0]
-    weights, biases = sigma_w**2 * jnp.exp(value_and_slope(log_f, log_q)[0]), sigma_b**2
-    alone, none = biases == 0, (biases > 0) & (weights == 0)
-    share = jnp.where(alone, 1.0, weights / jnp.where(alone, 1.0, weights + biases))
-    log_share = -jnp.log1p(biases / jnp.where(weights == 0, 1.0, weights))
-    log_slope = jnp.where(none, -jnp.inf, steepness + jnp.where(none, 0.0, log_share))
+    square, alone = sigma_w**2, sigma_b == 0
+    none = ~alone & (square == 0)
+    length = jnp.where(alone, 0.0, value_and_slope(log_f, log_q)[0])
+    biases = sigma_b**2 / jnp.where(square == 0, 1.0, square) * jnp.exp(-length)
+    log_share = -jnp.log1p(biases)
+    share = jnp.where(none, 0.0, 1 / (1 + biases))
+    log_slope = jnp.where(none, -jnp.inf, steepness + log_share)
     slope = share * jnp.exp(steepness)
     noise = _FLAT + 500 * float(jnp.finfo(slope.dtype).eps) * (jnp.abs(steepness) + jnp.abs(log_share))
     straight = (jnp.abs(log_q) == _EDGE) & (jnp.abs(slope - 1) < _STRAIGHT)
@@ -131,13 +132,7 @@ def _pair_at(c: Any, log_q: Array, activation: Activation) -> tuple[Array, Array
     return pairs.pair(log_q, log_share, activation), share
 
 
-def _check_c(where: str, c: Any) -> None:
-    """Raise unless c is a correlation."""
-    if is_static(c) or isinstance(c, list | tuple):
-        array = np.asarray(c, dtype=float)
-        expect(bool(np.all(np.abs(array) <= 1)), where, "correlations from -1 to 1", c=c)
-
-
+@asked()
 @in_float64
 def c_map(c: Any, net: Ensemble) -> Any:
     r"""Correlation in the next layer of two inputs whose correlation in this one is c.
@@ -179,13 +174,13 @@ def c_map(c: Any, net: Ensemble) -> Any:
     >>> round(float(theory.c_map(0.0, Dense("relu", sigma_w=2**0.5))), 6)  # 1 / pi
     0.31831
     """
-    _check_c("c_map", c)
     log_q, slope, share = _settled("c_map", net)
     four, gap = _pair_at(c, log_q, net.activation)
     c, slope, share = jnp.broadcast_arrays(jnp.asarray(c, log_q.dtype), slope, share)
     return jnp.where(c >= 0, 1 - slope * gap * four[..., 0], 1 - share + share * four[..., 2])
 
 
+@asked()
 @in_float64
 def c_map_slope(c: Any, net: Ensemble) -> Any:
     r"""Slope of the correlation map.
@@ -224,13 +219,13 @@ def c_map_slope(c: Any, net: Ensemble) -> Any:
     >>> round(float(theory.c_map_slope(0.0, Dense("relu", sigma_w=2**0.5))), 6)
     0.5
     """
-    _check_c("c_map_slope", c)
     log_q, slope, _ = _settled("c_map_slope", net)
     four, _ = _pair_at(c, log_q, net.activation)
     c, slope = jnp.broadcast_arrays(jnp.asarray(c, log_q.dtype), slope)
     return slope * jnp.where(c >= 0, four[..., 1], four[..., 3])
 
 
+@asked(c=partial(expect_number, interval="(-1, 1)"))
 @in_float64
 def c_map_curvature(c: Any, net: Ensemble) -> Any:
     r"""Curvature of the correlation map.
@@ -266,9 +261,6 @@ def c_map_curvature(c: Any, net: Ensemble) -> Any:
     >>> round(float(theory.c_map_curvature(0.0, Dense("relu", sigma_w=2**0.5))), 5)  # 1 / pi
     0.31831
     """
-    _check_c("c_map_curvature", c)
-    inside = not is_static(c) or bool(np.all(np.abs(np.asarray(c)) < 1))
-    expect(inside, "c_map_curvature", "correlations between -1 and 1", c=c)
     log_q, slope, _ = _settled("c_map_curvature", net)
     c, log_q, slope = jnp.broadcast_arrays(jnp.asarray(c, log_q.dtype), log_q, slope)
     table = pair_tables.pairs(net.activation)

@@ -21,6 +21,7 @@ from vgtheory.ensemble import Ensemble
 from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count, is_static
 from vgtheory.theory import pairs
+from vgtheory.theory.arguments import asked, one_correlation
 from vgtheory.theory.curves import Curves, curves, value_and_slope
 from vgtheory.theory.fixed_points import growth_and_slope
 from vgtheory.theory.meanfield import need_sigma_w
@@ -54,6 +55,7 @@ def _walk(
     return lax.scan(step, (jnp.log(total), sigma_w**2 * (1 - c) / total), length=depth)[1]
 
 
+@asked(c_0=one_correlation)
 @in_float64
 def c_layers(net: Ensemble, *, depth: int, c_0: Any = 0.5) -> Law:
     r"""Correlation of two inputs at every layer.

@@ -16,10 +16,12 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.activation import as_activation
-from vgtheory.expect import expect_count, expect_not_negative
+from vgtheory.expect import expect, expect_count, expect_not_negative
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.curves import Curves, curves, value_and_slope
-from vgtheory.theory.fixed_points import LATTICE, growth_and_slope
+from vgtheory.theory.fixed_points import growth_and_slope, lattice_in
 from vgtheory.theory.precision import floats, in_float64
+from vgtheory.theory.squares import INFINITE
 
 _NUM_HALVINGS = 60
 _NOISE = 1e-11
@@ -71,7 +73,7 @@ def _halved(low: Array, high: Array, wanted: Array, table: Curves) -> Array:
 
 def _solved(sigma_b: Array, table: Curves, size: int) -> Critical:
     """Up to ``size`` solutions for one sigma_b."""
-    lattice = jnp.asarray(LATTICE, sigma_b.dtype)
+    lattice = lattice_in(sigma_b.dtype)
     wanted = sigma_b**2
     excess = _bias_square(lattice, table) - wanted * jnp.exp(-lattice)
     noise = max(_NOISE, 500 * float(jnp.finfo(sigma_b.dtype).eps))
@@ -93,6 +95,7 @@ def _solved(sigma_b: Array, table: Curves, size: int) -> Critical:
     _, slope = growth_and_slope(log_q, jnp.exp(log_w), sigma_b, table)
     edge_stable = same_everywhere | (known[0] >= 0) & (_next_growth(table, log_w[0], lattice, noise) < 0)
     stable = jnp.where(jnp.arange(log_q.size) == 0, edge_stable, jnp.abs(slope) < 1)
+    found &= log_w > -INFINITE / 4
     q = jnp.exp(log_q).at[0].multiply(jnp.where(same_everywhere, 1.0, 0.0))
     blank = lambda values: jnp.where(found, values, jnp.nan)
     return Critical(blank(q), blank(jnp.exp(log_w)), blank(slope), stable & found)
@@ -120,6 +123,7 @@ def _all_solved(sigma_b: Array, table: Curves, size: int) -> Critical:
     return jax.tree.map(lambda leaf: jnp.take_along_axis(leaf, order, axis=1)[:, :size], found)
 
 
+@asked()
 @in_float64
 def critical(activation: Any, *, sigma_b: Any = 0.0, size: int | None = None) -> Critical:
     r"""The initialisations at which gradients neither vanish nor explode: ``chi_1 = 1``.
@@ -138,7 +142,7 @@ def critical(activation: Any, *, sigma_b: Any = 0.0, size: int | None = None) ->
     Returns
     -------
     Critical
-        Every solution with q from 1e-12 to 1e12, fields of shape ``(..., size)``, filled up with NaN. A solution that is
+        Every solution with q from 1e-95 to 1e95, fields of shape ``(..., size)``, filled up with NaN. A solution that is
         not stable is critical on paper only: q leaves it.
 
     Raises
@@ -149,7 +153,7 @@ def critical(activation: Any, *, sigma_b: Any = 0.0, size: int | None = None) ->
     Notes
     -----
     Accuracy: 1e-11 relative for ``sigma_w`` and, away from a turning point of the line, for ``q_star``.
-    Assumes: infinite width; solutions further apart than a factor of 1.13 in q.
+    Assumes: infinite width; solutions further apart than a factor of 1.13 in q, and outside [1e-12, 1e12] than a twentieth of ln q.
 
     References
     ----------
@@ -170,6 +174,7 @@ def critical(activation: Any, *, sigma_b: Any = 0.0, size: int | None = None) ->
     expect_not_negative("critical", sigma_b=sigma_b)
     if size is not None:
         expect_count("critical", size=size)
+    expect(np.size(sigma_b) > 0, "critical", "at least one sigma_b", sigma_b=sigma_b)
     (sigma_b,) = floats(sigma_b)
     found = _all_solved(sigma_b.ravel(), curves(as_activation(activation)), size or 6)
     if size is None and not isinstance(found.q_star, jax.core.Tracer):

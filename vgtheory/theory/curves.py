@@ -5,25 +5,28 @@ Of its activation an infinitely wide network knows E[phi^2] and E[phi'^2] as fun
 a million integrals.
 """
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
 from vgtheory.activation import Activation
-from vgtheory.theory import gaussian
 from vgtheory.theory.chebyshev import place, samples
 from vgtheory.theory.precision import tables
+from vgtheory.theory.squares import log_squares
 
 LN_Q = 28.0
-"""Tables reach from exp(-28) to exp(28), beyond which logs continue in straight lines."""
+"""Tables of pairs reach from exp(-28) to exp(28)."""
 GRID = (-LN_Q, 1.0, 56, 18)
-_EDGE, _DRIFT = 300.0, 1.0
-"""Where the limits are looked up, and how far ln g may move on its way there and still have one."""
+_KNEE, _WIDER, _ENDS = 40.0, 10.0, 57.0
+"""The curves' coordinate is ln q up to the knee, then 40 + 10 ln(|ln q| / 40): nothing is left there but powers and logs."""
+_GRID = (-_ENDS, 1.0, 114, 18)
+LN_END = _KNEE * float(np.exp((_ENDS - _KNEE) / _WIDER))
+"""Curves reach from exp(-219) to exp(219), beyond which logs continue in straight lines."""
+_DRIFT = 1.0
+"""How far ln g may move beyond the tables of pairs and still have a limit."""
 
 
 class Curves(NamedTuple):
@@ -47,16 +50,14 @@ def squares_at(q: Array, activation: Activation) -> Callable[[Array], Array]:
     return lambda z: jnp.stack([each(jnp.sqrt(q) * z) ** 2 for each in (activation.phi, activation.dphi)])
 
 
-@functools.partial(jax.jit, static_argnames=("activation",))
-def _log_squares(log_q: Array, activation: Activation) -> Array:
-    """Ln f and ln g at many ln q, shape (2, ...)."""
+def _coordinate(log_q: Array) -> Array:
+    size = jnp.maximum(jnp.abs(log_q), _KNEE)
+    return jnp.where(jnp.abs(log_q) <= _KNEE, log_q, jnp.sign(log_q) * (_KNEE + _WIDER * jnp.log(size / _KNEE)))
 
-    def one(log_q: Array) -> Array:
-        q = gaussian.settled(jnp.exp(log_q), activation)
-        squares = gaussian.mean(squares_at(q, activation), q, activation.kinks)
-        return jnp.log(jnp.maximum(squares, jnp.finfo(q.dtype).tiny))
 
-    return lax.map(one, log_q, batch_size=64).T
+def _log_q(coordinate: np.ndarray) -> np.ndarray:
+    beyond = _KNEE * np.exp((np.abs(coordinate) - _KNEE) / _WIDER)
+    return np.where(np.abs(coordinate) <= _KNEE, coordinate, np.sign(coordinate) * beyond)
 
 
 @tables
@@ -75,17 +76,24 @@ def curves(activation: Activation) -> Curves:
 
     Notes
     -----
-    Accuracy: 1e-12 relative to the moment itself, q in [1e-12, 1e12].
-    Assumes: as ``gaussian.mean``.
+    Accuracy: 1e-12 relative to the moment itself, q in [1e-95, 1e95]; 1e-9 with ripples. NaN where the integrals cannot be
+    resolved.
+    Assumes: as ``squares.log_squares``.
     """
-    nodes, transform = samples(GRID)
-    places = np.concatenate([nodes.ravel(), [-_EDGE, _EDGE]])
-    with jax.ensure_compile_time_eval(), jax.enable_x64(True):
-        logs = np.asarray(_log_squares(jnp.asarray(places), activation))
-    log_f, log_g = (each[:-2].reshape(nodes.shape) @ transform.T for each in logs)
-    ends = logs[1, -2:]
-    drift = np.abs(ends - logs[1, [0, -3]]) > _DRIFT
-    return Curves(log_f, log_g, np.where(drift, np.where(ends > 0, np.inf, -np.inf), ends))
+    nodes, transform = samples(_GRID)
+    log_q = _log_q(nodes)
+    logs = log_squares(log_q, activation)
+    log_f, log_g = (each @ transform.T for each in logs)
+    log_g_ends = logs[1].ravel()[[np.argmin(log_q), np.argmax(log_q)]]
+    before = [np.interp(end, log_q.ravel()[::-1], logs[1].ravel()[::-1]) for end in (-LN_Q, LN_Q)]
+    drift = np.abs(log_g_ends - before) > _DRIFT
+    return Curves(log_f, log_g, np.where(drift, np.where(log_g_ends > before, np.inf, -np.inf), log_g_ends))
+
+
+def log_q_series() -> np.ndarray:
+    """Coefficients of ln q itself, as those of a field of ``Curves``."""
+    nodes, transform = samples(_GRID)
+    return np.asarray(_log_q(nodes) @ transform.T)
 
 
 def value_and_slope(coefficients: Any, log_q: Array) -> tuple[Array, Array]:
@@ -103,12 +111,13 @@ def value_and_slope(coefficients: Any, log_q: Array) -> tuple[Array, Array]:
     tuple of Array
         Of the same shape and dtype.
     """
-    inside = jnp.clip(log_q, -LN_Q, LN_Q)
-    index, rows = place(inside, GRID)
+    inside = jnp.clip(log_q, -LN_END, LN_END)
+    index, rows = place(_coordinate(inside), _GRID)
     chosen = jnp.moveaxis(jnp.asarray(coefficients, log_q.dtype)[index], -1, 0)
     # T_k' = 2 k T_{k-1} + k / (k - 2) T_{k-2}', and t runs through 2 while ln q runs through the panel.
     bent = [jnp.zeros_like(inside), jnp.ones_like(inside)]
     for k in range(2, len(rows)):
         bent.append(2 * k * rows[k - 1] + (k / (k - 2) * bent[k - 2] if k > 2 else 0.0))
-    slope = jnp.sum(chosen * jnp.stack(bent), axis=0) * (2 / GRID[1])
+    rate = jnp.where(jnp.abs(inside) <= _KNEE, 1.0, _WIDER / jnp.maximum(jnp.abs(inside), _KNEE))
+    slope = jnp.sum(chosen * jnp.stack(bent), axis=0) * (2 / _GRID[1] * rate)
     return jnp.sum(chosen * rows, axis=0) + lax.stop_gradient(slope) * (log_q - inside), slope

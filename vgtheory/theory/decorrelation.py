@@ -18,6 +18,7 @@ from jax import Array, lax
 from vgtheory.activation import Activation
 from vgtheory.ensemble import Ensemble
 from vgtheory.theory import pairs
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.correlation import AtOne, at_one, log_fixed
 from vgtheory.theory.meanfield import need_sigma_w
 from vgtheory.theory.precision import floats, in_float64
@@ -123,6 +124,7 @@ def _fixed_gap_jvp(activation: Activation, primals: Any, tangents: Any) -> tuple
     return gap, jnp.where(inside, (by_q - by_slope * (1 - no_split)) / (2 * curvature), 0.0)
 
 
+@asked()
 @in_float64
 def c_star(net: Ensemble) -> Any:
     r"""Fixed point that the correlation of any two inputs runs to.
@@ -181,6 +183,7 @@ def correlation_at(gap: Array) -> Array:
     return jnp.where(jnp.isfinite(gap), -jnp.expm1(2 * jnp.where(jnp.isfinite(gap), gap, 0.0)), 1.0)
 
 
+@asked()
 @in_float64
 def chi_c(net: Ensemble) -> Any:
     r"""Slope of the correlation map at its fixed point: what a small departure from ``c_star`` is multiplied by per layer.

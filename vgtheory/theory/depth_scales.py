@@ -1,6 +1,8 @@
 """Depths at which a number format gives out, and depths at which a network's forward or backward pass does."""
 
 import functools
+import inspect
+import math
 from decimal import ROUND_CEILING, Decimal, localcontext
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -13,10 +15,11 @@ from jax.scipy.special import erfc
 from scipy.special import erfinv
 
 from vgtheory.activation import Activation
-from vgtheory.ensemble import Ensemble
+from vgtheory.ensemble import Ensemble, expect_matrices
 from vgtheory.expect import expect, expect_count, expect_one_of
 from vgtheory.formats import FORMATS
 from vgtheory.theory import finite_width, gaussian
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.precision import floats, in_float64, in_numpy
 from vgtheory.theory.profiles import log_grad_layers, log_q_layers, walked_layers
 
@@ -24,7 +27,7 @@ _DIGITS, _NEAR = 60, Decimal("1e-30")
 
 
 class DepthLimit(NamedTuple):
-    """First depths at which a power leaves a number format; None where it never does."""
+    """First depths at which a power, cast to a number format, leaves it; None where it never does."""
 
     subnormal: int | None
     zero: int | None
@@ -57,14 +60,42 @@ def format_range(dtype: str) -> tuple[Fraction, Fraction, Fraction]:
     return smallest, normal, largest
 
 
-def _power_beyond(factor: Fraction, depth: int, bound: Fraction, above: bool) -> bool:
-    """Exactly whether factor**depth lies beyond the bound."""
+class _Edges(NamedTuple):
+    """Below ``normal`` a number is rounded to a subnormal one, up to ``zero`` to 0, from ``overflow`` on to infinity."""
+
+    zero: Fraction
+    normal: Fraction
+    overflow: Fraction
+
+
+@functools.cache
+def _edges(dtype: str) -> _Edges:
+    """Half-way between neighbours, where a tie goes to the even one: to 0, to the smallest normal, to infinity."""
+    smallest, normal, largest = format_range(dtype)
+    spacing = Fraction(float(jnp.finfo(FORMATS[dtype]).epsneg)) * 2 ** largest.numerator.bit_length()
+    return _Edges(smallest / 2, normal - smallest / 2, largest + spacing / 2)
+
+
+def log_edges(dtype: str) -> tuple[float, float, float]:
+    """Natural logs of where a cast to a format begins to give 0 (below), normal numbers (above) and infinity (above).
+
+    Parameters
+    ----------
+    dtype
+        As of ``format_range``.
+    """
+    zero, normal, overflow = (math.log(edge.numerator) - math.log(edge.denominator) for edge in _edges(dtype))
+    return zero, normal, overflow
+
+
+def _power_beyond(factor: Fraction, depth: int, bound: Fraction, above: bool, at: bool) -> bool:
+    """Exactly whether factor**depth lies beyond the bound, or on it where that counts too."""
     power = factor**depth
-    return power > bound if above else power < bound
+    return (at and power == bound) or (power > bound if above else power < bound)
 
 
-def _first_depth(factor: Fraction, bound: Fraction, above: bool) -> int | None:
-    """Smallest depth >= 1 with factor**depth above (below) the bound."""
+def _first_depth(factor: Fraction, bound: Fraction, above: bool, at: bool) -> int | None:
+    """Smallest depth >= 1 with factor**depth above (below) the bound, or at it where that counts too."""
     if factor == 0:
         return None if above else 1
     if (factor > 1) != above or factor == 1:
@@ -74,7 +105,7 @@ def _first_depth(factor: Fraction, bound: Fraction, above: bool) -> int | None:
         depth = int(crossing.to_integral_value())
         if abs(crossing - depth) > _NEAR:
             return int(crossing.to_integral_value(ROUND_CEILING))
-    return depth if _power_beyond(factor, depth, bound, above) else depth + 1
+    return depth if _power_beyond(factor, depth, bound, above, at) else depth + 1
 
 
 def _log(value: Fraction) -> Decimal:
@@ -82,11 +113,16 @@ def _log(value: Fraction) -> Decimal:
     return (Decimal(value.numerator) / Decimal(value.denominator)).ln()
 
 
+@asked()
 @in_numpy
 def depth_limit(factor: float, dtype: str) -> DepthLimit:
-    r"""First depths at which ``factor**depth`` leaves a number format.
+    r"""First depths at which ``factor**depth`` leaves a number format, when it is cast to it.
 
-    .. math:: \min\{d \ge 1 : f^d < \mathrm{bound}\} \quad\text{or}\quad \min\{d \ge 1 : f^d > \mathrm{bound}\}
+    A cast rounds to the nearest number and a tie to the even one, so that 0 begins at half the smallest subnormal number s, and
+    infinity half a spacing above the largest finite one:
+
+    .. math:: \min\{d \ge 1 : f^d \le s / 2\} \quad\text{and}\quad
+        \min\{d \ge 1 : f^d \ge \mathrm{largest} + \mathrm{spacing} / 2\}
 
     Parameters
     ----------
@@ -98,9 +134,9 @@ def depth_limit(factor: float, dtype: str) -> DepthLimit:
     Returns
     -------
     DepthLimit
-        ``subnormal``: first depth below the smallest normal number, from where digits are lost (and from where hardware
-        that flushes subnormals to zero reports 0); ``zero``: first depth below the smallest subnormal; ``overflow``:
-        first depth above the largest finite number. None for what never happens.
+        ``subnormal``: first depth at which the cast is below the smallest normal number: digits are lost, and hardware
+        that flushes subnormals to zero gives 0; ``zero``: first depth at which the cast is 0; ``overflow``: first depth at
+        which it is infinite. None for what never happens.
 
     Raises
     ------
@@ -111,7 +147,7 @@ def depth_limit(factor: float, dtype: str) -> DepthLimit:
     -----
     Accuracy: exact: the crossing is found to 60 digits, and settled in rational arithmetic where it is within 1e-30 of an
     integer (powers of two).
-    Assumes: the exact power, compared once. A chain that rounds at every step is another question: with gradual
+    Assumes: the exact power, rounded once, to nearest. A chain that rounds at every step is another question: with gradual
     underflow and a factor above 1/2 it sticks at a few smallest subnormals and never reaches 0.
 
     Examples
@@ -126,11 +162,11 @@ def depth_limit(factor: float, dtype: str) -> DepthLimit:
     expect(finite, "depth_limit", "a finite factor >= 0", factor=factor)
     expect_one_of(FORMATS, "depth_limit", dtype=dtype)
     exact = Fraction(float(factor))
-    smallest, normal, largest = format_range(dtype)
+    edges = _edges(dtype)
     return DepthLimit(
-        _first_depth(exact, normal, above=False),
-        _first_depth(exact, smallest, above=False),
-        _first_depth(exact, largest, above=True),
+        _first_depth(exact, edges.normal, above=False, at=False),
+        _first_depth(exact, edges.zero, above=False, at=True),
+        _first_depth(exact, edges.overflow, above=True, at=True),
     )
 
 
@@ -181,8 +217,8 @@ class _Peaks(NamedTuple):
 
 @in_float64
 def _peaks(net: Ensemble, depth: int, width: int, squared_loss: bool) -> _Peaks:
-    log_q = log_q_layers.__wrapped__(net, depth=depth, width=width).mean  # type: ignore[attr-defined]
-    log_g = log_grad_layers.__wrapped__(net, depth=depth, width=width).mean  # type: ignore[attr-defined]
+    log_q = inspect.unwrap(log_q_layers)(net, depth=depth, width=width).mean
+    log_g = inspect.unwrap(log_grad_layers)(net, depth=depth, width=width).mean
     top = jnp.zeros_like(log_q[:1])
     if squared_loss:
         top = log_q[-1:] / 2
@@ -195,6 +231,7 @@ def _peaks(net: Ensemble, depth: int, width: int, squared_loss: bool) -> _Peaks:
     return _Peaks(log_q / 2 + gaussian_peak, product, grad)
 
 
+@asked()
 def pass_limit(
     net: Ensemble, dtype: str, *, depth: int, width: int, squared_loss: bool = False, flush: bool = False
 ) -> PassLimit:
@@ -245,10 +282,11 @@ def pass_limit(
     PassLimit(forward=None, backward=31)
     """
     expect_one_of(FORMATS, "pass_limit", dtype=dtype)
+    expect_matrices("pass_limit", net)
     expect_count("pass_limit", depth=depth)
     expect_count("pass_limit", width=width)
-    smallest, normal, largest = (float(np.log(float(bound))) for bound in format_range(dtype))
-    floor = normal if flush else smallest - np.log(2)
+    zero, normal, largest = log_edges(dtype)
+    floor = normal if flush else zero
     peaks = _peaks(net, depth, width, squared_loss)
 
     def first(lost: Any) -> int | None:

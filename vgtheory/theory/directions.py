@@ -1,12 +1,14 @@
 """Eigenvectors of a matrix, right and left, and how a gradient turns towards the leading one."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.linalg
 
 from vgtheory.ensemble import check_matrix
-from vgtheory.expect import expect, expect_steps
+from vgtheory.expect import expect, expect_count, expect_steps
+from vgtheory.theory.arguments import asked
 
 _SAME = 1e-9
 """Eigenvalues whose moduli differ by less, relatively, lead together."""
@@ -37,6 +39,7 @@ class EigenDirections(NamedTuple):
     period: np.ndarray
 
 
+@asked()
 def eigen_directions(matrix: Any) -> EigenDirections:
     r"""Eigenvalues with their right and left directions, condition numbers and periods of rotation.
 
@@ -98,6 +101,7 @@ def leading_left(matrix: np.ndarray) -> np.ndarray:
     return vectors[:, values > _RANK * values[0]]
 
 
+@asked(steps=partial(expect_count, least=0))
 def alignment_steps(matrix: Any, vector: Any, steps: int) -> np.ndarray:
     r"""Angle between a gradient on its way back and the leading left eigendirection (the plane of a rotating pair).
 

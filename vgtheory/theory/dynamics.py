@@ -17,7 +17,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vgtheory.expect import expect, expect_count, is_static
+from vgtheory.expect import expect, is_static
+from vgtheory.theory.arguments import asked, expect_broadcast, integers
 from vgtheory.theory.precision import floats, in_float64
 
 _EDGES = np.arange(-36.0, 37.0, 3.0)
@@ -25,6 +26,7 @@ _EDGES = np.arange(-36.0, 37.0, 3.0)
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 
 
+@asked(depth=integers)
 @in_float64
 def log_escape_time(depth: Any, w0: Any, *, level: Any = 0.5, y: Any = 1.0) -> Any:
     r"""Log of the time that gradient flow takes to train a balanced scalar chain, exactly.
@@ -79,6 +81,7 @@ def log_escape_time(depth: Any, w0: Any, *, level: Any = 0.5, y: Any = 1.0) -> A
     """
     check_chain("log_escape_time", depth, w0, y)
     expect_positive("log_escape_time", level=level)
+    expect_broadcast("log_escape_time", depth=depth, w0=w0, level=level, y=y)
     w0, level, y = floats(w0, level, y)
     depth = jnp.asarray(np.asarray(depth, float), w0.dtype)
     depth, w0, level, y = jnp.broadcast_arrays(depth, w0, level, y)
@@ -93,6 +96,7 @@ def log_escape_time(depth: Any, w0: Any, *, level: Any = 0.5, y: Any = 1.0) -> A
     return jnp.where(never, jnp.inf, jnp.where(there, -jnp.inf, log_time))
 
 
+@asked()
 def log_mode_times(singular_values: Any, depth: int, w0: Any, *, level: Any = 0.5) -> Any:
     r"""Log of the time that gradient flow takes to learn each mode of a deep linear network, exactly.
 
@@ -140,7 +144,7 @@ def log_mode_times(singular_values: Any, depth: int, w0: Any, *, level: Any = 0.
     >>> np.exp(theory.log_mode_times(np.array([2.0, 1.0]), 2, 0.5)).round(2).tolist()
     [0.49, 0.55]
     """
-    expect_count("log_mode_times", depth=depth)
+    expect_broadcast("log_mode_times", singular_values=singular_values, w0=w0, level=level)
     return log_escape_time(depth, w0, level=level, y=singular_values)
 
 

@@ -8,6 +8,7 @@ import scipy.optimize
 
 from vgtheory.ensemble import check_matrix
 from vgtheory.expect import expect, expect_count, expect_not_negative
+from vgtheory.theory.arguments import asked, one_not_negative
 from vgtheory.theory.powers import logs_of
 
 _NEGLIGIBLE = 1e-17
@@ -34,6 +35,7 @@ class EchoState(NamedTuple):
     log_scaled_norm: float
 
 
+@asked()
 def echo_state(matrix: Any) -> EchoState:
     r"""Three bounds on the echo-state property of a reservoir, one necessary without input and two sufficient with any.
 
@@ -95,6 +97,7 @@ def _log_scaled_norm(w: np.ndarray) -> float:
     return float(min(found.fun, value(start)[0]))
 
 
+@asked(sigma_noise=one_not_negative)
 def memory_curve(matrix: Any, w_in: Any, num_lags: int, *, sigma_noise: Any = 0.0) -> np.ndarray:
     r"""Share of an input's variance that a linear reservoir lets a linear readout recover k steps later.
 

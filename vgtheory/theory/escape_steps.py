@@ -6,12 +6,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from vgtheory.expect import expect, expect_not_negative, expect_one_of
+from vgtheory.theory import adam_march
+from vgtheory.theory.arguments import asked, expect_broadcast, integers
 from vgtheory.theory.dynamics import check_chain, expect_positive, log_escape_time
 from vgtheory.theory.precision import floats, in_float64
 
 OPTIMISERS = ("sgd", "momentum", "sign", "adam")
+_FIRST_ORDER, _LEAST = 0.02, -0.999999
+"""Share of the steps up to which the lag of Adam's averages is taken to first order; and what a negative lag leaves, at least."""
 
 
+@asked(depth=integers)
 @in_float64
 def log_escape_steps(
     optimiser: str,
@@ -67,9 +72,11 @@ def log_escape_steps(
 
     Notes
     -----
-    Accuracy: second order in the lag (1/2, ``1/(1-beta)``, or Adam's ``1/(1-beta_2)`` steps) times the relative change of the
-    gradient in one step, which at the start of a deep chain is ``(L-1) / w0`` times that of the weight; 1 step for ``sign``.
-    Assumes: that product is small. Where it is not, Adam's average of squares lags so far behind that Adam is faster than this.
+    Accuracy: second order in the lag (1/2 step, or ``1/(1-beta)`` of them) times the relative change of the gradient in one step, which
+    at the start of a deep chain is ``(L-1) / w0`` times that of the weight; 1 step for ``sign``. Where the lag of Adam's averages
+    is more than 2 % of the steps, as in every run shorter than some ``1/(1-beta_2)``, the averages are carried along the path
+    instead (in 256 panels): 1 % from 10 steps on, measured against optax.
+    Assumes: that product is small. The number is 1 at least.
 
     Examples
     --------
@@ -82,6 +89,7 @@ def log_escape_steps(
     where = "log_escape_steps"
     expect_one_of(OPTIMISERS, where, optimiser=optimiser)
     check_chain(where, depth, w0, y)
+    expect_broadcast(where, depth=depth, w0=w0, level=level, y=y, learning_rate=learning_rate)
     expect(0 <= momentum < 1, where, "a momentum in [0, 1)", momentum=momentum)
     expect(0 <= square_decay < 1, where, "a square_decay in [0, 1)", square_decay=square_decay)
     expect_not_negative(where, eps=eps)
@@ -131,5 +139,12 @@ def _log_steps(
         both = jnp.diff(jnp.logaddexp(log_g, log_eps), axis=0)[0]
         lag = beta / (1 - beta) * grown - square / (1 - square) * both + (grown - both) / 2
     log_steps = log_flow - log_rate
-    steps = log_steps + jnp.log1p(lag * jnp.exp(-log_steps))
+    late = lag * jnp.exp(-log_steps)
+    # What is not there yet takes one step at least.
+    steps = log_steps + jnp.log1p(jnp.maximum(late, jnp.maximum(jnp.expm1(-log_steps), _LEAST)))
+    if optimiser == "adam":
+        far = jnp.isfinite(log_time) & (jnp.abs(late) > _FIRST_ORDER)
+        asked = zip((depth, w0, log_end, y, jnp.exp(log_rate)), (1.0, 0.1, -1.0, 1.0, 1.0), strict=True)
+        marched = adam_march.steps(*(jnp.where(far, each, safe) for each, safe in asked), beta, square, eps)
+        steps = jnp.where(far, jnp.log(marched), steps)
     return jnp.where(jnp.isfinite(log_time), steps, log_time)

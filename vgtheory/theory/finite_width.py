@@ -33,6 +33,7 @@ from jax import Array, lax
 from vgtheory.activation import ACTIVATIONS, Activation
 from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect_count
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.gaussian import moments
 from vgtheory.theory.precision import in_float64
 
@@ -238,6 +239,7 @@ def aligned_gain(layers: Layers) -> Array:
     return jnp.concatenate([gains, zero[None]])
 
 
+@asked()
 @in_float64
 def dead_probability(net: Ensemble, *, depth: int, width: int) -> float:
     """Probability that a ReLU network has a layer, from 1 to depth - 1, with no active unit.

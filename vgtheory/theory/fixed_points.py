@@ -13,16 +13,43 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.activation import Activation
-from vgtheory.theory.curves import Curves, curves, value_and_slope
+from vgtheory.theory.curves import LN_END, LN_Q, Curves, curves, value_and_slope
 
-LATTICE = np.linspace(-27.63, 27.63, 449)
-"""Natural logs of q from 1e-12 to 1e12, eight to a unit."""
+_INNER, _OUTER = np.linspace(-27.63, 27.63, 449), 27.63 * (LN_END / 27.63) ** (np.arange(1, 43) / 42)
+_LATTICE = np.concatenate([-_OUTER[::-1], _INNER, _OUTER])
+"""Natural logs of q from 1e-95 to 1e95: eight to a unit from 1e-12 to 1e12, then in steps of a twentieth."""
+_STRAIGHT = 1e-6
+"""An elasticity so near 1 at the lattice's end is 1."""
 _CHUNK = 1024
 _NUM_STEPS = 60
 _NOISE = 500
 """Roundings (machine epsilons) by which a growth or a slope may miss its exact value."""
 NUM_POINTS = 8
 """Most fixed points that are reported of one network."""
+
+
+def lattice_in(dtype: Any) -> Array:
+    """Natural logs of q on which signs are looked at, as far as the format has room for q.
+
+    Parameters
+    ----------
+    dtype
+        Of the scales.
+    """
+    room = 0.98 * float(np.log(float(jnp.finfo(dtype).max)))
+    return jnp.asarray(_LATTICE[np.abs(_LATTICE) <= room], dtype)
+
+
+def log_within(q: Array) -> Array:
+    """ln q, 0 and infinity moved to the lattice's ends.
+
+    Parameters
+    ----------
+    q
+        Variance, any shape.
+    """
+    lattice, inside = lattice_in(q.dtype), (q > 0) & (q < jnp.inf) | jnp.isnan(q)
+    return jnp.where(inside, jnp.log(jnp.where(inside, q, 1.0)), jnp.where(q > 0, lattice[-1], lattice[0]))
 
 
 def growth_and_slope(log_q: Array, sigma_w: Array, sigma_b: Array, table: Curves) -> tuple[Array, Array]:
@@ -36,7 +63,10 @@ def growth_and_slope(log_q: Array, sigma_w: Array, sigma_b: Array, table: Curves
         The activation's.
     """
     log_f, slope = value_and_slope(table.log_f, log_q)
-    weights, biases = sigma_w**2 * jnp.exp(log_f - log_q), sigma_b**2 * jnp.exp(-log_q)
+    most = 0.98 * float(np.log(float(jnp.finfo(log_f.dtype).max)))
+    weights, biases = (
+        each**2 * jnp.exp(jnp.minimum(log, most)) for each, log in ((sigma_w, log_f - log_q), (sigma_b, -log_q))
+    )
     total = weights + biases
     share = jnp.where(biases > 0, weights / jnp.where(biases > 0, total, 1.0), 1.0)
     return total - 1, share * slope
@@ -56,9 +86,10 @@ def _noise(x: Array) -> float:
 
 def _lattice_growth(sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
     """Sign of the growth on the lattice (0 within rounding) for one network, shape (lattice,)."""
-    lattice = jnp.asarray(LATTICE, sigma_w.dtype)
+    lattice = lattice_in(sigma_w.dtype)
     growth = _growth(lattice, sigma_w, sigma_b, table)
-    return jnp.where(jnp.abs(growth) <= _noise(growth), 0.0, jnp.sign(growth))
+    noise = _noise(growth) * jnp.maximum(jnp.abs(lattice) / LN_Q, 1.0)
+    return jnp.where(jnp.abs(growth) <= noise, 0.0, jnp.sign(growth))
 
 
 def _root(low: Array, high: Array, sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
@@ -86,7 +117,7 @@ def _root(low: Array, high: Array, sigma_w: Array, sigma_b: Array, table: Curves
 
 def _from_unit(sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
     """The fixed point that unit-variance inputs run to, for one network."""
-    lattice = jnp.asarray(LATTICE, sigma_w.dtype)
+    lattice = lattice_in(sigma_w.dtype)
     start = jnp.log(jnp.maximum(sigma_w**2 + sigma_b**2, jnp.finfo(sigma_w.dtype).tiny))
     first = _growth(start, sigma_w, sigma_b, table)
     signs = _lattice_growth(sigma_w, sigma_b, table)
@@ -99,8 +130,20 @@ def _from_unit(sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
     above = jnp.min(jnp.where((lattice > far) & (signs < 0), lattice, jnp.inf))
     near = jnp.where(up, jnp.maximum(start, below), jnp.minimum(start, above))
     root = jnp.exp(_root(near, far, sigma_w, sigma_b, table))
-    settled = jnp.where(jnp.any(turned), root, jnp.where(up, jnp.inf, 0.0))
+    settled = jnp.where(jnp.any(turned), root, _limit(up, signs, sigma_w, sigma_b, table))
+    outside = (jnp.abs(start) > lattice[-1]) & (sigma_w**2 + sigma_b**2 > 0) | jnp.isnan(first)
+    settled = jnp.where(outside, jnp.where(start == jnp.inf, jnp.inf, jnp.nan), settled)
     return jnp.where(jnp.abs(first) <= _noise(first), jnp.exp(start), settled)
+
+
+def _limit(up: Array, signs: Array, sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
+    """Where q runs to that turns nowhere on the lattice: infinity or 0, NaN if it is held somewhere beyond or unknown."""
+    lattice = lattice_in(sigma_w.dtype)
+    end, sign = jnp.where(up, lattice[-1], lattice[0]), jnp.where(up, signs[-1], signs[0])
+    held = (_elasticity(end, sigma_w, sigma_b, table) < 1 - _STRAIGHT) & (sign != 0)
+    room = lattice.size < _LATTICE.size
+    limit = jnp.where(up, jnp.inf, 0.0)
+    return jnp.where(jnp.isnan(sign) | held & ~room, jnp.nan, limit)
 
 
 @jax.jit
@@ -167,7 +210,7 @@ def _carried(log_q: Array, sigma_w: Array, sigma_b: Array, table: Curves) -> Arr
 
 def _every_point(sigma_w: Array, sigma_b: Array, table: Curves) -> FixedPoints:
     """All fixed points of one network, NUM_POINTS of them."""
-    lattice = jnp.asarray(LATTICE, sigma_w.dtype)
+    lattice = lattice_in(sigma_w.dtype)
     signs = _lattice_growth(sigma_w, sigma_b, table)
     # Where the growth is lost in rounding it counts as what it was further up.
     last = lax.associative_scan(lambda a, b: jnp.where(b == 0, a, b), signs[::-1])[::-1]
@@ -222,4 +265,5 @@ def chi_at(q: Array, sigma_w: Array, activation: Activation) -> Array:
     table = curves(activation)
     known, _ = value_and_slope(table.log_g, jnp.log(jnp.where(inside, q, 1.0)))
     ends = jnp.asarray(table.log_g_ends, q.dtype)
-    return sigma_w**2 * jnp.exp(jnp.where(inside, known, jnp.where(q > 0, ends[1], ends[0])))
+    limits = jnp.where(q > 0, ends[1], jnp.where(q == 0, ends[0], jnp.nan))
+    return sigma_w**2 * jnp.exp(jnp.where(inside, known, limits))

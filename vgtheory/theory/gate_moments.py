@@ -99,12 +99,12 @@ def _candidate(r: np.ndarray, drive: float, inner: float) -> _Candidate:
     return _Candidate(mean(n**2), mean(dn**2), mean(dn**2 * m_2), mean(n * dn * u) * share)
 
 
-def _h_star(map_of: Callable[[float], float]) -> float:
-    """The mean square that a state of almost nothing runs to."""
-    excess = lambda h: map_of(h) - h
-    if excess(_SMALLEST) <= 0:
+def _h_star(map_of: Callable[[float], float], drive: float) -> float:
+    """The mean square that a state of nothing runs to, or if nothing drives it one of almost nothing."""
+    excess, low = lambda h: map_of(h) - h, 0.0 if drive > 0 else _SMALLEST
+    if excess(low) <= 0:
         return 0.0
-    return float(scipy.optimize.brentq(excess, _SMALLEST, 1.0, xtol=1e-15, rtol=1e-14))
+    return float(scipy.optimize.brentq(excess, low, 1.0, xtol=1e-300, rtol=1e-14))
 
 
 def gru(cell: GRU) -> tuple[float, Transfer]:
@@ -125,7 +125,7 @@ def gru(cell: GRU) -> tuple[float, Transfer]:
         (z, _, weights), (r, _, shares) = parts(h)
         return float(z**2 @ weights * h + (1 - z) ** 2 @ weights * (_candidate(r, drive, w * h).n_2 @ shares))
 
-    h = _h_star(moved)
+    h = _h_star(moved, drive)
     (z, dz, weights), (r, dr, shares) = parts(h)
     n = _candidate(r, drive, w * h)
     kept, opened = z**2 @ weights, (1 - z) ** 2 @ weights
@@ -150,7 +150,7 @@ def mgu(cell: MGU) -> tuple[float, Transfer]:
         f, _, weights = gate(bias, drive + g * h)
         return float(f**2 @ weights * h + ((1 - f) ** 2 * _candidate(f, drive, w * h).n_2) @ weights)
 
-    h = _h_star(moved)
+    h = _h_star(moved, drive)
     f, df, weights = gate(bias, drive + g * h)
     n = _candidate(f, drive, w * h)
     spread = h + n.n_2 - 2 * (1 - f) * n.n_dn_m + (1 - f) ** 2 * n.dn_2_m_2

@@ -26,7 +26,7 @@ from vgtheory.activation import Activation
 
 BLUR = (-6.0, -3.0, -1.5, 0.0, 1.5, 3.0, 6.0)
 """Where a kink that is averaged over a normal variable bends, in that variable's standard deviations."""
-_PERIODS = 1.1
+PERIODS = 1.1
 """Standard deviations of h, in periods, from where a periodic function no longer knows its variance: exp(-24)."""
 
 
@@ -215,7 +215,7 @@ def settled(q: Array, activation: Activation) -> Array:
     Accuracy: beyond 1.1 periods of standard deviation the fundamental's share is exp(-24) of its size, its second
     harmonic's (the first in squares of ``sin``) exp(-95).
     """
-    return q if activation.period is None else jnp.minimum(q, (_PERIODS * activation.period) ** 2)
+    return q if activation.period is None else jnp.minimum(q, (PERIODS * activation.period) ** 2)
 
 
 def settled_log(log_q: Array, activation: Activation) -> Array:
@@ -228,7 +228,7 @@ def settled_log(log_q: Array, activation: Activation) -> Array:
     activation
         The nonlinearity.
     """
-    return log_q if activation.period is None else jnp.minimum(log_q, 2 * float(np.log(_PERIODS * activation.period)))
+    return log_q if activation.period is None else jnp.minimum(log_q, 2 * float(np.log(PERIODS * activation.period)))
 
 
 def pair_mean(

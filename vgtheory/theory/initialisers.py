@@ -25,9 +25,11 @@ import numpy as np
 from vgtheory.activation import ACTIVATIONS, Activation, as_activation
 from vgtheory.ensemble import Dense
 from vgtheory.expect import expect_count
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.criticality import critical
-from vgtheory.theory.depth_scales import depth_limit
+from vgtheory.theory.depth_scales import depth_limit, log_edges
 from vgtheory.theory.meanfield import chi_1, q_star, q_stars
+from vgtheory.theory.profiles import log_chi_layers
 
 _THIRD, _TWO = 3**-0.5, 2**0.5
 INITIALISERS = {
@@ -52,6 +54,7 @@ CALCULATE_GAIN = {
 """What ``torch.nn.init.calculate_gain`` returns, by activation; it refuses all others."""
 _CRITICAL = 1e-9
 """Of ln chi_1: what still counts as critical, as in ``phase``."""
+_LAYERS, _DRIFT = 10_000, 1_000
 _LARGEST_SIGMA_B, _NUM_TRIED, _NUM_PASSES = 4.0, 65, 4
 
 
@@ -72,8 +75,13 @@ class InitialiserAudit(NamedTuple):
         Of the gradient's norm per layer, ``sqrt(chi_1)``.
     xi_grad
         Layers over which the mean squared gradient falls by e; negative where it grows, inf at criticality.
+    drift
+        Where the factor is 1 in the limit: what the first 1,000 layers make of the log of the gradient's norm. It is 0 where every
+        layer's factor is 1; else q runs to 0 or to infinity and the factor to 1 so slowly that their product has no limit. NaN where
+        the factor is not 1.
     float16, bfloat16, float32
-        First depth at which ``factor**depth`` is zero (overflows, where it grows) in the format; None if never.
+        First depth at which ``factor**depth``, cast to the format, is zero (infinite, where it grows); where the factor is 1,
+        first depth at which the product of the layers' own factors is, among the first 10,000; None if never, or not in those.
     critical_sigma_w
         The scale of a stable critical network with the same ``sigma_b``; NaN if there is none.
     unbiased_sigma_w
@@ -90,6 +98,7 @@ class InitialiserAudit(NamedTuple):
     num_basins: int
     factor: float
     xi_grad: float
+    drift: float
     float16: int | None
     bfloat16: int | None
     float32: int | None
@@ -132,13 +141,23 @@ def _critical_scales(activation: Activation, sigma_b: np.ndarray) -> tuple[np.nd
 
 
 def _lost(factor: float, dtype: str) -> int | None:
-    """First depth at which a power of the factor is zero or infinite in the format; None at criticality."""
-    if abs(2 * np.log(factor)) <= _CRITICAL if factor > 0 else False:
-        return None
+    """First depth at which a power of the factor is zero or infinite in the format."""
     if np.isinf(factor):
         return 1
     limit = depth_limit(float(factor), dtype)
     return limit.zero if factor < 1 else limit.overflow
+
+
+def _marched(net: Dense) -> np.ndarray:
+    """Log of the product of the first layers' own factors, by depth from 1 on."""
+    return np.cumsum(log_chi_layers(net, depth=_LAYERS + 1).mean) / 2
+
+
+def _left(logs: np.ndarray, dtype: str) -> int | None:
+    """First depth at which such a product is zero or infinite in the format."""
+    zero, _, overflow = log_edges(dtype)
+    left = (logs <= zero) | (logs >= overflow)
+    return int(np.argmax(left)) + 1 if left.any() else None
 
 
 def _audited(activation: Activation, width: int) -> list[InitialiserAudit]:
@@ -154,16 +173,23 @@ def _audited(activation: Activation, width: int) -> list[InitialiserAudit]:
             continue
         with np.errstate(divide="ignore"):
             log_chi = 2 * np.log(factor[i])
-        xi_grad = np.inf if abs(log_chi) <= _CRITICAL else -1 / log_chi
+        is_marginal = abs(log_chi) <= _CRITICAL
+        xi_grad = np.inf if is_marginal else -1 / log_chi
         scale, bias = float(sigma_w[i]), float(sigma_b[i])
-        lost = [_lost(float(factor[i]), dtype) for dtype in ("float16", "bfloat16", "float32")]
-        found = (scale, bias, float(q[i]), int(basins[i]), float(factor[i]), float(xi_grad))
+        logs = _marched(Dense(activation, scale, bias)) if is_marginal else None
+        lost = [
+            _lost(float(factor[i]), dtype) if logs is None else _left(logs, dtype)
+            for dtype in ("float16", "bfloat16", "float32")
+        ]
+        drift = np.nan if logs is None else float(logs[_DRIFT - 1])
+        found = (scale, bias, float(q[i]), int(basins[i]), float(factor[i]), float(xi_grad), drift)
         rows.append(
             InitialiserAudit(activation.name, name, *found, lost[0], lost[1], lost[2], float(own[i]), unbiased, least)
         )
     return rows
 
 
+@asked()
 def initialiser_audit(activations: Sequence[Any] | None = None, *, width: int = 512) -> list[InitialiserAudit]:
     r"""What the initialisers in use do to the gradient of a deep stack of square layers, and what to use instead.
 
@@ -190,8 +216,10 @@ def initialiser_audit(activations: Sequence[Any] | None = None, *, width: int = 
     -----
     Accuracy: that of ``chi_1`` and ``critical``; ``least_sigma_b`` 1e-6. The depths are those of a power of the factor:
     the first layers, and single entries of the gradient, come before or after it by a few.
-    Assumes: infinite width, square layers. At ``q_star`` 0 (tanh with ``sigma_w`` 1) a factor of 1 still means decay, by
-    a power of the depth.
+    Assumes: infinite width, square layers. A factor of 1 is a limit: at ``q_star`` 0 (tanh at ``sigma_w`` 1) the norm falls by a power of the depth,
+    as L^(-1/2) there; where q runs to infinity it may move faster than any power. At He's scale ELU's q grows by 1 per layer, its squared
+    factor is :math:`1 + (2 \pi q)^{-1/2}`, and the norm grows as :math:`e^{\sqrt{L / 2\pi}}`; softplus's squared factor is
+    :math:`1 - 2 (2 \pi q)^{-1/2}` and :math:`q \propto L^{2/3}`, so that its norm falls as :math:`e^{-c L^{2/3}}`, c = 0.42. ``drift`` tells.
 
     References
     ----------

@@ -12,7 +12,8 @@ v is even; it is held by its values at the Chebyshev nodes of [0, C]. Averages o
 their number brought down to a Gauss rule that has the same moments.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -26,13 +27,14 @@ from vgtheory.theory.gate_moments import Transfer, gate, normal_nodes
 _GAUSS, _GATE = 11, 32
 """Nodes of the rule for u = i g in [-1, 1], exact to degree 21, where tanh'(c + u)^2 converges as 1/3.4 per degree; and of that for f,
 of whose polynomials f^2 and its squared slope, f^2 (1 - f)^2, are too."""
-_REACH, _MARGIN = 9.0, 3.0
-"""C, in standard deviations of c, and what is added to it."""
+_REACH, _MARGIN, _LEAST_MARGIN = 9.0, 3.0, 21.0
+"""C, in standard deviations of c, and what is added to it: 3, or for small cells so many standard deviations."""
 _LARGEST_EDGE = 60.0
-_NODES_PER_UNIT, _FEWEST = 7.0, 24
+_NODES_PER_UNIT, _FEWEST = 7.0, 48
 """tanh has its poles at i pi/2, so that the interpolation's error is exp(-7 pi)."""
 _TOLERANCE = 1e-10
 _SMALLEST = 1e-9
+_MOST_STEPS, _FLOOR = 12, 1e-300
 
 
 class _Rules(NamedTuple):
@@ -116,7 +118,8 @@ def _stationary(cell: LSTM, h: float) -> tuple[_Rules, _Grid, np.ndarray]:
     rules = _rules(cell, h)
     f, weights = rules.f
     variance = rules.u[1] @ rules.u[0] ** 2 / (1 - f**2 @ weights)
-    edge = _REACH * float(variance) ** 0.5 + _MARGIN
+    std = float(variance) ** 0.5
+    edge = _REACH * std + min(_MARGIN, _LEAST_MARGIN * std or _MARGIN)
     expect(
         edge <= _LARGEST_EDGE, "LSTM", "a cell that stays below about 6", "Lower forget_bias or sigma_in.", cell=cell
     )
@@ -141,20 +144,30 @@ def lstm(cell: LSTM) -> tuple[float, Transfer]:
     cell
         With plain numbers.
     """
-    excess = lambda h: _h_map(cell, h) - h
-    h = 0.0
-    if float(cell.sigma_in) > 0 or (_growth(cell) > 1 and excess(_SMALLEST) > 0):
-        h = _root(excess)
+    map_of = lambda h: _h_map(cell, h)
+    low, h = (0.0 if float(cell.sigma_in) > 0 else _SMALLEST), 0.0
+    if low == 0 or (_growth(cell) > 1 and map_of(low) > low):
+        h = _fixed_point(map_of, low)
     return h, _transfer(cell, h)
 
 
-def _root(excess: Any) -> float:
+def _fixed_point(map_of: Callable[[float], float], low: float) -> float:
     """By the secant method, which needs half as many evaluations; if that runs away, by Brent's."""
-    first = 0.1 + excess(0.1)
-    found = scipy.optimize.root_scalar(excess, x0=first, x1=first + excess(first), rtol=_TOLERANCE, maxiter=12)
-    if found.converged and _SMALLEST < found.root < 1:
-        return float(found.root)
-    return float(scipy.optimize.brentq(excess, _SMALLEST, 1.0, xtol=_TOLERANCE * _SMALLEST, rtol=_TOLERANCE))
+    last, x = 0.1, map_of(0.1)
+    slope, gap = -1.0, x - last
+    for _ in range(_MOST_STEPS):
+        behind, gap = gap, map_of(x) - x
+        slope = (gap - behind) / (x - last) if x != last else slope
+        if slope >= 0:
+            break
+        last, x = x, x - gap / slope
+        if not low < x < 1:
+            break
+        if abs(x - last) <= _TOLERANCE * x:
+            return float(x)
+    if not map_of(low) > low:
+        return 0.0
+    return float(scipy.optimize.brentq(lambda h: map_of(h) - h, low, 1.0, xtol=_FLOOR, rtol=_TOLERANCE))
 
 
 def _growth(cell: LSTM) -> float:

@@ -20,6 +20,7 @@ from vgtheory.cells import Leaky
 from vgtheory.ensemble import Dense, Recurrent
 from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count, is_static
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.gaussian import nodes
 from vgtheory.theory.meanfield import chi_1, need_sigma_w, q_star
 from vgtheory.theory.precision import floats, in_float64, in_numpy
@@ -69,6 +70,7 @@ def _log_factors(x: np.ndarray, d_2: np.ndarray, weights: np.ndarray) -> np.ndar
     return np.where(x >= alive - _ROUNDING, -np.inf, np.where(x < np.exp(-_LOG_REACH / 4), at_zero, inside))
 
 
+@asked()
 @in_numpy
 def lyapunov_curve(net: Dense | Recurrent | Leaky, x: Any) -> np.ndarray:
     r"""Lyapunov exponents at infinite width, as a function of the share of exponents that are larger.
@@ -123,6 +125,7 @@ def lyapunov_curve(net: Dense | Recurrent | Leaky, x: Any) -> np.ndarray:
     return np.asarray(np.log(float(dense.sigma_w)) + _log_factors(shares, d_2, weights) / 2)
 
 
+@asked()
 @in_numpy
 def lyapunov_exponents(
     net: Dense | Recurrent | Leaky, *, width: int, steps: int = 1, num_exponents: int | None = None
@@ -194,6 +197,7 @@ def lyapunov_exponents(
     return Law(lyapunov_curve(net, (index - 0.5) / width), np.zeros(wanted))
 
 
+@asked()
 @in_float64
 def lyapunov_exponent(net: Dense | Recurrent | Leaky) -> Any:
     r"""Largest Lyapunov exponent at infinite width: positive where a recurrence is chaotic and its gradients explode.

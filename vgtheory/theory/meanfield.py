@@ -12,8 +12,9 @@ from vgtheory.activation import Activation
 from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect
 from vgtheory.theory import gaussian
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.curves import curves
-from vgtheory.theory.fixed_points import LATTICE, FixedPoints, chi_at, every_points, fixed_point, growth_and_slope
+from vgtheory.theory.fixed_points import FixedPoints, chi_at, every_points, fixed_point, growth_and_slope, log_within
 from vgtheory.theory.precision import floats, in_float64
 
 
@@ -44,6 +45,7 @@ def _q_map(q: Array, sigma_w: Array, sigma_b: Array, activation: Activation) -> 
     return sigma_w**2 * _mean_squares(q, activation) + sigma_b**2
 
 
+@asked()
 @in_float64
 def q_map(q: Any, net: Ensemble) -> Any:
     r"""Mean square pre-activation of the next layer.
@@ -88,6 +90,7 @@ def q_map(q: Any, net: Ensemble) -> Any:
     return _q_map(q, sigma_w, sigma_b, net.activation)
 
 
+@asked()
 @in_float64
 def q_star(net: Ensemble) -> Any:
     r"""Fixed point of the length map that inputs of unit mean square run to.
@@ -116,7 +119,8 @@ def q_star(net: Ensemble) -> Any:
 
     Notes
     -----
-    Accuracy: 1e-12 relative divided by the distance of the map's slope from 1; 0 below 1e-12, inf above 1e12.
+    Accuracy: 1e-12 relative divided by the distance of the map's slope from 1, for q from 1e-95 to 1e95 (1e-9 for an activation
+    that ripples however large ``h``); NaN where q is held outside this range, or its integrals cannot be resolved.
     Assumes: infinite width; a map that increases with ``q`` (of the table's all but ``sin`` and ``gaussian``). Other basins:
     ``q_stars``.
 
@@ -134,6 +138,7 @@ def q_star(net: Ensemble) -> Any:
     return fixed_point(*jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b)), net.activation)
 
 
+@asked()
 @in_float64
 def q_stars(net: Ensemble) -> FixedPoints:
     r"""Every fixed point of the length map, with its slope and stability.
@@ -157,7 +162,8 @@ def q_stars(net: Ensemble) -> FixedPoints:
 
     Notes
     -----
-    Accuracy: as ``q_star``; two fixed points closer together than a factor of 1.13 count as none.
+    Accuracy: as ``q_star``; two fixed points closer together than a factor of 1.13 (outside [1e-12, 1e12] than a twentieth of
+    ln q) count as none.
     Assumes: infinite width.
 
     Examples
@@ -174,6 +180,7 @@ def q_stars(net: Ensemble) -> FixedPoints:
     return every_points(sigma_w, sigma_b, curves(net.activation))
 
 
+@asked()
 @in_float64
 def chi_1(net: Ensemble) -> Any:
     r"""Factor per layer of the mean squared gradient at the fixed point.
@@ -216,6 +223,7 @@ def chi_1(net: Ensemble) -> Any:
     return chi_at(fixed_point(sigma_w, sigma_b, net.activation), sigma_w, net.activation)
 
 
+@asked()
 @in_float64
 def q_slope(net: Ensemble) -> Any:
     r"""Slope of the length map at its fixed point: what a small departure from ``q_star`` is multiplied by in each layer.
@@ -255,6 +263,5 @@ def q_slope(net: Ensemble) -> Any:
     need_sigma_w("q_slope", net)
     sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
     q = fixed_point(sigma_w, sigma_b, net.activation)
-    log_q = jnp.log(jnp.clip(q, float(np.exp(LATTICE[0])), float(np.exp(LATTICE[-1]))))
-    growth, slope = growth_and_slope(log_q, sigma_w, sigma_b, curves(net.activation))
+    growth, slope = growth_and_slope(log_within(q), sigma_w, sigma_b, curves(net.activation))
     return (1 + growth) * slope

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from vgtheory.ensemble import Conv, expect_positions
 from vgtheory.expect import expect
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.decorrelation import settled_rates
 from vgtheory.theory.modes import transfer
 from vgtheory.theory.precision import in_float64
@@ -15,6 +16,7 @@ _ONE = 1e-6
 """A mode whose factor is so near 1 is the uniform one: any other loses 1 / n^2 at least."""
 
 
+@asked()
 @in_float64
 def xi_c_modes(net: Conv, positions: Any) -> Any:
     r"""Depth scale over which each spatial Fourier mode of the correlations between positions settles.

@@ -11,6 +11,7 @@ from vgtheory.activation import Activation, as_activation
 from vgtheory.blocks import Normed
 from vgtheory.expect import expect, expect_count
 from vgtheory.theory import gaussian
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.batch import batch_rates, drift
 from vgtheory.theory.precision import floats
 from vgtheory.theory.residual import Profile, from_top, log_squares
@@ -74,6 +75,7 @@ def _counted(where: str, batch: Any) -> int:
     return int(batch)
 
 
+@asked()
 def batch_norm_rate(activation: Any, *, batch: int | None = None) -> float:
     r"""Factor per layer of the mean squared gradient in a chain of weights, batch norm and activation.
 
@@ -132,6 +134,7 @@ def batch_norm_rate(activation: Any, *, batch: int | None = None) -> float:
         return float(jnp.exp(log_g) / (jnp.exp(log_f) - _mean(zero, chosen) ** 2))
 
 
+@asked()
 def batch_norm_drift(activation: Any, *, batch: int) -> float:
     r"""Factor per layer of a small difference between the mean squares of a batch's inputs, in a chain of weights, batch norm and activation.
 

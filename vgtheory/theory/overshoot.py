@@ -10,6 +10,7 @@ from jax import Array, lax
 
 from vgtheory.ensemble import Recurrent
 from vgtheory.expect import expect, expect_count
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.precision import floats, in_float64
 
 
@@ -35,6 +36,7 @@ class Overshoot(NamedTuple):
     log_ratio: Any
 
 
+@asked()
 @in_float64
 def overshoot(net: Recurrent, state: Any, target: Any, learning_rates: Any, *, steps: int) -> Overshoot:
     r"""Loss, gradient with respect to W and the loss after one step, of a linear recurrence that is to reach a target.

@@ -1,5 +1,6 @@
 """What the weights and what the slopes of the activation do to the gradient, apart, layer by layer."""
 
+import inspect
 from typing import Any, NamedTuple
 
 import jax
@@ -9,6 +10,7 @@ from jax import Array, lax
 from vgtheory.ensemble import Ensemble
 from vgtheory.estimate import Law
 from vgtheory.theory import finite_width
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.precision import floats, in_float64
 from vgtheory.theory.profiles import log_grad_layers, walked_layers
 from vgtheory.weights import expect_known_law
@@ -31,7 +33,7 @@ class Parts(NamedTuple):
 
 def _plain(function: Any) -> Any:
     """A theory function inside another: no second change of precision."""
-    return function.__wrapped__
+    return inspect.unwrap(function)
 
 
 @jax.jit
@@ -45,6 +47,7 @@ def _excess(layers: finite_width.Layers) -> Array:
     return lax.scan(step, jnp.zeros_like(layers.log_q[0]), below, reverse=True)[1]
 
 
+@asked()
 @in_float64
 def log_parts_layers(net: Ensemble, *, depth: int, width: int | None = None) -> Parts:
     r"""What each layer's weights, and what its slopes, do to the norm of the gradient.

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from vgtheory.ensemble import Ensemble
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.correlation import at_one, log_inside
 from vgtheory.theory.decorrelation import correlation_at, fixed_gap, gap_at, rates_at_gap
 from vgtheory.theory.fixed_points import chi_at, fixed_point
@@ -31,6 +32,7 @@ class PhaseDiagram(NamedTuple):
     xi_c: Any
 
 
+@asked()
 @in_float64
 def phase_diagram(net: Ensemble) -> PhaseDiagram:
     """Fixed points, factors and scales of many networks at once.

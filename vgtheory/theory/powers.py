@@ -13,6 +13,7 @@ from jax import Array, lax
 from vgtheory.ensemble import check_matrix
 from vgtheory.expect import expect, expect_steps
 from vgtheory.theory import extended
+from vgtheory.theory.arguments import asked, steps_back
 from vgtheory.theory.precision import floats
 
 _NORMAL = 1e-14
@@ -20,6 +21,7 @@ _LOST = 2.0**-700
 """A share this small of a vector may have lost digits, or all of itself, to underflow."""
 
 
+@asked(steps=steps_back)
 def log_eigen_powers(matrix: Any, steps: Any) -> Any:
     r"""Log-decay of every eigenvector of W^T under repeated application.
 
@@ -67,6 +69,7 @@ def log_eigen_powers(matrix: Any, steps: Any) -> Any:
     return np.where(counts == 0, 0.0, np.where(counts == 0, 1, counts) * logs)
 
 
+@asked(steps=steps_back)
 def log_power_norms(matrix: Any, vector: Any, steps: Any) -> Any:
     r"""Log-norm of a gradient sent back through t steps of a linear recurrence.
 
@@ -131,6 +134,7 @@ def log_power_norms(matrix: Any, vector: Any, steps: Any) -> Any:
     return (logs + counts.ravel() * (exponent * np.log(2))).reshape(counts.shape)[()]
 
 
+@asked(steps=steps_back)
 def log_growth(matrix: Any, steps: Any) -> Any:
     r"""Log of the most by which t steps of a linear recurrence can lengthen a gradient (or a state).
 

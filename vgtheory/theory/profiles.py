@@ -9,6 +9,7 @@ from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count
 from vgtheory.theory import finite_width, kurtosis, q_chain
 from vgtheory.theory.architectures import other_law
+from vgtheory.theory.arguments import any_network, asked
 from vgtheory.theory.chi_square import is_exact, log_chi_square_law, sides
 from vgtheory.theory.meanfield import need_sigma_w
 from vgtheory.theory.precision import floats, in_float64
@@ -70,6 +71,7 @@ def _halved(law: Law) -> Law:
     return Law(law.mean / 2, law.std / 2)
 
 
+@asked(net=any_network)
 @in_float64
 def log_grad_layers(net: Any, *, depth: int, width: int | None = None, positions: Any = None) -> Law:
     r"""Log-norm of the gradient with respect to every layer's pre-activations, relative to the top.
@@ -156,6 +158,7 @@ def _counted(net: Ensemble, width: int, num_factors: Any) -> Law:
     return Law(mean, jnp.sqrt(counts) * factor.std / 2)
 
 
+@asked()
 @in_float64
 def log_chi_layers(net: Ensemble, *, depth: int, width: int | None = None) -> Law:
     r"""Log of the factor by which the squared gradient grows from each layer to the one below.
@@ -213,6 +216,7 @@ def log_chi_layers(net: Ensemble, *, depth: int, width: int | None = None) -> La
     return Law(mean - jnp.diff(shift), _root((layers.back / width + layers.a**2 * r_var)[:-1]))
 
 
+@asked()
 @in_float64
 def log_grad_weight_layers(net: Ensemble, *, depth: int, width: int | None = None) -> Law:
     r"""Log of the Frobenius norm of the gradient with respect to every layer's weights, relative to the top.
@@ -267,6 +271,7 @@ def log_grad_weight_layers(net: Ensemble, *, depth: int, width: int | None = Non
     return _halved(Law(mean + shift, _root(var)))
 
 
+@asked(net=any_network)
 @in_float64
 def log_q_layers(net: Any, *, depth: int, width: int | None = None, positions: Any = None) -> Law:
     r"""Log of the mean square of every layer's pre-activations.

@@ -9,6 +9,7 @@ import scipy.special
 from vgtheory.ensemble import Recurrent
 from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.precision import floats, in_float64
 from vgtheory.weights import expect_known_law
 
@@ -55,6 +56,7 @@ def _law_at_unit_scale(width: int) -> tuple[float, float]:
     return mean, float(np.sqrt((middle - mean) ** 2 @ mass / mass.sum()))
 
 
+@asked()
 @in_float64
 def log_spectral_radius(net: Recurrent, *, width: int) -> Law:
     r"""Log of the spectral radius of a recurrence's random W: where a linear one turns from vanishing to exploding.

@@ -7,6 +7,7 @@ import numpy as np
 
 from vgtheory.ensemble import Recurrent
 from vgtheory.expect import expect
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.powers import logs_of
 from vgtheory.theory.precision import in_float64
 
@@ -14,6 +15,7 @@ _SETTLED = 1e-14
 _MAX_STEPS = 200_000
 
 
+@asked()
 def log_rate(net: Recurrent, state: Any) -> float:
     r"""Log-factor per step by which the gradient changes once an undriven recurrence has settled.
 

@@ -20,6 +20,7 @@ from jax import lax
 from vgtheory.activation import Activation
 from vgtheory.blocks import Residual
 from vgtheory.expect import expect
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.batch import batch_rates
 from vgtheory.theory.precision import in_numpy
 from vgtheory.theory.residual import branch, log_squares
@@ -49,6 +50,7 @@ class ResidualGrowth(NamedTuple):
     exponent: float
 
 
+@asked()
 @in_numpy
 def residual_growth(net: Residual) -> ResidualGrowth:
     r"""The law of growth of a deep residual chain's gradient.

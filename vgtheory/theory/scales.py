@@ -1,5 +1,6 @@
 """How far from criticality a network lies, in layers, and on which side."""
 
+import inspect
 from typing import Any
 
 import jax.numpy as jnp
@@ -8,6 +9,7 @@ import numpy as np
 from vgtheory.activation import Activation
 from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect_not_negative
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.correlation import AtOne, at_one, log_inside
 from vgtheory.theory.curves import curves
 from vgtheory.theory.decorrelation import settled_rates
@@ -21,6 +23,7 @@ _SLOPE = 1e-11
 """Of ln q_slope."""
 
 
+@asked()
 @in_float64
 def phase(net: Ensemble) -> Any:
     """Phase of a network: -1 ordered (gradients vanish), 0 critical, 1 chaotic (gradients explode).
@@ -33,7 +36,9 @@ def phase(net: Ensemble) -> Any:
     Returns
     -------
     array
-        Sign of ``ln chi_1``, 0 where that is below 1e-9 (in float32: 1e-4); broadcast shape.
+        Sign of ``ln chi_1``, 0 where that is below 1e-9 (in float32: 1e-4); broadcast shape. It is that of the limit of many
+        layers: where q runs to 0 or to infinity for ever, 0 says that the factor tends to 1, not that the gradient keeps its norm
+        (``log_grad_layers``; ``drift`` of ``initialiser_audit``).
 
     Raises
     ------
@@ -61,7 +66,7 @@ def phase(net: Ensemble) -> Any:
 
 def _plain(function: Any) -> Any:
     """A theory function inside another: no second change of precision."""
-    return function.__wrapped__
+    return inspect.unwrap(function)
 
 
 def scale(factor: Any) -> Any:
@@ -120,6 +125,7 @@ def _log_chi(net: Ensemble) -> Any:
     return log_chi_at(q, sigma_w, sigma_b, at, net.activation)
 
 
+@asked()
 @in_float64
 def xi_grad(net: Ensemble) -> Any:
     r"""Depth scale of the gradient's squared norm.
@@ -162,6 +168,7 @@ def xi_grad(net: Ensemble) -> Any:
     return scale_of(_log_chi(net))
 
 
+@asked()
 @in_float64
 def xi_c(net: Ensemble) -> Any:
     r"""Depth scale over which the correlation of two inputs settles.
@@ -204,6 +211,7 @@ def xi_c(net: Ensemble) -> Any:
     return scale_of(settled_rates(net)[1])
 
 
+@asked()
 @in_float64
 def xi_q(net: Ensemble) -> Any:
     r"""Depth scale over which the length of an input settles.
@@ -244,6 +252,7 @@ def xi_q(net: Ensemble) -> Any:
     return scale(_plain(q_slope)(net))
 
 
+@asked()
 @in_float64
 def decade_depth(net: Ensemble, decades: Any = 1.0) -> Any:
     r"""Depth at which the norm of the gradient has lost, or gained, so many powers of ten.

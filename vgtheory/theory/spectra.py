@@ -23,6 +23,7 @@ from jax.scipy.special import betainc
 
 from vgtheory.ensemble import Dense
 from vgtheory.expect import expect, expect_count
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.free_product import Chain, ends, image
 from vgtheory.theory.meanfield import chi_1, q_star
 from vgtheory.theory.precision import floats, in_float64
@@ -97,6 +98,7 @@ def _mapped(function: Callable[[Array], Any], q: Array) -> Any:
     return jax.tree.map(lambda leaf: leaf.reshape(q.shape), lax.map(function, q.ravel()))
 
 
+@asked()
 @in_float64
 def jacobian_moments(net: Dense, depth: int) -> JacobianMoments:
     r"""Moments of the singular values of the Jacobian.
@@ -150,6 +152,7 @@ def jacobian_moments(net: Dense, depth: int) -> JacobianMoments:
     return JacobianMoments(depth * log_chi, 1 + depth * (square - 1 + noise), mean_log)
 
 
+@asked()
 @in_float64
 def jacobian_atom(net: Dense, depth: int, width: int | None = None) -> Any:
     r"""Share of singular values that are exactly 0.
@@ -192,7 +195,7 @@ def jacobian_atom(net: Dense, depth: int, width: int | None = None) -> Any:
     """
     q, log_chi, _ = settled_state("jacobian_atom", net, depth)
     share = _mapped(lambda q: slopes(q, net.activation).zero_weight, q)
-    share = jnp.where(jnp.isneginf(log_chi), 1.0, share)
+    share = jnp.where(jnp.isneginf(log_chi), 1.0, jnp.where(jnp.isnan(log_chi), jnp.nan, share))
     if width is None:
         return share
     expect_count("jacobian_atom", width=width)
@@ -206,6 +209,7 @@ def _zero_weights_at(share: Array, depth: Array, width: int) -> Array:
     return _mapped(lambda share: jnp.mean(1 - betainc(count, width - count + 1, 1 - share) ** depth), share)
 
 
+@asked()
 @in_float64
 def jacobian_edge(net: Dense, depth: int) -> JacobianEdge:
     r"""Smallest and largest singular value of the Jacobian at infinite width, exact zeros left out.
@@ -287,6 +291,7 @@ def _free_ends(law: Slopes, least: Array, most: Array, chain: Chain) -> tuple[Ar
     return jnp.where(has_edge, low, -jnp.inf), jnp.where(has_bound, high, jnp.inf)
 
 
+@asked()
 @in_float64
 def jacobian_condition(net: Dense, depth: int) -> Any:
     r"""Condition number of the Jacobian at infinite width.

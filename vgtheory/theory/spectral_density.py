@@ -12,6 +12,7 @@ from jax import Array
 
 from vgtheory.ensemble import Dense
 from vgtheory.expect import expect, expect_count
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.free_product import Chain, solve
 from vgtheory.theory.precision import floats, in_float64
 from vgtheory.theory.slopes import NUM_POINTS, density_and_weight, slopes
@@ -67,6 +68,7 @@ def _log(where: str, s: Any) -> Array:
     return jnp.log(*floats(s))
 
 
+@asked()
 @in_float64
 def jacobian_density_of_log(log_s: Any, net: Dense, depth: int) -> Any:
     r"""Density of the natural logs of the singular values, per unit of ln s.
@@ -117,6 +119,7 @@ def jacobian_density_of_log(log_s: Any, net: Dense, depth: int) -> Any:
     return _at("jacobian_density_of_log", log_s, net, depth)[0]
 
 
+@asked()
 @in_float64
 def jacobian_density(s: Any, net: Dense, depth: int) -> Any:
     """Density of the singular values of the Jacobian, per unit of s.
@@ -156,6 +159,7 @@ def jacobian_density(s: Any, net: Dense, depth: int) -> Any:
     return _at("jacobian_density", log_s, net, depth)[0] * jnp.exp(-log_s)
 
 
+@asked()
 @in_float64
 def jacobian_cdf_of_log(log_s: Any, net: Dense, depth: int, width: int | None = None) -> Any:
     r"""Share of singular values whose natural log is at most ``log_s``, point masses included.
@@ -201,6 +205,7 @@ def jacobian_cdf_of_log(log_s: Any, net: Dense, depth: int, width: int | None = 
     return _weight("jacobian_cdf_of_log", log_s, net, depth, width)
 
 
+@asked()
 @in_float64
 def jacobian_cdf(s: Any, net: Dense, depth: int, width: int | None = None) -> Any:
     """Share of singular values that are at most s, point masses included.

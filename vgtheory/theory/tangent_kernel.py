@@ -10,6 +10,7 @@ symbol     meaning                                                     shape
 """
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ from jax import Array, lax
 from vgtheory.ensemble import Dense, expect_matrices
 from vgtheory.expect import expect, expect_count, is_static
 from vgtheory.theory import pairs
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.correlation_profile import EDGE
 from vgtheory.theory.curves import Curves, curves, value_and_slope
 from vgtheory.theory.fixed_points import growth_and_slope
@@ -107,12 +109,13 @@ def _walk(
 
 def _reader(net: Dense, depth: int, num_pairs: int) -> Callable[[Array, Array], Array]:
     """Few pairs are integrated; many are read from a table over the variances that the layers pass through."""
-    log_q = log_q_layers.__wrapped__(net, depth=depth).mean  # type: ignore[attr-defined]
+    log_q = inspect.unwrap(log_q_layers)(net, depth=depth).mean
     if depth * num_pairs <= _MANY:
         return pairs.reader(log_q[:1], net.activation)
     return pairs.reader(jnp.repeat(jnp.clip(log_q, -EDGE, EDGE), pairs.FEW), net.activation)
 
 
+@asked()
 @in_float64
 def tangent_kernel(net: Dense, *, depth: int, width: int, num_inputs: int | None = None, c_0: Any = 0.5) -> Any:
     r"""Tangent kernel of two inputs of unit mean square: the inner product of their outputs' gradients with respect to all parameters.

@@ -8,6 +8,7 @@ import scipy.optimize
 
 from vgtheory.ensemble import check_matrix
 from vgtheory.expect import expect
+from vgtheory.theory.arguments import asked
 from vgtheory.theory.directions import eigen_directions
 
 _MAX_STEPS = 100_000
@@ -62,6 +63,7 @@ class Transient(NamedTuple):
     log_bound: float
 
 
+@asked()
 def non_normality(matrix: Any) -> NonNormality:
     r"""Spectral radius beside norm, numerical radius, numerical abscissa, Henrici's departure and worst eigenvalue condition.
 
@@ -130,6 +132,7 @@ def _numerical_radius(w: np.ndarray) -> float:
     return max(max(values), float(-found.fun))
 
 
+@asked()
 def transient(matrix: Any) -> Transient:
     r"""Largest growth of the powers of a decaying matrix, when it comes, and the Kreiss matrix theorem's two bounds of it.
 

@@ -23,6 +23,7 @@ from vgtheory.ensemble import Dense
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect, expect_count
 from vgtheory.theory import batch_entries, log_moments
+from vgtheory.theory.arguments import asked, given, share
 from vgtheory.theory.batch_entries import Sums, Unit
 from vgtheory.theory.log_moments import Side
 from vgtheory.theory.split_trajectory import Trajectory, trajectory, wider
@@ -195,6 +196,7 @@ def _split(
     return VarianceSplit(*(Estimate(float(value), float(each)) for value, each in zip(mean, err, strict=True)))
 
 
+@asked(c_0=given(share))
 def log_grad_variance(
     net: Dense,
     *,
@@ -262,6 +264,7 @@ def log_grad_variance(
     return _split(net, depth, width, c_0, c_cotangent, Drawing(num_draws, batch))
 
 
+@asked(c_0=given(share))
 def log_update_variance(
     net: Dense,
     *,

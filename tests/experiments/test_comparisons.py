@@ -1,0 +1,99 @@
+"""What is compared of a cell: its own rows where a script makes them, reasons where a law declines, and statistics that can fail."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments import attention, corridor, echo_state, plateau, sequence_length, spectra, twins
+from experiments.summary import compared_rows, comparison
+from vgtheory import Estimate
+from vgtheory.compare import SIGMAS
+
+
+def row(label: str, predicted_err: float, reason: str = "") -> dict[str, object]:
+    return {"cell": label} | comparison(label, "any", Estimate(1.2, 0.1), 1.0, predicted_err, reason=reason)
+
+
+def test_reasons_are_told_where_a_law_declines_and_nowhere_else() -> None:
+    frame = pd.DataFrame([row("known", 0.1), row("declined", np.inf), row("its own", np.inf, "too hot"), row("x", 1.0)])
+    rows = compared_rows(SimpleNamespace(OUTSIDE="too deep", IDENTITIES="^x"), frame)
+    assert rows.reason.tolist() == ["", "too deep", "too hot"]
+
+
+def test_every_committed_row_outside_has_its_reason() -> None:
+    for name in corridor.EXPERIMENTS:
+        rows = compared_rows(corridor.module(name), corridor.load(name))
+        if len(rows):
+            assert (rows.reason[np.isinf(rows.predicted_err)] != "").all(), name
+
+
+def test_a_script_of_identities_compares_nothing() -> None:
+    assert not len(compared_rows(SimpleNamespace(IDENTITY="arithmetic"), pd.DataFrame([row("known", 0.1)])))
+
+
+@pytest.mark.parametrize("script", [twins, attention])
+def test_every_layer_and_every_group_is_compared(script: object) -> None:
+    frame = corridor.load(script.__name__.split(".")[-1])
+    rows = script.comparisons(frame)
+    if script is twins:
+        assert len(rows) == len(frame)
+        assert rows.z.abs().max() < SIGMAS
+    else:
+        twin = rows[rows.label.str.endswith("twin")]
+        assert len(twin) == len(attention.GROUPS) * len(frame) - frame.cell.nunique()
+        assert np.isinf(rows.predicted_err).sum() == 36
+    wrong = (rows.measured - rows.predicted - np.log(1.1)) / rows.predicted_err
+    assert (wrong.abs() > SIGMAS).any()
+
+
+def test_singular_values_uniform_in_their_law_have_moments_one_half_and_one() -> None:
+    share = np.tile((np.arange(2000) + 0.5) / 2000, (3, 1))
+    found = spectra._moments(np.zeros_like(share), share)
+    np.testing.assert_allclose([found["place_hat"], found["width_share_hat"]], [0.5, 1.0], atol=1e-6)
+    without = spectra._moments(np.where(share < 0.5, -np.inf, 0.0), share)
+    np.testing.assert_allclose(without["place_hat"], 0.75, atol=1e-3)
+
+
+def test_a_law_of_singular_values_three_per_cent_off_fails() -> None:
+    frame = corridor.load("spectra")
+    seen, num = spectra._power(frame)
+    assert num == 27
+    assert seen >= 20
+    cells = frame[frame.net == "linear"].drop_duplicates("cell")
+    cells = cells[cells.weights == "gaussian"]
+    assert ((cells.place_off - 0.5).abs() > SIGMAS * cells.place_hat_err).all()
+
+
+def test_second_moments_of_a_driven_reservoir_grow_as_simulated() -> None:
+    rng = np.random.default_rng(3)
+    matrix = rng.normal(size=(12, 12)) * 0.7 / 12**0.5
+    linear = echo_state._mean_square_rate(matrix * 1e-3, 0.0) - np.log(1e-3)
+    np.testing.assert_allclose(linear, np.log(np.abs(np.linalg.eigvals(matrix)).max()), rtol=2e-2)
+    sigma_in, num = 0.8, 40_000
+    x, apart = np.zeros((num, 12)), rng.normal(size=(num, 12))
+    logs = []
+    for _ in range(24):
+        x = np.tanh(x @ matrix.T + sigma_in * rng.normal(size=x.shape))
+        apart = (1 - x**2) * (apart @ matrix.T)
+        size = np.sqrt(np.mean(np.sum(apart**2, axis=1)))
+        logs.append(np.log(size))
+        apart /= size
+    rate, infinite = np.mean(logs[8:]), np.log(0.7)
+    law = echo_state._mean_square_rate(matrix, sigma_in)
+    assert abs(rate - law) < 0.03  # its slopes are taken as independent from step to step
+    assert abs(rate - infinite) > 0.1
+
+
+def test_untuned_points_are_named_and_said_to_say_nothing() -> None:
+    found = sequence_length.findings(corridor.load("sequence_length"))
+    assert "GRU at 50 and 200" in found.numbers["untuned"]
+    assert "small tanh at 20 and 50 and 200" in found.numbers["ends"]
+    assert "No rate let a pilot succeed" in found.verdict
+
+
+def test_plateaus_are_told_to_a_factor_of_two_with_a_trend() -> None:
+    found = plateau.findings(corridor.load("plateau"))
+    assert "about a factor of two, with a trend in the activation" in found.verdict
+    assert found.numbers["beyond"] == "31"

@@ -1,0 +1,242 @@
+"""The door of measure: what an argument of a name must be, wherever it is taken; ``asked`` puts a function behind it."""
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, get_args
+
+import jax
+import numpy as np
+
+from vgtheory.expect import (
+    MOST,
+    expect,
+    expect_count,
+    expect_dtype,
+    expect_flag,
+    expect_key,
+    expect_noun,
+    expect_number,
+    expect_one_of,
+    optional,
+)
+
+Check = Callable[..., Any]
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+DTYPES = ("float32", "float64")
+_HOUSE = re.compile(r"^\w+(?=: expected )")
+
+
+def number(interval: str = "(-inf, inf)", *, ndim: int | None = 0) -> Check:
+    """A real number, or an array of so many axes, in an interval."""
+
+    def check(where: str, **got: Any) -> None:
+        expect_number(where, interval, ndim=ndim, **got)
+        _not_empty(where, **got)
+
+    return check
+
+
+def _not_empty(where: str, **got: Any) -> None:
+    for name, value in got.items():
+        expect(np.size(value) > 0, where, f"at least one number {name}", **{name: value})
+
+
+def count(least: int = 1) -> Check:
+    """An integer of at least ``least``, which is then one of Python's."""
+
+    def check(where: str, **got: Any) -> int:
+        expect_count(where, least, **got)
+        return int(*got.values())
+
+    return check
+
+
+def integers(least: int) -> Check:
+    """An integer, or an array of them, of at least ``least``."""
+
+    def check(where: str, **got: Any) -> None:
+        expect_number(where, f"[{least}, {MOST}]", integer=True, **got)
+        _not_empty(where, **got)
+
+    return check
+
+
+def one_of(choices: Iterable[str]) -> Check:
+    """A name among the choices."""
+
+    def check(where: str, **got: Any) -> None:
+        expect_one_of(choices, where, **got)
+
+    return check
+
+
+def dtype_of(choices: Iterable[str]) -> Check:
+    """A number format among the choices, by name or as a dtype; then a name."""
+
+    def check(where: str, **got: Any) -> str:
+        return expect_dtype(choices, where, **got)
+
+    return check
+
+
+def floats(where: str, **got: Any) -> None:
+    """Raise unless every value consists of real floating numbers; entries are not looked at."""
+    for name, value in got.items():
+        array = isinstance(value, jax.Array | np.ndarray | np.generic)
+        ok = isinstance(value, float) or (array and jax.numpy.issubdtype(value.dtype, np.floating))
+        expect(ok, where, f"a floating array {name}", **{name: value})
+        _not_empty(where, **{name: value})
+
+
+def free(where: str, **got: Any) -> None:
+    """Take anything: what it must be is known further in."""
+
+
+def _key(where: str, key: Any) -> None:
+    """A key; where a network stands in its place, the order of the two is said."""
+    expect(not hasattr(key, "activation"), where, "one random key", "The key comes first.", key=key)
+    expect_key(where, key=key)
+
+
+def _devices(where: str, devices: Any) -> None:
+    listed = isinstance(devices, list | tuple | np.ndarray) and len(devices) > 0
+    ok = listed and all(isinstance(each, jax.Device) for each in devices)
+    expect(ok, where, "a list of at least one device", "jax.devices() has them all.", devices=devices)
+
+
+EXPECTED: dict[str, Check] = {
+    "key": _key,
+    **dict.fromkeys(("depth", "width", "num_nets", "steps", "batch", "num_draws", "num_values", "num_probes"), count()),
+    **dict.fromkeys(("num_exponents", "num_lags", "num_updates", "num_axes", "most", "block"), count()),
+    "num_inputs": optional(count()),
+    "burn_in": count(0),
+    "dtype": dtype_of(DTYPES),
+    "devices": optional(_devices),
+    "memory": optional(number("(0, inf)")),
+    **dict.fromkeys(("matrix", "weights", "vector", "state", "cotangent", "target", "w_in"), number(ndim=None)),
+    **dict.fromkeys(("y", "w0", "learning_rate"), number("[1e-30, 1e30]", ndim=None)),
+    **dict.fromkeys(("mean", "w", "h_0", "rate"), number("[-1e30, 1e30]")),
+    **dict.fromkeys(("std", "sigma_noise"), number("[0, 1e30]")),
+    "input_square": number("[0, 1e60]"),
+    **dict.fromkeys(("momentum", "square_decay"), number("[0, 1)")),
+    "eps": number("[0, inf)"),
+    "level": number("(0, inf)", ndim=None),
+    "change": number("[1e-6, 0.1]"),
+    "share": number("[1e-6, 0.999999]"),
+    "c_0": number("[0, 1)"),
+    "c_cotangent": number("[0, 1)"),
+    "squared_loss": expect_flag,
+    "learning_rates": number("[-1e30, 1e30]", ndim=None),
+    **dict.fromkeys(("net", "cell", "activation", "positions", "sampler", "keep", "norm"), free),
+}
+"""Numbers stay well within the formats that they are measured in. By an argument's name; a function in which a name means something narrower says so at its own ``asked``."""
+
+
+def asked(**own: Check) -> Callable[[Function], Function]:
+    """Make the decorator that checks every argument before anything is computed, and signs every refusal with one name.
+
+    Parameters
+    ----------
+    own
+        Checks of arguments that mean something narrower here than in ``EXPECTED``. A check raises, or returns what the
+        argument then is, or None. A network must be of a class that its annotation names.
+    """
+
+    def decorate(function: Any) -> Any:
+        signature, where = inspect.signature(function), function.__name__
+        checks = EXPECTED | {name: _noun(each) for name, each in signature.parameters.items() if name in _NOUNS} | own
+        unknown = set(signature.parameters) - set(checks) - {"how"}
+        assert not unknown, f"{where}: no check of {unknown}"
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            bound = _bound(function, signature, args, kwargs)
+            given = bound.arguments
+            for held in (given, given.get("how", {})):
+                for name in [name for name in held if name in checks]:
+                    settled = checks[name](where, **{name: held[name]})
+                    held[name] = held[name] if settled is None else settled
+            try:
+                _fits(where, **given)
+                return function(*bound.args, **bound.kwargs)
+            except ValueError as error:
+                words = _HOUSE.sub(where, str(error))
+                if words == str(error):
+                    raise
+                raise ValueError(words) from None
+
+        return call
+
+    return decorate
+
+
+_NOUNS = ("net", "cell")
+
+
+def _bound(function: Any, signature: inspect.Signature, args: Any, kwargs: Any) -> inspect.BoundArguments:
+    try:
+        return signature.bind(*args, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"{function.__name__}() {error}") from None
+
+
+def _noun(parameter: inspect.Parameter) -> Check:
+    """A network of one of the classes that an annotation names."""
+    kinds = get_args(parameter.annotation) or (parameter.annotation,)
+
+    def check(where: str, **got: Any) -> None:
+        ((_, value),) = got.items()
+        remedy = "The key comes first." if _is_key(value) else ""
+        expect_noun(where, kinds, remedy, **got)
+
+    return check
+
+
+def _is_key(value: Any) -> bool:
+    return isinstance(value, jax.Array) and jax.numpy.issubdtype(value.dtype, jax.dtypes.prng_key)
+
+
+def _fits(
+    where: str, net: Any = None, cell: Any = None, width: Any = None, dtype: str = "float32", **rest: Any
+) -> None:
+    """Raise unless a network's numbers fit the format they are measured in, and its matrix the width."""
+    if dtype in DTYPES:
+        largest = float(jax.numpy.finfo(dtype).max)
+        for path, leaf in jax.tree_util.tree_leaves_with_path((net, cell)):
+            got: dict[str, Any] = {jax.tree_util.keystr(path[1:], simple=True): leaf}
+            if isinstance(leaf, float | int | np.ndarray | np.generic) and "matrix" not in got:
+                fits = bool(np.all(np.abs(np.asarray(leaf, float)) <= largest))
+                expect(fits, where, f"a {next(iter(got))} within the range of {dtype}", **got)
+    given = getattr(net, "matrix", None)
+    if given is not None and width is not None:
+        expect(np.shape(given)[0] == width, where, "a width that fits the matrix", width=width)
+
+
+def expect_matrix_of(where: str, net: Any) -> None:
+    """Raise unless a recurrence is given by its matrix."""
+    expect(net.matrix is not None, where, "a net with a matrix", matrix=net.matrix)
+
+
+def expect_fit(where: str, matrix: Any, **got: Any) -> None:
+    """Raise unless every value has one number for each of a matrix's rows."""
+    for name, value in got.items():
+        expect(np.shape(value) == np.shape(matrix)[:1], where, f"a {name} that fits the matrix", shape=np.shape(value))
+
+
+__all__ = [
+    "DTYPES",
+    "asked",
+    "count",
+    "dtype_of",
+    "expect_fit",
+    "expect_matrix_of",
+    "floats",
+    "free",
+    "integers",
+    "number",
+    "one_of",
+    "optional",
+]

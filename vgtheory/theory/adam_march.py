@@ -1,0 +1,79 @@
+r"""Steps that Adam takes along a balanced chain while its averages lag far behind: the two averages, carried along the path.
+
+With w as the clock, :math:`dt = dw\,(\sqrt{\hat v} + \epsilon) / (\eta\, \hat m)`, where m and v are the running averages of g and g^2 in
+continuous time. In each of a few hundred panels of ln w, g is taken as an exponential, so that the averages are exact there.
+
+===========  ===================================================  ======
+symbol       meaning                                              unit
+===========  ===================================================  ======
+``log_g``    ln of the gradient of one weight                     1
+``first``    average of g, over g                                 1
+``second``   average of g^2, over g^2                             1
+``slow``     (root of the corrected second + eps / g) over first  1
+``time``     steps so far                                         steps
+===========  ===================================================  ======
+"""
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+_PANELS, _CORRECTIONS, _FLAT = 256, 4, 1e-4
+
+
+def _averaged(decay: float, time: Any, ratio: Any, before: Any) -> Any:
+    """A running average over its integrand, after a panel in which that grows by the factor exp(ratio)."""
+    turn = decay * time + ratio
+    flat = jnp.abs(turn) < _FLAT
+    safe = jnp.where(flat, 1.0, turn)
+    share = jnp.where(flat, 1 - turn / 2 + turn**2 / 6, -jnp.expm1(-safe) / safe)
+    return before * jnp.exp(-turn) + decay * time * share
+
+
+def _log_mean(a: Any, b: Any) -> Any:
+    """The mean of what goes from a to b as an exponential."""
+    log = jnp.log(b / a)
+    flat = jnp.abs(log) < _FLAT
+    return jnp.where(flat, (a + b) / 2, (b - a) / jnp.where(flat, 1.0, log))
+
+
+def steps(depth: Any, w0: Any, log_end: Any, y: Any, rate: Any, beta: float, square: float, eps: float) -> Any:
+    """Number of steps from w0 to exp(log_end), with Adam's corrections of its averages' bias.
+
+    Parameters
+    ----------
+    depth, w0, log_end, y, rate
+        Of one shape; w0 below the end, and that below the target.
+    beta, square
+        Decays of the two averages, in [0, 1).
+    eps
+        Added to the root of the second.
+
+    Notes
+    -----
+    Accuracy: second order in the relative change of the gradient in one step; measured against optax, 0.5 % from 10 steps on.
+    """
+    share = jnp.linspace(0, 1, _PANELS + 1, dtype=w0.dtype).reshape(-1, *[1] * w0.ndim)
+    log_w = jnp.log(w0)[None] * (1 - share) + log_end[None] * share
+    log_g = jnp.log(-jnp.expm1(depth[None] * log_w - jnp.log(y)[None])) + (depth[None] - 1) * log_w + jnp.log(y)[None]
+    fast, late = (-float(np.log(max(each, 1e-300))) for each in (beta, square))
+
+    def slowness(time: Any, first: Any, second: Any, log_g: Any) -> Any:
+        size = jnp.sqrt(second / -jnp.expm1(-late * time)) + eps * jnp.exp(-log_g)
+        return size * -jnp.expm1(-fast * time) / first
+
+    def panel(carry: tuple[Any, ...], ends: tuple[Any, ...]) -> tuple[Any, None]:
+        time, first, second, slow = carry
+        move, below, above = ends
+        ratio, after = above - below, slow
+        for _ in range(_CORRECTIONS):
+            taken = move * _log_mean(slow, after) / rate
+            averages = _averaged(fast, taken, ratio, first), _averaged(late, taken, 2 * ratio, second)
+            after = slowness(time + taken, *averages, above)
+        return (time + taken, *averages, after), None
+
+    none = jnp.zeros_like(w0)
+    start = (none, none, none, 1 + eps * jnp.exp(-log_g[0]))
+    return lax.scan(panel, start, (jnp.diff(jnp.exp(log_w), axis=0), log_g[:-1], log_g[1:]))[0][0]
