@@ -102,7 +102,7 @@ def test_orders_of_calls(name: str, order: str) -> None:
 
 @pytest.mark.parametrize("first", ["single", "double"])
 def test_kept_tables(first: str) -> None:
-    table = tables(lambda count: (np.linspace(0.0, 1.0, count), jnp.arange(count)))
+    table = tables(lambda count: (np.linspace(0.0, 1.0, count), jnp.arange(count, dtype=np.int32)))
     inner = jax.jit(lambda x, table: x + table[0].sum() + table[1].sum())
     outer = jax.jit(lambda x: inner(x, table(8)))
 

@@ -43,8 +43,8 @@ class _Path(NamedTuple):
     series: np.ndarray
 
 
-@asked(y=one_positive)
 @in_numpy
+@asked(y=one_positive)
 def chain_flow(weights: Any, log_time: Any, *, y: float = 1.0) -> np.ndarray:
     r"""Weights of a scalar chain in the course of gradient flow, exactly.
 
@@ -96,8 +96,8 @@ def chain_flow(weights: Any, log_time: Any, *, y: float = 1.0) -> np.ndarray:
     )
 
 
-@asked(y=one_positive)
 @in_numpy
+@asked(y=one_positive)
 def log_layer_times(weights: Any, *, share: float = 0.5, y: float = 1.0) -> np.ndarray:
     r"""Log of the time at which each layer of a scalar chain has gone a share of its own way, under gradient flow.
 

@@ -51,8 +51,11 @@ def in_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _as_numpy(leaf: Any) -> Any:
-    """A concrete array of JAX as one of NumPy."""
-    return np.asarray(leaf)[()] if isinstance(leaf, jax.Array) and not isinstance(leaf, jax.core.Tracer) else leaf
+    """A concrete array of JAX as one of NumPy, a single floating number as Python's."""
+    if not isinstance(leaf, jax.Array | np.ndarray | np.generic) or isinstance(leaf, jax.core.Tracer):
+        return leaf
+    single = np.ndim(leaf) == 0 and jax.numpy.issubdtype(leaf.dtype, np.floating)
+    return float(leaf) if single else np.asarray(leaf)
 
 
 def lifted(arguments: Any, least: Any) -> Any:
