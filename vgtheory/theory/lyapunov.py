@@ -70,8 +70,8 @@ def _log_factors(x: np.ndarray, d_2: np.ndarray, weights: np.ndarray) -> np.ndar
     return np.where(x >= alive - _ROUNDING, -np.inf, np.where(x < np.exp(-_LOG_REACH / 4), at_zero, inside))
 
 
-@asked()
 @in_numpy
+@asked()
 def lyapunov_curve(net: Dense | Recurrent | Leaky, x: Any) -> np.ndarray:
     r"""Lyapunov exponents at infinite width, as a function of the share of exponents that are larger.
 
