@@ -141,6 +141,7 @@ def _limit(up: Array, signs: Array, sigma_w: Array, sigma_b: Array, table: Curve
     lattice = lattice_in(sigma_w.dtype)
     end, sign = jnp.where(up, lattice[-1], lattice[0]), jnp.where(up, signs[-1], signs[0])
     held = (_elasticity(end, sigma_w, sigma_b, table) < 1 - _STRAIGHT) & (sign != 0)
+    held &= (sigma_w > 0) | (sigma_b > 0)
     room = lattice.size < _LATTICE.size
     limit = jnp.where(up, jnp.inf, 0.0)
     return jnp.where(jnp.isnan(sign) | held & ~room, jnp.nan, limit)
