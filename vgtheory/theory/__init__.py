@@ -1,4 +1,4 @@
-"""What should happen: closed-form predictions; no randomness, no ``key``; float64 for plain numbers."""
+"""What should happen: closed-form predictions; no randomness, no ``key``; float64 for plain numbers, float32 at least for JAX's."""
 
 from vgtheory.theory.attention import log_grad_groups
 from vgtheory.theory.blocks import log_grad_alpha_layers

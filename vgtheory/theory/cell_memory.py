@@ -13,6 +13,7 @@ from vgtheory.expect import expect, expect_count
 from vgtheory.theory.arguments import asked, one_positive
 from vgtheory.theory.gates import chi_step, log_grad_steps, plain_cell
 from vgtheory.theory.persistent import solved
+from vgtheory.theory.precision import in_numpy
 
 _FREE = {Leaky: "leak", GRU: "update_bias", MGU: "forget_bias", LSTM: "forget_bias"}
 _LARGEST_BIAS = 15.0
@@ -20,6 +21,7 @@ _LONGEST = 150
 
 
 @asked()
+@in_numpy
 def tied_grad_steps(
     cell: Cell, *, steps: int, burn_in: int = 200, num_paths: int = 4096, num_sets: int = 4
 ) -> Estimate:
@@ -88,6 +90,7 @@ def _tied_rate(cell: Cell, memory: float) -> float:
 
 
 @asked()
+@in_numpy
 def memory_steps(cell: Cell, *, tied: bool = False) -> float:
     r"""Steps over which a cell's gradient changes by a factor e: its memory, if it vanishes.
 
@@ -132,6 +135,7 @@ def memory_steps(cell: Cell, *, tied: bool = False) -> float:
 
 
 @asked(memory=one_positive)
+@in_numpy
 def cell_with_memory(cell: Cell, memory: float, *, tied: bool = False) -> Cell:
     r"""The same cell with its bias (of the forget or update gate; the leak, of leaky units) set so that it remembers for so many steps.
 

@@ -8,6 +8,7 @@ from scipy import optimize
 from vgtheory.expect import expect_count, expect_not_negative, expect_scalars
 from vgtheory.theory.arguments import asked, one_not_negative, one_scale
 from vgtheory.theory.dynamics import expect_positive
+from vgtheory.theory.precision import in_numpy
 
 
 class ChainDecay(NamedTuple):
@@ -29,6 +30,7 @@ class ChainDecay(NamedTuple):
 
 
 @asked(decay=one_not_negative, y=one_scale)
+@in_numpy
 def chain_decay(depth: int, decay: float, *, y: float = 1.0) -> ChainDecay:
     r"""Weights at which a balanced scalar chain settles under weight decay, and the largest decay that it survives.
 

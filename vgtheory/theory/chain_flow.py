@@ -17,6 +17,7 @@ from numpy.polynomial import legendre
 
 from vgtheory.expect import expect
 from vgtheory.theory.arguments import asked, one_positive
+from vgtheory.theory.precision import in_numpy
 
 _WIDTH = 2.5
 """Of a panel in v; the integrand's nearest singularities are pi/2 off the axis."""
@@ -42,6 +43,7 @@ class _Path(NamedTuple):
     series: np.ndarray
 
 
+@in_numpy
 @asked(y=one_positive)
 def chain_flow(weights: Any, log_time: Any, *, y: float = 1.0) -> np.ndarray:
     r"""Weights of a scalar chain in the course of gradient flow, exactly.
@@ -94,6 +96,7 @@ def chain_flow(weights: Any, log_time: Any, *, y: float = 1.0) -> np.ndarray:
     )
 
 
+@in_numpy
 @asked(y=one_positive)
 def log_layer_times(weights: Any, *, share: float = 0.5, y: float = 1.0) -> np.ndarray:
     r"""Log of the time at which each layer of a scalar chain has gone a share of its own way, under gradient flow.

@@ -1,10 +1,11 @@
 r"""Infinite width: the map of the correlation of two inputs that both have the variance ``q_star``."""
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from vgtheory.activation import Activation
@@ -12,15 +13,17 @@ from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect_number
 from vgtheory.theory import pair_tables, pairs
 from vgtheory.theory.arguments import asked
-from vgtheory.theory.curves import Curves, curves, value_and_slope
-from vgtheory.theory.fixed_points import fixed_point, growth_and_slope
+from vgtheory.theory.curves import curves, log_q_series, value_and_slope
+from vgtheory.theory.fixed_points import fixed_point
 from vgtheory.theory.meanfield import need_sigma_w
-from vgtheory.theory.precision import floats, in_float64
+from vgtheory.theory.precision import floats, in_float64, tables
 
 _EDGE = 27.6
 """Where q_star is 0 or infinite the map is taken at exp of minus or plus this."""
 _STRAIGHT = 1e-4
 """A slope there that is so near 1 is 1: the activation has become straight, or two straight pieces."""
+_FLAT = 2e-13
+"""Of the log of a slope: the tables' own rounding."""
 
 
 def log_fixed(sigma_w: Array, sigma_b: Array, activation: Activation) -> Array:
@@ -48,24 +51,67 @@ def log_inside(q: Array) -> Array:
     return jnp.where(inside, jnp.log(jnp.where(inside, q, 1.0)), jnp.where(q > 0, _EDGE, jnp.where(q == 0, -_EDGE, q)))
 
 
+class AtOne(NamedTuple):
+    """The map at c = 1.
+
+    Attributes
+    ----------
+    slope, log_slope
+        Its slope (chi_1, but for a q that goes on growing or shrinking), and the natural log of that, which near 0 keeps its digits.
+    share
+        Of the image, what stems from the weights.
+    is_flat
+        Whether the slope is 1 within rounding.
+    """
+
+    slope: Array
+    log_slope: Array
+    share: Array
+    is_flat: Array
+
+
+@tables
+def log_ratio(activation: Activation) -> np.ndarray:
+    """Series over ln q of ln(q E[phi'^2] / E[phi^2]): a difference in float64, that it may be small in float32.
+
+    Parameters
+    ----------
+    activation
+        The nonlinearity.
+    """
+    with jax.enable_x64(True):
+        table = curves(activation)
+    return table.log_g - table.log_f + log_q_series()
+
+
 @jax.jit
-def slope_at_one(log_q: Array, sigma_w: Array, sigma_b: Array, table: Curves) -> tuple[Array, Array]:
-    """Slope of the map at c = 1 (chi_1, but for a q that goes on growing or shrinking), and the weights' share of the image.
+def _at_one(log_q: Array, sigma_w: Array, sigma_b: Array, log_f: Any, ratio: Any) -> AtOne:
+    steepness = value_and_slope(ratio, log_q)[0]
+    square, alone = sigma_w**2, sigma_b == 0
+    none = ~alone & (square == 0)
+    length = jnp.where(alone, 0.0, value_and_slope(log_f, log_q)[0])
+    biases = sigma_b**2 / jnp.where(square == 0, 1.0, square) * jnp.exp(-length)
+    log_share = -jnp.log1p(biases)
+    share = jnp.where(none, 0.0, 1 / (1 + biases))
+    log_slope = jnp.where(none, -jnp.inf, steepness + log_share)
+    slope = share * jnp.exp(steepness)
+    noise = _FLAT + 500 * float(jnp.finfo(slope.dtype).eps) * (jnp.abs(steepness) + jnp.abs(log_share))
+    straight = (jnp.abs(log_q) == _EDGE) & (jnp.abs(slope - 1) < _STRAIGHT)
+    is_flat = straight | ~none & (jnp.abs(log_slope) <= noise)
+    return AtOne(jnp.where(straight, 1.0, slope), jnp.where(is_flat, 0.0, log_slope), share, is_flat)
+
+
+def at_one(log_q: Array, sigma_w: Array, sigma_b: Array, activation: Activation) -> AtOne:
+    """The map at c = 1; without weights and biases as it is with the smallest weights.
 
     Parameters
     ----------
     log_q, sigma_w, sigma_b
         ln of ``q_star`` and the scales, of one shape.
-    table
-        The activation's.
+    activation
+        The nonlinearity.
     """
-    log_f, log_g = (value_and_slope(each, log_q)[0] for each in table[:2])
-    # Without biases the ratios do not depend on sigma_w, and at 0 they are their limits.
-    sigma_w = jnp.where((sigma_w == 0) & (sigma_b == 0), 1.0, sigma_w)
-    growth, _ = growth_and_slope(log_q, sigma_w, sigma_b, table)
-    slope = sigma_w**2 * jnp.exp(log_g) / (1 + growth)
-    straight = (jnp.abs(log_q) == _EDGE) & (jnp.abs(slope - 1) < _STRAIGHT)
-    return jnp.where(straight, 1.0, slope), sigma_w**2 * jnp.exp(log_f - log_q) / (1 + growth)
+    return _at_one(log_q, sigma_w, sigma_b, curves(activation).log_f, log_ratio(activation))
 
 
 def _settled(where: str, net: Ensemble) -> tuple[Array, Array, Array]:
@@ -73,8 +119,8 @@ def _settled(where: str, net: Ensemble) -> tuple[Array, Array, Array]:
     need_sigma_w(where, net)
     sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
     log_q = log_fixed(sigma_w, sigma_b, net.activation)
-    slope, share = slope_at_one(log_q, sigma_w, sigma_b, curves(net.activation))
-    return log_q, slope, share
+    at = at_one(log_q, sigma_w, sigma_b, net.activation)
+    return log_q, at.slope, at.share
 
 
 def _pair_at(c: Any, log_q: Array, activation: Activation) -> tuple[Array, Array]:

@@ -5,7 +5,6 @@ Of its activation an infinitely wide network knows E[phi^2] and E[phi'^2] as fun
 a million integrals.
 """
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ from jax import Array, lax
 
 from vgtheory.activation import Activation
 from vgtheory.theory.chebyshev import place, samples
+from vgtheory.theory.precision import tables
 from vgtheory.theory.squares import log_squares
 
 LN_Q = 28.0
@@ -60,7 +60,7 @@ def _log_q(coordinate: np.ndarray) -> np.ndarray:
     return np.where(np.abs(coordinate) <= _KNEE, coordinate, np.sign(coordinate) * beyond)
 
 
-@functools.lru_cache(maxsize=64)
+@tables
 def curves(activation: Activation) -> Curves:
     """Tables of E[phi^2] and E[phi'^2] over q.
 
@@ -72,7 +72,7 @@ def curves(activation: Activation) -> Curves:
     Returns
     -------
     Curves
-        To be read with ``value_and_slope``.
+        To be read with ``value_and_slope``; in float64 under x64, else in float32.
 
     Notes
     -----
@@ -88,6 +88,12 @@ def curves(activation: Activation) -> Curves:
     before = logs[1].ravel()[[np.argmin(np.abs(log_q - end)) for end in (-LN_Q, LN_Q)]]
     drift = np.abs(log_g_ends - before) > _DRIFT
     return Curves(log_f, log_g, np.where(drift, np.where(log_g_ends > before, np.inf, -np.inf), log_g_ends))
+
+
+def log_q_series() -> np.ndarray:
+    """Coefficients of ln q itself, as those of a field of ``Curves``."""
+    nodes, transform = samples(_GRID)
+    return np.asarray(_log_q(nodes) @ transform.T)
 
 
 def value_and_slope(coefficients: Any, log_q: Array) -> tuple[Array, Array]:

@@ -20,7 +20,7 @@ from vgtheory.expect import expect, expect_count, expect_dtype, expect_one_of
 from vgtheory.formats import FORMATS
 from vgtheory.theory import finite_width, gaussian
 from vgtheory.theory.arguments import asked
-from vgtheory.theory.precision import floats, in_float64
+from vgtheory.theory.precision import floats, in_float64, in_numpy
 from vgtheory.theory.profiles import log_grad_layers, log_q_layers, walked_layers
 
 _DIGITS, _NEAR = 60, Decimal("1e-30")
@@ -114,6 +114,7 @@ def _log(value: Fraction) -> Decimal:
 
 
 @asked()
+@in_numpy
 def depth_limit(factor: float, dtype: Any) -> DepthLimit:
     r"""First depths at which ``factor**depth`` leaves a number format, when it is cast to it.
 

@@ -69,7 +69,9 @@ def growth_and_slope(log_q: Array, sigma_w: Array, sigma_b: Array, table: Curves
     weights, biases = (
         each**2 * jnp.exp(jnp.minimum(log, most)) for each, log in ((sigma_w, log_f - log_q), (sigma_b, -log_q))
     )
-    return weights + biases - 1, weights / (weights + biases) * slope
+    total = weights + biases
+    share = jnp.where(biases > 0, weights / jnp.where(biases > 0, total, 1.0), 1.0)
+    return total - 1, share * slope
 
 
 def _growth(log_q: Array, sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
@@ -124,9 +126,12 @@ def _from_unit(sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
     up = first > 0
     turned = jnp.where(up, (lattice > start) & (signs < 0), (lattice < start) & (signs > 0))
     index = jnp.where(up, jnp.argmax(turned), lattice.size - 1 - jnp.argmax(turned[::-1]))
-    before = lattice[jnp.clip(jnp.where(up, index - 1, index + 1), 0, lattice.size - 1)]
-    near = jnp.where(up, jnp.maximum(start, before), jnp.minimum(start, before))
-    root = jnp.exp(_root(near, lattice[index], sigma_w, sigma_b, table))
+    far = lattice[index]
+    # The last place before it where the growth, beyond rounding, still has its first sign.
+    below = jnp.max(jnp.where((lattice < far) & (signs > 0), lattice, -jnp.inf))
+    above = jnp.min(jnp.where((lattice > far) & (signs < 0), lattice, jnp.inf))
+    near = jnp.where(up, jnp.maximum(start, below), jnp.minimum(start, above))
+    root = jnp.exp(_root(near, far, sigma_w, sigma_b, table))
     settled = jnp.where(jnp.any(turned), root, _limit(up, signs, sigma_w, sigma_b, table))
     outside = (jnp.abs(start) > lattice[-1]) & (sigma_w**2 + sigma_b**2 > 0) | jnp.isnan(first)
     settled = jnp.where(outside, jnp.where(start == jnp.inf, jnp.inf, jnp.nan), settled)
@@ -138,6 +143,7 @@ def _limit(up: Array, signs: Array, sigma_w: Array, sigma_b: Array, table: Curve
     lattice = lattice_in(sigma_w.dtype)
     end, sign = jnp.where(up, lattice[-1], lattice[0]), jnp.where(up, signs[-1], signs[0])
     held = (_elasticity(end, sigma_w, sigma_b, table) < 1 - _STRAIGHT) & (sign != 0)
+    held &= (sigma_w > 0) | (sigma_b > 0)
     room = lattice.size < _LATTICE.size
     limit = jnp.where(up, jnp.inf, 0.0)
     return jnp.where(jnp.isnan(sign) | held & ~room, jnp.nan, limit)
@@ -216,7 +222,8 @@ def _every_point(sigma_w: Array, sigma_b: Array, table: Curves) -> FixedPoints:
     found = index < lattice.size
     low = jnp.minimum(index, lattice.size - 2)
     still_w, still_b = lax.stop_gradient((sigma_w, sigma_b))
-    roots = jax.vmap(lambda a, b: _root(a, b, still_w, still_b, table))(lattice[low], lattice[low + 1])
+    known = lax.cummin(jnp.where(signs == 0, lattice.size - 1, jnp.arange(lattice.size)), reverse=True)
+    roots = jax.vmap(lambda a, b: _root(a, b, still_w, still_b, table))(lattice[low], lattice[known[low + 1]])
     log_q = _carried(lax.stop_gradient(roots), sigma_w, sigma_b, table)
     slopes = _elasticity(log_q, sigma_w, sigma_b, table)
     ends = jnp.stack([lattice[0], lattice[-1]])

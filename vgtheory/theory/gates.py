@@ -12,6 +12,7 @@ from vgtheory.theory import gate_moments
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.gate_moments import Transfer
 from vgtheory.theory.lstm import lstm
+from vgtheory.theory.precision import in_numpy
 
 _LAWS: dict[type, Any] = {
     Leaky: gate_moments.leaky,
@@ -56,6 +57,7 @@ def _law(where: str, cell: Any) -> tuple[float, Transfer]:
 
 
 @asked()
+@in_numpy
 def q_state(cell: Cell) -> float:
     r"""Mean square of the hidden state of a cell that has run for long.
 
@@ -91,6 +93,7 @@ def q_state(cell: Cell) -> float:
 
 
 @asked()
+@in_numpy
 def chi_step(cell: Cell) -> float:
     r"""Factor per step of the mean squared gradient with respect to the state of a cell that has run for long.
 
@@ -143,6 +146,7 @@ def chi_step(cell: Cell) -> float:
 
 
 @asked()
+@in_numpy
 def log_grad_steps(cell: Cell, *, steps: int) -> np.ndarray:
     r"""Log-norm of the gradient with respect to the whole state (of an LSTM cell and hidden state), relative to the last step.
 

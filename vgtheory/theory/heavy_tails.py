@@ -6,11 +6,13 @@ import numpy as np
 
 from vgtheory.expect import expect
 from vgtheory.theory.arguments import asked
+from vgtheory.theory.precision import in_numpy
 
 _TAIL = 3 / 2
 """Limit of x^4 P(|w| > x) for Student's t with 4 degrees of freedom, scaled to unit variance."""
 
 
+@in_numpy
 @asked()
 def heavy_edge(probability: Any) -> Any:
     r"""Quantile of the largest singular value of one matrix of ``heavy_tailed`` weights, over ``sigma_w``.

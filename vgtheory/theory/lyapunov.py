@@ -23,7 +23,7 @@ from vgtheory.expect import expect, expect_count, is_static
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.gaussian import nodes
 from vgtheory.theory.meanfield import chi_1, need_sigma_w, q_star
-from vgtheory.theory.precision import floats, in_float64
+from vgtheory.theory.precision import floats, in_float64, in_numpy
 from vgtheory.weights import expect_known_law
 
 _NUM_HALVINGS = 100
@@ -70,6 +70,7 @@ def _log_factors(x: np.ndarray, d_2: np.ndarray, weights: np.ndarray) -> np.ndar
     return np.where(x >= alive - _ROUNDING, -np.inf, np.where(x < np.exp(-_LOG_REACH / 4), at_zero, inside))
 
 
+@in_numpy
 @asked()
 def lyapunov_curve(net: Dense | Recurrent | Leaky, x: Any) -> np.ndarray:
     r"""Lyapunov exponents at infinite width, as a function of the share of exponents that are larger.
@@ -125,6 +126,7 @@ def lyapunov_curve(net: Dense | Recurrent | Leaky, x: Any) -> np.ndarray:
 
 
 @asked()
+@in_numpy
 def lyapunov_exponents(
     net: Dense | Recurrent | Leaky, *, width: int, steps: int = 1, num_exponents: int | None = None
 ) -> Law:

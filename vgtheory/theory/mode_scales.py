@@ -7,10 +7,13 @@ import jax.numpy as jnp
 from vgtheory.ensemble import Conv, expect_positions
 from vgtheory.expect import expect
 from vgtheory.theory.arguments import asked
-from vgtheory.theory.decorrelation import chi_c
+from vgtheory.theory.decorrelation import settled_rates
 from vgtheory.theory.modes import transfer
 from vgtheory.theory.precision import in_float64
-from vgtheory.theory.scales import scale
+from vgtheory.theory.scales import scale_of
+
+_ONE = 1e-6
+"""A mode whose factor is so near 1 is the uniform one: any other loses 1 / n^2 at least."""
 
 
 @asked()
@@ -60,7 +63,8 @@ def xi_c_modes(net: Conv, positions: Any) -> Any:
     shape = expect_positions(where, net, positions)
     delta = net.weights == "delta_orthogonal"
     expect(delta or net.padding == "circular", where, "no border", padding=net.padding)
-    factor = jnp.asarray(chi_c(net))
-    expect(factor.ndim == 0, where, "scalar sigma_w and sigma_b", "Use jax.vmap.", shape=factor.shape)
-    kept = jnp.ones(shape) if delta else jnp.asarray(transfer(net.kernel_size, shape))
-    return scale(factor * jnp.abs(kept).astype(factor.dtype))
+    log_factor = settled_rates(net)[1]
+    expect(log_factor.ndim == 0, where, "scalar sigma_w and sigma_b", "Use jax.vmap.", shape=log_factor.shape)
+    kept = jnp.ones(shape) if delta else jnp.abs(jnp.asarray(transfer(net.kernel_size, shape)))
+    log_kept = jnp.where(kept >= 1 - _ONE, 0.0, jnp.log(kept)).astype(log_factor.dtype)
+    return scale_of(log_factor + log_kept)

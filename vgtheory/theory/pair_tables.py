@@ -30,6 +30,7 @@ from vgtheory.activation import Activation
 from vgtheory.theory import gaussian
 from vgtheory.theory.chebyshev import place, samples
 from vgtheory.theory.curves import GRID, LN_Q, curves, value_and_slope
+from vgtheory.theory.precision import tables
 
 _LN_S = (-21.25, 0.625, 56, 16)
 _V = (0.0, 1.0, 42, 16)
@@ -49,7 +50,7 @@ class Pairs(NamedTuple):
     Attributes
     ----------
     series
-        Chebyshev coefficients over (ln s, v), shape (panels, panels, nodes, nodes, 4).
+        Chebyshev coefficients over (ln s, v) of 1 - split, 1 - turn, cross and fold, shape (panels, panels, nodes, nodes, 4).
     cubics
         Over ln q, of the powers of s / (1e-3 min(1, sqrt(q))), shape (panels, nodes, 4, 4).
     first
@@ -115,7 +116,7 @@ def _at_one_s(s: Array, m: Array, weights: Array, breaks: Array, v: Array, activ
 
 @functools.lru_cache(maxsize=1024)
 def _band(activation: Activation, panel: int) -> np.ndarray:
-    """The series of one panel of ln s, shape (panels, nodes, nodes, 4)."""
+    """The series of one panel of ln s, shape (panels, nodes, nodes, 4): of 1 - split, 1 - turn, cross and fold."""
     (nodes_s, to_s), (nodes_v, to_v) = samples(_LN_S), samples(_V)
     log_s, v, wide = nodes_s[panel], nodes_v.ravel(), panel >= _FIRST_WIDE
     panels = gaussian.COARSE if wide else _NARROW
@@ -130,7 +131,9 @@ def _band(activation: Activation, panel: int) -> np.ndarray:
         table = curves(activation)
         log_q = jnp.asarray(2 * log_s[:, None] + v[None, :])
         f, g = (np.exp(value_and_slope(each, log_q)[0]) for each in table[:2])
-    rows = (rows / np.stack([g, g, f, g], axis=1)).reshape(log_s.size, 4, *nodes_v.shape)
+    rows = rows / np.stack([g, g, f, g], axis=1)
+    rows[:, :2] = 1 - rows[:, :2]
+    rows = rows.reshape(log_s.size, 4, *nodes_v.shape)
     return np.einsum("ikqj,ai,bj->qabk", rows, to_s, to_v)
 
 
@@ -160,7 +163,7 @@ def pairs(activation: Activation, log_q: Any = None) -> Pairs:
     return _stretch(activation, *(int(np.floor((each - GRID[0]) / GRID[1])) for each in (low, high)))
 
 
-@functools.lru_cache(maxsize=64)
+@tables
 def _stretch(activation: Activation, first: int, last: int) -> Pairs:
     """Tables for the panels of ln q from first to last."""
     low, high = (GRID[0] + GRID[1] * each for each in (first, last + 1))
@@ -183,7 +186,7 @@ def _cubics(series: np.ndarray, first_s: int, activation: Activation, first: int
             jnp.asarray(series), first_s, jnp.asarray(log_near + np.log(times)), jnp.asarray(log_q)
         )
         values = np.stack([np.asarray(read(times)) for times in _FIT])
-        start = np.asarray(_all_mirrored(jnp.asarray(log_q), activation))
+        start = np.asarray(lost(_all_mirrored(jnp.asarray(log_q), activation)))
     powers = np.array(_FIT)[:, None] ** np.arange(1, 4)
     cubic = np.concatenate([start[None], np.linalg.solve(powers, (values - start).reshape(3, -1)).reshape(3, -1, 4)])
     chosen = np.einsum("dpjk,aj->padk", cubic.reshape(4, last + 1 - first, -1, 4), transform)
@@ -225,6 +228,17 @@ def _read(series: Array, first: Any, log_s: Array, log_q: Array) -> Array:
     return jnp.einsum("...ak,a...->...k", along_v, rows_s)
 
 
+def lost(four: Array) -> Array:
+    """1 - split, 1 - turn, cross and fold, of the four; and the four of these.
+
+    Parameters
+    ----------
+    four
+        Along the last axis.
+    """
+    return jnp.concatenate([1 - four[..., :2], four[..., 2:]], axis=-1)
+
+
 def at_pair(table: Pairs, log_q: Array, log_share: Array) -> Array:
     """Split, turn, cross and fold of a pair, from tables.
 
@@ -242,6 +256,17 @@ def at_pair(table: Pairs, log_q: Array, log_share: Array) -> Array:
     Array
         Shape ``(..., 4)``: the first two for the pair of correlation |c|, the others for that of -|c|; fewer if the table
         holds fewer.
+    """
+    return lost(lost_at_pair(table, log_q, log_share))
+
+
+def lost_at_pair(table: Pairs, log_q: Array, log_share: Array) -> Array:
+    """``at_pair`` with 1 - split and 1 - turn in place of the first two: near c = 1 they keep their digits.
+
+    Parameters
+    ----------
+    table, log_q, log_share
+        As there.
     """
     log_s = log_q / 2 + log_share
     log_near = float(np.log(_NEAR)) + jnp.minimum(log_q, 0) / 2

@@ -11,7 +11,7 @@ from jax import Array, lax
 from vgtheory.activation import Activation
 from vgtheory.theory import gaussian
 from vgtheory.theory.curves import squares_at
-from vgtheory.theory.pair_tables import Pairs, at_pair, given_shared, mirrored, pairs
+from vgtheory.theory.pair_tables import Pairs, given_shared, lost, lost_at_pair, mirrored, pairs
 from vgtheory.theory.squares import log_resolved
 
 _FLOOR = float(np.log(1e-6))
@@ -87,16 +87,26 @@ def reader(log_q: Array, activation: Activation, columns: int = 4) -> Callable[[
     columns
         How many of the four, from the first on, a table has to hold.
     """
+    return jax.tree_util.Partial(_whole, _route(log_q, activation, columns))
+
+
+def _route(log_q: Array, activation: Activation, columns: int) -> Callable[[Array, Array], Array]:
+    """What ``reader`` says, of 1 - split and 1 - turn."""
     partial = jax.tree_util.Partial
     if isinstance(log_q, jax.core.Tracer):
-        read = partial(at_pair, _cut(pairs(activation), columns))
+        read = partial(lost_at_pair, _cut(pairs(activation), columns))
     elif log_q.size > FEW:
-        read = partial(at_pair, _cut(pairs(activation, np.asarray(gaussian.settled_log(log_q, activation))), columns))
+        known = np.asarray(gaussian.settled_log(log_q, activation))
+        read = partial(lost_at_pair, _cut(pairs(activation, known), columns))
     else:
         read = partial(_integrator(activation))
     if log_resolved(activation) < np.inf:
         return partial(_resolver(activation), read)
     return read if activation.period is None else partial(_settler(activation), read)
+
+
+def _whole(read: Callable[[Array, Array], Array], log_q: Array, log_share: Array) -> Array:
+    return lost(read(log_q, log_share))
 
 
 def _cut(table: Pairs, columns: int) -> Pairs:
@@ -105,14 +115,14 @@ def _cut(table: Pairs, columns: int) -> Pairs:
 
 
 def ahead(log_q: Array, activation: Activation) -> Callable[[Array, Array], tuple[Array, Array]]:
-    """The route of ``pair`` to split and turn alone.
+    """The route of ``pair`` to 1 - split and 1 - turn alone.
 
     Parameters
     ----------
     log_q, activation
         As ``pair``.
     """
-    return jax.tree_util.Partial(_first_two, reader(log_q, activation, 2))
+    return jax.tree_util.Partial(_first_two, _route(log_q, activation, 2))
 
 
 def _first_two(read: Callable[[Array, Array], Array], log_q: Array, log_share: Array) -> tuple[Array, Array]:
@@ -144,12 +154,13 @@ def _resolved(largest: float, read: Callable[[Array, Array], Array], log_q: Arra
 def _periodic(activation: Activation, read: Callable[[Array, Array], Array], log_q: Array, log_share: Array) -> Array:
     """The four of a periodic activation: those of a pair of no larger variance, and of no larger difference."""
     less = gaussian.settled_log(log_q, activation)
-    split, *others = jnp.moveaxis(read(less, jnp.minimum(log_share + (log_q - less) / 2, 0.0)), -1, 0)
-    return jnp.stack([split * jnp.exp(jnp.minimum(less - log_q - 2 * log_share, 0.0)), *others], axis=-1)
+    apart, *others = jnp.moveaxis(read(less, jnp.minimum(log_share + (log_q - less) / 2, 0.0)), -1, 0)
+    shrunk = -jnp.expm1(jnp.minimum(less - log_q - 2 * log_share, 0.0))
+    return jnp.stack([apart + (1 - apart) * shrunk, *others], axis=-1)
 
 
 @functools.partial(jax.jit, static_argnames=("activation",))
 def _integrated(log_q: Array, log_share: Array, activation: Activation) -> Array:
-    """``integrated_pair`` for any shape."""
-    one = lambda each: integrated_pair(each[0], each[1], activation)
+    """``integrated_pair`` for any shape, of 1 - split and 1 - turn."""
+    one = lambda each: lost(integrated_pair(each[0], each[1], activation))
     return lax.map(one, (log_q.ravel(), log_share.ravel())).reshape(*log_q.shape, 4)

@@ -7,13 +7,12 @@ import jax.numpy as jnp
 
 from vgtheory.ensemble import Ensemble
 from vgtheory.theory.arguments import asked
-from vgtheory.theory.correlation import log_inside, slope_at_one
-from vgtheory.theory.curves import curves
-from vgtheory.theory.decorrelation import chi_at_gap, correlation_at, fixed_gap, gap_at
+from vgtheory.theory.correlation import at_one, log_inside
+from vgtheory.theory.decorrelation import correlation_at, fixed_gap, gap_at, rates_at_gap
 from vgtheory.theory.fixed_points import chi_at, fixed_point
 from vgtheory.theory.meanfield import need_sigma_w
 from vgtheory.theory.precision import floats, in_float64
-from vgtheory.theory.scales import scale
+from vgtheory.theory.scales import log_chi_at, scale_of
 
 
 class PhaseDiagram(NamedTuple):
@@ -70,9 +69,10 @@ def phase_diagram(net: Ensemble) -> PhaseDiagram:
     need_sigma_w("phase_diagram", net)
     sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
     q = fixed_point(sigma_w, sigma_b, net.activation)
-    chi, log_q = chi_at(q, sigma_w, net.activation), log_inside(q)
-    slope, _ = slope_at_one(log_q, sigma_w, sigma_b, curves(net.activation))
+    log_q = log_inside(q)
+    at = at_one(log_q, sigma_w, sigma_b, net.activation)
     traced = isinstance(q, jax.core.Tracer)
-    gap = fixed_gap(sigma_w, sigma_b, net.activation) if traced else gap_at(log_q, slope, net.activation)
-    settled = chi_at_gap(gap, log_q, slope, net.activation)
-    return PhaseDiagram(q, chi, correlation_at(gap), settled, scale(chi), scale(settled))
+    gap = fixed_gap(sigma_w, sigma_b, net.activation) if traced else gap_at(log_q, at.log_slope, net.activation)
+    chi_c, log_chi_c = rates_at_gap(gap, log_q, at, net.activation)
+    chi, log_chi = chi_at(q, sigma_w, net.activation), log_chi_at(q, sigma_w, sigma_b, at, net.activation)
+    return PhaseDiagram(q, chi, correlation_at(gap), chi_c, scale_of(log_chi), scale_of(log_chi_c))

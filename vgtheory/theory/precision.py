@@ -11,8 +11,9 @@ import numpy as np
 def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
     """Make ``function`` compute in float64 and return NumPy unless an argument holds a JAX array.
 
-    With Python numbers or NumPy arrays only, the call runs under ``jax.enable_x64`` whatever the process's flag, and its
-    results come back as NumPy float64. With a JAX array (or tracer) anywhere among the arguments, nothing is changed.
+    With Python numbers or NumPy arrays only (of any precision), the call runs under ``jax.enable_x64`` whatever the process's
+    flag, and its results come back as NumPy float64. With a JAX array (or tracer) anywhere among the arguments, it computes
+    in that array's precision, but never in less than float32.
 
     Parameters
     ----------
@@ -23,15 +24,92 @@ def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         if any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves((args, kwargs))):
+            args, kwargs = lifted((args, kwargs), np.float32)
             return function(*args, **kwargs)
+        args, kwargs = lifted((args, kwargs), np.float64)
         with jax.enable_x64(True):
             return jax.tree.map(lambda leaf: np.asarray(leaf)[()], function(*args, **kwargs))
 
     return wrapper
 
 
+def in_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Hand ``function``, which computes with NumPy, every floating number in float64, whichever library and precision it is of.
+
+    Parameters
+    ----------
+    function
+        A function of pytrees; what is traced by JAX it is given as it is.
+    """
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        args, kwargs = lifted(jax.tree.map(_as_numpy, (args, kwargs)), np.float64)
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+def _as_numpy(leaf: Any) -> Any:
+    """A concrete array of JAX as one of NumPy, a single floating number as Python's."""
+    if not isinstance(leaf, jax.Array | np.ndarray | np.generic) or isinstance(leaf, jax.core.Tracer):
+        return leaf
+    single = np.ndim(leaf) == 0 and jax.numpy.issubdtype(leaf.dtype, np.floating)
+    return float(leaf) if single else np.asarray(leaf)
+
+
+def lifted(arguments: Any, least: Any) -> Any:
+    """Arguments of which no array is of a floating dtype narrower than ``least``.
+
+    Parameters
+    ----------
+    arguments
+        A pytree.
+    least
+        A floating dtype.
+    """
+    leaves, tree = jax.tree.flatten(arguments)
+    width = np.dtype(least).itemsize
+
+    def is_narrow(leaf: Any) -> bool:
+        is_array = isinstance(leaf, jax.Array | np.ndarray | np.generic)
+        return is_array and jax.numpy.issubdtype(leaf.dtype, np.floating) and leaf.dtype.itemsize < width
+
+    narrow = [is_narrow(leaf) for leaf in leaves]
+    if not any(narrow):
+        return arguments
+    return jax.tree.unflatten(
+        tree, [leaf.astype(least) if down else leaf for leaf, down in zip(leaves, narrow, strict=True)]
+    )
+
+
+def tables(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep the float64 arrays that ``make`` returns for each of its arguments, and a float32 copy for calls without x64.
+
+    JAX keeps an array's buffer by the array's identity, in the precision of the call that first used it. So no array that
+    outlives a call may be seen both with and without the flag.
+
+    Parameters
+    ----------
+    make
+        A function of hashable arguments that returns a pytree of NumPy or JAX arrays.
+    """
+    made = functools.lru_cache(maxsize=64)(make)
+
+    @functools.lru_cache(maxsize=64)
+    def single(*args: Any) -> Any:
+        with jax.ensure_compile_time_eval():
+            return jax.tree.map(lambda leaf: leaf.astype(np.float32) if leaf.dtype == np.float64 else leaf, made(*args))
+
+    @functools.wraps(make)
+    def kept(*args: Any) -> Any:
+        return made(*args) if jax.numpy.result_type(float) == np.float64 else single(*args)
+
+    return kept
+
+
 def floats(*values: Any) -> list[jax.Array]:
-    """Return ``values`` as arrays of the one floating dtype in which JAX would combine them; plain numbers follow the rest.
+    """Return ``values`` as arrays of the one floating dtype in which JAX would combine them, float32 at least; plain numbers follow the rest.
 
     Parameters
     ----------
@@ -39,5 +117,6 @@ def floats(*values: Any) -> list[jax.Array]:
         Numbers or arrays.
     """
     values = tuple(np.asarray(value) if isinstance(value, list | tuple) else value for value in values)
+    values = lifted(values, np.float32)
     dtype = jax.numpy.result_type(float, *values)
     return [jax.numpy.asarray(value, dtype) for value in values]

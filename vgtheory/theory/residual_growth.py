@@ -23,6 +23,7 @@ from vgtheory.expect import expect
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.batch import batch_rates
 from vgtheory.theory.curves import curves, value_and_slope
+from vgtheory.theory.precision import in_numpy
 from vgtheory.theory.residual import branch
 from vgtheory.theory.squares import INFINITE
 
@@ -54,6 +55,7 @@ class ResidualGrowth(NamedTuple):
 
 
 @asked()
+@in_numpy
 def residual_growth(net: Residual) -> ResidualGrowth:
     r"""The law of growth of a deep residual chain's gradient.
 

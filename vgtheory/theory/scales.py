@@ -6,15 +6,21 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from vgtheory.activation import Activation
 from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect_not_negative
 from vgtheory.theory.arguments import asked
-from vgtheory.theory.decorrelation import chi_c
-from vgtheory.theory.meanfield import chi_1, q_slope
-from vgtheory.theory.precision import in_float64
+from vgtheory.theory.correlation import AtOne, at_one, log_inside
+from vgtheory.theory.curves import curves
+from vgtheory.theory.decorrelation import settled_rates
+from vgtheory.theory.fixed_points import chi_at, fixed_point, growth_and_slope
+from vgtheory.theory.meanfield import need_sigma_w, q_slope
+from vgtheory.theory.precision import floats, in_float64
 
 _CRITICAL = 1e-9
 """Of ln chi_1: what still counts as critical."""
+_SLOPE = 1e-11
+"""Of ln q_slope."""
 
 
 @asked()
@@ -52,7 +58,8 @@ def phase(net: Ensemble) -> Any:
     >>> theory.phase(Dense("tanh", sigma_w=np.array([0.9, 1.0, 1.1]))).tolist()
     [-1.0, 0.0, 1.0]
     """
-    log_chi = jnp.log(_plain(chi_1)(net))
+    need_sigma_w("phase", net)
+    log_chi = _log_chi(net)
     noise = max(_CRITICAL, 500 * float(jnp.finfo(log_chi.dtype).eps))
     return jnp.where(jnp.abs(log_chi) <= noise, 0.0, jnp.sign(log_chi))
 
@@ -63,16 +70,59 @@ def _plain(function: Any) -> Any:
 
 
 def scale(factor: Any) -> Any:
-    """-1 / ln of a factor, infinite where it is 1 within rounding.
+    """-1 / ln of a factor's size, infinite where it is 1 within rounding.
 
     Parameters
     ----------
     factor
-        Per layer, > 0.
+        Per layer.
     """
-    log_factor = jnp.log(jnp.asarray(factor))
-    flat = jnp.abs(log_factor) <= 8 * float(jnp.finfo(log_factor.dtype).eps)
+    factor = jnp.abs(jnp.asarray(factor))
+    log_factor = jnp.log(factor)
+    noise = max(_SLOPE, 64 * float(jnp.finfo(factor.dtype).eps))
+    return scale_of(jnp.where(jnp.abs(log_factor) <= noise, 0.0, log_factor))
+
+
+def scale_of(log_factor: Any) -> Any:
+    """-1 over the log of a factor, infinite where that is 0.
+
+    Parameters
+    ----------
+    log_factor
+        Per layer.
+    """
+    flat = log_factor == 0
     return jnp.where(flat, jnp.inf, -1 / jnp.where(flat, 1.0, log_factor))
+
+
+def log_chi_at(q: Any, sigma_w: Any, sigma_b: Any, at: AtOne, activation: Activation) -> Any:
+    """Natural log of ``chi_1``, which near 0 keeps its digits and within rounding of it is 0.
+
+    Parameters
+    ----------
+    q, sigma_w, sigma_b
+        Fixed point and scales, of one shape.
+    at
+        The map of the correlation at c = 1.
+    activation
+        The nonlinearity.
+    """
+    growth, _ = growth_and_slope(log_inside(q), sigma_w, sigma_b, curves(activation))
+    rounding = 32 * float(jnp.finfo(growth.dtype).eps)
+    # A homogeneous map near its critical scale leaves q where it is, and is on its way nonetheless.
+    moved = jnp.where(jnp.abs(growth) <= rounding, 0.0, growth)
+    inside = (q > 0) & jnp.isfinite(q)
+    limit = jnp.log(jnp.where(inside, 1.0, chi_at(q, sigma_w, activation)))
+    limit = jnp.where(jnp.abs(limit) <= rounding, 0.0, limit)
+    return jnp.where(inside, at.log_slope + jnp.log1p(jnp.where(inside, moved, 0.0)), limit)
+
+
+def _log_chi(net: Ensemble) -> Any:
+    """Natural log of ``chi_1`` of an ensemble."""
+    sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
+    q = fixed_point(sigma_w, sigma_b, net.activation)
+    at = at_one(log_inside(q), sigma_w, sigma_b, net.activation)
+    return log_chi_at(q, sigma_w, sigma_b, at, net.activation)
 
 
 @asked()
@@ -90,8 +140,8 @@ def xi_grad(net: Ensemble) -> Any:
     Returns
     -------
     array
-        Layers over which the mean *squared* gradient falls by e; negative where it grows, infinite at criticality;
-        broadcast shape. The norm itself has twice the scale.
+        Layers over which the mean *squared* gradient falls by e; negative where it grows, infinite at criticality
+        (ln chi_1 within rounding of 0), 0 without weights; broadcast shape. The norm itself has twice the scale.
 
     Raises
     ------
@@ -100,7 +150,8 @@ def xi_grad(net: Ensemble) -> Any:
 
     Notes
     -----
-    Accuracy: that of ``chi_1``, divided by its distance from 1.
+    Accuracy: that of ``chi_1``, divided by its distance from 1. Without biases that distance itself keeps its digits near 1: in
+    float32 1e-3 relative a thousandth beyond a critical ``sigma_w``, whose own rounding it is.
     Assumes: infinite width.
 
     References
@@ -113,7 +164,8 @@ def xi_grad(net: Ensemble) -> Any:
     >>> round(float(theory.xi_grad(Dense("tanh", sigma_w=1.5, sigma_b=0.3))), 2)
     -16.89
     """
-    return scale(_plain(chi_1)(net))
+    need_sigma_w("xi_grad", net)
+    return scale_of(_log_chi(net))
 
 
 @asked()
@@ -131,8 +183,9 @@ def xi_c(net: Ensemble) -> Any:
     Returns
     -------
     array
-        Layers, > 0, infinite at criticality; broadcast shape. Infinite too for ``relu`` without biases at every ``sigma_w``,
-        where correlations settle by a power of the depth.
+        Layers, >= 0, infinite at criticality (ln chi_c within rounding of 0); broadcast shape. Infinite too for ``relu``
+        without biases at every ``sigma_w``, where correlations settle by a power of the depth. Without weights it is 0, and
+        without weights and biases what it tends to as the weights go to 0.
 
     Raises
     ------
@@ -141,7 +194,7 @@ def xi_c(net: Ensemble) -> Any:
 
     Notes
     -----
-    Accuracy: that of ``chi_c``, divided by its distance from 1.
+    Accuracy: that of ``chi_c``, divided by its distance from 1; without biases as ``xi_grad``.
     Assumes: infinite width.
 
     References
@@ -154,7 +207,8 @@ def xi_c(net: Ensemble) -> Any:
     >>> round(float(theory.xi_c(Dense("tanh", sigma_w=1.0, sigma_b=0.3))), 3)
     2.807
     """
-    return scale(_plain(chi_c)(net))
+    need_sigma_w("xi_c", net)
+    return scale_of(settled_rates(net)[1])
 
 
 @asked()
@@ -162,7 +216,7 @@ def xi_c(net: Ensemble) -> Any:
 def xi_q(net: Ensemble) -> Any:
     r"""Depth scale over which the length of an input settles.
 
-    .. math:: \xi_q = -\frac{1}{\ln (dq'/dq)}
+    .. math:: \xi_q = -\frac{1}{\ln |dq'/dq|}
 
     Parameters
     ----------
@@ -172,7 +226,8 @@ def xi_q(net: Ensemble) -> Any:
     Returns
     -------
     array
-        Layers; infinite where the slope is 1, NaN where it is negative (q then settles by swinging); broadcast shape.
+        Layers; infinite where the slope is 1 within 1e-11 (float32: 8e-6), 0 without weights; broadcast shape. Where the slope
+        is negative q settles by swinging, and this is the scale of the slope's size.
 
     Raises
     ------

@@ -9,6 +9,7 @@ from scipy import optimize
 from vgtheory.expect import expect_count, expect_scalars
 from vgtheory.theory.arguments import asked, one_positive
 from vgtheory.theory.dynamics import expect_positive
+from vgtheory.theory.precision import in_numpy
 
 
 class StableStep(NamedTuple):
@@ -30,6 +31,7 @@ class StableStep(NamedTuple):
 
 
 @asked(w0=one_positive, y=one_positive)
+@in_numpy
 def stable_step(depth: int, w0: float, *, y: float = 1.0) -> StableStep:
     r"""Log of the largest stable learning rates of gradient descent on a balanced scalar chain.
 

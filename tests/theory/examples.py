@@ -1,0 +1,125 @@
+"""One example call, or more, of every function of ``theory``, in plain numbers: name -> (function, arguments, keywords)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from vgtheory import GRU, LSTM, Conv, Dense, Leaky, Normed, Recurrent, Residual, Transformer, theory
+
+Example = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+
+MATRIX = np.random.default_rng(3).normal(size=(5, 5)) / 5**0.5
+STATE, TARGET = MATRIX[0], MATRIX[1]
+SMALL = 0.5 * MATRIX
+NET, CHAOTIC, ORTHOGONAL = Dense("tanh", 1.5, 0.3), Dense("tanh", 2.0, 0.5), Dense("tanh", 1.5, 0.2, "orthogonal")
+FIELD, CELL = Conv("tanh", 1.5, 0.3, padding="zero"), GRU(1.0, sigma_in=1.0, update_bias=2.0)
+
+
+def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Example:
+    """An example, written as the call that it is."""
+    return function, args, kwargs
+
+
+TRACEABLE: dict[str, Example] = {
+    "bound_excess": call(theory.bound_excess, NET),
+    "c_layers": call(theory.c_layers, NET, depth=4, c_0=0.25),
+    "c_map": call(theory.c_map, 0.375, NET),
+    "c_map_curvature": call(theory.c_map_curvature, 0.375, NET),
+    "c_map_slope": call(theory.c_map_slope, 0.375, NET),
+    "c_star": call(theory.c_star, NET),
+    "chi_1": call(theory.chi_1, NET),
+    "chi_1, sin": call(theory.chi_1, Dense("sin", 2.0, 0.5)),
+    "chi_c": call(theory.chi_c, CHAOTIC),
+    "critical": call(theory.critical, "tanh", sigma_b=0.25, size=2),
+    "decade_depth": call(theory.decade_depth, NET, decades=3.0),
+    "jacobian_atom": call(theory.jacobian_atom, Dense("hard_tanh", 1.5, 0.25), 4),
+    "jacobian_atom, width": call(theory.jacobian_atom, Dense("hard_tanh", 1.5, 0.25), 4, 10),
+    "jacobian_cdf": call(theory.jacobian_cdf, 0.625, ORTHOGONAL, 4),
+    "jacobian_cdf_of_log": call(theory.jacobian_cdf_of_log, -0.5, ORTHOGONAL, 4),
+    "jacobian_condition": call(theory.jacobian_condition, Dense("leaky_relu", 1.5, 0.25, "orthogonal"), 4),
+    "jacobian_density": call(theory.jacobian_density, 0.625, ORTHOGONAL, 4),
+    "jacobian_density_of_log": call(theory.jacobian_density_of_log, -0.5, ORTHOGONAL, 4),
+    "jacobian_edge": call(theory.jacobian_edge, ORTHOGONAL, 4),
+    "jacobian_moments": call(theory.jacobian_moments, ORTHOGONAL, 4),
+    "log_bound_layers": call(theory.log_bound_layers, NET, depth=3),
+    "log_chi_layers": call(theory.log_chi_layers, NET, depth=4, width=64),
+    "log_eigen_powers": call(theory.log_eigen_powers, MATRIX, 7),
+    "log_escape_steps": call(theory.log_escape_steps, "adam", 5, 0.625, learning_rate=1e-6),
+    "log_escape_time": call(theory.log_escape_time, 5, 0.375),
+    "log_grad_alpha_layers": call(theory.log_grad_alpha_layers, Residual("tanh", 1.5, 0.25), depth=4),
+    "log_grad_groups": call(theory.log_grad_groups, Transformer("tanh", 1.5), depth=3, positions=4),
+    "log_grad_layers": call(theory.log_grad_layers, NET, depth=4),
+    "log_grad_layers, width": call(theory.log_grad_layers, NET, depth=4, width=64),
+    "log_grad_layers, conv": call(theory.log_grad_layers, FIELD, depth=4, positions=4),
+    "log_grad_layers, residual": call(theory.log_grad_layers, Residual("tanh", 1.5, 0.0, 0.75, 2), depth=4),
+    "log_grad_layers, normed": call(theory.log_grad_layers, Normed("relu", "layer", 1.5, 0.375), depth=4),
+    "log_grad_layers, batch": call(theory.log_grad_layers, Normed("relu", "batch", 1.5, 0.375, batch=5), depth=4),
+    "log_grad_positions": call(theory.log_grad_positions, FIELD, depth=4, positions=4),
+    "log_grad_weight_layers": call(theory.log_grad_weight_layers, NET, depth=4, width=64),
+    "log_mean_scalar_chain": call(theory.log_mean_scalar_chain, 0.75, 1.5, 5),
+    "log_mode_times": call(theory.log_mode_times, np.array([1.5, 2.0]), 5, 0.625),
+    "log_parts_layers": call(theory.log_parts_layers, NET, depth=4, width=64),
+    "log_power_norms": call(theory.log_power_norms, MATRIX, STATE, 7),
+    "log_q_layers": call(theory.log_q_layers, NET, depth=4, width=64),
+    "log_q_positions": call(theory.log_q_positions, FIELD, depth=4, positions=(3, 4)),
+    "log_scalar_chain": call(theory.log_scalar_chain, 0.75, 1.5, 5),
+    "log_scalar_steps": call(theory.log_scalar_steps, 1.5, "tanh", 0.375, steps=9),
+    "log_spectral_radius": call(theory.log_spectral_radius, Recurrent("linear", 1.5), width=16),
+    "lyapunov_exponent": call(theory.lyapunov_exponent, NET),
+    "lyapunov_exponent, leaky": call(theory.lyapunov_exponent, Leaky("tanh", 2.0, 0.25, sigma_in=0.75)),
+    "overshoot": call(
+        theory.overshoot, Recurrent("linear", matrix=MATRIX), STATE, TARGET, np.array([1.0, 0.25]) / 64, steps=5
+    ),
+    "phase": call(theory.phase, NET),
+    "phase_diagram": call(theory.phase_diagram, NET),
+    "q_map": call(theory.q_map, 0.75, NET),
+    "q_slope": call(theory.q_slope, NET),
+    "q_star": call(theory.q_star, NET),
+    "q_stars": call(theory.q_stars, Dense("gelu", 1.625, 0.0)),
+    "tangent_kernel": call(theory.tangent_kernel, NET, depth=4, width=64, c_0=0.25),
+    "xi_c": call(theory.xi_c, CHAOTIC),
+    "xi_c_modes": call(theory.xi_c_modes, Conv("tanh", 1.5, 0.3), 5),
+    "xi_grad": call(theory.xi_grad, NET),
+    "xi_q": call(theory.xi_q, NET),
+}
+"""Those that compile: every floating number among the arguments may be an array of JAX, traced or not."""
+
+PLAIN: dict[str, Example] = {
+    "alignment_steps": call(theory.alignment_steps, MATRIX, STATE, 3),
+    "batch_norm_drift": call(theory.batch_norm_drift, "gelu", batch=9),
+    "batch_norm_rate": call(theory.batch_norm_rate, "gelu", batch=9),
+    "cell_with_memory": call(theory.cell_with_memory, CELL, 50.0),
+    "chain_decay": call(theory.chain_decay, 10, 0.0078125, y=1.5),
+    "chain_flow": call(theory.chain_flow, [0.25, 0.5, 2.0], np.array([-1.0, 1.0]), y=1.5),
+    "chi_step": call(theory.chi_step, LSTM(1.0, sigma_in=1.0, forget_bias=1.5)),
+    "dead_probability": call(theory.dead_probability, Dense("relu", 1.5), depth=2, width=3),
+    "depth_limit": call(theory.depth_limit, 0.75, "float16"),
+    "echo_state": call(theory.echo_state, SMALL),
+    "eigen_directions": call(theory.eigen_directions, MATRIX),
+    "heavy_edge": call(theory.heavy_edge, [0.125, 0.5]),
+    "initialiser_audit": call(theory.initialiser_audit, ["relu"], width=64),
+    "log_chi_square_law": call(theory.log_chi_square_law, 64, (1.0, 0.25)),
+    "log_grad_steps": call(theory.log_grad_steps, Leaky("tanh", 1.5, 0.25, leak=0.75), steps=3),
+    "log_grad_variance": call(theory.log_grad_variance, NET, depth=3),
+    "log_growth": call(theory.log_growth, MATRIX, np.array([1, 5])),
+    "log_layer_times": call(theory.log_layer_times, [0.25, 0.5, 2.0], share=0.75, y=1.5),
+    "log_rate": call(theory.log_rate, Recurrent("tanh", matrix=MATRIX), STATE),
+    "log_update_variance": call(theory.log_update_variance, NET, depth=3, batch=4, beta_1=0.5),
+    "lyapunov_curve": call(theory.lyapunov_curve, NET, [0.0, 0.75]),
+    "lyapunov_exponents": call(theory.lyapunov_exponents, NET, width=8),
+    "memory_curve": call(theory.memory_curve, SMALL, STATE, 4, sigma_noise=0.125),
+    "memory_steps": call(theory.memory_steps, CELL),
+    "non_normality": call(theory.non_normality, MATRIX),
+    "padding_factor": call(theory.padding_factor, Conv("linear", 1.5, padding="zero"), 8),
+    "pass_limit": call(theory.pass_limit, NET, "float16", depth=20, width=64),
+    "q_state": call(theory.q_state, CELL),
+    "residual_growth": call(theory.residual_growth, Residual("tanh", 1.5, 0.25, 0.75)),
+    "stable_step": call(theory.stable_step, 10, 0.625, y=1.5),
+    "sup_dphi": call(theory.sup_dphi, "gelu"),
+    "tied_grad_steps": call(theory.tied_grad_steps, CELL, steps=3, burn_in=10, num_paths=64, num_sets=2),
+    "transient": call(theory.transient, SMALL),
+}
+"""Those that answer plain numbers, in NumPy."""
+
+EXAMPLES: dict[str, Example] = TRACEABLE | PLAIN
