@@ -17,6 +17,8 @@ from vgtheory import Dense, Estimate, measure, theory
 
 MEDIAN = (np.pi / 2) ** 0.5
 """Standard error of a median over that of a mean, for normal scatter."""
+COUNTING = 6**-0.5
+"""Layers: the predicted and the measured limit are both whole numbers, and each rounding has a variance of 1/12."""
 NETS = {
     "linear, sigma_w=1.5": Dense("linear", 1.5),
     "relu, sigma_w=2": Dense("relu", 2.0),
@@ -53,15 +55,15 @@ def _backward_depth(forward: int | None, depth: int) -> int:
 
 
 def _scatter(net: Dense, layer: int | None, squared: bool, config: Config, depth: int) -> float:
-    """Predicted error of the median first lost layer: spread of the log-norm over its rate, and one layer of counting."""
+    """Predicted error of the median first lost layer: spread of the log-norm over its rate, and the rounding to whole layers."""
     if layer is None:
-        return 1.0
+        return COUNTING
     law = theory.log_grad_layers(net, depth=layer + 2, width=config.width)
     spread = float(law.std[0])
     if squared:
         spread += float(theory.log_q_layers(net, depth=depth, width=config.width).std[-1]) / 2
     scatter = spread / abs(float(law.mean[0]) / (layer + 1))
-    return float(np.hypot(MEDIAN * scatter / config.num_nets**0.5, 1.0))
+    return float(np.hypot(MEDIAN * scatter / config.num_nets**0.5, COUNTING))
 
 
 def _median(layers: np.ndarray) -> Estimate:

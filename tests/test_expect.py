@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from vgtheory import GRU, Activation, Conv, Dense, Leaky, Recurrent, Residual, Skip, Transformer, theory
-from vgtheory.expect import MOST, expect_count, expect_dtype, expect_flag, expect_key, expect_number
+from vgtheory.expect import EXACT, MOST, expect_count, expect_dtype, expect_flag, expect_key, expect_number
 from vgtheory.formats import FORMATS
 
 NAN, INF = float("nan"), float("inf")
@@ -168,8 +169,13 @@ def test_bad_input_without_variance_has_limits() -> None:
     np.testing.assert_allclose(found, [1 / np.pi, 0.5, 1 / np.pi], rtol=1e-7)
 
 
-def test_bad_input_of_counts_ends_at_the_index(refused: pytest.RaisesExc) -> None:
-    expect_count("f", n=MOST)
+def test_bad_input_of_counts_ends_at_the_index_and_of_widths_where_floats_skip_integers(
+    refused: Callable[..., pytest.RaisesExc],
+) -> None:
+    net = Dense("tanh", 1.2)
     expect_count("f", n=np.int64(3))
-    with refused("f", "n"):
-        expect_count("f", n=MOST + 1)
+    assert np.isfinite(theory.log_grad_layers(net, depth=2, width=EXACT).mean).all()
+    with refused("log_grad_layers", "width"):
+        theory.log_grad_layers(net, depth=2, width=EXACT + 1)
+    with refused("log_grad_layers", "depth"):
+        theory.log_grad_layers(net, depth=MOST + 1)

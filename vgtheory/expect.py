@@ -20,8 +20,8 @@ import numpy as np
 Check = Callable[..., Any]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-MOST = 2**31 - 1
-"""Of a count: what the narrowest index holds."""
+MOST, EXACT = 2**31 - 1, 2**53
+"""Of a count of things that are held: what the narrowest index holds. Of a mere number: what float64 holds exactly."""
 _LONGEST = 80
 _IGNORED = str.maketrans("", "", "-_ ")
 _SHAPES = {None: "real numbers", 0: "a single real number", 1: "a list of real numbers", 2: "a matrix of real numbers"}
@@ -203,12 +203,12 @@ def expect_scalars(where: str, **got: Any) -> None:
         expect(ok, where, f"a single number {name}", "Call it once for each." if seen else "", **{name: value})
 
 
-def expect_count(where: str, least: int = 1, **got: Any) -> None:
-    """Raise unless every named value is an integer of at least ``least``, below 2^31."""
+def expect_count(where: str, least: int = 1, most: int = EXACT, **got: Any) -> None:
+    """Raise unless every named value is an integer from ``least`` to ``most``."""
     for name, value in got.items():
         whole = isinstance(value, numbers.Integral) and not isinstance(value, bool | np.bool_)
-        words = f"an integer >= {least}" if not whole or value < least else f"an integer <= {MOST}"
-        expect(whole and least <= int(value) <= MOST, where, words, **{name: value})
+        words = f"an integer >= {least}" if not whole or value < least else f"an integer <= {most}"
+        expect(whole and least <= int(value) <= most, where, words, **{name: value})
 
 
 def expect_steps(where: str, steps: Any) -> np.ndarray:

@@ -70,7 +70,7 @@ def calibration(z: Any) -> Calibration:
     >>> import numpy as np
     >>> from vgtheory import compare
     >>> z = np.random.default_rng(0).normal(size=1000)
-    >>> compare.calibration(z).p_value > 0.01, compare.calibration(1.1 * z + 0.1).p_value < 0.01
+    >>> compare.calibration(z).p_value > 0.01, compare.calibration(1.1 * z + 0.2).p_value < 0.01
     (True, True)
     """
     values = np.ravel(np.asarray(z, dtype=float))

@@ -48,7 +48,7 @@ def count(least: int = 1) -> Check:
     """An integer of at least ``least``, which is then one of Python's."""
 
     def check(where: str, **got: Any) -> int:
-        expect_count(where, least, **got)
+        expect_count(where, least, MOST, **got)
         return int(*got.values())
 
     return check

@@ -85,6 +85,7 @@ def _matrix(where: str, **got: Any) -> None:
     check_matrix(where, value)
 
 
+held = partial(expect_count, most=MOST)
 number = partial(expect_number, interval="(-inf, inf)")
 positive = partial(expect_number, interval="(0, inf)")
 share = partial(expect_number, interval="[0, 1)", ndim=0)
@@ -99,8 +100,9 @@ integers = given(partial(expect_number, interval=f"[1, {MOST}]", integer=True))
 steps_back = given(partial(expect_number, interval=f"[0, {MOST}]", integer=True))
 
 ARGUMENTS: dict[str, Check] = {
-    **dict.fromkeys(("depth", "width", "batch", "num_draws", "steps", "size", "num_inputs"), expect_count),
-    **dict.fromkeys(("burn_in", "num_paths", "num_sets", "num_exponents", "num_lags"), expect_count),
+    **dict.fromkeys(("depth", "batch", "num_draws", "steps", "size", "num_inputs"), held),
+    **dict.fromkeys(("burn_in", "num_paths", "num_sets", "num_exponents", "num_lags"), held),
+    "width": expect_count,
     **dict.fromkeys(("q", "sigma_b", "sigma_noise", "std", "w0", "decay"), expect_not_negative),
     **dict.fromkeys(("y", "level", "memory", "singular_values"), positive),
     **dict.fromkeys(("mean", "w", "h_0", "state", "target", "vector", "w_in", "weights"), number),

@@ -22,7 +22,12 @@ def _walked(where: str, net: Blocks, depth: int, width: int | None = None) -> Pr
     expect_count(where, depth=depth)
     if width is not None:
         expect_count(where, width=width)
-    expect_scalars(where, sigma_w=net.sigma_w, sigma_b=net.sigma_b, alpha=getattr(net, "alpha", 0.0))
+    expect_scalars(
+        where,
+        sigma_w=net.sigma_w,
+        sigma_b=net.sigma_b,
+        alpha=alpha_of(net, depth) if isinstance(net, Residual) else 0.0,
+    )
     return normalization.profile(net, depth) if isinstance(net, Normed) else residual.profile(net, depth)
 
 

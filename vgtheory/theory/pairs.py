@@ -87,11 +87,12 @@ def reader(log_q: Array, activation: Activation, columns: int = 4) -> Callable[[
     columns
         How many of the four, from the first on, a table has to hold.
     """
-    return jax.tree_util.Partial(_whole, _route(log_q, activation, columns))
+    whole = _whole if activation.period is None else _settler(activation)
+    return jax.tree_util.Partial(whole, _unsettled(log_q, activation, columns))
 
 
-def _route(log_q: Array, activation: Activation, columns: int) -> Callable[[Array, Array], Array]:
-    """What ``reader`` says, of 1 - split and 1 - turn."""
+def _unsettled(log_q: Array, activation: Activation, columns: int) -> Callable[[Array, Array], Array]:
+    """What ``reader`` says, of 1 - split and 1 - turn; of a periodic activation at a variance that ``settled`` leaves as it is."""
     partial = jax.tree_util.Partial
     if isinstance(log_q, jax.core.Tracer):
         read = partial(lost_at_pair, _cut(pairs(activation), columns))
@@ -102,7 +103,7 @@ def _route(log_q: Array, activation: Activation, columns: int) -> Callable[[Arra
         read = partial(_integrator(activation))
     if log_resolved(activation) < np.inf:
         return partial(_resolver(activation), read)
-    return read if activation.period is None else partial(_settler(activation), read)
+    return read
 
 
 def _whole(read: Callable[[Array, Array], Array], log_q: Array, log_share: Array) -> Array:
@@ -122,12 +123,22 @@ def ahead(log_q: Array, activation: Activation) -> Callable[[Array, Array], tupl
     log_q, activation
         As ``pair``.
     """
-    return jax.tree_util.Partial(_first_two, _route(log_q, activation, 2))
+    return jax.tree_util.Partial(_two(activation), _unsettled(log_q, activation, 2))
 
 
-def _first_two(read: Callable[[Array, Array], Array], log_q: Array, log_share: Array) -> tuple[Array, Array]:
-    four = read(log_q, log_share)
-    return four[..., 0], four[..., 1]
+@functools.lru_cache(maxsize=64)
+def _two(activation: Activation) -> Callable[..., tuple[Array, Array]]:
+    return functools.partial(_first_two, activation)
+
+
+def _first_two(
+    activation: Activation, read: Callable[[Array, Array], Array], log_q: Array, log_share: Array
+) -> tuple[Array, Array]:
+    if activation.period is None:
+        four = read(log_q, log_share)
+        return four[..., 0], four[..., 1]
+    four, log_shrunk = _at_less(activation, read, log_q, log_share)
+    return four[..., 0] - (1 - four[..., 0]) * jnp.expm1(log_shrunk), four[..., 1]
 
 
 @functools.lru_cache(maxsize=64)
@@ -151,12 +162,20 @@ def _resolved(largest: float, read: Callable[[Array, Array], Array], log_q: Arra
     return jnp.where((log_q > largest)[..., None], jnp.nan, read(log_q, log_share))
 
 
-def _periodic(activation: Activation, read: Callable[[Array, Array], Array], log_q: Array, log_share: Array) -> Array:
-    """The four of a periodic activation: those of a pair of no larger variance, and of no larger difference."""
+def _at_less(
+    activation: Activation, read: Callable[[Array, Array], Array], log_q: Array, log_share: Array
+) -> tuple[Array, Array]:
+    """What is read for a pair of no larger variance and of no larger difference, and the log of what that makes of split."""
     less = gaussian.settled_log(log_q, activation)
-    apart, *others = jnp.moveaxis(read(less, jnp.minimum(log_share + (log_q - less) / 2, 0.0)), -1, 0)
-    shrunk = -jnp.expm1(jnp.minimum(less - log_q - 2 * log_share, 0.0))
-    return jnp.stack([apart + (1 - apart) * shrunk, *others], axis=-1)
+    four = read(less, jnp.minimum(log_share + (log_q - less) / 2, 0.0))
+    return four, jnp.minimum(less - log_q - 2 * log_share, 0.0)
+
+
+def _periodic(activation: Activation, read: Callable[[Array, Array], Array], log_q: Array, log_share: Array) -> Array:
+    """The four of a periodic activation."""
+    four, log_shrunk = _at_less(activation, read, log_q, log_share)
+    split, *others = jnp.moveaxis(lost(four), -1, 0)
+    return jnp.stack([split * jnp.exp(log_shrunk), *others], axis=-1)
 
 
 @functools.partial(jax.jit, static_argnames=("activation",))
