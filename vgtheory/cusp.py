@@ -51,6 +51,26 @@ def _held(dphi: Callable[[Array], Array], ends: tuple[Any, ...], h: Array) -> Ar
 
 
 @functools.cache
+def steepness(dphi: Callable[[Array], Array], kinks: tuple[float, ...]) -> float:
+    """Largest p for which a slope grows as the inverse p-th power of the distance from a cusp; 0 if it stays bounded.
+
+    Parameters
+    ----------
+    dphi
+        The slope, elementwise, as ``with_cusps`` leaves it.
+    kinks
+        Its kinks, with their cusps told.
+    """
+    at = np.array([kink for kink in kinks if isinstance(kink, Cusp)])
+    if not at.size:
+        return 0.0
+    away = np.array([-1.0, 1.0])[:, None] * np.array([hair(each) for each in at])
+    with jax.enable_x64(True), jax.ensure_compile_time_eval(), np.errstate(all="ignore"):
+        near, far = (np.abs(np.asarray(dphi(jnp.asarray(at + times * away)), float)) for times in (2.0, 128.0))
+        return float(np.nanmax(np.log2(near / far) / 6, initial=0.0))
+
+
+@functools.cache
 def with_cusps(dphi: Callable[[Array], Array], kinks: tuple[float, ...]) -> tuple[Any, tuple[float, ...], bool]:
     """A slope that is held, within a hair of every cusp, at what has the integral of its square; the kinks; whether it is unbounded.
 

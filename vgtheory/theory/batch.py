@@ -21,11 +21,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from vgtheory.activation import Activation
+from vgtheory.cusp import graded
 
 _ORDER = 16
 _MARKS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 16, 24)
 _FINER = 4.0 ** -np.arange(1, 13)
-_REACH = 13.0
+_REACH, _HAIR = 13.0, 1e-17
 
 
 class BatchRates(NamedTuple):
@@ -94,11 +95,15 @@ def averages(activation: Activation, batch: int) -> dict[str, float]:
     """
     n = batch - 1
     kinks = np.asarray(activation.kinks, dtype=float)
+    closer = np.asarray(graded(activation.kinks), dtype=float)
     fixed = np.concatenate([_MARKS, [0.0], np.negative(_MARKS), kinks])
     zero, radius = np.zeros(()), np.asarray(n**0.5)
-    theta, weights = _latitudes(zero, radius, np.concatenate([fixed, _corners(kinks, n)]), n - 2)
+    theta, weights = _latitudes(zero, radius, np.concatenate([fixed, closer[kinks.size :], _corners(kinks, n)]), n - 2)
     y = n**0.5 * np.sin(theta)
     around = ((1 - 1 / n**2) * n) ** 0.5 * np.cos(theta)
+    # Of two inputs only the slopes themselves are averaged, for which this is close enough.
+    near = np.min(np.abs(closer[:, None] - kinks), axis=1, initial=np.inf)
+    fixed = np.concatenate([fixed, closer[(near > _HAIR) & (near < np.inf)]])
     inner, shares = _latitudes(-y / n, around, np.broadcast_to(fixed, (y.size, fixed.size)), n - 3)
     other = -y[:, None] / n + around[:, None] * np.sin(inner)
     rows = lambda y: np.stack([*(values := _at(activation, y)), y * values[1]])

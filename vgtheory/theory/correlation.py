@@ -17,6 +17,7 @@ from vgtheory.theory.curves import curves, log_q_series, value_and_slope
 from vgtheory.theory.fixed_points import fixed_point
 from vgtheory.theory.meanfield import need_sigma_w
 from vgtheory.theory.precision import floats, in_float64, tables
+from vgtheory.theory.squares import log_resolved
 
 _EDGE = 27.6
 """Where q_star is 0 or infinite the map is taken at exp of minus or plus this."""
@@ -268,4 +269,5 @@ def c_map_curvature(c: Any, net: Ensemble) -> Any:
     share = 1 - jnp.abs(c)
     _, change = jax.jvp(four, (jnp.log(share) / 2,), (jnp.ones_like(share),))
     turning, folding = change[..., 1] / (-2 * share), change[..., 3] / (2 * share)
-    return slope * jnp.where(c >= 0, turning, folding)
+    known = log_q <= log_resolved(net.activation)
+    return jnp.where(known, slope * jnp.where(c >= 0, turning, folding), jnp.nan)

@@ -49,13 +49,14 @@ def _log_gap(log_q: Array, log_slope: Array, read: Callable[[Array, Array], tupl
     low = jnp.full_like(log_slope, _LOWEST)
     far = jnp.full_like(log_slope, jnp.inf)
     root = lax.while_loop(going, step, (jnp.zeros((), int), low, jnp.zeros_like(low), jnp.full_like(low, -0.5), far))[3]
-    return jnp.where(chaotic, root, -jnp.inf)
+    unknown = jnp.isnan(read(log_q, root)[0])
+    return jnp.where(chaotic, jnp.where(unknown, jnp.nan, root), -jnp.inf)
 
 
 @jax.jit
 def _turn(log_q: Array, gap: Array, read: Callable[[Array, Array], tuple[Array, Array]]) -> Array:
     """1 less E[phi' phi'] over E[phi'^2], at c_star."""
-    inside = jnp.isfinite(gap)
+    inside = gap != -jnp.inf
     return jnp.where(inside, read(log_q, jnp.where(inside, gap, 0.0))[1], 0.0)
 
 
@@ -180,7 +181,8 @@ def correlation_at(gap: Array) -> Array:
     gap
         From ``fixed_gap``.
     """
-    return jnp.where(jnp.isfinite(gap), -jnp.expm1(2 * jnp.where(jnp.isfinite(gap), gap, 0.0)), 1.0)
+    inside = gap != -jnp.inf
+    return jnp.where(inside, -jnp.expm1(2 * jnp.where(inside, gap, 0.0)), 1.0)
 
 
 @asked()
@@ -255,7 +257,7 @@ def rates_at_gap(gap: Array, log_q: Array, at: AtOne, activation: Activation) ->
     if isinstance(gap, jax.core.Tracer):
         no_turn = _turn(log_q, gap, pairs.ahead(log_q, activation))
     else:
-        inside, known = np.isfinite(np.asarray(gap)), np.zeros(gap.shape, gap.dtype)
+        inside, known = np.asarray(gap) != -np.inf, np.zeros(gap.shape, gap.dtype)
         if inside.any():
             log_q, gap = (jnp.asarray(np.asarray(each)[inside]) for each in (log_q, gap))
             known[inside] = _in_chunks(_turn, log_q, gap, activation)

@@ -34,8 +34,10 @@ from vgtheory.activation import ACTIVATIONS, Activation
 from vgtheory.ensemble import Ensemble
 from vgtheory.expect import expect_count
 from vgtheory.theory.arguments import asked
-from vgtheory.theory.gaussian import moments
+from vgtheory.theory.curves import curves, value_and_slope
+from vgtheory.theory.gaussian import Moments, moments
 from vgtheory.theory.precision import in_float64
+from vgtheory.theory.squares import log_resolved
 
 _SMALL_U, _SMALL_EFFECT, _SMALL_R, _NEARLY_ONE = 0.05, 0.15, 0.3, 0.02
 """Where the order-1/N law holds: largest share of the component along x in |g|^2; largest effect of r's variance on ln chi; and
@@ -62,6 +64,18 @@ class Layers(NamedTuple):
     kick: Array
 
 
+def _moments(q: Array, log_q: Array, activation: Activation) -> Moments:
+    """``gaussian.moments``; where it would not see an activation's ripples, what is known of their squares, and NaN."""
+    found, largest = moments(q, activation), log_resolved(activation)
+    if largest == np.inf:
+        return found
+    table = curves(activation)
+    (log_f, by_f), (log_g, by_g) = (value_and_slope(each, log_q) for each in (table.log_f, table.log_g))
+    f, g, none = jnp.exp(log_f), jnp.exp(log_g), jnp.full_like(q, jnp.nan)
+    known = Moments(f, g, 2 * by_f * f, 2 * by_g * g, none, none, none, none, none)
+    return jax.tree.map(lambda near, far: jnp.where(log_q > largest, far, near), found, known)
+
+
 def _layer(
     log_q: Array, sigma_w: Array, sigma_b: Array, activation: Activation, orthogonal: bool
 ) -> tuple[Array, Layers]:
@@ -70,7 +84,7 @@ def _layer(
     edge = 0.45 * jnp.log(jnp.finfo(log_q.dtype).tiny) / max(degree, 1.0)
     clipped = jnp.clip(log_q, edge, -edge)
     q, beyond = jnp.exp(clipped), log_q - clipped
-    m = moments(q, activation)
+    m = _moments(q, clipped, activation)
     image = sigma_w**2 * m.f + sigma_b**2
     gain, curve = sigma_w**2 / image, jnp.where(orthogonal, 1.0, 0.0)
     rho = jnp.clip(1 - sigma_b**2 / q, 0.0, 1.0)

@@ -23,10 +23,11 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.activation import Activation
-from vgtheory.cusp import graded
+from vgtheory.cusp import graded, steepness
 
 BLUR = (-6.0, -3.0, -1.5, 0.0, 1.5, 3.0, 6.0)
 """Where a kink that is averaged over a normal variable bends, in that variable's standard deviations."""
+_SUMMABLE = 1e-3
 PERIODS = 1.1
 """Standard deviations of h, in periods, from where a periodic function no longer knows its variance: exp(-24)."""
 
@@ -340,4 +341,16 @@ def moments(q: Array, activation: Activation) -> Moments:
         he_2, he_4 = z**2 - 1, z**4 - 6 * z**2 + 3
         return jnp.stack([f, g, f * he_2, g * he_2, f * he_4, g * he_4, f * f, g * g, f * g])
 
-    return Moments(*mean(integrand, q, activation.kinks))
+    found = Moments(*mean(integrand, q, activation.kinks))
+    return found if has_fourth(activation) else found._replace(g_g=jnp.full_like(q, jnp.inf))
+
+
+def has_fourth(activation: Activation) -> bool:
+    """Whether E[phi'^4] is finite, which next to a cusp it need not be.
+
+    Parameters
+    ----------
+    activation
+        The nonlinearity.
+    """
+    return 4 * steepness(activation.dphi, activation.kinks) < 1 - _SUMMABLE

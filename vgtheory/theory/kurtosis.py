@@ -69,7 +69,8 @@ def change(layers: Layers, weights: str, width: int) -> Change:
     deviations off, ``std`` 8 %; for the others 0.03 and 1 %.
     Assumes: an input of normal numbers, ``sigma_w > 0``.
     """
-    return _change(layers, jnp.asarray(EXCESS_KURTOSIS[weights] / width, layers.log_q.dtype), 1 / width)
+    found = _change(layers, jnp.asarray(EXCESS_KURTOSIS[weights] / width, layers.log_q.dtype), 1 / width)
+    return found if EXCESS_KURTOSIS[weights] else jax.tree.map(jnp.zeros_like, found)
 
 
 @jax.jit

@@ -30,6 +30,7 @@ from scipy.special import polygamma, psi
 from vgtheory.activation import Activation, Pointwise
 from vgtheory.theory import gaussian
 from vgtheory.theory.precision import in_float64
+from vgtheory.theory.squares import log_resolved, resolved
 
 _PANELS = gaussian.Panels((1.5, 3.0, 5.0, 8.5), (1.0,), 2, 10)
 _GRADES = 6.0 ** -np.arange(13)
@@ -83,6 +84,27 @@ def zeros(function: Pointwise) -> tuple[float, ...]:
         scalar = lambda h: float(at(np.array([h]))[0])
         roots = (scipy.optimize.brentq(scalar, _GRID[i], _GRID[i + 1], xtol=1e-15) for i in before)
         return tuple(round(root, 12) + 0.0 for root in roots)
+
+
+@functools.cache
+def touching(function: Pointwise) -> tuple[float, ...]:
+    """Places within 40 of 0 where a function is 0 without a change of its sign.
+
+    Parameters
+    ----------
+    function
+        Elementwise JAX function.
+    """
+    with jax.enable_x64(True), jax.ensure_compile_time_eval():
+        size = lambda h: np.abs(np.asarray(function(jnp.asarray(h))))
+        values = size(_GRID)
+        lowest = 1 + np.flatnonzero((values[1:-1] < values[:-2]) & (values[1:-1] < values[2:]))
+        centres, beside = _GRID[lowest], np.maximum(values[lowest - 1], values[lowest + 1])
+        for step in (_GRID[1] - _GRID[0]) * 8.0 ** -np.arange(10):
+            near = centres[:, None] + step * np.linspace(-1, 1, 21)
+            centres = np.take_along_axis(near, np.argmin(size(near), axis=1)[:, None], axis=1)[:, 0]
+        there = (size(centres) < 1e-6 * beside) & ~np.isin(lowest, np.flatnonzero(np.diff(np.sign(values))))
+        return tuple(float(root) for root in centres[there])
 
 
 def _moments(function: Callable[[Array], Array], u: Array) -> tuple[Array, ...]:
@@ -160,9 +182,18 @@ def sides(log_q: Any, c: Any, activation: Activation) -> tuple[Side, Side]:
     Assumes: phi and phi' change sign, or are 0, only within 40 of 0 or beyond a kink.
     """
     functions = (activation.phi, activation.dphi)
-    singular = tuple(sorted({*activation.kinks, *(root for each in functions for root in zeros(each))}))
-    found = _sides(jnp.exp(jnp.asarray(log_q) / 2), jnp.asarray(c), functions, (singular, activation.kinks))
-    return found[0], found[1]
+    singular = {*activation.kinks, *(root for each in functions for root in zeros(each))}
+    if log_resolved(activation) < np.inf:
+        singular |= {root for each in functions for root in touching(each)}
+    bends = (tuple(sorted(singular)), activation.kinks)
+    found = _sides(jnp.sqrt(resolved(jnp.exp(jnp.asarray(log_q)), activation)), jnp.asarray(c), functions, bends)
+    # Of a slope whose fourth moment is infinite the rule does not know the second either.
+    slope = (
+        found[1]
+        if gaussian.has_fourth(activation)
+        else found[1]._replace(square=jnp.full_like(found[1].square, jnp.nan))
+    )
+    return found[0], slope
 
 
 def _itself(h: Array) -> Array:

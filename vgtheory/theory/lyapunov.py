@@ -24,6 +24,7 @@ from vgtheory.theory.arguments import asked
 from vgtheory.theory.gaussian import nodes
 from vgtheory.theory.meanfield import chi_1, need_sigma_w, q_star
 from vgtheory.theory.precision import floats, in_float64, in_numpy
+from vgtheory.theory.squares import resolved
 from vgtheory.weights import expect_known_law
 
 _NUM_HALVINGS = 100
@@ -50,7 +51,7 @@ def _as_dense(where: str, net: Any) -> Dense:
 @in_float64
 def _slopes(q: Any, activation: Activation) -> Any:
     """Squares of phi' at Gaussian nodes, and their weights."""
-    (q,) = floats(q)
+    q = resolved(*floats(q), activation)
     z, weights = nodes(q, activation.kinks)
     return activation.dphi(q**0.5 * z) ** 2, weights
 
@@ -122,6 +123,8 @@ def lyapunov_curve(net: Dense | Recurrent | Leaky, x: Any) -> np.ndarray:
     if q == 0:
         q = 1e-12
     d_2, weights = _slopes(q, dense.activation)
+    if np.isnan(weights).any():
+        return np.full_like(shares, np.nan)
     return np.asarray(np.log(float(dense.sigma_w)) + _log_factors(shares, d_2, weights) / 2)
 
 

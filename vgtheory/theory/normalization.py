@@ -15,11 +15,12 @@ from vgtheory.theory.arguments import asked
 from vgtheory.theory.batch import batch_rates, drift
 from vgtheory.theory.precision import floats
 from vgtheory.theory.residual import Profile, from_top, log_squares
+from vgtheory.theory.squares import resolved
 
 
 def _mean(log_q: Array, activation: Activation) -> Array:
     """E phi at one ln q."""
-    q = gaussian.settled(jnp.exp(log_q), activation)
+    q = resolved(jnp.exp(log_q), activation)
     return gaussian.mean(lambda z: activation.phi(jnp.sqrt(q) * z), q, activation.kinks)
 
 

@@ -52,7 +52,7 @@ def _infinite_grad(layers: finite_width.Layers) -> Any:
 
 def _root(var: Any) -> Any:
     """Square root whose derivative at 0 is 0."""
-    return jnp.where(var > 0, jnp.sqrt(jnp.where(var > 0, var, 1.0)), 0.0)
+    return jnp.where(var <= 0, 0.0, jnp.sqrt(jnp.where(var <= 0, 1.0, var)))
 
 
 def _chain_sums(net: Ensemble, depth: int, width: int, reward: q_chain.Reward) -> q_chain.Sums:

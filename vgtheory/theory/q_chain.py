@@ -34,6 +34,8 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.activation import Activation
+from vgtheory.theory.gaussian import has_fourth
+from vgtheory.theory.squares import log_resolved
 from vgtheory.theory.unit import Unit, log_mean_law, unit
 
 _POINTS, _REACH, _STENCIL = 160, 20.0, 6
@@ -146,15 +148,22 @@ def _log_q(log_m: Array, sigma_w: Array, sigma_b: Array) -> Array:
 
 
 @functools.partial(jax.jit, static_argnames=("activation",))
-def _units(sigma_w: Array, sigma_b: Array, activation: Activation) -> Unit:
-    """Moments at every grid point; zeros where a power of the activation overflows."""
+def _units(sigma_w: Array, sigma_b: Array, activation: Activation) -> tuple[Unit, Array]:
+    """Moments at every grid point, zeros where a power of the activation overflows; and where they are not known."""
     log_q = _log_q(jnp.asarray(_LOG_M, sigma_w.dtype), sigma_w, sigma_b)
     moments = lax.map(lambda each: unit(each, activation), log_q, batch_size=_BATCH)
-    return jax.tree.map(lambda leaf: jnp.where(jnp.isfinite(leaf), leaf, 0.0), moments)
+    unknown = jnp.full(log_q.shape, not has_fourth(activation))
+    if log_resolved(activation) < np.inf:
+        # Beyond what is resolved the last moments stand in, and phi^2 for one that grows like h^2.
+        unknown |= log_q > log_resolved(activation)
+        last = jnp.minimum(jnp.arange(_POINTS), jnp.sum(log_q <= log_resolved(activation)) - 1)
+        moments = jax.tree.map(lambda leaf: leaf[last], moments)
+        moments = moments._replace(log_f=moments.log_f + jnp.asarray(_LOG_M, sigma_w.dtype) - jnp.asarray(_LOG_M)[last])
+    return jax.tree.map(lambda leaf: jnp.where(jnp.isfinite(leaf), leaf, 0.0), moments), unknown
 
 
 @jax.jit
-def _step(units: Unit, sigma_w: Array, sigma_b: Array, width: Array) -> Step:
+def _step(units: Unit, unknown: Array, sigma_w: Array, sigma_b: Array, width: Array) -> Step:
     u = jax.tree.map(lambda leaf: leaf[:, None], units)
     log_m, nodes = jnp.asarray(_LOG_M, sigma_w.dtype)[:, None], jnp.asarray(_NODES, sigma_w.dtype)[None]
     log_q = _log_q(log_m, sigma_w, sigma_b)
@@ -177,7 +186,7 @@ def _step(units: Unit, sigma_w: Array, sigma_b: Array, width: Array) -> Step:
         jnp.maximum(u.own - u.keep, 0.0),
         u.own_x / jnp.where(u.own > 0, u.own, 1.0) / width / spread * nodes,
         u.own - u.own_y / width,
-        _roughness(units),
+        jnp.where(unknown, _LOST, _roughness(units)),
     )
 
 
@@ -305,12 +314,12 @@ def sums(
     -----
     Accuracy: interpolation errs by 1e-9 per layer, relatively; it is common to the chain at great width, which is taken off.
     Assumes: nothing below a scale of 1/16 in ``h`` but kinks; ln M between -20 and 20, or phi homogeneous of degree one, or
-    constant, beyond.
+    constant, beyond. Where an activation's ripples or a cusp leave no moments ``held`` is beyond any bound.
     """
-    units = _units(sigma_w, sigma_b, activation)
+    units, unknown = _units(sigma_w, sigma_b, activation)
     size = max(_SHALLOWEST, 1 << (depth - 1).bit_length())
     weights = jnp.asarray(reward, sigma_w.dtype)
-    run = lambda width: _sums(_step(units, sigma_w, sigma_b, width), weights, depth, size)
+    run = lambda width: _sums(_step(units, unknown, sigma_w, sigma_b, width), weights, depth, size)
     rows = [
         leaf[:, :depth]
         for leaf in jax.vmap(run)(jnp.asarray([width, jnp.finfo(sigma_w.dtype).eps ** _WIDE], sigma_w.dtype))
@@ -319,4 +328,7 @@ def sums(
         rows = [leaf[:, ::-1] for leaf in rows]
         rows[2:4] = [jnp.roll(leaf, -1, axis=1) for leaf in rows[2:4]]
     mean, var, own, own_var = (leaf[0] - leaf[1] for leaf in rows[:4])
-    return Sums(mean, jnp.maximum(var, 0.0), own, jnp.maximum(own_var, 0.0), rows[4][0])
+    held, own_var = rows[4][0], jnp.maximum(own_var, 0.0)
+    if not has_fourth(activation) or log_resolved(activation) < np.inf:
+        own_var = jnp.where(held > MOST_HELD, jnp.inf, own_var)
+    return Sums(mean, jnp.maximum(var, 0.0), own, own_var, held)

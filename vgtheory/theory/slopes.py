@@ -21,13 +21,16 @@ from jax import Array, lax
 from jax.scipy.stats import norm
 
 from vgtheory.activation import Activation
+from vgtheory.cusp import graded
 from vgtheory.theory import gaussian
+from vgtheory.theory.squares import log_resolved
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(gaussian.FINE.order)
 _REACH = gaussian.FINE.normals[-1]
 _HALF_GRADES = 0.5 * 8.0 ** -np.arange(10)
 _GRADES = np.concatenate([-_HALF_GRADES, [0.0], _HALF_GRADES])
 _NUM_TURNS, _NUM_HALVINGS, _BATCH = 16, 45, 4
+_FAR_OUT = 5.5
 _NEAR, _FAR = np.linspace(-30.003, 30.001, 6001), np.sinh(np.linspace(-12, 12, 20_000))  # hit no round number
 _VANISHING, _BESIDE, _NUDGE, _DEEPEST = 1e-18, 1e-10, 1e-12, -60.0
 NUM_POINTS = 256
@@ -99,6 +102,22 @@ def _turns(square: Callable[[np.ndarray], np.ndarray], centres: np.ndarray, peak
     return centres
 
 
+def within_turns(q: Array, activation: Activation) -> Array:
+    """``q``, or NaN where an activation goes on rippling beyond its last known turn and that is not far out.
+
+    Parameters
+    ----------
+    q
+        Variance, any shape.
+    activation
+        The nonlinearity.
+    """
+    turns = landmarks(activation).turns
+    if log_resolved(activation) == np.inf or turns.size < _NUM_TURNS:
+        return jnp.where(jnp.log(q) > log_resolved(activation), jnp.nan, q)
+    return jnp.where(q > (np.abs(turns).max() / _FAR_OUT) ** 2, jnp.nan, q)
+
+
 def slopes(q: Array, activation: Activation) -> Slopes:
     """The law at one ``q``.
 
@@ -122,9 +141,10 @@ def _parts(q: Array, activation: Activation) -> tuple[Array, ...]:
     return root, unit, breaks, jnp.sum(_below(starts, crossed, z, law))
 
 
-def _bends(activation: Activation) -> np.ndarray:
-    """Kinks and turns, their number rounded up to a multiple of four so that few shapes have to be compiled."""
-    bends = np.concatenate([np.asarray(activation.kinks, dtype=float), landmarks(activation).turns])
+def _bends(activation: Activation, closing_in: bool = True) -> np.ndarray:
+    """Kinks (with points that close in on cusps) and turns, their number rounded up to a multiple of four so that few shapes have to be compiled."""
+    kinks = graded(activation.kinks) if closing_in else activation.kinks
+    bends = np.concatenate([np.asarray(kinks, dtype=float), landmarks(activation).turns])
     return np.concatenate([bends, np.zeros(-bends.size % _BATCH + _BATCH * (bends.size == 0))])
 
 
@@ -197,7 +217,7 @@ def rule(log_g: Array, law: Slopes) -> Rule:
 def _rule(log_g: Array, parts: tuple[Array, ...], activation: Activation) -> Rule:
     law = Slopes(activation, *parts)
     _, crossed, z = _crossings(lax.stop_gradient(log_g), still(law))
-    nearest = jnp.argsort(jnp.where(crossed, jnp.abs(z), jnp.inf), axis=-1)[:, : _bends(activation).size]
+    nearest = jnp.argsort(jnp.where(crossed, jnp.abs(z), jnp.inf), axis=-1)[:, : _bends(activation, False).size]
     centre = jnp.take_along_axis(jnp.where(crossed, z, 0.0), nearest, axis=-1)
     graded = (centre[:, :, None] + jnp.asarray(_GRADES, log_g.dtype)[None, None]).reshape(log_g.size, -1)
     whole = jnp.tile(law.breaks[None], (log_g.size, 1))
@@ -242,7 +262,8 @@ def square_and_log(law: Slopes) -> tuple[Array, Array]:
     """
     g, weights = (each[0] for each in rule(jnp.full(NUM_POINTS, _DEEPEST, law.root.dtype), law))
     logs = jnp.sum(weights * jnp.log(jnp.where(g > 0, g, 1.0)))
-    return jnp.sum(weights * g**2), jnp.where(law.zero_weight > 0, -jnp.inf, logs)
+    squares = jnp.sum(weights * g**2) if gaussian.has_fourth(law.activation) else jnp.full_like(logs, jnp.inf)
+    return squares, jnp.where(law.zero_weight > 0, -jnp.inf, logs)
 
 
 def density_and_weight(log_g: Array, law: Slopes) -> tuple[Array, Array]:

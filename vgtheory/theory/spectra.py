@@ -27,7 +27,7 @@ from vgtheory.theory.arguments import asked
 from vgtheory.theory.free_product import Chain, ends, image
 from vgtheory.theory.meanfield import chi_1, q_star
 from vgtheory.theory.precision import floats, in_float64
-from vgtheory.theory.slopes import Rule, Slopes, landmarks, plain_rule, slopes, square_and_log
+from vgtheory.theory.slopes import Rule, Slopes, landmarks, plain_rule, slopes, square_and_log, within_turns
 from vgtheory.weights import expect_light_tails
 
 
@@ -83,7 +83,8 @@ def settled_state(where: str, net: Any, depth: Any, *others: Any) -> tuple[Array
     sigma_w, sigma_b, *rest = floats(net.sigma_w, net.sigma_b, *others)
     given = dataclasses.replace(net, sigma_w=sigma_w, sigma_b=sigma_b)
     limit = _least_q(sigma_w)
-    return jnp.clip(q_star(given), limit, 1 / limit), jnp.log(chi_1(given)), rest
+    q, log_chi = jnp.clip(q_star(given), limit, 1 / limit), jnp.log(chi_1(given))
+    return jnp.where(log_chi == jnp.inf, jnp.nan, within_turns(q, net.activation)), log_chi, rest
 
 
 def _least_q(like: Array) -> float:
@@ -93,9 +94,8 @@ def _least_q(like: Array) -> float:
 
 def _mapped(function: Callable[[Array], Any], q: Array) -> Any:
     """``function`` of one q at a time, for any shape of ``q``."""
-    if q.ndim == 0:
-        return function(q)
-    return jax.tree.map(lambda leaf: leaf.reshape(q.shape), lax.map(function, q.ravel()))
+    found = function(q) if q.ndim == 0 else lax.map(function, q.ravel())
+    return jax.tree.map(lambda leaf: jnp.where(jnp.isnan(q), jnp.nan, leaf.reshape(q.shape)), found)
 
 
 @asked()
@@ -269,6 +269,7 @@ def jacobian_edge(net: Dense, depth: int) -> JacobianEdge:
 
     found = _mapped(log_ends, q)
     lower, upper = (depth * (log_chi / 2) + jnp.where(jnp.isinf(log_chi), 0.0, each / 2) for each in found)
+    lower, upper = (jnp.where(jnp.isnan(q), jnp.nan, each) for each in (lower, upper))
     lower = jnp.where(jnp.isneginf(found[0]), -jnp.inf, lower)
     return JacobianEdge(jnp.exp(lower), jnp.exp(upper), lower, upper)
 

@@ -188,6 +188,21 @@ def log_resolved(activation: Activation) -> float:
     return float("inf") if known or rules(activation).change == np.inf else _PLAIN
 
 
+def resolved(q: jax.Array, activation: Activation) -> jax.Array:
+    """``gaussian.settled``, and NaN beyond ``log_resolved``: what a rule that does not know of ripples may be asked.
+
+    Parameters
+    ----------
+    q
+        Variance, any shape.
+    activation
+        The nonlinearity.
+    """
+    largest = log_resolved(activation)
+    known = gaussian.settled(q, activation)
+    return known if largest == np.inf else jnp.where(q > np.exp(largest), jnp.nan, known)
+
+
 @functools.lru_cache(maxsize=64)
 def rules(activation: Activation) -> Rules:
     """The nodes of an activation."""

@@ -17,7 +17,7 @@ from jax import Array
 
 from vgtheory.activation import Activation
 from vgtheory.theory import gaussian
-from vgtheory.theory.squares import log_resolved
+from vgtheory.theory.squares import resolved
 
 _LOG_EDGE = 60.0
 _SMALL = 0.01
@@ -75,15 +75,14 @@ def unit(log_q: Array, activation: Activation) -> Unit:
     Returns
     -------
     Unit
-        Each of shape ``()``; not finite where the powers of an activation overflow, NaN above q = 16 for one that ripples however large ``h``.
+        Each of shape ``()``; not finite where the powers of an activation overflow or E[phi'^4] is infinite, NaN above q = 16 for one that ripples however large ``h``.
 
     Notes
     -----
     Accuracy: 1e-12 relative to the mean of the integrand's size in float64 (``gaussian.mean``).
     Assumes: Gaussian ``h``.
     """
-    q = gaussian.settled(jnp.exp(jnp.clip(log_q, -_LOG_EDGE, _LOG_EDGE)), activation)
-    q = jnp.where(log_q > log_resolved(activation), jnp.nan, q)
+    q = resolved(jnp.exp(jnp.clip(log_q, -_LOG_EDGE, _LOG_EDGE)), activation)
     z, weights = gaussian.nodes(q, activation.kinks)
     over = lambda *rows: jnp.stack(jnp.broadcast_arrays(*rows)) @ weights
     phi, dphi = (jnp.broadcast_to(each(jnp.sqrt(q) * z), z.shape) for each in (activation.phi, activation.dphi))
@@ -97,6 +96,8 @@ def unit(log_q: Array, activation: Activation) -> Unit:
         phi * dphi * z / jnp.sqrt(mean_f * mean_g), g * z**2, g * z**2 * f, 3 * (g * z) ** 2
     )
     own_x, own_y = own_f - own * pull, own_g - own * (y2 + 1)
+    if not gaussian.has_fourth(activation):
+        y2, y3, xyy, own_y = (jnp.full_like(q, jnp.inf) for _ in range(4))
     return Unit(jnp.log(mean_f), jnp.log(mean_g), x2, x3, y2, y3, xy, xxy, xyy, pull, product**2, own, own_x, own_y)
 
 
