@@ -110,7 +110,7 @@ class Skip:
         """Resolve the activation and check static facts."""
         object.__setattr__(self, "activation", as_activation(self.activation, type(self).__name__))
         _check(self, "sigma_w", "sigma_skip", "sigma_b", "sigma_in")
-        expect_count("Skip", least=2, lag=self.lag)
+        expect_count("Skip", 2, lag=self.lag)
 
 
 @dataclass(frozen=True)

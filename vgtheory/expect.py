@@ -203,7 +203,7 @@ def expect_scalars(where: str, **got: Any) -> None:
         expect(ok, where, f"a single number {name}", "Call it once for each." if seen else "", **{name: value})
 
 
-def expect_count(where: str, least: int = 1, most: int = EXACT, **got: Any) -> None:
+def expect_count(where: str, least: int = 1, most: int = EXACT, /, **got: Any) -> None:
     """Raise unless every named value is an integer from ``least`` to ``most``."""
     for name, value in got.items():
         whole = isinstance(value, numbers.Integral) and not isinstance(value, bool | np.bool_)

@@ -47,6 +47,11 @@ def expect_list(check: Check) -> Check:
     return each
 
 
+def held(where: str, **got: Any) -> None:
+    """Raise unless the named value counts things that are held."""
+    expect_count(where, 1, MOST, **got)
+
+
 def expect_positions(where: str, **got: Any) -> None:
     """Raise unless the single named value is a positive integer, or a tuple of them."""
     ((name, value),) = got.items()
@@ -85,7 +90,6 @@ def _matrix(where: str, **got: Any) -> None:
     check_matrix(where, value)
 
 
-held = partial(expect_count, most=MOST)
 number = partial(expect_number, interval="(-inf, inf)")
 positive = partial(expect_number, interval="(0, inf)")
 share = partial(expect_number, interval="[0, 1)", ndim=0)

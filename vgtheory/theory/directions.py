@@ -1,6 +1,5 @@
 """Eigenvectors of a matrix, right and left, and how a gradient turns towards the leading one."""
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -101,7 +100,11 @@ def leading_left(matrix: np.ndarray) -> np.ndarray:
     return vectors[:, values > _RANK * values[0]]
 
 
-@asked(steps=partial(expect_count, least=0))
+def _from_zero(where: str, **got: Any) -> None:
+    expect_count(where, 0, **got)
+
+
+@asked(steps=_from_zero)
 def alignment_steps(matrix: Any, vector: Any, steps: int) -> np.ndarray:
     r"""Angle between a gradient on its way back and the leading left eigendirection (the plane of a rotating pair).
 
