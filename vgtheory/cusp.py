@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-_FLAT, _SUMMABLE = -1e-3, 1e-6
+_FLAT, _SUMMABLE, _SAFELY = -1e-3, 1e-6, 1e-3
 
 
 class Cusp(float):
@@ -68,6 +68,17 @@ def steepness(dphi: Callable[[Array], Array], kinks: tuple[float, ...]) -> float
     with jax.enable_x64(True), jax.ensure_compile_time_eval(), np.errstate(all="ignore"):
         near, far = (np.abs(np.asarray(dphi(jnp.asarray(at + times * away)), float)) for times in (2.0, 128.0))
         return float(np.nanmax(np.log2(near / far) / 6, initial=0.0))
+
+
+def has_fourth(activation: Any) -> bool:
+    """Whether E[phi'^4] is finite, which next to a cusp it need not be.
+
+    Parameters
+    ----------
+    activation
+        The nonlinearity.
+    """
+    return 4 * steepness(activation.dphi, activation.kinks) < 1 - _SAFELY
 
 
 @functools.cache

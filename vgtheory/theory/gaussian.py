@@ -23,11 +23,10 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.activation import Activation
-from vgtheory.cusp import graded, steepness
+from vgtheory.cusp import graded, has_fourth
 
 BLUR = (-6.0, -3.0, -1.5, 0.0, 1.5, 3.0, 6.0)
 """Where a kink that is averaged over a normal variable bends, in that variable's standard deviations."""
-_SUMMABLE = 1e-3
 PERIODS = 1.1
 """Standard deviations of h, in periods, from where a periodic function no longer knows its variance: exp(-24)."""
 
@@ -343,14 +342,3 @@ def moments(q: Array, activation: Activation) -> Moments:
 
     found = Moments(*mean(integrand, q, activation.kinks))
     return found if has_fourth(activation) else found._replace(g_g=jnp.full_like(q, jnp.inf))
-
-
-def has_fourth(activation: Activation) -> bool:
-    """Whether E[phi'^4] is finite, which next to a cusp it need not be.
-
-    Parameters
-    ----------
-    activation
-        The nonlinearity.
-    """
-    return 4 * steepness(activation.dphi, activation.kinks) < 1 - _SUMMABLE

@@ -28,6 +28,7 @@ from jax import Array
 from scipy.special import polygamma, psi
 
 from vgtheory.activation import Activation, Pointwise
+from vgtheory.cusp import has_fourth
 from vgtheory.theory import gaussian
 from vgtheory.theory.precision import in_float64
 from vgtheory.theory.squares import log_resolved, resolved
@@ -188,11 +189,7 @@ def sides(log_q: Any, c: Any, activation: Activation) -> tuple[Side, Side]:
     bends = (tuple(sorted(singular)), activation.kinks)
     found = _sides(jnp.sqrt(resolved(jnp.exp(jnp.asarray(log_q)), activation)), jnp.asarray(c), functions, bends)
     # Of a slope whose fourth moment is infinite the rule does not know the second either.
-    slope = (
-        found[1]
-        if gaussian.has_fourth(activation)
-        else found[1]._replace(square=jnp.full_like(found[1].square, jnp.nan))
-    )
+    slope = found[1] if has_fourth(activation) else found[1]._replace(square=jnp.full_like(found[1].square, jnp.nan))
     return found[0], slope
 
 

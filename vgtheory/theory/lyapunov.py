@@ -51,7 +51,8 @@ def _as_dense(where: str, net: Any) -> Dense:
 @in_float64
 def _slopes(q: Any, activation: Activation) -> Any:
     """Squares of phi' at Gaussian nodes, and their weights."""
-    q = resolved(*floats(q), activation)
+    (q,) = floats(q)
+    q = resolved(q, activation)
     z, weights = nodes(q, activation.kinks)
     return activation.dphi(q**0.5 * z) ** 2, weights
 

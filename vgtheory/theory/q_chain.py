@@ -34,7 +34,7 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.activation import Activation
-from vgtheory.theory.gaussian import has_fourth
+from vgtheory.cusp import has_fourth
 from vgtheory.theory.squares import log_resolved
 from vgtheory.theory.unit import Unit, log_mean_law, unit
 

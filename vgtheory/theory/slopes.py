@@ -21,7 +21,7 @@ from jax import Array, lax
 from jax.scipy.stats import norm
 
 from vgtheory.activation import Activation
-from vgtheory.cusp import graded
+from vgtheory.cusp import graded, has_fourth
 from vgtheory.theory import gaussian
 from vgtheory.theory.squares import log_resolved
 
@@ -262,7 +262,7 @@ def square_and_log(law: Slopes) -> tuple[Array, Array]:
     """
     g, weights = (each[0] for each in rule(jnp.full(NUM_POINTS, _DEEPEST, law.root.dtype), law))
     logs = jnp.sum(weights * jnp.log(jnp.where(g > 0, g, 1.0)))
-    squares = jnp.sum(weights * g**2) if gaussian.has_fourth(law.activation) else jnp.full_like(logs, jnp.inf)
+    squares = jnp.sum(weights * g**2) if has_fourth(law.activation) else jnp.full_like(logs, jnp.inf)
     return squares, jnp.where(law.zero_weight > 0, -jnp.inf, logs)
 
 

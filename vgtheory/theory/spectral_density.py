@@ -31,7 +31,8 @@ def _at(where: str, log_s: Any, net: Dense, depth: int) -> tuple[Array, Array]:
         parts = [density_and_weight(block, law) for block in blocks]
     else:
         parts = solve(blocks, law, Chain(*(jnp.asarray(each, q.dtype) for each in (depth, is_gaussian))))
-    return tuple(jnp.where(jnp.isnan(q), jnp.nan, each) for each in _joined(parts, log_s.shape))
+    density, weight = (jnp.where(jnp.isnan(q), jnp.nan, each) for each in _joined(parts, log_s.shape))
+    return density, weight
 
 
 @jax.jit

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from vgtheory.activation import Activation
+from vgtheory.cusp import has_fourth
 from vgtheory.theory import gaussian
 from vgtheory.theory.squares import resolved
 
@@ -96,7 +97,7 @@ def unit(log_q: Array, activation: Activation) -> Unit:
         phi * dphi * z / jnp.sqrt(mean_f * mean_g), g * z**2, g * z**2 * f, 3 * (g * z) ** 2
     )
     own_x, own_y = own_f - own * pull, own_g - own * (y2 + 1)
-    if not gaussian.has_fourth(activation):
+    if not has_fourth(activation):
         y2, y3, xyy, own_y = (jnp.full_like(q, jnp.inf) for _ in range(4))
     return Unit(jnp.log(mean_f), jnp.log(mean_g), x2, x3, y2, y3, xy, xxy, xyy, pull, product**2, own, own_x, own_y)
 
