@@ -18,6 +18,7 @@ DOCS = "docs/initialisers.md"
 WIDTH = 512
 LEAST = 1e-6
 """Stated: of ``least_sigma_b``."""
+NODES = np.polynomial.legendre.leggauss(400)
 MARCHED = 1e-10
 """Of the log of a product over 1,000 layers, moments from tables of relative accuracy 1e-12."""
 AS_MANY = 75
@@ -49,7 +50,7 @@ def test_known_answers(rows: dict[tuple[str, str], InitialiserAudit]) -> None:
 
 def sizes_and_slopes(phi: Callable, dphi: Callable, q: float) -> tuple[float, float]:
     """E[phi^2] and E[phi'^2] by Gauss-Legendre on either side of 0, without JAX."""
-    x, weights = np.polynomial.legendre.leggauss(400)
+    x, weights = NODES
     z = np.concatenate([5 * (x - 1), 5 * (x + 1)])
     p = np.tile(5 * weights, 2) * np.exp(-(z**2) / 2) / (2 * np.pi) ** 0.5
     h = q**0.5 * z
