@@ -1,8 +1,8 @@
 """The count of agreement: every compared number with its outcome, and the list of those where the theory fails.
 
-A comparison agrees, disagrees, or lies outside (the law declines, by a criterion that does not look at the measurement), or it is
-broken. Outside is no hiding place: where a number was predicted all the same, its gap is kept in the measurement's own standard
-errors. Identities (a ratio that cannot change, one curve computed twice) are tests, and are not counted.
+A comparison agrees, disagrees, lies outside (the law declines, by a criterion that does not look at the measurement), or is broken.
+A comparison that lies outside is still shown: where a number was predicted all the same, the gap is kept, in standard errors of the
+measurement. Identities (a ratio that cannot change, one curve computed twice) are tests, and are not counted.
 """
 
 from pathlib import Path
@@ -25,7 +25,7 @@ def compared(results: Path) -> pd.DataFrame:
 
 
 def _judged(table: pd.DataFrame) -> pd.DataFrame:
-    """With the verdict, its first word, z in predicted and the gap in measured standard errors."""
+    """The table with the verdict, its first word, z in predicted standard errors and the gap in measured ones."""
     difference = table.measured - table.predicted
     verdicts = [judged(row.measured, row.measured_err, row.predicted, row.predicted_err) for row in table.itertuples()]
     table = table.assign(

@@ -1,6 +1,7 @@
 """What simpler laws would have said of the same rates, and how large an error the comparison would have shown.
 
-Two baselines: infinite width, and the expansion to order 1/N. Two errors, of 1, 3 and 10 %: in sigma_w, and in the predicted spread.
+There are two baselines: infinite width, and the expansion to order 1/N. Errors of 1, 3 and 10 % are put into sigma_w, and into the
+predicted spread.
 """
 
 from typing import Any, NamedTuple

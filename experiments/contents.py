@@ -1,4 +1,4 @@
-"""What a result file holds: labelled arrays and the record of where they came from; and how one that is not what its name says is told."""
+"""What a result file holds: labelled arrays and the record of where they came from; and the checks that its content is what its name says."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ FORMAT = 1
 FIELDS = {"experiment": str, "config": dict, "versions": dict, "device": str, "seconds": int | float}
 """What a record must have, and of which type."""
 LATER = {"rows": int, "columns": dict}
-"""What records of older results lack."""
+"""What a record may have, and of which type: older results lack these."""
 _RECORD = b"vgtheory"
 
 

@@ -38,10 +38,10 @@ For every activation with a bounded slope, a stack of square layers of width {wi
 each initialiser amounts to, the mean square `q*` of the pre-activations at depth, the **factor of the gradient's norm per layer**,
 and the first depth at which a power of that factor, cast to one of three number formats, is zero (where it grows: infinite). Then the
 `sigma_w` at which gradients neither vanish nor explode, if a stable network has it: with the same biases, without biases, and the smallest
-`sigma_b` for which there is one (searched up to 4). A factor of 1 is a limit: where `q*` is 0 or inf the gradient still moves, slowly at
-`q* = 0`, by a power of the depth, and faster where `q` runs to infinity. There `drift` is the change of the norm over the first 1,000
-layers, and the depths are those at which the product of the layers' own factors leaves the format (among the first 10,000). `*`
-marks activations that have another stable `q*`, which inputs of another size run to.
+`sigma_b` for which there is one (searched up to 4). A factor of 1 is a limit: where `q*` is 0 the
+gradient still changes, by a power of the depth; where `q` runs to infinity the gradient may change faster. In these rows `drift` is the
+change of the norm over the first 1,000 layers, and the depths are those at which the product of the layers' own factors leaves the
+format (among the first 10,000). `*` marks activations that have another stable `q*`, which inputs of another size run to.
 
 Infinite width, from `theory.initialiser_audit`. PyTorch's and Equinox's linear layers draw weights and biases from
 U(-1, 1) / sqrt(fan_in); Flax's from a truncated normal, Keras's from a uniform distribution of variance 1 / fan_in, with zero biases. Generated

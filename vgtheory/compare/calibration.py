@@ -1,4 +1,4 @@
-"""Whether the standard errors that a theory predicts are those that its predictions make."""
+"""Calibration: whether measurements scatter about their predictions by the standard errors that were predicted."""
 
 from typing import Any, NamedTuple
 
@@ -10,20 +10,20 @@ from vgtheory.compare.arguments import asked
 
 
 class Calibration(NamedTuple):
-    """How residuals, in predicted standard errors, are distributed; those of a right theory are standard normal.
+    """Distribution of residuals in predicted standard errors; the residuals of a right theory are standard normal.
 
     Attributes
     ----------
     num
         Number of residuals.
     mean, mean_err
-        Their mean and its standard error if they are standard normal: 0 and ``num ** -0.5``.
+        Mean of the residuals (standard normal: 0), and its standard error for standard normal ones, ``num ** -0.5``.
     std, std_err
-        Their standard deviation and its standard error if they are standard normal: 1 and ``(2 num) ** -0.5``.
+        Standard deviation (standard normal: 1), and its standard error for standard normal ones, ``(2 num) ** -0.5``.
     within_1, within_2
         Shares within one and two predicted standard errors (standard normal: 0.683, 0.954).
     beyond
-        Share that a single comparison calls a disagreement, beyond ``SIGMAS`` (standard normal: 6e-7).
+        Share beyond ``SIGMAS`` predicted standard errors, which ``verdict`` calls disagreements (standard normal: 6e-7).
     statistic, p_value
         Kolmogorov and Smirnov's distance from the standard normal law, and its p-value.
     """

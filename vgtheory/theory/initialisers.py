@@ -20,16 +20,21 @@ initialiser                      drawn from                                  sig
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import Array, lax
 
 from vgtheory.activation import ACTIVATIONS, Activation, as_activation
 from vgtheory.ensemble import Dense
 from vgtheory.expect import expect_count
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.criticality import critical
+from vgtheory.theory.curves import Curves, curves, value_and_slope
 from vgtheory.theory.depth_scales import depth_limit, log_edges
+from vgtheory.theory.fixed_points import growth_and_slope
 from vgtheory.theory.meanfield import chi_1, q_star, q_stars
-from vgtheory.theory.profiles import log_chi_layers
+from vgtheory.theory.precision import floats, in_float64
 
 _THIRD, _TWO = 3**-0.5, 2**0.5
 INITIALISERS = {
@@ -148,9 +153,24 @@ def _lost(factor: float, dtype: str) -> int | None:
     return limit.zero if factor < 1 else limit.overflow
 
 
-def _marched(net: Dense) -> np.ndarray:
-    """Log of the product of the first layers' own factors, by depth from 1 on."""
-    return np.cumsum(log_chi_layers(net, depth=_LAYERS + 1).mean) / 2
+@in_float64
+def _marched(net: Dense) -> Any:
+    """Log of the product of the first layers' own factors, by depth from 1 on; of many networks the depth is the first axis."""
+    sigma_w, sigma_b = floats(net.sigma_w, net.sigma_b)
+    return _walked(sigma_w, sigma_b, curves(net.activation))
+
+
+@jax.jit
+def _walked(sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
+    """The same, every layer's moments read from the activation's table."""
+
+    def step(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], Array]:
+        log_q, log = carry
+        log = log + jnp.log(sigma_w) + value_and_slope(table.log_g, log_q)[0] / 2
+        return (log_q + jnp.log1p(growth_and_slope(log_q, sigma_w, sigma_b, table)[0]), log), log
+
+    start = jnp.log(sigma_w**2 + sigma_b**2)
+    return lax.scan(step, (start, jnp.zeros_like(start)), length=_LAYERS)[1]
 
 
 def _left(logs: np.ndarray, dtype: str) -> int | None:
@@ -167,16 +187,17 @@ def _audited(activation: Activation, width: int) -> list[InitialiserAudit]:
     net = Dense(activation, sigma_w, sigma_b)
     q, basins, factor = q_star(net), q_stars(net).is_stable.sum(axis=-1), np.sqrt(chi_1(net))
     own, unbiased, least = _critical_scales(activation, sigma_b)
+    with np.errstate(divide="ignore"):
+        log_chi = 2 * np.log(factor)
+    is_marginal = abs(log_chi) <= _CRITICAL
+    marched = _marched(net) if is_marginal.any() else None
     rows = []
     for i, name in enumerate(scales):
         if name == "calculate_gain" and activation.name not in CALCULATE_GAIN:
             continue
-        with np.errstate(divide="ignore"):
-            log_chi = 2 * np.log(factor[i])
-        is_marginal = abs(log_chi) <= _CRITICAL
-        xi_grad = np.inf if is_marginal else -1 / log_chi
+        logs = marched[:, i] if marched is not None and is_marginal[i] else None
+        xi_grad = np.inf if logs is not None else -1 / log_chi[i]
         scale, bias = float(sigma_w[i]), float(sigma_b[i])
-        logs = _marched(Dense(activation, scale, bias)) if is_marginal else None
         lost = [
             _lost(float(factor[i]), dtype) if logs is None else _left(logs, dtype)
             for dtype in ("float16", "bfloat16", "float32")
