@@ -62,9 +62,13 @@ def _turn(log_q: Array, gap: Array, read: Callable[[Array, Array], tuple[Array, 
 
 def _in_chunks(function: Callable[..., Array], log_q: Array, other: Array, activation: Activation) -> np.ndarray:
     """``function(log_q, other, read)`` in pieces of one size, those alike together: one compiled program for every call."""
-    read, size, pad = pairs.ahead(log_q, activation), log_q.size, -log_q.size % _CHUNK
+    size, pad, dtype = log_q.size, -log_q.size % _CHUNK, log_q.dtype
     if size <= pairs.FEW:
-        return np.asarray(function(log_q, other, read))
+        # Few are integrated, which near criticality wants float64's digits; they are known, and so may be.
+        with jax.enable_x64(True):
+            log_q, other = (jnp.asarray(np.asarray(each, float)) for each in (log_q, other))
+            return np.asarray(function(log_q, other, pairs.ahead(log_q, activation))).astype(dtype)
+    read = pairs.ahead(log_q, activation)
     order = np.argsort(np.asarray(other))
     pieces = [np.pad(np.asarray(each)[order], (0, pad), mode="edge").reshape(-1, _CHUNK) for each in (log_q, other)]
     found = np.empty(size, log_q.dtype)
