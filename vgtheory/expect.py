@@ -207,7 +207,8 @@ def expect_count(where: str, least: int = 1, most: int = EXACT, /, **got: Any) -
     """Raise unless every named value is an integer from ``least`` to ``most``."""
     for name, value in got.items():
         whole = isinstance(value, numbers.Integral) and not isinstance(value, bool | np.bool_)
-        words = f"an integer >= {least}" if not whole or value < least else f"an integer <= {most}"
+        kind = "a plain integer" if hasattr(value, "dtype") else "an integer"
+        words = f"{kind} >= {least}" if not whole or value < least else f"{kind} <= {most}"
         expect(whole and least <= int(value) <= most, where, words, **{name: value})
 
 
