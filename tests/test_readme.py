@@ -23,3 +23,20 @@ def test_links_and_targets_exist() -> None:
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     for target in re.findall(r"make (?:ACCEL=\w+ )?([a-z]+)", text):
         assert target in targets, target
+
+
+def test_the_count_and_the_calibration_are_those_of_the_committed_results() -> None:
+    from experiments import agreement, baselines, corridor
+
+    text = " ".join((ROOT / "README.md").read_text().split())
+    assert agreement.closing(agreement.compared(corridor.RESULTS)) in text
+    numbers = corridor.module("rates").findings(corridor.load("rates")).numbers
+    for law in ("law", "leading", "infinite"):
+        mean, std, one, two, beyond = (
+            numbers[f"{law}/{each}"] for each in ("mean", "std", "within/1", "within/2", "beyond")
+        )
+        assert f"| {mean} | {std} | {one} % | {two} % | {beyond} % |" in text
+    assert f"{numbers['known']} rates" in text
+    assert f"{numbers['power/shift']} +- {numbers['power/shift_err']} %" in text
+    assert f"{numbers['power/spread']} +- {numbers['power/spread_err']}" in text
+    assert ", ".join(numbers[f"power/sigma_w/{100 * off:g}"] for off in baselines.OFFSETS[:2]) in text
