@@ -10,7 +10,7 @@ from figures import style
 
 SOURCES = (
     *("deep_linear", "sigmoid_bound", "linear_recurrence", "scalar_chain", "orthogonal", "rates"),
-    *("weights", "convolution", "skips", "norms", "attention"),
+    *("weights", "convolution", "skips", "norms"),
 )
 ROUNDING = 1e-6
 """Predicted errors below this are rounding, not sampling."""
