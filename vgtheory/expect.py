@@ -296,10 +296,10 @@ def _check_of(parameter: inspect.Parameter, table: Mapping[str, Check]) -> Check
     return optional(check) if parameter.default is None else check
 
 
-def _as_int(value: Any) -> Any:
+def as_int(value: Any) -> Any:
     """NumPy's integers as Python's, which do not overflow; also those in a tuple."""
     if isinstance(value, tuple) and not hasattr(value, "_fields"):
-        return tuple(map(_as_int, value))
+        return tuple(map(as_int, value))
     return int(value) if isinstance(value, np.integer) else value
 
 
@@ -313,7 +313,7 @@ def asking(table: Mapping[str, Check]) -> Callable[..., Callable[[Function], Fun
 
             @functools.wraps(function)
             def wrapper(*args: Any, **kwargs: Any) -> Any:
-                args, kwargs = tuple(map(_as_int, args)), {name: _as_int(value) for name, value in kwargs.items()}
+                args, kwargs = tuple(map(as_int, args)), {name: as_int(value) for name, value in kwargs.items()}
                 for name, value in (*zip(parameters, args, strict=False), *kwargs.items()):
                     if name in checks:
                         checks[name](where, **{name: value})

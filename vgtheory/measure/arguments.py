@@ -11,6 +11,7 @@ import numpy as np
 
 from vgtheory.expect import (
     MOST,
+    as_int,
     expect,
     expect_count,
     expect_dtype,
@@ -176,8 +177,9 @@ def asked(**own: Check) -> Callable[[Function], Function]:
             given = bound.arguments
             for held in (given, given.get("how", {})):
                 for name in [name for name in held if name in checks]:
-                    settled = checks[name](where, **{name: held[name]})
-                    held[name] = held[name] if settled is None else settled
+                    value = as_int(held[name])
+                    settled = checks[name](where, **{name: value})
+                    held[name] = value if settled is None else settled
             try:
                 _fits(where, **given)
                 return function(*bound.args, **bound.kwargs)
