@@ -14,8 +14,8 @@ import jax
 from flax import nnx
 
 from tests.diagnose import models
-from vgtheory.diagnose.calls import hooked
 from vgtheory.diagnose.runs import Runs
+from vgtheory.diagnose.tracing.calls import hooked
 
 CASES: dict[str, Callable[[], models.Case]] = {
     "nnx MLP, 100 layers of 512, batch 128": lambda: models.mlp(100, 512, 128),

@@ -27,7 +27,9 @@ def matrix_free(net: Dense, depth: int, width: int, repeats: int) -> tuple[float
 
     def run(index: int) -> np.ndarray:
         logs.append(
-            measure.jacobian_top_singular_values(jax.random.key(index), net, depth=depth, width=width, num_nets=1)
+            measure.spectra.jacobian_top_singular_values(
+                jax.random.key(index), net, depth=depth, width=width, num_nets=1
+            )
         )
         return logs[-1]
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments import corridor, disk
+from experiments.corridor import catalogue, disk
 
 EVERY, NEXT, WITHIN = 5, 20, 0.001
 """Each so many-th kill is aimed at the writing of one of so many next results, at most so many seconds into it."""
@@ -84,7 +84,7 @@ def stamps(out: Path) -> dict[Path, tuple[int, bytes]]:
 
 def frames(out: Path) -> dict[str, pd.DataFrame]:
     """The data columns of every result."""
-    return {path.name: corridor.load_cell(path)[0] for path in results(out)}
+    return {path.name: catalogue.load_cell(path)[0] for path in results(out)}
 
 
 def events(log: Path) -> list[dict[str, Any]]:
@@ -96,7 +96,7 @@ def _unreadable(paths: Sequence[Path]) -> int:
     count = 0
     for path in paths:
         try:
-            corridor.load_cell(path)
+            catalogue.load_cell(path)
         except ValueError as error:
             print(error, file=sys.stderr)
             count += 1
@@ -129,7 +129,7 @@ class Campaign:
 
     def _start(self, out: Path) -> Process:
         command = [*self._command, "--out", str(out), "--log", f"{out}.log"]
-        return subprocess.Popen(command, cwd=corridor.ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return subprocess.Popen(command, cwd=catalogue.ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def _undisturbed(self) -> None:
         out, start = self._folder / "undisturbed", time.time()

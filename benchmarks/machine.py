@@ -33,8 +33,8 @@ def gemm_rate(sizes: tuple[tuple[int, int, int], ...] = ((2048, 2048, 2048), (25
 
 def normal_rate(width: int) -> dict[str, float]:
     """Normal numbers per second: this package's, and ``jax.random.normal``, each as a width x width matrix."""
-    from vgtheory.measure import draws
-    from vgtheory.measure.sweep import compiled
+    from vgtheory.measure.engine import draws
+    from vgtheory.measure.engine.runs import compiled
 
     key = jax.random.key(0)
     words = draws.words_of(key)

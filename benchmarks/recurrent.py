@@ -129,11 +129,13 @@ def main() -> None:
     key, shape = jax.random.key(0), (options.nets, options.width, options.steps)
     sizes = {"num_nets": options.nets, "width": options.width, "steps": options.steps}
     net = Leaky("tanh", SIGMA_W)
-    ours = machine.seconds(lambda n: measure.cell_logs(jax.random.key(n), net, burn_in=0, **sizes), 3)
+    ours = machine.seconds(lambda n: measure.cells.cell_logs(jax.random.key(n), net, burn_in=0, **sizes), 3)
     print(f"{machine.described()}\nall |dE/dh_t| in the log domain: {ours:.2f} s", flush=True)
     tied = Recurrent("tanh", sigma_w=SIGMA_W)
     spectrum = machine.seconds(
-        lambda n: measure.lyapunov_logs(jax.random.key(n), tied, num_exponents=options.exponents, block=BLOCK, **sizes),
+        lambda n: measure.recurrent.lyapunov_logs(
+            jax.random.key(n), tied, num_exponents=options.exponents, block=BLOCK, **sizes
+        ),
         3,
     )
     print(f"{options.exponents} leading exponents: {spectrum:.2f} s", flush=True)
@@ -150,9 +152,9 @@ def main() -> None:
     matrix = np.asarray(drawn(key, 1, options.width)[0][0], dtype=float) / SIGMA_W
     long = np.array([10**6])
     print(
-        f"t = 10^6, theory: {machine.seconds(lambda _: theory.log_power_norms(matrix, np.ones(options.width), long), 1):.2f} s"
+        f"t = 10^6, theory: {machine.seconds(lambda _: theory.recurrent.log_power_norms(matrix, np.ones(options.width), long), 1):.2f} s"
     )
-    taken = machine.seconds(lambda _: measure.log_power_norms(matrix, np.ones(options.width), long), 1)
+    taken = machine.seconds(lambda _: measure.recurrent.log_power_norms(matrix, np.ones(options.width), long), 1)
     print(f"t = 10^6, measured, every step's norm: {taken:.2f} s", flush=True)
     for width in (2, 8, 32, 128):
         count = min(4096, 2**22 // width**2)

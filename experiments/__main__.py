@@ -12,10 +12,10 @@ gc.set_threshold(100_000, 50, 100)
 
 def main(words: list[str]) -> int:
     """The command line; returns the exit status."""
-    from experiments import stop
+    from experiments.corridor import stop
 
     try:
-        from experiments import command  # within, for an interrupt may fall into these seconds too
+        from experiments.corridor import command  # within, for an interrupt may fall into these seconds too
 
         return command.main(words)
     except KeyboardInterrupt:

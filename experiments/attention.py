@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.models import Stack
-from experiments.summary import comparison, key_of
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison, key_of
+from experiments.parts.models import Stack
 from vgtheory import Estimate, Transformer, compare, diagnose, measure, theory
 
 PARTS = ("models", "summary")
@@ -76,10 +76,10 @@ def run(config: Config) -> dict[str, Any]:
     key, (place,), (sigma_qk,) = key_of(config), config.place, config.sigma_qk
     net = Transformer("gelu", 1.0, sigma_qk, place, heads=config.heads)
     sizes = {"depth": config.depth, "positions": config.positions}
-    logs = measure.transformer_logs(
+    logs = measure.blocks.transformer_logs(
         jax.random.fold_in(key, 0), net, width=config.width, num_nets=config.num_nets, **sizes
     )
-    twin, law = _twin(config, jax.random.fold_in(key, 1)), theory.log_grad_groups(net, **sizes)
+    twin, law = _twin(config, jax.random.fold_in(key, 1)), theory.blocks.log_grad_groups(net, **sizes)
     stream = _of_mean_square(logs.log_grad)
     top = logs.log_grad_groups["mlp_out"][:, -1:]
     out: dict[str, Any] = {"block": np.arange(1, config.depth + 1)}

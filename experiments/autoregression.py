@@ -17,8 +17,8 @@ import pandas as pd
 import scipy.optimize
 from jax import Array, lax
 
-from experiments.corridor import Findings
-from experiments.summary import comparison, key_of
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison, key_of
 from vgtheory import Estimate, theory
 
 ROUNDING = 8 * float(np.finfo(np.float32).eps)
@@ -146,7 +146,7 @@ def _driven(coefficients: Array, key: Array, steps: int) -> Array:
 def _path_rows(config: Config, coefficients: np.ndarray, start: np.ndarray, norms: np.ndarray) -> pd.DataFrame:
     """Log-norm of the first draw's gradient beside the power of its companion matrix."""
     times = np.unique(np.geomspace(1, 400, 40).round().astype(int))
-    log_grad = theory.log_power_norms(_companion(coefficients), start.ravel(), times)
+    log_grad = theory.recurrent.log_power_norms(_companion(coefficients), start.ravel(), times)
     return pd.DataFrame({"kind": "path", "step": times, "log_grad": log_grad, "log_grad_hat": norms[times - 1]})
 
 

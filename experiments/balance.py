@@ -11,8 +11,8 @@ import jax
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.summary import key_of, rate_columns
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import key_of, rate_columns
 from vgtheory import ACTIVATIONS, Dense, Law, measure, theory
 
 DECADE = float(np.log(10))
@@ -96,7 +96,7 @@ def _law(net: Dense, config: Config) -> Law:
 def _log_grad(key: Any, net: Dense, config: Config) -> tuple[Any, np.ndarray]:
     """Both parts of every network's links, and their sums from the top down."""
     size = {"depth": config.depth, "width": config.width}
-    parts = measure.link_parts(key, net, **size, num_nets=config.num_nets)
+    parts = measure.layers.link_parts(key, net, **size, num_nets=config.num_nets)
     return parts, np.cumsum((parts.weights + parts.slopes)[:, ::-1], axis=1)[:, ::-1]
 
 
@@ -107,7 +107,9 @@ def run(config: Config) -> dict[str, Any]:
     parts, log_grad = _log_grad(key_of(config), net, config)
     columns: dict[str, Any] = {}
     law = _law(net, config)
-    laws = theory.log_parts_layers(net, depth=config.depth, width=config.width if np.isfinite(law.std[0]) else None)
+    laws = theory.layers.log_parts_layers(
+        net, depth=config.depth, width=config.width if np.isfinite(law.std[0]) else None
+    )
     for name, samples, each in zip(("weights", "slopes"), parts, laws, strict=True):
         means = samples[:, :-1].mean(axis=1)
         columns |= {name: each.mean[:-1].mean()}

@@ -16,12 +16,12 @@ import numpy as np
 import optax
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.learners import LEARNERS, Reader
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison, key_of
+from experiments.parts.learners import LEARNERS, Reader
+from experiments.parts.tasks import TASKS, Task
+from experiments.parts.training import Setting, drawn, outcomes
 from experiments.sequence_length import percent, setting_of, success_columns
-from experiments.summary import comparison, key_of
-from experiments.tasks import TASKS, Task
-from experiments.training import Setting, drawn, outcomes
 from vgtheory import Estimate
 
 PARTS = ("tasks", "learners", "training", "sequence_length", "summary")

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.summary import comparison, key_of, thinned
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison, key_of, thinned
 from vgtheory import Conv, Dense, Estimate, Law, measure, theory
 
 NETS = {"linear": ("linear", 1.0, 0.0), "relu": ("relu", 2**0.5, 0.0), "tanh": ("tanh", 1.0091, 0.001)}
@@ -73,13 +73,13 @@ def run(config: Config) -> dict[str, Any]:
         (config.depth_delta, config.nets_delta) if delta else (config.depth_gaussian, config.nets_gaussian)
     )
     size, num = {"depth": depth, "positions": shape}, int(np.prod(shape))
-    logs = measure.conv_logs(key_of(config), net, **size, width=config.width, num_nets=num_nets)
+    logs = measure.blocks.conv_logs(key_of(config), net, **size, width=config.width, num_nets=num_nets)
     low, high, spread = _range(net, depth, config.width, shape)
     layers = thinned(depth, num)
     chosen, looked = logs.log_grad[:, layers - 1], max(0, depth - 1 - BELOW)
     shares = 2 * (logs.log_grad_positions[:, looked].reshape(num_nets, num) - logs.log_grad[:, looked, None])
     share = np.exp(shares)
-    expected = theory.log_grad_positions(net, **size).mean[looked].ravel()
+    expected = theory.blocks.log_grad_positions(net, **size).mean[looked].ravel()
     expected = 2 * (expected - theory.log_grad_layers(net, **size).mean[looked])
     bottom = logs.log_grad[:, 0]
     if delta:
@@ -101,7 +101,7 @@ def run(config: Config) -> dict[str, Any]:
         "share": np.exp(expected),
         "share_hat": share.mean(axis=0),
         "share_hat_err": share.std(axis=0, ddof=1) / num_nets**0.5,
-        "padding": theory.padding_factor(net, shape) if net.activation.degree == 1 else np.nan,
+        "padding": theory.blocks.padding_factor(net, shape) if net.activation.degree == 1 else np.nan,
         "bottom_hat": bottom.mean(),
         "bottom_hat_std": bottom.std(ddof=1),
         "bottom": low[0],

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from jax import Array, lax
 
-from experiments.corridor import Findings
-from experiments.summary import comparison, key_of
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison, key_of
 from vgtheory import Dense, Estimate, theory
 
 TWO = np.array([[2.0, -2.0], [2.0, -1.8]])
@@ -131,7 +131,7 @@ def run(config: Config) -> dict[str, Any]:
     logs = np.asarray(_differences(jnp.asarray(matrices, jnp.float32), keys, sigma_in, config.steps), dtype=float)
     rates = logs[:, int(WASHOUT * config.steps) :].mean(axis=1)
     predicted, predicted_err = _law(matrices, config)
-    log_norm, two = theory.log_growth(matrices[0], 1), theory.echo_state(TWO)
+    log_norm, two = theory.recurrent.log_growth(matrices[0], 1), theory.recurrent.echo_state(TWO)
     measured = Estimate(rates.mean(), rates.std(ddof=1) / config.num_nets**0.5)
     err = float(max(predicted_err, measured.err))
     label = f"forgetting, rho={rho:g}, input={sigma_in:g}"

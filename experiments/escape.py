@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.summary import comparison
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison
 from vgtheory import Estimate, measure, theory
 
 RATES = {"flow": 1.0, "sgd": 1e-2, "momentum": 2e-4, "sign": 1e-4, "adam": 5e-6}
@@ -48,12 +48,12 @@ def _lag_steps(optimiser: str, depth: int, w0: float) -> float:
 def _seen(optimiser: str, depth: np.ndarray, w0: float, most: int) -> tuple[np.ndarray, Estimate, np.ndarray]:
     """Predicted and measured logs of time, or of steps times the rate, and the error that the law states."""
     if optimiser == "flow":
-        hat = measure.log_escape_time(depth, w0, level=LEVEL, change=CHANGE)
-        return theory.log_escape_time(depth, w0, level=LEVEL), hat, hat.err
+        hat = measure.training.log_escape_time(depth, w0, level=LEVEL, change=CHANGE)
+        return theory.training.log_escape_time(depth, w0, level=LEVEL), hat, hat.err
     rate = RATES[optimiser]
     options: dict[str, Any] = {"learning_rate": rate, "level": LEVEL}
-    law = theory.log_escape_steps(optimiser, depth, w0, **options)
-    hat = measure.log_escape_steps(optimiser, depth, w0, **options, most=most)
+    law = theory.training.log_escape_steps(optimiser, depth, w0, **options)
+    hat = measure.training.log_escape_steps(optimiser, depth, w0, **options, most=most)
     lag = np.array([_lag_steps(optimiser, int(layers), w0) for layers in depth])
     return law + np.log(rate), Estimate(hat.value + np.log(rate), hat.err), (lag + 0.5) * np.exp(-law)
 
@@ -71,14 +71,14 @@ def run(config: Config) -> dict[str, Any]:
         float(err[last]),
         "ln(time)",
     )
-    stable = [float(theory.stable_step(int(each), w0).log_local) for each in depth]
+    stable = [float(theory.training.stable_step(int(each), w0).log_local) for each in depth]
     return {
         "layers": depth,
         "log_time": law,
         "log_time_hat": hat.value,
         "log_time_hat_err": hat.err,
         "law_err": err,
-        "log_fewest": theory.log_escape_time(depth, w0, level=LEVEL) - np.array(stable),
+        "log_fewest": theory.training.log_escape_time(depth, w0, level=LEVEL) - np.array(stable),
         **row,
     }
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.summary import key_of, profile_columns, rate_columns, thinned
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import key_of, profile_columns, rate_columns, thinned
 from vgtheory import Dense, measure, theory
 
 BIAS = 0.05**0.5
@@ -64,7 +64,7 @@ def run(config: Config) -> dict[str, Any]:
         "depth": depth,
         "ratio": ratio,
         "ratio_err": ratio * ((kurtosis - 1) / 4 / samples.shape[0]) ** 0.5,
-        "alone_std": (theory.log_chi_layers(net, **size).std ** 2).sum() ** 0.5 / 2,
+        "alone_std": (theory.layers.log_chi_layers(net, **size).std ** 2).sum() ** 0.5 / 2,
         **rate_columns(f"{name}, width {width}", "dense, gaussian", samples, law),
     }
 

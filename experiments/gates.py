@@ -11,8 +11,8 @@ import jax
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.summary import comparison, key_of
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison, key_of
 from vgtheory import GRU, LSTM, MGU, Estimate, Leaky, Skip, measure, theory
 
 EPS = 4 * float(np.finfo(np.float32).eps)
@@ -62,13 +62,13 @@ def _rate(log: np.ndarray) -> np.ndarray:
 def _row(config: Config, key: jax.Array, cell: Any) -> dict[str, float]:
     """One setting: both laws, both measurements, of the rate."""
     sizes: dict[str, Any] = {"steps": config.steps, "burn_in": config.burn_in}
-    own = float(_rate(theory.log_grad_steps(cell, steps=config.steps)))
-    one = theory.tied_grad_steps(cell, num_paths=2048, num_sets=4, **sizes)
+    own = float(_rate(theory.cells.log_grad_steps(cell, steps=config.steps)))
+    one = theory.cells.tied_grad_steps(cell, num_paths=2048, num_sets=4, **sizes)
     wide = _rate(
-        measure.cell_logs(jax.random.fold_in(key, 0), cell, num_nets=config.num_wide, **WIDE, **sizes).log_grad
+        measure.cells.cell_logs(jax.random.fold_in(key, 0), cell, num_nets=config.num_wide, **WIDE, **sizes).log_grad
     )
     how: dict[str, Any] = {"width": config.width, "num_nets": config.num_nets, **sizes}
-    real = _rate(measure.cell_logs(jax.random.fold_in(key, 1), cell, **how).log_grad)
+    real = _rate(measure.cells.cell_logs(jax.random.fold_in(key, 1), cell, **how).log_grad)
     # Its error: that of the two ends, as if independent; the sets of paths share neither.
     one_err = np.hypot(one.err[-1], one.err[config.steps // 2]) / (config.steps - config.steps // 2)
     err = lambda values: float(np.hypot(values.std(ddof=1) / len(values) ** 0.5, EPS))

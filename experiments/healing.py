@@ -12,10 +12,10 @@ import jax
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.digits import digits
-from experiments.optimisers import LABELS, OPTIMISERS
-from experiments.summary import comparison, key_of
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison, key_of
+from experiments.parts.digits import digits
+from experiments.parts.optimisers import LABELS, OPTIMISERS
 from vgtheory import Dense, Estimate, measure, theory
 
 PARTS = ("digits", "optimisers", "summary")
@@ -72,7 +72,7 @@ def _start(key: jax.Array, net: Dense, config: Config, label: str) -> dict[str, 
         "record": [0],
         "loss": _sum,
     }
-    logs = measure.training_logs(key, net, data.inputs, data.targets, unseen=data.unseen, **sizes, **one)
+    logs = measure.training.training_logs(key, net, data.inputs, data.targets, unseen=data.unseen, **sizes, **one)
     profile = logs.log_grad_weight[:, 0]
     tilt = profile[:, 1] - profile[:, -2]
     law = theory.log_grad_weight_layers(net, **sizes)
@@ -81,7 +81,7 @@ def _start(key: jax.Array, net: Dense, config: Config, label: str) -> dict[str, 
     return comparison(label, "training", seen, law.mean[1] - law.mean[-2], spread / NUM_LAWFUL**0.5, "log ratio")
 
 
-def _moved_at(logs: measure.TrainingLogs) -> np.ndarray:
+def _moved_at(logs: measure.training.TrainingLogs) -> np.ndarray:
     """First recorded number of updates after which each layer has moved; inf if it never does. Shape (nets, depth)."""
     reached = logs.log_moved > MOVED
     first = logs.updates[reached.argmax(axis=1)]
@@ -94,7 +94,7 @@ def run(config: Config) -> dict[str, Any]:
     net = Dense(activation, sigma_w(activation, regime))
     sizes = {"depth": config.depth, "width": config.width, "batch": config.batch}
     how = {"optimiser": OPTIMISERS[optimiser], "rate": RATES[optimiser], "num_nets": config.num_nets}
-    logs = measure.training_logs(
+    logs = measure.training.training_logs(
         key, net, data.inputs, data.targets, unseen=data.unseen, num_updates=config.num_updates, **sizes, **how
     )
     law = theory.log_grad_weight_layers(net, depth=config.depth, width=config.width)

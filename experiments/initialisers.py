@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.summary import key_of, profile_columns, rate_columns, thinned
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import key_of, profile_columns, rate_columns, thinned
 from vgtheory import Dense, measure, theory
 
 BIASES = (0.0, 0.3, 1.0)
@@ -75,7 +75,7 @@ class Config:
 SMOKE = Config(activation=("relu", "sigmoid"), initialiser=("pytorch", "critical"), depth=12, width=32, num_nets=8)
 
 
-def _net(config: Config, rows: list[theory.InitialiserAudit]) -> Dense:
+def _net(config: Config, rows: list[theory.layers.InitialiserAudit]) -> Dense:
     """The initialiser's ensemble; the critical one has biases where it needs them."""
     (activation,), (initialiser,) = config.activation, config.initialiser
     for row in rows:

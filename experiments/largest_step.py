@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.summary import comparison
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison
 from vgtheory import Estimate, measure, theory
 
 RESOLVED = 0.005
@@ -32,8 +32,8 @@ SMOKE = Config(product=(0.1, 10.0), depth=6, steps=1000)
 def run(config: Config) -> dict[str, Any]:
     (product,), depth = config.product, np.arange(1, config.depth + 1)
     w0 = product ** (1 / depth)
-    laws = [theory.stable_step(int(layers), float(w)) for layers, w in zip(depth, w0, strict=True)]
-    hat = measure.stable_step(depth, w0, steps=config.steps)
+    laws = [theory.training.stable_step(int(layers), float(w)) for layers, w in zip(depth, w0, strict=True)]
+    hat = measure.training.stable_step(depth, w0, steps=config.steps)
     columns: dict[str, Any] = {"layers": depth, "w0": w0}
     for name in hat._fields:
         seen = getattr(hat, name)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.summary import comparison
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison
 from vgtheory import Estimate, measure, theory
 
 
@@ -36,9 +36,9 @@ def _weights(config: Config) -> np.ndarray:
 
 def run(config: Config) -> dict[str, Any]:
     weights = _weights(config)
-    half, half_hat = theory.log_layer_times(weights), measure.log_layer_times(weights)
+    half, half_hat = theory.training.log_layer_times(weights), measure.training.log_layer_times(weights)
     log_time = np.linspace(half.min() - 2.5, half.max() + 2.0, config.times)
-    flow, seen = theory.chain_flow(weights, log_time), measure.chain_flow(weights, log_time)
+    flow, seen = theory.training.chain_flow(weights, log_time), measure.training.chain_flow(weights, log_time)
     wide = lambda values: np.broadcast_to(values, flow.shape).ravel()
     first = int(np.argmin(half))
     row = comparison(

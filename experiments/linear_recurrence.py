@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import scipy.linalg
 
-from experiments.corridor import Findings
-from experiments.summary import comparison, key_of
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison, key_of
 from vgtheory import Estimate, Recurrent, measure, theory
 
 EPS = 2 * float(np.finfo(np.float32).eps)
@@ -76,9 +76,9 @@ def _linear(config: Config, matrix: np.ndarray) -> dict[str, Any]:
     vectors = [*(_direction(config, index) for index in range(len(SHARES))), random]
     predicted = [
         *(times * np.log(share * config.rho[0]) for share in SHARES),
-        theory.log_power_norms(matrix, random, times),
+        theory.recurrent.log_power_norms(matrix, random, times),
     ]
-    measured = [measure.log_power_norms(matrix, vector, times) for vector in vectors]
+    measured = [measure.recurrent.log_power_norms(matrix, vector, times) for vector in vectors]
     last = Estimate(measured[-1].value[-1] / config.steps, measured[-1].err[-1] / config.steps)
     label = f"{config.system[0]}, rho={config.rho[0]:g}"
     return {
@@ -97,9 +97,10 @@ def _tanh_flat(config: Config, matrix: np.ndarray) -> dict[str, Any]:
     net = Recurrent("tanh", matrix=matrix)
     state = start * _basis(config)[:, 0] * config.width**0.5
     times = np.unique(np.geomspace(1, config.steps, 24).round().astype(int))
-    scalar = theory.log_scalar_steps(config.rho[0], "tanh", start, steps=config.steps)
+    scalar = theory.recurrent.log_scalar_steps(config.rho[0], "tanh", start, steps=config.steps)
     steps = [
-        measure.gradient_steps(net, state, _direction(config, index), config.steps) for index in range(len(SHARES))
+        measure.recurrent.gradient_steps(net, state, _direction(config, index), config.steps)
+        for index in range(len(SHARES))
     ]
     measured = [np.cumsum(each[::-1])[times - 1] for each in steps]
     before = np.concatenate([[0.0], scalar])[config.steps - times]
@@ -121,7 +122,7 @@ def _tanh_symmetric(config: Config, matrix: np.ndarray) -> dict[str, Any]:
     """The settled rate; at rho = 1 there is none (the decay is a power law), and the cell only records what happens."""
     net, key = Recurrent("tanh", matrix=matrix), jax.random.fold_in(key_of(config), 2)
     state = np.asarray(jax.random.normal(key, (config.width,)), dtype=float)
-    measured = measure.log_rate(jax.random.fold_in(key, 3), net, state, steps=8 * config.steps)
+    measured = measure.recurrent.log_rate(jax.random.fold_in(key, 3), net, state, steps=8 * config.steps)
     row = {
         "share": np.nan,
         "step": 8 * config.steps,
@@ -131,7 +132,7 @@ def _tanh_symmetric(config: Config, matrix: np.ndarray) -> dict[str, Any]:
     }
     label = f"tanh symmetric, rho={config.rho[0]:g}"
     critical = config.rho[0] == 1.0
-    predicted = 0.0 if critical else theory.log_rate(net, state)
+    predicted = 0.0 if critical else theory.recurrent.log_rate(net, state)
     err = np.inf if critical else float(np.hypot(EPS, measured.err))
     return row | comparison(label, "tanh recurrence", measured, predicted, err)
 

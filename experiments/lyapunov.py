@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.summary import comparison, key_of
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison, key_of
 from vgtheory import Dense, Estimate, Leaky, Recurrent, measure, theory
 
 EPS = 2 * float(np.finfo(np.float32).eps)
@@ -45,7 +45,7 @@ def _finite(net: Recurrent | Leaky, width: int, sigma_in: float) -> tuple[float,
     """Exponent at a finite width, its spread over the root of the steps (or, of a dead state, over networks), and whether the law holds."""
     sigma_w = float(net.sigma_w)
     if not sigma_in and sigma_w < 1:
-        law = theory.log_spectral_radius(Recurrent("linear", sigma_w=sigma_w), width=width)
+        law = theory.recurrent.log_spectral_radius(Recurrent("linear", sigma_w=sigma_w), width=width)
         return float(law.mean), float(law.std), True
     law = theory.log_grad_layers(Dense("tanh", sigma_w, sigma_in), depth=_LAYERS + 2 * _SKIP, width=width)
     ends = (_SKIP, _SKIP + _LAYERS)
@@ -61,7 +61,7 @@ def run(config: Config) -> dict[str, Any]:
     whole = sigma_w == SPECTRUM and width < 1000
     count = NUM_EXPONENTS if whole else 1
     block = 2 if whole else config.block
-    logs = measure.lyapunov_logs(key, net, num_exponents=count, block=block, **sizes)
+    logs = measure.recurrent.lyapunov_logs(key, net, num_exponents=count, block=block, **sizes)
     largest, err = logs[:, 0].mean(), float(np.hypot(logs[:, 0].std(ddof=1) / len(logs) ** 0.5, EPS))
     finite, spread, holds = _finite(net, width, sigma_in)
     dead = not sigma_in and sigma_w < 1
@@ -74,7 +74,7 @@ def run(config: Config) -> dict[str, Any]:
         "curve": curve,
         "curve_hat": logs.mean(axis=0),
         "curve_hat_err": logs.std(axis=0, ddof=1) / len(logs) ** 0.5,
-        "largest": float(theory.lyapunov_exponent(net)),
+        "largest": float(theory.recurrent.lyapunov_exponent(net)),
         "finite": finite,
         "largest_hat": largest,
         "largest_hat_err": err,

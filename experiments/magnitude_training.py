@@ -14,9 +14,9 @@ import optax
 import pandas as pd
 from jax import Array, lax
 
-from experiments.corridor import Findings
-from experiments.digits import INPUTS, OUTPUTS, digits
-from experiments.summary import key_of
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import key_of
+from experiments.parts.digits import INPUTS, OUTPUTS, digits
 from vgtheory import measure
 
 RULES = {"sgd": (optax.sgd, 0.05), "adam": (optax.adam, 1e-3)}
@@ -102,8 +102,8 @@ def run(config: Config) -> dict[str, Any]:
     keys = jax.random.split(key_of(config), config.num_nets)
     logs, losses, accuracy = jax.jit(lambda keys: lax.map(lambda key: _trained(key, rule, config), keys))(keys)
     logs = np.asarray(logs, float)
-    whole = np.stack(measure.nested_variances(logs, 4))
-    at_marks = np.stack(measure.nested_variances(logs, 3))
+    whole = np.stack(measure.magnitudes.nested_variances(logs, 4))
+    at_marks = np.stack(measure.magnitudes.nested_variances(logs, 3))
     err = lambda values, axis: values.std(axis=axis, ddof=1) / config.num_nets**0.5
     columns: dict[str, Any] = {
         "update": np.arange(config.num_marks) * config.apart,

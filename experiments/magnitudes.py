@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from experiments import fixed_weights
-from experiments.corridor import Findings
-from experiments.fixed_weights import BETA_OF, EPS, RULES, Setting
-from experiments.summary import comparison, key_of
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison, key_of
+from experiments.parts import fixed_weights
+from experiments.parts.fixed_weights import BETA_OF, EPS, RULES, Setting
 from vgtheory import Dense, Estimate, compare, measure, theory
 
 PARTS = ("fixed_weights",)
@@ -147,7 +147,7 @@ def _update_rows(config: Config, case: Case) -> dict[str, Any]:
     net, width, logs = NETS[case.net], config.width // 2, _updated(config, case)
     size = {"depth": case.depth, "width": width, "batch": case.batch, "num_draws": config.num_draws}
     laws = {"SGD": theory.log_grad_variance(net, **size)}
-    laws |= {name: theory.log_update_variance(net, beta_1=beta, **size) for name, beta in BETA_OF.items()}
+    laws |= {name: theory.magnitudes.log_update_variance(net, beta_1=beta, **size) for name, beta in BETA_OF.items()}
     none = Estimate(0.0, 0.0)
     laws["sign"] = laws["SGD"]._replace(layers=none, entries=none, draws=none)
     seen = {rule: fixed_weights.split_of(logs[rule]) for rule in RULES}

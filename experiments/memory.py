@@ -12,8 +12,8 @@ import jax
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.summary import comparison, key_of
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison, key_of
 from vgtheory import Estimate, measure, theory
 
 IDENTITIES = r"noise=0,"
@@ -46,9 +46,9 @@ def _reservoir(config: Config) -> tuple[np.ndarray, np.ndarray]:
 def run(config: Config) -> dict[str, Any]:
     matrix, start = _reservoir(config)
     (noise,) = config.sigma_noise
-    law = theory.memory_curve(matrix, start, config.num_lags, sigma_noise=noise)
+    law = theory.recurrent.memory_curve(matrix, start, config.num_lags, sigma_noise=noise)
     seen = {"sigma_noise": noise, "steps": config.steps}
-    hat = measure.memory_curve(key_of(config), matrix, start, config.num_lags, **seen)
+    hat = measure.recurrent.memory_curve(key_of(config), matrix, start, config.num_lags, **seen)
     lag = int(np.argmin(np.abs(law - 0.5))) if noise > 0 else 0
     label = f"memory, {config.reservoir[0]}, rho={config.rho[0]:g}, noise={noise:g}, lag {lag}"
     err = float(hat.err[lag]) if noise > 0 else np.inf
@@ -57,7 +57,7 @@ def run(config: Config) -> dict[str, Any]:
         "memory": law,
         "memory_hat": hat.value,
         "memory_hat_err": hat.err,
-        "departure": theory.non_normality(matrix).departure,
+        "departure": theory.recurrent.non_normality(matrix).departure,
         **comparison(label, "memory", Estimate(hat.value[lag], hat.err[lag]), law[lag], err, "share of variance"),
     }
 

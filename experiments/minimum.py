@@ -16,10 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.digits import Data, digits, teacher
-from experiments.optimisers import OPTIMISERS
-from experiments.summary import key_of
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import key_of
+from experiments.parts.digits import Data, digits, teacher
+from experiments.parts.optimisers import OPTIMISERS
 from vgtheory import Dense, measure, theory
 
 PARTS = ("digits", "optimisers", "summary")
@@ -72,7 +72,7 @@ def run(config: Config) -> dict[str, Any]:
     sizes: dict[str, Any] = {"depth": config.depth, "width": config.width, "batch": NUM_EXAMPLES}
     how: dict[str, Any] = {"optimiser": OPTIMISERS["sgd"], "rate": RATES[shape], "num_nets": config.num_nets}
     loss = None if shape == "cross-entropy" else _power(SHAPES[shape])
-    logs = measure.training_logs(
+    logs = measure.training.training_logs(
         key_of(config), ensemble, data.inputs, data.targets, loss=loss, num_updates=config.num_updates, **sizes, **how
     )
     law = theory.log_grad_weight_layers(ensemble, depth=config.depth, width=config.width)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.summary import comparison, key_of
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison, key_of
 from vgtheory import ACTIVATIONS, Dense, Estimate, Normed, measure, theory
 
 EPS = 4 * float(np.finfo(np.float32).eps)
@@ -60,7 +60,7 @@ def _logs(config: Config, net: Any, batch: int | None) -> np.ndarray:
     large = (batch or 0) > LARGE[net.activation.name]
     size = {"depth": config.depth, "width": config.wide if large else config.width}
     size["num_nets"] = config.num_wide if large else config.num_nets
-    logs = measure.chain if isinstance(net, Dense) else measure.block_logs
+    logs = measure.chain if isinstance(net, Dense) else measure.blocks.block_logs
     return logs(key_of(config), net, **size, sampler="matrix_free" if large else "networks").log_grad
 
 
@@ -86,7 +86,7 @@ def run(config: Config) -> dict[str, Any]:
         "norm": name.split(", ")[1],
         "batch": batch or 0,
         "typical": float(factors[:, lower].mean()),
-        "limit": np.log(theory.batch_norm_rate(ACTIVATIONS[activation])) / 2,
+        "limit": np.log(theory.blocks.batch_norm_rate(ACTIVATIONS[activation])) / 2,
         **comparison(f"{name}", "normed", Estimate(rate, err), predicted, err),
     }
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import key_of
 from experiments.rates import compared
-from experiments.summary import key_of
 from vgtheory import Dense, theory
 
 IDENTITIES = r"^linear, orthogonal"

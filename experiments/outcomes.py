@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments import kernel_descent
-from experiments.corridor import Findings
-from experiments.digits import OUTPUTS, digits
-from experiments.optimisers import OPTIMISERS
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import key_of
+from experiments.parts import kernel_descent
+from experiments.parts.digits import OUTPUTS, digits
+from experiments.parts.optimisers import OPTIMISERS
 from experiments.sequence_length import interval
-from experiments.summary import key_of
 from vgtheory import Dense, measure, theory
 
 PARTS = ("digits", "kernel_descent", "optimisers", "sequence_length", "summary")
@@ -92,7 +92,7 @@ def run(config: Config) -> dict[str, Any]:
     record = np.linspace(0, config.num_updates, config.num_records + 1).round().astype(int)
     sizes = {"depth": depth, "width": config.width, "batch": config.batch, "num_probes": config.num_probes}
     how = {"optimiser": OPTIMISERS["sgd"], "rate": rate, "num_updates": config.num_updates, "record": record.tolist()}
-    logs = measure.training_logs(
+    logs = measure.training.training_logs(
         key_of(config), net, data.inputs, data.targets, num_nets=config.num_nets, unseen=data.unseen, **sizes, **how
     )
     became = classes(logs.loss, logs.score, logs.finite)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.summary import comparison, key_of
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison, key_of
 from vgtheory import Dense, Estimate, measure, theory
 
 MEDIAN = (np.pi / 2) ** 0.5
@@ -76,7 +76,7 @@ def _median(layers: np.ndarray) -> Estimate:
 def run(config: Config) -> dict[str, Any]:
     config = _sized(config)
     (name,), (dtype,) = config.net, config.dtype
-    net, key, flush = NETS[name], key_of(config), measure.flushes_subnormals(dtype)
+    net, key, flush = NETS[name], key_of(config), measure.engine.flushes_subnormals(dtype)
     draw = {"width": config.width, "num_nets": config.num_nets}
     forward = theory.pass_limit(net, dtype, depth=config.depth, width=config.width, flush=flush).forward
     depth = _backward_depth(forward, config.depth)
@@ -90,7 +90,7 @@ def _backward(
 ) -> dict[str, Any]:
     """One loss: where the backward pass of a network is lost whose forward pass is safe; else where the forward pass is."""
     (name,), (dtype,) = config.net, config.dtype
-    net, flush = NETS[name], measure.flushes_subnormals(dtype)
+    net, flush = NETS[name], measure.engine.flushes_subnormals(dtype)
     ask = {"depth": depth, "width": config.width, "squared_loss": squared}
     backward = theory.pass_limit(net, dtype, **ask, flush=flush).backward
     backward_hat = measure.pass_limit(key_of(config), net, dtype, **ask, num_nets=config.num_nets).backward

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import scipy.linalg
 
-from experiments.corridor import Findings
-from experiments.summary import comparison, key_of
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison, key_of
 from vgtheory import Estimate, Recurrent, measure, theory
 
 EPS = 2 * float(np.finfo(np.float32).eps)
@@ -52,7 +52,7 @@ def _matrix(config: Config) -> np.ndarray:
 def _law(config: Config, net: Recurrent, start: np.ndarray, share: float, rates: np.ndarray) -> Any:
     """The linear law; a ReLU state dies where the step turns lambda negative, and the loss is then that of y alone."""
     (lam,), (steps,) = config.rho, config.steps
-    law = theory.overshoot(net, start, share * start, rates, steps=steps)
+    law = theory.recurrent.overshoot(net, start, share * start, rates, steps=steps)
     left = lam - rates * steps * lam ** (steps - 1) * (lam**steps - share)
     if config.activation[0] == "linear" or share == 0:
         return law, left
@@ -67,7 +67,7 @@ def _rows(config: Config, kind: str, share: float, rates: np.ndarray) -> pd.Data
         rates = rates * law.stable_rate
         law, left = _law(config, Recurrent("linear", matrix=matrix), start, share, rates)
     net = Recurrent(config.activation[0], matrix=matrix)
-    hat = measure.overshoot(net, start, share * start, rates, steps=config.steps[0])
+    hat = measure.recurrent.overshoot(net, start, share * start, rates, steps=config.steps[0])
     predicted = {name: getattr(law, name) for name in law._fields}
     measured = {f"{name}_hat": getattr(hat, name) for name in hat._fields}
     dies = (config.activation[0] == "relu") & (left < 0) & (share == 0)

@@ -11,8 +11,8 @@ import jax
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.summary import key_of, rate_columns
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import key_of, rate_columns
 from vgtheory import Dense, measure, theory
 
 
@@ -54,12 +54,12 @@ def _measured(activation: str, point: tuple[float, float], config: Config, key: 
     """One point: the gradient's rate against the law at this width, the correlation at the top against infinite width."""
     net, size = Dense(activation, *point), {"depth": config.depth, "width": config.width}
     samples = measure.chain(key, net, **size, num_nets=config.num_nets).log_grad
-    c = measure.c_layers(key, net, **size, num_nets=config.num_nets, c_0=config.c_0)
+    c = measure.layers.c_layers(key, net, **size, num_nets=config.num_nets, c_0=config.c_0)
     label = f"{activation}, sigma_w={point[0]:g}, sigma_b={point[1]:g}"
     return {
         "point_w": point[0],
         "point_b": point[1],
-        "c": theory.c_layers(net, depth=config.depth, c_0=config.c_0).mean[-1],
+        "c": theory.layers.c_layers(net, depth=config.depth, c_0=config.c_0).mean[-1],
         "c_hat": c.value[-1],
         "c_hat_err": c.err[-1],
         **rate_columns(label, "phase diagram", samples, theory.log_grad_layers(net, **size)),

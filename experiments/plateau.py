@@ -3,7 +3,7 @@
 Gaussian weights of 0.6 to 0.8 times the critical scale, handwritten digits (8 x 8 pixels), cross-entropy. The loss stays at that of a guess and then falls; the number of
 updates until it has lost a tenth is predicted by a chain of as many single weights as there are layers. Its weight at the start is the factor by
 which a layer changes the signal's norm, its target the strongest correlation of pixels with classes (of which the cross-entropy's first slope
-consists): nothing is fitted. Under SGD the chain takes ``theory.log_escape_time`` over the rate. Under sign descent every entry of a matrix moves by the rate,
+consists): nothing is fitted. Under SGD the chain takes ``theory.training.log_escape_time`` over the rate. Under sign descent every entry of a matrix moves by the rate,
 which along a direction of Gaussian entries amounts to the rate times width times sqrt(2/pi), times the share of that correlation in all of them.
 The law is the chain's: that a random network is as fast as it is what is tried here, so that its deviation is reported and not judged.
 """
@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.digits import INPUTS, OUTPUTS, digits
-from experiments.optimisers import OPTIMISERS
-from experiments.summary import key_of
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import key_of
+from experiments.parts.digits import INPUTS, OUTPUTS, digits
+from experiments.parts.optimisers import OPTIMISERS
 from vgtheory import Dense, measure, theory
 
 PARTS = ("digits", "optimisers", "summary")
@@ -63,7 +63,7 @@ def correlations() -> np.ndarray:
 def log_time(factor: float, depth: int, width: int) -> float:
     """Log of rate times updates that the chain takes under SGD."""
     weight = factor * (width / INPUTS) ** (0.5 / depth)  # the first layer widens the signal
-    return float(theory.log_escape_time(depth, weight, y=float(correlations()[0])))
+    return float(theory.training.log_escape_time(depth, weight, y=float(correlations()[0])))
 
 
 def sign_updates(factor: float, depth: int, width: int) -> float:
@@ -71,7 +71,7 @@ def sign_updates(factor: float, depth: int, width: int) -> float:
     strengths = correlations()
     share = float(strengths[0] / np.sqrt(np.sum(strengths**2)))
     per_update = SIGN_RATE * width * (2 / np.pi) ** 0.5 * share
-    steps = theory.log_escape_steps("sign", depth, factor, learning_rate=per_update, y=float(strengths[0]))
+    steps = theory.training.log_escape_steps("sign", depth, factor, learning_rate=per_update, y=float(strengths[0]))
     return float(np.exp(steps))
 
 
@@ -85,7 +85,7 @@ def plan(config: Config) -> tuple[float, float]:
     return rate, time / rate
 
 
-def _escapes(logs: measure.TrainingLogs) -> np.ndarray:
+def _escapes(logs: measure.training.TrainingLogs) -> np.ndarray:
     """Of each network, the number of updates at which its loss crosses the line, between records; inf if it does not."""
     line, found = FALLEN * np.log(OUTPUTS), []
     for loss in np.nan_to_num(logs.loss, nan=np.inf):
@@ -109,7 +109,7 @@ def run(config: Config) -> dict[str, Any]:
     how: dict[str, Any] = {"optimiser": OPTIMISERS[optimiser], "rate": rate, "num_nets": config.num_nets}
     sizes: dict[str, Any] = {"depth": depth, "width": config.width, "batch": BATCHES[optimiser]}
     net = Dense(activation, float(factor * CRITICAL[activation]))
-    logs = measure.training_logs(
+    logs = measure.training.training_logs(
         key_of(config), net, data.inputs, data.targets, num_updates=num_updates, record=record.tolist(), **sizes, **how
     )
     escapes = _escapes(logs)

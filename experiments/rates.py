@@ -12,9 +12,9 @@ import jax
 import numpy as np
 import pandas as pd
 
-from experiments import baselines
-from experiments.corridor import Findings
-from experiments.summary import key_of, profile_columns, rate_columns, thinned
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import key_of, profile_columns, rate_columns, thinned
+from experiments.report import baselines
 from vgtheory import Dense, measure, theory
 
 PARTS = ("baselines", "summary")

@@ -13,11 +13,11 @@ import numpy as np
 import optax
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.digits import INPUTS, OUTPUTS, digits
-from experiments.optimisers import CLIPS, clipped, decayed
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import key_of
+from experiments.parts.digits import INPUTS, OUTPUTS, digits
+from experiments.parts.optimisers import CLIPS, clipped, decayed
 from experiments.sequence_length import interval
-from experiments.summary import key_of
 from vgtheory import Dense, Normed, measure, theory
 
 PARTS = ("digits", "optimisers", "sequence_length", "summary")
@@ -121,9 +121,9 @@ def _logs(key: jax.Array, plan: Plan, rate: float, groups: int, record: list[int
     how = {"optimiser": plan.optimiser, "rate": rate, "unseen": data.unseen}
     how |= {"record": record, "num_updates": record[-1], "num_nets": GROUP}
     keys = [jax.random.fold_in(key, group) for group in range(groups)]
-    runs = [measure.training_logs(key, plan.net, data.inputs, data.targets, **sizes, **how) for key in keys]
+    runs = [measure.training.training_logs(key, plan.net, data.inputs, data.targets, **sizes, **how) for key in keys]
     joined = [np.concatenate(each) for each in zip(*(run[1:] for run in runs), strict=True)]
-    return measure.TrainingLogs(runs[0].updates, *joined)
+    return measure.training.TrainingLogs(runs[0].updates, *joined)
 
 
 def _best(key: jax.Array, plan: Plan, rates: tuple[float, ...], record: list[int]) -> float:

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import erfc
 
-from experiments.corridor import Findings
-from experiments.summary import key_of, profile_columns, rate_columns, thinned
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import key_of, profile_columns, rate_columns, thinned
 from vgtheory import Dense, Estimate, measure, theory
 
 SHARE = 0.01
@@ -60,13 +60,13 @@ def _share(q: Any, activation: str) -> Any:
 
 def _measured_share(net: Dense, config: Config) -> Estimate:
     """Share of units whose slope is below ``SHARE`` of the largest, in layer ``share_depth`` of real networks."""
-    least = SHARE * theory.sup_dphi(net.activation)
+    least = SHARE * theory.layers.sup_dphi(net.activation)
     depth, width = config.share_depth, config.width
 
     @jax.jit
     def share(index: jax.Array) -> jax.Array:
         key = jax.random.fold_in(key_of(config), index)
-        module, variables = measure.draw_network(key, net, depth=depth, width=width)
+        module, variables = measure.engine.draw_network(key, net, depth=depth, width=width)
         z = jax.random.normal(jax.random.fold_in(key, 0), (width,))
         h = module.apply(variables, z / jnp.sqrt(jnp.mean(z**2)), jnp.zeros((depth, width)))
         return jnp.mean(jnp.abs(net.activation.dphi(h)) < least)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.summary import comparison, key_of
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison, key_of
 from vgtheory import Estimate, measure, theory
 
 IDENTITIES = r"^scalar chain, s=0,"
@@ -33,9 +33,9 @@ SMOKE = Config(std=(0.0, 0.3), depth=(10, 100), num_nets=2000)
 def run(config: Config) -> dict[str, Any]:
     (std,), (depth,) = config.std, config.depth
     chain = (config.mean, std, depth)
-    typical = measure.log_scalar_chain(key_of(config), *chain, num_nets=config.num_nets)
-    average = measure.log_mean_scalar_chain(key_of(config), *chain, num_nets=config.num_nets)
-    law = theory.log_scalar_chain(*chain)
+    typical = measure.recurrent.log_scalar_chain(key_of(config), *chain, num_nets=config.num_nets)
+    average = measure.recurrent.log_mean_scalar_chain(key_of(config), *chain, num_nets=config.num_nets)
+    law = theory.recurrent.log_scalar_chain(*chain)
     rounding = 2 * float(np.finfo(np.float32).eps)
     err = float(np.hypot(law.std / config.num_nets**0.5 / depth, rounding))
     rate = Estimate(typical.value / depth, typical.err / depth)
@@ -45,7 +45,7 @@ def run(config: Config) -> dict[str, Any]:
         "typical_std": law.std,
         "typical_hat": typical.value,
         "typical_hat_err": typical.err,
-        "average": theory.log_mean_scalar_chain(*chain),
+        "average": theory.recurrent.log_mean_scalar_chain(*chain),
         "average_hat": average.value,
         "average_hat_err": average.err,
         "average_seen": law.std < 0.5 * np.sqrt(2 * np.log(config.num_nets)),

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from experiments import sequence_length
-from experiments.corridor import Findings
+from experiments.corridor.catalogue import Findings
 from experiments.sequence_length import percent, points
 from experiments.sequence_tasks import by_learner
 

@@ -16,12 +16,12 @@ import jax
 import numpy as np
 import pandas as pd
 
-from experiments import time_scale
-from experiments.corridor import Findings
-from experiments.learners import LEARNERS
-from experiments.summary import key_of
-from experiments.tasks import TASKS
-from experiments.training import GROUP, Outcome, Setting, drawn, outcomes
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import key_of
+from experiments.parts import time_scale
+from experiments.parts.learners import LEARNERS
+from experiments.parts.tasks import TASKS
+from experiments.parts.training import GROUP, Outcome, Setting, drawn, outcomes
 
 PARTS = ("tasks", "learners", "time_scale", "training")
 """Scripts beside this one that make its numbers."""

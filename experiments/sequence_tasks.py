@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from experiments import sequence_length
-from experiments.corridor import Findings
-from experiments.learners import LEARNERS
+from experiments.corridor.catalogue import Findings
+from experiments.parts.learners import LEARNERS
 from experiments.sequence_length import percent, points
 
 PARTS = (*sequence_length.PARTS, "sequence_length")

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.summary import key_of, profile_columns, rate_columns, thinned
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import key_of, profile_columns, rate_columns, thinned
 from vgtheory import Dense, measure, theory
 
 
@@ -35,12 +35,12 @@ def run(config: Config) -> dict[str, Any]:
     logs = measure.chain(key, net, **size, num_nets=config.num_nets)
     law, layers = theory.log_grad_layers(net, **size), thinned(config.depth)
     short = {**size, "depth": config.bound_depth, "num_nets": config.num_nets}
-    bound = measure.log_bound_layers(key, net, **short)
+    bound = measure.layers.log_bound_layers(key, net, **short)
     links = config.bound_depth - 1
     return {
         "layer": layers,
         **profile_columns("log_grad", logs.log_grad, law, layers),
-        "log_bound": theory.log_bound_layers(net, depth=config.depth)[layers - 1],
+        "log_bound": theory.layers.log_bound_layers(net, depth=config.depth)[layers - 1],
         "bound_rate": np.log(sigma_w / 2),
         "bound_rate_hat": bound.value[0] / links,
         "bound_rate_hat_err": bound.err[0] / links,

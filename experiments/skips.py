@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.summary import comparison, key_of, profile_columns, rate_columns, thinned
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison, key_of, profile_columns, rate_columns, thinned
 from vgtheory import Dense, Estimate, Residual, measure, theory
 
 EPS = 4 * float(np.finfo(np.float32).eps)
@@ -55,9 +55,9 @@ def run(config: Config) -> dict[str, Any]:
     known = bool(np.isfinite(theory.log_grad_layers(net, depth=2, width=config.width).std[0]))
     size = {"depth": depth, "width": config.width if known else config.long_width if long else config.wide}
     sampler = "networks" if known else "matrix_free"
-    logs = measure.block_logs(key_of(config), net, **size, num_nets=config.num_nets, sampler=sampler)
+    logs = measure.blocks.block_logs(key_of(config), net, **size, num_nets=config.num_nets, sampler=sampler)
     law, layers = theory.log_grad_layers(net, **size), thinned(size["depth"], 40)
-    growth, span = theory.residual_growth(net), size["depth"] - 1
+    growth, span = theory.blocks.residual_growth(net), size["depth"] - 1
     rates = logs.log_grad[:, 0] / span
     seen = Estimate(rates.mean(), float(np.hypot(rates.std(ddof=1) / len(rates) ** 0.5, EPS)))
     label = f"{name}, {size['depth']} blocks"

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.summary import comparison, key_of
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison, key_of
 from vgtheory import Dense, Estimate, compare, measure, theory
 
 NETS = {
@@ -105,17 +105,19 @@ def run(config: Config) -> dict[str, Any]:
     (name,), (weights,), (depth,), width = config.net, config.weights, config.depth, config.width
     net, rounding = Dense(*NETS[name], weights), depth * ROUNDING
     logs, edge = _measured(net, config), theory.jacobian_edge(net, depth)
-    top, zeros = float(edge.log_upper), float(theory.jacobian_atom(net, depth, width))
+    top, zeros = float(edge.log_upper), float(theory.spectra.jacobian_atom(net, depth, width))
     grid = np.linspace(min(logs[np.isfinite(logs)].min() - 1, top), top, NUM_GRID)
     asked = np.concatenate([logs.ravel() + rounding, logs.ravel() - rounding, grid])
-    above, below, weight = np.split(theory.jacobian_cdf_of_log(asked, net, depth, width), [logs.size, 2 * logs.size])
+    above, below, weight = np.split(
+        theory.spectra.jacobian_cdf_of_log(asked, net, depth, width), [logs.size, 2 * logs.size]
+    )
     shares = np.array([0.5 / width, 1 - 0.5 / width, LEFT_OUT])
     least, most, low = np.interp(zeros + (1 - zeros) * shares, weight, grid)
-    radial = depth * float(np.log(theory.q_slope(net)))
+    radial = depth * float(np.log(theory.meanfield.q_slope(net)))
     log_s, histogram = _binned(logs, low, top, config)
     return {
         "log_s": log_s,
-        "density": theory.jacobian_density_of_log(log_s, net, depth),
+        "density": theory.spectra.jacobian_density_of_log(log_s, net, depth),
         "histogram": histogram,
         "log_lower": edge.log_lower,
         "log_upper": edge.log_upper,

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from experiments.corridor import Findings
-from experiments.summary import comparison, key_of
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison, key_of
 from vgtheory import Dense, Estimate, Leaky, Recurrent, measure, theory
 
 EPS = 2 * float(np.finfo(np.float32).eps)
@@ -38,14 +38,14 @@ def _law(sharing: str, width: int, steps: np.ndarray) -> tuple[np.ndarray, np.nd
     if sharing == "new W":
         law = theory.lyapunov_exponents(Dense("linear"), width=width, num_exponents=1)
         return steps * law.mean[0], np.sqrt(steps) * law.std[0]
-    law = theory.log_spectral_radius(Recurrent("linear", sigma_w=1.0), width=width)
+    law = theory.recurrent.log_spectral_radius(Recurrent("linear", sigma_w=1.0), width=width)
     return steps * float(law.mean), steps * float(law.std)
 
 
 def run(config: Config) -> dict[str, Any]:
     sharing, width, last = config.weights[0], config.width[0], config.steps
     how: dict[str, Any] = {"sampler": SAMPLERS[sharing], "burn_in": 0, "num_nets": config.num_nets}
-    logs = measure.cell_logs(key_of(config), Leaky("linear", 1.0), width=width, steps=last, **how).log_grad
+    logs = measure.cells.cell_logs(key_of(config), Leaky("linear", 1.0), width=width, steps=last, **how).log_grad
     steps = np.unique(np.geomspace(1, last, 28).round().astype(int))
     mean, spread = _law(sharing, width, steps)
     half = last // 2

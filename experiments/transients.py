@@ -11,8 +11,8 @@ import jax
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.summary import comparison, key_of
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison, key_of
 from vgtheory import Estimate, measure, theory
 
 EPS = 2 * float(np.finfo(np.float32).eps)
@@ -55,15 +55,15 @@ def _amplified(matrix: np.ndarray, growth: np.ndarray, norm: float, step: int) -
 
 def run(config: Config) -> dict[str, Any]:
     matrix, times = _matrix(config), np.unique(np.geomspace(1, config.steps, 40).round().astype(int))
-    facts, peak = theory.non_normality(matrix), theory.transient(matrix)
-    directions = theory.eigen_directions(matrix)
-    every = theory.log_growth(matrix, np.arange(max(2, peak.step + 1)))
-    growth, growth_hat = theory.log_growth(matrix, times), measure.log_growth(matrix, times)
+    facts, peak = theory.recurrent.non_normality(matrix), theory.recurrent.transient(matrix)
+    directions = theory.recurrent.eigen_directions(matrix)
+    every = theory.recurrent.log_growth(matrix, np.arange(max(2, peak.step + 1)))
+    growth, growth_hat = theory.recurrent.log_growth(matrix, times), measure.recurrent.log_growth(matrix, times)
     start = np.asarray(jax.random.normal(jax.random.fold_in(key_of(config), 1), (config.width,)), dtype=float)
-    angles = theory.alignment_steps(matrix, start, config.steps)[times]
-    angles_hat = measure.alignment_steps(matrix, start, config.steps)[times]
+    angles = theory.recurrent.alignment_steps(matrix, start, config.steps)[times]
+    angles_hat = measure.recurrent.alignment_steps(matrix, start, config.steps)[times]
     at = max(peak.step, 1)
-    seen = measure.log_growth(matrix, np.arange(2 * at + 1)).value
+    seen = measure.recurrent.log_growth(matrix, np.arange(2 * at + 1)).value
     err = EPS * (config.width + _amplified(matrix, every, facts.norm, at))
     label = f"growth, {config.system[0]}, rho={config.rho[0]:g}, t={at}"
     return {

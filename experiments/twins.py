@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.models import ConvNet, Encoder, Gated, ResNet
-from experiments.summary import comparison, key_of
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison, key_of
+from experiments.parts.models import ConvNet, Encoder, Gated, ResNet
 from vgtheory import Estimate, diagnose
 
 PARTS = ("models", "summary")

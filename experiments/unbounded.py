@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import erfinv
 
-from experiments.corridor import Findings
-from experiments.summary import comparison, key_of, rate_columns
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison, key_of, rate_columns
 from vgtheory import Dense, Estimate, measure, theory
 
 NETS = {
@@ -61,11 +61,11 @@ def run(config: Config) -> dict[str, Any]:
     with np.errstate(divide="ignore"):
         mean_field = np.log(theory.chi_1(net)) / 2
     facts = {
-        "sup_dphi": theory.sup_dphi(net.activation),
+        "sup_dphi": theory.layers.sup_dphi(net.activation),
         "q_star": theory.q_star(net),
-        "bound_excess": theory.bound_excess(net),
+        "bound_excess": theory.layers.bound_excess(net),
         "mean_field_rate": mean_field,
-        "bound_rate": np.log(2 * net.sigma_w * theory.sup_dphi(net.activation)),
+        "bound_rate": np.log(2 * net.sigma_w * theory.layers.sup_dphi(net.activation)),
     }
     runs_away = np.isinf(facts["sup_dphi"]) and not net.sigma_b
     return facts | (_lost(config, net) if runs_away else _rate(config, net))
@@ -94,7 +94,7 @@ def _first_lost(net: Dense, width: int) -> float:
     At infinite width: ``theory.pass_limit`` adds fluctuations, which here grow doubly exponentially, beyond what its law follows.
     """
     info = np.finfo(DTYPE)
-    smallest = info.tiny if measure.flushes_subnormals(DTYPE) else info.smallest_subnormal / 2
+    smallest = info.tiny if measure.engine.flushes_subnormals(DTYPE) else info.smallest_subnormal / 2
     peak = np.log(np.sqrt(2) * erfinv(0.5 ** (1 / width)))
     log_h = theory.log_q_layers(net, depth=MOST_LAYERS).mean / 2 + peak
     lost = (log_h > np.log(float(info.max))) | (log_h < np.log(float(smallest)))

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.summary import comparison
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison
 from vgtheory import Estimate, measure, theory
 
 LINGERS = 1e-3
@@ -30,11 +30,11 @@ SMOKE = Config(depth=(3, 5), decays=3, steps=4000)
 
 def run(config: Config) -> dict[str, Any]:
     (depth,) = config.depth
-    decay_max = theory.chain_decay(depth, 0.0).decay_max
+    decay_max = theory.training.chain_decay(depth, 0.0).decay_max
     tried = decay_max * np.geomspace(0.05, 0.95, config.decays)
     decay = np.concatenate([tried, decay_max * (1 - np.linspace(0, 1, 80)[1:-1] ** 2)])
-    law = np.array([theory.chain_decay(depth, float(each)) for each in decay])
-    hat = measure.chain_decay(np.full(tried.shape, depth), tried, steps=config.steps)
+    law = np.array([theory.training.chain_decay(depth, float(each)) for each in decay])
+    hat = measure.training.chain_decay(np.full(tried.shape, depth), tried, steps=config.steps)
     seen = lambda values: np.append(values, np.full(decay.size - tried.size, np.nan))
     row = comparison(
         f"largest decay, depth {depth}",
@@ -65,7 +65,7 @@ def findings(frame: pd.DataFrame) -> Findings:
     mild = frame[frame.depth == deep].sort_values("decay").iloc[0]
     numbers = {"deep": f"{deep}", "shallow": f"{shallow}", **{f"error/{name}": value for name, value in error.items()}}
     numbers |= {"decay": f"{mild.decay:.3f}", "barrier": f"{mild.w_barrier_hat:.2f}", "star": f"{mild.w_star_hat:.3f}"}
-    small = theory.chain_decay(deep, 1e-4)
+    small = theory.training.chain_decay(deep, 1e-4)
     numbers |= {"small/barrier": f"{small.w_barrier:.2f}", "most": f"{mild.decay_max_hat:.2f}"}
     verdict = (
         f"No: it takes from the factors of the product, and adds a trap. At depth {deep} a decay of {numbers['decay']} lets weights end at {numbers['star']} instead of 1, and "

@@ -12,8 +12,8 @@ import jax
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import Findings
-from experiments.summary import key_of, rate_columns
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import key_of, rate_columns
 from vgtheory import Dense, Law, measure, theory
 
 NETS = {"linear": ("linear", 1.0, 0.0), "relu": ("relu", 2**0.5, 0.0), "tanh": ("tanh", 1.396, 0.3)}
@@ -70,11 +70,11 @@ def _tops(key: jax.Array, kind: str, config: Config) -> dict[str, Any]:
     if config.net[0] != next(iter(NETS)):
         return {f"top{end}": np.full(LEVELS.size, np.nan) for end in ("", "_hat", "_hat_low", "_hat_high")}
     single, size = Dense("linear", 1.0, 0.0, kind), {"width": config.width, "num_nets": config.num_matrices}
-    tops = np.exp(measure.jacobian_top_singular_values(key, single, depth=1, **size)[:, 0])
+    tops = np.exp(measure.spectra.jacobian_top_singular_values(key, single, depth=1, **size)[:, 0])
     err = np.sqrt(LEVELS * (1 - LEVELS) / tops.size)
     low, value, high = (np.quantile(tops, np.clip(LEVELS + side * err, 0, 1)) for side in (-1, 0, 1))
     heavy = kind == "heavy_tailed"
-    limit = theory.heavy_edge(LEVELS) if heavy else np.full(LEVELS.size, theory.jacobian_edge(single, 1).upper)
+    limit = theory.spectra.heavy_edge(LEVELS) if heavy else np.full(LEVELS.size, theory.jacobian_edge(single, 1).upper)
     return {"top": limit, "top_hat": value, "top_hat_low": low, "top_hat_high": high}
 
 

@@ -10,7 +10,7 @@ os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
 
 from matplotlib import pyplot as plt
 
-from experiments.corridor import RESULTS, ROOT, ResultError, load
+from experiments.corridor.catalogue import RESULTS, ROOT, ResultError, load
 from figures import style
 
 FIGURES = (

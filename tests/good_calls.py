@@ -11,6 +11,7 @@ import optax
 
 import vgtheory
 import vgtheory.diagnose
+from tests import surface
 from vgtheory import GRU, LSTM, Conv, Dense, Estimate, Recurrent, Residual, Transformer
 
 KEY = jax.random.key(7)
@@ -139,7 +140,7 @@ MEASURE: dict[str, dict[str, Any]] = {
     **_each(("draw_network", "plain_grads"), {"key": KEY, "net": TANH, "depth": 2, "width": 4}),
     "log_growth": {"matrix": MATRIX, "steps": 3},
     **_each(("alignment_steps", "log_power_norms"), {"matrix": MATRIX, "vector": VECTOR, "steps": 3}),
-    "averaged_split": {"split": vgtheory.measure.VarianceSplit(*(np.array([1.0, 2.0]),) * 4)},
+    "averaged_split": {"split": vgtheory.measure.magnitudes.VarianceSplit(*(np.array([1.0, 2.0]),) * 4)},
     "chain_decay": {"depth": 3, "decay": 0.05, "steps": 50},
     "chain_flow": {"weights": [0.2, 0.5, 2.0], "log_time": [0.0, 1.0], **_CHANGE},
     "flushes_subnormals": {"dtype": "float32"},
@@ -188,7 +189,7 @@ DIAGNOSE: dict[str, dict[str, Any]] = {
 ROOMS = {"": NOUNS, "theory": THEORY, "measure": MEASURE, "compare": COMPARE, "diagnose": DIAGNOSE}
 GOOD = {f"{room}.{name}".lstrip("."): given for room, table in ROOMS.items() for name, given in table.items()}
 
-RECORDS = {"diagnose.Diagnosis", "diagnose.InfiniteWidth", "diagnose.NormRecord", "measure.Network"}
+RECORDS = {"diagnose.Diagnosis", "diagnose.InfiniteWidth", "diagnose.NormRecord", "measure.engine.Network"}
 """Built by the functions beside them, not by a user; so are all named tuples. They take what they are given."""
 
 
@@ -202,8 +203,8 @@ def public() -> dict[str, Callable[..., Any]]:
     found = {}
     for room in ROOMS:
         module = getattr(vgtheory, room) if room else vgtheory
-        for name in module.__all__:
-            value, where = getattr(module, name), f"{room}.{name}".lstrip(".")
+        for name, value in surface.public(module).items():
+            where = surface.path_of(module, name).removeprefix("vgtheory.")
             if callable(value) and not is_record(where, value):
                 found[where] = value
     return found

@@ -86,7 +86,7 @@ def test_the_key_comes_first(refused: Callable[..., Any]) -> None:
     with refused("log_grad_layers", "key", "The key comes first"):
         measure.log_grad_layers(TANH, KEY, **sizes)
     with refused("c_layers", "key", "The key comes first"):
-        measure.c_layers(TANH, KEY, **sizes)
+        measure.layers.c_layers(TANH, KEY, **sizes)
     with refused("plan", "net", "The key comes first"):
         measure.plan(KEY, **sizes)
 
@@ -105,8 +105,8 @@ def test_a_format_is_a_name_or_a_dtype(dtype: Any) -> None:
 
 
 def test_counts_of_numpy_are_counts() -> None:
-    small = measure.c_layers(**(RUN | {"depth": np.int8(3), "width": np.int16(4)}))
-    assert np.array_equal(small.value, measure.c_layers(**RUN).value)
+    small = measure.layers.c_layers(**(RUN | {"depth": np.int8(3), "width": np.int16(4)}))
+    assert np.array_equal(small.value, measure.layers.c_layers(**RUN).value)
 
 
 def test_a_scale_beyond_the_format_is_refused(refused: Callable[..., Any]) -> None:
@@ -131,10 +131,10 @@ def test_a_law_is_not_two_numbers(refused: Callable[..., Any]) -> None:
 def test_nan_in_is_no_number_out(refused: Callable[..., Any]) -> None:
     nan = float("nan")
     assert compare.verdict(Estimate(nan, 0.1), 1.0).startswith("broken")
-    recurrence = GOOD["measure.gradient_steps"]
+    recurrence = GOOD["measure.recurrent.gradient_steps"]
     with refused("gradient_steps", "state"):
-        measure.gradient_steps(**(recurrence | {"state": np.array([nan, 1.0])}))
+        measure.recurrent.gradient_steps(**(recurrence | {"state": np.array([nan, 1.0])}))
     with refused("chain_flow", "change"):
-        measure.chain_flow([0.2, 0.5], [0.0], change=1e-320)
+        measure.training.chain_flow([0.2, 0.5], [0.0], change=1e-320)
     with refused("log_escape_time", "w0"):
-        measure.log_escape_time(1000, 0.1)
+        measure.training.log_escape_time(1000, 0.1)

@@ -14,8 +14,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from experiments import corridor
 from experiments.__main__ import main
+from experiments.corridor import catalogue
 
 ROOT = Path(__file__).resolve().parent.parent
 CHEAP = "scalar_chain"
@@ -23,7 +23,7 @@ CHEAP = "scalar_chain"
 
 def data(folder: Path) -> dict[str, pd.DataFrame]:
     """The data columns of every cell in a folder."""
-    return {path.name: corridor.load_cell(path)[0] for path in sorted(folder.rglob("[!.]*.parquet"))}
+    return {path.name: catalogue.load_cell(path)[0] for path in sorted(folder.rglob("[!.]*.parquet"))}
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +35,9 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_cells_are_the_product_of_the_swept_axes() -> None:
-    script = corridor.module("orthogonal")
+    script = catalogue.module("orthogonal")
     config = script.Config(activation=("relu", "tanh"), sigma_w=(1.0, 2.0, 3.0))
-    cells = list(corridor.cells(config))
+    cells = list(catalogue.cells(config))
     assert len(cells) == 6
     assert {cell.activation + cell.sigma_w for cell in cells} == {
         (a, s) for a in ("relu", "tanh") for s in (1.0, 2.0, 3.0)
@@ -45,20 +45,20 @@ def test_cells_are_the_product_of_the_swept_axes() -> None:
 
 
 def test_a_cells_file_is_named_by_all_of_its_configuration() -> None:
-    script = corridor.module(CHEAP)
-    cell = next(corridor.cells(script.SMOKE))
-    paths = {corridor.path_of(CHEAP, cell, Path("r"))}
+    script = catalogue.module(CHEAP)
+    cell = next(catalogue.cells(script.SMOKE))
+    paths = {catalogue.path_of(CHEAP, cell, Path("r"))}
     for field in dataclasses.fields(cell):
         value = getattr(cell, field.name)
         changed = (value[0] + 1,) if isinstance(value, tuple) else value + 1
-        paths.add(corridor.path_of(CHEAP, dataclasses.replace(cell, **{field.name: changed}), Path("r")))
+        paths.add(catalogue.path_of(CHEAP, dataclasses.replace(cell, **{field.name: changed}), Path("r")))
     assert len(paths) == 1 + len(dataclasses.fields(cell))
 
 
 def test_results_carry_their_record(smoke: Path) -> None:
-    for facts in corridor.records(CHEAP, smoke):
+    for facts in catalogue.records(CHEAP, smoke):
         assert set(facts) >= {"config", "versions", "device", "seconds", "commit", "code", "format", "matmul_precision"}
-        assert facts["code"] == corridor.code_hash(CHEAP)
+        assert facts["code"] == catalogue.code_hash(CHEAP)
 
 
 def test_finished_cells_are_skipped(smoke: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,8 +74,8 @@ def test_other_cells_beside_the_reported_ones_are_left_out(smoke: Path, tmp_path
         (tmp_path / CHEAP / path.name).write_bytes(path.read_bytes())
     assert main([CHEAP, "--smoke", "--mean", "0.5", "--out", str(tmp_path)]) == 0
     assert len(list(tmp_path.rglob("*.parquet"))) == 8
-    assert set(corridor.load(CHEAP, tmp_path)["mean"].round(1)) != {0.5}
-    assert len(corridor.load(CHEAP, tmp_path).cell.unique()) == 4
+    assert set(catalogue.load(CHEAP, tmp_path)["mean"].round(1)) != {0.5}
+    assert len(catalogue.load(CHEAP, tmp_path).cell.unique()) == 4
 
 
 @pytest.mark.slow
@@ -102,8 +102,8 @@ def test_a_truncated_result_is_named(smoke: Path, tmp_path: Path) -> None:
     path = next(smoke.rglob("*.parquet"))
     torn = tmp_path / path.name
     torn.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(corridor.ResultError, match=r"^load: expected a whole Parquet file, got path=.*\. Delete it"):
-        corridor.load_cell(torn)
+    with pytest.raises(catalogue.ResultError, match=r"^load: expected a whole Parquet file, got path=.*\. Delete it"):
+        catalogue.load_cell(torn)
 
 
 def test_a_result_of_another_version_is_named(smoke: Path, tmp_path: Path) -> None:
@@ -113,18 +113,20 @@ def test_a_result_of_another_version_is_named(smoke: Path, tmp_path: Path) -> No
     old = tmp_path / "old.parquet"
     pq.write_table(table.replace_schema_metadata({b"vgtheory": json.dumps(facts)}), old)
     with pytest.raises(
-        corridor.ResultError, match=r"^load: expected a result of format 1, got format=0 in .*\. Delete it"
+        catalogue.ResultError, match=r"^load: expected a result of format 1, got format=0 in .*\. Delete it"
     ):
-        corridor.load_cell(old)
+        catalogue.load_cell(old)
     foreign = tmp_path / "foreign.parquet"
     pd.DataFrame({"x": [1.0]}).to_parquet(foreign)
-    with pytest.raises(corridor.ResultError, match=r"got format=None"):
-        corridor.load_cell(foreign)
+    with pytest.raises(catalogue.ResultError, match=r"got format=None"):
+        catalogue.load_cell(foreign)
 
 
 def test_missing_cells_are_named(tmp_path: Path) -> None:
-    with pytest.raises(corridor.ResultError, match=r"expected every cell of rates's Config or SMOKE, got some missing"):
-        corridor.load("rates", tmp_path)
+    with pytest.raises(
+        catalogue.ResultError, match=r"expected every cell of rates's Config or SMOKE, got some missing"
+    ):
+        catalogue.load("rates", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -140,37 +142,37 @@ def test_wrong_commands_exit_with_one_sentence(
 def test_list_names_every_experiment(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list"]) == 0
     listed = capsys.readouterr().out
-    assert all(name in listed for name in corridor.EXPERIMENTS)
+    assert all(name in listed for name in catalogue.EXPERIMENTS)
 
 
-@pytest.mark.parametrize("name", corridor.EXPERIMENTS)
+@pytest.mark.parametrize("name", catalogue.EXPERIMENTS)
 def test_committed_results_are_those_of_the_scripts_config(name: str) -> None:
-    script = corridor.module(name)
-    committed = {path.name for path in (corridor.RESULTS / name).glob("*.parquet")}
+    script = catalogue.module(name)
+    committed = {path.name for path in (catalogue.RESULTS / name).glob("*.parquet")}
     assert committed == {
-        corridor.path_of(name, cell, corridor.RESULTS).name for cell in corridor.cells(script.Config())
+        catalogue.path_of(name, cell, catalogue.RESULTS).name for cell in catalogue.cells(script.Config())
     }
 
 
 def test_no_experiments_axis_is_named_like_a_flag() -> None:
-    for name in corridor.EXPERIMENTS:
-        axes = set(corridor.module(name).Config.__dataclass_fields__)
+    for name in catalogue.EXPERIMENTS:
+        axes = set(catalogue.module(name).Config.__dataclass_fields__)
         assert not axes & {"smoke", "out", "shard", "backwards", "log", "wandb", "tensorboard"}, name
 
 
-@pytest.mark.parametrize("name", corridor.EXPERIMENTS)
+@pytest.mark.parametrize("name", catalogue.EXPERIMENTS)
 def test_every_experiment_asks_and_answers(name: str) -> None:
-    assert "?" in corridor.question(name)
-    found = corridor.module(name).findings(corridor.load(name))
+    assert "?" in catalogue.question(name)
+    found = catalogue.module(name).findings(catalogue.load(name))
     assert found.verdict.endswith(".")
     assert "nan" not in found.verdict
     assert all(value and "nan" not in value for value in found.numbers.values())
 
 
 def test_no_committed_comparison_is_broken_and_what_is_outside_keeps_its_gap() -> None:
-    from experiments import agreement
+    from experiments.report import agreement
 
-    table = agreement.compared(corridor.RESULTS)
+    table = agreement.compared(catalogue.RESULTS)
     found = agreement.counts(table)
     assert found["broken"] == 0
     assert sum(found.values()) == len(table)
@@ -181,9 +183,9 @@ def test_no_committed_comparison_is_broken_and_what_is_outside_keeps_its_gap() -
 
 
 def test_sampled_rates_are_calibrated_where_the_baselines_are_not_and_small_errors_would_show() -> None:
-    from experiments import baselines
+    from experiments.report import baselines
 
-    cells = corridor.load("rates").drop_duplicates(["cell", "label"])
+    cells = catalogue.load("rates").drop_duplicates(["cell", "label"])
     found = baselines.headline(cells)
     law = found.law
     assert abs(law.mean) < 4 * law.mean_err
@@ -195,9 +197,9 @@ def test_sampled_rates_are_calibrated_where_the_baselines_are_not_and_small_erro
 
 
 def test_a_measurement_that_is_nan_is_broken() -> None:
-    from experiments import agreement
+    from experiments.report import agreement
 
-    real = agreement.compared(corridor.RESULTS)
+    real = agreement.compared(catalogue.RESULTS)
     row = real.iloc[[0]].assign(measured=np.nan)
     broken = agreement._judged(row)
     assert broken.outcome.tolist() == ["broken"]
@@ -205,31 +207,31 @@ def test_a_measurement_that_is_nan_is_broken() -> None:
 
 
 def test_the_pass_that_is_predicted_to_survive_does() -> None:
-    cells = corridor.load("overflow")
+    cells = catalogue.load("overflow")
     for which in ("forward", "backward"):
         assert (np.isinf(cells[which]) == np.isinf(cells[f"{which}_hat"])).all()
         assert np.isinf(cells[which]).any()
 
 
 def test_long_experiments_are_left_out_of_all_unless_small(capsys: pytest.CaptureFixture[str]) -> None:
-    from experiments import command
+    from experiments.corridor import command
 
-    assert not set(command.configured("all", False, [])) & set(corridor.LONG)
-    assert set(command.configured("all", True, [])) == set(corridor.EXPERIMENTS)
-    assert set(corridor.LONG) <= set(corridor.EXPERIMENTS)
-    for name in corridor.LONG:
+    assert not set(command.configured("all", False, [])) & set(catalogue.LONG)
+    assert set(command.configured("all", True, [])) == set(catalogue.EXPERIMENTS)
+    assert set(catalogue.LONG) <= set(catalogue.EXPERIMENTS)
+    for name in catalogue.LONG:
         assert list(command.configured(name, False, [])) == [name]
         assert command.left_out(name, False) == []
 
 
 def test_committed_results_stand_for_long_experiments_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corridor, "LONG", (CHEAP,))
-    assert {path.parent.parent for path in corridor.finished(CHEAP, tmp_path)} == {corridor.RESULTS}
-    monkeypatch.setattr(corridor, "LONG", ())
-    with pytest.raises(corridor.ResultError):
-        corridor.finished(CHEAP, tmp_path)
+    monkeypatch.setattr(catalogue, "LONG", (CHEAP,))
+    assert {path.parent.parent for path in catalogue.finished(CHEAP, tmp_path)} == {catalogue.RESULTS}
+    monkeypatch.setattr(catalogue, "LONG", ())
+    with pytest.raises(catalogue.ResultError):
+        catalogue.finished(CHEAP, tmp_path)
 
 
 def test_results_of_ones_own_come_before_committed_ones(smoke: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corridor, "LONG", (CHEAP,))
-    assert {path.parent.parent for path in corridor.finished(CHEAP, smoke)} == {smoke}
+    monkeypatch.setattr(catalogue, "LONG", (CHEAP,))
+    assert {path.parent.parent for path in catalogue.finished(CHEAP, smoke)} == {smoke}

@@ -8,6 +8,7 @@ import pkgutil
 import pytest
 
 import vgtheory
+from tests import surface
 from vgtheory import theory
 
 MODULES = ["vgtheory", *(module.name for module in pkgutil.walk_packages(vgtheory.__path__, "vgtheory."))]
@@ -30,9 +31,9 @@ def test_examples_run(name: str) -> None:
     assert runner.failures == 0, "".join(said)
 
 
-@pytest.mark.parametrize("name", theory.__all__)
+@pytest.mark.parametrize("name", surface.public(theory))
 def test_theory_states_accuracy_and_assumptions(name: str) -> None:
-    subject = getattr(theory, name)
+    subject = surface.public(theory)[name]
     assert subject.__doc__
     if inspect.isfunction(subject):
         missing = [section.strip() for section in SECTIONS if section not in subject.__doc__]

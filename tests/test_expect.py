@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests import surface
 from vgtheory import GRU, Activation, Conv, Dense, Leaky, Recurrent, Residual, Skip, Transformer, theory
 from vgtheory.expect import EXACT, MOST, expect_count, expect_dtype, expect_flag, expect_key, expect_number
 from vgtheory.formats import FORMATS
@@ -85,8 +86,7 @@ def test_bad_input_of_keys_and_formats(refused: pytest.RaisesExc) -> None:
 
 def test_bad_input_to_theory_is_named_by_what_was_called(refused: pytest.RaisesExc) -> None:
     """Of every function: the first argument none of our nouns or numbers; each parameter has its check."""
-    for name in theory.__all__:
-        function = getattr(theory, name)
+    for name, function in surface.public(theory).items():
         if not inspect.isclass(function):
             first = next(iter(inspect.signature(function).parameters))
             for bad in (object(), {"a": 1}, 1 + 2j):
@@ -121,7 +121,7 @@ def test_bad_input_to_theory_is_named_by_what_was_called(refused: pytest.RaisesE
 )
 def test_bad_input_to_theory(name: str, given: dict[str, Any], spoilt: str, refused: pytest.RaisesExc) -> None:
     with refused(name, spoilt):
-        getattr(theory, name)(**given)
+        surface.public(theory)[name](**given)
 
 
 def test_bad_input_to_nouns(refused: pytest.RaisesExc) -> None:
@@ -158,14 +158,16 @@ def test_bad_input_check_leaves_what_jax_makes_of_a_network() -> None:
     two = jax.vmap(theory.chi_1, in_axes=(Dense("tanh", 0, 0),))(jax.tree.map(lambda leaf: jnp.stack([leaf] * 2), net))
     np.testing.assert_array_equal(two, two[:1].repeat(2))
     assert pickle.loads(pickle.dumps(theory.chi_1)) is theory.chi_1
-    traced = jax.jit(lambda h: theory.log_scalar_steps(0.5, "linear", h, steps=2))
+    traced = jax.jit(lambda h: theory.recurrent.log_scalar_steps(0.5, "linear", h, steps=2))
     assert np.isnan(traced(jnp.float32(NAN))).all()
 
 
 def test_bad_input_without_variance_has_limits() -> None:
     """The arc-cosine kernel of ReLU and its derivatives at 0: 1 / pi, 1 / 2, 1 / pi, for every sigma_w and so at 0."""
     net = Dense("relu", 0.0, 0.0)
-    found = [float(law(0.0, net)) for law in (theory.c_map, theory.c_map_slope, theory.c_map_curvature)]
+    found = [
+        float(law(0.0, net)) for law in (theory.c_map, theory.meanfield.c_map_slope, theory.meanfield.c_map_curvature)
+    ]
     np.testing.assert_allclose(found, [1 / np.pi, 0.5, 1 / np.pi], rtol=1e-7)
 
 

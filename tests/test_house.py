@@ -9,23 +9,37 @@ import pytest
 
 import vgtheory
 import vgtheory.diagnose
+from tests import surface
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = ("vgtheory", "experiments", "figures", "tests", "benchmarks")
 NOUNS = {
     f"vgtheory.{noun}"
     for noun in (
-        *("activation", "blocks", "cells", "cusp", "elementwise", "ensemble", "estimate", "expect", "formats", "kinks"),
-        *("pytree", "transformer", "weights"),
+        *("_door", "activation", "cusp", "elementwise", "estimate", "expect", "formats", "kinks", "networks", "pytree"),
+        "weights",
     )
 }
+ROOMS = ("theory", "measure", "compare", "diagnose")
+MOST_FILES = 13
+"""Of a folder of the library, its ``__init__.py`` with them."""
 MAY_IMPORT = {
     "vgtheory/theory": {*NOUNS, "vgtheory.theory"},
     "vgtheory/measure": {*NOUNS, "vgtheory.measure"},
-    "vgtheory/compare": {"vgtheory.estimate", "vgtheory.expect", "vgtheory.compare"},
+    "vgtheory/compare": {"vgtheory._door", "vgtheory.estimate", "vgtheory.expect", "vgtheory.compare"},
     "vgtheory/diagnose": {"vgtheory"},
-    "figures": {"experiments.corridor", "figures"},
+    "figures": {"experiments.corridor.catalogue", "figures"},
     "experiments": {"vgtheory", "experiments"},
+}
+PUBLIC = {
+    *(f"vgtheory.{name}" for name in vgtheory.__all__),
+    *(f"vgtheory.diagnose.{name}" for name in vgtheory.diagnose.__all__),
+    *(f"vgtheory.{room}.{name}" for room in ROOMS for name in getattr(vgtheory, room).__all__),
+    *(
+        surface.path_of(getattr(vgtheory, room), name)
+        for room in ROOMS
+        for name in surface.public(getattr(vgtheory, room))
+    ),
 }
 WITHOUT_TWIN = {
     "BlockLogs": "a container",
@@ -89,7 +103,9 @@ def test_rooms_keep_their_doors_shut(room: str) -> None:
 
 def test_nouns_import_only_each_other() -> None:
     for noun in NOUNS:
-        assert not forbidden(ours(ROOT / (noun.replace(".", "/") + ".py")), NOUNS), noun
+        path = ROOT / noun.replace(".", "/")
+        for file in path.rglob("*.py") if path.is_dir() else [path.with_suffix(".py")]:
+            assert not forbidden(ours(file), NOUNS), file
 
 
 def test_the_rule_has_teeth() -> None:
@@ -99,13 +115,58 @@ def test_the_rule_has_teeth() -> None:
 
 def test_experiments_import_only_public_names_of_vgtheory() -> None:
     for path in (ROOT / "experiments").glob("*.py"):
-        deep = [name for name in ours(path) if name.startswith("vgtheory.") and name.count(".") > 1]
-        assert not deep, path.name
+        names = {name for name in ours(path) if name.startswith("vgtheory.")}
+        assert names <= PUBLIC, (path.name, names - PUBLIC)
 
 
 def test_every_measurement_has_a_twin_in_theory() -> None:
-    lone = set(vgtheory.measure.__all__) - set(vgtheory.theory.__all__)
+    lone = set(surface.public(vgtheory.measure)) - set(surface.public(vgtheory.theory))
     assert lone == set(WITHOUT_TWIN)
+
+
+def test_twins_have_the_same_path_in_both_rooms() -> None:
+    rooms = {room: surface.public(getattr(vgtheory, room)) for room in ("theory", "measure")}
+    for name in set(rooms["theory"]) & set(rooms["measure"]):
+        theirs, ours = (rooms[room][name].__module__.split(".", 2)[2] for room in rooms)
+        assert theirs == ours, name
+
+
+def test_names_open_what_they_say() -> None:
+    """No function is hidden behind a module of its name, and a module's functions are not its package's."""
+    for room in (vgtheory.theory, vgtheory.measure, vgtheory.compare, vgtheory.diagnose):
+        for place in (*surface.wings(room).values(), room):
+            modules = {path.stem for path in Path(str(place.__file__)).parent.iterdir()} - set(surface.wings(room))
+            if place is not vgtheory.diagnose:
+                assert not modules & set(place.__all__), place.__name__
+
+
+def test_a_misspelt_name_gets_a_suggestion() -> None:
+    for name, meant in (("chi1", "chi_1"), ("transient", "theory.recurrent.transient"), ("recurent", "recurrent")):
+        with pytest.raises(AttributeError, match=rf"Did you mean {meant}\?"):
+            getattr(vgtheory.theory, name)
+
+
+def test_theory_itself_offers_only_what_most_want() -> None:
+    assert len(set(vgtheory.theory.__all__) - set(surface.wings(vgtheory.theory))) <= 24
+    assert set(dir(vgtheory.theory)) == set(vgtheory.theory.__all__)
+
+
+def test_folders_stay_small() -> None:
+    for folder in (ROOT / "vgtheory").rglob("*/"):
+        assert len(list(folder.glob("*.py"))) <= MOST_FILES, folder.relative_to(ROOT)
+
+
+def test_wings_form_no_circle() -> None:
+    for room in ("theory", "measure"):
+        prefix, edges = f"vgtheory.{room}.", {}
+        for path in (ROOT / "vgtheory" / room).rglob("*/*.py"):
+            if path.name != "__init__.py":
+                names = {name.removeprefix(prefix).split(".")[0] for name in ours(path) if name.startswith(prefix)}
+                edges.setdefault(path.parent.name, set()).update(names - {path.parent.name})
+        while free := [name for name, targets in edges.items() if not targets & set(edges)]:
+            for name in free:
+                del edges[name]
+        assert not edges, (room, edges)
 
 
 def test_no_import_cycles() -> None:
@@ -122,10 +183,9 @@ def test_no_import_cycles() -> None:
     assert not leaves
 
 
-@pytest.mark.parametrize("room", ["theory", "measure", "compare", "diagnose"])
+@pytest.mark.parametrize("room", ROOMS)
 def test_public_functions_are_documented(room: str) -> None:
-    for name in getattr(vgtheory, room).__all__:
-        value = getattr(getattr(vgtheory, room), name)
+    for name, value in surface.public(getattr(vgtheory, room)).items():
         if not inspect.isfunction(value):
             continue
         text = inspect.getdoc(value) or ""

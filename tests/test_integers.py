@@ -15,15 +15,15 @@ NET, FIELD = Dense("tanh", 1.2, 0.1), Conv("tanh", 1.2, 0.1)
 SMALL: dict[str, Callable[[Any], Any]] = {
     "log_grad_layers": lambda n: theory.log_grad_layers(NET, depth=n(3), width=n(200)),
     "log_q_layers": lambda n: theory.log_q_layers(NET, depth=n(3)),
-    "log_grad_positions": lambda n: theory.log_grad_positions(FIELD, depth=n(3), positions=n(4)),
-    "log_grad_positions of two": lambda n: theory.log_grad_positions(FIELD, depth=n(3), positions=(n(4), n(4))),
+    "log_grad_positions": lambda n: theory.blocks.log_grad_positions(FIELD, depth=n(3), positions=n(4)),
+    "log_grad_positions of two": lambda n: theory.blocks.log_grad_positions(FIELD, depth=n(3), positions=(n(4), n(4))),
     "jacobian_edge": lambda n: theory.jacobian_edge(NET, n(3)),
-    "batch_norm_rate": lambda n: theory.batch_norm_rate("relu", batch=n(8)),
+    "batch_norm_rate": lambda n: theory.blocks.batch_norm_rate("relu", batch=n(8)),
 }
 MEASURED: dict[str, Callable[[Any], Any]] = {
     "chain": lambda n: measure.chain(KEY, NET, depth=n(3), width=n(8), num_nets=n(2), num_inputs=n(2)),
-    "conv_logs": lambda n: measure.conv_logs(KEY, FIELD, depth=n(3), width=n(4), num_nets=n(2), positions=n(5)),
-    "link_parts": lambda n: measure.link_parts(KEY, NET, depth=n(2), width=n(8), num_nets=n(2)),
+    "conv_logs": lambda n: measure.blocks.conv_logs(KEY, FIELD, depth=n(3), width=n(4), num_nets=n(2), positions=n(5)),
+    "link_parts": lambda n: measure.layers.link_parts(KEY, NET, depth=n(2), width=n(8), num_nets=n(2)),
     "plan": lambda n: measure.plan(NET, depth=n(3), width=n(8), num_nets=n(2)),
 }
 

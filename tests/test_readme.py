@@ -26,11 +26,12 @@ def test_links_and_targets_exist() -> None:
 
 
 def test_the_count_and_the_calibration_are_those_of_the_committed_results() -> None:
-    from experiments import agreement, baselines, corridor
+    from experiments.corridor import catalogue
+    from experiments.report import agreement, baselines
 
     text = " ".join((ROOT / "README.md").read_text().split())
-    assert agreement.closing(agreement.compared(corridor.RESULTS)) in text
-    numbers = corridor.module("rates").findings(corridor.load("rates")).numbers
+    assert agreement.closing(agreement.compared(catalogue.RESULTS)) in text
+    numbers = catalogue.module("rates").findings(catalogue.load("rates")).numbers
     for law in ("law", "leading", "infinite"):
         mean, std, one, two, beyond = (
             numbers[f"{law}/{each}"] for each in ("mean", "std", "within/1", "within/2", "beyond")

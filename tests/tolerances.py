@@ -209,7 +209,7 @@ STEP_LIMIT = 0.02
 """2 %: asked of the largest stable steps; 1,000 steps tell a limit from what is 0.8 % beyond."""
 
 SETTLED_WEIGHT, DECAY_MAX = 1e-6, 2e-3
-"""Of ``measure.chain_decay``: relative; a weight after 20,000 steps, and a decay near whose limit training lingers."""
+"""Of ``measure.training.chain_decay``: relative; a weight after 20,000 steps, and a decay near whose limit training lingers."""
 LOG_MOMENT = 1e-7
 """Stated by ``log_grad_variance`` of single examples: absolute, of a variance."""
 

@@ -5,15 +5,21 @@ they are). They share the nouns ``Dense``, ``Conv``, ``Residual``, ``Normed``, `
 ``GRU`` and ``MGU``, ``Activation``, ``Estimate`` and ``Law``.
 """
 
-from vgtheory import compare, measure, theory
-from vgtheory.activation import ACTIVATIONS, Activation
-from vgtheory.blocks import Normed, Residual
-from vgtheory.cells import GRU, LSTM, MGU, Leaky, Skip
-from vgtheory.ensemble import Conv, Dense, Recurrent
-from vgtheory.estimate import Estimate, Law
-from vgtheory.transformer import Transformer
+from typing import TYPE_CHECKING
+
+from vgtheory._door import door
+
+if TYPE_CHECKING:
+    from vgtheory import compare, diagnose, measure, theory
+    from vgtheory.activation import ACTIVATIONS, Activation
+    from vgtheory.estimate import Estimate, Law
+    from vgtheory.networks.blocks import Normed, Residual
+    from vgtheory.networks.cells import GRU, LSTM, MGU, Leaky, Skip
+    from vgtheory.networks.ensemble import Conv, Dense, Recurrent
+    from vgtheory.networks.transformer import Transformer
 
 __version__ = "0.1.0"
+__getattr__, __dir__ = door(__name__, __file__)
 __all__ = [
     "ACTIVATIONS",
     "GRU",
@@ -31,6 +37,7 @@ __all__ = [
     "Skip",
     "Transformer",
     "compare",
+    "diagnose",
     "measure",
     "theory",
 ]

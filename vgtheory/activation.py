@@ -53,7 +53,7 @@ class Activation:
         Points where ``phi`` or its first or second derivative jumps, in units of ``h``; integrals are split there.
         Found by ``found_kinks`` if not given; ``()`` declares that there are none.
     sup_dphi
-        :math:`\sup_h |\phi'(h)|`, which may be inf; searched for numerically if not given (``theory.sup_dphi``).
+        :math:`\sup_h |\phi'(h)|`, which may be inf; searched for numerically if not given (``theory.layers.sup_dphi``).
     bounded
         Whether :math:`\sup_h |\phi(h)|` is finite; None if unknown.
     degree

@@ -11,7 +11,7 @@ from flax import linen as nn
 from flax import nnx
 
 from tests.tolerances import UNROLLED
-from vgtheory.diagnose.calls import Call, hooked
+from vgtheory.diagnose.tracing.calls import Call, hooked
 
 
 class Tied(nn.Module):

@@ -16,8 +16,8 @@ from tests.diagnose.models import MLP, MODELS, Case, cross_entropy
 from tests.tolerances import FLOAT32_CHAIN
 from vgtheory import theory
 from vgtheory.diagnose import Diagnosis, diagnose
-from vgtheory.diagnose.calls import hooked
-from vgtheory.ensemble import Dense
+from vgtheory.diagnose.tracing.calls import hooked
+from vgtheory.networks.ensemble import Dense
 
 LN10 = float(np.log(10))
 

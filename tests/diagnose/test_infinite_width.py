@@ -13,7 +13,7 @@ from flax import nnx
 from tests.tolerances import ONE_MODEL, PARTICLE_ERROR, SIGMAS, TWIN_BIAS, WIDE_GAP
 from vgtheory import Dense, theory
 from vgtheory.diagnose import diagnose, infinite_width
-from vgtheory.diagnose.calls import hooked
+from vgtheory.diagnose.tracing.calls import hooked
 
 DEPTH, WIDTH, INPUTS = 8, 256, 3
 

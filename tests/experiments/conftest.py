@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from experiments import corridor
+from experiments.corridor import catalogue
 from tests.experiments import tiny
 
 
@@ -17,7 +17,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> tiny.Install:
     def put(run: Callable[[tiny.Config], dict[str, Any]] = tiny.run) -> None:
         monkeypatch.setitem(sys.modules, "experiments.tiny", tiny.module(run))
 
-    monkeypatch.setattr(corridor, "EXPERIMENTS", ("tiny",))
-    monkeypatch.setattr(corridor, "record", tiny.record)
+    monkeypatch.setattr(catalogue, "EXPERIMENTS", ("tiny",))
+    monkeypatch.setattr(catalogue, "record", tiny.record)
     put()
     return put

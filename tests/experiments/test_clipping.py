@@ -6,8 +6,8 @@ import numpy as np
 import optax
 
 from experiments import clipping
-from experiments.tasks import TASKS
-from experiments.training import Setting, drawn
+from experiments.parts.tasks import TASKS
+from experiments.parts.training import Setting, drawn
 
 SETTING = Setting("large", "latch", 8, 1.0, 16, 4, 10, 2, 64)
 

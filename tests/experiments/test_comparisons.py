@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import attention, corridor, echo_state, plateau, sequence_length, spectra, twins
-from experiments.summary import compared_rows, comparison
+from experiments import attention, echo_state, plateau, sequence_length, spectra, twins
+from experiments.corridor import catalogue
+from experiments.corridor.summary import compared_rows, comparison
 from vgtheory import Estimate
 from vgtheory.compare import SIGMAS
 
@@ -23,8 +24,8 @@ def test_reasons_are_told_where_a_law_declines_and_nowhere_else() -> None:
 
 
 def test_every_committed_row_outside_has_its_reason() -> None:
-    for name in corridor.EXPERIMENTS:
-        rows = compared_rows(corridor.module(name), corridor.load(name))
+    for name in catalogue.EXPERIMENTS:
+        rows = compared_rows(catalogue.module(name), catalogue.load(name))
         if len(rows):
             assert (rows.reason[np.isinf(rows.predicted_err)] != "").all(), name
 
@@ -35,7 +36,7 @@ def test_a_script_of_identities_compares_nothing() -> None:
 
 @pytest.mark.parametrize("script", [twins, attention])
 def test_every_layer_and_every_group_is_compared(script: object) -> None:
-    frame = corridor.load(script.__name__.split(".")[-1])
+    frame = catalogue.load(script.__name__.split(".")[-1])
     rows = script.comparisons(frame)
     if script is twins:
         assert len(rows) == len(frame)
@@ -57,7 +58,7 @@ def test_singular_values_uniform_in_their_law_have_moments_one_half_and_one() ->
 
 
 def test_a_law_of_singular_values_three_per_cent_off_fails() -> None:
-    frame = corridor.load("spectra")
+    frame = catalogue.load("spectra")
     seen, num = spectra._power(frame)
     assert num == 27
     assert seen >= 20
@@ -87,13 +88,13 @@ def test_second_moments_of_a_driven_reservoir_grow_as_simulated() -> None:
 
 
 def test_untuned_points_are_named_and_said_to_say_nothing() -> None:
-    found = sequence_length.findings(corridor.load("sequence_length"))
+    found = sequence_length.findings(catalogue.load("sequence_length"))
     assert "GRU at 50 and 200" in found.numbers["untuned"]
     assert "small tanh at 20 and 50 and 200" in found.numbers["ends"]
     assert "No rate let a pilot succeed" in found.verdict
 
 
 def test_plateaus_are_told_to_a_factor_of_two_with_a_trend() -> None:
-    found = plateau.findings(corridor.load("plateau"))
+    found = plateau.findings(catalogue.load("plateau"))
     assert "about a factor of two, with a trend in the activation" in found.verdict
     assert found.numbers["beyond"] == "31"

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from experiments import contents, corridor
 from experiments.__main__ import main
+from experiments.corridor import catalogue, contents
 from tests.experiments import tiny
 
 FIRST, SECOND = (0, 0), (1, 2)
@@ -116,21 +116,21 @@ def test_a_result_that_is_not_what_its_name_says_is_told(
     if age == "old":
         for path in tiny.results(swept):
             rewritten(path, rows=None, columns=None)
-    assert len(corridor.load("tiny", swept)) == 36
+    assert len(catalogue.load("tiny", swept)) == 36
     assert main(["tiny", "--out", str(swept)]) == 0
     path, other = tiny.cell_path(swept, *FIRST), tiny.cell_path(swept, *SECOND)
     corrupt, expected = (CORRUPTIONS | ONLY_NEW)[name]
     corrupt(path, other)
     before = tiny.results(swept)
 
-    with pytest.raises(corridor.ResultError) as refused:
-        corridor.load("tiny", swept)
+    with pytest.raises(catalogue.ResultError) as refused:
+        catalogue.load("tiny", swept)
     said = str(refused.value)
     assert expected in said
     assert re.fullmatch(r"load: expected [^\n]*'[^\n]*\.parquet'\. Delete it and run the experiment again\.", said)
     assert str(path) in said or (name == "two files swapped" and str(other) in said)
-    with pytest.raises(corridor.ResultError):
-        corridor.records("tiny", swept)
+    with pytest.raises(catalogue.ResultError):
+        catalogue.records("tiny", swept)
 
     capsys.readouterr()
     assert main(["tiny", "--out", str(swept)]) == 1
@@ -147,8 +147,8 @@ def test_bits_that_rot_within_a_column_are_told(swept: Path) -> None:
     for place in range(start, start + 400, 3):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
         try:
-            frame, _ = corridor.load_cell(path)
-        except corridor.ResultError:
+            frame, _ = catalogue.load_cell(path)
+        except catalogue.ResultError:
             told += 1
         else:
             pd.testing.assert_frame_equal(frame, pd.DataFrame(run(tiny.Config(a=(0,), b=(0,)))), check_dtype=False)
@@ -169,7 +169,7 @@ def test_results_that_say_nothing_are_not_written(
 
 
 def test_no_committed_result_is_refused() -> None:
-    paths = sorted(corridor.RESULTS.rglob("[!._]*.parquet"))
+    paths = sorted(catalogue.RESULTS.rglob("[!._]*.parquet"))
     assert len(paths) > 300
     assert not [str(flaw) for _, flaw in contents.flaws(paths)]
 
@@ -180,4 +180,4 @@ def test_cells_of_different_columns_may_lie_side_by_side(install: tiny.Install, 
     assert main(["tiny", "--out", str(tmp_path)]) == 0
     for path in tiny.results(tmp_path):
         rewritten(path, rows=None, columns=None)
-    assert len(corridor.load("tiny", tmp_path)) == 12
+    assert len(catalogue.load("tiny", tmp_path)) == 12

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from experiments import corridor, disk
 from experiments.__main__ import main
+from experiments.corridor import catalogue, disk
 from tests.experiments import tiny
 
 
@@ -21,7 +21,7 @@ def check_stopped(out: Path, before: int, reason: str, said: Any) -> None:
     assert reason in said.err
     assert "Traceback" not in said.err
     assert len(tiny.results(out)) == before
-    assert all(len(corridor.load_cell(path)[0]) == 2 for path in tiny.results(out))
+    assert all(len(catalogue.load_cell(path)[0]) == 2 for path in tiny.results(out))
     assert not tiny.leftovers(out)
     assert not tiny.errors(out)
 

@@ -4,16 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import corridor, unbounded
-from experiments.summary import compared_rows
+from experiments import unbounded
+from experiments.corridor import catalogue
+from experiments.corridor.summary import compared_rows
 
-IDENTITY = [name for name in corridor.EXPERIMENTS if getattr(corridor.module(name), "IDENTITY", "")]
-IDENTITIES = [name for name in corridor.EXPERIMENTS if hasattr(corridor.module(name), "IDENTITIES")]
+IDENTITY = [name for name in catalogue.EXPERIMENTS if getattr(catalogue.module(name), "IDENTITY", "")]
+IDENTITIES = [name for name in catalogue.EXPERIMENTS if hasattr(catalogue.module(name), "IDENTITIES")]
 
 
 def stated(name: str) -> pd.DataFrame:
     """Rows that are identities, one each."""
-    script, frame = corridor.module(name), corridor.load(name)
+    script, frame = catalogue.module(name), catalogue.load(name)
     rows = frame.dropna(subset="label").drop_duplicates(["cell", "label"])
     return rows if name in IDENTITY else rows[rows.label.str.contains(script.IDENTITIES)]
 
@@ -35,7 +36,7 @@ def test_identities_hold_to_rounding(name: str) -> None:
 
 @pytest.mark.parametrize("name", [*IDENTITY, *IDENTITIES])
 def test_identities_are_not_counted(name: str) -> None:
-    rows = compared_rows(corridor.module(name), corridor.load(name))
+    rows = compared_rows(catalogue.module(name), catalogue.load(name))
     assert not len(rows) if name in IDENTITY else not set(rows.label) & set(stated(name).label)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments import corridor, failures, markup, questions, report
+from experiments.corridor import catalogue
+from experiments.report import failures, markup, page, questions
 
 HOSTILE = r"""</td><script>alert("x")</script> \input{/etc/passwd} #1 $x$ 50% a & b a_b 2^\foo {~} 'q'"""
 _SAID = re.compile(
@@ -89,12 +90,12 @@ def _table(text: str) -> pd.DataFrame:
 
 def _page(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _Tags:
     facts = {"seconds": 1.0, "device": text, "versions": {text: text}}
-    monkeypatch.setattr(corridor, "records", lambda name, results: [facts])
-    monkeypatch.setattr(corridor, "question", lambda name: f"Q1. {text}")
+    monkeypatch.setattr(catalogue, "records", lambda name, results: [facts])
+    monkeypatch.setattr(catalogue, "question", lambda name: f"Q1. {text}")
     (tmp_path / f"{questions.figure_of('rates')}.png").write_bytes(b"")
-    found = {"rates": corridor.Findings(text, {text: text})}
+    found = {"rates": catalogue.Findings(text, {text: text})}
     pages = (
-        report.write_page(text, found, _table(text), tmp_path, tmp_path, tmp_path),
+        page.write_page(text, found, _table(text), tmp_path, tmp_path, tmp_path),
         failures.write_page(_table(text), tmp_path),
     )
     parsed = _Tags()
@@ -109,8 +110,8 @@ def test_the_page_shows_markup_in_any_string(tmp_path: Path, monkeypatch: pytest
 
 
 def test_the_papers_files_show_commands_in_any_string(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corridor, "question", lambda name: f"Q1. {HOSTILE}")
-    report.write_numbers({"rates": corridor.Findings(HOSTILE, {HOSTILE: HOSTILE})}, _table(HOSTILE), tmp_path)
+    monkeypatch.setattr(catalogue, "question", lambda name: f"Q1. {HOSTILE}")
+    page.write_numbers({"rates": catalogue.Findings(HOSTILE, {HOSTILE: HOSTILE})}, _table(HOSTILE), tmp_path)
     for name in ("numbers.tex", "questions.tex", "failures.tex", "comparison_1.tex"):
         written = (tmp_path / name).read_text()
         assert "input" in written

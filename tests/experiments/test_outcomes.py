@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import kernel_descent, optimisers
-from experiments.digits import Data, digits
 from experiments.outcomes import CLASSES, SWING, classes
+from experiments.parts import kernel_descent, optimisers
+from experiments.parts.digits import Data, digits
 from vgtheory import Dense, measure
 
 FLAT = np.full(9, 2.3)
@@ -42,7 +42,7 @@ def test_a_wide_network_descends_as_its_kernel_says(key: jax.Array) -> None:
         rngs = [np.random.default_rng([3, index]) for index in range(20)]
         return float(np.mean([kernel_descent.descent(rng, found, data, **how)[0][-1] for rng in rngs]))
 
-    logs = measure.training_logs(
+    logs = measure.training.training_logs(
         key,
         net,
         data.inputs,

@@ -1,9 +1,10 @@
 """Every question of the list is answered, with a figure, in the report and in the paper."""
 
-from experiments import corridor, questions
+from experiments.corridor import catalogue
+from experiments.report import questions
 from figures.__main__ import FIGURES
 
-ANSWERING = [name for name in corridor.EXPERIMENTS if questions.number_of(name)]
+ANSWERING = [name for name in catalogue.EXPERIMENTS if questions.number_of(name)]
 
 
 def test_every_question_has_an_experiment() -> None:
@@ -18,7 +19,7 @@ def test_every_answer_has_its_figure_and_the_paper_shows_it() -> None:
 
 
 def test_questions_come_in_their_order() -> None:
-    numbers = [questions.number_of(name) for name in questions.ordered(corridor.EXPERIMENTS)]
+    numbers = [questions.number_of(name) for name in questions.ordered(catalogue.EXPERIMENTS)]
     known = [number for number in numbers if number]
     assert known == sorted(known)
     assert numbers[: len(known)] == known
@@ -26,7 +27,7 @@ def test_questions_come_in_their_order() -> None:
 
 def test_a_list_for_the_paper() -> None:
     told = questions.answers(
-        {"escape": corridor.Findings("Not in 10^9.2 steps.", {}), "rates": corridor.Findings("Yes.", {})}
+        {"escape": catalogue.Findings("Not in 10^9.2 steps.", {}), "rates": catalogue.Findings("Yes.", {})}
     )
     assert told.startswith("\\begin{description}\n\\item[Q16]")
     assert r"$10^{9.2}$ steps. (\cref{fig:escape})" in told

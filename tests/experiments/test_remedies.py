@@ -6,7 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import optimisers, remedies
+from experiments import remedies
+from experiments.parts import optimisers
 
 ROUNDING = 1e-4
 """Log of a norm of some hundred float32 entries, each the difference of two weights after a step of 10^10."""

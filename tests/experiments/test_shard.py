@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments import shard, sweep
 from experiments.__main__ import main
+from experiments.corridor import shard, sweep
 from tests.experiments import tiny
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from experiments import corridor
 from experiments.__main__ import main
-from experiments.submit import Job
+from experiments.corridor import catalogue
+from experiments.corridor.submit import Job
 from tests.experiments import tiny
 
 CHEAP = "scalar_chain"
@@ -67,7 +67,7 @@ def test_a_task_that_is_not_queued_anew_ends_without_a_failed_cell(
     def too_often(*_: Any) -> None:
         raise RuntimeError("timed out too many times")
 
-    monkeypatch.setattr(corridor, "EXPERIMENTS", ("tiny",))
+    monkeypatch.setattr(catalogue, "EXPERIMENTS", ("tiny",))
     monkeypatch.setitem(sys.modules, "experiments.tiny", tiny.module(run))
     before = signal.signal(signal.SIGUSR2, too_often)
     try:
@@ -120,7 +120,7 @@ def test_an_array_on_this_machine_does_every_cell(tmp_path: Path, capsys: pytest
     assert main(["submit", CHEAP, *words, "--", "--num-nets", "100"]) == 0
     assert capsys.readouterr().out.count("finished") == 2
     assert len(list((tmp_path / CHEAP).glob("*.parquet"))) == 4
-    assert all(corridor.load_cell(path)[1]["config"]["num_nets"] == 100 for path in tmp_path.rglob("*.parquet"))
+    assert all(catalogue.load_cell(path)[1]["config"]["num_nets"] == 100 for path in tmp_path.rglob("*.parquet"))
     assert main(["submit", CHEAP, *words, "--", "--num-nets", "-1"]) == 1
     assert "failed, see" in capsys.readouterr().out
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

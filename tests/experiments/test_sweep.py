@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from benchmarks.kills import Campaign
-from experiments import corridor, disk, sweep
 from experiments.__main__ import main
+from experiments.corridor import catalogue, disk, sweep
 from tests.experiments import tiny
 
 
@@ -148,7 +148,7 @@ def test_cells_in_other_hands_are_waited_for_or_taken_over(install: tiny.Install
         def event(self, facts: dict[str, Any]) -> None:
             told.append(facts)
             if facts["event"] == "waiting":
-                corridor.save({"x": 1.0}, tiny.record("tiny", tiny.Config(a=(0,), b=(0,)), 0.0), first)
+                catalogue.save({"x": 1.0}, tiny.record("tiny", tiny.Config(a=(0,), b=(0,)), 0.0), first)
                 finished_elsewhere.__exit__(None, None, None)
                 dying.__exit__(None, None, None)
 

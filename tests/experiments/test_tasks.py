@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import tasks
-from experiments.digits import INPUTS, digits
+from experiments.parts import tasks
+from experiments.parts.digits import INPUTS, digits
+from experiments.parts.tasks import TASKS
 from experiments.sequence_digits import LENGTHS
-from experiments.tasks import TASKS
 from tests.tolerances import SAMPLED
 
 NUM = 4000

@@ -6,10 +6,10 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import time_scale
-from experiments.learners import LEARNERS, Reader, initial
-from experiments.tasks import TASKS
-from experiments.time_scale import Parts
+from experiments.parts import time_scale
+from experiments.parts.learners import LEARNERS, Reader, initial
+from experiments.parts.tasks import TASKS
+from experiments.parts.time_scale import Parts
 from tests.tolerances import PATHS, SINGLE
 
 STEPS = 24

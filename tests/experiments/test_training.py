@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from experiments import sequence_length
-from experiments.learners import FORGET_BIAS, LEARNERS, Leaky, Reader
-from experiments.tasks import TASKS
-from experiments.training import GROUP, Outcome, Setting, drawn, group, trained
+from experiments.parts.learners import FORGET_BIAS, LEARNERS, Leaky, Reader
+from experiments.parts.tasks import TASKS
+from experiments.parts.training import GROUP, Outcome, Setting, drawn, group, trained
 from tests.tolerances import SINGLE, TRAINED
 
 EASY = Setting("lstm", "latch", 2, 1.0, 16, 16, 200, 2, 1000)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from experiments import watch
 from experiments.__main__ import main
+from experiments.corridor import watch
 from tests.experiments import tiny
 
 

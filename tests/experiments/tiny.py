@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from experiments import corridor
+from experiments.corridor import catalogue
 
 NAME = "tiny"
 COMMAND = [sys.executable, "-m", "tests.experiments.tiny", NAME]
@@ -44,7 +44,7 @@ def run(config: Config) -> dict[str, Any]:
 
 def record(name: str, cell: Any, seconds: float) -> dict[str, Any]:
     """A record without the versions' numbers, whose import takes seconds."""
-    facts = {"format": corridor.FORMAT, "experiment": name, "config": dataclasses.asdict(cell), "seconds": seconds}
+    facts = {"format": catalogue.FORMAT, "experiment": name, "config": dataclasses.asdict(cell), "seconds": seconds}
     return facts | {"versions": {}, "device": "none"}
 
 
@@ -77,7 +77,7 @@ def events(log: Path) -> list[dict[str, Any]]:
 
 
 def cell_path(out: Path, a: int = 0, b: int = 0) -> Path:
-    return corridor.path_of(NAME, Config(a=(a,), b=(b,)), out)
+    return catalogue.path_of(NAME, Config(a=(a,), b=(b,)), out)
 
 
 def unhappy(config: Config) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def until(condition: Callable[[], Any]) -> None:
 if __name__ == "__main__":
     from experiments.__main__ import main
 
-    corridor.EXPERIMENTS = (NAME,)
-    corridor.record = record
+    catalogue.EXPERIMENTS = (NAME,)
+    catalogue.record = record
     sys.modules[f"experiments.{NAME}"] = module()
     sys.exit(main(sys.argv[1:]))

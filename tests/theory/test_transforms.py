@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests import surface
 from tests.tolerances import DIFFERENCE, SINGLE
 from vgtheory import Activation, Conv, Dense, Normed, Recurrent, Residual, Transformer, theory
 
@@ -30,33 +31,35 @@ def orthogonal(scale: Any) -> Dense:
 
 
 QUANTITIES: dict[str, Callable[[Any], Any]] = {
-    "bound_excess": lambda t: theory.bound_excess(tanh(t)),
-    "c_layers": lambda t: theory.c_layers(tanh(t), depth=4).mean[-1],
+    "bound_excess": lambda t: theory.layers.bound_excess(tanh(t)),
+    "c_layers": lambda t: theory.layers.c_layers(tanh(t), depth=4).mean[-1],
     "c_map": lambda t: theory.c_map(0.4, tanh(t)),
-    "c_map_curvature": lambda t: theory.c_map_curvature(0.4, tanh(t)),
-    "c_map_slope": lambda t: theory.c_map_slope(0.4, tanh(t)),
+    "c_map_curvature": lambda t: theory.meanfield.c_map_curvature(0.4, tanh(t)),
+    "c_map_slope": lambda t: theory.meanfield.c_map_slope(0.4, tanh(t)),
     "c_star": lambda t: theory.c_star(tanh(t)),
     "chi_1": lambda t: theory.chi_1(tanh(t)),
-    "chi_c": lambda t: theory.chi_c(tanh(t)),
+    "chi_c": lambda t: theory.meanfield.chi_c(tanh(t)),
     "critical": lambda t: theory.critical("tanh", sigma_b=t / 6, size=2).sigma_w[..., 0],
-    "decade_depth": lambda t: theory.decade_depth(tanh(t)),
-    "jacobian_atom": lambda t: theory.jacobian_atom(Dense("hard_tanh", t, 0.2), 4),
-    "jacobian_atom, width": lambda t: theory.jacobian_atom(Dense("hard_tanh", t, 0.2), 4, 10),
-    "jacobian_cdf": lambda t: theory.jacobian_cdf(0.6, orthogonal(t), 4),
-    "jacobian_cdf_of_log": lambda t: theory.jacobian_cdf_of_log(-0.5, orthogonal(t), 4),
-    "jacobian_condition": lambda t: theory.jacobian_condition(Dense(BENT, t / 3, 0.2, "orthogonal"), 4),
-    "jacobian_density": lambda t: theory.jacobian_density(0.6, orthogonal(t), 4),
-    "jacobian_density_of_log": lambda t: theory.jacobian_density_of_log(-0.5, orthogonal(t), 4),
+    "decade_depth": lambda t: theory.meanfield.decade_depth(tanh(t)),
+    "jacobian_atom": lambda t: theory.spectra.jacobian_atom(Dense("hard_tanh", t, 0.2), 4),
+    "jacobian_atom, width": lambda t: theory.spectra.jacobian_atom(Dense("hard_tanh", t, 0.2), 4, 10),
+    "jacobian_cdf": lambda t: theory.spectra.jacobian_cdf(0.6, orthogonal(t), 4),
+    "jacobian_cdf_of_log": lambda t: theory.spectra.jacobian_cdf_of_log(-0.5, orthogonal(t), 4),
+    "jacobian_condition": lambda t: theory.spectra.jacobian_condition(Dense(BENT, t / 3, 0.2, "orthogonal"), 4),
+    "jacobian_density": lambda t: theory.spectra.jacobian_density(0.6, orthogonal(t), 4),
+    "jacobian_density_of_log": lambda t: theory.spectra.jacobian_density_of_log(-0.5, orthogonal(t), 4),
     "jacobian_edge": lambda t: theory.jacobian_edge(orthogonal(t), 4).log_upper,
-    "jacobian_moments": lambda t: theory.jacobian_moments(orthogonal(t), 4).spread,
-    "log_bound_layers": lambda t: theory.log_bound_layers(tanh(t), depth=3)[0],
-    "log_chi_layers": lambda t: theory.log_chi_layers(tanh(t), depth=5, width=64).mean[0],
-    "log_eigen_powers": lambda t: theory.log_eigen_powers(t * MATRIX, 7)[1],
-    "log_escape_steps": lambda t: theory.log_escape_steps("adam", 5, t / 3, learning_rate=1e-6),
-    "log_escape_time": lambda t: theory.log_escape_time(5, t / 3),
-    "log_escape_time, from above": lambda t: theory.log_escape_time(2, t, level=1.3),
-    "log_grad_groups": lambda t: theory.log_grad_groups(Transformer("tanh", t), depth=3, positions=4)["value"].mean[0],
-    "log_grad_alpha_layers": lambda t: theory.log_grad_alpha_layers(Residual("tanh", t, 0.2), depth=4).mean[0],
+    "jacobian_moments": lambda t: theory.spectra.jacobian_moments(orthogonal(t), 4).spread,
+    "log_bound_layers": lambda t: theory.layers.log_bound_layers(tanh(t), depth=3)[0],
+    "log_chi_layers": lambda t: theory.layers.log_chi_layers(tanh(t), depth=5, width=64).mean[0],
+    "log_eigen_powers": lambda t: theory.recurrent.log_eigen_powers(t * MATRIX, 7)[1],
+    "log_escape_steps": lambda t: theory.training.log_escape_steps("adam", 5, t / 3, learning_rate=1e-6),
+    "log_escape_time": lambda t: theory.training.log_escape_time(5, t / 3),
+    "log_escape_time, from above": lambda t: theory.training.log_escape_time(2, t, level=1.3),
+    "log_grad_groups": lambda t: theory.blocks.log_grad_groups(Transformer("tanh", t), depth=3, positions=4)[
+        "value"
+    ].mean[0],
+    "log_grad_alpha_layers": lambda t: theory.blocks.log_grad_alpha_layers(Residual("tanh", t, 0.2), depth=4).mean[0],
     "log_grad_layers, residual": lambda t: theory.log_grad_layers(Residual("tanh", t, 0.0, t / 2, 2), depth=4).mean[0],
     "log_grad_layers, batch": lambda t: theory.log_grad_layers(
         Residual("tanh", t, norm="batch", batch=5), depth=4
@@ -66,33 +69,37 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "log_grad_layers": lambda t: theory.log_grad_layers(tanh(t), depth=5).mean[0],
     "log_grad_layers, width": lambda t: theory.log_grad_layers(tanh(t), depth=5, width=64).std[0],
     "log_grad_layers, conv": lambda t: theory.log_grad_layers(conv(t), depth=5, positions=4).mean[0],
-    "log_grad_positions": lambda t: theory.log_grad_positions(conv(t), depth=5, positions=4).mean[0, 1],
+    "log_grad_positions": lambda t: theory.blocks.log_grad_positions(conv(t), depth=5, positions=4).mean[0, 1],
     "log_grad_weight_layers": lambda t: theory.log_grad_weight_layers(tanh(t), depth=5, width=64).mean[0],
-    "log_mean_scalar_chain": lambda t: theory.log_mean_scalar_chain(0.7, t, 5),
-    "log_mode_times": lambda t: theory.log_mode_times(t, 5, 0.6),
-    "log_parts_layers": lambda t: theory.log_parts_layers(tanh(t), depth=5, width=64).slopes.mean[0],
-    "log_power_norms": lambda t: theory.log_power_norms(MATRIX + t * MATRIX.T, MATRIX[0], 7),
+    "log_mean_scalar_chain": lambda t: theory.recurrent.log_mean_scalar_chain(0.7, t, 5),
+    "log_mode_times": lambda t: theory.training.log_mode_times(t, 5, 0.6),
+    "log_parts_layers": lambda t: theory.layers.log_parts_layers(tanh(t), depth=5, width=64).slopes.mean[0],
+    "log_power_norms": lambda t: theory.recurrent.log_power_norms(MATRIX + t * MATRIX.T, MATRIX[0], 7),
     "log_q_layers": lambda t: theory.log_q_layers(tanh(t), depth=5, width=64).mean[-1],
-    "log_q_positions": lambda t: theory.log_q_positions(conv(t), depth=5, positions=(3, 4)).mean[-1, 0, 1],
-    "log_scalar_chain": lambda t: theory.log_scalar_chain(0.7, t, 5).std,
-    "log_scalar_chain, far": lambda t: theory.log_scalar_chain(40.0, t, 5).mean,
-    "log_spectral_radius": lambda t: theory.log_spectral_radius(Recurrent("linear", t), width=16).mean,
-    "log_scalar_steps": lambda t: theory.log_scalar_steps(t, "tanh", 0.3, steps=9)[-1],
-    "lyapunov_exponent": lambda t: theory.lyapunov_exponent(tanh(t)),
+    "log_q_positions": lambda t: theory.blocks.log_q_positions(conv(t), depth=5, positions=(3, 4)).mean[-1, 0, 1],
+    "log_scalar_chain": lambda t: theory.recurrent.log_scalar_chain(0.7, t, 5).std,
+    "log_scalar_chain, far": lambda t: theory.recurrent.log_scalar_chain(40.0, t, 5).mean,
+    "log_spectral_radius": lambda t: theory.recurrent.log_spectral_radius(Recurrent("linear", t), width=16).mean,
+    "log_scalar_steps": lambda t: theory.recurrent.log_scalar_steps(t, "tanh", 0.3, steps=9)[-1],
+    "lyapunov_exponent": lambda t: theory.recurrent.lyapunov_exponent(tanh(t)),
     "overshoot": lambda t: (
-        theory.overshoot(Recurrent("linear", matrix=t * MATRIX), MATRIX[0], MATRIX[1], 0.01, steps=5).log_ratio
+        theory.recurrent.overshoot(
+            Recurrent("linear", matrix=t * MATRIX), MATRIX[0], MATRIX[1], 0.01, steps=5
+        ).log_ratio
     ),
     "overshoot, stable_rate": lambda t: (
-        theory.overshoot(Recurrent("linear", matrix=t * MATRIX), MATRIX[0], MATRIX[1], 0.01, steps=5).stable_rate
+        theory.recurrent.overshoot(
+            Recurrent("linear", matrix=t * MATRIX), MATRIX[0], MATRIX[1], 0.01, steps=5
+        ).stable_rate
     ),
     "phase_diagram": lambda t: theory.phase_diagram(tanh(t)).xi_c,
     "q_map": lambda t: theory.q_map(1.0, tanh(t)),
-    "q_slope": lambda t: theory.q_slope(tanh(t)),
+    "q_slope": lambda t: theory.meanfield.q_slope(tanh(t)),
     "q_star": lambda t: theory.q_star(tanh(t)),
-    "q_stars": lambda t: theory.q_stars(tanh(t)).q[..., 0],
-    "tangent_kernel": lambda t: theory.tangent_kernel(tanh(t), depth=4, width=64).log_size,
+    "q_stars": lambda t: theory.meanfield.q_stars(tanh(t)).q[..., 0],
+    "tangent_kernel": lambda t: theory.training.tangent_kernel(tanh(t), depth=4, width=64).log_size,
     "xi_c": lambda t: theory.xi_c(tanh(t)),
-    "xi_c_modes": lambda t: theory.xi_c_modes(Conv("tanh", t, 0.3), 5)[1],
+    "xi_c_modes": lambda t: theory.blocks.xi_c_modes(Conv("tanh", t, 0.3), 5)[1],
     "xi_grad": lambda t: theory.xi_grad(tanh(t)),
     "xi_q": lambda t: theory.xi_q(tanh(t)),
 }
@@ -146,7 +153,7 @@ PLAIN = {
 
 
 def test_every_theory_function_is_here() -> None:
-    functions = {name for name in theory.__all__ if name[0].islower()}
+    functions = {name for name in surface.public(theory) if name[0].islower()}
     assert {name.split(",")[0] for name in QUANTITIES} | set(PLAIN) == functions
     assert not {name.split(",")[0] for name in QUANTITIES} & set(PLAIN)
 

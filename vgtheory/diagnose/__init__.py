@@ -4,12 +4,18 @@
 ``infinite_width`` predicts them from the model's code alone; ``record_norms`` keeps gradient norms per layer during training.
 """
 
-from vgtheory.diagnose.diagnosis import Diagnosis, Row, diagnose
-from vgtheory.diagnose.record import NormHistory, NormRecord, norm_history, record_norms
-from vgtheory.diagnose.runs import Removal
-from vgtheory.diagnose.twin import InfiniteWidth, LayerLaw, TwinPlan, infinite_width
-from vgtheory.diagnose.verdict import Verdict
+from typing import TYPE_CHECKING
 
+from vgtheory._door import door
+
+if TYPE_CHECKING:
+    from vgtheory.diagnose.diagnosis import Diagnosis, Row, diagnose
+    from vgtheory.diagnose.record import NormHistory, NormRecord, norm_history, record_norms
+    from vgtheory.diagnose.runs import Removal
+    from vgtheory.diagnose.twin import InfiniteWidth, LayerLaw, TwinPlan, infinite_width
+    from vgtheory.diagnose.verdict import Verdict
+
+__getattr__, __dir__ = door(__name__, __file__)
 __all__ = [
     "Diagnosis",
     "InfiniteWidth",

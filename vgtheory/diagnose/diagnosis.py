@@ -8,10 +8,10 @@ import jax
 import numpy as np
 
 from vgtheory.diagnose.arguments import expect_predicted, expect_rngs
-from vgtheory.diagnose.backward import Pass
-from vgtheory.diagnose.calls import expect_model, hooked
 from vgtheory.diagnose.runs import Removal, Runs
-from vgtheory.diagnose.trace import Trace
+from vgtheory.diagnose.tracing.backward import Pass
+from vgtheory.diagnose.tracing.calls import expect_model, hooked
+from vgtheory.diagnose.tracing.trace import Trace
 from vgtheory.diagnose.twin import InfiniteWidth, infinite_width
 from vgtheory.diagnose.verdict import Verdict, is_finite, judged, shown
 from vgtheory.expect import expect, expect_count, expect_one_of, expect_runs

@@ -13,7 +13,7 @@ from jax import Array
 
 from vgtheory.diagnose.arguments import expect_predicted
 from vgtheory.expect import expect, expect_one_of, expect_steps
-from vgtheory.measure.tap import log_norm
+from vgtheory.measure.engine.taps import log_norm
 
 _DECADES, _PER_DECADE = 6, 8
 

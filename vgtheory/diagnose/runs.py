@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vgtheory.diagnose.backward import Faults, Pass, faults, measured, read
-from vgtheory.diagnose.calls import Hooked
-from vgtheory.diagnose.probes import Cut
-from vgtheory.diagnose.trace import split_arrays, traced
+from vgtheory.diagnose.tracing.backward import Faults, Pass, faults, measured, read
+from vgtheory.diagnose.tracing.calls import Hooked
+from vgtheory.diagnose.tracing.probes import Cut
+from vgtheory.diagnose.tracing.trace import split_arrays, traced
 
 
 class Removal(NamedTuple):

@@ -11,10 +11,10 @@ import numpy as np
 from jax import Array
 
 from vgtheory.diagnose.arguments import expect_rngs
-from vgtheory.diagnose.calls import Call, Hooked, expect_model, hooked
-from vgtheory.diagnose.kinds import CONV, contracted, is_replaced, num_out, takes_off_mean
 from vgtheory.diagnose.particles import REPLICAS, Linear, apart, convolution, fresh, pooled_norm, pooled_tap, together
-from vgtheory.diagnose.trace import necks, traced
+from vgtheory.diagnose.tracing.calls import Call, Hooked, expect_model, hooked
+from vgtheory.diagnose.tracing.kinds import CONV, contracted, is_replaced, num_out, takes_off_mean
+from vgtheory.diagnose.tracing.trace import necks, traced
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect, expect_count, expect_flag
 from vgtheory.measure import log_norm

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vgtheory.diagnose.backward import Faults, Pass
-from vgtheory.diagnose.trace import WEIGHTED, Trace
-from vgtheory.theory.depth_scales import depth_limit, log_edges
+from vgtheory.diagnose.tracing.backward import Faults, Pass
+from vgtheory.diagnose.tracing.trace import WEIGHTED, Trace
+from vgtheory.theory.layers.formats import depth_limit, log_edges
 
 HEALTHY = float(np.log(100.0))
 """A gradient that stays within this of itself, end to end, is healthy: the layers' steps differ by two decades at most."""

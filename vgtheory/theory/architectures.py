@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from vgtheory.blocks import BLOCKS
-from vgtheory.ensemble import Conv, expect_positions
 from vgtheory.estimate import Law
-from vgtheory.theory import attention, blocks, convolution
-from vgtheory.transformer import Transformer
+from vgtheory.networks.blocks import BLOCKS
+from vgtheory.networks.ensemble import Conv, expect_positions
+from vgtheory.networks.transformer import Transformer
+from vgtheory.theory.blocks import blocks, convolution, transformer
 
 
 def other_law(where: str, net: Any, depth: int, width: int | None, positions: Any) -> Law | None:
@@ -25,7 +25,7 @@ def other_law(where: str, net: Any, depth: int, width: int | None, positions: An
     if isinstance(net, Conv):
         return (convolution.grad_law if grad else convolution.q_law)(net, depth, width, positions)
     if isinstance(net, Transformer):
-        return (attention.grad_law if grad else attention.q_law)(where, net, depth, width, positions)
+        return (transformer.grad_law if grad else transformer.q_law)(where, net, depth, width, positions)
     expect_positions(where, net, positions)
     if isinstance(net, BLOCKS):
         return (blocks.grad_law if grad else blocks.q_law)(where, net, depth, width)

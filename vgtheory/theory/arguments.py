@@ -10,8 +10,6 @@ import jax
 import numpy as np
 
 from vgtheory.activation import as_activation
-from vgtheory.blocks import Normed, Residual
-from vgtheory.ensemble import Conv, Dense, Recurrent, check_matrix
 from vgtheory.expect import (
     MOST,
     Check,
@@ -26,7 +24,9 @@ from vgtheory.expect import (
     expect_one_of,
 )
 from vgtheory.formats import FORMATS
-from vgtheory.transformer import Transformer
+from vgtheory.networks.blocks import Normed, Residual
+from vgtheory.networks.ensemble import Conv, Dense, Recurrent, check_matrix
+from vgtheory.networks.transformer import Transformer
 
 
 def expect_activation(where: str, **got: Any) -> None:

@@ -1,0 +1,1 @@
+"""What several questions share: tasks, learners, models, optimisers, digits."""

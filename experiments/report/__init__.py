@@ -1,0 +1,1 @@
+"""What the results say together: verdicts, calibration, failures, and the page that shows them."""

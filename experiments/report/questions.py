@@ -1,0 +1,56 @@
+"""The questions that people ask, Q1 to Q20, and which experiments answer each: the order of the report, and a list for the paper."""
+
+import re
+from collections.abc import Iterable
+
+from experiments.corridor import catalogue
+from experiments.report.markup import tex
+
+NUMBERS = range(1, 21)
+OWN_FIGURE = {
+    "rates": "hero",
+    "orthogonal": "hero",
+    "sequence_tasks": "sequence_length",
+    "sequence_digits": "sequence_length",
+    "layer_order": "escape",
+    "largest_step": "escape",
+    "magnitude_training": "magnitudes",
+}
+"""Experiments whose figure has another name than theirs."""
+_SHOWN = re.compile(r"\\includegraphics\[[^\]]*\]\{(\w+)\}.*?\\label\{(fig:[^}]+)\}", re.DOTALL)
+
+
+def figure_of(name: str) -> str:
+    """The figure that shows an experiment."""
+    return OWN_FIGURE.get(name, name)
+
+
+def number_of(name: str) -> int | None:
+    """The number of the question that an experiment answers; None if it answers none of the list."""
+    found = re.match(r"Q(\d+)\. ", catalogue.question(name))
+    return int(found[1]) if found else None
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """By question, those that answer none last."""
+    last = max(NUMBERS) + 1
+    return sorted(names, key=lambda name: number_of(name) or last)
+
+
+def labels() -> dict[str, str]:
+    """The paper's label of every figure that it shows."""
+    sections = sorted((catalogue.ROOT / "paper" / "sections").glob("*.tex"))
+    return dict(_SHOWN.findall("".join(section.read_text() for section in sections)))
+
+
+def answers(findings: dict[str, catalogue.Findings]) -> str:
+    """Every question with its verdict and its figure, a LaTeX description list."""
+    items, shown = [], labels()
+    for name in ordered(findings):
+        number = number_of(name)
+        if number is None:
+            continue
+        asked = catalogue.question(name).split(". ", 1)[1]
+        label = shown[figure_of(name)]
+        items.append(rf"\item[Q{number}] \emph{{{tex(asked)}}} {tex(findings[name].verdict)} (\cref{{{label}}})")
+    return "\n".join([r"\begin{description}", *items, r"\end{description}", ""])

@@ -1,0 +1,129 @@
+"""Measured recurrent cells: Flax's formulas, plain autodiff, the exact law at large width, and real weights' own law."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from tests.tolerances import EQUAL_FLOAT64, SAME_LAW, SIGMAS
+from vgtheory import GRU, LSTM, MGU, Leaky, Skip, measure, theory
+from vgtheory.measure.cells import steppers
+from vgtheory.measure.engine.draws import words_of
+
+CELLS = {
+    "leaky": Leaky("tanh", 1.5, 0.0, 0.8, 0.4),
+    "skip": Skip("tanh", 1.0, 0.8, 0.1, 0.3, 3),
+    "gru": GRU(1.2, 0.8, 0.9, 1.0),
+    "mgu": MGU(1.2, 0.8, 0.9, 1.5),
+    "lstm": LSTM(1.2, 0.8, 0.9, 1.5),
+}
+OFF = {
+    "leaky": Leaky("tanh", 1.5, 0.0, 0.8, 0.4 * 1.03),
+    "skip": Skip("tanh", 1.03, 0.8 * 1.03, 0.1, 0.3, 3),
+    "gru": GRU(1.2, 0.8, 0.9, 1.0 * 1.03),
+    "mgu": MGU(1.2, 0.8, 0.9, 1.5 * 1.03),
+    "lstm": LSTM(1.2, 0.8, 0.9, 1.5 * 1.03),
+}
+
+
+@pytest.mark.parametrize("name", ["gru", "mgu", "lstm"])
+def test_the_formulas_are_flax_s(key: jax.Array, name: str) -> None:
+    cell, width = CELLS[name], 12
+    draws = jax.random.normal(key, (9, width, width), jnp.float32)
+    recurrent, inputs, x = list(draws[:4] / width**0.5), list(draws[4:8] / width**0.5), draws[8, 0]
+    state = (draws[8, 1], draws[8, 2]) if name == "lstm" else draws[8, 1]
+    module, variables = steppers.flax_cell(cell, recurrent, inputs)
+    theirs = module.apply(variables, state, x)[0]
+    ours = steppers._moved(cell, state, lambda k, h: h @ recurrent[k], lambda k: x @ inputs[k], x)
+    for one, other in zip(jax.tree.leaves(theirs), jax.tree.leaves(ours), strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-6)
+
+
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("name", "sampler"),
+    [
+        ("lstm", "cells"),
+        ("skip", "untied"),
+        *(pytest.param(name, "cells", marks=SLOW) for name in ("leaky", "skip", "gru", "mgu")),
+        *(pytest.param(name, "untied", marks=SLOW) for name in ("leaky", "lstm", "gru", "mgu")),
+    ],
+)
+def test_the_gradient_is_plain_autodiff_s(key: jax.Array, name: str, sampler: str) -> None:
+    cell, width, steps, burn_in = CELLS[name], 6, 5, 3
+    logs = measure.cells.cell_logs(
+        key, cell, width=width, steps=steps, num_nets=1, burn_in=burn_in, sampler=sampler, dtype="float64"
+    )
+    with jax.enable_x64(True):
+        given = jax.tree.map(lambda leaf: jnp.asarray(leaf, "float64"), cell)
+        words = words_of(jax.random.fold_in(key, 0))
+        step = steppers.stepper(given, words, width, "float64", sampler)
+        state = steppers.start_of(given, words, width, "float64")
+        for t in range(burn_in):
+            state = step(state, jnp.int32(t))
+
+        def end(state: Any) -> Any:
+            for t in range(burn_in, burn_in + steps):
+                state = step(state, jnp.int32(t))
+            return state
+
+        from vgtheory.measure.cells.untied import _start
+
+        top = _start(given, words, width, "float64")
+        below = jax.vjp(end, state)[1](top)[0]
+        size = lambda tree: float(jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(tree))))
+        assert logs.log_grad[0, -1] == pytest.approx(np.log(size(below) / size(top)), abs=EQUAL_FLOAT64)
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW if name == "gru" else ()) for name in CELLS])
+def test_wide_cells_with_weights_of_their_own_obey_the_law(key: jax.Array, name: str) -> None:
+    """At 30,000 units infinite width is right to a hundredth of the error."""
+    how = {"width": 30_000, "steps": 25, "num_nets": 6, "burn_in": 40, "sampler": "matrix_free"}
+    logs = measure.cells.cell_logs(key, CELLS[name], **how)
+    err = logs.log_grad.std(axis=0, ddof=1) / 6**0.5
+    mean, predicted = logs.log_grad.mean(axis=0), theory.cells.log_grad_steps(CELLS[name], steps=25)
+    t_of = lambda law: np.abs(mean - law)[[5, 12, 25]] / np.maximum(err[[5, 12, 25]], 1e-4)
+    assert (
+        np.max(t_of(predicted)) < 7
+    )  # Student's t of 5 degrees of freedom: five standard errors of a normal number are more
+    assert np.max(t_of(theory.cells.log_grad_steps(OFF[name], steps=25))) > 7
+    squares = logs.q_state
+    assert abs(squares.mean() - theory.cells.q_state(CELLS[name])) < 7 * squares.std(ddof=1) / 6**0.5
+
+
+@pytest.mark.parametrize("name", ["leaky", pytest.param("lstm", marks=SLOW)])
+def test_without_matrices_the_law_is_the_same_at_any_width(key: jax.Array, name: str) -> None:
+    how = {"width": 12, "steps": 8, "num_nets": 600, "burn_in": 8}
+    first, second = jax.random.split(key)
+    real = measure.cells.cell_logs(first, CELLS[name], sampler="untied", **how)
+    free = measure.cells.cell_logs(second, CELLS[name], sampler="matrix_free", **how)
+    assert stats.ks_2samp(real.log_grad[:, -1], free.log_grad[:, -1]).pvalue > SAME_LAW
+    assert stats.ks_2samp(real.q_state, free.q_state).pvalue > SAME_LAW
+
+
+@pytest.mark.parametrize("cell", [pytest.param(GRU(1.0, None, 1.0, 1.0), marks=SLOW), LSTM(1.0, None, 0.5, 1.0)])
+def test_real_weights_obey_the_path_solution_and_not_the_other(key: jax.Array, cell: Any) -> None:
+    seen = measure.cells.log_grad_steps(key, cell, width=384, steps=30, num_nets=8, burn_in=80)
+    law = theory.cells.tied_grad_steps(cell, steps=30, burn_in=80)
+    z = (seen.value - law.value)[1:] / np.hypot(seen.err, law.err)[1:]
+    assert np.max(np.abs(z)) < SIGMAS
+    own = theory.cells.log_grad_steps(cell, steps=30)
+    assert abs(seen.value - own)[-1] > SIGMAS * seen.err[-1]
+
+
+def test_wrong_questions_are_refused(refused: Callable, key: jax.Array) -> None:
+    sizes = {"width": 8, "steps": 3, "num_nets": 2}
+    with refused("cell_logs", "cell"):
+        measure.cells.cell_logs(key, "gru", **sizes)
+    with refused("cell_logs", "sampler", "Did you mean 'untied'"):
+        measure.cells.cell_logs(key, GRU(), sampler="untide", **sizes)
+    with refused("cell_logs", "sigma_w", "Call it once for each"):
+        measure.cells.cell_logs(key, GRU(sigma_w=np.ones(2)), **sizes)
+    with refused("cell_logs", "burn_in"):
+        measure.cells.cell_logs(key, GRU(), burn_in=-1, **sizes)

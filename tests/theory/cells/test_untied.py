@@ -1,0 +1,182 @@
+"""Recurrent cells: closed forms, other ways to the same averages, memory, and wrong questions."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from tests.tolerances import EXACT, GATE, LSTM_GATE, SIGMAS
+from vgtheory import GRU, LSTM, MGU, Leaky, Skip, theory
+from vgtheory.networks.cells import Cell
+from vgtheory.theory.cells import lstm
+from vgtheory.theory.cells.tied import solved
+
+GATED = (GRU, MGU, LSTM)
+
+
+def test_units_without_gates_have_closed_forms() -> None:
+    leak, sigma_w = 0.3, 1.7
+    assert theory.cells.chi_step(Leaky("linear", sigma_w, leak=leak)) == pytest.approx(
+        (1 - leak) ** 2 + leak**2 * sigma_w**2, rel=EXACT
+    )
+    plain = Leaky("tanh", 1.5, sigma_b=0.2, sigma_in=0.3)
+    assert theory.cells.q_state(plain) == pytest.approx(
+        1.5**2 * _square(np.tanh, theory.cells.q_state(plain)) + 0.13, rel=EXACT
+    )
+    skipped = theory.cells.chi_step(Skip("linear", 0.6, 0.5, lag=7))
+    assert 0.36 / skipped + 0.25 / skipped**7 == pytest.approx(1, rel=EXACT)
+
+
+def _normal(order: int = 80) -> tuple[np.ndarray, np.ndarray]:
+    z, weights = np.polynomial.hermite_e.hermegauss(order)
+    return z, weights / weights.sum()
+
+
+def _square(function: Callable, q: float) -> float:
+    z, weights = _normal(180)
+    return float(function(q**0.5 * z) ** 2 @ weights)
+
+
+@pytest.mark.parametrize("kind", GATED)
+@pytest.mark.parametrize("bias", [-1.0, 0.0, 4.0])
+def test_gates_that_see_nothing_are_powers_of_their_bias(kind: type, bias: float) -> None:
+    cell = kind(0.0, 0.0, 0.0, bias)
+    assert theory.cells.chi_step(cell) == pytest.approx(expit(bias) ** 2, rel=LSTM_GATE if kind is LSTM else EXACT)
+    assert theory.cells.memory_steps(cell) == pytest.approx(
+        -1 / np.log(expit(bias)), rel=1e-5 if kind is LSTM else 1e-10
+    )
+    profile = theory.cells.log_grad_steps(cell, steps=9)
+    assert np.diff(profile)[1:] == pytest.approx(np.log(expit(bias)), rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", GATED)
+@pytest.mark.parametrize("sigma_in", [1e-6, 0.3, 1.0])
+def test_a_cell_without_recurrent_weights_is_the_limit_of_one_with_few(kind: type, sigma_in: float) -> None:
+    """Without them the law is a map that is constant: the first guess at its fixed point is the fixed point."""
+    none, few = kind(0.0, 0.0, sigma_in, 1.0), kind(1e-9, 1e-9, sigma_in, 1.0)
+    for law in (theory.cells.q_state, theory.cells.chi_step, theory.cells.memory_steps):
+        assert law(none) == pytest.approx(law(few), rel=LSTM_GATE)
+
+
+def test_the_lstm_without_recurrent_weights_keeps_what_its_forget_gate_keeps() -> None:
+    """Then f is independent of all else: chi is the mean of f^2."""
+    cell = LSTM(sigma_w=0.0, sigma_in=1.0, forget_bias=1.0)
+    z, weights = _normal()
+    assert theory.cells.chi_step(cell) == pytest.approx(expit(1 + z) ** 2 @ weights, rel=LSTM_GATE)
+    assert theory.cells.chi_step(cell) == pytest.approx(0.5187912899788178, rel=LSTM_GATE)
+    assert theory.cells.memory_steps(cell) == pytest.approx(-2 / np.log(0.5187912899788178), rel=1e-8)
+
+
+@pytest.mark.parametrize("sigma_in", [1e-6, 1e-3])
+@pytest.mark.parametrize("sigma_w", [0.0, 1e-9])
+def test_a_faintly_driven_cell_answers_in_proportion(sigma_w: float, sigma_in: float) -> None:
+    """To first order of the drive's variance gates stand at their bias; relatively, however little it is."""
+    keep, drive, tiny = expit(1.0), sigma_in**2, 30 * sigma_in**2
+    lstm_h = theory.cells.q_state(LSTM(sigma_w, sigma_w, sigma_in, 1.0))
+    assert lstm_h == pytest.approx(drive / 16 / (1 - keep**2), rel=tiny + LSTM_GATE)
+    assert theory.cells.q_state(GRU(sigma_w, sigma_w, sigma_in, 1.0)) == pytest.approx(
+        (1 - keep) ** 2 * drive / (1 - keep**2), rel=tiny + GATE
+    )
+    assert theory.cells.q_state(MGU(sigma_w, sigma_w, sigma_in, 1.0)) == pytest.approx(
+        (1 - keep) ** 2 * drive / (1 - keep**2), rel=tiny + GATE
+    )
+
+
+def test_units_that_pass_nothing_on_have_no_memory() -> None:
+    for cell in (Leaky("tanh", sigma_w=0.0, sigma_in=1.0), Skip("tanh", 0.0, 0.0, sigma_in=1.0)):
+        assert (theory.cells.chi_step(cell), theory.cells.memory_steps(cell)) == (0.0, 0.0)
+
+
+def test_the_gru_by_a_rule_in_three_dimensions() -> None:
+    """Gauss-Hermite over (r's, n's recurrent, n's input) in place of one conditional on the other."""
+    w, g, drive, bias = 1.3, 0.9, 0.7, 1.0
+    h = theory.cells.q_state(GRU(w, g, drive, bias))
+    z, weights = _normal()
+    gate = np.sqrt(drive**2 + g**2 * h) * z
+    x, m, a = gate[:, None, None], (w * h**0.5 * z)[None, :, None], (drive * z)[None, None, :]
+    mean = lambda values: np.einsum("i,j,k,ijk->", weights, weights, weights, values + 0 * (x + m + a))
+    r, n = expit(x), np.tanh(a + expit(x) * m)
+    keep = expit(bias + gate)
+    assert h == pytest.approx(keep**2 @ weights * h + (1 - keep) ** 2 @ weights * mean(n**2), rel=GATE)
+    chi = keep**2 @ weights + g**2 * ((keep * (1 - keep)) ** 2 @ weights) * (h + mean(n**2))
+    inner = w**2 * mean((1 - n**2) ** 2 * r**2) + g**2 * mean(((1 - n**2) * r * (1 - r) * m) ** 2)
+    chi += (1 - keep) ** 2 @ weights * inner
+    assert theory.cells.chi_step(GRU(w, g, drive, bias)) == pytest.approx(chi, rel=GATE)
+
+
+def test_the_mgu_by_a_rule_in_three_dimensions() -> None:
+    w, g, drive, bias = 1.3, 0.9, 0.7, 1.0
+    h = theory.cells.q_state(MGU(w, g, drive, bias))
+    z, weights = _normal()
+    x = (bias + np.sqrt(drive**2 + g**2 * h) * z)[:, None, None]
+    m, a = (w * h**0.5 * z)[None, :, None], (drive * z)[None, None, :]
+    mean = lambda values: np.einsum("i,j,k,ijk->", weights, weights, weights, values + 0 * (x + m + a))
+    f, n = expit(x), np.tanh(a + expit(x) * m)
+    assert h == pytest.approx(mean(f**2) * h + mean((1 - f) ** 2 * n**2), rel=GATE)
+    through_f = mean((f * (1 - f)) ** 2 * (h + ((1 - f) * (1 - n**2) * m - n) ** 2))
+    chi = mean(f**2) + g**2 * through_f + w**2 * mean(((1 - f) * f * (1 - n**2)) ** 2)
+    assert theory.cells.chi_step(MGU(w, g, drive, bias)) == pytest.approx(chi, rel=GATE)
+
+
+@pytest.mark.parametrize("cell", [LSTM(1.3, 0.9, 0.7, 2.0), LSTM(1.0, 1.0, 0.1, -2.0), LSTM(1.0, 1.0, 0.3, 1.0)])
+def test_the_lstm_on_a_finer_grid(cell: LSTM, monkeypatch: pytest.MonkeyPatch) -> None:
+    h, transfer = lstm.lstm(cell)
+    for name, value in (("_NODES_PER_UNIT", 13.0), ("_FEWEST", 90), ("_GAUSS", 20), ("_GATE", 48), ("_REACH", 12.0)):
+        monkeypatch.setattr(lstm, name, value)
+    monkeypatch.setattr(lstm._gauss_rule, "__defaults__", (20,))
+    finer, fine = lstm.lstm(cell)
+    assert fine.matrix.shape[0] > 1.5 * transfer.matrix.shape[0]
+    assert h == pytest.approx(finer, rel=LSTM_GATE)
+    largest = [np.abs(np.linalg.eigvals(each.matrix)).max() for each in (transfer, fine)]
+    assert largest[0] == pytest.approx(largest[1], rel=LSTM_GATE)
+
+
+@pytest.mark.parametrize(
+    "cell", [GRU(sigma_in=1.0), MGU(sigma_in=0.5), LSTM(sigma_in=0.5), Leaky(sigma_in=1.0, activation="tanh")]
+)
+def test_a_wanted_memory_is_had(cell: Cell) -> None:
+    assert theory.cells.memory_steps(theory.cells.cell_with_memory(cell, 12.0)) == pytest.approx(12.0, rel=1e-6)
+
+
+def test_a_wanted_memory_of_real_weights_takes_less_bias() -> None:
+    own = theory.cells.cell_with_memory(GRU(sigma_in=0.5), 15.0)
+    one = theory.cells.cell_with_memory(GRU(sigma_in=0.5), 15.0, tied=True)
+    assert one.update_bias < own.update_bias - 0.05
+    assert theory.cells.memory_steps(one, tied=True) == pytest.approx(15.0, rel=0.1)
+
+
+def test_paths_give_the_untied_law_where_nothing_persists() -> None:
+    """Without a leak the state is new at every step: the path solution, which does not know that, must find the closed form."""
+    cell = Leaky("tanh", 1.5, sigma_in=0.8)
+    profiles = np.stack([solved(cell, 20, 40, 4096, seed)[0] for seed in range(6)])
+    err = profiles.std(axis=0, ddof=1) / 6**0.5
+    assert np.all(np.abs(profiles.mean(axis=0) - theory.cells.log_grad_steps(cell, steps=20))[1:] < SIGMAS * err[1:])
+    off = theory.cells.log_grad_steps(Leaky("tanh", 1.5 * 1.03, sigma_in=0.8), steps=20)
+    assert abs(profiles.mean(axis=0) - off)[-1] > SIGMAS * err[-1]
+
+
+def test_wrong_questions_are_refused(refused: Callable) -> None:
+    for make in (
+        lambda: GRU(sigma_w=-1.0),
+        lambda: Leaky("tanh", leak=0.0),
+        lambda: Skip("tanh", lag=1),
+        lambda: LSTM(forget_bias=np.inf),
+    ):
+        with pytest.raises(ValueError, match=r"expected .+, got .+\."):
+            make()
+    with refused("chi_step", "cell"):
+        theory.cells.chi_step("lstm")
+    with refused("chi_step", "sigma_w"):
+        theory.cells.chi_step(GRU(sigma_w=np.ones(2)))
+    for name, value in (("steps", 0), ("num_sets", 1), ("num_paths", 3)):
+        with refused("tied_grad_steps", name):
+            theory.cells.tied_grad_steps(GRU(), **{"steps": 3, name: value})
+    with refused("cell_with_memory", "cell"):
+        theory.cells.cell_with_memory(Skip("tanh"), 10.0)
+    with refused("cell_with_memory", "memory"):
+        theory.cells.cell_with_memory(GRU(), 0.0)
+    with refused("cell_with_memory", "memory"):
+        theory.cells.cell_with_memory(Leaky("relu", sigma_w=2.0), 0.1)
+    with refused("LSTM", "cell"):
+        theory.cells.chi_step(LSTM(sigma_in=1.0, forget_bias=12.0))

@@ -1,0 +1,284 @@
+"""Gradients through chains of residual blocks and of normalised layers, by automatic differentiation in the log domain.
+
+All of the gradient flows through the stream, so its cotangent is renormalised after every block and the log kept. Where a block has no norm the stream
+is divided by its rms on the way up, as in ``chain``, and its scale goes along as a log.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from vgtheory.expect import expect, expect_scalars
+from vgtheory.measure.arguments import asked, one_of
+from vgtheory.measure.engine.averages import from_top
+from vgtheory.measure.engine.draws import BIAS, normal, words_of
+from vgtheory.measure.engine.links import activate, affine, is_scalable
+from vgtheory.measure.engine.log_pass import over_layers
+from vgtheory.measure.engine.networks import SAMPLERS, draw_cotangent, draw_input, draw_weights
+from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, over_networks, planned
+from vgtheory.measure.engine.single_use import fresh_product
+from vgtheory.measure.engine.taps import log_norm
+from vgtheory.networks.blocks import Blocks, Normed, Residual, alpha_of
+from vgtheory.networks.ensemble import Dense
+
+_LOG_EDGE = 60.0
+
+
+class BlockLogs(NamedTuple):
+    """Per-network natural logs, float64, each of shape (num_nets, depth); with an axis of inputs before the last if a number of them was asked for.
+
+    Attributes
+    ----------
+    log_q
+        Of the mean square of ``h_l`` (with batch norm, over the batch).
+    log_grad
+        Of ``|dE/dh_l| / |dE/dh_depth|`` (with batch norm, of the whole batch).
+    log_grad_alpha
+        Of ``|dE/dalpha_l| / |dE/dh_depth|``, each block's alpha a parameter of its own; NaN where there are no branches.
+    """
+
+    log_q: np.ndarray
+    log_grad: np.ndarray
+    log_grad_alpha: np.ndarray
+
+
+class _Slots(NamedTuple):
+    """Zeros whose gradients are what a block has seen, each of shape (inputs,), or (1,) with batch norm; ``alpha`` always (inputs,)."""
+
+    grad: Array
+    alpha: Array
+
+
+class _Size(NamedTuple):
+    """What a program is compiled for."""
+
+    depth: int
+    width: int
+    num_nets: int
+    num_inputs: int
+    dtype: str
+    keep: str
+    lanes: int
+    scalable: bool
+    free: bool
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _gauge(scalable: bool, h: Array, slot: Array) -> tuple[Array, Array]:
+    """Divide each row by its rms, if so told; on the way down renormalise the cotangent, row by row or as a whole, and keep its log."""
+    del slot
+    size, unit = jax.vmap(log_norm)(h)
+    return (unit * np.sqrt(h.shape[1]).astype(h.dtype) if scalable else h), size - np.log(h.shape[1]) / 2
+
+
+def _gauge_forward(scalable: bool, h: Array, slot: Array) -> tuple[tuple[Array, Array], Array]:
+    return _gauge(scalable, h, slot), slot
+
+
+def _gauge_backward(scalable: bool, slot: Array, cotangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    del scalable
+    if slot.size == 1:
+        size, unit = log_norm(cotangents[0])
+        return unit, size[None].astype(slot.dtype)
+    sizes, units = jax.vmap(log_norm)(cotangents[0])
+    return units, sizes.astype(slot.dtype)
+
+
+_gauge.defvjp(_gauge_forward, _gauge_backward)
+
+
+def normed(h: Array, norm: str) -> Array:
+    """A norm as at initialisation, of rows of units; without an epsilon.
+
+    Parameters
+    ----------
+    h
+        Shape ``(inputs, width)``.
+    norm
+        ``"layer"``, ``"rms"`` or ``"batch"``.
+    """
+    axis = 0 if norm == "batch" else 1
+    centred = h if norm == "rms" else h - jnp.mean(h, axis=axis, keepdims=True)
+    return centred / jnp.sqrt(jnp.mean(centred**2, axis=axis, keepdims=True))
+
+
+class _Draw(NamedTuple):
+    """Where a network's weights come from: the ensemble, its key, and whether matrices are drawn at all."""
+
+    net: Blocks
+    words: Array
+    free: bool
+
+    def times(self, stream: Any, x: Array, log_scale: Array) -> Array:
+        """``W x + b`` in units of the stream's scale, weights drawn for this stream."""
+        dense = Dense(self.net.activation, self.net.sigma_w, self.net.sigma_b)
+        width, dtype = x.shape[1], x.dtype
+        if not self.free:
+            return affine(dense, draw_weights(self.words, dense, stream, width, dtype), x, log_scale)
+        relative = jnp.exp(jnp.minimum(-log_scale, _LOG_EDGE)).astype(dtype)[:, None]
+        bias = dense.sigma_b * relative * normal(self.words, BIAS, stream, (width,), dtype)[None, :]
+        return (dense.sigma_w * fresh_product(self.words, stream, x) + bias).astype(dtype)
+
+
+def _layer(net: Normed, draw: _Draw, index: Array, h: Array) -> Array:
+    """One normalised layer; the first takes the input as it is."""
+    phi, norm = net.activation.phi, functools.partial(normed, norm=net.norm)
+    x = phi(norm(h)) if net.place == "before" else norm(phi(h))
+    return draw.times(index, jnp.where(index == 1, h, x), jnp.zeros(h.shape[0], h.dtype))
+
+
+def _block(net: Residual, draw: _Draw, index: Array, state: tuple[Array, Array], alpha: Array, scalable: bool) -> Array:
+    """One residual block, in units of the stream's scale; ``alpha`` has shape (inputs,)."""
+    h, log_scale = state
+    u = normed(h, net.norm) if net.norm is not None and net.place == "pre" else h
+    for layer in range(net.branch_layers):
+        stream = (index - 1) * net.branch_layers + layer + 1
+        u = draw.times(stream, activate(net.activation, u, log_scale, scalable), log_scale)
+    summed = h + alpha[:, None].astype(h.dtype) * u
+    return normed(summed, net.norm) if net.norm is not None and net.place == "post" else summed
+
+
+def _walked(net: Blocks, words: Array, size: _Size) -> tuple[Array, ...]:
+    """One network: log rms of h, log-factors of its gradient, gradients of alpha, log-scales before each block."""
+    vectors = (words, size.width, size.dtype, size.num_inputs)
+    start, cotangent = draw_input(*vectors), draw_cotangent(*vectors)
+    zeros, draw = jnp.zeros(size.num_inputs, start.dtype), _Draw(net, words, size.free)
+
+    def link(
+        state: tuple[Array, Array], inputs: tuple[Array, _Slots]
+    ) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        (h, log_scale), (index, slots) = state, inputs
+        if isinstance(net, Normed):
+            h = _layer(net, draw, index, h)
+        else:
+            h = _block(net, draw, index, state, net.alpha + slots.alpha, size.scalable)
+        h, log_rms = _gauge(size.scalable, h, slots.grad)
+        log_rms = jax.lax.stop_gradient(log_rms)
+        return (h, log_scale + log_rms if size.scalable else log_scale), (log_rms, log_scale)
+
+    def energy(slots: _Slots) -> tuple[Array, Any]:
+        blocks = (jnp.arange(1, size.depth + 1), slots)
+        (h, _), seen = over_layers(link, (start, zeros), blocks, size.depth, size.keep)
+        return jnp.vdot(cotangent, h), seen
+
+    joint = 1 if net.norm == "batch" else size.num_inputs
+    slots = _Slots(*(jnp.zeros((size.depth, rows), start.dtype) for rows in (joint, size.num_inputs)))
+    down, (log_rms, log_scale) = jax.grad(energy, has_aux=True)(slots)
+    return log_rms, down.grad, down.alpha, log_scale
+
+
+@compiled("size", "devices")
+def _all(key: Array, net: Blocks, size: _Size, devices: tuple) -> tuple[Array, ...]:
+    def one(shared: tuple[Array, Blocks], index: Array) -> tuple[Array, ...]:
+        key, net = shared
+        return _walked(net, words_of(jax.random.fold_in(key, index)), size)
+
+    return over_networks(one, (key, net), size.num_nets, size.lanes, devices)
+
+
+def _logs(net: Blocks, scalable: bool, walked: tuple[np.ndarray, ...]) -> BlockLogs:
+    """Sums over depth, in float64; leaves are (num_nets, depth, inputs), and come out as (num_nets, inputs, depth)."""
+    log_rms, grad, alpha, log_scale = (np.swapaxes(np.asarray(leaf, np.float64), 1, 2) for leaf in walked)
+    log_q = 2 * (np.cumsum(log_rms, axis=-1) if scalable else log_rms)
+    if net.norm == "batch":
+        log_q = np.logaddexp.reduce(log_q, axis=1, keepdims=True) - np.log(log_q.shape[1])
+        alpha, log_scale = alpha.sum(axis=1, keepdims=True), log_scale[:, :1]
+    log_grad = from_top(grad)
+    with np.errstate(divide="ignore"):
+        log_alpha = np.log(np.abs(alpha)) + log_scale + log_grad
+    return BlockLogs(log_q, log_grad, np.full_like(log_grad, np.nan) if isinstance(net, Normed) else log_alpha)
+
+
+@asked(sampler=one_of(SAMPLERS))
+def block_logs(
+    key: Array,
+    net: Blocks,
+    *,
+    depth: int,
+    width: int,
+    num_nets: int,
+    num_inputs: int | None = None,
+    dtype: str = "float32",
+    sampler: str = "networks",
+    keep: str | None = None,
+    memory: float | int | None = None,
+    devices: Sequence[Any] | None = None,
+) -> BlockLogs:
+    r"""Forward and backward log-norms along many real networks of residual blocks or of normalised layers.
+
+    Parameters
+    ----------
+    key
+        A JAX key; network i uses ``fold_in(key, i)``.
+    net
+        A ``Residual`` or a ``Normed``, with single numbers.
+    depth, width, num_nets
+        Numbers of blocks (or layers), units and networks.
+    num_inputs
+        Inputs sent through each network together, each followed by itself; ``None`` for one, without an axis of its own. With batch norm
+        it is ``net.batch``, and the batch is followed as a whole.
+    dtype
+        ``"float32"`` or ``"float64"``.
+    sampler
+        ``"networks"``: real weight matrices. ``"matrix_free"``: other draws from the same distribution, at the same finite width, at a cost that grows as
+        the width; at most as many inputs as units.
+    keep, memory, devices
+        As for ``chain``.
+
+    Returns
+    -------
+    BlockLogs
+        Of every network.
+
+    Raises
+    ------
+    ValueError
+        If a count is no positive integer, a number has a shape, or ``num_inputs`` is given with batch norm.
+
+    Notes
+    -----
+    Accuracy: some roundings of ``dtype`` per block. The norms' epsilon is 0.
+    On another number of devices the same to rounding, not to the bit.
+    Assumes: nothing.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import Residual, measure
+    >>> logs = measure.blocks.block_logs(jax.random.key(0), Residual("tanh", alpha=0.0), depth=3, width=16, num_nets=2)
+    >>> bool(abs(logs.log_grad).max() < 1e-6)
+    True
+    """
+    scales = {"sigma_w": net.sigma_w, "sigma_b": net.sigma_b}
+    if isinstance(net, Residual):
+        net = dataclasses.replace(net, alpha=alpha_of(net, depth))
+        scales["alpha"] = net.alpha
+    expect_scalars("block_logs", **scales)
+    alone = num_inputs is None or net.norm != "batch"
+    expect(alone, "block_logs", "no number of inputs but net.batch", num_inputs=num_inputs)
+    rows, where = net.batch or num_inputs or 1, chosen_devices(devices)
+    scalable, free = net.norm is None and is_scalable(net.activation), sampler == "matrix_free"
+    expect(not free or rows <= width, "block_logs", "no more inputs than units", rows=rows)
+    with jax.enable_x64(dtype == "float64"):
+        count: dict[str, Any] = {"depth": depth, "width": width, "num_nets": num_nets}
+        bytes_each = jnp.dtype(dtype).itemsize
+        laid_out = planned(
+            "block_logs",
+            **count,
+            rows=rows,
+            itemsize=bytes_each,
+            keep=keep,
+            memory=memory,
+            devices=where,
+            matrices=not free,
+        )
+        size = _Size(depth, width, num_nets, rows, dtype, laid_out.keep, laid_out.lanes, scalable, free)
+        given = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), net)
+        logs = _logs(net, scalable, fetched(_all(key, given, size, where)))
+    return logs if num_inputs is not None else BlockLogs(*(leaf[:, 0] for leaf in logs))

@@ -1,0 +1,181 @@
+"""Recurrent cells as they are run: Flax's own with one set of weights, or the same formulas with weights of their own at every step."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from vgtheory.measure.engine.draws import ABOVE, BIAS, INPUT, PROBE, UNITS, WEIGHTS, normal
+from vgtheory.networks.cells import GRU, LSTM, MGU, Cell, Leaky, Skip
+
+SAMPLERS = ("cells", "untied", "matrix_free")
+_GATES = 4
+"""Streams per step: as many as the LSTM has matrices."""
+_START = 0.1
+_INPUTS = 2**20
+"""Input matrices are drawn as those of steps that no run reaches."""
+Step = Callable[[Any, Array], Any]
+Product = Callable[[int, Array], Array]
+
+
+def start_of(cell: Cell, words: Array, width: int, dtype: Any) -> Any:
+    """The state before the first step: little, but not nothing, where an undriven cell would stay.
+
+    Parameters
+    ----------
+    cell, words, width, dtype
+        The ensemble, the network's key, its number of units, its format.
+    """
+    rows = 2 if isinstance(cell, LSTM) else getattr(cell, "lag", 1)
+    small = normal(words, PROBE, 0, (rows, width), dtype) * np.asarray(_START, dtype)
+    return (small[0], small[1]) if isinstance(cell, LSTM) else small if isinstance(cell, Skip) else small[0]
+
+
+def hidden_of(cell: Cell, state: Any) -> Array:
+    """The newest h in a state (of an LSTM the pair of c and h).
+
+    Parameters
+    ----------
+    cell, state
+        The ensemble and what ``start_of`` begins.
+    """
+    return state[1] if isinstance(cell, LSTM) else state[0] if isinstance(cell, Skip) else state
+
+
+def _moved(cell: Any, state: Any, times: Product, noise: Callable[[int], Array], bias: Array) -> Any:
+    """One step; ``times(k, x)`` is x times the k-th matrix with entries of variance 1 / width, ``noise(k)`` the k-th input."""
+    gate, act = nn.sigmoid, jnp.tanh
+    if isinstance(cell, Leaky):
+        added = cell.sigma_w * times(0, cell.activation.phi(state)) + cell.sigma_in * noise(0) + cell.sigma_b * bias
+        return (1 - cell.leak) * state + cell.leak * added
+    if isinstance(cell, Skip):
+        near, far = (cell.activation.phi(state[index]) for index in (0, cell.lag - 1))
+        added = cell.sigma_w * times(0, near) + cell.sigma_skip * times(1, far)
+        return jnp.concatenate([(added + cell.sigma_in * noise(0) + cell.sigma_b * bias)[None], state[:-1]])
+    seen = lambda k, x, sigma: cell.sigma_in * noise(k) + sigma * times(k, x)
+    if isinstance(cell, GRU):
+        r, z = (gate(seen(k, state, cell.sigma_gate) + shift) for k, shift in ((0, 0.0), (1, cell.update_bias)))
+        return (1 - z) * act(cell.sigma_in * noise(2) + r * (cell.sigma_w * times(2, state))) + z * state
+    if isinstance(cell, MGU):
+        f = gate(seen(0, state, cell.sigma_gate) + cell.forget_bias)
+        return (1 - f) * act(cell.sigma_in * noise(1) + f * (cell.sigma_w * times(1, state))) + f * state
+    c, h = state
+    i, f, o = (gate(seen(k, h, cell.sigma_gate) + shift) for k, shift in ((0, 0.0), (1, cell.forget_bias), (3, 0.0)))
+    c = f * c + i * act(seen(2, h, cell.sigma_w))
+    return c, o * act(c)
+
+
+def _dense(words: Array, layer: Any, width: int, dtype: Any) -> Array:
+    return normal(words, WEIGHTS, layer, (width, width), dtype) * np.asarray(width**-0.5, dtype)
+
+
+@jax.custom_vjp
+def _fresh(x: Array, z: Array, eta: Array) -> Array:
+    """x times a matrix that is used nowhere else, without the matrix: z and eta are standard normal."""
+    return jnp.sqrt(jnp.mean(x**2)) * z + 0 * eta
+
+
+def _fresh_forward(x: Array, z: Array, eta: Array) -> tuple[Array, tuple[Array, Array, Array]]:
+    return _fresh(x, z, eta), (x, z, eta)
+
+
+def _fresh_backward(kept: tuple[Array, Array, Array], cotangent: Array) -> tuple[Array, Array, Array]:
+    x, z, eta = kept
+    size = jnp.sqrt(jnp.sum(x**2))
+    along = x / jnp.where(size > 0, size, 1.0)
+    across = eta - along * jnp.vdot(along, eta)
+    down = (along * jnp.vdot(z, cotangent) + across * jnp.sqrt(jnp.sum(cotangent**2))) * x.size**-0.5
+    return down.astype(x.dtype), jnp.zeros_like(z), jnp.zeros_like(eta)
+
+
+_fresh.defvjp(_fresh_forward, _fresh_backward)
+
+
+def stepper(cell: Cell, words: Array, width: int, dtype: Any, sampler: str, driven: bool = True) -> Step:
+    """One network's step, ``(state, t) -> state``.
+
+    Parameters
+    ----------
+    cell
+        The ensemble.
+    words
+        The network's key (``draws.words_of``).
+    width
+        Number of units.
+    dtype
+        Of weights and arithmetic.
+    sampler
+        One of ``SAMPLERS``.
+    driven
+        Whether there are inputs; if not, none are drawn for ``Leaky`` and ``Skip`` (Flax's cells take zeros).
+    """
+    bias, none = normal(words, BIAS, 0, (width,), dtype), jnp.zeros(width, dtype)
+    if sampler == "cells":
+        return _tied(cell, words, width, dtype, bias, driven)
+
+    def step(state: Any, t: Array) -> Any:
+        stream = lambda k: _GATES * t + k
+        noise = lambda k: normal(words, INPUT, stream(k), (width,), dtype) if driven else none
+
+        def times(k: int, x: Array) -> Array:
+            if sampler == "matrix_free":
+                drawn = (normal(words, role, stream(k), (width,), dtype) for role in (UNITS, ABOVE))
+                return _fresh(x, *drawn)
+            return jnp.dot(x, _dense(words, stream(k), width, dtype), precision=lax.Precision.HIGHEST)
+
+        return _moved(cell, state, times, noise, bias)
+
+    return step
+
+
+def _tied(cell: Any, words: Array, width: int, dtype: Any, bias: Array, driven: bool) -> Step:
+    """One set of weights; gated cells are Flax's."""
+    recurrent = [_dense(words, k, width, dtype) for k in range(_GATES)]
+    inputs = [_dense(words, _INPUTS + k, width, dtype) for k in range(_GATES)]
+    none = jnp.zeros(width, dtype)
+    x_of = lambda t: normal(words, INPUT, t, (width,), dtype) if driven else none
+    if isinstance(cell, Leaky | Skip):
+        product = lambda x, matrix: jnp.dot(x, matrix, precision=lax.Precision.HIGHEST)
+        times = lambda k, x: product(x, recurrent[k])
+        noise = lambda t, k: product(x_of(t), inputs[k]) if driven else none
+        return lambda state, t: _moved(cell, state, times, functools.partial(noise, t), bias)
+    module, variables = flax_cell(cell, recurrent, inputs)
+    return lambda state, t: module.apply(variables, state, x_of(t))[0]
+
+
+def flax_cell(cell: Any, recurrent: list[Array], inputs: list[Array]) -> tuple[Any, Any]:
+    """Flax's module with the ensemble's weights.
+
+    Parameters
+    ----------
+    cell
+        ``GRU``, ``MGU`` or ``LSTM``.
+    recurrent, inputs
+        Matrices with entries of variance 1 / width, in the order of ``_moved``, to be scaled.
+    """
+    width, dtype = recurrent[0].shape[0], recurrent[0].dtype
+    zeros, shift = jnp.zeros(width, dtype), lambda value: jnp.full(width, value, dtype)
+    matrix = lambda drawn, sigma: {"kernel": (sigma * drawn).astype(dtype)}
+    options: dict[str, Any] = {"dtype": dtype, "param_dtype": dtype}
+    module: Any
+    if isinstance(cell, GRU):
+        module, names, biases = nn.GRUCell(width, **options), "rzn", {"z": cell.update_bias}
+    elif isinstance(cell, MGU):
+        module, names, biases = nn.MGUCell(width, **options), "fn", {"f": cell.forget_bias}
+    else:
+        module, names, biases = nn.OptimizedLSTMCell(width, **options), "ifgo", {"f": cell.forget_bias}
+    params: dict[str, Any] = {}
+    candidate = "g" if isinstance(cell, LSTM) else "n"
+    for name, within, without in zip(names, recurrent, inputs, strict=False):
+        params["h" + name] = matrix(within, cell.sigma_w if name == candidate else cell.sigma_gate)
+        params["i" + name] = matrix(without, cell.sigma_in)
+        place = ("h" if isinstance(cell, LSTM) else "i") + name
+        params[place]["bias"] = shift(biases.get(name, 0.0))
+    if candidate == "n":
+        params["hn"]["bias"] = zeros
+    return module, {"params": params}

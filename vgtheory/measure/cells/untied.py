@@ -1,0 +1,290 @@
+"""Gradients through recurrent cells, by automatic differentiation in the log domain."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from vgtheory.estimate import Estimate
+from vgtheory.expect import expect_scalars
+from vgtheory.measure.arguments import asked, one_of
+from vgtheory.measure.cells.steppers import SAMPLERS, hidden_of, start_of, stepper
+from vgtheory.measure.engine.averages import averaged
+from vgtheory.measure.engine.draws import COTANGENT, normal, words_of
+from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, lanes_for, over_networks
+from vgtheory.networks.cells import LSTM, Cell, Skip
+
+_ROWS = 4
+
+
+class CellLogs(NamedTuple):
+    """Cells one by one.
+
+    Attributes
+    ----------
+    log_grad
+        Natural log of the norm of the gradient with respect to the whole state, t steps before the last, over that at the last;
+        shape ``(num_nets, steps + 1)``, float64.
+    q_state
+        Mean square of h over units and over the last ``steps`` steps, shape ``(num_nets,)``.
+    """
+
+    log_grad: np.ndarray
+    q_state: np.ndarray
+
+
+def _tree_norm(tree: Any) -> tuple[Array, Any]:
+    """Log-norm of all leaves together, and the leaves over that norm."""
+    leaves = jax.tree.leaves(tree)
+    peak = functools.reduce(jnp.maximum, [jnp.max(jnp.abs(leaf)) for leaf in leaves])
+    safe = jnp.where(peak > 0, peak, 1.0)
+    size = jnp.sqrt(functools.reduce(jnp.add, [jnp.sum((leaf / safe) ** 2) for leaf in leaves]))
+    grown = jnp.where(peak > 0, jnp.log(size) + jnp.log(safe), jnp.where(jnp.isnan(peak), jnp.nan, -jnp.inf))
+    return grown, jax.tree.map(lambda leaf: leaf / safe / jnp.where(size > 0, size, 1.0), tree)
+
+
+def _start(cell: Cell, words: Array, width: int, dtype: Any) -> Any:
+    """A cotangent for the whole state at the last step: standard normal, independent of the weights."""
+    numbers = normal(words, COTANGENT, 0, (2 if isinstance(cell, LSTM) else getattr(cell, "lag", 1), width), dtype)
+    return (numbers[0], numbers[1]) if isinstance(cell, LSTM) else numbers if isinstance(cell, Skip) else numbers[0]
+
+
+@jax.custom_vjp
+def _tapped(state: Any, slot: Array) -> Any:
+    """``tap`` for a state of several parts, renormalised together."""
+    del slot
+    return state
+
+
+_tapped.defvjp(lambda state, slot: (state, slot), lambda slot, cotangent: _tree_norm(cotangent)[::-1])
+
+
+def _one(
+    shared: tuple[Cell, Array],
+    index: Array,
+    *,
+    width: int,
+    steps: int,
+    burn_in: int,
+    sampler: str,
+    driven: bool,
+    dtype: str,
+) -> tuple[Array, Array]:
+    """One network: log-factors of its gradient, the newest step first, and its mean square h at every step."""
+    cell, key = shared
+    words = words_of(jax.random.fold_in(key, index))
+    step = stepper(cell, words, width, dtype, sampler, driven)
+    state = start_of(cell, words, width, dtype)
+    state, _ = lax.scan(lambda state, t: (step(state, t), None), state, jnp.arange(burn_in))
+    _, top = _tree_norm(_start(cell, words, width, dtype))
+
+    def link(state: Any, inputs: tuple[Array, Array]) -> tuple[Any, Array]:
+        after = step(_tapped(state, inputs[1]), inputs[0])
+        return after, jnp.mean(lax.stop_gradient(hidden_of(cell, after)) ** 2)
+
+    # Weights of a step's own are drawn again on the way down: kept, they would fill the memory.
+    moved = link if sampler == "cells" else jax.checkpoint(link, prevent_cse=False)
+
+    def energy(slots: Array) -> tuple[Array, Array]:
+        end, squares = lax.scan(moved, state, (jnp.arange(burn_in, burn_in + steps), slots))
+        parts = zip(jax.tree.leaves(top), jax.tree.leaves(end), strict=True)
+        return functools.reduce(jnp.add, [jnp.vdot(one, other) for one, other in parts]), squares
+
+    logs, squares = jax.grad(energy, has_aux=True)(jnp.zeros(steps, dtype))
+    return logs[::-1], squares
+
+
+@compiled("width", "steps", "burn_in", "num_nets", "lanes", "sampler", "driven", "dtype", "devices")
+def _all(
+    cell: Cell,
+    key: Array,
+    width: int,
+    steps: int,
+    burn_in: int,
+    num_nets: int,
+    lanes: int,
+    sampler: str,
+    driven: bool,
+    dtype: str,
+    devices: tuple,
+) -> Any:
+    sizes: dict[str, Any] = {"width": width, "steps": steps, "burn_in": burn_in, "driven": driven}
+    one = functools.partial(_one, sampler=sampler, dtype=dtype, **sizes)
+    return over_networks(one, (cell, key), num_nets, lanes, devices)
+
+
+@asked(sampler=one_of(SAMPLERS))
+def cell_logs(
+    key: Array,
+    cell: Cell,
+    *,
+    width: int,
+    steps: int,
+    num_nets: int,
+    burn_in: int = 200,
+    sampler: str = "cells",
+    dtype: str = "float32",
+    devices: Sequence[Any] | None = None,
+) -> CellLogs:
+    r"""Gradients sent back through many random cells, each driven by a noise of its own.
+
+    Each starts from a state of standard deviation 0.1, runs ``burn_in`` steps, then ``steps`` more, and sends a standard normal gradient back from the
+    last of these; which automatic differentiation takes down, renormalised at every step.
+
+    Parameters
+    ----------
+    key
+        A JAX key.
+    cell
+        A ``Leaky``, ``Skip``, ``GRU``, ``MGU`` or ``LSTM``.
+    width
+        Number of units, and of inputs.
+    steps, burn_in
+        Steps that the gradient is followed, and steps before them.
+    num_nets
+        Number of networks, each with weights, inputs and gradient of its own.
+    sampler
+        ``"cells"``: the real thing, one set of weights (gated cells are Flax's). ``"untied"``: weights of their own at every step.
+        ``"matrix_free"``: the same law as ``"untied"``, exactly, at a cost that grows as the width.
+    dtype
+        ``"float32"`` or ``"float64"``.
+    devices
+        Devices to spread networks over; ``None`` for all.
+
+    Returns
+    -------
+    CellLogs
+        Of every network.
+
+    Raises
+    ------
+    ValueError
+        If a count is no positive integer or a choice unknown.
+
+    Notes
+    -----
+    Accuracy: a few roundings of ``dtype`` per step. Memory: ``steps`` states of each network in hand.
+    On another number of devices the same to rounding, not to the bit.
+    Assumes: nothing.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import Leaky, measure
+    >>> logs = measure.cells.cell_logs(jax.random.key(0), Leaky("linear", 0.0, leak=0.5), width=8, steps=2, num_nets=3)
+    >>> logs.log_grad.mean(axis=0).round(4).tolist()
+    [0.0, -0.6931, -1.3863]
+    """
+    expect_scalars("cell_logs", **{name: value for name, value in vars(cell).items() if name != "activation"})
+    chosen = chosen_devices(devices)
+    # One state meets a matrix that stays: its rows count, not its entries, until it is drawn anew at every step.
+    lanes = lanes_for(width * (width if sampler == "untied" else _ROWS), num_nets, chosen)
+    driven = bool(np.any(np.asarray(cell.sigma_in) != 0))
+    with jax.enable_x64(dtype == "float64"):
+        given = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), cell)
+        logs, squares = fetched(
+            _all(given, key, width, steps, burn_in, num_nets, lanes, sampler, driven, dtype, chosen)
+        )
+    profile = np.cumsum(np.asarray(logs, dtype=np.float64), axis=1)
+    return CellLogs(np.pad(profile, ((0, 0), (1, 0))), np.mean(np.asarray(squares, dtype=np.float64), axis=1))
+
+
+@asked()
+def log_grad_steps(
+    key: Array, cell: Cell, *, width: int, steps: int, num_nets: int, dtype: str = "float32", **how: Any
+) -> Estimate:
+    r"""Log-norm of the gradient with respect to the whole state (of an LSTM cell and hidden state), relative to the last step.
+
+    .. math:: \ln \frac{|\partial E / \partial s_{T-t}|}{|\partial E / \partial s_T|}
+
+    Parameters
+    ----------
+    key
+        A JAX key.
+    cell
+        A ``Leaky``, ``Skip``, ``GRU``, ``MGU`` or ``LSTM``.
+    width, steps, num_nets
+        Numbers of units, of steps to go back, and of networks.
+    dtype
+        ``"float32"`` or ``"float64"``.
+    how
+        ``burn_in``, ``sampler``, ``devices`` of ``cell_logs``.
+
+    Returns
+    -------
+    Estimate
+        Mean over networks of the log at t = 0 ... steps, shape ``(steps + 1,)``; ``err`` is one standard error.
+
+    Raises
+    ------
+    ValueError
+        As ``cell_logs``.
+
+    Notes
+    -----
+    Accuracy: ``err``.
+    Assumes: nothing.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import GRU, measure
+    >>> kept = measure.cells.log_grad_steps(jax.random.key(0), GRU(0.0, update_bias=2.0), width=8, steps=10, num_nets=2)
+    >>> round(float(kept.value[-1]), 3)  # 10 ln sigmoid(2)
+    -1.269
+    """
+    logs = cell_logs(key, cell, width=width, steps=steps, num_nets=num_nets, dtype=dtype, **how).log_grad
+    return averaged(logs, np.arange(steps + 1), dtype)
+
+
+@asked()
+def q_state(
+    key: Array, cell: Cell, *, width: int, steps: int, num_nets: int, dtype: str = "float32", **how: Any
+) -> Estimate:
+    r"""Mean square of the hidden state, over units, steps and networks.
+
+    .. math:: H = E[h_t^2]
+
+    Parameters
+    ----------
+    key
+        A JAX key.
+    cell
+        A ``Leaky``, ``Skip``, ``GRU``, ``MGU`` or ``LSTM``.
+    width, steps, num_nets
+        Numbers of units, of steps to average over, and of networks.
+    dtype
+        ``"float32"`` or ``"float64"``.
+    how
+        ``burn_in``, ``sampler``, ``devices`` of ``cell_logs``.
+
+    Returns
+    -------
+    Estimate
+        ``err`` is one standard error over networks.
+
+    Raises
+    ------
+    ValueError
+        As ``cell_logs``.
+
+    Notes
+    -----
+    Accuracy: ``err``.
+    Assumes: that ``burn_in`` steps suffice to forget the start.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import Leaky, measure
+    >>> driven = Leaky("tanh", 0.0, sigma_in=1.0)
+    >>> seen = measure.cells.q_state(jax.random.key(0), driven, width=64, steps=50, num_nets=8, sampler="untied")
+    >>> bool(abs(seen.value - 1) < 5 * seen.err)
+    True
+    """
+    squares = cell_logs(key, cell, width=width, steps=steps, num_nets=num_nets, dtype=dtype, **how).q_state
+    return averaged(squares, 1, dtype)

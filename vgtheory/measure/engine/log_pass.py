@@ -1,0 +1,152 @@
+r"""One network's forward and backward pass in the log domain, many inputs at once, by automatic differentiation.
+
+Depth is a ``lax.scan``, so compile time does not grow with it. Weights are drawn inside it, by counter, and drawn again on the
+way down: keeping them costs more time (page by page) than drawing them does. Of what else the way down needs, ``keep`` tells:
+
+===============  ======================================  ===========================  ==============================
+keep             kept                                    drawn, and products formed   kept numbers, per network
+===============  ======================================  ===========================  ==============================
+``activations``  h of every layer                        twice, twice                 depth rows width
+``segments``     h of every sqrt(depth)-th layer, and    three times, three times     2 sqrt(depth) rows width
+                 of every layer of one such segment
+===============  ======================================  ===========================  ==============================
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from vgtheory.measure.engine.links import activate, affine
+from vgtheory.measure.engine.networks import Weights
+from vgtheory.measure.engine.taps import Slots, gauge, log_norm
+from vgtheory.networks.ensemble import Ensemble
+
+KEEP = ("activations", "segments")
+
+
+class Walk(NamedTuple):
+    """What one pass leaves at each layer; sums over depth are left to float64.
+
+    Attributes
+    ----------
+    log_rms
+        Of h_l in units of the scale of h_{l-1} (of 1, where h is not renormalised), shape ``(depth, inputs)``.
+    rows
+        Log of |dE/dh_l| over that of the layer above (the top: of the cotangent itself), shape ``(depth, inputs)``.
+    pair
+        ``tap.Slots.pair`` of each layer, shape ``(depth,)``.
+    start
+        Log of |dE/dh_0| over |dE/dh_1| where a walk starts from h_0, shape ``(inputs,)``.
+    """
+
+    log_rms: Array
+    rows: Array
+    pair: Array
+    start: Array
+
+
+def segment_length(depth: int) -> int:
+    """Layers per segment: near the root of the depth, a divisor of it if one is near.
+
+    Parameters
+    ----------
+    depth
+        Number of layers.
+    """
+    root = math.isqrt(depth)
+    near = [length for length in range(max(1, root // 2), 2 * root + 1) if depth % length == 0]
+    return min(near, key=lambda length: abs(length - root)) if near else max(1, root)
+
+
+def over_layers(link: Callable, state: Any, inputs: Any, depth: int, keep: str) -> tuple[Any, Any]:
+    """``lax.scan`` over layers that keeps what it is told to for the way down.
+
+    Parameters
+    ----------
+    link
+        One layer: of its state and inputs, the next state and an output.
+    state
+        At the bottom.
+    inputs
+        Of every layer, along first axes of length ``depth``.
+    depth
+        Number of layers.
+    keep
+        One of ``KEEP``.
+    """
+    inner = functools.partial(lax.scan, jax.checkpoint(link, prevent_cse=False))
+    if keep != "segments":
+        return inner(state, inputs)
+    length = segment_length(depth)
+    short = depth % length
+    segment = jax.checkpoint(inner, prevent_cse=False)
+    head, tail = (
+        jax.tree.map(lambda leaf, part=part: leaf[part], inputs) for part in (slice(short), slice(short, None))
+    )
+    state, first = segment(state, head)
+    state, rest = lax.scan(segment, state, jax.tree.map(lambda leaf: leaf.reshape(-1, length, *leaf.shape[1:]), tail))
+    rest = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), rest)
+    return state, jax.tree.map(lambda a, b: jnp.concatenate([a, b]), first, rest)
+
+
+def walk(
+    weights_of: Callable[[Any], Weights],
+    net: Ensemble,
+    start: Array,
+    cotangent: Array,
+    depth: int,
+    scalable: bool,
+    keep: str = "activations",
+    from_h: bool = False,
+) -> Walk:
+    """One network, up and down.
+
+    Parameters
+    ----------
+    weights_of
+        Maps a layer's index (from 1, traced) to its draw.
+    net
+        The ensemble, with scalar ``sigma_w`` and ``sigma_b``.
+    start
+        The first layer's input x_0, shape ``(inputs, width)``; or h_0, of which ``phi`` is still to be taken.
+    cotangent
+        dE/dh at the top, same shape.
+    depth
+        Number of layers.
+    scalable
+        Whether ``h`` may be renormalised on the way up (``links.is_scalable``).
+    keep
+        One of ``KEEP``.
+    from_h
+        Whether ``start`` is h_0.
+
+    Returns
+    -------
+    Walk
+        Logs along the chain.
+    """
+    zeros = jnp.zeros(start.shape[0], jnp.promote_types(start.dtype, jnp.float32))
+
+    def link(state: tuple[Array, Array, Array], inputs: tuple[Array, Slots]) -> tuple[tuple[Array, ...], Array]:
+        (h, log_scale, ledger), (index, slots) = state, inputs
+        weights = weights_of(index)
+        x = activate(net.activation, h, log_scale, scalable)
+        x = x if from_h else jnp.where(index == 1, h, x)
+        h = affine(net, weights, x, log_scale)
+        h, log_rms, ledger = gauge(scalable, h, lax.stop_gradient(x), log_scale, ledger, slots)
+        log_rms = lax.stop_gradient(log_rms)
+        grown = jnp.where(jnp.isfinite(log_rms), log_rms, 0.0) if scalable else 0.0
+        return (h, log_scale + grown, ledger), log_rms
+
+    def energy(slots: Slots, start: Array) -> tuple[Array, Array]:
+        (h, _, _), log_rms = over_layers(link, (start, zeros, zeros), (jnp.arange(1, depth + 1), slots), depth, keep)
+        return jnp.vdot(cotangent, h), log_rms
+
+    slots = Slots(jnp.zeros((depth, zeros.size), zeros.dtype), jnp.zeros(depth, zeros.dtype))
+    (seen, below), log_rms = jax.grad(energy, argnums=(0, 1), has_aux=True)(slots, start)
+    return Walk(log_rms, seen.rows, seen.pair, jax.vmap(log_norm)(below)[0])

@@ -1,0 +1,205 @@
+r"""Networks sampled without their weight matrices: the same joint law of all log-norms, O(width) random numbers per layer and input.
+
+A Gaussian matrix is used once on the way up and once on the way down. Put the biases in as one more input of size sigma_b, so
+that :math:`h_b = V \tilde x_b` with :math:`V_{ij} \sim N(0, 1)`, and take the layer's inputs apart, :math:`\tilde X = Q R`, and
+the gradients that come down, :math:`G = Q_G R_G`, with orthonormal columns. Up, :math:`Z = V Q` has independent standard normal
+entries and :math:`H = Z R`. Down, the way up has fixed :math:`V Q` and nothing else about V, so that
+
+.. math:: V^{\mathsf T} G = \left[ Q Z^{\mathsf T} Q_G + (1 - Q Q^{\mathsf T})\, \eta \right] R_G
+
+with independent standard normal :math:`\eta`. That is exact at any width, for inputs that coincide (R singular) and for inputs
+that are zero (a dead layer) too: whatever Q is there, Z is what V does to it.
+
+===========  ============================================================================  ===================
+symbol       meaning                                                                       shape (rows here)
+===========  ============================================================================  ===================
+``x``        the layer's input, times sigma_w / sqrt(width)                                (inputs, width)
+``offset``   sigma_b                                                                       (inputs,)
+``q, p``     Q: its part along the units, and along the bias                               (inputs, width), (inputs,)
+``r``        R, transposed: row b says how input b is made of Q                            (inputs, inputs)
+``z``        what V does to Q                                                              (inputs, width)
+``eta``      what V^T would do to Q_G if nothing were known about it (and its bias's part)  (inputs, width), (inputs, 1)
+===========  ============================================================================  ===================
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from vgtheory.expect import expect
+from vgtheory.measure.engine.draws import ABOVE, UNITS, normal
+from vgtheory.measure.engine.links import activate
+from vgtheory.measure.engine.log_pass import Walk
+from vgtheory.measure.engine.networks import orthonormal_columns
+from vgtheory.measure.engine.taps import finite_peak, log_norm, log_pair
+from vgtheory.networks.ensemble import Dense, Ensemble
+
+_LOG_EDGE = 60.0
+_TINY = 1e-30
+"""Below the square of any h that is not zero."""
+
+
+class _Kept(NamedTuple):
+    """What the way up leaves at each layer: h below it with its log-scale, log-norms of its inputs x, and what was found of them."""
+
+    h: Array
+    log_scale: Array
+    log_x: Array
+    facts: Any
+
+
+def check_matrix_free(where: str, net: Ensemble) -> None:
+    """Raise unless every layer has Gaussian weights of its own.
+
+    Parameters
+    ----------
+    where
+        Name of the public function that was asked.
+    net
+        The ensemble.
+
+    Raises
+    ------
+    ValueError
+        If the weights are orthogonal or used again at every step.
+    """
+    remedy = "Use sampler='networks'."
+    expect(isinstance(net, Dense), where, "a Dense ensemble", remedy, net=type(net).__name__)
+    expect(net.weights == "gaussian", where, "Gaussian weights", remedy, weights=net.weights)
+
+
+def _drawn(words: Array, role: int, layer: Array, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Normal numbers, stored: XLA on a CPU would draw them again for everything that reads them, but for the branch around them."""
+    draw = lambda words, layer: normal(words, role, layer, shape, dtype)
+    return lax.cond(layer >= 0, draw, lambda *_: jnp.zeros(shape, dtype), words, layer)
+
+
+def _normalised(rows: Array) -> tuple[Array, Array]:
+    """Each row's log-norm, and the rows over their norms."""
+    return jax.vmap(log_norm)(rows)
+
+
+def _product(left: Array, right: Array) -> Array:
+    return jnp.dot(left, right, precision=lax.Precision.HIGHEST)
+
+
+class _Many(NamedTuple):
+    """Many inputs: orthonormal columns by Householder reflections, on the way up and again on the way down."""
+
+    words: Array
+    scale: Array
+
+    def _apart(self, x: Array, offset: Array) -> tuple[Array, Array, Array]:
+        q, r = orthonormal_columns(jnp.concatenate([x * self.scale, offset[:, None]], axis=1).T)
+        return q[:-1].T, q[-1], r.T
+
+    def up(self, layer: Array, x: Array, log_x: Array, offset: Array) -> tuple[Array, Array, Any]:
+        del log_x
+        z = _drawn(self.words, UNITS, layer, x.shape, x.dtype)
+        return *_normalised(_product(self._apart(x, offset)[2], z)), ()
+
+    def down(self, layer: Array, x: Array, offset: Array, unit: Array, above: Array, facts: Any) -> Array:
+        del above, facts
+        q, p, _ = self._apart(x, offset)
+        columns, r_g = orthonormal_columns(unit.T)
+        z = _drawn(self.words, UNITS, layer, x.shape, x.dtype)
+        eta, eta_bias = (
+            _drawn(self.words, ABOVE, 2 * layer + k, (len(x), n), x.dtype) for k, n in ((0, x.shape[1]), (1, 1))
+        )
+        unknown = _product(eta, q.T) + eta_bias * p[None, :]
+        return _product(r_g.T, eta + _product(_product(columns.T, z.T) - unknown, q))
+
+
+class _Lone(NamedTuple):
+    """One input: Q is the input over its norm (0 for a zero input: nothing is known then), and z lies along the h that it made."""
+
+    words: Array
+    scale: Array
+
+    def up(self, layer: Array, x: Array, log_x: Array, offset: Array) -> tuple[Array, Array, Any]:
+        log_r = jnp.logaddexp(2 * (log_x + jnp.log(self.scale)), 2 * jnp.log(offset)) / 2
+        alive = log_r > -jnp.inf
+        inverse = jnp.where(alive, jnp.exp(-log_r), 0.0).astype(x.dtype)
+        z = _drawn(self.words, UNITS, layer, x.shape, x.dtype)
+        length = jnp.sqrt(jnp.sum(z * z, axis=1))
+        return log_r + jnp.log(length), z * (alive / length)[:, None], (self.scale * inverse, offset * inverse, length)
+
+    def down(self, layer: Array, x: Array, offset: Array, unit: Array, above: Array, facts: Any) -> Array:
+        del offset
+        along_x, along_bias, length = facts
+        eta, eta_bias = (
+            _drawn(self.words, ABOVE, 2 * layer + k, (1, n), x.dtype) for k, n in ((0, x.shape[1]), (1, 1))
+        )
+        known = length * _product(unit, above.T)[0] / jnp.sqrt(jnp.maximum(jnp.sum(above * above, axis=1), _TINY))
+        unknown = along_x * _product(eta, x.T)[0] + along_bias * eta_bias[:, 0]
+        return eta + ((known - unknown) * along_x)[:, None] * x
+
+
+def walk_without_matrices(
+    words: Array, net: Ensemble, x_0: Array, cotangent: Array, depth: int, scalable: bool
+) -> Walk:
+    """One network's forward and backward pass.
+
+    Parameters
+    ----------
+    words
+        The network's key (``draws.words_of``).
+    net
+        The ensemble, ``Dense`` with Gaussian weights, ``sigma_w`` and ``sigma_b`` scalar.
+    x_0, cotangent
+        Inputs and dE/dh at the top, shape ``(inputs, width)``.
+    depth
+        Number of layers.
+    scalable
+        Whether ``phi`` may be evaluated at a scale no further than exp(60) from 1 (``links.is_scalable``).
+
+    Returns
+    -------
+    Walk
+        As ``walk.walk`` makes it of a real network.
+    """
+    (num_inputs, width), dtype = x_0.shape, x_0.dtype
+    scale = (net.sigma_w / np.sqrt(width)).astype(dtype)
+    layers = (_Lone if num_inputs == 1 else _Many)(words, scale)
+    zeros = jnp.zeros(num_inputs, dtype)
+
+    def inputs_of(h: Array, log_scale: Array, first: Any) -> Array:
+        return jnp.where(first, h, activate(net.activation, h, log_scale, scalable))
+
+    def offset_of(log_scale: Array) -> Array:
+        return (net.sigma_b * jnp.exp(jnp.minimum(-log_scale, _LOG_EDGE))).astype(dtype)
+
+    def slopes_of(h: Array, log_scale: Array) -> Array:
+        seen = jnp.clip(log_scale, -_LOG_EDGE, _LOG_EDGE) if scalable else log_scale
+        return net.activation.dphi(h * jnp.exp(seen)[:, None])
+
+    def climb(state: tuple[Array, Array], layer: Array) -> tuple[tuple[Array, Array], tuple[_Kept, Array]]:
+        h, log_scale = state
+        x = inputs_of(h, log_scale, layer == 1)
+        log_x = _normalised(x)[0]
+        size, unit, facts = layers.up(layer, x, log_x, offset_of(log_scale))
+        log_rms = size - np.log(width) / 2
+        grown = jnp.where(jnp.isfinite(log_rms), log_rms, 0.0) if scalable else jnp.zeros_like(log_rms)
+        above = unit * (np.sqrt(width) * jnp.exp(log_rms - grown)).astype(dtype)[:, None]
+        return (above, log_scale + grown), (_Kept(h, log_scale, log_x, facts), log_rms)
+
+    def descend(
+        state: tuple[Array, Array, Array], inputs: tuple[Array, _Kept]
+    ) -> tuple[tuple[Array, Array, Array], tuple[Array, Array]]:
+        (unit, ledger, above), (layer, kept) = state, inputs
+        x = inputs_of(kept.h, kept.log_scale, layer == 1)
+        pair = log_pair(ledger + kept.log_x + kept.log_scale - finite_peak(kept.log_scale), unit, x, kept.log_x)
+        down = layers.down(layer, x, offset_of(kept.log_scale), unit, above, kept.facts)
+        size, unit = _normalised(slopes_of(kept.h, kept.log_scale) * down)
+        ledger = ledger + size
+        return (unit, ledger - finite_peak(ledger), kept.h), (jnp.log(scale) + size, pair)
+
+    (top_h, _), (kept, log_rms) = lax.scan(climb, (x_0, zeros), jnp.arange(1, depth + 1))
+    size, unit = _normalised(cotangent)
+    start = (unit, size - finite_peak(size), top_h)
+    _, (rows, pair) = lax.scan(descend, start, (jnp.arange(1, depth + 1), kept), reverse=True)
+    rows = jnp.concatenate([rows[1:], size[None]])
+    return Walk(log_rms, rows, pair, rows[0])

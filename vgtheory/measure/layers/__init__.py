@@ -1,0 +1,31 @@
+"""Networks of independent layers: their profiles one by one and on average."""
+
+from typing import TYPE_CHECKING
+
+from vgtheory._door import door
+
+if TYPE_CHECKING:
+    from vgtheory.measure.layers.bounds import log_bound_layers
+    from vgtheory.measure.layers.chains import ChainLogs, chain, plan
+    from vgtheory.measure.layers.correlation import c_layers
+    from vgtheory.measure.layers.factors import Parts, link_parts, log_parts_layers
+    from vgtheory.measure.layers.formats import PassLimits, pass_limit
+    from vgtheory.measure.layers.profiles import log_chi_layers, log_grad_layers, log_grad_weight_layers, log_q_layers
+
+__getattr__, __dir__ = door(__name__, __file__)
+__all__ = [
+    "ChainLogs",
+    "Parts",
+    "PassLimits",
+    "c_layers",
+    "chain",
+    "link_parts",
+    "log_bound_layers",
+    "log_chi_layers",
+    "log_grad_layers",
+    "log_grad_weight_layers",
+    "log_parts_layers",
+    "log_q_layers",
+    "pass_limit",
+    "plan",
+]

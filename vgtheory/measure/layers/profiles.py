@@ -1,0 +1,251 @@
+"""Measured profiles over depth, each with its standard error; the twins of ``theory.profiles``."""
+
+from typing import Any
+
+import numpy as np
+from jax import Array
+
+from vgtheory.estimate import Estimate
+from vgtheory.measure.arguments import asked
+from vgtheory.measure.blocks.blocks import block_logs
+from vgtheory.measure.blocks.convolution import conv_logs
+from vgtheory.measure.blocks.transformer import transformer_logs
+from vgtheory.measure.engine.averages import averaged, over_inputs
+from vgtheory.measure.layers.chains import chain
+from vgtheory.networks.blocks import BLOCKS, Blocks
+from vgtheory.networks.ensemble import Conv, Ensemble
+from vgtheory.networks.transformer import Transformer
+
+
+def _walked(key: Array, net: Ensemble | Blocks | Transformer, **how: Any) -> Any:
+    """The networks one by one."""
+    if isinstance(net, Conv):
+        return conv_logs(key, net, **how)
+    if isinstance(net, Transformer):
+        return transformer_logs(key, net, **how)
+    return block_logs(key, net, **how) if isinstance(net, BLOCKS) else chain(key, net, **how)
+
+
+@asked()
+def log_grad_layers(
+    key: Array,
+    net: Ensemble | Blocks | Transformer,
+    *,
+    depth: int,
+    width: int,
+    num_nets: int,
+    dtype: str = "float32",
+    **how: Any,
+) -> Estimate:
+    r"""Log-norm of the gradient with respect to every layer's pre-activations, relative to the top.
+
+    .. math:: \ln \frac{|\partial E / \partial h_l|}{|\partial E / \partial h_L|}, \qquad l = 1 \dots L
+
+    Parameters
+    ----------
+    key
+        A JAX key.
+    net
+        The ensemble.
+    depth, width, num_nets
+        Numbers of layers, units and networks.
+    dtype
+        ``"float32"`` or ``"float64"``.
+    how
+        More of ``chain``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``. Of other
+        ensembles, what ``block_logs``, ``conv_logs`` (``positions``) and ``transformer_logs`` (``positions``, ``c_0``) take.
+
+    Returns
+    -------
+    Estimate
+        Mean over networks of the natural log of the norm, shape ``(*grid, depth)``, last entry 0; ``err`` is one standard error.
+
+    Raises
+    ------
+    ValueError
+        As ``chain``.
+
+    Notes
+    -----
+    Accuracy: ``err``. Errors at different layers are strongly correlated (a random walk over depth).
+    Assumes: nothing; a network with a dead layer makes the mean -inf.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import Dense, measure
+    >>> net = Dense("sigmoid", sigma_w=1.0)
+    >>> deep = measure.log_grad_layers(jax.random.key(0), net, depth=300, width=32, num_nets=4)
+    >>> bool(deep.value[0] < -400)
+    True
+    """
+    logs = _walked(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
+    return averaged(over_inputs(logs.log_grad, how), np.arange(depth - 1, -1, -1), dtype)
+
+
+@asked()
+def log_chi_layers(
+    key: Array,
+    net: Ensemble,
+    *,
+    depth: int,
+    width: int,
+    num_nets: int,
+    dtype: str = "float32",
+    **how: Any,
+) -> Estimate:
+    r"""Log of the factor by which the squared gradient grows from each layer to the one below.
+
+    .. math:: \ln \frac{|\partial E / \partial h_l|^2}{|\partial E / \partial h_{l+1}|^2}, \qquad l = 1 \dots L - 1
+
+    Parameters
+    ----------
+    key
+        A JAX key.
+    net
+        The ensemble.
+    depth, width, num_nets
+        Numbers of layers, units and networks.
+    dtype
+        ``"float32"`` or ``"float64"``.
+    how
+        More of ``chain`` (or ``block_logs``): ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
+
+    Returns
+    -------
+    Estimate
+        Mean over networks of the natural log of the squared norm's factor, shape ``(*grid, depth - 1)``; ``err`` is one standard
+        error.
+
+    Raises
+    ------
+    ValueError
+        As ``chain``.
+
+    Notes
+    -----
+    Accuracy: ``err``. Errors at different layers are weakly correlated.
+    Assumes: nothing; a network with a dead layer makes the mean -inf at it, and NaN below.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import Dense, measure
+    >>> factors = measure.layers.log_chi_layers(jax.random.key(0), Dense("tanh", 1.5), depth=4, width=32, num_nets=4)
+    >>> factors.value.shape
+    (3,)
+    """
+    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
+    with np.errstate(invalid="ignore"):
+        return averaged(-2 * np.diff(over_inputs(logs.log_grad, how)), np.full(depth - 1, depth), dtype)
+
+
+@asked()
+def log_grad_weight_layers(
+    key: Array,
+    net: Ensemble,
+    *,
+    depth: int,
+    width: int,
+    num_nets: int,
+    dtype: str = "float32",
+    **how: Any,
+) -> Estimate:
+    r"""Log of the Frobenius norm of the gradient with respect to every layer's weights, relative to the top.
+
+    .. math:: \ln \frac{|\partial E / \partial W_l|_F}{|\partial E / \partial W_L|_F}, \qquad l = 1 \dots L
+
+    Parameters
+    ----------
+    key
+        A JAX key.
+    net
+        The ensemble.
+    depth, width, num_nets
+        Numbers of layers, units and networks.
+    dtype
+        ``"float32"`` or ``"float64"``.
+    how
+        More of ``chain`` (or ``block_logs``): ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
+
+    Returns
+    -------
+    Estimate
+        Mean over networks of the natural log of the norm, shape ``(*grid, depth)``, last entry 0; ``err`` is one standard error.
+
+    Raises
+    ------
+    ValueError
+        As ``chain``.
+
+    Notes
+    -----
+    Accuracy: ``err``.
+    Assumes: top cotangents of several inputs that are independent of each other.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import Dense, measure
+    >>> profile = measure.log_grad_weight_layers(jax.random.key(0), Dense("relu", 1.4), depth=4, width=32, num_nets=4)
+    >>> profile.value.shape
+    (4,)
+    """
+    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
+    return averaged(logs.log_grad_weight, np.full(depth, depth), dtype)
+
+
+@asked()
+def log_q_layers(
+    key: Array,
+    net: Ensemble | Blocks | Transformer,
+    *,
+    depth: int,
+    width: int,
+    num_nets: int,
+    dtype: str = "float32",
+    **how: Any,
+) -> Estimate:
+    r"""Log of the mean square of every layer's pre-activations.
+
+    .. math:: \ln \tfrac1N |h_l|^2, \qquad l = 1 \dots L
+
+    Parameters
+    ----------
+    key
+        A JAX key.
+    net
+        The ensemble.
+    depth, width, num_nets
+        Numbers of layers, units and networks.
+    dtype
+        ``"float32"`` or ``"float64"``.
+    how
+        More of ``chain``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``. Of other
+        ensembles, what ``block_logs``, ``conv_logs`` (``positions``) and ``transformer_logs`` (``positions``, ``c_0``) take.
+
+    Returns
+    -------
+    Estimate
+        Mean over networks of the natural log of q, shape ``(*grid, depth)``; ``err`` is one standard error.
+
+    Raises
+    ------
+    ValueError
+        As ``chain``.
+
+    Notes
+    -----
+    Accuracy: ``err``.
+    Assumes: inputs of unit mean square.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import Dense, measure
+    >>> profile = measure.log_q_layers(jax.random.key(0), Dense("linear", 1.0), depth=3, width=64, num_nets=8)
+    >>> bool(abs(profile.value[0]) < 5 * profile.err[0])
+    True
+    """
+    logs = _walked(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
+    return averaged(over_inputs(logs.log_q, how), 2 * np.arange(1, depth + 1), dtype)

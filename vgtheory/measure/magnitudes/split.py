@@ -1,0 +1,348 @@
+r"""Why gradient magnitudes vary: log|g| of weight gradients' entries in real networks, and its variance split exactly.
+
+Of every layer's gradient the entries of its diagonal are kept: one in each row and column, so that no two share a unit. The gradient comes down
+by each layer's own vector-Jacobian product and is renormalised on the way.
+
+========  ==========================================================  ========================
+symbol    meaning                                                     shape
+========  ==========================================================  ========================
+``x``     inputs of a layer                                           (draws * batch, width)
+``g``     gradient with respect to its ``h``, over ``exp(log_size)``  (draws * batch, width)
+``logs``  log|dE/dW_ii| of every layer, E the mean over a minibatch   (depth, width, draws)
+========  ==========================================================  ========================
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from vgtheory.estimate import Estimate
+from vgtheory.expect import expect, expect_data
+from vgtheory.measure.arguments import asked, count
+from vgtheory.measure.engine.draws import words_of
+from vgtheory.measure.engine.networks import draw_cotangent, draw_input, draw_weights, wide
+from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, over_networks
+from vgtheory.networks.ensemble import Dense
+
+
+class VarianceSplit(NamedTuple):
+    """The three parts of Var log|g|, which add up to it, and the share of entries that are 0.
+
+    Attributes
+    ----------
+    layers
+        Variance over layers of their means: depth.
+    entries
+        Mean over layers of the variance over their entries of these entries' means: what units keep from draw to draw.
+    draws
+        Mean variance of one entry over draws (minibatches, or single examples).
+    zeros
+        Share of entries times draws where g is exactly 0.
+    """
+
+    layers: Any
+    entries: Any
+    draws: Any
+    zeros: Any
+
+
+class Batches(NamedTuple):
+    """What is sent through each network: K minibatches of B examples; correlations of two examples' inputs and cotangents."""
+
+    num_draws: int
+    batch: int
+    c_0: float
+    c_cotangent: float
+
+
+def _correlated(drawn: Array, c: float) -> Array:
+    """Rows of unit mean square and pairwise correlation c, from one row more that they share."""
+    return c**0.5 * drawn[:1] + (1 - c) ** 0.5 * drawn[1:]
+
+
+def _rms_one(x: Array) -> Array:
+    return x / jnp.sqrt(jnp.mean(x**2, axis=1, keepdims=True))
+
+
+def _logs(words: Array, net: Dense, depth: int, width: int, dtype: str, batches: Batches) -> Array:
+    """One network's ``logs``."""
+    draws, batch, c_0, c_top = batches
+    rows = draws * batch + 1
+    x_0 = _rms_one(_correlated(draw_input(words, width, dtype, rows), c_0))
+    top = _correlated(draw_cotangent(words, width, dtype, rows), c_top)
+
+    def affine(x: Array, layer: Any) -> Array:
+        drawn = draw_weights(words, net, layer, width, dtype)
+        product = jnp.dot(x, net.sigma_w * drawn.matrix, precision=lax.Precision.HIGHEST)
+        return (product + net.sigma_b * drawn.bias[None, :]).astype(dtype)
+
+    def climb(h: Array, layer: Array) -> tuple[Array, Array]:
+        return affine(net.activation.phi(h), layer), h
+
+    def entries(g: Array, x: Array) -> Array:
+        mean = (g * x).reshape(draws, batch, width).mean(axis=1)
+        return jnp.log(jnp.abs(mean)).T.astype(wide(dtype))
+
+    def descend(state: tuple[Array, Array], inputs: tuple[Array, Array]) -> tuple[tuple[Array, Array], Array]:
+        (g, log_size), (h, layer) = state, inputs
+        x, pull = jax.vjp(net.activation.phi, h)
+        here = entries(g, x) + log_size
+        # Its derivative is linear in x: any point will do.
+        (back,) = jax.linear_transpose(lambda x: affine(x, layer) - affine(jnp.zeros_like(x), layer), x)(g)
+        (g,) = pull(back)
+        largest = jnp.max(jnp.abs(g))
+        size = jnp.where(largest > 0, largest, 1.0)
+        return (g / size, log_size + jnp.log(size).astype(log_size.dtype)), here
+
+    _, kept = lax.scan(climb, affine(x_0, 1), jnp.arange(2, depth + 1))
+    state = (top, jnp.zeros((), wide(dtype)))
+    (g, log_size), above = lax.scan(descend, state, (kept, jnp.arange(2, depth + 1)), reverse=True)
+    return jnp.concatenate([(entries(g, x_0) + log_size)[None], above])
+
+
+@compiled("depth", "width", "num_nets", "dtype", "batches", "devices")
+def _all_logs(
+    key: Array, net: Dense, depth: int, width: int, num_nets: int, dtype: str, batches: Batches, devices: tuple
+) -> Array:
+    """All networks; network i has the key ``fold_in(key, i)``."""
+
+    def one(shared: Any, index: Array) -> Array:
+        key, net = shared
+        return _logs(words_of(jax.random.fold_in(key, index)), net, depth, width, dtype, batches)
+
+    return over_networks(one, (key, net), num_nets, 1, devices)
+
+
+@asked()
+def log_grad_entries(
+    key: Array,
+    net: Dense,
+    *,
+    depth: int,
+    width: int,
+    num_nets: int,
+    batch: int = 1,
+    num_draws: int = 16,
+    c_0: float = 0.0,
+    c_cotangent: float = 0.0,
+    dtype: str = "float32",
+) -> np.ndarray:
+    r"""Natural log of |dE/dW_ii| on the diagonal of every layer's weight gradient, minibatch by minibatch.
+
+    Parameters
+    ----------
+    key
+        A JAX key; network i uses ``fold_in(key, i)`` and has the weights that ``chain`` gives it.
+    net
+        A ``Dense`` ensemble, with scalar ``sigma_w`` and ``sigma_b``.
+    depth, width, num_nets
+        Numbers of layers, units and networks.
+    batch, num_draws
+        Examples in a minibatch, and minibatches; all examples of a network are different.
+    c_0, c_cotangent
+        Correlation of two examples' inputs, and of their gradients at the top, from 0 to below 1.
+    dtype
+        ``"float32"`` or ``"float64"``.
+
+    Returns
+    -------
+    array
+        Shape ``(num_nets, depth, width, num_draws)``; -inf where the gradient is exactly 0.
+
+    Raises
+    ------
+    ValueError
+        If ``net`` is no ``Dense``, a count is no positive integer or a correlation out of range.
+
+    Notes
+    -----
+    Accuracy: some roundings of ``dtype``. The way up is not renormalised: ``h`` must fit the format.
+    Assumes: nothing else. Memory grows with depth times width times examples.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import Dense, measure
+    >>> measure.magnitudes.log_grad_entries(jax.random.key(0), Dense("tanh"), depth=3, width=8, num_nets=2).shape
+    (2, 3, 8, 16)
+    """
+    batches = Batches(num_draws, batch, float(c_0), float(c_cotangent))
+    with jax.enable_x64(dtype == "float64"):
+        return fetched(_all_logs(key, net, depth, width, num_nets, dtype, batches, chosen_devices(None)))
+
+
+@asked(logs=expect_data)
+def variance_split(logs: np.ndarray) -> VarianceSplit:
+    r"""Exact split of the variance of logs over layers, entries and draws.
+
+    Values of -inf (a gradient of exactly 0) are left out: each layer and each entry counts by how many others it has, which keeps
+    the sum exact.
+
+    Parameters
+    ----------
+    logs
+        Shape ``(..., layers, entries, draws)``.
+
+    Returns
+    -------
+    VarianceSplit
+        Arrays of the leading shape; the first three add up to the variance of all finite logs, which is NaN if there are none.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer axes.
+
+    Notes
+    -----
+    Accuracy: float64 rounding of the sums.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import measure
+    >>> logs = np.array([[[0.0, 2.0], [1.0, 3.0]], [[5.0, 7.0], [6.0, 8.0]]])
+    >>> [float(part) for part in measure.magnitudes.variance_split(logs)]
+    [6.25, 0.25, 1.0, 0.0]
+    """
+    expect(np.ndim(logs) >= 3, "variance_split", "axes of layers, entries and draws", shape=np.shape(logs))
+    layers, entries, draws = nested_variances(logs, 3)
+    return VarianceSplit(layers, entries, draws, np.mean(np.asarray(logs) == -np.inf, axis=(-3, -2, -1)))
+
+
+@asked(logs=expect_data)
+def nested_variances(logs: Any, num_axes: int) -> list[Any]:
+    r"""The same over any number of nested axes, outermost first.
+
+    Parameters
+    ----------
+    logs
+        Shape ``(..., *axes)``; -inf is left out.
+    num_axes
+        How many of the last axes are split over, >= 1.
+
+    Returns
+    -------
+    list of arrays
+        For each axis the variance along it of the means over all axes within, averaged over those outside; of the leading shape.
+        They add up to the variance of all finite logs.
+
+    Raises
+    ------
+    ValueError
+        If there are not so many axes.
+
+    Notes
+    -----
+    Accuracy: float64 rounding of the sums.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import measure
+    >>> [float(part) for part in measure.magnitudes.nested_variances(np.array([[1.0, 3.0], [2.0, 4.0]]), 2)]
+    [0.25, 1.0]
+    """
+    logs = np.asarray(logs, float)
+    expect(1 <= num_axes <= logs.ndim, "nested_variances", "a count of axes that there are", num_axes=num_axes)
+    count = (logs != -np.inf).astype(float)
+    mean = np.where(logs == -np.inf, 0.0, logs)
+    lead, total = logs.ndim - num_axes, count.sum(axis=tuple(range(logs.ndim - num_axes, logs.ndim)))
+    parts = []
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for _ in range(num_axes):
+            within = count.sum(axis=-1)
+            above = (count * mean).sum(axis=-1) / np.maximum(within, 1)
+            squares = count * (mean - above[..., None]) ** 2
+            parts.append(squares.sum(axis=tuple(range(lead, squares.ndim))) / total)
+            count, mean = within, above
+    return parts[::-1]
+
+
+def _split(where: str, split: Any) -> None:
+    """Four parts, each one number per network, of two networks at least."""
+    ok = isinstance(split, VarianceSplit)
+    expect(ok, where, "a VarianceSplit", split=split)
+    expect_data(where, **split._asdict())
+    for name, part in split._asdict().items():
+        ok = np.ndim(part) == 1 and len(part) > 1
+        expect(ok, where, "one number for each of at least two networks", **{name: part})
+
+
+@asked(split=_split)
+def averaged_split(split: VarianceSplit) -> VarianceSplit:
+    """Mean over networks of every part, with its standard error.
+
+    Parameters
+    ----------
+    split
+        Arrays of shape ``(num_nets,)``.
+
+    Returns
+    -------
+    VarianceSplit
+        Each part as ``Estimate``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import measure
+    >>> parts = measure.magnitudes.variance_split(np.arange(24.0).reshape(2, 2, 2, 3))
+    >>> float(measure.magnitudes.averaged_split(parts).draws.value)  # of 0, 1 and 2
+    0.6666666666666666
+    """
+    return VarianceSplit(
+        *(Estimate(float(part.mean()), float(part.std(ddof=1) / len(part) ** 0.5)) for part in map(np.asarray, split))
+    )
+
+
+@asked(num_nets=count(2))
+def log_grad_variance(
+    key: Array,
+    net: Dense,
+    *,
+    depth: int,
+    width: int,
+    num_nets: int,
+    batch: int = 1,
+    num_draws: int = 16,
+    c_0: float = 0.0,
+    c_cotangent: float = 0.0,
+    dtype: str = "float32",
+) -> VarianceSplit:
+    r"""Variance of log|g| over the entries of all weight gradients, split over layers, entries and draws.
+
+    Parameters
+    ----------
+    key, net, depth, width, num_nets, batch, num_draws, c_0, c_cotangent, dtype
+        As ``log_grad_entries``; at least two networks.
+
+    Returns
+    -------
+    VarianceSplit
+        Each part as ``Estimate``: the mean over networks, and one standard error.
+
+    Raises
+    ------
+    ValueError
+        As ``log_grad_entries``, and for a single network.
+
+    Notes
+    -----
+    Accuracy: ``err``.
+    Assumes: as ``log_grad_entries``.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import Dense, measure
+    >>> split = measure.log_grad_variance(jax.random.key(0), Dense("linear"), depth=4, width=64, num_nets=8)
+    >>> bool(abs(split.draws.value - 2.31) < 0.1)  # 15/16 of pi^2 / 4
+    True
+    """
+    size: dict[str, Any] = {"depth": depth, "width": width, "num_nets": num_nets, "dtype": dtype}
+    size |= {"batch": batch, "num_draws": num_draws, "c_0": c_0, "c_cotangent": c_cotangent}
+    return averaged_split(variance_split(log_grad_entries(key, net, **size)))

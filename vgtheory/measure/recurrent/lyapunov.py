@@ -1,0 +1,247 @@
+"""Lyapunov exponents of random networks."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.flatten_util import ravel_pytree
+
+from vgtheory.estimate import Estimate
+from vgtheory.expect import expect, expect_scalars
+from vgtheory.measure.arguments import asked
+from vgtheory.measure.cells.steppers import start_of, stepper
+from vgtheory.measure.engine.averages import averaged
+from vgtheory.measure.engine.draws import COTANGENT, normal, words_of
+from vgtheory.measure.engine.networks import draw_input, draw_weights, scale_w
+from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, lanes_for, over_networks
+from vgtheory.measure.recurrent.exponents import Settle, Step, exponents_of, orthonormal
+from vgtheory.networks.cells import CELLS, Cell
+from vgtheory.networks.ensemble import Dense, Recurrent
+
+
+def _unit(h: Array) -> Array:
+    """A state of unit mean square, for networks to which the size of their state is nothing."""
+    return h / jnp.sqrt(jnp.mean(h**2))
+
+
+def _network(
+    net: Any, words: Array, width: int, dtype: str, unbiased: bool, driven: bool
+) -> tuple[Step, Array, Settle]:
+    """One network as a map of a flat state, where it starts, and what may be done to the state in between."""
+    as_is = lambda h: h
+    if isinstance(net, CELLS):
+        state, back = ravel_pytree(start_of(net, words, width, dtype))
+        moved = stepper(net, words, width, dtype, "cells", driven)
+        return lambda x, t: ravel_pytree(moved(back(x), t))[0], state, as_is
+    tied = isinstance(net, Recurrent)
+    alone = draw_weights(words, net, 0, width, dtype) if tied else None
+
+    def step(h: Array, t: Array) -> Array:
+        weights = draw_weights(words, net, t + 1, width, dtype) if alone is None else alone
+        product = jnp.dot(net.activation.phi(h), weights.matrix, precision=lax.Precision.HIGHEST)
+        return scale_w(net) * product + net.sigma_b * weights.bias
+
+    return step, draw_input(words, width, dtype), _unit if unbiased and net.activation.degree == 1 else as_is
+
+
+def _one(
+    shared: tuple[Any, Array],
+    index: Array,
+    *,
+    width: int,
+    num_exponents: int,
+    steps: int,
+    burn_in: int,
+    block: int,
+    dtype: str,
+    unbiased: bool,
+    driven: bool,
+) -> Array:
+    """Exponents of one network."""
+    net, key = shared
+    words = words_of(jax.random.fold_in(key, index))
+    step, start, settle = _network(net, words, width, dtype, unbiased, driven)
+    tangents, _ = orthonormal(normal(words, COTANGENT, 1, (num_exponents, start.size), dtype))
+    logs = exponents_of(step, start, tangents, settle, steps=steps, burn_in=burn_in, block=block)
+    return jnp.sum(logs, axis=0) / steps
+
+
+_STATIC = (
+    "width",
+    "num_exponents",
+    "steps",
+    "burn_in",
+    "block",
+    "num_nets",
+    "lanes",
+    "dtype",
+    "devices",
+    "unbiased",
+    "driven",
+)
+
+
+@compiled(*_STATIC)
+def _all(
+    net: Any,
+    key: Array,
+    width: int,
+    num_exponents: int,
+    steps: int,
+    burn_in: int,
+    block: int,
+    num_nets: int,
+    lanes: int,
+    dtype: str,
+    devices: tuple,
+    unbiased: bool,
+    driven: bool,
+) -> Array:
+    sizes: dict[str, Any] = {"width": width, "num_exponents": num_exponents, "steps": steps, "burn_in": burn_in}
+    one = functools.partial(_one, block=block, dtype=dtype, unbiased=unbiased, driven=driven, **sizes)
+    return over_networks(one, (net, key), num_nets, lanes, devices)
+
+
+@asked()
+def lyapunov_logs(
+    key: Array,
+    net: Dense | Recurrent | Cell,
+    *,
+    width: int,
+    steps: int,
+    num_nets: int,
+    num_exponents: int = 1,
+    burn_in: int = 0,
+    block: int = 4,
+    dtype: str = "float32",
+    devices: Sequence[Any] | None = None,
+) -> np.ndarray:
+    r"""Lyapunov exponents of many random networks, each over a run of its own.
+
+    .. math:: \frac1T \ln |R_{kk}|, \qquad J_T \cdots J_1 Q_0 = Q R
+
+    Parameters
+    ----------
+    key
+        A JAX key.
+    net
+        ``Dense`` (new weights and biases at every step), ``Recurrent`` (one set), or a driven cell (one set).
+    width, num_nets
+        Numbers of units and networks.
+    steps, burn_in
+        Steps to average over, and steps before them; multiples of ``block``.
+    num_exponents
+        How many, from the largest.
+    block
+        Steps between two orthonormalisations; within one the last tangent may shrink, relative to the first, by no more than
+        ``dtype`` can tell.
+    dtype
+        ``"float32"`` or ``"float64"``.
+    devices
+        Devices to spread networks over; ``None`` for all.
+
+    Returns
+    -------
+    numpy.ndarray
+        Natural logs per step, largest first, shape ``(num_nets, num_exponents)``, float64; NaN where rounding has taken a tangent
+        over within a block.
+
+    Raises
+    ------
+    ValueError
+        If a count is no positive integer, ``block`` does not divide ``steps`` and ``burn_in``, or there are more exponents than units.
+
+    Notes
+    -----
+    Accuracy: a rounding of ``dtype`` per orthonormalisation.
+    Assumes: nothing; the first ones need a ``burn_in`` to find their directions if the Jacobians are not independent.
+
+    References
+    ----------
+    Benettin et al. (1980), Meccanica 15, 9; Engelken, Wolf and Abbott (2023), arXiv:2006.02427.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import Dense, measure
+    >>> still = Dense("linear", sigma_w=2.0, weights="orthogonal")
+    >>> logs = measure.recurrent.lyapunov_logs(jax.random.key(0), still, width=8, steps=8, num_nets=2, num_exponents=3)
+    >>> logs.round(4).tolist()
+    [[0.6931, 0.6931, 0.6931], [0.6931, 0.6931, 0.6931]]
+    """
+    numbers = {name: value for name, value in vars(net).items() if name.startswith(("sigma", "leak"))}
+    expect_scalars("lyapunov_logs", **numbers)
+    expect(num_exponents <= width, "lyapunov_logs", f"at most {width} exponents", num_exponents=num_exponents)
+    expect(steps % block == 0, "lyapunov_logs", f"steps a multiple of {block}", steps=steps)
+    expect(burn_in % block == 0, "lyapunov_logs", f"burn_in a multiple of {block}", burn_in=burn_in)
+    chosen = chosen_devices(devices)
+    lanes = lanes_for(width**2, num_nets, chosen)
+    unbiased = bool(np.all(np.asarray(getattr(net, "sigma_b", 1.0)) == 0))
+    driven = bool(np.any(np.asarray(getattr(net, "sigma_in", 0.0)) != 0))
+    counts = (width, num_exponents, steps, burn_in, block, num_nets, lanes, dtype, chosen, unbiased, driven)
+    with jax.enable_x64(dtype == "float64"):
+        given = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), net)
+        return np.asarray(fetched(_all(given, key, *counts)), dtype=np.float64)
+
+
+@asked()
+def lyapunov_exponents(
+    key: Array,
+    net: Dense | Recurrent | Cell,
+    *,
+    width: int,
+    steps: int,
+    num_nets: int,
+    num_exponents: int = 1,
+    dtype: str = "float32",
+    **how: Any,
+) -> Estimate:
+    r"""Lyapunov exponents, averaged over random networks.
+
+    Parameters
+    ----------
+    key
+        A JAX key.
+    net
+        ``Dense`` (new weights at every step), ``Recurrent`` (one set), or a driven cell (one set).
+    width, steps, num_nets
+        Numbers of units, steps and networks.
+    num_exponents
+        How many, from the largest.
+    dtype
+        ``"float32"`` or ``"float64"``.
+    how
+        ``burn_in``, ``block``, ``devices`` of ``lyapunov_logs``.
+
+    Returns
+    -------
+    Estimate
+        Natural logs per step, shape ``(num_exponents,)``; ``err`` is one standard error over networks.
+
+    Raises
+    ------
+    ValueError
+        As ``lyapunov_logs``.
+
+    Notes
+    -----
+    Accuracy: ``err``.
+    Assumes: as ``lyapunov_logs``.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import Dense, measure
+    >>> product = Dense("linear", sigma_w=1.0)
+    >>> seen = measure.lyapunov_exponents(jax.random.key(0), product, width=8, steps=400, num_nets=8)
+    >>> bool(abs(seen.value[0] + 0.0652) < 5 * seen.err[0])  # (ln(2/8) + psi(4)) / 2
+    True
+    """
+    logs = lyapunov_logs(
+        key, net, width=width, steps=steps, num_nets=num_nets, num_exponents=num_exponents, dtype=dtype, **how
+    )
+    return averaged(logs, 1, dtype)

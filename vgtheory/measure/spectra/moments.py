@@ -1,0 +1,132 @@
+"""Moments of the singular values of the Jacobian of real networks, from random probes; the twin of ``theory.spectra.jacobian_moments``."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from vgtheory.estimate import Estimate
+from vgtheory.measure.arguments import asked
+from vgtheory.measure.engine.draws import words_of
+from vgtheory.measure.engine.links import is_scalable
+from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, lanes_for, over_networks
+from vgtheory.measure.spectra.linear_map import Size, down, fresh, in_size, probes, up
+from vgtheory.networks.ensemble import Ensemble
+
+
+class JacobianMoments(NamedTuple):
+    """Moments of the singular values s, each an ``Estimate``.
+
+    Attributes
+    ----------
+    log_mean_square
+        Natural log of the mean of s^2 over singular values (zeros included) and networks.
+    spread
+        Mean of s^4 over the squared mean of s^2, both means over singular values and networks.
+    """
+
+    log_mean_square: Any
+    spread: Any
+
+
+@compiled("size", "num_probes", "devices")
+def _probed(
+    key: Array, net: Ensemble, input_square: Array, num_probes: int, size: Size, devices: tuple
+) -> tuple[Array, Array]:
+    """Logs of the mean squares of ``J v`` and of ``J^T J v`` over the probes v, each of shape ``(num_nets,)``."""
+
+    def one(shared: Any, index: Array) -> tuple[Array, Array]:
+        key, net, input_square = shared
+        words = words_of(jax.random.fold_in(key, index))
+        above, along, _ = up(words, net, input_square, fresh(probes(words, size.width, num_probes)), in_size, size)
+        below = down(words, net, along, above, in_size, size)
+        return 2 * above.logs[0], 2 * below.logs[0]
+
+    lanes = lanes_for(size.width * max(size.width, num_probes), size.num_nets, devices)
+    return over_networks(one, (key, net, input_square), size.num_nets, lanes, devices)
+
+
+def _ratios(first: np.ndarray, second: np.ndarray, rounding: float) -> JacobianMoments:
+    """Moments and their errors, to first order in the fluctuations of both means."""
+    num_nets, unit = first.size, np.max(first)
+    unit = unit if np.isfinite(unit) else 0.0
+    one, two = np.exp(first - unit), np.exp(second - 2 * unit)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        spread = two.mean() / one.mean() ** 2
+        shares = one / one.mean(), spread * (two / two.mean() - 2 * one / one.mean())
+        errs = [share.std(ddof=1) / num_nets**0.5 if num_nets > 1 else np.inf for share in shares]
+        log_mean_square = np.log(one.mean()) + unit
+    rounded = np.hypot(errs, [rounding, 4 * rounding * spread])
+    return JacobianMoments(Estimate(log_mean_square, rounded[0]), Estimate(spread, rounded[1]))
+
+
+@asked()
+def jacobian_moments(
+    key: Array,
+    net: Ensemble,
+    *,
+    depth: int,
+    width: int,
+    num_nets: int,
+    num_probes: int = 8,
+    input_square: float = 1.0,
+    dtype: str = "float32",
+) -> JacobianMoments:
+    r"""Moments of the singular values of the Jacobian of real networks, from random probes.
+
+    .. math:: m_1 = \frac1N \Bigl\langle \mathrm{tr}\, J^{\mathsf T} J \Bigr\rangle
+        = \frac1N \bigl\langle |J v|^2 \bigr\rangle, \qquad m_2 = \frac1N \bigl\langle |J^{\mathsf T} J v|^2 \bigr\rangle
+
+    over networks and standard normal vectors v, which are independent of the weights.
+
+    Parameters
+    ----------
+    key
+        A JAX key; network i uses ``fold_in(key, i)`` and is that of ``jacobian_singular_values``.
+    net
+        The ensemble, with scalar ``sigma_w`` and ``sigma_b``.
+    depth, width, num_nets
+        Numbers of layers, units and networks.
+    num_probes
+        Number of vectors v for each network; they share its weights, so one more costs little.
+    input_square
+        Mean square of the input x_0: where E[phi^2] at the fixed point is chosen, every layer is at ``q_star``.
+    dtype
+        ``"float32"`` or ``"float64"``: of weights and products with them.
+
+    Returns
+    -------
+    JacobianMoments
+        Two ``Estimate`` of shape ``()``: ln m_1 and m_2 / m_1^2; ``err`` is one standard error over networks, noise of the
+        probes included, inf for a single network. There is no ``mean_log``: next to 0 probes do not see singular values.
+
+    Raises
+    ------
+    ValueError
+        If a count is no positive integer, the format is unknown or ``input_square`` is negative or not finite.
+
+    Notes
+    -----
+    Accuracy: ``err``. Means over networks of s^2 and s^4 (not of logs) are compared with infinite width: they differ from it by
+    relative order ``depth / width`` in the spread. In networks about as deep as wide both means are those of few networks,
+    and ``err`` is too small.
+    Assumes: nothing about the network; -inf and NaN if all are dead, NaN if one is not finite.
+
+    Examples
+    --------
+    >>> import jax
+    >>> from vgtheory import Dense, measure
+    >>> net = Dense("linear", 1.0, weights="orthogonal")
+    >>> moments = measure.spectra.jacobian_moments(jax.random.key(0), net, depth=3, width=16, num_nets=8)
+    >>> bool(abs(moments.spread.value - 1) < 5 * moments.spread.err)
+    True
+    """
+    with jax.enable_x64(True):
+        size, square = (
+            Size(depth, width, num_nets, dtype, is_scalable(net.activation)),
+            jnp.asarray(input_square, float),
+        )
+        first, second = fetched(_probed(key, net, square, num_probes, size, chosen_devices(None)))
+    return _ratios(first, second, 2 * depth * float(jnp.finfo(dtype).eps))

@@ -1,0 +1,150 @@
+"""Measured twin of ``theory.training.stable_step``: gradient descent by optax at a ladder of learning rates, and between its rungs."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array, lax
+
+from vgtheory.estimate import Estimate
+from vgtheory.measure.arguments import asked, integers
+from vgtheory.measure.training.escape_time import Chains, equal_chains, gradient, local_rate, loss
+
+RUNGS = 64
+SPLITS = 16
+"""Rates between the last rung that holds and the first that does not, twice over."""
+REACHED = 1e-3
+"""Distance from the target, as a share of it, that counts as the minimum."""
+STREAK = 16
+"""Steps in a row towards the target, on one side of it, that count as on the way."""
+FAR = 1e6
+"""Product, in targets, that counts as run away."""
+SETTLING = 0.05
+"""Relative change per step on the way to the minimum, for its Hessian."""
+
+
+class StableStep(NamedTuple):
+    """Natural logs of three learning rates, an ``Estimate`` each; as ``theory.training.StableStep``.
+
+    Attributes
+    ----------
+    log_local
+        2 over the top eigenvalue of the Hessian of the loss, all weights separate, where gradient descent ends.
+    log_converges
+        Up to it gradient descent from w0 is at the minimum in the end, or climbing towards it.
+    log_finite
+        Up to it the product has not run away.
+    """
+
+    log_local: Estimate
+    log_converges: Estimate
+    log_finite: Estimate
+
+
+@asked(depth=integers(1))
+def stable_step(depth: Any, w0: Any, *, y: Any = 1.0, steps: int = 1500) -> StableStep:
+    r"""Log of the largest learning rates at which gradient descent on a chain of equal weights converges, and stays finite.
+
+    The rates are 64 of equal ratios, from half of what the curvature at w0 or at the minimum suggests to eight times that at the minimum;
+    the interval below the first that fails is then split in 16, twice.
+
+    Parameters
+    ----------
+    depth
+        Number of weights L, integers >= 1, any shape.
+    w0
+        Each weight at the start, > 0, any broadcastable shape.
+    y
+        Target, > 0.
+    steps
+        Steps of gradient descent, >= 1.
+
+    Returns
+    -------
+    StableStep
+        Natural logs; ``err`` is the width of the last interval, and 1e-6 for the Hessian.
+
+    Raises
+    ------
+    ValueError
+        If ``depth`` or ``steps`` is no positive integer, or w0 or y not positive.
+
+    Notes
+    -----
+    Accuracy: ``err``; 1,500 steps tell a limit from what is 0.5 % beyond.
+    Assumes: a chain whose product is positive and has gone towards the target for the last 16 steps, on one side of it, will get there:
+    from near a saddle that may take longer than any number of steps.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import measure
+    >>> np.exp(measure.training.stable_step(2, 0.5, steps=500).log_converges.value).round(2).item()
+    1.0
+    """
+    depth, w0, y = np.broadcast_arrays(depth, *(np.asarray(each, float) for each in (w0, y)))
+    # The level plays no part, but must lie ahead.
+    level = np.where(w0**depth <= y, 0.5, 2.0)
+    with jax.enable_x64(True):
+        chains = equal_chains("stable_step", depth, w0, level, y)
+        start, end = (np.asarray(each).reshape(depth.shape) for each in _curvatures(chains))
+        low, high = np.log(1 / np.maximum(start, end)), np.log(16 / end)
+        limits = [_limit(chains, low.ravel(), high.ravel(), steps, kind).reshape(depth.shape) for kind in (0, 1)]
+    err = (high - low) / (RUNGS - 1) / (SPLITS - 1) ** 2
+    exact = Estimate(np.log(2 / end), np.full(depth.shape, 1e-6))
+    return StableStep(exact, *(Estimate(each, err) for each in limits))
+
+
+@jax.jit
+@jax.vmap
+def _curvatures(chain: Chains) -> tuple[Array, Array]:
+    """Top eigenvalue of the loss's Hessian at the start, and where gradient descent by small steps ends."""
+
+    def top(weights: Array) -> Array:
+        hessian = jax.hessian(loss)(weights, chain.y)
+        both = chain.active[:, None] & chain.active[None, :]
+        return jnp.linalg.eigvalsh(jnp.where(both, hessian, 0.0))[-1]
+
+    def step(weights: Array) -> Array:
+        grads = gradient(chain, weights)
+        return weights - local_rate(chain, weights, grads, jnp.asarray(SETTLING)) * grads
+
+    off = lambda weights: jnp.abs(jnp.prod(weights) / chain.y - 1) > REACHED**3
+    return top(chain.weights), top(lax.while_loop(off, step, chain.weights))
+
+
+def _limit(chains: Chains, low: np.ndarray, high: np.ndarray, steps: int, kind: int) -> np.ndarray:
+    """Log of the largest rate below which all that were tried hold, in each chain."""
+    for count in (RUNGS, SPLITS, SPLITS):
+        log_rates = np.linspace(low, high, count, axis=1)
+        holds = np.asarray(_outcomes(chains, jnp.exp(log_rates), steps)[kind])
+        fails = np.where(holds.all(axis=1), count - 1, holds.argmin(axis=1))
+        rows = np.arange(len(fails))
+        low, high = log_rates[rows, np.maximum(fails - 1, 0)], log_rates[rows, fails]
+    return (low + high) / 2
+
+
+@functools.partial(jax.jit, static_argnames="steps")
+def _outcomes(chains: Chains, rates: Array, steps: int) -> tuple[Array, Array]:
+    """Whether each chain at each rate ends at the minimum or climbing, and whether it stays finite; shapes (chains, rates)."""
+
+    def one(chain: Chains, rate: Array) -> tuple[Array, Array]:
+        rule = optax.sgd(rate)
+
+        def step(carry: Any, _: None) -> tuple[Any, None]:
+            weights, state, before, streak = carry
+            updates, state = rule.update(gradient(chain, weights), state)
+            weights = optax.apply_updates(weights, updates)
+            share = jnp.prod(weights) / chain.y
+            nearer = ((before <= share) & (share <= 1)) | ((share <= before) & (share >= 1))
+            return (weights, state, share, jnp.where((before > 0) & nearer, streak + 1, 0)), None
+
+        first = jnp.prod(chain.weights) / chain.y
+        start = (chain.weights, rule.init(chain.weights), first, 0)
+        *_, share, streak = lax.scan(step, start, length=steps)[0]
+        return (jnp.abs(share - 1) < REACHED) | (streak >= STREAK), jnp.abs(share) < FAR
+
+    return jax.vmap(jax.vmap(one, in_axes=(None, 0)))(chains, rates)

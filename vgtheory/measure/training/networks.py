@@ -1,0 +1,345 @@
+"""Training: many random networks at once, and what becomes of every layer's gradient on the way."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array, lax
+
+from vgtheory.expect import expect, expect_one_of, expect_runs, expect_scalars
+from vgtheory.measure.arguments import asked, count, free, number, optimiser_of_optax, optional, pair, when
+from vgtheory.measure.engine.draws import BIAS, normal, words_of
+from vgtheory.measure.engine.entries import drawn
+from vgtheory.measure.engine.networks import orthogonal
+from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, lanes_for, over_networks
+from vgtheory.measure.engine.taps import log_norm
+from vgtheory.networks.blocks import Normed
+from vgtheory.networks.ensemble import Dense
+
+_EPSILON = 1e-5
+"""Of the norms, as is usual in training."""
+_WHERE = "training_logs"
+_PER_OCTAVE = 2
+_FEWEST_LAYERS = 2
+
+LOSSES: dict[str, Callable[[Array, Array], Array]] = {
+    "cross_entropy": lambda outputs, targets: optax.losses.softmax_cross_entropy_with_integer_labels(
+        outputs, targets
+    ).mean(),
+    "squared": lambda outputs, targets: jnp.sum((outputs - targets) ** 2, axis=1).mean() / 2,
+}
+"""Of outputs, shape (batch, num_outputs), and targets: classes, or the outputs wanted."""
+
+
+class TrainingLogs(NamedTuple):
+    """Networks in training, one by one, at the updates that are recorded.
+
+    Attributes
+    ----------
+    updates
+        Number of updates made before each record, shape ``(records,)``.
+    log_grad_weight
+        Natural log of the norm of the loss's gradient with respect to each layer's matrix, over the probed examples; shape ``(num_nets, records, depth)``.
+        -inf where it has underflowed, NaN or inf where the network has diverged.
+    log_moved
+        Log of how far each layer's matrix is from where it started, over its norm at the start; same shape.
+    log_scale
+        Log of each matrix's root mean square entry times the root of its fan-in: the sigma_w that it has now; same shape.
+    loss
+        Over the probed examples, shape ``(num_nets, records)``.
+    score
+        Share of unseen examples that are put into the right class, or, of targets that are no classes, the loss on them; at each record, same shape.
+    finite
+        Whether all parameters are finite at the end, shape ``(num_nets,)``.
+    """
+
+    updates: np.ndarray
+    log_grad_weight: np.ndarray
+    log_moved: np.ndarray
+    log_scale: np.ndarray
+    loss: np.ndarray
+    score: np.ndarray
+    finite: np.ndarray
+
+
+class _Sizes(NamedTuple):
+    """What a compiled program depends on."""
+
+    depth: int
+    width: int
+    num_inputs: int
+    num_outputs: int
+    batch: int
+    num_probes: int
+    optimiser: Any
+    loss: Any
+    is_class: bool
+
+
+def _drawn(net: Dense | Normed, words: Array, layer: Any, fan_in: int, fan_out: int) -> Any:
+    """One layer, biases and norm included."""
+    weights = getattr(net, "weights", "gaussian")
+    if weights == "orthogonal":
+        size = max(fan_in, fan_out)
+        square = orthogonal(drawn(words, "gaussian", layer, (size, size), jnp.float32))
+        matrix = square[:fan_in, :fan_out] * (size / fan_in) ** 0.5
+    else:
+        matrix = drawn(words, weights, layer, (fan_in, fan_out), jnp.float32) * fan_in**-0.5
+    bias = net.sigma_b * normal(words, BIAS, layer, (fan_out,), jnp.float32)
+    norm = {"gain": jnp.ones(fan_out), "shift": jnp.zeros(fan_out)} if isinstance(net, Normed) else {}
+    return {"kernel": net.sigma_w * matrix, "bias": bias, **norm}
+
+
+def _initial(net: Dense | Normed, words: Array, sizes: _Sizes) -> Any:
+    """Parameters: the first layer, those between stacked along a first axis, and the last, which has no norm."""
+    between = jnp.arange(2, sizes.depth)
+    hidden = lax.map(lambda layer: _drawn(net, words, layer, sizes.width, sizes.width), between)
+    last = _drawn(net, words, sizes.depth, sizes.width, sizes.num_outputs)
+    return {
+        "first": _drawn(net, words, 1, sizes.num_inputs, sizes.width),
+        "hidden": hidden,
+        "last": {"kernel": last["kernel"], "bias": last["bias"]},
+    }
+
+
+def _affine(x: Array, layer: Any) -> Array:
+    return jnp.dot(x, layer["kernel"], precision=lax.Precision.HIGHEST) + layer["bias"][None, :]
+
+
+def _normed(h: Array, net: Normed) -> Array:
+    axis = 0 if net.norm == "batch" else 1
+    centred = h if net.norm == "rms" else h - h.mean(axis=axis, keepdims=True)
+    return centred * lax.rsqrt(jnp.mean(centred**2, axis=axis, keepdims=True) + _EPSILON)
+
+
+def _outputs(net: Dense | Normed, params: Any, x: Array) -> Array:
+    """Of a batch; batch norm takes its statistics from it."""
+
+    def bent(x: Array, layer: Any) -> Array:
+        h = _affine(x, layer)
+        if not isinstance(net, Normed):
+            return net.activation.phi(h)
+        scaled = lambda values: values * layer["gain"][None, :] + layer["shift"][None, :]
+        if net.place == "before":
+            return net.activation.phi(scaled(_normed(h, net)))
+        return scaled(_normed(net.activation.phi(h), net))
+
+    x, _ = lax.scan(lambda x, layer: (bent(x, layer), None), bent(x, params["first"]), params["hidden"])
+    return _affine(x, params["last"])
+
+
+def _log_norms(tree: Any) -> Array:
+    """Log-norm of every layer's matrix, from the first to the last."""
+    first, last = (log_norm(tree[name]["kernel"])[0] for name in ("first", "last"))
+    return jnp.concatenate([first[None], jax.vmap(lambda one: log_norm(one)[0])(tree["hidden"]["kernel"]), last[None]])
+
+
+def _record(net: Any, data: Any, params: Any, start: Any, loss: Any, sizes: _Sizes) -> Any:
+    """Gradient norms, distances from the start, scales, loss and score, of one network as it is."""
+    inputs, targets, test_inputs, test_targets = data
+    probed, wanted = inputs[: sizes.num_probes], targets[: sizes.num_probes]
+    value, slope = jax.value_and_grad(lambda params: loss(params, probed, wanted))(params)
+    origin = _log_norms(start)
+    moved = _log_norms(jax.tree.map(jnp.subtract, params, start)) - origin
+    fan_out = np.array([sizes.width] * (sizes.depth - 1) + [sizes.num_outputs])
+    scale = _log_norms(params) - np.log(fan_out).astype(np.float32) / 2
+    answers = _outputs(net, params, test_inputs)
+    score = jnp.mean(answers.argmax(axis=1) == test_targets) if sizes.is_class else sizes.loss(answers, test_targets)
+    return _log_norms(slope), moved, scale, value, jnp.where(jnp.isfinite(answers).all(), score, jnp.nan)
+
+
+def _one(shared: Any, index: Array, sizes: _Sizes) -> Any:
+    """One network's training."""
+    net, key, rate, when, data = shared
+    own = jax.random.fold_in(key, index)
+    start = _initial(net, words_of(own), sizes)
+    loss = lambda params, x, y: sizes.loss(_outputs(net, params, x), y)
+
+    def update(number: Array, state: Any) -> Any:
+        params, memory = state
+        drawn_at = jax.random.randint(jax.random.fold_in(own, number), (sizes.batch,), 0, len(data[0]))
+        slope = jax.grad(loss)(params, data[0][drawn_at], data[1][drawn_at])
+        step, memory = sizes.optimiser.update(slope, memory, params)
+        return jax.tree.map(lambda each, change: each + rate * change, params, step), memory
+
+    def stretch(state: Any, ends: tuple[Array, Array]) -> Any:
+        state = lax.fori_loop(ends[0], ends[1], update, state)
+        return state, _record(net, data, state[0], start, loss, sizes)
+
+    before = jnp.concatenate([jnp.zeros_like(when[:1]), when[:-1]])
+    (params, _), rows = lax.scan(stretch, (start, sizes.optimiser.init(start)), (before, when))
+    finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(params)]).all()
+    return rows, finite
+
+
+@compiled("sizes", "num_nets", "lanes", "devices")
+def _all(shared: Any, sizes: _Sizes, num_nets: int, lanes: int, devices: tuple) -> Any:
+    return over_networks(functools.partial(_one, sizes=sizes), shared, num_nets, lanes, devices)
+
+
+def _octaves(num_updates: int) -> np.ndarray:
+    """0, the last update, and two to an octave between them."""
+    powers = np.arange(0, np.log2(num_updates), 1 / _PER_OCTAVE)
+    return np.unique([0, *np.round(2**powers).astype(int), num_updates])
+
+
+def _records(record: Sequence[int] | None, num_updates: int) -> np.ndarray:
+    """The numbers of updates asked for."""
+    when = _octaves(num_updates) if record is None else np.asarray(record)
+    ok = when.ndim == 1 and when.size > 0 and bool(when[0] >= 0 and when[-1] <= num_updates)
+    ok = ok and bool(np.all(np.diff(when) > 0))
+    expect(ok, _WHERE, f"increasing numbers from 0 to {num_updates}", record=record)
+    return when
+
+
+def _loss(loss: Any, is_class: bool) -> Any:
+    name = ("cross_entropy" if is_class else "squared") if loss is None else loss
+    if isinstance(name, str):
+        expect_one_of(LOSSES, _WHERE, loss=name)
+        return LOSSES[name]
+    expect(callable(name), _WHERE, f"a function loss or one of {sorted(LOSSES)}", loss=loss)
+    return name
+
+
+def _expect_loss(loss: Any, batch: int, num_outputs: int, targets: Array) -> None:
+    with expect_runs(_WHERE, "a loss of outputs and targets", "loss"):
+        shapes = ((batch, num_outputs), (batch, *targets.shape[1:]))
+        dtypes = (jnp.float32, targets.dtype)
+        value = jax.eval_shape(loss, *map(jax.ShapeDtypeStruct, shapes, dtypes))
+    scalar = getattr(value, "shape", None) == () and jnp.issubdtype(value.dtype, jnp.floating)
+    expect(scalar, _WHERE, "a loss that returns one real number", loss=value)
+
+
+def _split(inputs: Any, targets: Any, unseen: Any) -> tuple[tuple[Array, ...], bool]:
+    """Examples as arrays, and whether the targets are classes."""
+    is_class = bool(np.issubdtype(np.asarray(targets).dtype, np.integer))
+    test_inputs, test_targets = (inputs, targets) if unseen is None else unseen
+    for x, y in ((inputs, targets), (test_inputs, test_targets)):
+        shape, wanted = np.shape(x), np.shape(y)
+        expect(len(shape) == 2, _WHERE, "inputs of shape (num, num_inputs)", inputs=f"shape {shape}")
+        fits = wanted[:1] == shape[:1] and len(wanted) == (1 if is_class else 2)
+        expect(fits, _WHERE, "an integer, or one row, for each input", targets=f"shape {wanted}")
+    kind = jnp.int32 if is_class else jnp.float32
+    pairs = ((inputs, jnp.float32), (targets, kind), (test_inputs, jnp.float32), (test_targets, kind))
+    return tuple(jnp.asarray(each, dtype) for each, dtype in pairs), is_class
+
+
+@asked(
+    inputs=number(ndim=2),
+    targets=number(ndim=None),
+    optimiser=optimiser_of_optax,
+    loss=free,
+    unseen=optional(pair),
+    record=optional(when),
+    depth=count(_FEWEST_LAYERS),
+)
+def training_logs(
+    key: Array,
+    net: Dense | Normed,
+    inputs: Any,
+    targets: Any,
+    *,
+    depth: int,
+    width: int,
+    optimiser: optax.GradientTransformation,
+    num_updates: int,
+    num_nets: int,
+    rate: float = 1.0,
+    batch: int = 64,
+    loss: str | Callable[[Array, Array], Array] | None = None,
+    unseen: tuple[Any, Any] | None = None,
+    record: Sequence[int] | None = None,
+    num_probes: int = 256,
+    devices: Sequence[Any] | None = None,
+) -> TrainingLogs:
+    r"""Random networks, trained by any optimiser, with the gradient norm of every layer on the way.
+
+    A network has ``depth`` matrices: inputs to ``width``, ``depth - 2`` of ``width``, ``width`` to the outputs, all drawn as ``net`` says, and biases; with a norm,
+    its gains and shifts are trained too. Each has a draw and a sequence of batches (with replacement) of its own.
+
+    Parameters
+    ----------
+    key
+        A JAX key.
+    net
+        A ``Dense`` or a ``Normed``, with scalar ``sigma_w`` and ``sigma_b``. Batch norm takes its statistics from the batch in hand, the unseen examples
+        too; ``net.batch`` has no meaning here.
+    inputs
+        Examples, shape ``(num, num_inputs)``; of unit mean square if the laws of ``theory`` are to hold at the start.
+    targets
+        Classes, integers of shape ``(num,)``; or the outputs wanted, shape ``(num, num_outputs)``.
+    depth, width
+        Numbers of matrices, >= 2, and of units.
+    optimiser
+        From Optax. A program is compiled for each object: pass the same one again.
+    num_updates, num_nets
+        Numbers of updates and of networks.
+    rate
+        Multiplies the optimiser's updates; many values share one program, which an optimiser's own learning rate does not.
+    batch
+        Examples per update.
+    loss
+        A key of ``LOSSES`` or a function of outputs and targets; ``None``: cross-entropy of classes, else half the squared error.
+    unseen
+        Inputs and targets that are scored and not trained on; ``None``: all those trained on.
+    record
+        Numbers of updates after which to record, increasing; ``None``: 0 and then two to an octave.
+    num_probes
+        So many of the first inputs have their gradient recorded.
+    devices
+        Devices to spread networks over; ``None`` for all.
+
+    Returns
+    -------
+    TrainingLogs
+        Of every network.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, a count is no positive integer, or a name unknown.
+
+    Notes
+    -----
+    Accuracy: training is in float32 as it is anywhere, and gradients below its smallest number are lost, as they are anywhere; norms are taken in the log domain.
+    Assumes: nothing.
+
+    Examples
+    --------
+    >>> import jax, numpy as np, optax
+    >>> from vgtheory import Dense, measure
+    >>> x = np.random.default_rng(0).standard_normal((256, 4)).astype(np.float32)
+    >>> logs = measure.training.training_logs(
+    ...     jax.random.key(0),
+    ...     Dense("tanh"),
+    ...     x,
+    ...     (x[:, 0] > 0).astype(int),
+    ...     depth=3,
+    ...     width=16,
+    ...     optimiser=optax.sgd(0.5),
+    ...     num_updates=100,
+    ...     num_nets=2,
+    ... )
+    >>> logs.log_grad_weight.shape == (2, logs.updates.size, 3), bool((logs.score[:, -1] > 0.95).all())
+    (True, True)
+    """
+    expect_scalars(_WHERE, sigma_w=net.sigma_w, sigma_b=net.sigma_b)
+    data, is_class = _split(inputs, targets, unseen)
+    when, chosen = _records(record, num_updates), chosen_devices(devices)
+    num_outputs = int(np.max(targets)) + 1 if is_class else np.shape(targets)[1]
+    probes, num_inputs = min(num_probes, len(data[0])), data[0].shape[1]
+    found = _loss(loss, is_class)
+    _expect_loss(found, batch, num_outputs, data[1])
+    sizes = _Sizes(depth, width, num_inputs, num_outputs, batch, probes, optimiser, found, is_class)
+    ends = np.unique([*when, num_updates]).astype(np.int32)
+    given = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), net)
+    shared = (given, key, jnp.float32(rate), jnp.asarray(ends), data)
+    lanes = lanes_for(width * max(width, batch), num_nets, chosen)
+    rows, finite = fetched(_all(shared, sizes, num_nets, lanes, chosen))
+    kept = np.isin(ends, when)
+    grad, moved, scale, lost, score = (np.asarray(each, np.float64)[:, kept] for each in rows)
+    return TrainingLogs(when, grad, moved, scale, lost, score, finite)

@@ -1,0 +1,1 @@
+"""Nouns for networks: how each kind of random network is drawn."""

@@ -1,0 +1,269 @@
+"""Nouns for recurrent cells driven by noise: ``Leaky``, ``Skip``, ``LSTM``, ``GRU``, ``MGU``.
+
+All weights are drawn at random and all inputs are independent from step to step; ``x_t`` has as many entries as there are units,
+each standard normal, and ``sigma_in`` is the standard deviation that they give to every pre-activation.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from vgtheory.activation import as_activation
+from vgtheory.expect import expect_count, expect_number, expect_scale
+from vgtheory.pytree import register_noun
+
+
+def _check(cell: Any, *names: str) -> None:
+    for name in names:
+        expect_scale(type(cell).__name__, **{name: getattr(cell, name)})
+
+
+def _check_finite(cell: Any, name: str) -> None:
+    expect_number(type(cell).__name__, **{name: getattr(cell, name)})
+
+
+def _share_gates(cell: Any) -> None:
+    if cell.sigma_gate is None:
+        object.__setattr__(cell, "sigma_gate", cell.sigma_w)
+
+
+@dataclass(frozen=True)
+class Leaky:
+    r"""Leaky units; with ``leak=1`` the plain recurrence, driven.
+
+    .. math:: h_{t+1} = (1 - a)\, h_t + a \left[ W \phi(h_t) + b + U x_{t+1} \right]
+
+    Attributes
+    ----------
+    activation
+        A name in ``ACTIVATIONS``, an ``Activation``, or an elementwise JAX function.
+    sigma_w
+        Standard deviation of ``sqrt(fan_in) * W``; dimensionless, >= 0.
+    sigma_b
+        Standard deviation of the biases; unit of ``h``, >= 0.
+    sigma_in
+        Standard deviation of ``U x``; unit of ``h``, >= 0.
+    leak
+        Share a of the state that is replaced at every step, in (0, 1].
+
+    Raises
+    ------
+    ValueError
+        If a static argument is out of range or the name is unknown.
+
+    Examples
+    --------
+    >>> from vgtheory import Leaky, theory
+    >>> round(float(theory.cells.chi_step(Leaky("linear", sigma_w=0.0, leak=0.1))), 12)
+    0.81
+    """
+
+    activation: Any
+    sigma_w: Any = 1.0
+    sigma_b: Any = 0.0
+    sigma_in: Any = 0.0
+    leak: Any = 1.0
+
+    def __post_init__(self) -> None:
+        """Resolve the activation and check static facts."""
+        object.__setattr__(self, "activation", as_activation(self.activation, type(self).__name__))
+        _check(self, "sigma_w", "sigma_b", "sigma_in")
+        expect_number("Leaky", "(0, 1]", leak=self.leak)
+
+
+@dataclass(frozen=True)
+class Skip:
+    r"""A recurrence that also sees its state of ``lag`` steps ago, through weights of their own.
+
+    .. math:: h_{t+1} = W \phi(h_t) + V \phi(h_{t+1-s}) + b + U x_{t+1}
+
+    Attributes
+    ----------
+    activation
+        A name in ``ACTIVATIONS``, an ``Activation``, or an elementwise JAX function.
+    sigma_w, sigma_skip
+        Standard deviations of ``sqrt(fan_in)`` times W and V; dimensionless, >= 0.
+    sigma_b, sigma_in
+        Standard deviations of the biases and of ``U x``; unit of ``h``, >= 0.
+    lag
+        Steps s that the second path goes back, >= 2.
+
+    Raises
+    ------
+    ValueError
+        If a static argument is out of range or the name is unknown.
+
+    Examples
+    --------
+    >>> from vgtheory import Skip, theory
+    >>> round(float(theory.cells.chi_step(Skip("linear", sigma_w=0.0, sigma_skip=0.5, lag=2))), 12)
+    0.5
+    """
+
+    activation: Any
+    sigma_w: Any = 1.0
+    sigma_skip: Any = 0.5
+    sigma_b: Any = 0.0
+    sigma_in: Any = 0.0
+    lag: int = 10
+
+    def __post_init__(self) -> None:
+        """Resolve the activation and check static facts."""
+        object.__setattr__(self, "activation", as_activation(self.activation, type(self).__name__))
+        _check(self, "sigma_w", "sigma_skip", "sigma_b", "sigma_in")
+        expect_count("Skip", 2, lag=self.lag)
+
+
+@dataclass(frozen=True)
+class GRU:
+    r"""Gated recurrent unit.
+
+    .. math::
+
+        r = \sigma(U_r x + W_r h), \quad z = \sigma(U_z x + W_z h + b), \quad
+        n = \tanh(U_n x + r \odot W_n h), \quad h' = (1 - z) \odot n + z \odot h
+
+    Attributes
+    ----------
+    sigma_w
+        Standard deviation of ``sqrt(fan_in) * W_n``; dimensionless, >= 0.
+    sigma_gate
+        The same of the gates' W; ``sigma_w`` if not given.
+    sigma_in
+        Standard deviation of every ``U x``; >= 0.
+    update_bias
+        Bias b of the update gate; a large one means to keep.
+
+    Raises
+    ------
+    ValueError
+        If a static argument is out of range.
+
+    References
+    ----------
+    Cho et al. (2014), arXiv:1406.1078, in the form of ``flax.linen.GRUCell``.
+
+    Examples
+    --------
+    >>> from vgtheory import GRU, theory
+    >>> round(float(theory.cells.chi_step(GRU(sigma_w=0.0, update_bias=2.0))), 6)  # sigmoid(2)^2
+    0.775803
+    """
+
+    sigma_w: Any = 1.0
+    sigma_gate: Any = None
+    sigma_in: Any = 0.0
+    update_bias: Any = 0.0
+
+    def __post_init__(self) -> None:
+        """Check static facts."""
+        _share_gates(self)
+        _check(self, "sigma_w", "sigma_gate", "sigma_in")
+        _check_finite(self, "update_bias")
+
+
+@dataclass(frozen=True)
+class MGU:
+    r"""Minimal gated unit.
+
+    .. math::
+
+        f = \sigma(U_f x + W_f h + b), \quad n = \tanh(U_n x + f \odot W_n h), \quad h' = (1 - f) \odot n + f \odot h
+
+    Attributes
+    ----------
+    sigma_w
+        Standard deviation of ``sqrt(fan_in) * W_n``; dimensionless, >= 0.
+    sigma_gate
+        The same of W_f; ``sigma_w`` if not given.
+    sigma_in
+        Standard deviation of every ``U x``; >= 0.
+    forget_bias
+        Bias b of the gate; a large one means to keep.
+
+    Raises
+    ------
+    ValueError
+        If a static argument is out of range.
+
+    References
+    ----------
+    Zhou et al. (2016), arXiv:1603.09420, in the form of ``flax.linen.MGUCell``.
+
+    Examples
+    --------
+    >>> from vgtheory import MGU, theory
+    >>> round(float(theory.cells.chi_step(MGU(sigma_w=0.0, forget_bias=2.0))), 6)  # sigmoid(2)^2
+    0.775803
+    """
+
+    sigma_w: Any = 1.0
+    sigma_gate: Any = None
+    sigma_in: Any = 0.0
+    forget_bias: Any = 1.0
+
+    def __post_init__(self) -> None:
+        """Check static facts."""
+        _share_gates(self)
+        _check(self, "sigma_w", "sigma_gate", "sigma_in")
+        _check_finite(self, "forget_bias")
+
+
+@dataclass(frozen=True)
+class LSTM:
+    r"""Long short-term memory, without peepholes.
+
+    .. math::
+
+        c' = f \odot c + i \odot g, \quad h' = o \odot \tanh(c'), \quad
+        f = \sigma(U_f x + W_f h + b), \; i = \sigma(U_i x + W_i h), \; o = \sigma(U_o x + W_o h), \; g = \tanh(U_g x + W_g h)
+
+    Attributes
+    ----------
+    sigma_w
+        Standard deviation of ``sqrt(fan_in) * W_g``; dimensionless, >= 0.
+    sigma_gate
+        The same of the gates' W; ``sigma_w`` if not given.
+    sigma_in
+        Standard deviation of every ``U x``; >= 0.
+    forget_bias
+        Bias b of the forget gate; a large one means to keep.
+
+    Raises
+    ------
+    ValueError
+        If a static argument is out of range.
+
+    References
+    ----------
+    Hochreiter and Schmidhuber (1997), Neural Computation 9, 1735; Gers et al. (2000), Neural Computation 12, 2451; in the
+    form of ``flax.linen.LSTMCell``.
+
+    Examples
+    --------
+    >>> from vgtheory import LSTM, theory
+    >>> round(float(theory.cells.chi_step(LSTM(sigma_w=0.0, forget_bias=2.0))), 6)  # sigmoid(2)^2
+    0.775803
+    """
+
+    sigma_w: Any = 1.0
+    sigma_gate: Any = None
+    sigma_in: Any = 0.0
+    forget_bias: Any = 1.0
+
+    def __post_init__(self) -> None:
+        """Check static facts."""
+        _share_gates(self)
+        _check(self, "sigma_w", "sigma_gate", "sigma_in")
+        _check_finite(self, "forget_bias")
+
+
+_GATED = ["sigma_w", "sigma_gate", "sigma_in"]
+register_noun(Leaky, ["sigma_w", "sigma_b", "sigma_in", "leak"], ["activation"])
+register_noun(Skip, ["sigma_w", "sigma_skip", "sigma_b", "sigma_in"], ["activation", "lag"])
+register_noun(GRU, [*_GATED, "update_bias"], [])
+register_noun(MGU, [*_GATED, "forget_bias"], [])
+register_noun(LSTM, [*_GATED, "forget_bias"], [])
+
+Cell = Leaky | Skip | GRU | MGU | LSTM
+CELLS = (Leaky, Skip, GRU, MGU, LSTM)
+__all__ = ["CELLS", "GRU", "LSTM", "MGU", "Cell", "Leaky", "Skip"]

@@ -1,0 +1,177 @@
+r"""Convolutions at infinite width: mean squares of signal and gradient at every position.
+
+With many channels the taps of a Gaussian kernel act independently, so that mean squares are averaged over the kernel's window (``A``),
+on the way up and on the way down:
+
+.. math:: q_{l+1} = \sigma_w^2\, A\, E[\phi(\sqrt{q_l} z)^2] + \sigma_b^2, \qquad g_l = \sigma_w^2\, E[\phi'(\sqrt{q_l} z)^2]\, A\, g_{l+1}
+
+With circular padding A leaves a field alone that is the same everywhere, and keeps the sum of any; beyond a border of zeros there is nothing
+to average, and something is lost. A delta-orthogonal kernel does not mix positions: A is 1, and there is no border.
+"""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from vgtheory.activation import ACTIVATIONS
+from vgtheory.estimate import Law
+from vgtheory.expect import expect, expect_count
+from vgtheory.networks.ensemble import Conv, expect_positions
+from vgtheory.theory.blocks import fourier
+from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
+from vgtheory.theory.precision import floats
+
+
+def is_closed(net: Conv) -> bool:
+    """Tell whether nothing is lost at the border.
+
+    Parameters
+    ----------
+    net
+        The ensemble.
+    """
+    return net.padding == "circular" or net.weights == "delta_orthogonal"
+
+
+def _log_average(logs: Array, net: Conv) -> Array:
+    """Log of the mean over every position's window."""
+    if net.weights == "delta_orthogonal":
+        return logs
+    peak = jnp.max(logs)
+    peak = jnp.where(jnp.isfinite(peak), peak, 0.0)
+    values, half = jnp.exp(logs - peak), net.kernel_size // 2
+    for axis in range(values.ndim):
+        padded = jnp.pad(values, [(half, half) if each == axis else (0, 0) for each in range(values.ndim)])
+        shifts, length = range(-half, half + 1), values.shape[axis]
+        near = (
+            [jnp.roll(values, shift, axis) for shift in shifts]
+            if net.padding == "circular"
+            else [lax.slice_in_dim(padded, half + shift, half + shift + length, axis=axis) for shift in shifts]
+        )
+        values = functools.reduce(jnp.add, near) / net.kernel_size
+    return peak + jnp.log(values)
+
+
+@functools.partial(jax.jit, static_argnames=("net", "depth", "shape"))
+def _fields(scales: tuple[Array, Array], table: Curves, net: Conv, depth: int, shape: tuple[int, ...]) -> Any:
+    """Logs of q and of the squared gradient over the top's, at every layer and position."""
+    log_w, log_b = (2 * jnp.log(scale) for scale in scales)
+    log_mean = lambda which, log_q: value_and_slope(table[which], log_q)[0]
+
+    def up(log_x: Array, _: None) -> tuple[Array, tuple[Array, Array]]:
+        log_q = jnp.logaddexp(log_w + _log_average(log_x, net), log_b)
+        return log_mean(0, log_q), (log_q, log_mean(1, log_q))
+
+    def down(log_g: Array, slope: Array) -> tuple[Array, Array]:
+        return (log_w + _log_average(log_g, net) + slope,) * 2
+
+    flat = jnp.zeros(shape, log_w.dtype)
+    log_q, slopes = lax.scan(up, flat, length=depth)[1]
+    below = lax.scan(down, flat, slopes[:-1], reverse=True)[1]
+    return log_q, jnp.concatenate([below, flat[None]])
+
+
+def fields(where: str, net: Any, depth: int, positions: Any) -> tuple[Array, Array]:
+    """Check the question, and both fields at infinite width.
+
+    Parameters
+    ----------
+    where
+        Name of the public function that was asked.
+    net
+        The ensemble.
+    depth
+        Number of layers.
+    positions
+        Number of positions, or two of them.
+
+    Returns
+    -------
+    tuple of arrays
+        Natural logs of q and of the squared gradient over the top's, each of shape ``(depth, *positions)``.
+    """
+    expect(isinstance(net, Conv), where, "a Conv ensemble", net=type(net).__name__)
+    expect_count(where, depth=depth)
+    shape = expect_positions(where, net, positions)
+    scales = floats(net.sigma_w, net.sigma_b)
+    scalar = all(scale.ndim == 0 for scale in scales)
+    expect(scalar, where, "scalar sigma_w and sigma_b", "Use jax.vmap.", sigma_w=net.sigma_w, sigma_b=net.sigma_b)
+    static = Conv(net.activation, 1.0, 0.0, net.kernel_size, net.weights, net.padding)
+    return _fields((scales[0], scales[1]), curves(net.activation), static, depth, shape)
+
+
+def log_means(logs: Array) -> Array:
+    """Log of the mean over positions.
+
+    Parameters
+    ----------
+    logs
+        Shape ``(depth, *positions)``.
+    """
+    flat = logs.reshape(len(logs), -1)
+    return jax.nn.logsumexp(flat, axis=1) - float(np.log(flat.shape[1]))
+
+
+def _open(where: str, net: Conv, depth: int, positions: Any) -> tuple[Array, Array]:
+    """Both fields' means over positions, at infinite width; where nothing is lost one position stands for all."""
+    shape = expect_positions(where, net, positions)
+    log_q, log_g = fields(where, net, depth, (1,) * len(shape) if is_closed(net) else shape)
+    return log_means(log_q), log_means(log_g)
+
+
+def _spread(where: str, net: Conv, depth: int, width: int, positions: Any, fixed: bool) -> Array:
+    """Variance of the log of the squared norm after 0 ... depth layers of a linear network; inf where that is not normal."""
+    expect_count(where, width=width)
+    alone = bool(np.all(np.asarray(net.sigma_b) == 0)) if fixed else True
+    known = net.activation == ACTIVATIONS["linear"] and is_closed(net) and alone
+    remedy = "With a width only linear networks without a border (of log_q, without biases) are predicted."
+    expect(known, where, "width=None", remedy, width=width)
+    if net.weights == "delta_orthogonal":
+        return jnp.zeros(depth + 1)
+    shape, dtype = expect_positions(where, net, positions), jnp.result_type(float)
+    return fourier.log_growth_variance(net.kernel_size, shape, width, depth, dtype, fixed)
+
+
+def _law(mean: Array, var: Array) -> Law:
+    """Of a log-normal variable of known mean."""
+    return Law(mean - var / 2, jnp.where(var > fourier.MOST, jnp.inf, jnp.sqrt(var)))
+
+
+def grad_law(net: Conv, depth: int, width: int | None, positions: Any) -> Law:
+    """``log_grad_layers`` of a convolution.
+
+    Parameters
+    ----------
+    net
+        The ensemble.
+    depth, width, positions
+        As there.
+    """
+    where = "log_grad_layers"
+    mean = _open(where, net, depth, positions)[1]
+    var = jnp.zeros_like(mean)
+    if width is not None:
+        var = _spread(where, net, depth, width, positions, False)[:-1][::-1].astype(mean.dtype)
+    law = _law(mean, var)
+    return Law(law.mean / 2, law.std / 2)
+
+
+def q_law(net: Conv, depth: int, width: int | None, positions: Any) -> Law:
+    """``log_q_layers`` of a convolution.
+
+    Parameters
+    ----------
+    net
+        The ensemble.
+    depth, width, positions
+        As there.
+    """
+    where = "log_q_layers"
+    mean = _open(where, net, depth, positions)[0]
+    if width is None:
+        return _law(mean, jnp.zeros_like(mean))
+    return _law(mean, _spread(where, net, depth, width, positions, True)[1:].astype(mean.dtype))

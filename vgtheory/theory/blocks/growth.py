@@ -1,0 +1,218 @@
+r"""How a residual chain's gradient grows with its depth, once deep: exponentially, as a stretched exponential, as a power, or not at all.
+
+========  =======================================================================  ======
+symbol    meaning                                                                  shape
+========  =======================================================================  ======
+``F``     mean square of a branch's output                                         ()
+``C``     factor by which a branch alone changes the mean squared gradient         ()
+``gain``  alpha^2                                                                  ()
+========  =======================================================================  ======
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from vgtheory.activation import Activation
+from vgtheory.expect import expect
+from vgtheory.networks.blocks import Residual
+from vgtheory.theory.arguments import asked
+from vgtheory.theory.blocks.batch_norm import batch_rates
+from vgtheory.theory.blocks.residual import branch
+from vgtheory.theory.integrals.moments_1d import curves, value_and_slope
+from vgtheory.theory.integrals.squares import INFINITE
+from vgtheory.theory.precision import in_numpy
+
+_FAR = 1e15
+_LOG_WIDE, _LOG_WIDER = 100.0, 200.0
+_SETTLED = 1e-6
+"""How far the slope of a log over ln q may change between these two and be that of a power."""
+_FLAT = 1e-3
+_STEPS = 512
+
+
+class ResidualGrowth(NamedTuple):
+    """What the log of the mean squared gradient's growth from top to bottom, over L blocks, tends to.
+
+    Attributes
+    ----------
+    kind
+        ``"exponential"`` and ``"stretched"``: ``coefficient * L**exponent``; ``"power"``: ``coefficient * ln L``; ``"bounded"``: ``coefficient`` itself;
+        ``"faster"``: faster than any of these, or infinite at once; ``"unsettled"``: none of these laws holds, see below.
+    coefficient
+        Of the squared norm; natural log; NaN if unsettled.
+    exponent
+        1, 1/2, 2/3, or 0; NaN if unsettled.
+    """
+
+    kind: str
+    coefficient: float
+    exponent: float
+
+
+@asked()
+@in_numpy
+def residual_growth(net: Residual) -> ResidualGrowth:
+    r"""The law of growth of a deep residual chain's gradient.
+
+    Without a norm, activations that are straight at infinity grow exponentially: ReLU by the factor 1 + alpha^2 sigma_w^2 / 2 per block. Bounded ones
+    fill a stream of mean square proportional to l, of which ever fewer units are steep, and give a stretched exponential,
+
+    .. math:: \ln \frac{E|g_0|^2}{E|g_L|^2} \to \frac{2 \alpha \sigma_w^2 I}{\sqrt{2\pi (\sigma_w^2 S + \sigma_b^2)}} \sqrt L, \qquad
+        I = \int \phi'^2\, dh, \quad S = \tfrac12 [\phi(\infty)^2 + \phi(-\infty)^2]
+
+    so (8/3) alpha sigma_w / sqrt(2 pi) for tanh without biases. Between the two, functions that grow like a power of h below 1 give a power of L:
+    with E[phi^2] -> A q^a and E[phi'^2] -> B q^(a - 1) it is B / [A (1 - a)], so alpha^2 / [(2 alpha - 1)(1 - alpha)] for phi = abs(h)^alpha. Those that
+    grow like a logarithm (arcsinh, symlog) follow no law in closed form at any depth that is reached: they are called unsettled, and
+    ``log_grad_layers`` has their profile. Layer or RMS norm before the branch gives a power of L, C/F (1 for ReLU, whose growth is that
+    of q; at least 1 for any odd function), batch norm before it the power ``batch_norm_rate``; a norm after the sum gives ln[(1 + alpha^2 C) / (1 + alpha^2 F)] per block.
+    With alpha = 1/sqrt(L) growth is bounded, with 1/L or 0 there is none.
+
+    Parameters
+    ----------
+    net
+        A ``Residual`` with plain numbers.
+
+    Returns
+    -------
+    ResidualGrowth
+        Of the mean square.
+
+    Raises
+    ------
+    ValueError
+        If ``net`` is none, or holds arrays.
+
+    Notes
+    -----
+    Accuracy: 1e-10; for powers below 1 of functions that approach them, 1e-8. Next to a stretched exponential comes a term in ln L, next to a power a constant.
+    Assumes: infinite width.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import Residual, theory
+    >>> growth = theory.blocks.residual_growth(Residual("tanh", sigma_w=1.5))
+    >>> growth.kind, growth.exponent, round(float(growth.coefficient / (8 / 3 * 1.5 / np.sqrt(2 * np.pi))), 9)
+    ('stretched', 0.5, 1.0)
+    >>> theory.blocks.residual_growth(Residual("relu", 2**0.5, norm="layer"))
+    ResidualGrowth(kind='power', coefficient=1.0, exponent=0.0)
+    """
+    where = "residual_growth"
+    expect(isinstance(net, Residual), where, "a Residual ensemble", net=type(net).__name__)
+    for name in ("sigma_w", "sigma_b", "alpha"):
+        value = getattr(net, name)
+        plain = isinstance(value, str | int | float | np.number)
+        expect(plain, where, f"a plain number {name}", "Call it once for each.", **{name: value})
+    if net.alpha in ("1/L", 0) or net.sigma_w == 0:
+        return ResidualGrowth("bounded", 0.0, 0.0)
+    with jax.enable_x64(True):
+        if net.alpha == "1/sqrt(L)":
+            return ResidualGrowth("bounded", _limit(net), 0.0)
+        return _plain(net) if net.norm is None else _normed(net)
+
+
+def _branch(net: Residual, log_q: float) -> tuple[float, float]:
+    """Ln F and ln C at one ln q."""
+    q, sigma_w, sigma_b = (jnp.asarray(float(each)) for each in (log_q, net.sigma_w, net.sigma_b))
+    log_f, log_c = branch(q, sigma_w, sigma_b, net.activation, net.branch_layers)
+    return float(log_f), float(log_c)
+
+
+def _normed(net: Residual) -> ResidualGrowth:
+    """With a norm."""
+    if net.norm == "batch":
+        return ResidualGrowth("power", batch_rates(net.activation, net.batch).seen, 0.0)
+    size, factor = np.exp(_branch(net, 0.0))
+    if net.place == "pre":
+        return ResidualGrowth("power", round(float(factor / size), 15), 0.0)
+    gain = net.alpha**2
+    return ResidualGrowth("exponential", float(np.log1p(gain * factor) - np.log1p(gain * size)), 1.0)
+
+
+def _tail(net: Residual, log_q: float) -> tuple[np.ndarray, np.ndarray]:
+    """Ln F and ln C, without biases, and their slopes over ln q, from the curves: they hold where q is huge."""
+    table, log_w = curves(net.activation), 2 * np.log(net.sigma_w)
+    log_f, log_c, rise, fall = log_q, 0.0, 1.0, 0.0
+    for _ in range(net.branch_layers):
+        (f, f_slope), (g, g_slope) = (map(float, value_and_slope(each, jnp.asarray(log_f))) for each in table[:2])
+        log_c, fall = log_c + log_w + g, fall + rise * g_slope
+        log_f, rise = log_w + f, rise * f_slope
+    return np.array([log_f, log_c]), np.array([rise, fall])
+
+
+def _plain(net: Residual) -> ResidualGrowth:
+    """Without a norm: by how F and C depend on q once it is huge."""
+    gain, one = net.alpha**2, dataclasses.replace(net, branch_layers=1)
+    if (net.activation.degree or 1) > 1:
+        return ResidualGrowth("faster", np.inf, np.inf)
+    (_, before), ((_, steep), slopes) = _tail(one, _LOG_WIDE), _tail(one, _LOG_WIDER)
+    rise, fall = slopes
+    if steep > INFINITE / 4:
+        return ResidualGrowth("faster", np.inf, np.inf)
+    if not np.max(np.abs(slopes - before)) < _SETTLED:
+        return ResidualGrowth("unsettled", np.nan, np.nan)
+    if abs(fall) < _SETTLED and steep > np.log(_FLAT) + 2 * np.log(net.sigma_w):
+        return ResidualGrowth("exponential", float(np.log1p(gain * np.exp(_tail(net, _LOG_WIDER)[0][1]))), 1.0)
+    if _SETTLED < rise < 1:
+        (log_f, log_c), (rise, _) = _tail(net, _LOG_WIDER)
+        return ResidualGrowth("power", float(np.exp(log_c + _LOG_WIDER - log_f) / (1 - rise)), 0.0)
+    held = rise < _SETTLED and abs(fall + 0.5) < _SETTLED
+    return _stretched(net, gain) if held else ResidualGrowth("unsettled", np.nan, np.nan)
+
+
+def _ends(activation: Activation) -> float:
+    """Half the sum of the squares of phi's limits."""
+    return float(jnp.mean(activation.phi(jnp.asarray([_FAR, -_FAR])) ** 2))
+
+
+def _stretched(net: Residual, gain: float) -> ResidualGrowth:
+    """Bounded activations: C falls as the root of q, F settles."""
+    limit = net.sigma_w**2 * _ends(net.activation) + net.sigma_b**2
+    size, log_c = limit, 0.0
+    fed, first = _tail(dataclasses.replace(net, branch_layers=1), _LOG_WIDE)[0]
+    if net.branch_layers > 1 and limit > 0:
+        inner = dataclasses.replace(net, branch_layers=net.branch_layers - 1)
+        log_size, log_c = _branch(inner, float(np.log(limit)))
+        size = float(np.exp(log_size))
+    slope = gain * float(np.exp(first + _LOG_WIDE / 2 + log_c))
+    if size > 0:
+        return ResidualGrowth("stretched", 2 * slope / (gain * size) ** 0.5, 0.5)
+    # Nothing left at infinity: the few units near 0 feed the stream, q^(3/2) grows as l.
+    fed = gain * float(np.exp(fed + _LOG_WIDE / 2))
+    return ResidualGrowth("stretched", 1.5 * slope / (1.5 * fed) ** (1 / 3), 2 / 3)
+
+
+def _limit(net: Residual) -> float:
+    """Growth at alpha = 1/sqrt(L) as L goes to infinity: a differential equation in t = l / L, by Runge and Kutta's fourth order."""
+    if net.norm == "batch":
+        rates, spread = batch_rates(net.activation, net.batch), net.sigma_w**2
+        return float(_batch_limit(rates.seen, rates.unseen, spread * rates.variance, net.batch))
+    if net.norm is not None:
+        size, factor = np.exp(_branch(net, 0.0))
+        return float(factor - size if net.place == "post" else factor / size * np.log1p(size))
+    sigma_w, sigma_b = jnp.asarray(float(net.sigma_w)), jnp.asarray(float(net.sigma_b))
+
+    def rates_at(log_q: jax.Array) -> jax.Array:
+        log_f, log_c = branch(log_q, sigma_w, sigma_b, net.activation, net.branch_layers)
+        return jnp.stack([jnp.exp(log_f - log_q), jnp.exp(log_c)])
+
+    def step(state: jax.Array, _: None) -> tuple[jax.Array, None]:
+        h = 1 / _STEPS
+        first = rates_at(state[0])
+        second = rates_at(state[0] + h / 2 * first[0])
+        third = rates_at(state[0] + h / 2 * second[0])
+        fourth = rates_at(state[0] + h * third[0])
+        return state + h / 6 * (first + 2 * second + 2 * third + fourth), None
+
+    return float(lax.scan(step, jnp.zeros(2), length=_STEPS)[0][1])
+
+
+def _batch_limit(seen: float, unseen: float, pull: float, batch: int) -> float:
+    """Of batch norm: a' = a (seen) + unseen, in units of pull / (1 + pull t), the batch's mean staying as it is."""
+    grown = (1 + pull) ** seen
+    return np.log(((batch - 1) * (grown + unseen / seen * (grown - 1)) + 1) / batch)

@@ -1,0 +1,187 @@
+r"""Infinite width: mean squares of a residual stream and of its gradient, block by block, in the log domain.
+
+=========  ====================================================================  ======
+symbol     meaning                                                               shape
+=========  ====================================================================  ======
+``q``      mean square of the stream                                             ()
+``F``      mean square of a branch's output                                      ()
+``C``      factor by which a branch alone changes the mean squared gradient      ()
+``s2``     variance of the stream over a batch                                   ()
+``a, b``   mean squared gradient that the batch's norm sees, and that of the     ()
+           batch's mean, which it does not
+=========  ====================================================================  ======
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from vgtheory.activation import Activation
+from vgtheory.networks.blocks import Residual, alpha_of
+from vgtheory.theory.blocks.batch_norm import batch_rates
+from vgtheory.theory.integrals import gaussian
+from vgtheory.theory.integrals.moments_1d import curves, squares_at, value_and_slope
+from vgtheory.theory.integrals.squares import log_resolved
+from vgtheory.theory.precision import floats
+
+
+class Profile(NamedTuple):
+    """Natural logs along a chain, each of shape (depth,).
+
+    Attributes
+    ----------
+    log_q
+        Of the mean square of ``h_l``.
+    log_grad
+        Of the mean squared gradient with respect to ``h_l``, relative to the top.
+    log_branch
+        Of the mean square of block l's branch, before ``alpha``; of a chain without skips, of ``h_l``.
+    """
+
+    log_q: Array
+    log_grad: Array
+    log_branch: Array
+
+
+def log_of(value: Array) -> Array:
+    """Natural log, -inf at 0, whose derivative there is 0."""
+    return jnp.where(value > 0, jnp.log(jnp.where(value > 0, value, 1.0)), -jnp.inf)
+
+
+def log_sum(first: Array, second: Array) -> Array:
+    """Ln(exp(first) + exp(second)), with derivatives where one or both are -inf."""
+    larger, less = jnp.maximum(first, second), jnp.minimum(first, second)
+    there = less > -jnp.inf
+    return larger + jnp.where(there, jnp.log1p(jnp.exp(jnp.where(there, less - larger, 0.0))), 0.0)
+
+
+def log_squares(log_q: Array, activation: Activation) -> tuple[Array, Array]:
+    """Ln E[phi^2] and ln E[phi'^2] at one ln q; beyond 1e138 as of a function of its declared degree, or else of degree one.
+
+    Parameters
+    ----------
+    log_q
+        Natural log of the variance of ``h``, shape ``()``.
+    activation
+        The nonlinearity.
+    """
+    if log_resolved(activation) < jnp.inf:
+        log_f, log_g = (value_and_slope(each, log_q)[0] for each in curves(activation)[:2])
+        return log_f, log_g
+    degree = activation.degree or 1.0
+    edge = 0.45 * jnp.log(jnp.finfo(log_q.dtype).max) / max(degree, 1.0)
+    inside = jnp.clip(log_q, -edge, edge)
+    q = gaussian.settled(jnp.exp(inside), activation)
+    logs = log_of(gaussian.mean(squares_at(q, activation), q, activation.kinks))
+    beyond = log_q - inside
+    return logs[0] + degree * beyond, logs[1] + ((degree - 1) * beyond if degree != 1 else 0.0)
+
+
+def from_top(log_chi: Array) -> Array:
+    """Sum of the logs of factors from the top down; the factor from ``h_l`` to ``h_{l-1}`` is entry l - 1, the first is not used.
+
+    Parameters
+    ----------
+    log_chi
+        Shape ``(depth,)``.
+    """
+    return jnp.concatenate([jnp.cumsum(log_chi[1:][::-1])[::-1], jnp.zeros_like(log_chi[:1])])
+
+
+def branch(
+    log_q: Array, sigma_w: Array, sigma_b: Array, activation: Activation, num_layers: int = 1
+) -> tuple[Array, Array]:
+    """Ln F and ln C of a branch whose input has normal entries of this ln q.
+
+    Parameters
+    ----------
+    log_q, sigma_w, sigma_b
+        Shape ``()``.
+    activation
+        The nonlinearity.
+    num_layers
+        Of the branch.
+    """
+    log_w, log_c = 2 * log_of(sigma_w), jnp.zeros_like(log_q)
+    for _ in range(num_layers):
+        log_f, log_g = log_squares(log_q, activation)
+        log_c, log_q = log_c + log_w + log_g, log_sum(log_w + log_f, 2 * log_of(sigma_b))
+    return log_q, log_c
+
+
+@functools.partial(jax.jit, static_argnames=("activation", "num_layers", "size"))
+def _plain(
+    sigma_w: Array, sigma_b: Array, alpha: Array, activation: Activation, num_layers: int, size: int
+) -> tuple[Array, ...]:
+    """Blocks without a norm: ln q, ln chi, ln F."""
+    log_a = 2 * log_of(alpha)
+
+    def block(log_q: Array, _: None) -> tuple[Array, tuple[Array, ...]]:
+        log_f, log_c = branch(log_q, sigma_w, sigma_b, activation, num_layers)
+        after = log_sum(log_q, log_a + log_f)
+        return after, (after, log_sum(jnp.zeros_like(log_c), log_a + log_c), log_f)
+
+    return lax.scan(block, jnp.zeros_like(sigma_w), length=size)[1]
+
+
+@functools.partial(jax.jit, static_argnames=("activation", "num_layers"))
+def _unit_branch(sigma_w: Array, sigma_b: Array, activation: Activation, num_layers: int) -> tuple[Array, Array]:
+    """F and C of a branch behind a norm."""
+    log_f, log_c = branch(jnp.zeros_like(sigma_w), sigma_w, sigma_b, activation, num_layers)
+    return jnp.exp(log_f), jnp.exp(log_c)
+
+
+def _normed(net: Residual, scales: list[Array], depth: int) -> Profile:
+    """Layer or RMS norm: at the start of every branch q grows in a straight line; of every sum, each block does the same."""
+    sigma_w, sigma_b, alpha = scales
+    size, factor = _unit_branch(sigma_w, sigma_b, net.activation, net.branch_layers)
+    blocks = jnp.arange(depth, dtype=sigma_w.dtype)
+    before = 1 + alpha**2 * size * blocks
+    if net.place == "pre":
+        log_chi, log_q = jnp.log1p(alpha**2 * factor / before), jnp.log(before + alpha**2 * size)
+    else:
+        log_chi = jnp.broadcast_to(jnp.log1p(alpha**2 * factor) - jnp.log1p(alpha**2 * size), (depth,))
+        log_q = jnp.zeros_like(log_chi)
+    return Profile(log_q, from_top(log_chi), jnp.broadcast_to(log_of(size), (depth,)))
+
+
+def _batch(net: Residual, scales: list[Array], depth: int) -> Profile:
+    """Batch norm at the start of every branch; the top's gradient is independent from input to input."""
+    sigma_w, sigma_b, alpha = scales
+    rates, spread = batch_rates(net.activation, net.batch), alpha**2 * sigma_w**2
+    blocks = jnp.arange(depth, dtype=sigma_w.dtype)
+    size = sigma_w**2 * rates.square + sigma_b**2
+    pull = spread * rates.variance / (1 + spread * rates.variance * blocks)
+
+    def block(state: tuple[Array, Array], pull: Array) -> tuple[tuple[Array, Array], Array]:
+        # exp(log_a) of what the norm sees; of the batch's mean, that of the top and no more: ratio is its share.
+        log_a, ratio = state
+        grown = pull * (rates.seen + rates.unseen * ratio)
+        log_a, ratio = log_a + jnp.log1p(grown), ratio / (1 + grown)
+        return (log_a, ratio), log_a + jnp.log1p((ratio - 1) / net.batch)
+
+    zero = jnp.zeros_like(sigma_w)
+    log_grad = jnp.concatenate([lax.scan(block, (zero, zero + 1), pull[1:], reverse=True)[1], zero[None]])
+    log_q = jnp.log1p(alpha**2 * size * (blocks + 1))
+    return Profile(log_q, log_grad, jnp.broadcast_to(log_of(size), (depth,)))
+
+
+def profile(net: Residual, depth: int) -> Profile:
+    """The stream and its gradient along a residual chain.
+
+    Parameters
+    ----------
+    net
+        The ensemble, with scalar numbers.
+    depth
+        Number of blocks.
+    """
+    scales = floats(net.sigma_w, net.sigma_b, alpha_of(net, depth))
+    if net.norm is None:
+        size = 1 << (depth - 1).bit_length()
+        log_q, log_chi, log_f = (leaf[:depth] for leaf in _plain(*scales, net.activation, net.branch_layers, size))
+        return Profile(log_q, from_top(log_chi), log_f)
+    return _batch(net, scales, depth) if net.norm == "batch" else _normed(net, scales, depth)

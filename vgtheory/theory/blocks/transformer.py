@@ -1,0 +1,275 @@
+r"""Transformer blocks of infinite width whose attention is uniform: the exact law of stream, gradient and weight gradients.
+
+With T positions that stand to each other all alike, the stream's overlaps are two numbers, ``q`` (of a position with itself) and
+``q - apart`` (with another); and so are the gradient's, ``a`` and ``a * tie``. Attention that weighs all positions alike replaces
+both by their average over pairs; the perceptron acts on them by the correlation map of its activation; layer norm divides by q.
+
+===========  =====================================================================  ========
+symbol       meaning                                                                shape
+===========  =====================================================================  ========
+``q``        mean square of the stream                                              ()
+``gap``      1 - c, c the correlation of two positions                              ()
+``tie``      correlation of the gradients at two positions                          ()
+``mix``      mean over pairs of positions (also with themselves) of an overlap      ()
+``split``    E[phi^2] - E[phi phi'] over ``s E[phi'^2] gap``                        ()
+``turn``     E[phi' phi'] over E[phi'^2], at two positions                          ()
+===========  =====================================================================  ========
+"""
+
+import functools
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from vgtheory.estimate import Law
+from vgtheory.expect import expect, expect_count, expect_number, expect_scalars, is_static
+from vgtheory.networks.transformer import GROUPS, Transformer
+from vgtheory.theory.arguments import asked
+from vgtheory.theory.integrals import moments_2d
+from vgtheory.theory.integrals.moments_1d import curves, value_and_slope
+from vgtheory.theory.precision import floats, in_float64
+
+
+class Block(NamedTuple):
+    """What one block does, each of shape (depth,).
+
+    Stream after it: ``log_q``, ``gap``. Inside: gaps before attention and before the perceptron; what the gradient of a
+    branch is multiplied by where it joins the skip's; gains of the norms after a sum (``post``); ``turn``; E[phi phi'] at two
+    positions over E[phi^2].
+    """
+
+    log_q: Array
+    gap: Array
+    gap_attention: Array
+    gap_mlp: Array
+    into_attention: Array
+    into_mlp: Array
+    after_attention: Array
+    after_mlp: Array
+    turn: Array
+    cross: Array
+
+
+class _Facts(NamedTuple):
+    """Numbers that all blocks share."""
+
+    weight: Array
+    positions: Array
+    length: Array
+    slope: Array
+
+
+def _facts(net: Transformer, positions: Array) -> _Facts:
+    """sigma_w^2, T, E[phi^2] and E[phi'^2]."""
+    (sigma_w,) = floats(net.sigma_w)
+    log_s = jnp.log(sigma_w**2)
+    table = curves(net.activation)
+    log_f, log_g = (value_and_slope(each, log_s)[0] for each in table[:2])
+    return _Facts(sigma_w**2, positions.astype(sigma_w.dtype), jnp.exp(log_f), jnp.exp(log_g))
+
+
+def _mixed(gap: Array, positions: Array) -> Array:
+    """Mean over pairs of positions of a correlation that is 1 on the diagonal and 1 - gap off it."""
+    return 1 - gap * (1 - 1 / positions)
+
+
+def _climb(
+    facts: _Facts, place: str, read: Callable[[Array, Array], Array], state: tuple[Array, Array], _: None
+) -> tuple[tuple[Array, Array], Block]:
+    """One block, upwards; the state is (log q, gap)."""
+    log_q, gap = state
+    weight, positions, length, slope = facts
+    pre = place == "pre"
+    # Overlaps in units of q: attention adds the same to all of them.
+    added = weight**2 * _mixed(gap, positions) * (jnp.exp(-log_q) if pre else 1.0)
+    log_mid, gap_mid = log_q + jnp.log1p(added), gap / (1 + added)
+    four = read(jnp.log(weight)[None], (jnp.log(jnp.maximum(gap_mid, jnp.finfo(gap.dtype).tiny)) / 2)[None])[0]
+    split, turn = four[0], four[1]
+    scale = weight * (jnp.exp(-log_mid) if pre else 1.0)
+    new_gap = (gap_mid + scale * weight * slope * gap_mid * split) / (1 + scale * length)
+    log_top = log_mid + jnp.log1p(scale * length)
+    block = Block(
+        log_top if pre else jnp.zeros_like(log_top),
+        new_gap,
+        gap,
+        gap_mid,
+        jnp.exp(-log_q) if pre else jnp.ones_like(log_q),
+        jnp.exp(-log_mid) if pre else jnp.ones_like(log_q),
+        jnp.ones_like(log_q) if pre else 1 / (1 + added),
+        jnp.ones_like(log_q) if pre else 1 / (1 + scale * length),
+        turn,
+        1 - weight * slope * gap_mid * split / length,
+    )
+    return ((log_top if pre else jnp.zeros_like(log_top)), new_gap), block
+
+
+class _Grads(NamedTuple):
+    """Log of a position's squared gradient and its ``tie``: at the block's end, at the perceptron's output and at attention's."""
+
+    top: tuple[Array, Array]
+    mlp: tuple[Array, Array]
+    attention: tuple[Array, Array]
+
+
+def _descend(facts: _Facts, state: tuple[Array, Array], block: Block) -> tuple[tuple[Array, Array], _Grads]:
+    """One block, downwards; the state is (log a, tie)."""
+    log_a, tie = state
+    weight, positions, _, slope = facts
+    at_mlp = log_a + jnp.log(block.after_mlp)
+    gain = weight**2 * slope * block.into_mlp
+    log_mid = at_mlp + jnp.log1p(gain)
+    tie_mid = tie * (1 + gain * block.turn) / (1 + gain)
+    at_attention = log_mid + jnp.log(block.after_attention)
+    # A position's share of what comes back through attention is the mean over pairs.
+    added = weight**2 * _mixed(1 - tie_mid, positions) * block.into_attention
+    below = (at_attention + jnp.log1p(added), (tie_mid + added) / (1 + added))
+    return below, _Grads(state, (at_mlp, tie), (at_attention, tie_mid))
+
+
+@functools.partial(jax.jit, static_argnames=("depth",))
+def _profile(
+    net: Transformer, positions: Array, c_0: Array, read: Callable[[Array, Array], Array], depth: int
+) -> tuple[_Facts, Block, _Grads]:
+    """Every block's numbers from inputs of unit mean square, and every block's gradient from a white one at the top."""
+    facts = _facts(net, positions)
+    zero = jnp.zeros_like(facts.weight)
+    climb = functools.partial(_climb, facts, net.place, read)
+    stack = lax.scan(climb, (zero, 1 - c_0.astype(zero.dtype)), length=depth)[1]
+    return facts, stack, lax.scan(functools.partial(_descend, facts), (zero, zero), stack, reverse=True)[1]
+
+
+def _check(where: str, net: Transformer, depth: int, positions: Any, c_0: Any) -> None:
+    """Raise unless the question is a proper one."""
+    expect_count(where, depth=depth)
+    expect_count(where, positions=positions)
+    expect_scalars(where, sigma_w=net.sigma_w, sigma_qk=net.sigma_qk)
+    expect(not is_static(net.sigma_w) or net.sigma_w > 0, where, "sigma_w > 0", sigma_w=net.sigma_w)
+    ok = not is_static(c_0) or bool(np.all((np.asarray(c_0) >= 0) & (np.asarray(c_0) <= 1)))
+    expect(ok, where, "a correlation from 0 to 1", c_0=c_0)
+
+
+def _walked(where: str, net: Transformer, depth: int, positions: Any, c_0: Any) -> tuple[_Facts, Block, _Grads]:
+    """Check the question and walk the blocks."""
+    _check(where, net, depth, positions, c_0)
+    count, c = floats(float(positions), c_0)
+    net = jax.tree.map(lambda leaf: floats(leaf)[0], net)
+    # Many blocks read the same row of the activation's table, which costs less than their integrals.
+    log_s = jnp.full(moments_2d.FEW + 1, 2 * jnp.log(net.sigma_w))
+    return _profile(net, count, c, moments_2d.reader(log_s, net.activation, 2), depth)
+
+
+def _certain(mean: Array) -> Law:
+    return Law(mean, jnp.zeros_like(mean))
+
+
+def _infinite(where: str, width: int | None) -> None:
+    """Raise if a width is asked for."""
+    remedy = "Leave width out, or measure it: measure.blocks.transformer_logs."
+    expect(width is None, where, "infinite width for a Transformer", remedy, width=width)
+
+
+def q_law(where: str, net: Transformer, depth: int, width: int | None, positions: Any) -> Law:
+    """Log of the stream's mean square after each block, of inputs independent between positions.
+
+    Parameters
+    ----------
+    where
+        Name of the public function that was asked.
+    net
+        The blocks.
+    depth, width, positions
+        Their number, None, and the number of positions.
+    """
+    _infinite(where, width)
+    return _certain(_walked(where, net, depth, positions, 0.0)[1].log_q)
+
+
+def grad_law(where: str, net: Transformer, depth: int, width: int | None, positions: Any) -> Law:
+    """Log-norm of the gradient with respect to the stream after each block, relative to the top.
+
+    Parameters
+    ----------
+    where
+        Name of the public function that was asked.
+    net
+        The blocks.
+    depth, width, positions
+        Their number, None, and the number of positions.
+    """
+    _infinite(where, width)
+    return _certain(_walked(where, net, depth, positions, 0.0)[2].top[0] / 2)
+
+
+@asked(c_0=partial(expect_number, interval="[0, 1]", ndim=0))
+@in_float64
+def log_grad_groups(net: Transformer, *, depth: int, positions: int, c_0: Any = 0.0) -> dict[str, Law]:
+    r"""Log-norm of the gradient with respect to each matrix of each transformer block, relative to the top's second of the perceptron.
+
+    .. math:: \ln \frac{|\partial E / \partial W_{g,l}|_F}{|\partial E / \partial W_{2,L}|_F}, \qquad l = 1 \dots L
+
+    for one sequence of inputs of unit mean square and standard normal gradients :math:`\partial E / \partial h_L`, independent of the
+    weights and between positions. With T positions of correlation c before attention, gradients of correlation b, and attention that
+    weighs all alike, :math:`|\partial E/\partial W_v|^2 = |\partial E/\partial W_o|^2 \propto
+    \sigma_w^2\, [1 + (T-1) c]\,[1 + (T-1) b]` while queries and keys get
+    :math:`\sigma_{qk}^2 \sigma_w^4 (1-c)^2 \tfrac{T-1}{T}\,[1 + (T-1) c b]`: nothing at all where positions have become alike.
+
+    Parameters
+    ----------
+    net
+        The blocks, with scalar ``sigma_w`` and ``sigma_qk``.
+    depth
+        Number of blocks L, >= 1.
+    positions
+        Number of positions T, >= 1.
+    c_0
+        Correlation of the inputs at two positions, from 0 to 1.
+
+    Returns
+    -------
+    dict
+        By matrix (``query``, ``key``, ``value``, ``output``, ``mlp_in``, ``mlp_out``): ``Law`` of the natural log of the norm (not of
+        its square), ``mean`` of shape ``(depth,)``, no spread; -inf where a gradient is exactly zero.
+
+    Raises
+    ------
+    ValueError
+        If a count is no positive integer, a scale is not a single number, or ``c_0`` no correlation >= 0.
+
+    Notes
+    -----
+    Accuracy: 1e-10 per block for attention that is exactly uniform (``sigma_qk = 0``); queries and keys to first order in ``sigma_qk``.
+    With ``sigma_qk = 1`` attention is not uniform: the experiment ``attention`` measures what that changes.
+    Assumes: infinite width and heads of infinite width; gradients independent of the weights.
+
+    Examples
+    --------
+    >>> from vgtheory import Transformer, theory
+    >>> groups = theory.blocks.log_grad_groups(Transformer("relu", place="pre"), depth=1, positions=8)
+    >>> {name: round(float(law.mean[0]), 3) for name, law in sorted(groups.items())}
+    {'key': -1.269, 'mlp_in': -0.693, 'mlp_out': 0.0, 'output': -1.202, 'query': -1.269, 'value': -1.202}
+    """
+    facts, stack, grads = _walked("log_grad_groups", net, depth, positions, c_0)
+    weight, count = facts.weight, facts.positions
+    (sigma_qk,) = floats(net.sigma_qk)
+    (at_mlp, tie), (at_attention, tie_mid) = grads.mlp, grads.attention
+    over = lambda overlap: jnp.log1p((count - 1) * overlap)
+    averaged = at_attention + over(1 - stack.gap_attention) + over(tie_mid) + jnp.log(weight) - jnp.log(count)
+    attended = (
+        2 * jnp.log(stack.gap_attention) + jnp.log((count - 1) / count) + over((1 - stack.gap_attention) * tie_mid)
+    )
+    logits = at_attention + 2 * jnp.log(sigma_qk * weight) + attended - jnp.log(count)
+    logs = {
+        "query": logits,
+        "key": logits,
+        "value": averaged,
+        "output": averaged,
+        "mlp_in": at_mlp + jnp.log(weight * facts.slope) + over((1 - stack.gap_mlp) * tie * stack.turn),
+        "mlp_out": at_mlp + jnp.log(net.mlp_ratio * facts.length) + over(stack.cross * tie),
+    }
+    top = logs["mlp_out"][-1]
+    return {name: _certain((logs[name] - top) / 2) for name in GROUPS}

@@ -1,0 +1,202 @@
+"""What a recurrent cell remembers: with one set of weights or one for every step; and the bias for a wanted memory."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import scipy.optimize
+from scipy.special import expit, logit
+
+from vgtheory.estimate import Estimate
+from vgtheory.expect import expect, expect_count
+from vgtheory.networks.cells import GRU, LSTM, MGU, Cell, Leaky, Skip
+from vgtheory.theory.arguments import asked, one_positive
+from vgtheory.theory.cells.tied import solved
+from vgtheory.theory.cells.untied import chi_step, log_grad_steps, plain_cell
+from vgtheory.theory.precision import in_numpy
+
+_FREE = {Leaky: "leak", GRU: "update_bias", MGU: "forget_bias", LSTM: "forget_bias"}
+_LARGEST_BIAS = 15.0
+_LONGEST = 150
+
+
+@asked()
+@in_numpy
+def tied_grad_steps(
+    cell: Cell, *, steps: int, burn_in: int = 200, num_paths: int = 4096, num_sets: int = 4
+) -> Estimate:
+    r"""The same of a real cell, whose weights are one set for all steps: dynamical mean-field theory, solved on paths.
+
+    What a gate sees persists as the state does: the longer a cell's memory, the further it is from ``log_grad_steps``.
+
+    Parameters
+    ----------
+    cell
+        A ``Leaky``, ``Skip``, ``GRU``, ``MGU`` or ``LSTM`` with plain numbers.
+    steps
+        How many steps to go back, >= 1.
+    burn_in
+        Steps before these, from a state of standard deviation 0.1.
+    num_paths
+        Paths on which the two covariances are solved for, an even number.
+    num_sets
+        Sets of paths, >= 2, from whose scatter the error is found.
+
+    Returns
+    -------
+    Estimate
+        Natural log of the norm at t = 0 ... steps, shape ``(steps + 1,)``; ``err`` is the standard error of the numerical solution.
+
+    Raises
+    ------
+    ValueError
+        If ``cell`` is none, or holds arrays, or a count is out of range.
+
+    Notes
+    -----
+    Accuracy: ``err``; it goes as the root of ``num_paths`` times ``num_sets``. The numbers on the paths are fixed ones.
+    Assumes: infinite width; at the last step a gradient of independent entries of one size, independent of the weights. Exact there.
+
+    References
+    ----------
+    Sompolinsky, Crisanti and Sommers (1988), Physical Review Letters 61, 259; Krishnamurthy, Can and Schwab (2022), arXiv:2007.14823
+    (gates).
+
+    Examples
+    --------
+    >>> from vgtheory import LSTM, theory
+    >>> cell = LSTM(sigma_in=0.5, forget_bias=1.0)
+    >>> own, one = theory.cells.log_grad_steps(cell, steps=20), theory.cells.tied_grad_steps(cell, steps=20, burn_in=40)
+    >>> round(float(own[-1])), round(float(one.value[-1]))
+    (-6, -3)
+    """
+    for name, count in (("steps", steps), ("burn_in", burn_in), ("num_sets", num_sets)):
+        expect_count("tied_grad_steps", **{name: count})
+    expect(num_sets >= 2, "tied_grad_steps", "at least two sets of paths", num_sets=num_sets)
+    expect(num_paths >= 2 and num_paths % 2 == 0, "tied_grad_steps", "an even number of paths", num_paths=num_paths)
+    if isinstance(cell, Skip) or (isinstance(cell, Leaky) and cell.leak == 1):
+        return Estimate(log_grad_steps(cell, steps=steps), np.zeros(steps + 1))
+    profiles = np.stack(
+        [solved(plain_cell("tied_grad_steps", cell), steps, burn_in, num_paths, k)[0] for k in range(num_sets)]
+    )
+    return Estimate(profiles.mean(axis=0), profiles.std(axis=0, ddof=1) / num_sets**0.5)
+
+
+def _tied_rate(cell: Cell, memory: float) -> float:
+    """Log-factor per step of the norm, over the later half of two memories."""
+    steps = int(np.clip(2 * memory, 40, _LONGEST))
+    log = tied_grad_steps(cell, steps=steps, burn_in=2 * steps, num_paths=2048, num_sets=2).value
+    return float(log[-1] - log[steps // 2]) / (steps - steps // 2)
+
+
+@asked()
+@in_numpy
+def memory_steps(cell: Cell, *, tied: bool = False) -> float:
+    r"""Steps over which a cell's gradient changes by a factor e: its memory, if it vanishes.
+
+    .. math:: T = \frac{2}{|\ln \chi|}
+
+    Parameters
+    ----------
+    cell
+        A ``Leaky``, ``Skip``, ``GRU``, ``MGU`` or ``LSTM`` with plain numbers.
+    tied
+        Whether one set of weights is used at all steps, as in a real cell (``tied_grad_steps``; up to a hundred steps).
+
+    Returns
+    -------
+    float
+        Steps; inf for a factor of one, 0 where no gradient is left after one step.
+
+    Raises
+    ------
+    ValueError
+        If ``cell`` is none, or holds arrays.
+
+    Notes
+    -----
+    Accuracy: that of ``chi_step``, times the memory squared; tied, some per cent.
+    Assumes: as ``chi_step``, or ``tied_grad_steps``.
+
+    Examples
+    --------
+    >>> from vgtheory import LSTM, theory
+    >>> round(theory.cells.memory_steps(LSTM(sigma_in=1.0, forget_bias=3.0)), 1)
+    17.0
+    """
+    chi = chi_step(cell)
+    if chi == 0:
+        return 0.0
+    rate = abs(float(np.log(chi))) / 2
+    if tied and rate > 0:
+        first = abs(_tied_rate(cell, 1 / rate))
+        rate = abs(_tied_rate(cell, 1 / first)) if first > 0 else first
+    return 1 / rate if rate > 0 else float("inf")
+
+
+@asked(memory=one_positive)
+@in_numpy
+def cell_with_memory(cell: Cell, memory: float, *, tied: bool = False) -> Cell:
+    r"""The same cell with its bias (of the forget or update gate; the leak, of leaky units) set so that it remembers for so many steps.
+
+    Without recurrent weights and noise the bias is :math:`b = -\ln(e^{1/T} - 1) \approx \ln T`.
+
+    Parameters
+    ----------
+    cell
+        A ``Leaky``, ``GRU``, ``MGU`` or ``LSTM`` with plain numbers.
+    memory
+        Wanted ``memory_steps`` T > 0, on the side where gradients vanish.
+    tied
+        As for ``memory_steps``; takes some ten seconds.
+
+    Returns
+    -------
+    Cell
+        Of the same class.
+
+    Raises
+    ------
+    ValueError
+        If ``cell`` has no such parameter, or no value of it (bias between -15 and 15, leak between 1e-6 and 1) gives that memory.
+
+    Notes
+    -----
+    Accuracy: 1e-6 relative, of the memory; tied, some per cent.
+    Assumes: as ``memory_steps``.
+
+    Examples
+    --------
+    >>> from vgtheory import GRU, theory
+    >>> patient = theory.cells.cell_with_memory(GRU(sigma_in=1.0), 100.0)
+    >>> round(patient.update_bias, 2), round(theory.cells.memory_steps(patient), 3)
+    (5.07, 100.0)
+    """
+    name = _FREE.get(type(cell))
+    expect(name is not None, "cell_with_memory", "a cell with a bias to set", cell=type(cell).__name__)
+    expect(bool(np.isfinite(memory)) and memory > 0, "cell_with_memory", "a finite memory > 0", memory=memory)
+
+    def make(x: float) -> Cell:
+        changed: dict[str, Any] = {str(name): float(expit(x)) if name == "leak" else float(x)}
+        return dataclasses.replace(cell, **changed)
+
+    rate = (lambda x: _tied_rate(make(x), memory)) if tied else (lambda x: float(np.log(chi_step(make(x)))) / 2)
+    excess = lambda x: rate(x) + 1 / memory
+    guess = float(logit(np.clip(np.exp(-1 / memory), 1e-12, 1 - 1e-12))) * (-1 if name == "leak" else 1)
+    low, high = _bracket(excess, float(np.clip(guess, -_LARGEST_BIAS, _LARGEST_BIAS)))
+    reached = bool(excess(low) * excess(high) <= 0)
+    expect(reached, "cell_with_memory", f"a memory that some {name} gives", "Try other weights.", memory=memory)
+    return make(scipy.optimize.brentq(excess, low, high, xtol=1e-3 if tied else 1e-9))
+
+
+def _bracket(excess: Any, guess: float) -> tuple[float, float]:
+    """Two places around the guess between which the sign changes, or the two ends."""
+    here, reach = excess(guess), 0.5
+    while True:
+        ends = (max(guess - reach, -_LARGEST_BIAS), min(guess + reach, _LARGEST_BIAS))
+        for end in ends:
+            if excess(end) * here <= 0:
+                return min(guess, end), max(guess, end)
+        if ends == (-_LARGEST_BIAS, _LARGEST_BIAS):
+            return ends
+        reach *= 2

@@ -1,0 +1,236 @@
+r"""Cells with one set of weights: dynamical mean-field theory, solved on paths.
+
+At infinite width a unit sees of all others Gaussian fields, whose covariance from step to step is that of what the others put out; and
+its gradient sees Gaussian fields of its own, independent of those, whose covariance is that of what the others' gradients send back,
+
+.. math::
+
+    E[\xi_k(t) \xi_k(s)] = \sigma_k^2\, E[h(t-1)\, h(s-1)] + \sigma_{in}^2\, \delta_{ts}, \qquad
+    E[\eta(t) \eta(s)] = \sum_k \sigma_k^2\, E[\delta_k(t+1)\, \delta_k(s+1)]
+
+with :math:`\delta_k` the gradient with respect to the k-th field. Both sides are found together, step by step, on a set of paths: each new
+value of a field is a combination of fixed normal numbers by one more row of the covariance's Cholesky factor. Where every step has weights of its
+own only t = s counts, and ``gates.py`` needs no paths.
+
+===========  =============================================================  =======================
+symbol       meaning                                                        shape
+===========  =============================================================  =======================
+``state``    of each path: one variable, an LSTM's two                      tuple of (paths,)
+``fields``   k-th pre-activation of each path                               list of (paths,)
+``out``      what other units see of a state                                (paths,)
+``kept``     what the way back needs                                        tuple of (paths,)
+===========  =============================================================  =======================
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
+from scipy.special import expit
+
+from vgtheory.networks.cells import GRU, LSTM, MGU, Cell, Leaky
+from vgtheory.theory.precision import in_float64
+
+_JITTER = 1e-9
+"""Least share of a field's variance that is new at a step: the Cholesky factor of a field that stands still needs some."""
+_TINY = 1e-200
+_START = 0.1
+Paths = tuple[np.ndarray, ...]
+
+
+class _Field(NamedTuple):
+    """Standard deviations of a pre-activation: through the recurrent weights, of the input, of what stays for ever; and its mean."""
+
+    recurrent: float
+    inside: float
+    fixed: float = 0.0
+    mean: float = 0.0
+
+
+class _Unit(NamedTuple):
+    """One unit: its fields, its number of variables, its step and the step's transpose; what it puts out, and that one's slope."""
+
+    fields: list[_Field]
+    size: int
+    step: Callable[[Paths, list[np.ndarray]], tuple[Paths, Paths]]
+    back: Callable[[Paths, Paths], tuple[Paths, list[np.ndarray]]]
+    out: Callable[[Paths], np.ndarray] = lambda state: state[-1]
+    slope: Callable[[Paths], np.ndarray] = lambda state: np.ones_like(state[-1])
+
+
+def _lstm(cell: LSTM) -> _Unit:
+    w, g, drive = float(cell.sigma_w), float(cell.sigma_gate), float(cell.sigma_in)
+
+    def step(state: Paths, x: list[np.ndarray]) -> tuple[Paths, Paths]:
+        i, f, o, n = expit(x[0]), expit(x[1]), expit(x[3]), np.tanh(x[2])
+        c = f * state[0] + i * n
+        seen = np.tanh(c)
+        return (c, o * seen), (state[0], i, f, n, o, seen)
+
+    def back(above: Paths, kept: Paths) -> tuple[Paths, list[np.ndarray]]:
+        c, i, f, n, o, seen = kept
+        total = above[0] + o * (1 - seen**2) * above[1]
+        through = [
+            total * n * i * (1 - i),
+            total * c * f * (1 - f),
+            total * i * (1 - n**2),
+            above[1] * seen * o * (1 - o),
+        ]
+        return (total * f, np.zeros_like(f)), through
+
+    gates = [_Field(g, drive), _Field(g, drive, 0.0, float(cell.forget_bias)), _Field(w, drive), _Field(g, drive)]
+    return _Unit(gates, 2, step, back)
+
+
+def _gru(cell: GRU) -> _Unit:
+    w, g, drive = float(cell.sigma_w), float(cell.sigma_gate), float(cell.sigma_in)
+
+    def step(state: Paths, x: list[np.ndarray]) -> tuple[Paths, Paths]:
+        (h,), r, z = state, expit(x[0]), expit(x[1])
+        n = np.tanh(x[3] + r * x[2])
+        after = (1 - z) * n + z * h
+        return (after,), (h, r, z, n, x[2])
+
+    def back(above: Paths, kept: Paths) -> tuple[Paths, list[np.ndarray]]:
+        (down,), (h, r, z, n, m) = above, kept
+        inner = down * (1 - z) * (1 - n**2)
+        return (down * z,), [inner * m * r * (1 - r), down * (h - n) * z * (1 - z), inner * r, inner]
+
+    fields = [_Field(g, drive), _Field(g, drive, 0.0, float(cell.update_bias)), _Field(w, 0.0), _Field(0.0, drive)]
+    return _Unit(fields, 1, step, back)
+
+
+def _mgu(cell: MGU) -> _Unit:
+    w, g, drive = float(cell.sigma_w), float(cell.sigma_gate), float(cell.sigma_in)
+
+    def step(state: Paths, x: list[np.ndarray]) -> tuple[Paths, Paths]:
+        (h,), f = state, expit(x[0])
+        n = np.tanh(x[2] + f * x[1])
+        after = (1 - f) * n + f * h
+        return (after,), (h, f, n, x[1])
+
+    def back(above: Paths, kept: Paths) -> tuple[Paths, list[np.ndarray]]:
+        (down,), (h, f, n, m) = above, kept
+        inner = down * (1 - f) * (1 - n**2)
+        return (down * f,), [(down * (h - n) + inner * m) * f * (1 - f), inner * f, inner]
+
+    fields = [_Field(g, drive, 0.0, float(cell.forget_bias)), _Field(w, 0.0), _Field(0.0, drive)]
+    return _Unit(fields, 1, step, back)
+
+
+def _leaky(cell: Leaky) -> _Unit:
+    leak = float(cell.leak)
+    phi, dphi = (
+        in_float64(lambda h, each=each: each(jnp.asarray(h))) for each in (cell.activation.phi, cell.activation.dphi)
+    )
+
+    def step(state: Paths, x: list[np.ndarray]) -> tuple[Paths, Paths]:
+        return ((1 - leak) * state[0] + leak * x[0],), ()
+
+    def back(above: Paths, kept: Paths) -> tuple[Paths, list[np.ndarray]]:
+        return ((1 - leak) * above[0],), [leak * above[0]]
+
+    field = _Field(float(cell.sigma_w), float(cell.sigma_in), float(cell.sigma_b))
+    return _Unit([field], 1, step, back, lambda state: phi(state[0]), lambda state: dphi(state[0]))
+
+
+_UNITS: dict[type, Any] = {LSTM: _lstm, GRU: _gru, MGU: _mgu, Leaky: _leaky}
+
+
+class _Gaussian:
+    """A Gaussian process grown one step at a time on all paths."""
+
+    def __init__(self, steps: int, paths: int, rng: np.random.Generator) -> None:
+        self.lower = np.zeros((steps, steps))
+        self.normals = np.empty((steps, paths))
+        self.rng, self.length = rng, 0
+
+    def next(self, covariance: np.ndarray) -> np.ndarray:
+        """The next value, given its covariance with all before and its variance, last."""
+        t, self.length = self.length, self.length + 1
+        row = self.lower[t]
+        if t:
+            row[:t] = scipy.linalg.solve_triangular(self.lower[:t, :t], covariance[:t], lower=True, check_finite=False)
+        left = covariance[t] - row[:t] @ row[:t]
+        row[t] = max(left, _JITTER * covariance[t], _TINY) ** 0.5
+        half = self.normals.shape[1] // 2
+        self.normals[t, :half] = self.rng.standard_normal(half)
+        self.normals[t, half:] = -self.normals[t, :half]
+        return row[: t + 1] @ self.normals[: t + 1]
+
+
+class _Forward(NamedTuple):
+    """What the way up leaves: for each step what the way back needs, and the slope of what is put out."""
+
+    kept: list[Paths]
+    slopes: list[np.ndarray]
+    squares: np.ndarray
+
+
+def _forward(unit: _Unit, steps: int, paths: int, rng: np.random.Generator) -> _Forward:
+    state = tuple(_START * rng.standard_normal(paths) for _ in range(unit.size))
+    fields = [_Gaussian(steps, paths, rng) for _ in unit.fields]
+    outs, seen = np.empty((steps + 1, paths)), np.zeros((steps + 1, steps + 1))
+    outs[0] = unit.out(state)
+    seen[0, 0] = np.mean(outs[0] ** 2)
+    kept, slopes, squares = [], [unit.slope(state)], []
+    for t in range(steps):
+        values = []
+        for field, process in zip(unit.fields, fields, strict=True):
+            covariance = field.recurrent**2 * seen[t, : t + 1] + field.fixed**2
+            covariance[t] += field.inside**2
+            values.append(field.mean + process.next(covariance))
+        state, needed = unit.step(state, values)
+        kept.append(needed)
+        slopes.append(unit.slope(state))
+        squares.append(float(np.mean(state[-1] ** 2)))
+        outs[t + 1] = unit.out(state)
+        seen[t + 1, : t + 2] = outs[: t + 2] @ outs[t + 1] / paths
+    return _Forward(kept, slopes, np.asarray(squares))
+
+
+def _backward(unit: _Unit, way: _Forward, steps: int, paths: int, rng: np.random.Generator) -> np.ndarray:
+    """ln of the gradient's root mean square, t steps before the last over at the last."""
+    above: Paths = tuple(rng.standard_normal(paths) for _ in range(unit.size))
+    process = _Gaussian(steps, paths, rng)
+    weights = [field.recurrent**2 for field in unit.fields]
+    sent, logs, scale = np.zeros((len(weights), steps, paths)), [0.0], 0.0
+    size_of = lambda parts: float(np.sqrt(sum(np.mean(part**2) for part in parts)))
+    start = size_of(above)
+    for j in range(steps):
+        step = len(way.kept) - 1 - j
+        below, through = unit.back(above, way.kept[step])
+        covariance = np.zeros(j + 1)
+        for k, weight in enumerate(weights):
+            sent[k, j] = through[k]
+            covariance += weight * (sent[k, : j + 1] @ sent[k, j]) / paths
+        field = process.next(covariance) * way.slopes[step]
+        above = (*below[:-1], below[-1] + field)
+        size = size_of(above)
+        logs.append(scale + np.log(size) if size > 0 else -np.inf)
+        if 0 < size < 1e-6 or size > 1e6:
+            above, scale = tuple(part / size for part in above), scale + float(np.log(size))
+            sent, process.lower = sent / size, process.lower / size
+    return np.asarray(logs) - np.log(start)
+
+
+def solved(cell: Cell, steps: int, burn_in: int, paths: int, seed: int) -> tuple[np.ndarray, float]:
+    """Log-profile of the gradient, shape ``(steps + 1,)``, and the mean square of what is put out, over the last ``steps`` steps.
+
+    Parameters
+    ----------
+    cell
+        ``Leaky``, ``GRU``, ``MGU`` or ``LSTM``, with plain numbers.
+    steps, burn_in
+        Steps to go back, and steps before them.
+    paths
+        Number of paths, even.
+    seed
+        Of the fixed normal numbers.
+    """
+    rng = np.random.default_rng(seed)
+    unit = _UNITS[type(cell)](cell)
+    way = _forward(unit, burn_in + steps, paths, rng)
+    return _backward(unit, way, steps, paths, rng), float(np.mean(way.squares[-steps:]))

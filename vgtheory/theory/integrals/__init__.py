@@ -1,0 +1,1 @@
+"""Gaussian expectations of activations, and their tables. Nothing here is for users."""

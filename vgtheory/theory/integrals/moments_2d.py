@@ -1,0 +1,185 @@
+r"""What an activation contributes as a function of ``q`` and ``c``, by the cheapest route: see ``pair_tables`` for the symbols."""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from vgtheory.activation import Activation
+from vgtheory.theory.integrals import gaussian
+from vgtheory.theory.integrals.moments_1d import squares_at
+from vgtheory.theory.integrals.squares import log_resolved
+from vgtheory.theory.integrals.tables_2d import Pairs, given_shared, lost, lost_at_pair, mirrored, pairs
+
+_FLOOR = float(np.log(1e-6))
+"""Log of the smallest s, in units of sqrt(q), at which a difference of phi keeps ten digits."""
+_LEAST = -30.0
+"""Log of the smallest that is told from 0."""
+FEW = 16
+"""Up to so many pairs are integrated one by one."""
+
+
+def integrated_pair(log_q: Array, log_share: Array, activation: Activation) -> Array:
+    """Split, turn, cross and fold of one pair, integrated there and then.
+
+    Parameters
+    ----------
+    log_q, log_share
+        As ``at_pair``, each of shape ``()``.
+    activation
+        The nonlinearity.
+
+    Returns
+    -------
+    Array
+        Shape ``(4,)``.
+    """
+    q, share = jnp.exp(log_q), jnp.exp(2 * jnp.maximum(log_share, _LEAST))
+    s, shared = jnp.sqrt(q * share), jnp.sqrt(q * (1 - share))
+    z, weights = gaussian.nodes(shared**2, gaussian.blurred(activation.kinks, s), gaussian.COARSE)
+    signed = shared * jnp.concatenate([z, -z])
+    spread, length, slope = given_shared(signed, s, activation)
+    squares = gaussian.mean(squares_at(q, activation), q, activation.kinks)
+    rows = jnp.stack(
+        [spread[: z.size], slope[: z.size] ** 2, length.reshape(2, -1).prod(0), slope.reshape(2, -1).prod(0)]
+    )
+    values = rows @ weights / jnp.stack([squares[1], squares[1], squares[0], squares[1]])
+    floors = jnp.asarray([_FLOOR, _LEAST, _LEAST, _LEAST], log_share.dtype)
+    return jnp.where(log_share < floors, mirrored(log_q, activation), values)
+
+
+def pair(log_q: Array, log_share: Array, activation: Activation) -> Array:
+    """Split, turn, cross and fold of many pairs, by the cheapest route.
+
+    Few numbers that are known when the call is made are integrated; many are read from tables over the stretch of q that
+    they need; what is traced (under ``jit``, ``vmap`` or ``grad``) is read from the whole table of its activation, which is
+    made when it is first asked for and takes some ten seconds.
+
+    Parameters
+    ----------
+    log_q, log_share
+        As ``at_pair``.
+    activation
+        The nonlinearity.
+
+    Returns
+    -------
+    Array
+        Shape ``(..., 4)``.
+
+    Notes
+    -----
+    Accuracy: see ``pairs``.
+    """
+    return reader(log_q, activation)(log_q, log_share)
+
+
+def reader(log_q: Array, activation: Activation, columns: int = 4) -> Callable[[Array, Array], Array]:
+    """The route of ``pair`` for these variances, as a function of (log_q, log_share).
+
+    Parameters
+    ----------
+    log_q, activation
+        As ``pair``.
+    columns
+        How many of the four, from the first on, a table has to hold.
+    """
+    whole = _whole if activation.period is None else _settler(activation)
+    return jax.tree_util.Partial(whole, _unsettled(log_q, activation, columns))
+
+
+def _unsettled(log_q: Array, activation: Activation, columns: int) -> Callable[[Array, Array], Array]:
+    """What ``reader`` says, of 1 - split and 1 - turn; of a periodic activation at a variance that ``settled`` leaves as it is."""
+    partial = jax.tree_util.Partial
+    if isinstance(log_q, jax.core.Tracer):
+        read = partial(lost_at_pair, _cut(pairs(activation), columns))
+    elif log_q.size > FEW:
+        known = np.asarray(gaussian.settled_log(log_q, activation))
+        read = partial(lost_at_pair, _cut(pairs(activation, known), columns))
+    else:
+        read = partial(_integrator(activation))
+    if log_resolved(activation) < np.inf:
+        return partial(_resolver(activation), read)
+    return read
+
+
+def _whole(read: Callable[[Array, Array], Array], log_q: Array, log_share: Array) -> Array:
+    return lost(read(log_q, log_share))
+
+
+def _cut(table: Pairs, columns: int) -> Pairs:
+    with jax.ensure_compile_time_eval():
+        return Pairs(table.series[..., :columns], table.cubics[..., :columns], table.first)
+
+
+def ahead(log_q: Array, activation: Activation) -> Callable[[Array, Array], tuple[Array, Array]]:
+    """The route of ``pair`` to 1 - split and 1 - turn alone.
+
+    Parameters
+    ----------
+    log_q, activation
+        As ``pair``.
+    """
+    return jax.tree_util.Partial(_two(activation), _unsettled(log_q, activation, 2))
+
+
+@functools.lru_cache(maxsize=64)
+def _two(activation: Activation) -> Callable[..., tuple[Array, Array]]:
+    return functools.partial(_first_two, activation)
+
+
+def _first_two(
+    activation: Activation, read: Callable[[Array, Array], Array], log_q: Array, log_share: Array
+) -> tuple[Array, Array]:
+    if activation.period is None:
+        four = read(log_q, log_share)
+        return four[..., 0], four[..., 1]
+    four, log_shrunk = _at_less(activation, read, log_q, log_share)
+    return four[..., 0] - (1 - four[..., 0]) * jnp.expm1(log_shrunk), four[..., 1]
+
+
+@functools.lru_cache(maxsize=64)
+def _integrator(activation: Activation) -> Callable[..., Array]:
+    """One function object per activation: ``jit`` knows a program again by it."""
+    return functools.partial(_integrated, activation=activation)
+
+
+@functools.lru_cache(maxsize=64)
+def _settler(activation: Activation) -> Callable[..., Array]:
+    return functools.partial(_periodic, activation)
+
+
+@functools.lru_cache(maxsize=64)
+def _resolver(activation: Activation) -> Callable[..., Array]:
+    return functools.partial(_resolved, log_resolved(activation))
+
+
+def _resolved(largest: float, read: Callable[[Array, Array], Array], log_q: Array, log_share: Array) -> Array:
+    """NaN where a variance is too large for the ripples of an activation to be resolved."""
+    return jnp.where((log_q > largest)[..., None], jnp.nan, read(log_q, log_share))
+
+
+def _at_less(
+    activation: Activation, read: Callable[[Array, Array], Array], log_q: Array, log_share: Array
+) -> tuple[Array, Array]:
+    """What is read for a pair of no larger variance and of no larger difference, and the log of what that makes of split."""
+    less = gaussian.settled_log(log_q, activation)
+    four = read(less, jnp.minimum(log_share + (log_q - less) / 2, 0.0))
+    return four, jnp.minimum(less - log_q - 2 * log_share, 0.0)
+
+
+def _periodic(activation: Activation, read: Callable[[Array, Array], Array], log_q: Array, log_share: Array) -> Array:
+    """The four of a periodic activation."""
+    four, log_shrunk = _at_less(activation, read, log_q, log_share)
+    split, *others = jnp.moveaxis(lost(four), -1, 0)
+    return jnp.stack([split * jnp.exp(log_shrunk), *others], axis=-1)
+
+
+@functools.partial(jax.jit, static_argnames=("activation",))
+def _integrated(log_q: Array, log_share: Array, activation: Activation) -> Array:
+    """``integrated_pair`` for any shape, of 1 - split and 1 - turn."""
+    one = lambda each: lost(integrated_pair(each[0], each[1], activation))
+    return lax.map(one, (log_q.ravel(), log_share.ravel())).reshape(*log_q.shape, 4)

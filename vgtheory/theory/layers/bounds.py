@@ -1,0 +1,183 @@
+"""The textbook bounds: the largest slope of the activation times the norms of the weights."""
+
+import inspect
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from vgtheory.activation import Activation, as_activation
+from vgtheory.expect import expect_count, expect_one_of
+from vgtheory.networks.ensemble import Ensemble, expect_matrices
+from vgtheory.theory.arguments import asked
+from vgtheory.theory.meanfield.fixed_points import chi_at
+from vgtheory.theory.meanfield.length import need_sigma_w, q_star
+from vgtheory.theory.precision import floats, in_float64
+from vgtheory.weights import expect_light_tails
+
+_GRID = np.sinh(np.linspace(-12, 12, 200_001))
+NORMS = ("spectral", "frobenius")
+
+
+@asked()
+def sup_dphi(activation: Any) -> float:
+    r"""Largest slope of an activation.
+
+    .. math:: \sup_h |\phi'(h)|
+
+    Parameters
+    ----------
+    activation
+        A name, an ``Activation``, or an elementwise JAX function.
+
+    Returns
+    -------
+    float
+        Its declared value, or a search over 200,001 points with |h| < 8e4, refined about the largest; inf if it is not
+        finite somewhere on them.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+
+    Notes
+    -----
+    Accuracy: declared values 1e-15; searched ones 1e-9 for slopes that vary on scales above 1e-4
+    (1e-7 where the largest is at a jump).
+    Assumes: the supremum lies within |h| < 8e4 (an unbounded slope, such as that of h^2, is reported there).
+
+    Examples
+    --------
+    >>> from vgtheory import theory
+    >>> theory.layers.sup_dphi("sigmoid")
+    0.25
+    """
+    resolved = as_activation(activation)
+    return resolved.sup_dphi if resolved.sup_dphi is not None else _searched(resolved)
+
+
+def _searched(activation: Activation) -> float:
+    """Supremum of |dphi| on the grid and about its largest point."""
+    dphi = activation.dphi
+    with jax.enable_x64(True):
+        size = np.abs(np.asarray(dphi(jnp.asarray(_GRID))))
+        if not np.all(np.isfinite(size)):
+            return float("inf")
+        index = int(np.argmax(size))
+        near = np.linspace(_GRID[max(index - 1, 0)], _GRID[min(index + 1, _GRID.size - 1)], 10_001)
+        return float(np.max(np.abs(np.asarray(dphi(jnp.asarray(near))))))
+
+
+def _norm_over_sigma_w(where: str, net: Ensemble, norm: str, width: int | None) -> float:
+    """Norm of a layer's weights over ``sigma_w``."""
+    expect_matrices(where, net)
+    expect_one_of(NORMS, where, norm=norm)
+    if norm == "frobenius":
+        expect_count(where, width=width)
+    else:
+        expect_light_tails(where, net)
+    gain = 1.0 if net.weights == "orthogonal" else 2.0
+    return gain if norm == "spectral" else float(width or 1) ** 0.5
+
+
+@asked()
+@in_float64
+def log_bound_layers(net: Ensemble, *, depth: int, width: int | None = None, norm: str = "spectral") -> Any:
+    r"""Log of the textbook bound on the gradient's norm at every layer, relative to the top.
+
+    .. math:: \ln \prod_{k=l+1}^{L} \sup|\phi'| \, \|W_k\|
+
+    Parameters
+    ----------
+    net
+        The ensemble, with ``sigma_w``.
+    depth
+        Number of layers L, >= 1.
+    width
+        Number of units N; needed for the Frobenius norm (``sigma_w * sqrt(N)``).
+    norm
+        ``"spectral"`` (2 ``sigma_w`` for independent weights of finite fourth moment at infinite width, ``sigma_w`` for orthogonal ones) or
+        ``"frobenius"``.
+
+    Returns
+    -------
+    array
+        Natural log, shape ``(depth,)``; the last entry is 0.
+
+    Raises
+    ------
+    ValueError
+        If ``depth`` is no positive integer, the norm is unknown, or ``norm="frobenius"`` and no width is given.
+
+    Notes
+    -----
+    Accuracy: the spectral norm of an N x N matrix of independent entries lies below 2 ``sigma_w`` by O(N^(-2/3)); its Frobenius norm has
+    relative spread 1/(sqrt(2) N).
+    Assumes: nothing of the activations beyond their largest slope, which is why it is loose.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import Dense, theory
+    >>> np.exp(theory.layers.log_bound_layers(Dense("sigmoid", sigma_w=1.0), depth=3)).tolist()
+    [0.25, 0.5, 1.0]
+    """
+    need_sigma_w("log_bound_layers", net)
+    expect_count("log_bound_layers", depth=depth)
+    size = _norm_over_sigma_w("log_bound_layers", net, norm, width)
+    sigma_w, num_factors = floats(net.sigma_w, jnp.arange(depth - 1, -1, -1))
+    rate = jnp.log(sigma_w) + float(np.log(size * sup_dphi(net.activation)))
+    return jnp.where(num_factors > 0, rate * num_factors, 0.0)
+
+
+@asked()
+@in_float64
+def bound_excess(net: Ensemble, *, width: int | None = None, norm: str = "spectral") -> Any:
+    r"""Natural log per layer by which the textbook bound on the gradient's norm exceeds its mean-field rate.
+
+    .. math:: \ln\left(\sup|\phi'| \, \|W\|\right) - \tfrac12 \ln \chi_1
+        = \ln \frac{\|W\|}{\sigma_w} + \ln \frac{\sup|\phi'|}{\sqrt{E[\phi'(\sqrt{q^*} z)^2]}}
+
+    The first term is what the most stretched direction has over a random one, the second what the steepest point has over
+    the root mean square; neither depends on the depth, so the bound is loose exponentially in it.
+
+    Parameters
+    ----------
+    net
+        The ensemble; ``sigma_w`` and ``sigma_b`` of any broadcastable shapes.
+    width
+        Number of units N; needed for the Frobenius norm.
+    norm
+        ``"spectral"`` or ``"frobenius"``, as for ``log_bound_layers``.
+
+    Returns
+    -------
+    array
+        Per layer, >= 0 but for rounding; inf for a slope without bound, of which the bound says nothing; broadcast shape.
+
+    Raises
+    ------
+    ValueError
+        If the norm is unknown, or ``norm="frobenius"`` and no width is given, or ``net`` has a given matrix.
+
+    Notes
+    -----
+    Accuracy: that of ``chi_1`` and ``sup_dphi``.
+    Assumes: infinite width, a cotangent independent of the weights.
+
+    Examples
+    --------
+    >>> from vgtheory import Dense, theory
+    >>> round(float(theory.layers.bound_excess(Dense("linear", sigma_w=1.0))), 6)  # ln 2: the weights alone
+    0.693147
+    >>> theory.layers.bound_excess(Dense("cube", sigma_w=0.2, sigma_b=0.3))
+    np.float64(inf)
+    """
+    need_sigma_w("bound_excess", net)
+    size = _norm_over_sigma_w("bound_excess", net, norm, width)
+    q = inspect.unwrap(q_star)(net)
+    log_slopes = jnp.log(chi_at(q, jnp.ones_like(q), net.activation)) / 2
+    largest = sup_dphi(net.activation)
+    return jnp.full_like(q, jnp.inf) if np.isinf(largest) else float(np.log(size * largest)) - log_slopes

@@ -1,0 +1,298 @@
+"""Depths at which a number format gives out, and depths at which a network's forward or backward pass does."""
+
+import functools
+import inspect
+import math
+from decimal import ROUND_CEILING, Decimal, localcontext
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.scipy.special import erfc
+from scipy.special import erfinv
+
+from vgtheory.activation import Activation
+from vgtheory.expect import expect, expect_count, expect_dtype, expect_one_of
+from vgtheory.formats import FORMATS
+from vgtheory.networks.ensemble import Ensemble, expect_matrices
+from vgtheory.theory.arguments import asked
+from vgtheory.theory.integrals import gaussian
+from vgtheory.theory.layers.profiles import log_grad_layers, log_q_layers, walked_layers
+from vgtheory.theory.precision import floats, in_float64, in_numpy
+from vgtheory.theory.width import expansion
+
+_DIGITS, _NEAR = 60, Decimal("1e-30")
+
+
+class DepthLimit(NamedTuple):
+    """First depths at which a power, cast to a number format, leaves it; None where it never does."""
+
+    subnormal: int | None
+    zero: int | None
+    overflow: int | None
+
+
+def format_range(dtype: str) -> tuple[Fraction, Fraction, Fraction]:
+    """Smallest subnormal, smallest normal and largest finite number of a format, exactly.
+
+    Parameters
+    ----------
+    dtype
+        One of ``float16``, ``bfloat16``, ``tensorfloat32`` (float32 but for the operands of matrix products, whose range is
+        the same), ``float32``, ``float64``.
+
+    Returns
+    -------
+    tuple of Fraction
+        The three numbers.
+
+    Raises
+    ------
+    ValueError
+        If the format is none of these.
+    """
+    expect_one_of(FORMATS, "format_range", dtype=dtype)
+    info = jnp.finfo(FORMATS[dtype])
+    values = (info.smallest_subnormal, info.tiny, info.max)
+    smallest, normal, largest = (Fraction(float(value)) for value in values)
+    return smallest, normal, largest
+
+
+class _Edges(NamedTuple):
+    """Below ``normal`` a number is rounded to a subnormal one, up to ``zero`` to 0, from ``overflow`` on to infinity."""
+
+    zero: Fraction
+    normal: Fraction
+    overflow: Fraction
+
+
+@functools.cache
+def _edges(dtype: str) -> _Edges:
+    """Half-way between neighbours, where a tie goes to the even one: to 0, to the smallest normal, to infinity."""
+    smallest, normal, largest = format_range(dtype)
+    spacing = Fraction(float(jnp.finfo(FORMATS[dtype]).epsneg)) * 2 ** largest.numerator.bit_length()
+    return _Edges(smallest / 2, normal - smallest / 2, largest + spacing / 2)
+
+
+def log_edges(dtype: str) -> tuple[float, float, float]:
+    """Natural logs of where a cast to a format begins to give 0 (below), normal numbers (above) and infinity (above).
+
+    Parameters
+    ----------
+    dtype
+        As of ``format_range``.
+    """
+    zero, normal, overflow = (math.log(edge.numerator) - math.log(edge.denominator) for edge in _edges(dtype))
+    return zero, normal, overflow
+
+
+def _power_beyond(factor: Fraction, depth: int, bound: Fraction, above: bool, at: bool) -> bool:
+    """Exactly whether factor**depth lies beyond the bound, or on it where that counts too."""
+    power = factor**depth
+    return (at and power == bound) or (power > bound if above else power < bound)
+
+
+def _first_depth(factor: Fraction, bound: Fraction, above: bool, at: bool) -> int | None:
+    """Smallest depth >= 1 with factor**depth above (below) the bound, or at it where that counts too."""
+    if factor == 0:
+        return None if above else 1
+    if (factor > 1) != above or factor == 1:
+        return None
+    with localcontext(prec=_DIGITS):
+        crossing = _log(bound) / _log(factor)
+        depth = int(crossing.to_integral_value())
+        if abs(crossing - depth) > _NEAR:
+            return int(crossing.to_integral_value(ROUND_CEILING))
+    return depth if _power_beyond(factor, depth, bound, above, at) else depth + 1
+
+
+def _log(value: Fraction) -> Decimal:
+    """Natural log of a positive fraction to the context's precision, near 1 too."""
+    return (Decimal(value.numerator) / Decimal(value.denominator)).ln()
+
+
+@asked()
+@in_numpy
+def depth_limit(factor: float, dtype: Any) -> DepthLimit:
+    r"""First depths at which ``factor**depth`` leaves a number format, when it is cast to it.
+
+    A cast rounds to the nearest number and a tie to the even one, so that 0 begins at half the smallest subnormal number s, and
+    infinity half a spacing above the largest finite one:
+
+    .. math:: \min\{d \ge 1 : f^d \le s / 2\} \quad\text{and}\quad
+        \min\{d \ge 1 : f^d \ge \mathrm{largest} + \mathrm{spacing} / 2\}
+
+    Parameters
+    ----------
+    factor
+        Factor per layer of the number itself (not of its square), >= 0; it is taken as the exact binary number given.
+    dtype
+        ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``, or a dtype.
+
+    Returns
+    -------
+    DepthLimit
+        ``subnormal``: first depth at which the cast is below the smallest normal number: digits are lost, and hardware
+        that flushes subnormals to zero gives 0; ``zero``: first depth at which the cast is 0; ``overflow``: first depth at
+        which it is infinite. None for what never happens.
+
+    Raises
+    ------
+    ValueError
+        If ``factor`` is negative, infinite or NaN, or the format is unknown.
+
+    Notes
+    -----
+    Accuracy: exact: the crossing is found to 60 digits, and settled in rational arithmetic where it is within 1e-30 of an
+    integer (powers of two).
+    Assumes: the exact power, rounded once, to nearest. A chain that rounds at every step is another question: with gradual
+    underflow and a factor above 1/2 it sticks at a few smallest subnormals and never reaches 0.
+
+    Examples
+    --------
+    >>> from vgtheory import theory
+    >>> theory.depth_limit(0.25, "float16")
+    DepthLimit(subnormal=8, zero=13, overflow=None)
+    >>> theory.depth_limit(1.1, "float32").overflow
+    931
+    """
+    finite = isinstance(factor, float | int | np.floating | np.integer) and bool(np.isfinite(factor)) and factor >= 0
+    expect(finite, "depth_limit", "a finite factor >= 0", factor=factor)
+    dtype = expect_dtype(FORMATS, "depth_limit", dtype=dtype)
+    exact = Fraction(float(factor))
+    edges = _edges(dtype)
+    return DepthLimit(
+        _first_depth(exact, edges.normal, above=False, at=False),
+        _first_depth(exact, edges.zero, above=False, at=True),
+        _first_depth(exact, edges.overflow, above=True, at=True),
+    )
+
+
+class PassLimit(NamedTuple):
+    """First layers at which each pass leaves a number format; None where it does not within the depth."""
+
+    forward: int | None
+    backward: int | None
+
+
+@functools.partial(jax.jit, static_argnames=("activation", "width"))
+def _log_peaks(log_q: Any, activation: Activation, width: int) -> Any:
+    """``_log_peak`` at every layer."""
+    return lax.map(lambda each: _log_peak(each, activation, width), log_q)
+
+
+def _log_peak(log_q: Any, activation: Activation, width: int) -> Any:
+    """Log of the median largest of width entries |phi'(h) u|, u standard normal."""
+    edge = 0.45 * float(np.log(np.finfo(float).tiny))
+    q = jnp.exp(jnp.clip(log_q, edge, -edge))
+    dphi = activation.dphi
+    tail = -np.expm1(np.log(0.5) / width)
+
+    def excess(log_x: Any) -> Any:
+        def beyond(z: Any) -> Any:
+            slope = jnp.abs(dphi(jnp.sqrt(q) * z))
+            return jnp.where(slope > 0, erfc(jnp.exp(log_x) / np.sqrt(2) / jnp.where(slope > 0, slope, 1.0)), 0.0)
+
+        return gaussian.mean(beyond, q, activation.kinks) - tail
+
+    def halve(_: Any, bracket: tuple[Any, Any]) -> tuple[Any, Any]:
+        low, high = bracket
+        middle = (low + high) / 2
+        above = excess(middle) > 0
+        return jnp.where(above, middle, low), jnp.where(above, high, middle)
+
+    low, high = lax.fori_loop(0, 50, halve, (jnp.full_like(q, -400.0), jnp.full_like(q, 10.0)))
+    return (low + high) / 2
+
+
+class _Peaks(NamedTuple):
+    """Natural logs of the median largest entries of h_l, of W^T dE/dh_{l+1} and of dE/dh_l, each of shape (depth,)."""
+
+    h: Any
+    product: Any
+    grad: Any
+
+
+@in_float64
+def _peaks(net: Ensemble, depth: int, width: int, squared_loss: bool) -> _Peaks:
+    log_q = inspect.unwrap(log_q_layers)(net, depth=depth, width=width).mean
+    log_g = inspect.unwrap(log_grad_layers)(net, depth=depth, width=width).mean
+    top = jnp.zeros_like(log_q[:1])
+    if squared_loss:
+        top = log_q[-1:] / 2
+        log_g += expansion.aligned_gain(walked_layers("pass_limit", net, depth, width)) / 2
+    gaussian_peak = np.log(np.sqrt(2) * erfinv(0.5 ** (1 / width)))
+    log_rms = jnp.log(*floats(net.sigma_w)) + log_g[1:] + top
+    padded = jnp.pad(log_q, (0, (1 << (depth - 1).bit_length()) - depth), mode="edge")
+    sloped = _log_peaks(padded, net.activation, width)[: depth - 1]
+    product, grad = (jnp.concatenate([log_rms + peak, top + gaussian_peak]) for peak in (gaussian_peak, sloped))
+    return _Peaks(log_q / 2 + gaussian_peak, product, grad)
+
+
+@asked()
+def pass_limit(
+    net: Ensemble, dtype: Any, *, depth: int, width: int, squared_loss: bool = False, flush: bool = False
+) -> PassLimit:
+    r"""First layers at which the forward and the backward pass of a network under- or overflow.
+
+    The forward pass is lost at the first layer (counted from the input) whose largest entry overflows, or all of whose
+    entries round to zero; the backward pass at the first layer met on the way down from the top.
+
+    Parameters
+    ----------
+    net
+        The ensemble, with scalar ``sigma_w`` and ``sigma_b``.
+    dtype
+        ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``, or a dtype.
+    depth
+        Number of layers, >= 1.
+    width
+        Number of units, >= 1.
+    squared_loss
+        Whether the top cotangent is ``h_depth`` itself (``E = |h|^2 / 2``) rather than standard normal.
+    flush
+        Whether the hardware flushes subnormal numbers to zero (``measure.engine.flushes_subnormals``).
+
+    Returns
+    -------
+    PassLimit
+        ``forward``: the layer, from 1 at the input; ``backward``: the number of layers that the gradient has come down
+        from the top when it is lost (1 for the layer below the top; 0 if the cotangent itself is lost).
+
+    Raises
+    ------
+    ValueError
+        If the format is unknown or ``depth`` or ``width`` is no positive integer.
+
+    Notes
+    -----
+    Accuracy: the largest of ``width`` entries is taken at its median (entries of h Gaussian, of the gradient Gaussian
+    times a slope), and the norm at its typical value; the first lost layer of a single network scatters about it by
+    about the spread of the log-norm over the rate, and comes a little earlier where that spread is many layers.
+    Assumes: the two passes apart: a forward pass already lost is not followed into the backward one. With
+    ``squared_loss`` the cotangent is aligned with the weights; what that adds (over k layers of a critical linear or ReLU
+    stack a factor 1 + k or 1 + 2 k in the square) is taken at its leading order at large width.
+
+    Examples
+    --------
+    >>> from vgtheory import Dense, theory
+    >>> theory.pass_limit(Dense("tanh", sigma_w=3.0), "float16", depth=100, width=256)
+    PassLimit(forward=None, backward=31)
+    """
+    dtype = expect_dtype(FORMATS, "pass_limit", dtype=dtype)
+    expect_matrices("pass_limit", net)
+    expect_count("pass_limit", depth=depth)
+    expect_count("pass_limit", width=width)
+    zero, normal, largest = log_edges(dtype)
+    floor = normal if flush else zero
+    peaks = _peaks(net, depth, width, squared_loss)
+
+    def first(lost: Any) -> int | None:
+        return int(np.argmax(lost)) if bool(lost.any()) else None
+
+    forward = first((peaks.h > largest) | (peaks.h < floor))
+    backward = first(((peaks.product > largest) | (peaks.grad < floor))[::-1])
+    return PassLimit(None if forward is None else forward + 1, backward)

@@ -1,0 +1,260 @@
+r"""Audit of the initialisers in use: what each does to the gradient of a deep stack, and what to use instead.
+
+All of them draw weights of variance ``sigma_w**2 / fan_in``; whether from a normal, truncated normal or uniform distribution
+does not matter at infinite width. For square layers (fan_in = fan_out):
+
+===============================  ==========================================  ===========  ====================
+initialiser                      drawn from                                  sigma_w**2   sigma_b**2
+===============================  ==========================================  ===========  ====================
+``pytorch`` nn.Linear            U(-1, 1) / sqrt(fan_in), biases too         1/3          1 / (3 fan_in)
+``equinox`` nn.Linear            the same                                    1/3          1 / (3 fan_in)
+``flax`` Dense, nnx.Linear       truncated normal (``lecun_normal``)         1            0
+``keras`` Dense                  uniform (``glorot_uniform``)                1            0
+``glorot``                       2 fan_in / (fan_in + fan_out)               1            0
+``lecun``, ``orthogonal``        gain 1                                      1            0
+``he``                           gain sqrt(2)                                2            0
+``calculate_gain``               PyTorch's, for the activations it knows     gain**2      0
+===============================  ==========================================  ===========  ====================
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from vgtheory.activation import ACTIVATIONS, Activation, as_activation
+from vgtheory.expect import expect_count
+from vgtheory.networks.ensemble import Dense
+from vgtheory.theory.arguments import asked
+from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
+from vgtheory.theory.layers.formats import depth_limit, log_edges
+from vgtheory.theory.meanfield.criticality import critical
+from vgtheory.theory.meanfield.fixed_points import growth_and_slope
+from vgtheory.theory.meanfield.length import chi_1, q_star, q_stars
+from vgtheory.theory.precision import floats, in_float64
+
+_THIRD, _TWO = 3**-0.5, 2**0.5
+INITIALISERS = {
+    "pytorch": (_THIRD, _THIRD),
+    "equinox": (_THIRD, _THIRD),
+    "flax": (1.0, 0.0),
+    "keras": (1.0, 0.0),
+    "glorot": (1.0, 0.0),
+    "lecun": (1.0, 0.0),
+    "orthogonal": (1.0, 0.0),
+    "he": (_TWO, 0.0),
+}
+"""``sigma_w`` and ``sigma_b * sqrt(fan_in)`` of each for square layers."""
+CALCULATE_GAIN = {
+    "linear": 1.0,
+    "sigmoid": 1.0,
+    "tanh": 5 / 3,
+    "relu": _TWO,
+    "leaky_relu": (2 / (1 + 0.01**2)) ** 0.5,
+    "selu": 3 / 4,
+}
+"""What ``torch.nn.init.calculate_gain`` returns, by activation; it refuses all others."""
+_CRITICAL = 1e-9
+"""Of ln chi_1: what still counts as critical, as in ``phase``."""
+_LAYERS, _DRIFT = 10_000, 1_000
+_LARGEST_SIGMA_B, _NUM_TRIED, _NUM_PASSES = 4.0, 65, 4
+
+
+class InitialiserAudit(NamedTuple):
+    """What one initialiser does to one activation's gradient; ``pandas.DataFrame(list)`` makes a table of many.
+
+    Attributes
+    ----------
+    activation, initialiser
+        Names.
+    sigma_w, sigma_b
+        The scales that the initialiser amounts to.
+    q_star
+        Mean square of ``h`` at depth, for inputs of unit mean square; 0 or inf if it runs there.
+    num_basins
+        Number of stable fixed points, 0 and inf included: if more than one, the size of the input decides.
+    factor
+        Of the gradient's norm per layer, ``sqrt(chi_1)``.
+    xi_grad
+        Layers over which the mean squared gradient falls by e; negative where it grows, inf at criticality.
+    drift
+        Where the factor is 1 in the limit: what the first 1,000 layers make of the log of the gradient's norm. It is 0 where every
+        layer's factor is 1; else q runs to 0 or to infinity and the factor to 1 so slowly that their product has no limit. NaN where
+        the factor is not 1.
+    float16, bfloat16, float32
+        First depth at which ``factor**depth``, cast to the format, is zero (infinite, where it grows); where the factor is 1,
+        first depth at which the product of the layers' own factors is, among the first 10,000; None if never, or not in those.
+    critical_sigma_w
+        The scale of a stable critical network with the same ``sigma_b``; NaN if there is none.
+    unbiased_sigma_w
+        The same at ``sigma_b = 0``.
+    least_sigma_b
+        Smallest ``sigma_b`` with a stable critical network; NaN if there is none up to 4.
+    """
+
+    activation: str
+    initialiser: str
+    sigma_w: float
+    sigma_b: float
+    q_star: float
+    num_basins: int
+    factor: float
+    xi_grad: float
+    drift: float
+    float16: int | None
+    bfloat16: int | None
+    float32: int | None
+    critical_sigma_w: float
+    unbiased_sigma_w: float
+    least_sigma_b: float
+
+
+def _scales(activation: Activation, width: int) -> dict[str, tuple[float, float]]:
+    """``sigma_w`` and ``sigma_b`` of every initialiser, as many for every activation so that one compilation serves all."""
+    scales = {name: (sigma_w, bias / width**0.5) for name, (sigma_w, bias) in INITIALISERS.items()}
+    return {**scales, "calculate_gain": (CALCULATE_GAIN.get(activation.name, 1.0), 0.0)}
+
+
+def _stable_sigma_w(activation: Activation, sigma_b: np.ndarray) -> np.ndarray:
+    """First stable critical ``sigma_w`` for each ``sigma_b``, NaN where there is none."""
+    found = critical(activation, sigma_b=sigma_b, size=6)
+    first = np.argmax(found.is_stable, axis=1)[:, None]
+    sigma_w = np.take_along_axis(found.sigma_w, first, axis=1)[:, 0]
+    return np.where(found.is_stable.any(axis=1), sigma_w, np.nan)
+
+
+def _critical_scales(activation: Activation, sigma_b: np.ndarray) -> tuple[np.ndarray, float, float]:
+    """Stable critical ``sigma_w`` for each ``sigma_b`` and for none, and the smallest ``sigma_b`` that has one."""
+    low, high = 0.0, _LARGEST_SIGMA_B
+    own, least = np.full(sigma_b.size + 1, np.nan), np.nan
+    for index in range(_NUM_PASSES):
+        tried = np.linspace(low, high, _NUM_TRIED)
+        sigma_w = _stable_sigma_w(activation, np.concatenate([sigma_b, [0.0], tried]))
+        own = sigma_w[: own.size] if index == 0 else own
+        known = ~np.isnan(sigma_w[own.size :])
+        if not known.any():
+            break
+        first = int(np.argmax(known))
+        least = float(tried[first])
+        if first == 0:
+            break
+        low, high = float(tried[first - 1]), least
+    return own[:-1], float(own[-1]), least
+
+
+def _lost(factor: float, dtype: str) -> int | None:
+    """First depth at which a power of the factor is zero or infinite in the format."""
+    if np.isinf(factor):
+        return 1
+    limit = depth_limit(float(factor), dtype)
+    return limit.zero if factor < 1 else limit.overflow
+
+
+@in_float64
+def _marched(net: Dense) -> Any:
+    """Log of the product of the first layers' own factors, by depth from 1 on; of many networks the depth is the first axis."""
+    sigma_w, sigma_b = floats(net.sigma_w, net.sigma_b)
+    return _walked(sigma_w, sigma_b, curves(net.activation))
+
+
+@jax.jit
+def _walked(sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
+    """The same, every layer's moments read from the activation's table."""
+
+    def step(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], Array]:
+        log_q, log = carry
+        log = log + jnp.log(sigma_w) + value_and_slope(table.log_g, log_q)[0] / 2
+        return (log_q + jnp.log1p(growth_and_slope(log_q, sigma_w, sigma_b, table)[0]), log), log
+
+    start = jnp.log(sigma_w**2 + sigma_b**2)
+    return lax.scan(step, (start, jnp.zeros_like(start)), length=_LAYERS)[1]
+
+
+def _left(logs: np.ndarray, dtype: str) -> int | None:
+    """First depth at which such a product is zero or infinite in the format."""
+    zero, _, overflow = log_edges(dtype)
+    left = (logs <= zero) | (logs >= overflow)
+    return int(np.argmax(left)) + 1 if left.any() else None
+
+
+def _audited(activation: Activation, width: int) -> list[InitialiserAudit]:
+    """Every initialiser for one activation."""
+    scales = _scales(activation, width)
+    sigma_w, sigma_b = np.array(list(scales.values())).T
+    net = Dense(activation, sigma_w, sigma_b)
+    q, basins, factor = q_star(net), q_stars(net).is_stable.sum(axis=-1), np.sqrt(chi_1(net))
+    own, unbiased, least = _critical_scales(activation, sigma_b)
+    with np.errstate(divide="ignore"):
+        log_chi = 2 * np.log(factor)
+    is_marginal = abs(log_chi) <= _CRITICAL
+    marched = _marched(net) if is_marginal.any() else None
+    rows = []
+    for i, name in enumerate(scales):
+        if name == "calculate_gain" and activation.name not in CALCULATE_GAIN:
+            continue
+        logs = marched[:, i] if marched is not None and is_marginal[i] else None
+        xi_grad = np.inf if logs is not None else -1 / log_chi[i]
+        scale, bias = float(sigma_w[i]), float(sigma_b[i])
+        lost = [
+            _lost(float(factor[i]), dtype) if logs is None else _left(logs, dtype)
+            for dtype in ("float16", "bfloat16", "float32")
+        ]
+        drift = np.nan if logs is None else float(logs[_DRIFT - 1])
+        found = (scale, bias, float(q[i]), int(basins[i]), float(factor[i]), float(xi_grad), drift)
+        rows.append(
+            InitialiserAudit(activation.name, name, *found, lost[0], lost[1], lost[2], float(own[i]), unbiased, least)
+        )
+    return rows
+
+
+@asked()
+def initialiser_audit(activations: Sequence[Any] | None = None, *, width: int = 512) -> list[InitialiserAudit]:
+    r"""What the initialisers in use do to the gradient of a deep stack of square layers, and what to use instead.
+
+    .. math:: |g_l| \propto \chi_1^{(L - l)/2}, \qquad \chi_1 = \sigma_w^2\, E[\phi'(\sqrt{q^*} z)^2]
+
+    Parameters
+    ----------
+    activations
+        Names, ``Activation`` objects or elementwise JAX functions; None for all of the table whose slope is bounded.
+    width
+        Number of units, fan_in and fan_out alike; it sets the scale of PyTorch's and Equinox's biases.
+
+    Returns
+    -------
+    list of InitialiserAudit
+        One row for each activation and initialiser; ``calculate_gain`` only where PyTorch has one.
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown or ``width`` is no positive integer.
+
+    Notes
+    -----
+    Accuracy: that of ``chi_1`` and ``critical``; ``least_sigma_b`` 1e-6. The depths are those of a power of the factor:
+    the first layers, and single entries of the gradient, come before or after it by a few.
+    Assumes: infinite width, square layers. A factor of 1 is a limit: at ``q_star`` 0 (tanh at ``sigma_w`` 1) the norm falls by a power of the depth,
+    as L^(-1/2) there; where q runs to infinity it may move faster than any power. At He's scale ELU's q grows by 1 per layer, its squared
+    factor is :math:`1 + (2 \pi q)^{-1/2}`, and the norm grows as :math:`e^{\sqrt{L / 2\pi}}`; softplus's squared factor is
+    :math:`1 - 2 (2 \pi q)^{-1/2}` and :math:`q \propto L^{2/3}`, so that its norm falls as :math:`e^{-c L^{2/3}}`, c = 0.42. ``drift`` tells.
+
+    References
+    ----------
+    Glorot and Bengio (2010); He et al. (2015), arXiv:1502.01852; the defaults are those documented by PyTorch, Equinox,
+    Flax and Keras (Flax's are checked by drawing them).
+
+    Examples
+    --------
+    >>> from vgtheory import theory
+    >>> rows = {row.initialiser: row for row in theory.initialiser_audit(["relu"])}
+    >>> [(name, round(rows[name].factor, 4), rows[name].float16) for name in ("pytorch", "flax", "he")]
+    [('pytorch', 0.4082, 19), ('flax', 0.7071, 49), ('he', 1.0, None)]
+    """
+    expect_count("initialiser_audit", width=width)
+    if activations is None:
+        activations = [each for each in ACTIVATIONS.values() if each.sup_dphi != float("inf")]
+    return [row for each in activations for row in _audited(as_activation(each), width)]

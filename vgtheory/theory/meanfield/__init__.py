@@ -1,0 +1,38 @@
+"""Infinite width: lengths, correlations, their fixed points, criticality and depth scales."""
+
+from typing import TYPE_CHECKING
+
+from vgtheory._door import door
+
+if TYPE_CHECKING:
+    from vgtheory.theory.meanfield.correlation import c_map, c_map_curvature, c_map_slope
+    from vgtheory.theory.meanfield.correlation_limit import c_star, chi_c
+    from vgtheory.theory.meanfield.criticality import Critical, critical
+    from vgtheory.theory.meanfield.depth_scales import decade_depth, phase, xi_c, xi_grad, xi_q
+    from vgtheory.theory.meanfield.fixed_points import FixedPoints
+    from vgtheory.theory.meanfield.length import chi_1, q_map, q_slope, q_star, q_stars
+    from vgtheory.theory.meanfield.phases import PhaseDiagram, phase_diagram
+
+__getattr__, __dir__ = door(__name__, __file__)
+__all__ = [
+    "Critical",
+    "FixedPoints",
+    "PhaseDiagram",
+    "c_map",
+    "c_map_curvature",
+    "c_map_slope",
+    "c_star",
+    "chi_1",
+    "chi_c",
+    "critical",
+    "decade_depth",
+    "phase",
+    "phase_diagram",
+    "q_map",
+    "q_slope",
+    "q_star",
+    "q_stars",
+    "xi_c",
+    "xi_grad",
+    "xi_q",
+]

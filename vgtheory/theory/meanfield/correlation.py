@@ -1,0 +1,273 @@
+r"""Infinite width: the map of the correlation of two inputs that both have the variance ``q_star``."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from vgtheory.activation import Activation
+from vgtheory.expect import expect_number
+from vgtheory.networks.ensemble import Ensemble
+from vgtheory.theory.arguments import asked
+from vgtheory.theory.integrals import moments_2d, tables_2d
+from vgtheory.theory.integrals.moments_1d import curves, log_q_series, value_and_slope
+from vgtheory.theory.integrals.squares import log_resolved
+from vgtheory.theory.meanfield.fixed_points import fixed_point
+from vgtheory.theory.meanfield.length import need_sigma_w
+from vgtheory.theory.precision import floats, in_float64, tables
+
+_EDGE = 27.6
+"""Where q_star is 0 or infinite the map is taken at exp of minus or plus this."""
+_STRAIGHT = 1e-4
+"""A slope there that is so near 1 is 1: the activation has become straight, or two straight pieces."""
+_FLAT = 2e-13
+"""Of the log of a slope: the tables' own rounding."""
+
+
+def log_fixed(sigma_w: Array, sigma_b: Array, activation: Activation) -> Array:
+    """ln q_star, its limits moved to the edge.
+
+    Parameters
+    ----------
+    sigma_w, sigma_b
+        Scales, of one shape.
+    activation
+        The nonlinearity.
+    """
+    return log_inside(fixed_point(sigma_w, sigma_b, activation))
+
+
+def log_inside(q: Array) -> Array:
+    """ln q, 0 and infinity moved to the edge.
+
+    Parameters
+    ----------
+    q
+        Variance, any shape.
+    """
+    inside = (q > 0) & jnp.isfinite(q)
+    return jnp.where(inside, jnp.log(jnp.where(inside, q, 1.0)), jnp.where(q > 0, _EDGE, jnp.where(q == 0, -_EDGE, q)))
+
+
+class AtOne(NamedTuple):
+    """The map at c = 1.
+
+    Attributes
+    ----------
+    slope, log_slope
+        Its slope (chi_1, but for a q that goes on growing or shrinking), and the natural log of that, which near 0 keeps its digits.
+    share
+        Of the image, what stems from the weights.
+    is_flat
+        Whether the slope is 1 within rounding.
+    """
+
+    slope: Array
+    log_slope: Array
+    share: Array
+    is_flat: Array
+
+
+@tables
+def log_ratio(activation: Activation) -> np.ndarray:
+    """Series over ln q of ln(q E[phi'^2] / E[phi^2]): a difference in float64, that it may be small in float32.
+
+    Parameters
+    ----------
+    activation
+        The nonlinearity.
+    """
+    with jax.enable_x64(True):
+        table = curves(activation)
+    return table.log_g - table.log_f + log_q_series()
+
+
+@jax.jit
+def _at_one(log_q: Array, sigma_w: Array, sigma_b: Array, log_f: Any, ratio: Any) -> AtOne:
+    steepness = value_and_slope(ratio, log_q)[0]
+    square, alone = sigma_w**2, sigma_b == 0
+    none = ~alone & (square == 0)
+    length = jnp.where(alone, 0.0, value_and_slope(log_f, log_q)[0])
+    biases = sigma_b**2 / jnp.where(square == 0, 1.0, square) * jnp.exp(-length)
+    log_share = -jnp.log1p(biases)
+    share = jnp.where(none, 0.0, 1 / (1 + biases))
+    log_slope = jnp.where(none, -jnp.inf, steepness + log_share)
+    slope = share * jnp.exp(steepness)
+    noise = _FLAT + 500 * float(jnp.finfo(slope.dtype).eps) * (jnp.abs(steepness) + jnp.abs(log_share))
+    straight = (jnp.abs(log_q) == _EDGE) & (jnp.abs(slope - 1) < _STRAIGHT)
+    is_flat = straight | ~none & (jnp.abs(log_slope) <= noise)
+    return AtOne(jnp.where(straight, 1.0, slope), jnp.where(is_flat, 0.0, log_slope), share, is_flat)
+
+
+def at_one(log_q: Array, sigma_w: Array, sigma_b: Array, activation: Activation) -> AtOne:
+    """The map at c = 1; without weights and biases as it is with the smallest weights.
+
+    Parameters
+    ----------
+    log_q, sigma_w, sigma_b
+        ln of ``q_star`` and the scales, of one shape.
+    activation
+        The nonlinearity.
+    """
+    return _at_one(log_q, sigma_w, sigma_b, curves(activation).log_f, log_ratio(activation))
+
+
+def _settled(where: str, net: Ensemble) -> tuple[Array, Array, Array]:
+    """ln q_star, slope at c = 1 and the image's share from the weights, all of one shape."""
+    need_sigma_w(where, net)
+    sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
+    log_q = log_fixed(sigma_w, sigma_b, net.activation)
+    at = at_one(log_q, sigma_w, sigma_b, net.activation)
+    return log_q, at.slope, at.share
+
+
+def _pair_at(c: Any, log_q: Array, activation: Activation) -> tuple[Array, Array]:
+    """The four quantities of a pair of correlation c, and half of ln(1 - |c|)."""
+    c = jnp.asarray(c, log_q.dtype)
+    c, log_q = jnp.broadcast_arrays(c, log_q)
+    share = 1 - jnp.abs(c)
+    log_share = jnp.where(share > 0, jnp.log(jnp.where(share > 0, share, 1.0)) / 2, -jnp.inf)
+    return moments_2d.pair(log_q, log_share, activation), share
+
+
+@asked()
+@in_float64
+def c_map(c: Any, net: Ensemble) -> Any:
+    r"""Correlation in the next layer of two inputs whose correlation in this one is c.
+
+    .. math:: c \mapsto \frac{\sigma_w^2\, E[\phi(u) \phi(v)] + \sigma_b^2}{q'}, \qquad
+        E[u^2] = E[v^2] = q^*, \quad E[u v] = c\, q^*
+
+    Parameters
+    ----------
+    c
+        Correlation in this layer, from -1 to 1; any shape that broadcasts against ``sigma_w`` and ``sigma_b``.
+    net
+        The ensemble.
+
+    Returns
+    -------
+    array
+        Correlation in the next layer; broadcast shape. q' is the image of q*, which is q* itself unless q* is 0 or
+        infinite: there the map is that of a q which goes on shrinking or growing.
+
+    Raises
+    ------
+    ValueError
+        If ``c`` is a number outside [-1, 1] or ``net`` has a given matrix.
+
+    Notes
+    -----
+    Accuracy: 1e-10 absolute in float64, whichever way it is computed: few plain numbers by integrals, many by tables, traced
+    ones by the activation's whole table (see ``moments_2d.pair``). Near c = 1 the distance from 1 keeps its digits.
+    Assumes: infinite width; both inputs at ``q_star``.
+
+    References
+    ----------
+    Poole et al. (2016), arXiv:1606.05340; Cho and Saul (2009) for ``relu``.
+
+    Examples
+    --------
+    >>> from vgtheory import Dense, theory
+    >>> round(float(theory.c_map(0.0, Dense("relu", sigma_w=2**0.5))), 6)  # 1 / pi
+    0.31831
+    """
+    log_q, slope, share = _settled("c_map", net)
+    four, gap = _pair_at(c, log_q, net.activation)
+    c, slope, share = jnp.broadcast_arrays(jnp.asarray(c, log_q.dtype), slope, share)
+    return jnp.where(c >= 0, 1 - slope * gap * four[..., 0], 1 - share + share * four[..., 2])
+
+
+@asked()
+@in_float64
+def c_map_slope(c: Any, net: Ensemble) -> Any:
+    r"""Slope of the correlation map.
+
+    .. math:: \frac{dc'}{dc} = \frac{\sigma_w^2\, q^*}{q'}\, E[\phi'(u) \phi'(v)]
+
+    Parameters
+    ----------
+    c
+        Correlation, from -1 to 1; any shape that broadcasts against ``sigma_w`` and ``sigma_b``.
+    net
+        The ensemble.
+
+    Returns
+    -------
+    array
+        Broadcast shape; at c = 1 it is ``chi_1`` (for ``q_star`` 0 or infinite, the same with q' in place of q*).
+
+    Raises
+    ------
+    ValueError
+        As ``c_map``.
+
+    Notes
+    -----
+    Accuracy: 1e-10 of its value at c = 1.
+    Assumes: as ``c_map``.
+
+    References
+    ----------
+    Schoenholz et al. (2017), arXiv:1611.01232, eq. 11.
+
+    Examples
+    --------
+    >>> from vgtheory import Dense, theory
+    >>> round(float(theory.meanfield.c_map_slope(0.0, Dense("relu", sigma_w=2**0.5))), 6)
+    0.5
+    """
+    log_q, slope, _ = _settled("c_map_slope", net)
+    four, _ = _pair_at(c, log_q, net.activation)
+    c, slope = jnp.broadcast_arrays(jnp.asarray(c, log_q.dtype), slope)
+    return slope * jnp.where(c >= 0, four[..., 1], four[..., 3])
+
+
+@asked(c=partial(expect_number, interval="(-1, 1)"))
+@in_float64
+def c_map_curvature(c: Any, net: Ensemble) -> Any:
+    r"""Curvature of the correlation map.
+
+    .. math:: \frac{d^2c'}{dc^2} = \frac{\sigma_w^2\, {q^*}^2}{q'}\, E[\phi''(u) \phi''(v)]
+
+    Parameters
+    ----------
+    c
+        Correlation, from -1 to 1 exclusive; any shape that broadcasts against ``sigma_w`` and ``sigma_b``.
+    net
+        The ensemble.
+
+    Returns
+    -------
+    array
+        Broadcast shape. It is the derivative of the tabulated slope, so that kinks, whose phi'' is a spike, count in full;
+        with them it grows like 1 / sqrt(1 - c) towards c = 1.
+
+    Raises
+    ------
+    ValueError
+        As ``c_map``, and for c = -1 and c = 1.
+
+    Notes
+    -----
+    Accuracy: 1e-7 of the slope at c = 1, over 1 - abs(c).
+    Assumes: as ``c_map``.
+
+    Examples
+    --------
+    >>> from vgtheory import Dense, theory
+    >>> round(float(theory.meanfield.c_map_curvature(0.0, Dense("relu", sigma_w=2**0.5))), 5)  # 1 / pi
+    0.31831
+    """
+    log_q, slope, _ = _settled("c_map_curvature", net)
+    c, log_q, slope = jnp.broadcast_arrays(jnp.asarray(c, log_q.dtype), log_q, slope)
+    table = tables_2d.pairs(net.activation)
+    four = lambda log_share: tables_2d.at_pair(table, log_q, log_share)
+    share = 1 - jnp.abs(c)
+    _, change = jax.jvp(four, (jnp.log(share) / 2,), (jnp.ones_like(share),))
+    turning, folding = change[..., 1] / (-2 * share), change[..., 3] / (2 * share)
+    known = log_q <= log_resolved(net.activation)
+    return jnp.where(known, slope * jnp.where(c >= 0, turning, folding), jnp.nan)

@@ -1,0 +1,292 @@
+"""How far from criticality a network lies, in layers, and on which side."""
+
+import inspect
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from vgtheory.activation import Activation
+from vgtheory.expect import expect_not_negative
+from vgtheory.networks.ensemble import Ensemble
+from vgtheory.theory.arguments import asked
+from vgtheory.theory.integrals.moments_1d import curves
+from vgtheory.theory.meanfield.correlation import AtOne, at_one, log_inside
+from vgtheory.theory.meanfield.correlation_limit import settled_rates
+from vgtheory.theory.meanfield.fixed_points import chi_at, fixed_point, growth_and_slope
+from vgtheory.theory.meanfield.length import need_sigma_w, q_slope
+from vgtheory.theory.precision import floats, in_float64
+
+_CRITICAL = 1e-9
+"""Of ln chi_1: what still counts as critical."""
+_SLOPE = 1e-11
+"""Of ln q_slope."""
+
+
+@asked()
+@in_float64
+def phase(net: Ensemble) -> Any:
+    """Phase of a network: -1 ordered (gradients vanish), 0 critical, 1 chaotic (gradients explode).
+
+    Parameters
+    ----------
+    net
+        The ensemble; ``sigma_w`` and ``sigma_b`` of any broadcastable shapes.
+
+    Returns
+    -------
+    array
+        Sign of ``ln chi_1``, 0 where that is below 1e-9 (in float32: 1e-4); broadcast shape. It is that of the limit of many
+        layers: where q runs to 0 or to infinity for ever, 0 says that the factor tends to 1, not that the gradient keeps its norm
+        (``log_grad_layers``; ``drift`` of ``initialiser_audit``).
+
+    Raises
+    ------
+    ValueError
+        If ``net`` has a given matrix.
+
+    Notes
+    -----
+    Accuracy: that of ``chi_1``.
+    Assumes: infinite width. The names are those of the correlation of two inputs; where ``q_star`` is 0 or infinite (``relu``
+    without biases) that has no phase of its own, and only the gradient's is told.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import Dense, theory
+    >>> theory.phase(Dense("tanh", sigma_w=np.array([0.9, 1.0, 1.1]))).tolist()
+    [-1.0, 0.0, 1.0]
+    """
+    need_sigma_w("phase", net)
+    log_chi = _log_chi(net)
+    noise = max(_CRITICAL, 500 * float(jnp.finfo(log_chi.dtype).eps))
+    return jnp.where(jnp.abs(log_chi) <= noise, 0.0, jnp.sign(log_chi))
+
+
+def _plain(function: Any) -> Any:
+    """A theory function inside another: no second change of precision."""
+    return inspect.unwrap(function)
+
+
+def scale(factor: Any) -> Any:
+    """-1 / ln of a factor's size, infinite where it is 1 within rounding.
+
+    Parameters
+    ----------
+    factor
+        Per layer.
+    """
+    factor = jnp.abs(jnp.asarray(factor))
+    log_factor = jnp.log(factor)
+    noise = max(_SLOPE, 64 * float(jnp.finfo(factor.dtype).eps))
+    return scale_of(jnp.where(jnp.abs(log_factor) <= noise, 0.0, log_factor))
+
+
+def scale_of(log_factor: Any) -> Any:
+    """-1 over the log of a factor, infinite where that is 0.
+
+    Parameters
+    ----------
+    log_factor
+        Per layer.
+    """
+    flat = log_factor == 0
+    return jnp.where(flat, jnp.inf, -1 / jnp.where(flat, 1.0, log_factor))
+
+
+def log_chi_at(q: Any, sigma_w: Any, sigma_b: Any, at: AtOne, activation: Activation) -> Any:
+    """Natural log of ``chi_1``, which near 0 keeps its digits and within rounding of it is 0.
+
+    Parameters
+    ----------
+    q, sigma_w, sigma_b
+        Fixed point and scales, of one shape.
+    at
+        The map of the correlation at c = 1.
+    activation
+        The nonlinearity.
+    """
+    growth, _ = growth_and_slope(log_inside(q), sigma_w, sigma_b, curves(activation))
+    rounding = 32 * float(jnp.finfo(growth.dtype).eps)
+    # A homogeneous map near its critical scale leaves q where it is, and is on its way nonetheless.
+    moved = jnp.where(jnp.abs(growth) <= rounding, 0.0, growth)
+    inside = (q > 0) & jnp.isfinite(q)
+    limit = jnp.log(jnp.where(inside, 1.0, chi_at(q, sigma_w, activation)))
+    limit = jnp.where(jnp.abs(limit) <= rounding, 0.0, limit)
+    return jnp.where(inside, at.log_slope + jnp.log1p(jnp.where(inside, moved, 0.0)), limit)
+
+
+def _log_chi(net: Ensemble) -> Any:
+    """Natural log of ``chi_1`` of an ensemble."""
+    sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
+    q = fixed_point(sigma_w, sigma_b, net.activation)
+    at = at_one(log_inside(q), sigma_w, sigma_b, net.activation)
+    return log_chi_at(q, sigma_w, sigma_b, at, net.activation)
+
+
+@asked()
+@in_float64
+def xi_grad(net: Ensemble) -> Any:
+    r"""Depth scale of the gradient's squared norm.
+
+    .. math:: \xi_\nabla = -\frac{1}{\ln \chi_1}
+
+    Parameters
+    ----------
+    net
+        The ensemble; ``sigma_w`` and ``sigma_b`` of any broadcastable shapes.
+
+    Returns
+    -------
+    array
+        Layers over which the mean *squared* gradient falls by e; negative where it grows, infinite at criticality
+        (ln chi_1 within rounding of 0), 0 without weights; broadcast shape. The norm itself has twice the scale.
+
+    Raises
+    ------
+    ValueError
+        If ``net`` has a given matrix.
+
+    Notes
+    -----
+    Accuracy: that of ``chi_1``, divided by its distance from 1. Without biases that distance itself keeps its digits near 1: in
+    float32 1e-3 relative a thousandth beyond a critical ``sigma_w``, whose own rounding it is.
+    Assumes: infinite width.
+
+    References
+    ----------
+    Schoenholz et al. (2017), arXiv:1611.01232, eq. 20.
+
+    Examples
+    --------
+    >>> from vgtheory import Dense, theory
+    >>> round(float(theory.xi_grad(Dense("tanh", sigma_w=1.5, sigma_b=0.3))), 2)
+    -16.89
+    """
+    need_sigma_w("xi_grad", net)
+    return scale_of(_log_chi(net))
+
+
+@asked()
+@in_float64
+def xi_c(net: Ensemble) -> Any:
+    r"""Depth scale over which the correlation of two inputs settles.
+
+    .. math:: \xi_c = -\frac{1}{\ln \chi_{c^*}}
+
+    Parameters
+    ----------
+    net
+        The ensemble; ``sigma_w`` and ``sigma_b`` of any broadcastable shapes.
+
+    Returns
+    -------
+    array
+        Layers, >= 0, infinite at criticality (ln chi_c within rounding of 0); broadcast shape. Infinite too for ``relu``
+        without biases at every ``sigma_w``, where correlations settle by a power of the depth. Without weights it is 0, and
+        without weights and biases what it tends to as the weights go to 0.
+
+    Raises
+    ------
+    ValueError
+        If ``net`` has a given matrix.
+
+    Notes
+    -----
+    Accuracy: that of ``chi_c``, divided by its distance from 1; without biases as ``xi_grad``.
+    Assumes: infinite width.
+
+    References
+    ----------
+    Schoenholz et al. (2017), arXiv:1611.01232, eq. 9.
+
+    Examples
+    --------
+    >>> from vgtheory import Dense, theory
+    >>> round(float(theory.xi_c(Dense("tanh", sigma_w=1.0, sigma_b=0.3))), 3)
+    2.807
+    """
+    need_sigma_w("xi_c", net)
+    return scale_of(settled_rates(net)[1])
+
+
+@asked()
+@in_float64
+def xi_q(net: Ensemble) -> Any:
+    r"""Depth scale over which the length of an input settles.
+
+    .. math:: \xi_q = -\frac{1}{\ln |dq'/dq|}
+
+    Parameters
+    ----------
+    net
+        The ensemble; ``sigma_w`` and ``sigma_b`` of any broadcastable shapes.
+
+    Returns
+    -------
+    array
+        Layers; infinite where the slope is 1 within 1e-11 (float32: 8e-6), 0 without weights; broadcast shape. Where the slope
+        is negative q settles by swinging, and this is the scale of the slope's size.
+
+    Raises
+    ------
+    ValueError
+        If ``net`` has a given matrix.
+
+    Notes
+    -----
+    Accuracy: that of ``q_slope``, divided by its distance from 1.
+    Assumes: infinite width.
+
+    References
+    ----------
+    Schoenholz et al. (2017), arXiv:1611.01232, eq. 7.
+
+    Examples
+    --------
+    >>> from vgtheory import Dense, theory
+    >>> round(float(theory.xi_q(Dense("tanh", sigma_w=1.5, sigma_b=0.3))), 3)
+    1.167
+    """
+    return scale(_plain(q_slope)(net))
+
+
+@asked()
+@in_float64
+def decade_depth(net: Ensemble, decades: Any = 1.0) -> Any:
+    r"""Depth at which the norm of the gradient has lost, or gained, so many powers of ten.
+
+    .. math:: L = \frac{2 \ln 10}{|\ln \chi_1|}\, d
+
+    Parameters
+    ----------
+    net
+        The ensemble; ``sigma_w`` and ``sigma_b`` of any broadcastable shapes.
+    decades
+        Powers of ten d, >= 0; broadcasts.
+
+    Returns
+    -------
+    array
+        Layers, infinite at criticality; broadcast shape.
+
+    Raises
+    ------
+    ValueError
+        If ``net`` has a given matrix or ``decades`` is negative.
+
+    Notes
+    -----
+    Accuracy: that of ``xi_grad``.
+    Assumes: infinite width. For the layer at which a number format gives out, with its spread, see ``pass_limit``.
+
+    Examples
+    --------
+    >>> from vgtheory import Dense, theory
+    >>> round(float(theory.meanfield.decade_depth(Dense("sigmoid", sigma_w=1.0), decades=6)), 2)
+    9.57
+    """
+    expect_not_negative("decade_depth", decades=decades)
+    depth = jnp.abs(_plain(xi_grad)(net))
+    return 2 * float(np.log(10)) * depth * jnp.asarray(decades, depth.dtype)

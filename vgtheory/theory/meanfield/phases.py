@@ -1,0 +1,78 @@
+"""Everything a phase diagram shows, with each fixed point found once."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from vgtheory.networks.ensemble import Ensemble
+from vgtheory.theory.arguments import asked
+from vgtheory.theory.meanfield.correlation import at_one, log_inside
+from vgtheory.theory.meanfield.correlation_limit import correlation_at, fixed_gap, gap_at, rates_at_gap
+from vgtheory.theory.meanfield.depth_scales import log_chi_at, scale_of
+from vgtheory.theory.meanfield.fixed_points import chi_at, fixed_point
+from vgtheory.theory.meanfield.length import need_sigma_w
+from vgtheory.theory.precision import floats, in_float64
+
+
+class PhaseDiagram(NamedTuple):
+    """Fixed points and scales of a grid of networks, each of the broadcast shape of ``sigma_w`` and ``sigma_b``.
+
+    Attributes
+    ----------
+    q_star, chi_1, c_star, chi_c, xi_grad, xi_c
+        As the functions of these names.
+    """
+
+    q_star: Any
+    chi_1: Any
+    c_star: Any
+    chi_c: Any
+    xi_grad: Any
+    xi_c: Any
+
+
+@asked()
+@in_float64
+def phase_diagram(net: Ensemble) -> PhaseDiagram:
+    """Fixed points, factors and scales of many networks at once.
+
+    Parameters
+    ----------
+    net
+        The ensemble; ``sigma_w`` and ``sigma_b`` of any broadcastable shapes.
+
+    Returns
+    -------
+    PhaseDiagram
+        What ``q_star``, ``chi_1``, ``c_star``, ``chi_c``, ``xi_grad`` and ``xi_c`` give, in a fraction of their time.
+
+    Raises
+    ------
+    ValueError
+        If ``net`` has a given matrix.
+
+    Notes
+    -----
+    Accuracy: that of each function.
+    Assumes: infinite width.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import Dense, theory
+    >>> sigma_w, sigma_b = np.meshgrid(np.linspace(0.5, 3, 6), np.linspace(0, 1, 5))
+    >>> diagram = theory.phase_diagram(Dense("tanh", sigma_w, sigma_b))
+    >>> diagram.xi_c.shape, bool(((diagram.c_star < 1) == (diagram.chi_1 > 1)).all())
+    ((5, 6), True)
+    """
+    need_sigma_w("phase_diagram", net)
+    sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
+    q = fixed_point(sigma_w, sigma_b, net.activation)
+    log_q = log_inside(q)
+    at = at_one(log_q, sigma_w, sigma_b, net.activation)
+    traced = isinstance(q, jax.core.Tracer)
+    gap = fixed_gap(sigma_w, sigma_b, net.activation) if traced else gap_at(log_q, at.log_slope, net.activation)
+    chi_c, log_chi_c = rates_at_gap(gap, log_q, at, net.activation)
+    chi, log_chi = chi_at(q, sigma_w, net.activation), log_chi_at(q, sigma_w, sigma_b, at, net.activation)
+    return PhaseDiagram(q, chi, correlation_at(gap), chi_c, scale_of(log_chi), scale_of(log_chi_c))

@@ -1,0 +1,285 @@
+"""One matrix to the power t: eigenvalue powers, what it does to a vector, and the most it does to any."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
+import scipy.special
+from jax import Array, lax
+
+from vgtheory.expect import expect, expect_steps
+from vgtheory.networks.ensemble import check_matrix
+from vgtheory.theory.arguments import asked, steps_back
+from vgtheory.theory.integrals import double_double
+from vgtheory.theory.precision import floats
+
+_NORMAL = 1e-14
+_LOST = 2.0**-700
+"""A share this small of a vector may have lost digits, or all of itself, to underflow."""
+
+
+@asked(steps=steps_back)
+def log_eigen_powers(matrix: Any, steps: Any) -> Any:
+    r"""Log-decay of every eigenvector of W^T under repeated application.
+
+    .. math:: t \ln |\lambda_k|
+
+    Parameters
+    ----------
+    matrix
+        W, shape ``(width, width)``.
+    steps
+        Steps t, integers >= 0, shape ``(num_steps,)`` or ``()``; static.
+
+    Returns
+    -------
+    numpy.ndarray or jax.Array
+        Natural log, shape ``(num_steps, width)`` (or ``(width,)``), the largest eigenvalue first; -inf for a zero one.
+
+    Raises
+    ------
+    ValueError
+        If ``matrix`` is not square, real and finite, or ``steps`` are not integers >= 0.
+
+    Notes
+    -----
+    Accuracy: that of the eigenvalues times t; an eigenvalue's relative error is 1e-14 times its condition number
+    (``eigen_directions``), and a defective one loses half the digits or more. A JAX matrix is worked on in its own dtype.
+    Assumes: nothing; but for a non-normal W eigenvalues rule only the rate at large t, not the transient.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import theory
+    >>> np.exp(theory.recurrent.log_eigen_powers(np.diag([0.5, 2.0]), 3)).round(12).tolist()
+    [8.0, 0.125]
+    """
+    check_matrix("log_eigen_powers", matrix)
+    counts = expect_steps("log_eigen_powers", steps)[..., None]
+    if isinstance(matrix, jax.Array):
+        (matrix,) = floats(matrix)
+        logs = -jnp.sort(-jnp.log(jnp.abs(jnp.linalg.eigvals(matrix))))
+        logs = jnp.broadcast_to(logs, (*counts.shape[:-1], logs.size))
+        powers = jnp.broadcast_to(jnp.asarray(counts, logs.dtype), logs.shape)
+        return jnp.where(powers == 0, 0.0, jnp.maximum(powers, 1) * logs)
+    logs = logs_of(np.sort(np.abs(np.linalg.eigvals(np.asarray(matrix, dtype=float))))[::-1])
+    return np.where(counts == 0, 0.0, np.where(counts == 0, 1, counts) * logs)
+
+
+@asked(steps=steps_back)
+def log_power_norms(matrix: Any, vector: Any, steps: Any) -> Any:
+    r"""Log-norm of a gradient sent back through t steps of a linear recurrence.
+
+    .. math:: \ln \bigl| (W^{\mathsf T})^t v \bigr|
+
+    A normal W (complex Schur form diagonal) is taken apart into orthogonal eigendirections, each with its own power; any
+    other is raised to the power by repeated squaring in twice float64's precision, rescaled at each squaring.
+
+    Parameters
+    ----------
+    matrix
+        W, shape ``(width, width)``; entries real.
+    vector
+        Gradient v at the last step, shape ``(width,)``.
+    steps
+        Steps t, integers >= 0, shape ``(num_steps,)`` or ``()``; static.
+
+    Returns
+    -------
+    numpy.ndarray or jax.Array
+        Natural log, the shape of ``steps``; -inf where the power annihilates ``v``.
+
+    Raises
+    ------
+    ValueError
+        If ``matrix`` is not square, real and finite, ``vector`` does not fit it, or ``steps`` are not integers >= 0.
+
+    Notes
+    -----
+    Accuracy: 1e-12 absolute plus 1e-15 of the value; for normal matrices (normal to 1e-14 of their size) t times 1e-14 more, where
+    the leading directions have a share in ``v`` above 1e-15; for others t times 1e-31 times the square of the condition of the
+    eigenvectors, so that a Jordan block of width 32 and a Grcar matrix of 64 are right to 1e-12 at t = 1,000. Where ``v`` lies in an invariant
+    subspace whose powers fall 2^700 below the whole matrix's, steps are taken one by one in float64, with an error of t times
+    1e-16 times that condition. JAX arrays are raised by squaring in their own dtype, without its double: the error is t
+    roundings of it times the condition of the eigenvectors.
+    Time: 20 squarings for t = 10^6, together 25 ms at width 32, 0.4 s at 128 and half a minute at 512 on one core.
+    Assumes: a linear recurrence, h' = W h + b.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import theory
+    >>> theory.recurrent.log_power_norms(np.diag([0.9, 0.5]), np.array([1.0, 1.0]), np.array([0, 1000])).round(
+    ...     4
+    ... ).tolist()
+    [0.3466, -105.3605]
+    """
+    check_matrix("log_power_norms", matrix)
+    counts = expect_steps("log_power_norms", steps)
+    shape = np.shape(vector)
+    expect(shape == np.shape(matrix)[:1], "log_power_norms", "a vector that fits matrix", shape=shape)
+    if isinstance(matrix, jax.Array) or isinstance(vector, jax.Array):
+        w, v = floats(matrix, vector)
+        return _traced_powers(w, v, counts.ravel()).reshape(counts.shape)
+    start = np.asarray(vector, dtype=float)
+    expect(bool(np.all(np.isfinite(start))), "log_power_norms", "a finite vector", vector=vector)
+    transpose, exponent = _near_one(np.asarray(matrix, dtype=float).T)
+    upper, basis = scipy.linalg.schur(transpose.astype(complex), output="complex")
+    eigenvalues = np.diag(upper)
+    if np.linalg.norm(upper - np.diag(eigenvalues)) <= _NORMAL * np.linalg.norm(upper):
+        logs = _normal_powers(np.abs(eigenvalues), np.abs(basis.conj().T @ start), counts.ravel())
+    else:
+        logs = _squared_powers(transpose, start, counts.ravel())
+    return (logs + counts.ravel() * (exponent * np.log(2))).reshape(counts.shape)[()]
+
+
+@asked(steps=steps_back)
+def log_growth(matrix: Any, steps: Any) -> Any:
+    r"""Log of the most by which t steps of a linear recurrence can lengthen a gradient (or a state).
+
+    .. math:: \ln \| W^t \|_2
+
+    Parameters
+    ----------
+    matrix
+        W, shape ``(width, width)``; entries real.
+    steps
+        Steps t, integers >= 0, shape ``(num_steps,)`` or ``()``.
+
+    Returns
+    -------
+    numpy.ndarray
+        Natural log of the largest singular value, the shape of ``steps``; -inf where the power is zero.
+
+    Raises
+    ------
+    ValueError
+        If ``matrix`` is not square, real and finite, or ``steps`` are not integers >= 0.
+
+    Notes
+    -----
+    Accuracy: 1e-12 absolute plus 1e-15 of the value, plus t times 1e-31 times the square of the condition of the eigenvectors
+    (powers are formed in twice float64's precision).
+    Assumes: a linear recurrence.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import theory
+    >>> shear = np.array([[0.9, 5.0], [0.0, 0.9]])  # eigenvalues 0.9: it decays, but not at first
+    >>> np.exp(theory.recurrent.log_growth(shear, np.array([1, 10, 100]))).round(3).tolist()
+    [5.157, 19.377, 0.015]
+    """
+    check_matrix("log_growth", matrix)
+    counts = expect_steps("log_growth", steps)
+    scaled, exponent = _near_one(np.asarray(matrix, dtype=float))
+    wanted, where = np.unique(counts, return_inverse=True)
+    logs = np.array(
+        [
+            logs_of(np.linalg.norm(power, 2)) + (shift + int(count) * exponent) * np.log(2)
+            for count, (power, shift) in zip(wanted, _powers(scaled, wanted), strict=True)
+        ]
+    )[where.ravel()]
+    return logs.reshape(counts.shape)[()]
+
+
+def logs_of(values: Any) -> Any:
+    """Natural logs, -inf at zero without a warning.
+
+    Parameters
+    ----------
+    values
+        Numbers >= 0.
+    """
+    with np.errstate(divide="ignore"):
+        return np.log(values)
+
+
+def _near_one(matrix: np.ndarray) -> tuple[np.ndarray, int]:
+    """The matrix over a power of two near its largest entry, and that exponent."""
+    exponent = int(np.frexp(np.abs(matrix).max())[1]) - 1
+    return np.ldexp(matrix, -exponent), exponent
+
+
+def _normal_powers(sizes: np.ndarray, shares: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Half the log of sum |lambda|^(2t) |share|^2."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        powers = np.where(counts[:, None] == 0, 0.0, counts[:, None] * np.log(sizes))
+        return scipy.special.logsumexp(2 * (powers + np.log(shares)), axis=1) / 2
+
+
+def _powers(matrix: np.ndarray, counts: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
+    """matrix**count over a power of two, and its exponent, for ascending counts: each from the one before, by squarings kept."""
+    squares = [(double_double.pair(matrix), 0)]
+    power, shift, reached = double_double.pair(np.eye(len(matrix))), 0, 0
+    for count in counts:
+        left, reached = int(count) - reached, int(count)
+        for bit in range(left.bit_length()):
+            if bit == len(squares):
+                square, more = double_double.normalised(double_double.product(squares[-1][0], squares[-1][0]))
+                squares.append((square, 2 * squares[-1][1] + int(more)))
+            if (left >> bit) & 1:
+                power, more = double_double.normalised(double_double.product(squares[bit][0], power))
+                shift += squares[bit][1] + int(more)
+        yield power.high, shift
+
+
+def _squared_powers(matrix: np.ndarray, start: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Log-norms of matrix**t start by the binary digits of t; step by step where that would underflow."""
+    vectors, shifts = double_double.normalised(
+        double_double.pair(np.repeat(start[:, None], counts.size, axis=1)), axis=0
+    )
+    square, square_shift = double_double.pair(matrix), 0
+    weak = np.zeros(counts.size, dtype=bool)
+    for bit in range(int(counts.max(initial=0)).bit_length()):
+        chosen = (counts >> bit) & 1 == 1
+        moved = double_double.product(square, double_double.Pair(*(part[:, chosen] for part in vectors)))
+        weak[chosen] |= np.abs(moved.high).max(axis=0, initial=0) < _LOST
+        moved, more = double_double.normalised(moved, axis=0)
+        vectors.high[:, chosen], vectors.low[:, chosen] = moved
+        shifts[chosen] += square_shift + more
+        square, exponent = double_double.normalised(double_double.product(square, square))
+        square_shift = 2 * square_shift + int(exponent)
+    logs = logs_of(np.linalg.norm(vectors.high, axis=0)) + shifts * np.log(2)
+    logs[weak] = _stepped_powers(matrix, start, counts[weak])
+    return logs
+
+
+def _stepped_powers(matrix: np.ndarray, start: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """The same one step after the other."""
+    logs, shift, vector = np.full(counts.size, -np.inf), 0, start
+    for step in range(int(counts.max(initial=-1)) + 1):
+        exponent = int(np.frexp(np.abs(vector).max())[1])
+        shift, vector = shift + exponent, np.ldexp(vector, -exponent)
+        if not vector.any():
+            break
+        logs[counts == step] = np.log(np.linalg.norm(vector)) + shift * np.log(2)
+        vector = matrix @ vector
+    return logs
+
+
+def _traced_powers(matrix: Array, vector: Array, counts: np.ndarray) -> Array:
+    """The same in ``jax.numpy``: scales are divided out as constants, which leaves value and derivatives as they are."""
+    vectors = jnp.repeat(vector[:, None], counts.size, axis=1)
+    logs, square = jnp.zeros(counts.size, vector.dtype), matrix.T
+    log_square = jnp.zeros((), vector.dtype)
+    for bit in range(int(counts.max(initial=0)).bit_length()):
+        size = _constant_size(square)
+        square, log_square = square / size, log_square + jnp.log(size)
+        chosen = jnp.asarray((counts >> bit) & 1 == 1)
+        moved = jnp.dot(square, vectors, precision=lax.Precision.HIGHEST)
+        vectors = jnp.where(chosen[None, :], moved, vectors)
+        sizes = _constant_size(vectors, axis=0)
+        logs += jnp.where(chosen, log_square, 0.0) + jnp.log(sizes)
+        vectors = vectors / sizes[None, :]
+        square, log_square = jnp.dot(square, square, precision=lax.Precision.HIGHEST), 2 * log_square
+    return logs + jnp.log(jnp.sqrt(jnp.sum(vectors**2, axis=0)))
+
+
+def _constant_size(values: Array, axis: int | None = None) -> Array:
+    """Largest modulus, 1 instead of 0, for derivatives a constant."""
+    size = lax.stop_gradient(jnp.max(jnp.abs(values), axis=axis))
+    return jnp.where(size > 0, size, 1.0)

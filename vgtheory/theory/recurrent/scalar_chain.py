@@ -1,0 +1,199 @@
+"""One unit: the exact gradient along a scalar recurrence, and products of random scalar weights."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.special
+from jax import lax
+from jax.scipy.special import erf, xlogy
+
+from vgtheory.activation import as_activation
+from vgtheory.estimate import Law
+from vgtheory.expect import expect, expect_count
+from vgtheory.theory.arguments import asked, expect_broadcast, one_number
+from vgtheory.theory.precision import floats, in_float64
+
+_FAR = 16
+"""Ratio of mean to standard deviation beyond which ln|z + ratio| is as good as analytic."""
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(64)
+_WEIGHTS /= _WEIGHTS.sum()
+_COUNTS = np.arange(660.0)
+"""Forty standard deviations beyond the mean of the Poisson mixture at ``_FAR``."""
+_FACTORIALS = scipy.special.gammaln(_COUNTS + 1)
+_LOGS = (np.log(2) + scipy.special.digamma(_COUNTS + 0.5)) / 2
+_VARS = scipy.special.polygamma(1, _COUNTS + 0.5) / 4
+
+
+@asked(w=one_number, h_0=one_number)
+@in_float64
+def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int) -> Any:
+    r"""Log-gradient along a one-dimensional recurrence, exactly.
+
+    .. math:: \ln \left|\frac{\partial h_t}{\partial h_0}\right| = \sum_{s=0}^{t-1} \ln |w\,\phi'(h_s)|, \qquad h_{s+1} = w\,\phi(h_s)
+
+    Parameters
+    ----------
+    w
+        Weight, any sign, shape ``()``.
+    activation
+        A name, an ``Activation``, or an elementwise JAX function.
+    h_0
+        Initial state, shape ``()``.
+    steps
+        Number of steps T, >= 1.
+
+    Returns
+    -------
+    array
+        Natural log at t = 1 ... T, shape ``(steps,)``.
+
+    Raises
+    ------
+    ValueError
+        If ``steps`` is no positive integer or the activation's name is unknown.
+
+    Notes
+    -----
+    Accuracy: rounding, 1e-15 per step, or 1e-15 of the log where that is larger.
+    Assumes: no input. In a layer it also rules every eigendirection k of a symmetric W whose leading eigenvector has entries
+    of equal modulus and carries the state: add t (ln|lambda_k| - ln|w|).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import theory
+    >>> np.exp(theory.recurrent.log_scalar_steps(0.5, "linear", 1.0, steps=3)).round(12).tolist()
+    [0.5, 0.25, 0.125]
+    """
+    expect_count("log_scalar_steps", steps=steps)
+    resolved = as_activation(activation)
+    w, start = floats(w, h_0)
+
+    def step(h: Any, _: Any) -> tuple[Any, Any]:
+        log_slope = jnp.log(jnp.abs(w * resolved.dphi(h)))
+        return w * resolved.phi(h), jnp.where(jnp.isnan(h), h, log_slope)  # the slope of a line forgets h
+
+    return jnp.cumsum(lax.scan(step, start, length=steps)[1])
+
+
+@asked()
+@in_float64
+def log_scalar_chain(mean: Any, std: Any, depth: int) -> Law:
+    r"""Log of a product of independent normal weights: what a typical chain does.
+
+    .. math:: \ln |w_1 \cdots w_n|, \qquad w_i \sim N(m, s^2)
+
+    Parameters
+    ----------
+    mean, std
+        Mean m and standard deviation s >= 0 of each weight, of any broadcastable shapes; dimensionless.
+    depth
+        Number of weights n, >= 1.
+
+    Returns
+    -------
+    Law
+        ``n E ln|w|`` and ``sqrt(n Var ln|w|)``, natural log; with ``std = 0`` it is ``n ln|m|`` and 0.
+
+    Raises
+    ------
+    ValueError
+        If ``std`` is negative or ``depth`` is no positive integer.
+
+    Notes
+    -----
+    Accuracy: per weight 1e-13 absolute for the mean, 1e-12 relative for the standard deviation.
+    Assumes: independent weights. It is the mean of the log: E ln|w| lies below ln E|w| (``log_mean_scalar_chain``), so the
+    typical product is exponentially smaller than the mean one.
+
+    Examples
+    --------
+    >>> from vgtheory import theory
+    >>> law = theory.recurrent.log_scalar_chain(0.98, 0.0, 100)
+    >>> round(float(law.mean), 4), float(law.std)
+    (-2.0203, 0.0)
+    """
+    _check_chain("log_scalar_chain", mean, std, depth)
+    mean, std = jnp.broadcast_arrays(*floats(mean, std))
+    varies = std > 0
+    scale = jnp.where(varies, std, 1.0)
+    one, var = _log_normal_moments(jnp.abs(mean) / scale)
+    log_mean = jnp.where(varies, one + jnp.log(scale), jnp.log(jnp.abs(mean)))
+    return Law(depth * log_mean, jnp.where(varies, jnp.sqrt(depth * var), 0.0))
+
+
+def _check_chain(where: str, mean: Any, std: Any, depth: int) -> None:
+    """Static facts of a scalar chain."""
+    is_finite = lambda value: isinstance(value, jax.Array) or bool(np.all(np.isfinite(value)))
+    expect(is_finite(mean), where, "a finite mean", mean=mean)
+    expect(
+        is_finite(std) and (isinstance(std, jax.Array) or bool(np.all(np.asarray(std) >= 0))),
+        where,
+        "a finite std >= 0",
+        std=std,
+    )
+    expect_broadcast(where, mean=mean, std=std)
+    expect_count(where, depth=depth)
+
+
+def _log_normal_moments(ratio: Any) -> tuple[Any, Any]:
+    """Mean and variance of ln|z + ratio| for a standard normal z: a Poisson mixture of chi-square logs, or Gauss-Hermite."""
+    row = lambda each: jnp.asarray(each, ratio.dtype).reshape((1,) * ratio.ndim + (-1,))
+    nodes, counts, factorials, chi_vars, chi_rows = map(row, (_NODES, _COUNTS, _FACTORIALS, _VARS, _LOGS))
+    weights, chi_logs = (jnp.asarray(each, ratio.dtype) for each in (_WEIGHTS, _LOGS))
+    far = jnp.maximum(ratio, _FAR)
+    logs = jnp.log1p(nodes / far[..., None])
+    shift = logs @ weights
+    at_far = jnp.log(far) + shift, (logs - shift[..., None]) ** 2 @ weights
+    rate = jnp.minimum(ratio, _FAR)[..., None] ** 2 / 2
+    shares = jax.nn.softmax(xlogy(counts, jnp.where(rate > 0, rate, jnp.finfo(ratio.dtype).tiny)) - factorials, axis=-1)
+    mean = shares @ chi_logs
+    at_near = mean, jnp.sum(shares * (chi_vars + (chi_rows - mean[..., None]) ** 2), axis=-1)
+    mean, var = (jnp.where(ratio > _FAR, *pair) for pair in zip(at_far, at_near, strict=True))
+    return mean, var
+
+
+@asked()
+@in_float64
+def log_mean_scalar_chain(mean: Any, std: Any, depth: int) -> Any:
+    r"""Log of the mean of a product of independent normal weights' sizes: what the average over chains does.
+
+    .. math:: n \ln E|w|, \qquad E|w| = s\sqrt{2/\pi}\, e^{-m^2/2s^2} + m\,\mathrm{erf}\bigl(m / s\sqrt2\bigr)
+
+    Parameters
+    ----------
+    mean, std
+        Mean m and standard deviation s >= 0 of each weight, of any broadcastable shapes; dimensionless.
+    depth
+        Number of weights n, >= 1.
+
+    Returns
+    -------
+    array
+        Natural log, the broadcast shape.
+
+    Raises
+    ------
+    ValueError
+        If ``std`` is negative or ``depth`` is no positive integer.
+
+    Notes
+    -----
+    Accuracy: 1e-15 absolute per weight (relative where E|w| is not close to 1).
+    Assumes: independent weights.
+
+    Examples
+    --------
+    >>> from vgtheory import theory
+    >>> round(float(theory.recurrent.log_mean_scalar_chain(0.0, 1.0, 1)), 4)
+    -0.2258
+    """
+    _check_chain("log_mean_scalar_chain", mean, std, depth)
+    mean, std = jnp.broadcast_arrays(*floats(mean, std))
+    varies = std > 0
+    scale = jnp.where(varies, std, 1.0)
+    ratio = jnp.abs(mean) / scale
+    size = np.sqrt(2 / np.pi) * jnp.exp(-(ratio**2) / 2) + ratio * erf(ratio / np.sqrt(2))
+    return depth * jnp.log(jnp.where(varies, scale * size, jnp.abs(mean)))

@@ -1,0 +1,112 @@
+"""Spectral radius of one random matrix: exact densities of a real Gaussian matrix's eigenvalues, counted outside a circle."""
+
+import functools
+
+import jax.numpy as jnp
+import numpy as np
+import scipy.special
+
+from vgtheory.estimate import Law
+from vgtheory.expect import expect, expect_count
+from vgtheory.networks.ensemble import Recurrent
+from vgtheory.theory.arguments import asked
+from vgtheory.theory.precision import floats, in_float64
+from vgtheory.weights import expect_known_law
+
+_RADII, _REACH, _ANGLES = 1200, 12.0, 300
+_LEAST = 8
+
+
+def _complex_density(radii: np.ndarray, width: int) -> np.ndarray:
+    """Eigenvalues with positive imaginary part per unit of radius, of a matrix of standard normal entries."""
+    nodes, weights = np.polynomial.legendre.leggauss(_ANGLES)
+    root, weights = (nodes + 1) / 2, weights / 2
+    # Half a circle, twice; angles bunch towards the real axis, where the density dips within a distance of one.
+    angle, weights = np.pi / 2 * root**2, 2 * np.pi * root * weights
+    heights = radii[:, None] * np.sin(angle)[None, :]
+    dip = np.sqrt(2 / np.pi) * heights * scipy.special.erfcx(np.sqrt(2) * heights)
+    return radii * scipy.special.gammaincc(width - 1, radii**2) * (dip @ weights)
+
+
+def _real_density(radii: np.ndarray, width: int) -> np.ndarray:
+    """Real eigenvalues per unit of radius, both signs together."""
+    bulk = scipy.special.gammaincc(width - 1, radii**2) / np.sqrt(2 * np.pi)
+    log_edge = (width - 1) * np.log(radii) - radii**2 / 2 - scipy.special.gammaln(width / 2) - width / 2 * np.log(2)
+    return 2 * (bulk + np.exp(log_edge) * scipy.special.gammainc((width - 1) / 2, radii**2 / 2))
+
+
+def _repulsion(radii: np.ndarray, width: int) -> np.ndarray:
+    """Half of ln P(none outside) + E(number outside) of a complex Gaussian matrix: what eigenvalues that repel lack to be Poisson."""
+    first = max(1, int(width - 2 * _REACH * width**0.5))  # those further in never get out
+    outside = scipy.special.gammaincc(np.arange(first, width + 1)[:, None], radii[None, :] ** 2)
+    return np.sum(np.log1p(-np.minimum(outside, 1 - 1e-15)) + outside, axis=0) / 2
+
+
+@functools.lru_cache(maxsize=64)
+def _law_at_unit_scale(width: int) -> tuple[float, float]:
+    """Mean and standard deviation of ln rho at sigma_w = 1."""
+    radii = np.linspace(max(0.3 * width**0.5, width**0.5 - _REACH), width**0.5 + _REACH, _RADII)
+    density = _complex_density(radii, width) + _real_density(radii, width)
+    steps = np.diff(radii) * (density[1:] + density[:-1]) / 2
+    outside = np.append(np.cumsum(steps[::-1])[::-1], 0.0)
+    cdf = np.exp(-outside + _repulsion(radii, width))
+    logs, mass = np.log(radii / width**0.5), np.diff(cdf, prepend=0.0)
+    middle = np.append(logs[0], (logs[1:] + logs[:-1]) / 2)
+    mean = float(middle @ mass / mass.sum())
+    return mean, float(np.sqrt((middle - mean) ** 2 @ mass / mass.sum()))
+
+
+@asked()
+@in_float64
+def log_spectral_radius(net: Recurrent, *, width: int) -> Law:
+    r"""Log of the spectral radius of a recurrence's random W: where a linear one turns from vanishing to exploding.
+
+    .. math:: P(\rho \le r) \approx e^{-E_{\mathbb R}(r) - E_{\mathbb C^+}(r) + c(r)}
+
+    with the exact expected numbers of real eigenvalues and of complex pairs outside the circle, and for their repulsion half of what it
+    contributes to the exact law of a complex Gaussian matrix. An orthogonal W has ``rho = sigma_w``.
+
+    Parameters
+    ----------
+    net
+        A recurrence with ``sigma_w``, not a given matrix.
+    width
+        Number of units N, >= 8.
+
+    Returns
+    -------
+    Law
+        Mean and standard deviation over draws of ``ln rho(W)``; natural logs.
+
+    Raises
+    ------
+    ValueError
+        If ``net`` has a given matrix or weights of another kind, or ``width`` is not an integer >= 8.
+
+    Notes
+    -----
+    Accuracy: the mean to 0.05 of a standard deviation, the standard deviation to 3 % (Gaussian weights, found by 20,000 draws each at
+    widths 8, 16 and 32 and 6,000 at 64; without the repulsion it would be 0.38 and 57 % at width 8); orthogonal weights exactly.
+    Assumes: real Gaussian or orthogonal weights. As N grows, ``rho / sigma_w`` tends to 1 from above, as a Gumbel variable whose
+    scale falls as ``1 / sqrt(N ln N)``.
+
+    References
+    ----------
+    A. Edelman, E. Kostlan and M. Shub, J. Amer. Math. Soc. 7 (1994), for real eigenvalues; A. Edelman, J. Multivariate Anal. 60
+    (1997), for complex ones; B. Rider and C. D. Sinclair, Ann. Appl. Probab. 24 (2014), for the limit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import Recurrent, theory
+    >>> law = theory.recurrent.log_spectral_radius(Recurrent("linear", 1.0), width=64)
+    >>> f"{np.exp(law.mean):.3f} +- {law.std:.3f}"
+    '1.055 +- 0.048'
+    """
+    expect(net.matrix is None, "log_spectral_radius", "a net with sigma_w", matrix=net.matrix)
+    expect_known_law("log_spectral_radius", net)
+    expect_count("log_spectral_radius", width=width)
+    expect(width >= _LEAST, "log_spectral_radius", f"a width of at least {_LEAST}", width=width)
+    (sigma_w,) = floats(net.sigma_w)
+    mean, std = (0.0, 0.0) if net.weights == "orthogonal" else _law_at_unit_scale(int(width))
+    return Law(jnp.log(sigma_w) + mean, jnp.full_like(sigma_w, std))

@@ -1,0 +1,29 @@
+"""What gradients mean for training: escape times, gradient flow, stable steps, the tangent kernel."""
+
+from typing import TYPE_CHECKING
+
+from vgtheory._door import door
+
+if TYPE_CHECKING:
+    from vgtheory.theory.training.decay import ChainDecay, chain_decay
+    from vgtheory.theory.training.escape_steps import log_escape_steps
+    from vgtheory.theory.training.escape_time import log_escape_time
+    from vgtheory.theory.training.flow import chain_flow, log_layer_times
+    from vgtheory.theory.training.kernel import TangentKernel, tangent_kernel
+    from vgtheory.theory.training.largest_step import StableStep, stable_step
+    from vgtheory.theory.training.modes import log_mode_times
+
+__getattr__, __dir__ = door(__name__, __file__)
+__all__ = [
+    "ChainDecay",
+    "StableStep",
+    "TangentKernel",
+    "chain_decay",
+    "chain_flow",
+    "log_escape_steps",
+    "log_escape_time",
+    "log_layer_times",
+    "log_mode_times",
+    "stable_step",
+    "tangent_kernel",
+]

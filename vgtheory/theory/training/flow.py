@@ -1,0 +1,248 @@
+r"""Every layer of a scalar chain under gradient flow, from any start: one quadrature, for squares of weights keep their differences.
+
+========  ================================================================  =================
+symbol    meaning                                                           shape
+========  ================================================================  =================
+``s``     what has been added to the square of every weight                 ()
+``xi``    log of the smallest weight over what it was                       (points,)
+``v``     as in ``dynamics``: where the product is, falls from start to end  (points,)
+``x``     place within a panel of v, -1 at its start and 1 at its end        (points,)
+========  ================================================================  =================
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.polynomial import legendre
+
+from vgtheory.expect import expect
+from vgtheory.theory.arguments import asked, one_positive
+from vgtheory.theory.precision import in_numpy
+
+_WIDTH = 2.5
+"""Of a panel in v; the integrand's nearest singularities are pi/2 off the axis."""
+_NODES, _WEIGHTS = legendre.leggauss(20)
+_TO_SERIES = (legendre.legvander(_NODES, 19) * _WEIGHTS[:, None]).T * (np.arange(20)[:, None] + 0.5)
+"""From values at the nodes to Legendre coefficients."""
+_END = -40.0
+"""Where the product is its target, to the last digit."""
+_MOST = 2_000_000
+"""Numbers held at a time."""
+
+
+class _Path(NamedTuple):
+    """A flow as a curve: logs of the squared weights, of the smallest and of the others' excess over it; target; v; times of panels."""
+
+    log_least: float
+    log_excess: np.ndarray
+    log_y: float
+    rises: bool
+    edges: np.ndarray
+    log_edges: np.ndarray
+    log_peaks: np.ndarray
+    series: np.ndarray
+
+
+@in_numpy
+@asked(y=one_positive)
+def chain_flow(weights: Any, log_time: Any, *, y: float = 1.0) -> np.ndarray:
+    r"""Weights of a scalar chain in the course of gradient flow, exactly.
+
+    .. math:: \dot w_i = (y - p)\, p / w_i, \quad p = w_1 \cdots w_L, \qquad w_i^2 - w_j^2 = const, \qquad
+        t = \int_0^s \frac{ds'}{2\, p(s')\,(y - p(s'))}, \quad w_i(s)^2 = w_i(0)^2 + s
+
+    The gradient of a layer is p (y - p) over its own weight: the layer of the smallest weight has the largest gradient, moves
+    farthest and, for its size, fastest, wherever in the chain it stands; equal layers stay equal.
+
+    Parameters
+    ----------
+    weights
+        At the start, shape ``(depth,)``; none is 0, their product is positive.
+    log_time
+        Natural log of the times t, shape ``(times,)`` or ``()``; -inf and inf are allowed.
+    y
+        Target, > 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape ``(times, depth)`` or ``(depth,)``.
+
+    Raises
+    ------
+    ValueError
+        If a weight is 0, their product negative, or y not positive.
+
+    Notes
+    -----
+    Accuracy: that of the product at a time off by 1e-13 of itself, and by what rounding makes of the log of the product:
+    the end of a long wait, which takes less than 1e-13 of it, is not resolved (``log_layer_times`` and ``log_escape_time`` are unaffected).
+    Assumes: flow, of the loss (y - p)^2 / 2. A chain of negative product, which this refuses, goes to 0 first and stays there if its smallest
+    weights are equal in size.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import theory
+    >>> theory.training.chain_flow([0.2, 0.5, 2.0], np.log([1e-9, 1.0, 1e9])).round(3).tolist()
+    [[0.2, 0.5, 2.0], [0.607, 0.761, 2.081], [0.621, 0.772, 2.085]]
+    """
+    weights = _checked("chain_flow", weights, y)
+    log_times = np.asarray(log_time, float)
+    path = _path(np.abs(weights), y)
+    sizes = np.exp(_log_sizes(path, _v_at(path, log_times.ravel()))) if path.edges.size else np.abs(weights)
+    return np.broadcast_to(np.sign(weights) * sizes, (log_times.size, weights.size)).reshape(
+        *log_times.shape, weights.size
+    )
+
+
+@in_numpy
+@asked(y=one_positive)
+def log_layer_times(weights: Any, *, share: float = 0.5, y: float = 1.0) -> np.ndarray:
+    r"""Log of the time at which each layer of a scalar chain has gone a share of its own way, under gradient flow.
+
+    .. math:: w_i(t_i) = (1 - \alpha)\, w_i(0) + \alpha\, w_i(\infty)
+
+    Since all squares grow by one s, a layer of small weight is at half of its way when s has a quarter of its final value, one of large
+    weight when it has half: layers learn in the order of their weights, smallest first, whatever their place.
+
+    Parameters
+    ----------
+    weights, y
+        As ``chain_flow``.
+    share
+        alpha, in (0, 1).
+
+    Returns
+    -------
+    numpy.ndarray
+        Natural log, shape ``(depth,)``; -inf if the product is at its target from the start.
+
+    Raises
+    ------
+    ValueError
+        As ``chain_flow``, or if ``share`` is not in (0, 1).
+
+    Notes
+    -----
+    Accuracy: 1e-12 absolute plus 1e-15 of the log, while the layers' way is not below 1e-3 of their weights.
+    Assumes: as ``chain_flow``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import theory
+    >>> np.exp(theory.training.log_layer_times([0.2, 0.5, 2.0])).round(3).tolist()
+    [0.293, 0.345, 0.38]
+    """
+    weights = np.abs(_checked("log_layer_times", weights, y))
+    expect(0 < share < 1, "log_layer_times", "a share in (0, 1)", share=share)
+    path = _path(weights, y)
+    if not path.edges.size:
+        return np.full(weights.size, -np.inf)
+    end = np.exp(_log_sizes(path, np.array([-np.inf])))[0]
+    grown = share * (end - weights) * (2 * weights + share * (end - weights))
+    log_p = np.sum(np.log(weights[None, :] ** 2 + grown[:, None]), axis=1) / 2
+    return _log_time_at(path, _v_of(log_p - path.log_y))
+
+
+def _checked(where: str, weights: Any, y: float) -> np.ndarray:
+    """The weights as an array, if there is a law for them."""
+    array = np.asarray(weights, float)
+    expect(
+        array.ndim == 1 and array.size > 0 and bool(np.all(np.isfinite(array))),
+        where,
+        "a list of weights",
+        weights=weights,
+    )
+    positive = bool(np.prod(np.sign(array)) > 0)
+    expect(
+        positive,
+        where,
+        "weights of positive product",
+        "A chain with a weight of 0 or a negative product has other laws.",
+        weights=weights,
+    )
+    expect(bool(np.isfinite(y)) and y > 0, where, "a finite y > 0", y=y)
+    return array
+
+
+def _v_of(log_u: Any) -> Any:
+    """The variable v of a share u of the target, on either side."""
+    size = np.abs(log_u)
+    with np.errstate(divide="ignore"):
+        return size + np.log(-np.expm1(-size))
+
+
+def _path(weights: np.ndarray, y: float) -> _Path:
+    """The flow's times at the ends of panels in v, and a series for what lies between."""
+    squares = weights**2
+    with np.errstate(divide="ignore"):
+        log_excess = np.log(squares - squares.min())
+    log_y, log_p = float(np.log(y)), float(np.sum(np.log(weights)))
+    start = float(_v_of(log_p - log_y))
+    empty = np.empty(0)
+    path = _Path(float(np.log(squares.min())), log_excess, log_y, log_p < log_y, empty, empty, empty, empty)
+    if start <= _END:
+        return path
+    edges = np.linspace(start, _END, int(np.ceil((start - _END) / _WIDTH)) + 1)
+    half = (edges[0] - edges[1]) / 2
+    panels = max(1, _MOST // (20 * weights.size))
+    logs = [
+        _log_speed(path, edges[each : each + panels + 1][:-1, None] - half * (1 + _NODES[None, :]))
+        for each in range(0, len(edges) - 1, panels)
+    ]
+    log_time = np.concatenate(logs) + np.log(half)
+    peaks = log_time.max(axis=1)
+    series = legendre.legint(_TO_SERIES @ np.exp(log_time - peaks[:, None]).T, lbnd=-1, axis=0)
+    log_panels = peaks + np.log(series.sum(axis=0))
+    log_edges = np.concatenate([[-np.inf], np.logaddexp.accumulate(log_panels)])
+    return path._replace(edges=edges, log_edges=log_edges, log_peaks=peaks, series=series)
+
+
+def _log_sizes(path: _Path, v: np.ndarray) -> np.ndarray:
+    """Logs of the weights where the product is at v, by Newton's method on a convex function from its far side; shape (points, depth)."""
+    away = np.logaddexp(0, v)
+    log_p = path.log_y - away if path.rises else path.log_y + away
+    log_sizes = lambda xi: np.logaddexp(path.log_excess, path.log_least + 2 * xi[:, None]) / 2
+    xi = np.maximum(log_p - log_sizes(np.zeros(1)).sum(), 0.0)
+    for _ in range(60):
+        logs = log_sizes(xi)
+        slope = np.exp(path.log_least + 2 * xi[:, None] - 2 * logs).sum(axis=1)
+        step = (logs.sum(axis=1) - log_p) / slope
+        xi = xi - step
+        if np.all(np.abs(step) <= 1e-15 * (1 + np.abs(xi))):
+            break
+    return log_sizes(xi)
+
+
+def _log_speed(path: _Path, v: np.ndarray) -> np.ndarray:
+    """Log of the time that a unit of v takes: 1 + e^v on the way up and (1 + e^v)^-2 on the way down, over y^2 times the sum of 1 / w^2."""
+    log_sizes = _log_sizes(path, v.ravel())
+    log_sum = np.logaddexp.reduce(-2 * log_sizes, axis=1).reshape(v.shape)
+    power = 1 if path.rises else -2
+    return power * np.logaddexp(0, v) - 2 * path.log_y - log_sum
+
+
+def _log_time_at(path: _Path, v: np.ndarray) -> np.ndarray:
+    """Log of the time at which the product is at v."""
+    width = path.edges[0] - path.edges[1]
+    place = np.maximum((path.edges[0] - v) / width, 0.0)
+    panel = np.clip(place.astype(int), 0, len(path.log_peaks) - 1)
+    within = legendre.legval(2 * (place - panel) - 1, path.series[:, panel], tensor=False)
+    with np.errstate(divide="ignore"):
+        return np.logaddexp(path.log_edges[panel], path.log_peaks[panel] + np.log(np.maximum(within, 0)))
+
+
+def _v_at(path: _Path, log_time: np.ndarray) -> np.ndarray:
+    """Where the product is at a time, by bisection in the panel's series; -inf beyond the last panel."""
+    panel = np.clip(np.searchsorted(path.log_edges, log_time, side="right") - 1, 0, len(path.log_peaks) - 1)
+    wanted = np.exp(log_time - path.log_peaks[panel]) - np.exp(path.log_edges[panel] - path.log_peaks[panel])
+    low, high = -np.ones(log_time.shape), np.ones(log_time.shape)
+    for _ in range(54):
+        middle = (low + high) / 2
+        short = legendre.legval(middle, path.series[:, panel], tensor=False) < wanted
+        low, high = np.where(short, middle, low), np.where(short, high, middle)
+    width = path.edges[0] - path.edges[1]
+    v = path.edges[panel] - width * (1 + (low + high) / 2) / 2
+    return np.where(log_time >= path.log_edges[-1], -np.inf, np.where(np.isneginf(log_time), path.edges[0], v))

@@ -1,0 +1,58 @@
+"""How long each mode of a deep linear network takes to be learned."""
+
+from typing import Any
+
+from vgtheory.theory.arguments import asked, expect_broadcast
+from vgtheory.theory.training.escape_time import log_escape_time
+
+
+@asked()
+def log_mode_times(singular_values: Any, depth: int, w0: Any, *, level: Any = 0.5) -> Any:
+    r"""Log of the time that gradient flow takes to learn each mode of a deep linear network, exactly.
+
+    .. math:: \|Y - W_L \cdots W_1\|_F^2 / 2, \quad Y = U S V^T, \quad W_L \cdots W_1 = U\, diag(p_k)\, V^T: \qquad
+        \dot p_k = L\, (s_k - p_k)\, p_k^{2 - 2/L}
+
+    Each singular value is a balanced scalar chain whose target it is: strong modes first, and from a small start far apart, for the time goes as
+    ``1 / s_k`` and does not change with the others.
+
+    Parameters
+    ----------
+    singular_values
+        Of the target, s_k, > 0, any shape.
+    depth
+        Number of matrices L, >= 1.
+    w0
+        Singular values of each matrix at the start, >= 0.
+    level
+        Share of s_k that mode k is to reach, > 0.
+
+    Returns
+    -------
+    array
+        Natural log, one for each singular value; -inf and inf as ``log_escape_time``.
+
+    Raises
+    ------
+    ValueError
+        As ``log_escape_time``.
+
+    Notes
+    -----
+    Accuracy: as ``log_escape_time``.
+    Assumes: whitened inputs; every matrix w0 times an orthogonal one, each turned so that the product starts as w0^L U V^T (aligned). From
+    unaligned matrices modes must turn first.
+
+    References
+    ----------
+    A. M. Saxe, J. L. McClelland and S. Ganguli (2014), arXiv:1312.6120, section 1.2.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import theory
+    >>> np.exp(theory.training.log_mode_times(np.array([2.0, 1.0]), 2, 0.5)).round(2).tolist()
+    [0.49, 0.55]
+    """
+    expect_broadcast("log_mode_times", singular_values=singular_values, w0=w0, level=level)
+    return log_escape_time(depth, w0, level=level, y=singular_values)

@@ -1,0 +1,101 @@
+r"""What weights that are not Gaussian change at width N: nothing at infinite width, and at finite width what their fourth cumulant does.
+
+Given its input, :math:`h_i = \sum_j W_{ij} x_j` of independent entries of excess kurtosis :math:`\kappa` has the excess kurtosis
+:math:`\kappa\, k_x / N` with :math:`k_x = E x^4 / (E x^2)^2`. Per layer, that
+
+- moves the means of phi^2 and of phi'^2, by Edgeworth's term: order 1/N, and nothing for phi straight on either side of 0;
+- ties W_ij^2 to h_i^2, and so the gradient that comes down to the slopes above: order 1/N, and again nothing for such phi;
+- widens a squared norm's own factor, whose variance is :math:`(2 + \kappa k_x / N) / N` for a linear layer: order 1/N^2.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from vgtheory.theory.width.expansion import Layers
+from vgtheory.weights import EXCESS_KURTOSIS
+
+_LARGEST = 1.0
+"""Excess kurtosis of one h, given the layer below, up to which one term of its expansion tells the spread."""
+
+
+class Change(NamedTuple):
+    """What is added to a Gaussian law, each of shape (depth,), all of natural logs of squares.
+
+    Attributes
+    ----------
+    grad, grad_var
+        Mean and variance of ``ln |g_l|^2`` relative to the top.
+    factor, factor_var
+        Of its growth from layer l + 1 to layer l; 0 at the top.
+    size
+        Mean of ``ln |x_{l-1}|^2``.
+    q, q_var
+        Mean and variance of ``ln q_l``.
+    """
+
+    grad: Array
+    grad_var: Array
+    factor: Array
+    factor_var: Array
+    size: Array
+    q: Array
+    q_var: Array
+
+
+def change(layers: Layers, weights: str, width: int) -> Change:
+    """Difference between the law of independent entries of another kind and that of Gaussian ones.
+
+    Parameters
+    ----------
+    layers
+        The trajectory of Gaussian weights.
+    weights
+        A kind of finite kurtosis.
+    width
+        Number of units.
+
+    Returns
+    -------
+    Change
+        Zeros for Gaussian weights.
+
+    Notes
+    -----
+    Accuracy: means to order 1/N; variances to the leading order, kappa / N^2, for phi straight on either side of 0, and inf where one
+    h, given the layer below, has an excess kurtosis above 1. Measured, for sparse weights at that end: the mean 0.1 standard
+    deviations off, ``std`` 8 %; for the others 0.03 and 1 %.
+    Assumes: an input of normal numbers, ``sigma_w > 0``.
+    """
+    found = _change(layers, jnp.asarray(EXCESS_KURTOSIS[weights] / width, layers.log_q.dtype), 1 / width)
+    return found if EXCESS_KURTOSIS[weights] else jax.tree.map(jnp.zeros_like, found)
+
+
+@jax.jit
+def _change(layers: Layers, ratio: Array, share: Array) -> Change:
+    """``ratio`` is kappa over N, ``share`` one over N."""
+    above = jnp.append(layers.rho[1:], 1.0)
+    of_x = 1 + layers.forward / jnp.where(above > 0, above, 1.0) ** 2
+    of_input = jnp.append(3.0, of_x[:-1])
+    of_g = jnp.append(layers.back[:-1] + 1, 3.0)
+    bent = ratio * of_input * layers.rho**2 / 3
+
+    def climb(state: tuple[Array, Array], inputs: tuple[Array, ...]) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        (mean, var), (slope, push, noise) = state, inputs
+        return (slope * mean + push, slope**2 * var + noise), state
+
+    noise = share * bent * of_x * above**2
+    zero = jnp.zeros_like(ratio)
+    mean, var = lax.scan(climb, (zero, zero), (layers.slope, layers.bend * bent, noise))[1]
+    tie = ratio / 2 * jnp.append(layers.kick[1:-1], jnp.zeros(2, ratio.dtype))[: len(bent)] * layers.along
+    factor_var = jnp.append(share * ratio * of_g[1:] * of_g[:-1] / 3, 0.0)
+    factor = layers.a * mean + (layers.b + layers.a**2 / 2) * bent + tie
+    factor = (factor - factor_var / 2).at[-1].set(0.0)
+    from_top = lambda rows: jnp.cumsum(rows[::-1])[::-1]
+    q_var = var + share * ratio * of_input * layers.rho**2
+    grad, size = from_top(factor), (mean - var / 2) / jnp.where(layers.rho > 0, layers.rho, 1.0)
+    held = jnp.maximum(of_x, of_g) * jnp.abs(ratio) < _LARGEST
+    spread, above_var = jnp.where(held, factor_var, jnp.inf).at[-1].set(0.0), jnp.where(jnp.all(held), q_var, jnp.inf)
+    return Change(grad, from_top(spread), factor, spread, size, mean - q_var / 2, above_var)

@@ -1,0 +1,297 @@
+r"""Fluctuations of activations and gradients to order 1/N about infinite width, for Gaussian and orthogonal weights.
+
+For Gaussian weights ``q_chain`` does without the expansion in what accumulates over depth; this is its limit at great width.
+
+Forward, given the layer below, ``h`` is Gaussian with conditional variance Q; the fluctuation of Q feeds every later
+factor. Backward, given the forward pass, ``W^T g`` is Gaussian but for its component along the layer's input x, which the
+forward pass has fixed. Everything is relative: ``r = Q / q - 1`` with q the infinite-width value.
+
+===========  =======================================================================  ==========
+symbol       meaning                                                                  unit
+===========  =======================================================================  ==========
+``slope``    d ln q_{l+1} / d ln q_l                                                  1
+``bend``     second-order coefficient of the same                                     1
+``a``        d ln E[phi'^2] / d ln q                                                  1
+``b``        second-order coefficient of the same                                     1
+``rho``      share of the weights (not the bias) in q                                 1
+``u``        excess of the squared component of g along x over one of N, E[c^2] - 1   1
+``forward``  N times the variance of a layer's own noise in ln q_{l+1}                1
+``back``     N times the variance of a layer's own noise in ln |g_l|^2                1
+``joint``    N times the covariance of the two                                        1
+``reach``    total response of ln |g_l|^2 to r_l                                      1
+===========  =======================================================================  ==========
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from vgtheory.activation import ACTIVATIONS, Activation
+from vgtheory.expect import expect_count
+from vgtheory.networks.ensemble import Ensemble
+from vgtheory.theory.arguments import asked
+from vgtheory.theory.integrals.gaussian import Moments, moments
+from vgtheory.theory.integrals.moments_1d import curves, value_and_slope
+from vgtheory.theory.integrals.squares import log_resolved
+from vgtheory.theory.precision import in_float64
+
+_SMALL_U, _SMALL_EFFECT, _SMALL_R, _NEARLY_ONE = 0.05, 0.15, 0.3, 0.02
+"""Where the order-1/N law holds: largest share of the component along x in |g|^2; largest effect of r's variance on ln chi; and
+largest variance of r where the map of ln q is no mere shift, that is, its slope is not this nearly one."""
+
+
+class Layers(NamedTuple):
+    """The infinite-width trajectory and each layer's noise; every field has shape (depth,); see the module's key."""
+
+    log_q: Array
+    log_chi: Array
+    slope: Array
+    bend: Array
+    a: Array
+    b: Array
+    rho: Array
+    forward: Array
+    forward_mean: Array
+    back: Array
+    back_mean: Array
+    joint: Array
+    along: Array
+    grip: Array
+    kick: Array
+
+
+def _moments(q: Array, log_q: Array, activation: Activation) -> Moments:
+    """``gaussian.moments``; where it would not see an activation's ripples, what is known of their squares, and NaN."""
+    found, largest = moments(q, activation), log_resolved(activation)
+    if largest == np.inf:
+        return found
+    table = curves(activation)
+    (log_f, by_f), (log_g, by_g) = (value_and_slope(each, log_q) for each in (table.log_f, table.log_g))
+    f, g, none = jnp.exp(log_f), jnp.exp(log_g), jnp.full_like(q, jnp.nan)
+    known = Moments(f, g, 2 * by_f * f, 2 * by_g * g, none, none, none, none, none)
+    return jax.tree.map(lambda near, far: jnp.where(log_q > largest, far, near), found, known)
+
+
+def _layer(
+    log_q: Array, sigma_w: Array, sigma_b: Array, activation: Activation, orthogonal: bool
+) -> tuple[Array, Layers]:
+    """One layer: the next ln q, and everything about the noise that this layer adds."""
+    degree = activation.degree or 1.0
+    edge = 0.45 * jnp.log(jnp.finfo(log_q.dtype).tiny) / max(degree, 1.0)
+    clipped = jnp.clip(log_q, edge, -edge)
+    q, beyond = jnp.exp(clipped), log_q - clipped
+    m = _moments(q, clipped, activation)
+    image = sigma_w**2 * m.f + sigma_b**2
+    gain, curve = sigma_w**2 / image, jnp.where(orthogonal, 1.0, 0.0)
+    rho = jnp.clip(1 - sigma_b**2 / q, 0.0, 1.0)
+    kappa_f, kappa_g = rho * m.f_2 / 2, rho * m.g_2 / 2
+    a = m.g_2 / (2 * m.g)
+    layer = Layers(
+        log_q=log_q,
+        log_chi=jnp.log(sigma_w**2 * m.g) + (0.0 if degree == 1 else (degree - 1) * beyond),
+        slope=gain * m.f_2 / 2,
+        bend=gain * m.f_4 / 8,
+        a=a,
+        b=m.g_4 / (8 * m.g) - a**2 / 2,
+        rho=rho,
+        forward=gain**2 * (m.f_f - m.f**2 - curve * 2 * kappa_f**2),
+        forward_mean=-curve * gain * rho**2 * m.f_4 / 4,
+        back=(3 * m.g_g - m.g**2 - curve * 2 * (kappa_g**2 + m.g**2)) / m.g**2,
+        back_mean=-curve * rho**2 * m.g_4 / (4 * m.g),
+        joint=gain / m.g * (m.f_g - m.f * m.g - curve * 2 * kappa_f * kappa_g),
+        along=m.f_g / (m.f * m.g) - curve,
+        grip=rho * m.f_2**2 / (4 * q * m.f * m.g),
+        kick=rho * m.g_2 / m.g,
+    )
+    return jnp.log(image) + degree * beyond, layer
+
+
+@functools.partial(jax.jit, static_argnames=("activation", "orthogonal", "depth"))
+def _walk(sigma_w: Array, sigma_b: Array, activation: Activation, orthogonal: bool, depth: int) -> Layers:
+    """The layers themselves, for depths that are powers of two: one compilation serves all depths up to it."""
+    step = functools.partial(_layer, sigma_w=sigma_w, sigma_b=sigma_b, activation=activation, orthogonal=orthogonal)
+    start = jnp.log(sigma_w**2 + sigma_b**2)
+    return lax.scan(lambda log_q, _: step(log_q), start, length=depth)[1]
+
+
+def trajectory(sigma_w: Array, sigma_b: Array, activation: Activation, orthogonal: bool, depth: int) -> Layers:
+    """Infinite-width layers 1 ... depth for inputs of unit mean square, with each layer's noise coefficients.
+
+    Parameters
+    ----------
+    sigma_w, sigma_b
+        Scales, shape ``()``.
+    activation
+        The nonlinearity.
+    orthogonal
+        Whether the weights are orthogonal.
+    depth
+        Number of layers, >= 1.
+
+    Returns
+    -------
+    Layers
+        Every field of shape ``(depth,)``.
+
+    Notes
+    -----
+    Accuracy: that of ``gaussian.mean`` at every layer; ln q neither under- nor overflows: beyond 1e-138 and 1e138 (in
+    float64; the roots of these for powers) the map's ratio is taken at the edge.
+    Assumes: there ``phi`` is homogeneous (of degree one, unless declared), or ``sigma_b`` or ``phi(0)`` keeps q away.
+    """
+    layers = _walk(sigma_w, sigma_b, activation, orthogonal, 1 << (depth - 1).bit_length())
+    return jax.tree.map(lambda leaf: leaf[:depth], layers)
+
+
+@jax.jit
+def forward_fluctuation(layers: Layers, width: int | Array) -> tuple[Array, Array]:
+    """Mean and variance of r_l = Q_l / q_l - 1 at order 1/width, each of shape ``(depth,)``.
+
+    Parameters
+    ----------
+    layers
+        The trajectory.
+    width
+        Number of units.
+
+    Returns
+    -------
+    tuple of arrays
+        Mean and variance, dimensionless.
+    """
+
+    def step(state: tuple[Array, Array], layer: Layers) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        mean, var = state
+        mean_next = layer.slope * mean + layer.bend * var + layer.forward_mean / width
+        return (mean_next, layer.slope**2 * var + layer.forward / width), state
+
+    zero = jnp.zeros_like(layers.log_q[0])
+    return lax.scan(step, (zero, zero), layers)[1]
+
+
+@functools.partial(jax.jit, static_argnames=("with_inputs",))
+def backward_fluctuation(layers: Layers, width: int | Array, with_inputs: bool = False) -> tuple[Array, Array]:
+    """Order-1/width shift of the mean of ln |g_l|^2, and its variance, each of shape ``(depth,)``, relative to the top.
+
+    Parameters
+    ----------
+    layers
+        The trajectory.
+    width
+        Number of units.
+    with_inputs
+        Whether to add ln |x_{l-1}|^2 (relative to the top as well), which makes it the weight gradient's squared norm.
+
+    Returns
+    -------
+    tuple of arrays
+        Shift of the mean and variance, both zero at the top. The variance is inf from the layer down where fluctuations
+        are too large for an expansion in 1/width: the component along x carries more than 0.05 of ``|g|^2`` (it grows
+        where (d ln q_{l+1} / d ln q_l)^2 exceeds chi, as for ``softplus``); the variance of r moves ln chi by more than
+        0.15; or r varies by more than 0.3 while the map of ln q is no mere shift (``gelu`` and ``silu`` about their
+        unstable fixed point, where some networks of an ensemble fall into the other basin).
+    """
+    r_mean, r_var = forward_fluctuation(layers, width)
+
+    def step(
+        state: tuple[Array, Array, Array, Array], inputs: tuple[Layers, Array, Array]
+    ) -> tuple[tuple[Array, Array, Array, Array], Array]:
+        shift, noise, reach, u = state
+        layer, mean, var = inputs
+        effect = (abs(layer.a) + abs(layer.b)) * var
+        bent = (var > _SMALL_R) & (abs(layer.slope - 1) > _NEARLY_ONE)
+        wild = (abs(u * layer.along) > _SMALL_U * width) | (effect > _SMALL_EFFECT) | bent
+        own = layer.back + reach**2 * layer.forward + 2 * reach * layer.joint
+        shift += layer.a * mean + layer.b * var + (layer.back_mean + u * layer.along - layer.back / 2) / width
+        noise += jnp.where(wild, jnp.inf, own / width)
+        reach = layer.a + layer.slope * reach
+        u = layer.kick + u * layer.grip
+        return (shift, noise, reach, u), jnp.stack([shift, noise, reach])
+
+    zero = jnp.zeros_like(layers.log_q[0])
+    top = -1 / layers.rho[-1] if with_inputs else zero
+    below = jax.tree.map(lambda leaf: leaf[:-1], (layers, r_mean, r_var))
+    rows = lax.scan(step, (zero, zero, top, zero), below, reverse=True)[1]
+    shift, noise, reach = jnp.concatenate([rows, jnp.stack([zero, zero, top])[None]]).T
+    if with_inputs:
+        input_mean = r_mean / layers.rho - r_var / (2 * layers.rho**2)
+        shift, reach = shift + input_mean - input_mean[-1], reach + 1 / layers.rho
+    return shift, noise + reach**2 * r_var
+
+
+@jax.jit
+def aligned_gain(layers: Layers) -> Array:
+    r"""Log of how much larger ``|g_l|^2`` is for the cotangent ``h_depth`` itself than for one independent of the weights.
+
+    The share v of ``|g|^2`` along the layer's own input starts at ``rho`` instead of 1/N, and each layer adds
+    ``ln(1 + v along)``. Critical linear stacks gain ``ln(1 + k)`` over k layers, critical ReLU stacks ``ln(1 + 2 k)``.
+
+    Parameters
+    ----------
+    layers
+        The trajectory.
+
+    Returns
+    -------
+    Array
+        Natural log, shape ``(depth,)``, zero at the top; its leading order at large width.
+    """
+
+    def step(state: tuple[Array, Array], layer: Layers) -> tuple[tuple[Array, Array], Array]:
+        gain, share = state
+        boost = 1 + share * layer.along
+        gain += jnp.log(boost)
+        return (gain, layer.grip * share / boost), gain
+
+    zero = jnp.zeros_like(layers.log_q[0])
+    below = jax.tree.map(lambda leaf: leaf[:-1], layers)
+    gains = lax.scan(step, (zero, layers.rho[-1]), below, reverse=True)[1]
+    return jnp.concatenate([gains, zero[None]])
+
+
+@asked()
+@in_float64
+def dead_probability(net: Ensemble, *, depth: int, width: int) -> float:
+    """Probability that a ReLU network has a layer, from 1 to depth - 1, with no active unit.
+
+    .. math:: 1 - (1 - 2^{-N})^{L - 1}
+
+    Parameters
+    ----------
+    net
+        The ensemble; 0 for any activation but ``relu``.
+    depth
+        Number of layers L, >= 1.
+    width
+        Number of units N, >= 1.
+
+    Returns
+    -------
+    float
+        A probability.
+
+    Raises
+    ------
+    ValueError
+        If ``depth`` or ``width`` is no positive integer.
+
+    Notes
+    -----
+    Accuracy: 1e-15.
+    Assumes: weights and biases that are symmetric about 0 and, from unit to unit, independent.
+
+    Examples
+    --------
+    >>> from vgtheory import Dense, theory
+    >>> float(theory.width.dead_probability(Dense("relu", sigma_w=1.4), depth=2, width=3))
+    0.125
+    """
+    expect_count("dead_probability", depth=depth)
+    expect_count("dead_probability", width=width)
+    if net.activation != ACTIVATIONS["relu"]:
+        return 0.0
+    return float(-np.expm1((depth - 1) * np.log1p(-(0.5**width))))
