@@ -117,10 +117,16 @@ def path_of(name: str, cell: Any, results: Path) -> Path:
     return results / name / f"{contents.stem_of(name, dataclasses.asdict(cell))}.parquet"
 
 
+def _script(name: str) -> Path:
+    """The one file of that name in this package or its folders."""
+    (file,) = (ROOT / "experiments").rglob(f"{name}.py")
+    return file
+
+
 def code_hash(name: str) -> str:
     """Hash of the library, the experiment's own script and those that it names: the code that makes its numbers."""
     scripts = (name, *getattr(module(name), "PARTS", ()))
-    files = [*sorted((ROOT / "vgtheory").rglob("*.py")), *(ROOT / "experiments" / f"{each}.py" for each in scripts)]
+    files = [*sorted((ROOT / "vgtheory").rglob("*.py")), *(_script(each) for each in scripts)]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())

@@ -18,6 +18,7 @@ USAGE = """usage: python -m experiments NAME [--smoke] [--out DIR] [RUNNING] [--
                                     [--logs DIR] [-- --AXIS VALUE ...]
        python -m experiments list
        python -m experiments report [--results DIR] [--figures DIR] [--out DIR]
+       python -m experiments compare DIR DIR
 
 NAME is one of those that `list` prints; `NAME --help` shows its axes. Results go to build/results (small ones, by --smoke, to
 build/smoke/results) unless --out says otherwise; finished cells are not run again. `all` leaves out long experiments (but for --smoke) and names them.
@@ -96,6 +97,8 @@ def _say_left_out(names: list[str], out: Path) -> None:
 
 def _watchers(options: argparse.Namespace) -> list[watch.Watcher]:
     watchers: list[watch.Watcher] = [watch.Screen()]
+    if not sys.stderr.isatty():
+        watchers.append(watch.Minutes())
     if options.log:
         watchers.append(watch.Lines(options.log))
     if options.wandb:
@@ -169,6 +172,10 @@ def main(words: list[str]) -> int:
         from experiments.report import page
 
         return page.main(rest)
+    if name == "compare":
+        from experiments.corridor import difference
+
+        return difference.main(rest)
     try:
         if name == "submit":
             from experiments.corridor import submit

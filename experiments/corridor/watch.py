@@ -4,6 +4,8 @@ import importlib
 import json
 import os
 import sys
+import threading
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any, Protocol
@@ -47,6 +49,54 @@ class Screen:
             case "end":
                 self._bar.close()
         self._bar.update(facts.get("done", 0))
+
+
+MINUTE = 60.0
+"""Seconds between two lines of a run whose screen is no terminal."""
+
+
+def _span(seconds: float) -> str:
+    """A length of time in the unit that suits it."""
+    return (
+        f"{seconds:.0f} s"
+        if seconds < 100
+        else f"{seconds / 60:.0f} min"
+        if seconds < 6000
+        else f"{seconds / 3600:.1f} h"
+    )
+
+
+class Minutes:
+    """A line a minute on stderr, for a run whose screen is a file: cells done, the one in hand, the time so far and the time left."""
+
+    def __init__(self, every: float = MINUTE) -> None:
+        self._every, self._over = every, threading.Event()
+        self._cells = self._before = self._done = 0
+        self._name, self._start = "", time.monotonic()
+
+    def event(self, facts: dict[str, Any]) -> None:
+        match facts["event"]:
+            case "start":
+                self._cells, self._start = facts["cells"], time.monotonic()
+                self._before = facts["cells"] - facts["missing"]
+                threading.Thread(target=self._tell, daemon=True).start()
+            case "begun":
+                self._name = facts["experiment"]
+            case "end":
+                self._over.set()
+        self._done += facts.get("done", 0)
+
+    def line(self) -> str:
+        """How far the run has come."""
+        passed = time.monotonic() - self._start
+        left = self._cells - self._before - self._done
+        rest = f"about {_span(passed * left / self._done)} left" if self._done else "the first cell takes its time"
+        name = f" ({self._name})" if self._name else ""
+        return f"experiments: {self._before + self._done} of {self._cells} cells{name}, {_span(passed)} so far, {rest}."
+
+    def _tell(self) -> None:
+        while not self._over.wait(self._every):
+            print(self.line(), file=sys.stderr, flush=True)
 
 
 class Lines:

@@ -212,5 +212,6 @@ def main(words: list[str]) -> int:
     for name, found in findings.items():
         print(f"\n{catalogue.question(name)}\n  {found.verdict}")
     print(f"\n{closing}")
-    print(f"open {path} (and {failures.write_page(table, options.out)}: where the theory fails)")
+    failed = failures.write_page(table, options.out)
+    print(f"open {path} (where the theory fails: {failed}; the figures one by one: {options.figures})")
     return 1 if agreement.counts(table)["broken"] else 0

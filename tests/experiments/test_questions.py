@@ -11,6 +11,11 @@ def test_every_question_has_an_experiment() -> None:
     assert {questions.number_of(name) for name in ANSWERING} == set(questions.NUMBERS)
 
 
+def test_every_experiment_finds_the_code_that_makes_its_numbers() -> None:
+    hashes = [catalogue.code_hash(name) for name in catalogue.EXPERIMENTS]
+    assert len(set(hashes)) == len(hashes)
+
+
 def test_every_answer_has_its_figure_and_the_paper_shows_it() -> None:
     shown = questions.labels()
     for name in ANSWERING:

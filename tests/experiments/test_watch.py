@@ -1,6 +1,7 @@
 """Watching: events as lines of JSON and in charts."""
 
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +101,35 @@ def test_charts_get_counts_and_seconds(monkeypatch: pytest.MonkeyPatch, tmp_path
             watcher.event(each)
     numbers = {"cells/finished": 1, "seconds/tiny": 2.0}
     assert drawn == [numbers, "finish", *({name: value} for name, value in numbers.items()), "close"]
+
+
+def test_off_a_terminal_a_long_run_says_how_far_it_is(
+    install: tiny.Install, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(watch.Minutes.__init__, "__defaults__", (0.05,))
+    assert main(["tiny", "--out", str(tmp_path), "--a", "0", "1", "--b", "0", "--pause", "0.3"]) == 0
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("experiments: ")]
+    assert any(line.startswith("experiments: 0 of 2 cells (tiny), ") for line in lines)
+    assert any(" so far, about " in line and line.startswith("experiments: 1 of 2 cells (tiny)") for line in lines)
+    time.sleep(0.15)
+    assert not capsys.readouterr().err
+
+
+def test_a_run_says_nothing_between_two_minutes(
+    install: tiny.Install, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["tiny", "--out", str(tmp_path), "--a", "0", "--b", "0", "--pause", "0.1"]) == 0
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("cells", "expected"), [(0, "the first cell takes its time"), (2, "about 3 min left")])
+def test_the_time_left_is_that_of_the_cells_so_far(cells: int, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(watch.time, "monotonic", lambda: clock[0])
+    minutes = watch.Minutes(every=1e6)
+    minutes.event({"event": "start", "cells": 9, "missing": 5})
+    for _ in range(cells):
+        minutes.event({"event": "finished", "done": 1})
+    clock[0] = 120.0
+    assert minutes.line() == f"experiments: {4 + cells} of 9 cells, 2 min so far, {expected}."
+    minutes.event({"event": "end"})
