@@ -189,7 +189,7 @@ DIAGNOSE: dict[str, dict[str, Any]] = {
 ROOMS = {"": NOUNS, "theory": THEORY, "measure": MEASURE, "compare": COMPARE, "diagnose": DIAGNOSE}
 GOOD = {f"{room}.{name}".lstrip("."): given for room, table in ROOMS.items() for name, given in table.items()}
 
-RECORDS = {"diagnose.Diagnosis", "diagnose.InfiniteWidth", "diagnose.NormRecord", "measure.engine.Network"}
+RECORDS = {"diagnose.Diagnosis", "diagnose.InfiniteWidth", "diagnose.NormRecord", "measure.Network"}
 """Built by the functions beside them, not by a user; so are all named tuples. They take what they are given."""
 
 
@@ -203,8 +203,9 @@ def public() -> dict[str, Callable[..., Any]]:
     found = {}
     for room in ROOMS:
         module = getattr(vgtheory, room) if room else vgtheory
-        for name, value in surface.public(module).items():
-            where = surface.path_of(module, name).removeprefix("vgtheory.")
+        offered = surface.public(module) if room else {name: getattr(module, name) for name in module.__all__}
+        for name, value in offered.items():
+            where = f"{room}.{name}".lstrip(".")
             if callable(value) and not is_record(where, value):
                 found[where] = value
     return found

@@ -158,9 +158,9 @@ def test_wrong_questions(refused: pytest.RaisesExc) -> None:
             ask([0.2, 0.5, 2.0], [0.0], change=1e-320)
     for room in (theory, measure):
         with refused("log_escape_steps", "optimiser", remedy=r"Did you mean 'adam'\?$"):
-            room.log_escape_steps("adan", 3, 0.5, learning_rate=0.1)
+            room.training.log_escape_steps("adan", 3, 0.5, learning_rate=0.1)
         with refused("log_escape_steps", "learning_rate"):
-            room.log_escape_steps("sgd", 3, 0.5, learning_rate=0.0)
+            room.training.log_escape_steps("sgd", 3, 0.5, learning_rate=0.0)
     with refused("log_escape_steps", "momentum"):
         theory.training.log_escape_steps("momentum", 3, 0.5, learning_rate=0.1, momentum=1.0)
     with refused("chain_decay", "depth"):
