@@ -12,7 +12,7 @@ import pandas as pd
 
 from experiments.corridor.catalogue import Findings
 from experiments.corridor.summary import key_of, profile_columns, rate_columns, thinned
-from vgtheory import Dense, Recurrent, measure, theory
+from vgtheory import Dense, FixedRecurrent, measure, theory
 
 IDENTITIES = r"^linear, (?:identity|orthogonal)"
 """Labels that are tests and no comparisons: multiples of a rotation change every norm by the same factor."""
@@ -34,7 +34,7 @@ SMOKE = Config(k=(0.9, 1.1), depth=200, width=16, num_nets=8)
 def run(config: Config) -> dict[str, Any]:
     (weights,), (k,) = config.weights, config.k
     net = (
-        Recurrent("linear", matrix=k * np.eye(config.width))
+        FixedRecurrent("linear", matrix=k * np.eye(config.width))
         if weights == "identity"
         else Dense("linear", k, 0.0, weights)
     )

@@ -15,7 +15,7 @@ import scipy.linalg
 
 from experiments.corridor.catalogue import Findings
 from experiments.corridor.summary import comparison, key_of
-from vgtheory import Estimate, Recurrent, measure, theory
+from vgtheory import Estimate, FixedRecurrent, measure, theory
 
 EPS = 2 * float(np.finfo(np.float32).eps)
 SHARES = (1.0, 0.9, 0.7, 0.5)
@@ -94,7 +94,7 @@ def _linear(config: Config, matrix: np.ndarray) -> dict[str, Any]:
 def _tanh_flat(config: Config, matrix: np.ndarray) -> dict[str, Any]:
     """State along the flat leading eigenvector: going back from T, the scalar law plus t ln(lambda_k / lambda_1)."""
     start = 0.5
-    net = Recurrent("tanh", matrix=matrix)
+    net = FixedRecurrent("tanh", matrix=matrix)
     state = start * _basis(config)[:, 0] * config.width**0.5
     times = np.unique(np.geomspace(1, config.steps, 24).round().astype(int))
     scalar = theory.recurrent.log_scalar_steps(config.rho[0], "tanh", start, steps=config.steps)
@@ -120,7 +120,7 @@ def _tanh_flat(config: Config, matrix: np.ndarray) -> dict[str, Any]:
 
 def _tanh_symmetric(config: Config, matrix: np.ndarray) -> dict[str, Any]:
     """The settled rate; at rho = 1 there is none (the decay is a power law), and the cell only records what happens."""
-    net, key = Recurrent("tanh", matrix=matrix), jax.random.fold_in(key_of(config), 2)
+    net, key = FixedRecurrent("tanh", matrix=matrix), jax.random.fold_in(key_of(config), 2)
     state = np.asarray(jax.random.normal(key, (config.width,)), dtype=float)
     measured = measure.recurrent.log_rate(jax.random.fold_in(key, 3), net, state, steps=8 * config.steps)
     row = {

@@ -16,7 +16,7 @@ from vgtheory import ACTIVATIONS, Dense, Estimate, Normed, measure, theory
 
 EPS = 4 * float(np.finfo(np.float32).eps)
 BATCHES = {"relu": (5, 8, 32, 256), "linear": (5, 8, 32), "tanh": (5, 8, 32, 256), "sigmoid": (5, 8, 32, 256)}
-PLACES = {"layer before": ("layer", "before"), "layer after": ("layer", "after"), "rms after": ("rms", "after")}
+PLACES = {"layer before": ("layer", "pre"), "layer after": ("layer", "post"), "rms after": ("rms", "post")}
 SIGMA_W = {"relu": 2**0.5, "tanh": 1.5, "sigmoid": 1.0}
 CHAINS = (
     *(f"{name}, batch {batch}" for name, batches in BATCHES.items() for batch in batches),

@@ -16,7 +16,7 @@ import scipy.linalg
 
 from experiments.corridor.catalogue import Findings
 from experiments.corridor.summary import comparison, key_of
-from vgtheory import Estimate, Recurrent, measure, theory
+from vgtheory import Estimate, FixedRecurrent, Recurrent, measure, theory
 
 EPS = 2 * float(np.finfo(np.float32).eps)
 FIXED_RATE = 0.01
@@ -62,11 +62,11 @@ def _law(config: Config, net: Recurrent, start: np.ndarray, share: float, rates:
 
 def _rows(config: Config, kind: str, share: float, rates: np.ndarray) -> pd.DataFrame:
     matrix, start = _matrix(config), np.full(config.width, config.width**-0.5)
-    law, left = _law(config, Recurrent("linear", matrix=matrix), start, share, rates)
+    law, left = _law(config, FixedRecurrent("linear", matrix=matrix), start, share, rates)
     if kind == "relative":
         rates = rates * law.stable_rate
-        law, left = _law(config, Recurrent("linear", matrix=matrix), start, share, rates)
-    net = Recurrent(config.activation[0], matrix=matrix)
+        law, left = _law(config, FixedRecurrent("linear", matrix=matrix), start, share, rates)
+    net = FixedRecurrent(config.activation[0], matrix=matrix)
     hat = measure.recurrent.overshoot(net, start, share * start, rates, steps=config.steps[0])
     predicted = {name: getattr(law, name) for name in law._fields}
     measured = {f"{name}_hat": getattr(hat, name) for name in hat._fields}

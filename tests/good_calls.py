@@ -12,12 +12,12 @@ import optax
 import vgtheory
 import vgtheory.diagnose
 from tests import surface
-from vgtheory import GRU, LSTM, Conv, Dense, Estimate, Recurrent, Residual, Transformer
+from vgtheory import GRU, LSTM, Conv, Dense, Estimate, FixedRecurrent, Recurrent, Residual, Transformer
 
 KEY = jax.random.key(7)
 TANH, LINEAR, RELU = Dense("tanh", 1.5, 0.3), Dense("linear", 1.1), Dense("relu", 2**0.5)
-CONV, GIVEN = Conv("tanh", 1.5, 0.3), Recurrent("tanh", matrix=np.array([[0.9, 0.4], [-0.3, 0.7]]))
-PLAIN = Recurrent("linear", matrix=np.array([[1.1, 0.2], [0.1, 0.9]]))
+CONV, GIVEN = Conv("tanh", 1.5, 0.3), FixedRecurrent("tanh", matrix=np.array([[0.9, 0.4], [-0.3, 0.7]]))
+PLAIN = FixedRecurrent("linear", matrix=np.array([[1.1, 0.2], [0.1, 0.9]]))
 CELL, DRIVEN = GRU(sigma_in=1.0), LSTM(sigma_in=1.0, forget_bias=1.0)
 MATRIX, VECTOR = np.array([[0.9, 0.5], [0.0, 0.6]]), np.array([1.0, 0.5])
 RUN: dict[str, Any] = {"key": KEY, "net": TANH, "depth": 3, "width": 4, "num_nets": 2}

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests import surface
-from vgtheory import GRU, Activation, Conv, Dense, Leaky, Recurrent, Residual, Skip, Transformer, theory
+from vgtheory import GRU, Activation, Conv, Dense, FixedRecurrent, Leaky, Residual, Skip, Transformer, theory
 from vgtheory.expect import EXACT, MOST, expect_count, expect_dtype, expect_flag, expect_key, expect_number
 from vgtheory.formats import FORMATS
 
@@ -146,8 +146,8 @@ def test_bad_input_to_nouns(refused: pytest.RaisesExc) -> None:
         Leaky("tanh", leak=jnp.float32(NAN))
     with refused("Residual", "norm"):
         Residual("tanh", norm=np.ones(2))
-    with refused("Recurrent", "matrix"):
-        Recurrent("tanh", matrix={})
+    with refused("FixedRecurrent", "matrix"):
+        FixedRecurrent("tanh", matrix={})
 
 
 def test_bad_input_check_leaves_what_jax_makes_of_a_network() -> None:

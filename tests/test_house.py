@@ -16,7 +16,7 @@ OURS = ("vgtheory", "experiments", "figures", "tests", "benchmarks")
 NOUNS = {
     f"vgtheory.{noun}"
     for noun in (
-        *("_door", "activation", "cusp", "elementwise", "estimate", "expect", "formats", "kinks", "networks", "pytree"),
+        *("_door", "activation", "cusp", "elementwise", "estimate", "expect", "formats", "kinks", "networks", "noun"),
         "weights",
     )
 }

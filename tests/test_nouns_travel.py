@@ -24,6 +24,7 @@ from vgtheory import (
     Conv,
     Dense,
     Estimate,
+    FixedRecurrent,
     Law,
     Leaky,
     Normed,
@@ -112,7 +113,12 @@ def test_aliases_of_weights() -> None:
 
 
 NOUNS = (
-    *(Dense("swish", 1.5, 0.1, "uniform"), Conv("relu", kernel_size=5), Recurrent("tanh", matrix=np.eye(2))),
+    *(
+        Dense("swish", 1.5, 0.1, "uniform"),
+        Conv("relu", kernel_size=5),
+        Recurrent("tanh"),
+        FixedRecurrent("tanh", np.eye(2)),
+    ),
     *(
         Residual("gelu", alpha=0.1),
         Normed("relu"),

@@ -1,7 +1,7 @@
 """Why gradients vanish or explode, how fast, and what to do about it: theory beside measurement, with error bars.
 
 Three rooms: ``theory`` (what should happen), ``measure`` (what does happen in real networks), ``compare`` (how far apart
-they are). They share the nouns ``Dense``, ``Conv``, ``Residual``, ``Normed``, ``Transformer``, ``Recurrent``, the cells ``Leaky``, ``Skip``, ``LSTM``,
+they are). They share the nouns ``Dense``, ``Conv``, ``Residual``, ``Normed``, ``Transformer``, ``Recurrent``, ``FixedRecurrent``, the cells ``Leaky``, ``Skip``, ``LSTM``,
 ``GRU`` and ``MGU``, ``Activation``, ``Estimate`` and ``Law``.
 """
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from vgtheory.estimate import Estimate, Law
     from vgtheory.networks.blocks import Normed, Residual
     from vgtheory.networks.cells import GRU, LSTM, MGU, Leaky, Skip
-    from vgtheory.networks.ensemble import Conv, Dense, Recurrent
+    from vgtheory.networks.conv import Conv
+    from vgtheory.networks.dense import Dense
+    from vgtheory.networks.recurrent import FixedRecurrent, Recurrent
     from vgtheory.networks.transformer import Transformer
 
 __version__ = "0.1.0"
@@ -29,6 +31,7 @@ __all__ = [
     "Conv",
     "Dense",
     "Estimate",
+    "FixedRecurrent",
     "Law",
     "Leaky",
     "Normed",

@@ -48,7 +48,8 @@ def _shown(value: Any) -> str:
         if np.ndim(value) or (isinstance(value, jax.Array) and not _is_plain(value)):
             return f"{'traced ' * isinstance(value, jax.core.Tracer)}{value.dtype}{list(value.shape)}"
         value = np.asarray(value).item()
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    ours = type(value).__module__.startswith("vgtheory.")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type) and not ours:
         return f"{type(value).__name__}(...)"
     text = " ".join(repr(value).split())
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
@@ -220,11 +221,15 @@ def expect_steps(where: str, steps: Any) -> np.ndarray:
 
 
 def expect_noun(where: str, kinds: tuple[type, ...], remedy: str = "", **got: Any) -> None:
-    """Raise unless the single named value is of one of these classes; the message lists them."""
+    """Raise unless the single named value is of one of these classes; the message lists them.
+
+    A class may say by its ``remedy`` what can be asked of it instead.
+    """
     ((_, value),) = got.items()
     names = [kind.__name__ for kind in kinds]
     words = " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-    expect(isinstance(value, kinds), where, f"a {words}", remedy, **got)
+    elsewhere = getattr(type(value), "remedy", "")
+    expect(isinstance(value, kinds), where, f"a {words}", remedy or elsewhere, **got)
 
 
 def expect_flag(where: str, **got: Any) -> None:

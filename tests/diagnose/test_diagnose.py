@@ -17,7 +17,7 @@ from tests.tolerances import FLOAT32_CHAIN
 from vgtheory import theory
 from vgtheory.diagnose import Diagnosis, diagnose
 from vgtheory.diagnose.tracing.calls import hooked
-from vgtheory.networks.ensemble import Dense
+from vgtheory.networks.dense import Dense
 
 LN10 = float(np.log(10))
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from vgtheory import GRU, LSTM, Conv, Dense, Leaky, Normed, Recurrent, Residual, Transformer, theory
+from vgtheory import GRU, LSTM, Conv, Dense, FixedRecurrent, Leaky, Normed, Recurrent, Residual, Transformer, theory
 
 Example = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
@@ -70,7 +70,7 @@ TRACEABLE: dict[str, Example] = {
     "lyapunov_exponent, leaky": call(theory.recurrent.lyapunov_exponent, Leaky("tanh", 2.0, 0.25, sigma_in=0.75)),
     "overshoot": call(
         theory.recurrent.overshoot,
-        Recurrent("linear", matrix=MATRIX),
+        FixedRecurrent("linear", matrix=MATRIX),
         STATE,
         TARGET,
         np.array([1.0, 0.25]) / 64,
@@ -109,7 +109,7 @@ PLAIN: dict[str, Example] = {
     "log_grad_variance": call(theory.log_grad_variance, NET, depth=3),
     "log_growth": call(theory.recurrent.log_growth, MATRIX, np.array([1, 5])),
     "log_layer_times": call(theory.training.log_layer_times, [0.25, 0.5, 2.0], share=0.75, y=1.5),
-    "log_rate": call(theory.recurrent.log_rate, Recurrent("tanh", matrix=MATRIX), STATE),
+    "log_rate": call(theory.recurrent.log_rate, FixedRecurrent("tanh", matrix=MATRIX), STATE),
     "log_update_variance": call(theory.magnitudes.log_update_variance, NET, depth=3, batch=4, beta_1=0.5),
     "lyapunov_curve": call(theory.recurrent.lyapunov_curve, NET, [0.0, 0.75]),
     "lyapunov_exponents": call(theory.lyapunov_exponents, NET, width=8),

@@ -10,7 +10,7 @@ import pytest
 
 from tests import surface
 from tests.tolerances import DIFFERENCE, SINGLE
-from vgtheory import Activation, Conv, Dense, Normed, Recurrent, Residual, Transformer, theory
+from vgtheory import Activation, Conv, Dense, FixedRecurrent, Normed, Recurrent, Residual, Transformer, theory
 
 BENT = Activation("bent", lambda h: h + jnp.tanh(h) / 2, lambda h: 1.5 - jnp.tanh(h) ** 2 / 2, ())
 
@@ -84,12 +84,12 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "lyapunov_exponent": lambda t: theory.recurrent.lyapunov_exponent(tanh(t)),
     "overshoot": lambda t: (
         theory.recurrent.overshoot(
-            Recurrent("linear", matrix=t * MATRIX), MATRIX[0], MATRIX[1], 0.01, steps=5
+            FixedRecurrent("linear", matrix=t * MATRIX), MATRIX[0], MATRIX[1], 0.01, steps=5
         ).log_ratio
     ),
     "overshoot, stable_rate": lambda t: (
         theory.recurrent.overshoot(
-            Recurrent("linear", matrix=t * MATRIX), MATRIX[0], MATRIX[1], 0.01, steps=5
+            FixedRecurrent("linear", matrix=t * MATRIX), MATRIX[0], MATRIX[1], 0.01, steps=5
         ).stable_rate
     ),
     "phase_diagram": lambda t: theory.phase_diagram(tanh(t)).xi_c,

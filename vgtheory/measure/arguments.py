@@ -22,6 +22,7 @@ from vgtheory.expect import (
     expect_one_of,
     optional,
 )
+from vgtheory.networks.recurrent import FixedRecurrent
 
 Check = Callable[..., Any]
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -231,14 +232,8 @@ def _fits(
             if isinstance(leaf, float | int | np.ndarray | np.generic) and "matrix" not in got:
                 fits = bool(np.all(np.abs(np.asarray(leaf, float)) <= largest))
                 expect(fits, where, f"a {next(iter(got))} within the range of {dtype}", **got)
-    given = getattr(net, "matrix", None)
-    if given is not None and width is not None:
-        expect(np.shape(given)[0] == width, where, "a width that fits the matrix", width=width)
-
-
-def expect_matrix_of(where: str, net: Any) -> None:
-    """Raise unless a recurrence is given by its matrix."""
-    expect(net.matrix is not None, where, "a net with a matrix", matrix=net.matrix)
+    if isinstance(net, FixedRecurrent) and width is not None:
+        expect(np.shape(net.matrix)[0] == width, where, "a width that fits the matrix", width=width)
 
 
 def expect_fit(where: str, matrix: Any, **got: Any) -> None:
@@ -253,7 +248,6 @@ __all__ = [
     "count",
     "dtype_of",
     "expect_fit",
-    "expect_matrix_of",
     "floats",
     "free",
     "integers",

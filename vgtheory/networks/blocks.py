@@ -3,37 +3,29 @@
 from dataclasses import dataclass
 from typing import Any
 
-from vgtheory.activation import as_activation
 from vgtheory.expect import expect, expect_count, expect_one_of, expect_scale
-from vgtheory.pytree import register_noun
+from vgtheory.networks.resolving import resolve
+from vgtheory.noun import Noun, register_noun
 
 NORMS = ("batch", "layer", "rms")
 ALPHAS = ("1/L", "1/sqrt(L)")
 
 
-def _settle(net: Any, places: tuple[str, ...]) -> None:
-    """Resolve the activation and check the static facts that both nouns share."""
+def _expect_batch(net: Any) -> None:
+    """Raise unless a network has a batch if, and only if, its norm is over one."""
     where = type(net).__name__
-    object.__setattr__(net, "activation", as_activation(net.activation, where))
-    expect_scale(where, sigma_w=net.sigma_w)
-    expect_scale(where, sigma_b=net.sigma_b)
-    expect_one_of(places, where, place=net.place)
-    if net.norm == "batch":
-        expect(net.batch is not None, where, "the number of inputs that batch norm averages over", batch=net.batch)
-        expect_count(where, batch=net.batch)
-        expect(
-            net.batch >= 4,
-            where,
-            "a batch of at least 4",
-            "Of 3 the mean squared gradient is infinite, of 2 it is 0.",
-            batch=net.batch,
-        )
-    else:
+    if net.norm != "batch":
         expect(net.batch is None, where, 'no batch but with norm="batch"', batch=net.batch)
+        return
+    expect(net.batch is not None, where, "the number of inputs that batch norm averages over", batch=net.batch)
+    expect_count(where, batch=net.batch)
+    remedy = "Of 3 the mean squared gradient is infinite, of 2 it is 0."
+    expect(net.batch >= 4, where, "a batch of at least 4", remedy, batch=net.batch)
+    expect(net.place == "pre", where, 'place="pre" for batch norm', place=net.place)
 
 
-@dataclass(frozen=True)
-class Residual:
+@dataclass(frozen=True, repr=False)
+class Residual(Noun):
     r"""A chain of residual blocks, each with its own Gaussian weights; ``h`` is the stream after a block.
 
     .. math:: h_l = h_{l-1} + \alpha f_l(h_{l-1}), \qquad f(h) = W^{(k)} \phi(\cdots W^{(1)} \phi(h) + b^{(1)} \cdots) + b^{(k)}
@@ -89,23 +81,23 @@ class Residual:
         """Resolve the activation and check static facts."""
         if self.norm is not None:
             expect_one_of(NORMS, "Residual", norm=self.norm)
-        _settle(self, ("post", "pre"))
+        resolve(self, "sigma_w", "sigma_b")
+        _expect_batch(self)
         expect_count("Residual", branch_layers=self.branch_layers)
         if isinstance(self.alpha, str):
             expect_one_of(ALPHAS, "Residual", alpha=self.alpha)
         else:
             expect_scale("Residual", alpha=self.alpha)
         if self.norm == "batch":
-            expect(self.place == "pre", "Residual", 'place="pre" for batch norm', place=self.place)
             expect(self.branch_layers == 1, "Residual", "one layer with batch norm", branch_layers=self.branch_layers)
 
 
-@dataclass(frozen=True)
-class Normed:
+@dataclass(frozen=True, repr=False)
+class Normed(Noun):
     r"""A feed-forward chain with a norm :math:`\nu` in every layer; Gaussian weights, each layer its own.
 
-    .. math:: h_{l+1} = W_{l+1}\, \phi(\nu(h_l)) + b_{l+1} \quad\text{(before)}, \qquad
-        h_{l+1} = W_{l+1}\, \nu(\phi(h_l)) + b_{l+1} \quad\text{(after)}
+    .. math:: h_{l+1} = W_{l+1}\, \phi(\nu(h_l)) + b_{l+1} \quad\text{(pre)}, \qquad
+        h_{l+1} = W_{l+1}\, \nu(\phi(h_l)) + b_{l+1} \quad\text{(post)}
 
     and :math:`h_1 = W_1 x_0 + b_1`, the input of normal entries and unit mean square. Layer norm takes the mean over a layer's
     units off and divides by their standard deviation, RMS norm divides by the root of their mean square, batch norm does as
@@ -122,7 +114,7 @@ class Normed:
     sigma_b
         Standard deviation of the biases; unit of ``h``, >= 0.
     place
-        ``"before"`` the activation, or ``"after"`` it (not for ``"batch"``).
+        Of the norm: ``"pre"`` (before the activation) or ``"post"`` (after it; not for ``"batch"``).
     batch
         With ``norm="batch"``, the number of inputs it averages over, >= 4.
 
@@ -143,15 +135,14 @@ class Normed:
     norm: str = "layer"
     sigma_w: Any = 1.0
     sigma_b: Any = 0.0
-    place: str = "before"
+    place: str = "pre"
     batch: Any = None
 
     def __post_init__(self) -> None:
         """Resolve the activation and check static facts."""
         expect_one_of(NORMS, "Normed", norm=self.norm)
-        _settle(self, ("after", "before"))
-        after = self.norm == "batch" and self.place == "after"
-        expect(not after, "Normed", 'place="before" for batch norm', place=self.place)
+        resolve(self, "sigma_w", "sigma_b")
+        _expect_batch(self)
 
 
 def alpha_of(net: Residual, depth: int) -> Any:

@@ -5,29 +5,26 @@ each standard normal, and ``sigma_in`` is the standard deviation that they give 
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from vgtheory.activation import as_activation
-from vgtheory.expect import expect_count, expect_number, expect_scale
-from vgtheory.pytree import register_noun
+from vgtheory.expect import expect_count, expect_number
+from vgtheory.networks.resolving import resolve
+from vgtheory.noun import Noun, register_noun
 
-
-def _check(cell: Any, *names: str) -> None:
-    for name in names:
-        expect_scale(type(cell).__name__, **{name: getattr(cell, name)})
+_SCALES = ("sigma_w", "sigma_gate", "sigma_in")
+_GATE_FOLLOWS = {"sigma_gate": "sigma_w"}
 
 
-def _check_finite(cell: Any, name: str) -> None:
-    expect_number(type(cell).__name__, **{name: getattr(cell, name)})
-
-
-def _share_gates(cell: Any) -> None:
+def _resolve_gated(cell: Any, bias: str) -> None:
+    """Let the gates' scale follow ``sigma_w`` unless it is given, and check static facts."""
     if cell.sigma_gate is None:
         object.__setattr__(cell, "sigma_gate", cell.sigma_w)
+    resolve(cell, *_SCALES)
+    expect_number(type(cell).__name__, **{bias: getattr(cell, bias)})
 
 
-@dataclass(frozen=True)
-class Leaky:
+@dataclass(frozen=True, repr=False)
+class Leaky(Noun):
     r"""Leaky units; with ``leak=1`` the plain recurrence, driven.
 
     .. math:: h_{t+1} = (1 - a)\, h_t + a \left[ W \phi(h_t) + b + U x_{t+1} \right]
@@ -65,13 +62,12 @@ class Leaky:
 
     def __post_init__(self) -> None:
         """Resolve the activation and check static facts."""
-        object.__setattr__(self, "activation", as_activation(self.activation, type(self).__name__))
-        _check(self, "sigma_w", "sigma_b", "sigma_in")
+        resolve(self, "sigma_w", "sigma_b", "sigma_in")
         expect_number("Leaky", "(0, 1]", leak=self.leak)
 
 
-@dataclass(frozen=True)
-class Skip:
+@dataclass(frozen=True, repr=False)
+class Skip(Noun):
     r"""A recurrence that also sees its state of ``lag`` steps ago, through weights of their own.
 
     .. math:: h_{t+1} = W \phi(h_t) + V \phi(h_{t+1-s}) + b + U x_{t+1}
@@ -108,13 +104,12 @@ class Skip:
 
     def __post_init__(self) -> None:
         """Resolve the activation and check static facts."""
-        object.__setattr__(self, "activation", as_activation(self.activation, type(self).__name__))
-        _check(self, "sigma_w", "sigma_skip", "sigma_b", "sigma_in")
+        resolve(self, "sigma_w", "sigma_skip", "sigma_b", "sigma_in")
         expect_count("Skip", 2, lag=self.lag)
 
 
-@dataclass(frozen=True)
-class GRU:
+@dataclass(frozen=True, repr=False)
+class GRU(Noun):
     r"""Gated recurrent unit.
 
     .. math::
@@ -149,6 +144,7 @@ class GRU:
     0.775803
     """
 
+    follows: ClassVar[dict[str, str]] = _GATE_FOLLOWS
     sigma_w: Any = 1.0
     sigma_gate: Any = None
     sigma_in: Any = 0.0
@@ -156,13 +152,11 @@ class GRU:
 
     def __post_init__(self) -> None:
         """Check static facts."""
-        _share_gates(self)
-        _check(self, "sigma_w", "sigma_gate", "sigma_in")
-        _check_finite(self, "update_bias")
+        _resolve_gated(self, "update_bias")
 
 
-@dataclass(frozen=True)
-class MGU:
+@dataclass(frozen=True, repr=False)
+class MGU(Noun):
     r"""Minimal gated unit.
 
     .. math::
@@ -196,6 +190,7 @@ class MGU:
     0.775803
     """
 
+    follows: ClassVar[dict[str, str]] = _GATE_FOLLOWS
     sigma_w: Any = 1.0
     sigma_gate: Any = None
     sigma_in: Any = 0.0
@@ -203,13 +198,11 @@ class MGU:
 
     def __post_init__(self) -> None:
         """Check static facts."""
-        _share_gates(self)
-        _check(self, "sigma_w", "sigma_gate", "sigma_in")
-        _check_finite(self, "forget_bias")
+        _resolve_gated(self, "forget_bias")
 
 
-@dataclass(frozen=True)
-class LSTM:
+@dataclass(frozen=True, repr=False)
+class LSTM(Noun):
     r"""Long short-term memory, without peepholes.
 
     .. math::
@@ -245,6 +238,7 @@ class LSTM:
     0.775803
     """
 
+    follows: ClassVar[dict[str, str]] = _GATE_FOLLOWS
     sigma_w: Any = 1.0
     sigma_gate: Any = None
     sigma_in: Any = 0.0
@@ -252,17 +246,14 @@ class LSTM:
 
     def __post_init__(self) -> None:
         """Check static facts."""
-        _share_gates(self)
-        _check(self, "sigma_w", "sigma_gate", "sigma_in")
-        _check_finite(self, "forget_bias")
+        _resolve_gated(self, "forget_bias")
 
 
-_GATED = ["sigma_w", "sigma_gate", "sigma_in"]
 register_noun(Leaky, ["sigma_w", "sigma_b", "sigma_in", "leak"], ["activation"])
 register_noun(Skip, ["sigma_w", "sigma_skip", "sigma_b", "sigma_in"], ["activation", "lag"])
-register_noun(GRU, [*_GATED, "update_bias"], [])
-register_noun(MGU, [*_GATED, "forget_bias"], [])
-register_noun(LSTM, [*_GATED, "forget_bias"], [])
+register_noun(GRU, [*_SCALES, "update_bias"], [])
+register_noun(MGU, [*_SCALES, "forget_bias"], [])
+register_noun(LSTM, [*_SCALES, "forget_bias"], [])
 
 Cell = Leaky | Skip | GRU | MGU | LSTM
 CELLS = (Leaky, Skip, GRU, MGU, LSTM)

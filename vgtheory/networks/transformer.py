@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-from vgtheory.activation import as_activation
-from vgtheory.expect import expect_count, expect_one_of, expect_scale
-from vgtheory.pytree import register_noun
-
-PLACES = ("pre", "post")
+from vgtheory.expect import expect_count
+from vgtheory.networks.resolving import resolve
+from vgtheory.noun import Noun, register_noun
 
 
-@dataclass(frozen=True)
-class Transformer:
+@dataclass(frozen=True, repr=False)
+class Transformer(Noun):
     r"""A stack of transformer blocks at initialisation: softmax self-attention over positions, then a perceptron at each.
 
     .. math:: x \mapsto x + W_o\,\mathrm{attention}(n W_q, n W_k, n W_v), \qquad x \mapsto x + W_2\,\phi(W_1 n)
@@ -57,10 +55,7 @@ class Transformer:
 
     def __post_init__(self) -> None:
         """Resolve the activation and check static facts."""
-        object.__setattr__(self, "activation", as_activation(self.activation, "Transformer"))
-        expect_one_of(PLACES, "Transformer", place=self.place)
-        expect_scale("Transformer", sigma_w=self.sigma_w)
-        expect_scale("Transformer", sigma_qk=self.sigma_qk)
+        resolve(self, "sigma_w", "sigma_qk")
         expect_count("Transformer", heads=self.heads)
         expect_count("Transformer", mlp_ratio=self.mlp_ratio)
 
@@ -69,4 +64,4 @@ register_noun(Transformer, ["sigma_w", "sigma_qk"], ["activation", "place", "hea
 GROUPS = ("query", "key", "value", "output", "mlp_in", "mlp_out")
 """The six matrices of a block."""
 
-__all__ = ["GROUPS", "PLACES", "Transformer"]
+__all__ = ["GROUPS", "Transformer"]

@@ -4,7 +4,7 @@ from typing import Any
 
 from vgtheory.estimate import Law
 from vgtheory.networks.blocks import BLOCKS
-from vgtheory.networks.ensemble import Conv, expect_positions
+from vgtheory.networks.conv import Conv, expect_positions
 from vgtheory.networks.transformer import Transformer
 from vgtheory.theory.blocks import blocks, convolution, transformer
 

@@ -25,7 +25,9 @@ from vgtheory.expect import (
 )
 from vgtheory.formats import FORMATS
 from vgtheory.networks.blocks import Normed, Residual
-from vgtheory.networks.ensemble import Conv, Dense, Recurrent, check_matrix
+from vgtheory.networks.conv import Conv
+from vgtheory.networks.dense import Dense
+from vgtheory.networks.recurrent import Recurrent, check_matrix
 from vgtheory.networks.transformer import Transformer
 
 

@@ -25,7 +25,7 @@ SMALL = {
     "post": Residual("tanh", 1.3, 0.2, norm="rms", place="post"),
     "batch": Residual("tanh", 1.3, 0.2, norm="batch", batch=5),
     "before": Normed("relu", "batch", 1.3, 0.2, batch=5),
-    "after": Normed("sigmoid", "layer", 1.3, 0.2, place="after"),
+    "after": Normed("sigmoid", "layer", 1.3, 0.2, place="post"),
 }
 
 
@@ -83,7 +83,7 @@ TWINS: dict[str, tuple[Any, int, int, int]] = {
     "tanh pre": (Residual("tanh", 1.5, 0.3, norm="rms"), 200, 8192, 24),
     "tanh post": (Residual("tanh", 1.5, 0.5, norm="layer", place="post"), 100, 8192, 24),
     "sigmoid before": (Normed("sigmoid", "layer", 1.3, 0.5), 40, 8192, 24),
-    "tanh after": (Normed("tanh", "rms", 1.5, 0.2, place="after"), 40, 8192, 24),
+    "tanh after": (Normed("tanh", "rms", 1.5, 0.2, place="post"), 40, 8192, 24),
     "relu pre, batch": (Residual("relu", 1.5, norm="batch", batch=8), 100, 4096, 8),
 }
 """Ensemble, depth, width, number of networks; without matrices where wide, so that infinite width is right to a fraction of the error."""

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.tolerances import EQUAL_FLOAT32, OTHER_DEVICES, SAME_FLOAT32
-from vgtheory import LSTM, Dense, Normed, Recurrent, Transformer, measure
+from vgtheory import LSTM, Dense, FixedRecurrent, Normed, Transformer, measure
 from vgtheory.measure.engine.runs import bytes_needed
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -121,7 +121,7 @@ def test_many_inputs_equal_plain_autodiff(key: jax.Array) -> None:
 def test_weight_gradients_of_inputs_far_apart_in_size(key: jax.Array) -> None:
     """A linear recurrence that sends one input through 10^30 and the other through 10^-30: each Gram entry has its own scale."""
     matrix = np.diag([2.0, 0.5] * 4)
-    logs = measure.chain(key, Recurrent("linear", matrix=matrix), depth=100, width=8, num_nets=2, num_inputs=3)
+    logs = measure.chain(key, FixedRecurrent("linear", matrix=matrix), depth=100, width=8, num_nets=2, num_inputs=3)
     assert np.isfinite(logs.log_grad_weight).all()
     assert np.isfinite(logs.log_grad).all()
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.tolerances import EQUAL_FLOAT32, EQUAL_FLOAT64, SIGMAS
-from vgtheory import ACTIVATIONS, Activation, Dense, Recurrent, measure, theory
+from vgtheory import ACTIVATIONS, Activation, Dense, FixedRecurrent, Recurrent, measure, theory
 from vgtheory.measure.engine.averages import averaged
 from vgtheory.measure.engine.draws import words_of
 from vgtheory.measure.engine.links import is_scalable
@@ -35,7 +35,7 @@ def test_orthogonal_and_recurrent_networks_equal_plain_autodiff_too(key: jax.Arr
     nets = (
         Dense("tanh", 1.1, 0.2, "orthogonal"),
         Recurrent("tanh", sigma_w=1.1),
-        Recurrent("erf", matrix=0.9 * np.eye(24)),
+        FixedRecurrent("erf", matrix=0.9 * np.eye(24)),
     )
     for net in nets:
         chain = measure.chain(key, net, depth=12, width=24, num_nets=1)
@@ -59,7 +59,7 @@ def test_a_profile_does_not_depend_on_how_many_networks_are_drawn(key: jax.Array
 
 
 def test_deep_linear_stack_does_not_overflow(key: jax.Array) -> None:
-    logs = measure.chain(key, Recurrent("linear", matrix=1.1 * np.eye(8)), depth=10_000, width=8, num_nets=2)
+    logs = measure.chain(key, FixedRecurrent("linear", matrix=1.1 * np.eye(8)), depth=10_000, width=8, num_nets=2)
     decades = logs.log_grad[:, 0] / np.log(10)
     assert np.isfinite(logs.log_q).all()
     assert decades == pytest.approx(413.9, abs=0.05)
@@ -115,4 +115,4 @@ def test_wrong_questions_get_one_sentence(key: jax.Array, refused: Callable[...,
 
 def test_a_matrix_of_another_width_is_refused(key: jax.Array, refused: Callable[..., Any]) -> None:
     with refused("chain", "width"):
-        measure.chain(key, Recurrent("tanh", matrix=np.eye(4)), depth=3, width=5, num_nets=1)
+        measure.chain(key, FixedRecurrent("tanh", matrix=np.eye(4)), depth=3, width=5, num_nets=1)

@@ -9,7 +9,7 @@ import pytest
 
 from tests import surface
 from tests.tolerances import POWER, SIGMAS, SPREAD
-from vgtheory import Dense, Estimate, Recurrent, compare, measure, theory
+from vgtheory import Dense, Estimate, FixedRecurrent, compare, measure, theory
 
 DEPTH = 24
 NUM_NETS = 240
@@ -200,9 +200,9 @@ def test_matrix_powers_agree(kind: str) -> None:
 def test_settled_rates_agree(key: jax.Array) -> None:
     symmetric = _matrices()["symmetric"]
     for scale in (0.7, 1.0, 1.6):
-        net, state = Recurrent("tanh", matrix=scale * symmetric), np.ones(12)
+        net, state = FixedRecurrent("tanh", matrix=scale * symmetric), np.ones(12)
         measured = measure.recurrent.log_rate(key, net, state)
-        wrong = Recurrent("tanh", matrix=1.03 * scale * symmetric)
+        wrong = FixedRecurrent("tanh", matrix=1.03 * scale * symmetric)
         assert abs(compare.z_score(measured, theory.recurrent.log_rate(net, state))) < SIGMAS
         assert abs(compare.z_score(measured, theory.recurrent.log_rate(wrong, state))) > SIGMAS
 
@@ -231,7 +231,7 @@ def test_flat_leading_eigenvector_obeys_the_scalar_law(key: jax.Array) -> None:
 
     basis = scipy.linalg.hadamard(8) / 8**0.5
     spectrum = np.array([1.2, 0.9, -0.8, 0.5, 0.3, -0.2, 0.1, 0.6])
-    net = Recurrent("tanh", matrix=basis * spectrum @ basis.T)
+    net = FixedRecurrent("tanh", matrix=basis * spectrum @ basis.T)
     scalar = theory.recurrent.log_scalar_steps(1.2, "tanh", 0.3, steps=12)
     for index in (0, 2):
         measured = np.cumsum(measure.recurrent.gradient_steps(net, 0.3 * basis[:, 0] * 8**0.5, basis[:, index], 12))

@@ -114,14 +114,14 @@ def test_layer_and_rms_norm_by_a_trapezium_rule() -> None:
     variance = mean(sigmoid(h) ** 2) - mean(sigmoid(h)) ** 2
     at = lambda norm, place: factor(Normed("sigmoid", norm, 1.3, 0.2, place))
     for norm in ("layer", "rms"):
-        assert at(norm, "before") == pytest.approx(before, rel=100 * PER_LAYER)
-    assert at("layer", "after") == pytest.approx(w2 * mean(slope(h) ** 2) / variance, rel=100 * PER_LAYER)
-    assert at("rms", "after") == pytest.approx(w2 * mean(slope(h) ** 2) / mean(sigmoid(h) ** 2), rel=100 * PER_LAYER)
+        assert at(norm, "pre") == pytest.approx(before, rel=100 * PER_LAYER)
+    assert at("layer", "post") == pytest.approx(w2 * mean(slope(h) ** 2) / variance, rel=100 * PER_LAYER)
+    assert at("rms", "post") == pytest.approx(w2 * mean(slope(h) ** 2) / mean(sigmoid(h) ** 2), rel=100 * PER_LAYER)
 
 
 def test_layer_norm_after_the_activation_never_lets_a_gradient_vanish_without_biases() -> None:
     for name in ACTIVATIONS:
-        assert factor(Normed(name, "layer", 1.4, place="after")) > 1 - EXACT, name
+        assert factor(Normed(name, "layer", 1.4, place="post")) > 1 - EXACT, name
 
 
 def test_the_ends_of_a_chain_with_batch_norm() -> None:
@@ -139,7 +139,7 @@ def test_wrong_questions_are_refused(refused: Callable) -> None:
         lambda: Normed("relu", "group"),
         lambda: Normed("relu", "batch"),
         lambda: Normed("relu", "batch", batch=2),
-        lambda: Normed("relu", "batch", batch=8, place="after"),
+        lambda: Normed("relu", "batch", batch=8, place="post"),
         lambda: Normed("relu", place="within"),
         lambda: Normed("relu", sigma_w=-1.0),
     ):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vgtheory import Dense, Recurrent, theory
+from vgtheory import Dense, FixedRecurrent, theory
 from vgtheory.formats import FORMATS
 from vgtheory.theory.layers.formats import _edges, format_range
 
@@ -136,5 +136,5 @@ def test_wrong_questions(refused: pytest.RaisesExc) -> None:
         theory.pass_limit(Dense("tanh"), "float16", depth=0, width=3)
     with refused("pass_limit", "width"):
         theory.pass_limit(Dense("tanh"), "float16", depth=3, width=2.5)
-    with refused("log_q_layers", "matrix"):
-        theory.pass_limit(Recurrent("tanh", matrix=np.eye(2)), "float16", depth=3, width=3)
+    with refused("pass_limit", "net"):
+        theory.pass_limit(FixedRecurrent("tanh", matrix=np.eye(2)), "float16", depth=3, width=3)

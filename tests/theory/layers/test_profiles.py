@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests import reference
 from tests.tolerances import CHI_SQUARE, DIFFERENCE, EXACT, PER_LAYER, SINGLE
-from vgtheory import Dense, Recurrent, theory
+from vgtheory import Dense, FixedRecurrent, theory
 
 PROFILES = (theory.log_grad_layers, theory.log_grad_weight_layers, theory.log_q_layers)
 SCALES = st.floats(0.1, 3)
@@ -156,8 +156,8 @@ def test_wrong_questions(refused: pytest.RaisesExc) -> None:
                 profile(Dense("tanh"), depth=depth)
         with refused(where, "width"):
             profile(Dense("tanh"), depth=3, width=0)
-        with refused(where, "matrix"):
-            profile(Recurrent("tanh", matrix=np.eye(2)), depth=3)
+        with refused(where, "net"):
+            profile(FixedRecurrent("tanh", matrix=np.eye(2)), depth=3)
         with refused(where, "sigma_w", remedy=r"Use jax.vmap\.$"):
             profile(Dense("tanh", sigma_w=np.ones(2)), depth=3)
 

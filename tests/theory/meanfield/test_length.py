@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests import reference
 from tests.tolerances import EXACT, FIXED_POINT, MEAN, SINGLE
-from vgtheory import Dense, Recurrent, theory
+from vgtheory import Dense, FixedRecurrent, Recurrent, theory
 
 POSITIVE = st.floats(1e-3, 1e3)
 
@@ -135,9 +135,9 @@ def test_derivative_of_chi_1_is_finite_at_criticality() -> None:
 def test_wrong_questions(refused: pytest.RaisesExc) -> None:
     with refused("q_map", "q"):
         theory.q_map(-1.0, Dense("tanh"))
-    given_matrix = Recurrent("tanh", matrix=np.eye(2))
+    given_matrix = FixedRecurrent("tanh", matrix=np.eye(2))
     for name in ("q_star", "chi_1"):
-        with refused(name, "matrix", remedy=r"log_power_norms or log_rate\.$"):
+        with refused(name, "net", remedy=r"log_power_norms or log_rate\.$"):
             getattr(theory, name)(given_matrix)
 
 

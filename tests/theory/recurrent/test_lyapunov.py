@@ -7,7 +7,7 @@ import pytest
 from scipy.special import comb, digamma
 
 from tests.tolerances import EXACT, LYAPUNOV, LYAPUNOV_WIDTH, MOMENT_WIDTH
-from vgtheory import Activation, Dense, Leaky, Recurrent, theory
+from vgtheory import Activation, Dense, FixedRecurrent, Leaky, Recurrent, theory
 
 
 def test_the_triangular_law() -> None:
@@ -78,8 +78,8 @@ def test_wrong_questions_are_refused(refused: Callable) -> None:
         theory.recurrent.lyapunov_curve(Dense("tanh", weights="orthogonal"), 0.2)
     with refused("lyapunov_exponent", "leak"):
         theory.recurrent.lyapunov_exponent(Leaky("tanh", leak=0.5))
-    with refused("lyapunov_exponent", "matrix"):
-        theory.recurrent.lyapunov_exponent(Recurrent("tanh", matrix=np.eye(2)))
+    with refused("lyapunov_exponent", "net", remedy=r"log_power_norms or log_rate\.$"):
+        theory.recurrent.lyapunov_exponent(FixedRecurrent("tanh", matrix=np.eye(2)))
     with refused("lyapunov_exponents", "num_exponents"):
         theory.lyapunov_exponents(Dense("linear"), width=3, num_exponents=4)
 

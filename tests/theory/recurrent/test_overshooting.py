@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.tolerances import DIFFERENCE, EXACT, OVERSHOOT, OVERSHOOT_FLOAT32
-from vgtheory import Recurrent, measure, theory
+from vgtheory import FixedRecurrent, Recurrent, measure, theory
 
 RATES = np.array([0.0, 1e-4, 1e-2, 1.0])
 
@@ -17,7 +17,7 @@ def symmetric(lam: float, width: int = 32) -> tuple[np.ndarray, np.ndarray]:
 
 
 def linear(matrix: np.ndarray) -> Recurrent:
-    return Recurrent("linear", matrix=matrix)
+    return FixedRecurrent("linear", matrix=matrix)
 
 
 @pytest.mark.parametrize("lam", [0.9, 1.0, 1.1, -1.05])
@@ -71,7 +71,7 @@ def test_relu_obeys_the_linear_law_until_its_state_dies() -> None:
     width, lam, steps = 16, 1.02, 30
     matrix, u = lam * np.full((width, width), 1 / width), np.full(width, width**-0.5)
     law = theory.recurrent.overshoot(linear(matrix), u, 0 * u, RATES, steps=steps)
-    hat = measure.recurrent.overshoot(Recurrent("relu", matrix=matrix), u, 0 * u, RATES, steps=steps)
+    hat = measure.recurrent.overshoot(FixedRecurrent("relu", matrix=matrix), u, 0 * u, RATES, steps=steps)
     assert hat.log_grad == pytest.approx(law.log_grad, abs=OVERSHOOT_FLOAT32)
     left = lam - RATES * steps * lam ** (2 * steps - 1)
     assert ((left < 0) == [False, False, False, True]).all()
@@ -87,12 +87,14 @@ def test_what_leaves_every_number_format_is_still_a_number() -> None:
 
 def test_wrong_questions(refused: pytest.RaisesExc) -> None:
     for room in (theory, measure):
-        with refused("overshoot", "matrix"):
+        with refused("overshoot", "net"):
             room.overshoot(Recurrent("linear", sigma_w=1.0), [1.0], [0.0], 0.1, steps=2)
         with refused("overshoot", "activation"):
-            room.overshoot(Recurrent("tanh", matrix=np.eye(2)), np.ones(2), np.ones(2), 0.1, steps=2)
+            room.overshoot(FixedRecurrent("tanh", matrix=np.eye(2)), np.ones(2), np.ones(2), 0.1, steps=2)
         with refused("overshoot", "sigma_b"):
-            room.overshoot(Recurrent("linear", matrix=np.eye(2), sigma_b=1.0), np.ones(2), np.ones(2), 0.1, steps=2)
+            room.overshoot(
+                FixedRecurrent("linear", matrix=np.eye(2), sigma_b=1.0), np.ones(2), np.ones(2), 0.1, steps=2
+            )
         with refused("overshoot", "shape"):
             room.overshoot(linear(np.eye(2)), np.ones(3), np.ones(3), 0.1, steps=2)
         with refused("overshoot", "shape"):

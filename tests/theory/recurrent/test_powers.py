@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests import reference
 from tests.theory.matrices import WIDTH, explicit, grcar, jordan, turn, vector
 from tests.tolerances import ASYMPTOTIC, EXACT, NEARLY_NORMAL, POWER_NORM, POWER_NORM_ROUNDING, SINGLE
-from vgtheory import Recurrent, theory
+from vgtheory import FixedRecurrent, theory
 
 STEPS = [0, 1, 10, 100, 1000]
 MATRICES = explicit()
@@ -151,8 +151,8 @@ def test_wrong_matrices(matrix: np.ndarray, got: str, refused: pytest.RaisesExc)
         theory.recurrent.log_eigen_powers(matrix, 1)
     with refused("log_growth", got):
         theory.recurrent.log_growth(matrix, 1)
-    with refused("Recurrent", got):
-        Recurrent("tanh", matrix=matrix)
+    with refused("FixedRecurrent", got):
+        FixedRecurrent("tanh", matrix=matrix)
 
 
 def test_wrong_questions(refused: pytest.RaisesExc) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.tolerances import COUNT, EXACT, SIGMAS
-from vgtheory import Recurrent, measure, theory
+from vgtheory import FixedRecurrent, Recurrent, measure, theory
 from vgtheory.theory.recurrent import spectral_radius
 
 
@@ -64,8 +64,8 @@ def test_wrong_questions(refused: pytest.RaisesExc, key: jax.Array) -> None:
         theory.recurrent.log_spectral_radius,
         lambda net, width: measure.recurrent.log_spectral_radius(key, net, width=width),
     ):
-        with refused("log_spectral_radius", "matrix"):
-            ask(Recurrent("linear", matrix=np.eye(8)), width=8)
+        with refused("log_spectral_radius", "net"):
+            ask(FixedRecurrent("linear", matrix=np.eye(8)), width=8)
         with refused("log_spectral_radius", "width"):
             ask(linear(1.0), width=0)
     with refused("log_spectral_radius", "num_nets"):

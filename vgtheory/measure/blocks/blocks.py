@@ -25,7 +25,7 @@ from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, over
 from vgtheory.measure.engine.single_use import fresh_product
 from vgtheory.measure.engine.taps import log_norm
 from vgtheory.networks.blocks import Blocks, Normed, Residual, alpha_of
-from vgtheory.networks.ensemble import Dense
+from vgtheory.networks.dense import Dense
 
 _LOG_EDGE = 60.0
 
@@ -129,7 +129,7 @@ class _Draw(NamedTuple):
 def _layer(net: Normed, draw: _Draw, index: Array, h: Array) -> Array:
     """One normalised layer; the first takes the input as it is."""
     phi, norm = net.activation.phi, functools.partial(normed, norm=net.norm)
-    x = phi(norm(h)) if net.place == "before" else norm(phi(h))
+    x = phi(norm(h)) if net.place == "pre" else norm(phi(h))
     return draw.times(index, jnp.where(index == 1, h, x), jnp.zeros(h.shape[0], h.dtype))
 
 

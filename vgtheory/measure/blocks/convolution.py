@@ -22,7 +22,7 @@ from vgtheory.measure.engine.log_pass import over_layers
 from vgtheory.measure.engine.networks import draw_cotangent, draw_input, orthogonal, wide
 from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, over_networks, planned
 from vgtheory.measure.engine.taps import log_norm
-from vgtheory.networks.ensemble import Conv, expect_positions
+from vgtheory.networks.conv import Conv, expect_positions
 
 _LOG_EDGE = 60.0
 _LAYOUTS = {1: ("NWC", "WIO", "NWC"), 2: ("NHWC", "HWIO", "NHWC")}

@@ -9,7 +9,7 @@ from vgtheory.estimate import Estimate
 from vgtheory.measure.arguments import asked
 from vgtheory.measure.blocks.convolution import conv_logs
 from vgtheory.measure.engine.averages import averaged
-from vgtheory.networks.ensemble import Conv
+from vgtheory.networks.conv import Conv
 
 
 def _averaged(logs: np.ndarray, num_links: np.ndarray, dtype: str) -> Estimate:

@@ -7,7 +7,7 @@ from jax import Array, lax
 
 from vgtheory.activation import Activation
 from vgtheory.measure.engine.networks import Weights, scale_w
-from vgtheory.networks.ensemble import Ensemble
+from vgtheory.networks.ensemble import Layered
 
 _LOG_EDGE = 60.0
 
@@ -30,7 +30,7 @@ def is_scalable(activation: Activation) -> bool:
         return bool(np.allclose(tiny, small, rtol=1e-9, atol=1e-15) and np.allclose(large, huge, rtol=1e-9, atol=1e-15))
 
 
-def affine(net: Ensemble, weights: Weights, x: Array, log_scale: Array) -> Array:
+def affine(net: Layered, weights: Weights, x: Array, log_scale: Array) -> Array:
     """``W x + b`` in units of ``exp(log_scale)``, its product formed at the highest precision.
 
     Parameters

@@ -24,7 +24,7 @@ from jax import Array, lax
 from vgtheory.measure.engine.links import activate, affine
 from vgtheory.measure.engine.networks import Weights
 from vgtheory.measure.engine.taps import Slots, gauge, log_norm
-from vgtheory.networks.ensemble import Ensemble
+from vgtheory.networks.ensemble import Layered
 
 KEEP = ("activations", "segments")
 
@@ -96,7 +96,7 @@ def over_layers(link: Callable, state: Any, inputs: Any, depth: int, keep: str) 
 
 def walk(
     weights_of: Callable[[Any], Weights],
-    net: Ensemble,
+    net: Layered,
     start: Array,
     cotangent: Array,
     depth: int,

@@ -29,13 +29,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from vgtheory.expect import expect
+from vgtheory.expect import expect, expect_noun
 from vgtheory.measure.engine.draws import ABOVE, UNITS, normal
 from vgtheory.measure.engine.links import activate
 from vgtheory.measure.engine.log_pass import Walk
 from vgtheory.measure.engine.networks import orthonormal_columns
 from vgtheory.measure.engine.taps import finite_peak, log_norm, log_pair
-from vgtheory.networks.ensemble import Dense, Ensemble
+from vgtheory.networks.dense import Dense
 
 _LOG_EDGE = 60.0
 _TINY = 1e-30
@@ -51,7 +51,7 @@ class _Kept(NamedTuple):
     facts: Any
 
 
-def check_matrix_free(where: str, net: Ensemble) -> None:
+def check_matrix_free(where: str, net: Any) -> None:
     """Raise unless every layer has Gaussian weights of its own.
 
     Parameters
@@ -67,7 +67,7 @@ def check_matrix_free(where: str, net: Ensemble) -> None:
         If the weights are orthogonal or used again at every step.
     """
     remedy = "Use sampler='networks'."
-    expect(isinstance(net, Dense), where, "a Dense ensemble", remedy, net=type(net).__name__)
+    expect_noun(where, (Dense,), remedy, net=net)
     expect(net.weights == "gaussian", where, "Gaussian weights", remedy, weights=net.weights)
 
 
@@ -138,9 +138,7 @@ class _Lone(NamedTuple):
         return eta + ((known - unknown) * along_x)[:, None] * x
 
 
-def walk_without_matrices(
-    words: Array, net: Ensemble, x_0: Array, cotangent: Array, depth: int, scalable: bool
-) -> Walk:
+def walk_without_matrices(words: Array, net: Dense, x_0: Array, cotangent: Array, depth: int, scalable: bool) -> Walk:
     """One network's forward and backward pass.
 
     Parameters

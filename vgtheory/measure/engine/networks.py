@@ -12,7 +12,8 @@ from vgtheory.formats import FORMATS
 from vgtheory.measure.arguments import asked, dtype_of
 from vgtheory.measure.engine.draws import BIAS, COTANGENT, INPUT, WEIGHTS, normal, words_of
 from vgtheory.measure.engine.entries import drawn
-from vgtheory.networks.ensemble import Ensemble, Recurrent, expect_matrices
+from vgtheory.networks.ensemble import Layered, expect_matrices
+from vgtheory.networks.recurrent import FixedRecurrent, Tied
 
 
 class Weights(NamedTuple):
@@ -66,7 +67,7 @@ def orthogonal(z: Array) -> Array:
     return q * jnp.sign(jnp.diagonal(r))[None, :]
 
 
-def draw_weights(words: Array, net: Ensemble, layer: Any, width: int, dtype: Any) -> Weights:
+def draw_weights(words: Array, net: Layered, layer: Any, width: int, dtype: Any) -> Weights:
     """One layer's draw; the same one for every ``sigma_w`` and ``sigma_b``.
 
     Parameters
@@ -74,7 +75,7 @@ def draw_weights(words: Array, net: Ensemble, layer: Any, width: int, dtype: Any
     words
         The network's key (``draws.words_of``).
     net
-        The ensemble; a ``Recurrent`` one has the same draw at every layer.
+        The network; a recurrent one has the same draw at every layer.
     layer
         Index from 1; may be traced.
     width
@@ -83,9 +84,9 @@ def draw_weights(words: Array, net: Ensemble, layer: Any, width: int, dtype: Any
         Of the result.
     """
     expect_matrices("measure", net)
-    stream = 0 if isinstance(net, Recurrent) else layer
+    stream = 0 if isinstance(net, Tied) else layer
     bias = normal(words, BIAS, stream, (width,), wide(dtype)).astype(dtype)
-    if isinstance(net, Recurrent) and net.matrix is not None:
+    if isinstance(net, FixedRecurrent):
         return Weights(jnp.asarray(net.matrix, dtype).T, bias)
     if net.weights == "orthogonal":
         matrix = orthogonal(normal(words, WEIGHTS, stream, (width, width), wide(dtype)))
@@ -94,7 +95,7 @@ def draw_weights(words: Array, net: Ensemble, layer: Any, width: int, dtype: Any
     return Weights(matrix.astype(dtype), bias)
 
 
-def scale_w(net: Ensemble) -> Any:
+def scale_w(net: Layered) -> Any:
     """What a draw's matrix is multiplied by: ``sigma_w``, or 1 for a given matrix.
 
     Parameters
@@ -102,7 +103,7 @@ def scale_w(net: Ensemble) -> Any:
     net
         The ensemble.
     """
-    return 1.0 if net.sigma_w is None else net.sigma_w
+    return 1.0 if isinstance(net, FixedRecurrent) else net.sigma_w
 
 
 class Layer(nn.Module):
@@ -168,7 +169,7 @@ class Network(nn.Module):
         return h
 
 
-def draw_layer(words: Array, net: Ensemble, layer: Any, width: int, dtype: Any) -> Any:
+def draw_layer(words: Array, net: Layered, layer: Any, width: int, dtype: Any) -> Any:
     """Parameters of one layer of one network.
 
     Parameters
@@ -232,7 +233,7 @@ def draw_cotangent(words: Array, width: int, dtype: Any, num_inputs: int | None 
 
 
 @asked(dtype=dtype_of(FORMATS.values()))
-def draw_network(key: Array, net: Ensemble, *, depth: int, width: int, dtype: Any = jnp.float32) -> tuple[Network, Any]:
+def draw_network(key: Array, net: Layered, *, depth: int, width: int, dtype: Any = jnp.float32) -> tuple[Network, Any]:
     """One network as an unrolled Flax module with the parameters that the log-domain chain uses for the same key.
 
     Parameters

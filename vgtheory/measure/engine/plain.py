@@ -12,7 +12,7 @@ from vgtheory.measure.arguments import asked, dtype_of
 from vgtheory.measure.engine.draws import words_of
 from vgtheory.measure.engine.networks import draw_cotangent, draw_input, draw_network
 from vgtheory.measure.engine.taps import log_norm
-from vgtheory.networks.ensemble import Ensemble
+from vgtheory.networks.ensemble import Layered
 
 
 class PlainLogs(NamedTuple):
@@ -24,7 +24,7 @@ class PlainLogs(NamedTuple):
 
 @asked()
 def plain_grads(
-    key: Array, net: Ensemble, *, depth: int, width: int, num_inputs: int | None = None, dtype: str = "float32"
+    key: Array, net: Layered, *, depth: int, width: int, num_inputs: int | None = None, dtype: str = "float32"
 ) -> PlainLogs:
     r"""Log-norms by a plain ``jax.grad`` of the unrolled Flax network: the reference for the log-domain chain.
 

@@ -12,13 +12,13 @@ from vgtheory.measure.arguments import asked, one_of
 from vgtheory.measure.engine.averages import averaged, from_top
 from vgtheory.measure.engine.draws import words_of
 from vgtheory.measure.engine.networks import draw_layer
-from vgtheory.networks.ensemble import Ensemble
+from vgtheory.networks.ensemble import Layered
 
 NORMS = {"spectral": 2, "frobenius": "fro"}
 
 
 @functools.partial(jax.jit, static_argnames=("depth", "width", "num_nets", "norm"))
-def _log_norms(key: Array, net: Ensemble, depth: int, width: int, num_nets: int, norm: str) -> Array:
+def _log_norms(key: Array, net: Layered, depth: int, width: int, num_nets: int, norm: str) -> Array:
     """Log-norm of every weight matrix, shape (num_nets, depth)."""
 
     def one(pair: Array) -> Array:
@@ -31,7 +31,7 @@ def _log_norms(key: Array, net: Ensemble, depth: int, width: int, num_nets: int,
 
 @asked(norm=one_of(NORMS))
 def log_bound_layers(
-    key: Array, net: Ensemble, *, depth: int, width: int, num_nets: int, norm: str = "spectral"
+    key: Array, net: Layered, *, depth: int, width: int, num_nets: int, norm: str = "spectral"
 ) -> Estimate:
     r"""Log of the textbook bound on the gradient's norm at every layer, from the norms of drawn weights.
 

@@ -20,9 +20,11 @@ from vgtheory.measure.engine.draws import words_of
 from vgtheory.measure.engine.links import is_scalable
 from vgtheory.measure.engine.log_pass import Walk, walk
 from vgtheory.measure.engine.matrix_free import check_matrix_free, walk_without_matrices
-from vgtheory.measure.engine.networks import SAMPLERS, draw_cotangent, draw_input, draw_weights, wide
+from vgtheory.measure.engine.networks import SAMPLERS, draw_cotangent, draw_input, draw_weights, scale_w, wide
 from vgtheory.measure.engine.runs import Plan, chosen_devices, compiled, fetched, over_networks, planned
-from vgtheory.networks.ensemble import Ensemble
+from vgtheory.networks.dense import Dense
+from vgtheory.networks.ensemble import Layered
+from vgtheory.networks.recurrent import FixedRecurrent, Tied
 
 _NUMBERS_AT_ONCE = 2**19
 """Sums over depth are formed in float64 for so many layers of inputs at a time."""
@@ -64,16 +66,16 @@ class _Size(NamedTuple):
     lanes: int
 
 
-def _at(net: Ensemble, sigma_w: Any, sigma_b: Any) -> Ensemble:
+def _at(net: Layered, sigma_w: Any, sigma_b: Any) -> Layered:
     """The ensemble at one point of its grid."""
-    scale = {} if net.sigma_w is None else {"sigma_w": sigma_w}
+    scale = {} if isinstance(net, FixedRecurrent) else {"sigma_w": sigma_w}
     return dataclasses.replace(net, sigma_b=sigma_b, **scale)
 
 
 @compiled("size", "devices")
-def _walks(key: Array, net: Ensemble, grid: tuple[Array, Array], size: _Size, devices: tuple) -> Walk:
+def _walks(key: Array, net: Layered, grid: tuple[Array, Array], size: _Size, devices: tuple) -> Walk:
     """All networks at all points of the grid; every leaf has the axes (num_nets, points, ...)."""
-    tied = hasattr(net, "matrix")
+    tied = isinstance(net, Tied)
 
     def one(shared: Any, index: Array) -> Walk:
         key, net, grid = shared
@@ -84,7 +86,7 @@ def _walks(key: Array, net: Ensemble, grid: tuple[Array, Array], size: _Size, de
 
         def point(sigma_w: Array, sigma_b: Array) -> Walk:
             here = _at(net, sigma_w, sigma_b)
-            if size.sampler == "matrix_free":
+            if size.sampler == "matrix_free" and isinstance(here, Dense):
                 return walk_without_matrices(words, here, x_0, cotangent, size.depth, size.scalable)
             weights_of = lambda layer: drawn or draw_weights(words, net, layer, size.width, size.dtype)
             return walk(weights_of, here, x_0, cotangent, size.depth, size.scalable, size.keep)
@@ -130,7 +132,7 @@ def _logs(walked: Walk, scalable: bool) -> ChainLogs:
         return ChainLogs(log_q, log_grad, log_weight - log_weight[..., -1:])
 
 
-def grid_of(net: Ensemble, dtype: str) -> tuple[tuple[int, ...], tuple[Array, Array]]:
+def grid_of(net: Layered, dtype: str) -> tuple[tuple[int, ...], tuple[Array, Array]]:
     """Shape of an ensemble's grid, and its points, one after the other.
 
     Parameters
@@ -140,8 +142,7 @@ def grid_of(net: Ensemble, dtype: str) -> tuple[tuple[int, ...], tuple[Array, Ar
     dtype
         Format of the chain.
     """
-    expect(isinstance(net, Ensemble), "measure", "a Dense or a Recurrent ensemble", net=type(net).__name__)
-    scales = (1.0 if net.sigma_w is None else net.sigma_w, net.sigma_b)
+    scales = (scale_w(net), net.sigma_b)
     shapes = [np.shape(scale) for scale in scales]
     try:
         shape = np.broadcast_shapes(*shapes)
@@ -153,7 +154,7 @@ def grid_of(net: Ensemble, dtype: str) -> tuple[tuple[int, ...], tuple[Array, Ar
 
 @asked()
 def plan(
-    net: Ensemble,
+    net: Layered,
     *,
     depth: int,
     width: int,
@@ -202,7 +203,7 @@ def plan(
 @asked(sampler=one_of(SAMPLERS))
 def chain(
     key: Array,
-    net: Ensemble,
+    net: Layered,
     *,
     depth: int,
     width: int,

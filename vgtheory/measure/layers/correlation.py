@@ -15,7 +15,8 @@ from vgtheory.measure.engine.links import activate, affine, is_scalable
 from vgtheory.measure.engine.networks import draw_input, draw_weights, wide
 from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, lanes_for, over_networks
 from vgtheory.measure.engine.taps import log_norm
-from vgtheory.networks.ensemble import Ensemble
+from vgtheory.networks.ensemble import Layered
+from vgtheory.networks.recurrent import Tied
 
 
 def _draw_pair(words: Array, c_0: Array, width: int, dtype: str) -> Array:
@@ -26,9 +27,9 @@ def _draw_pair(words: Array, c_0: Array, width: int, dtype: str) -> Array:
     return jnp.stack([first, c_0 * first + jnp.sqrt(1 - c_0**2) * apart])
 
 
-def _pair_walk(words: Array, net: Ensemble, c_0: Array, depth: int, width: int, dtype: str, scalable: bool) -> Array:
+def _pair_walk(words: Array, net: Layered, c_0: Array, depth: int, width: int, dtype: str, scalable: bool) -> Array:
     """One network: correlations at every layer, shape (depth,); each ``h`` is renormalised where that may be."""
-    tied = draw_weights(words, net, 1, width, dtype) if hasattr(net, "matrix") else None
+    tied = draw_weights(words, net, 1, width, dtype) if isinstance(net, Tied) else None
 
     def link(state: tuple[Array, Array], index: Array) -> tuple[tuple[Array, Array], Array]:
         x, log_scale = state
@@ -47,7 +48,7 @@ def _pair_walk(words: Array, net: Ensemble, c_0: Array, depth: int, width: int, 
 @compiled("depth", "width", "num_nets", "dtype", "scalable", "devices")
 def _pair_walks(
     key: Array,
-    net: Ensemble,
+    net: Layered,
     c_0: Array,
     depth: int,
     width: int,
@@ -69,7 +70,7 @@ def _pair_walks(
 
 @asked(c_0=number("[-1, 1]"), width=count(3))
 def c_layers(
-    key: Array, net: Ensemble, *, depth: int, width: int, num_nets: int, c_0: float = 0.5, dtype: str = "float32"
+    key: Array, net: Layered, *, depth: int, width: int, num_nets: int, c_0: float = 0.5, dtype: str = "float32"
 ) -> Estimate:
     r"""Correlation of two inputs at every layer of the same networks.
 

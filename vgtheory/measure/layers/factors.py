@@ -18,7 +18,7 @@ from vgtheory.measure.engine.links import activate, affine, is_scalable
 from vgtheory.measure.engine.networks import draw_cotangent, draw_input, draw_weights, wide
 from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, lanes_for, over_networks
 from vgtheory.measure.engine.taps import log_norm, tap
-from vgtheory.networks.ensemble import Ensemble
+from vgtheory.networks.ensemble import Layered
 
 
 class Parts(NamedTuple):
@@ -36,7 +36,7 @@ class Parts(NamedTuple):
     slopes: Any
 
 
-def _walk(words: Array, net: Ensemble, depth: int, width: int, dtype: str, scalable: bool) -> Parts:
+def _walk(words: Array, net: Layered, depth: int, width: int, dtype: str, scalable: bool) -> Parts:
     """One network; both parts of shape (depth,), at index l between layers l+1 and l, the last one unused."""
 
     def climb(x: Array, log_scale: Array, index: Any) -> tuple[Array, Array, Array]:
@@ -67,7 +67,7 @@ def _walk(words: Array, net: Ensemble, depth: int, width: int, dtype: str, scala
 
 @compiled("depth", "width", "num_nets", "dtype", "scalable", "devices")
 def _walks(
-    key: Array, net: Ensemble, depth: int, width: int, num_nets: int, dtype: str, scalable: bool, devices: tuple
+    key: Array, net: Layered, depth: int, width: int, num_nets: int, dtype: str, scalable: bool, devices: tuple
 ) -> Parts:
     """All networks; network i has the key ``fold_in(key, i)``."""
 
@@ -80,7 +80,7 @@ def _walks(
 
 
 @asked()
-def link_parts(key: Array, net: Ensemble, *, depth: int, width: int, num_nets: int, dtype: str = "float32") -> Parts:
+def link_parts(key: Array, net: Layered, *, depth: int, width: int, num_nets: int, dtype: str = "float32") -> Parts:
     r"""Both parts of the gradient's log-factor at every layer of every network.
 
     Parameters
@@ -126,7 +126,7 @@ def link_parts(key: Array, net: Ensemble, *, depth: int, width: int, num_nets: i
 
 @asked()
 def log_parts_layers(
-    key: Array, net: Ensemble, *, depth: int, width: int, num_nets: int, dtype: str = "float32"
+    key: Array, net: Layered, *, depth: int, width: int, num_nets: int, dtype: str = "float32"
 ) -> Parts:
     r"""What each layer's weights, and what its slopes, do to the norm of the gradient.
 

@@ -13,7 +13,7 @@ from vgtheory.measure.arguments import asked, dtype_of
 from vgtheory.measure.engine.draws import words_of
 from vgtheory.measure.engine.networks import draw_cotangent, draw_input, draw_layer
 from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, lanes_for, over_networks
-from vgtheory.networks.ensemble import Ensemble
+from vgtheory.networks.ensemble import Layered
 
 
 class PassLimits(NamedTuple):
@@ -37,7 +37,7 @@ _rounded_product.defvjp(
 
 @compiled("depth", "width", "num_nets", "dtype", "devices")
 def _peaks(
-    key: Array, net: Ensemble, depth: int, width: int, num_nets: int, dtype: str, squared_loss: Array, devices: tuple
+    key: Array, net: Layered, depth: int, width: int, num_nets: int, dtype: str, squared_loss: Array, devices: tuple
 ) -> tuple[Array, Array]:
     """Largest |entry| of h_l and of dE/dh_l in plain arithmetic, each of shape (num_nets, depth)."""
     multiply = _rounded_product if dtype == "tensorfloat32" else functools.partial(jnp.dot, precision="highest")
@@ -79,7 +79,7 @@ def _first_lost(peaks: np.ndarray) -> np.ndarray:
 
 @asked(dtype=dtype_of(FORMATS))
 def pass_limit(
-    key: Array, net: Ensemble, dtype: str, *, depth: int, width: int, num_nets: int, squared_loss: bool = False
+    key: Array, net: Layered, dtype: str, *, depth: int, width: int, num_nets: int, squared_loss: bool = False
 ) -> PassLimits:
     r"""First layers at which the forward and the backward pass of plain networks under- or overflow.
 

@@ -13,11 +13,12 @@ from vgtheory.measure.blocks.transformer import transformer_logs
 from vgtheory.measure.engine.averages import averaged, over_inputs
 from vgtheory.measure.layers.chains import chain
 from vgtheory.networks.blocks import BLOCKS, Blocks
-from vgtheory.networks.ensemble import Conv, Ensemble
+from vgtheory.networks.conv import Conv
+from vgtheory.networks.ensemble import Layered
 from vgtheory.networks.transformer import Transformer
 
 
-def _walked(key: Array, net: Ensemble | Blocks | Transformer, **how: Any) -> Any:
+def _walked(key: Array, net: Layered | Blocks | Transformer, **how: Any) -> Any:
     """The networks one by one."""
     if isinstance(net, Conv):
         return conv_logs(key, net, **how)
@@ -29,7 +30,7 @@ def _walked(key: Array, net: Ensemble | Blocks | Transformer, **how: Any) -> Any
 @asked()
 def log_grad_layers(
     key: Array,
-    net: Ensemble | Blocks | Transformer,
+    net: Layered | Blocks | Transformer,
     *,
     depth: int,
     width: int,
@@ -86,7 +87,7 @@ def log_grad_layers(
 @asked()
 def log_chi_layers(
     key: Array,
-    net: Ensemble,
+    net: Layered,
     *,
     depth: int,
     width: int,
@@ -143,7 +144,7 @@ def log_chi_layers(
 @asked()
 def log_grad_weight_layers(
     key: Array,
-    net: Ensemble,
+    net: Layered,
     *,
     depth: int,
     width: int,
@@ -198,7 +199,7 @@ def log_grad_weight_layers(
 @asked()
 def log_q_layers(
     key: Array,
-    net: Ensemble | Blocks | Transformer,
+    net: Layered | Blocks | Transformer,
     *,
     depth: int,
     width: int,

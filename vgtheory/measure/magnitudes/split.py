@@ -25,7 +25,7 @@ from vgtheory.measure.arguments import asked, count
 from vgtheory.measure.engine.draws import words_of
 from vgtheory.measure.engine.networks import draw_cotangent, draw_input, draw_weights, wide
 from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, over_networks
-from vgtheory.networks.ensemble import Dense
+from vgtheory.networks.dense import Dense
 
 
 class VarianceSplit(NamedTuple):

@@ -9,7 +9,7 @@ from jax import Array
 
 from vgtheory.measure.arguments import asked, expect_fit, number
 from vgtheory.measure.recurrent.powers import _RANK, _SAME, pulled
-from vgtheory.networks.ensemble import check_matrix
+from vgtheory.networks.recurrent import check_matrix
 
 
 def _as_is(rows: Array) -> Array:

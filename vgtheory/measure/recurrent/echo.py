@@ -12,7 +12,7 @@ from vgtheory.activation import as_activation
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect
 from vgtheory.measure.arguments import asked, number
-from vgtheory.networks.ensemble import check_matrix
+from vgtheory.networks.recurrent import check_matrix
 
 _NUM_BLOCKS = 20
 

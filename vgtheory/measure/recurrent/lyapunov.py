@@ -20,7 +20,8 @@ from vgtheory.measure.engine.networks import draw_input, draw_weights, scale_w
 from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, lanes_for, over_networks
 from vgtheory.measure.recurrent.exponents import Settle, Step, exponents_of, orthonormal
 from vgtheory.networks.cells import CELLS, Cell
-from vgtheory.networks.ensemble import Dense, Recurrent
+from vgtheory.networks.dense import Dense
+from vgtheory.networks.recurrent import Tied
 
 
 def _unit(h: Array) -> Array:
@@ -37,7 +38,7 @@ def _network(
         state, back = ravel_pytree(start_of(net, words, width, dtype))
         moved = stepper(net, words, width, dtype, "cells", driven)
         return lambda x, t: ravel_pytree(moved(back(x), t))[0], state, as_is
-    tied = isinstance(net, Recurrent)
+    tied = isinstance(net, Tied)
     alone = draw_weights(words, net, 0, width, dtype) if tied else None
 
     def step(h: Array, t: Array) -> Array:
@@ -109,7 +110,7 @@ def _all(
 @asked()
 def lyapunov_logs(
     key: Array,
-    net: Dense | Recurrent | Cell,
+    net: Dense | Tied | Cell,
     *,
     width: int,
     steps: int,
@@ -191,7 +192,7 @@ def lyapunov_logs(
 @asked()
 def lyapunov_exponents(
     key: Array,
-    net: Dense | Recurrent | Cell,
+    net: Dense | Tied | Cell,
     *,
     width: int,
     steps: int,

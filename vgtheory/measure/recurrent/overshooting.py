@@ -10,9 +10,9 @@ from jax import Array, lax
 
 from vgtheory.activation import Activation
 from vgtheory.expect import expect
-from vgtheory.measure.arguments import asked, expect_fit, expect_matrix_of, number
+from vgtheory.measure.arguments import asked, expect_fit, number
 from vgtheory.measure.engine.taps import log_norm
-from vgtheory.networks.ensemble import Recurrent
+from vgtheory.networks.recurrent import FixedRecurrent
 
 
 class Overshoot(NamedTuple):
@@ -77,14 +77,14 @@ def _stepped(matrix: Array, x: Array, y: Array, rates: Array, activation: Activa
 
 @asked(state=number(ndim=1), target=number(ndim=1))
 def overshoot(
-    net: Recurrent, state: Any, target: Any, learning_rates: Any, *, steps: int, dtype: str = "float32"
+    net: FixedRecurrent, state: Any, target: Any, learning_rates: Any, *, steps: int, dtype: str = "float32"
 ) -> Overshoot:
     r"""Loss, gradient with respect to W and the loss after one real step of gradient descent, by automatic differentiation.
 
     Parameters
     ----------
     net
-        A recurrence with a given matrix, ``sigma_b = 0`` and an activation homogeneous of degree 1 (linear, ReLU, leaky ReLU, abs).
+        A ``FixedRecurrent`` with ``sigma_b = 0`` and an activation homogeneous of degree 1 (linear, ReLU, leaky ReLU, abs).
     state
         h_0 = x, shape ``(width,)``.
     target
@@ -104,7 +104,7 @@ def overshoot(
     Raises
     ------
     ValueError
-        If ``net`` has no matrix, has a bias or is not homogeneous, shapes do not fit, or ``steps`` is not an integer >= 1.
+        If ``net`` has a bias or is not homogeneous, shapes do not fit, or ``steps`` is not an integer >= 1.
 
     Notes
     -----
@@ -114,12 +114,13 @@ def overshoot(
     Examples
     --------
     >>> import numpy as np
-    >>> from vgtheory import Recurrent, measure
-    >>> step = measure.recurrent.overshoot(Recurrent("linear", matrix=np.array([[1.1]])), [1.0], [0.0], 0.01, steps=50)
+    >>> from vgtheory import FixedRecurrent, measure
+    >>> step = measure.recurrent.overshoot(
+    ...     FixedRecurrent("linear", matrix=np.array([[1.1]])), [1.0], [0.0], 0.01, steps=50
+    ... )
     >>> round(float(step.log_ratio / np.log(10)))
     376
     """
-    expect_matrix_of("overshoot", net)
     expect_fit("overshoot", net.matrix, state=state, target=target)
     degree = net.activation.degree
     expect(degree == 1, "overshoot", "an activation homogeneous of degree 1", activation=net.activation.name)

@@ -12,7 +12,7 @@ from vgtheory.estimate import Estimate
 from vgtheory.expect import expect_steps
 from vgtheory.measure.arguments import asked, expect_fit, integers, number
 from vgtheory.measure.recurrent.settled import gradient_steps
-from vgtheory.networks.ensemble import Recurrent, check_matrix
+from vgtheory.networks.recurrent import FixedRecurrent, check_matrix
 
 _SAME, _RANK = 1e-9, 1e-6
 
@@ -142,7 +142,7 @@ def log_power_norms(matrix: Any, vector: Any, steps: Any, dtype: str = "float32"
     counts, start = expect_steps("log_power_norms", steps), np.asarray(vector, dtype=float)
     expect_fit("log_power_norms", matrix, vector=start)
     longest = max(1, int(counts.max(initial=1)))
-    net = Recurrent("linear", matrix=matrix)
+    net = FixedRecurrent("linear", matrix=matrix)
     increments = gradient_steps(net, np.ones(start.size), start, longest, dtype)
     powers = np.concatenate([[0.0], np.cumsum(increments[::-1])]) + np.log(np.linalg.norm(start))
     return Estimate(powers[counts], 2 * float(jnp.finfo(dtype).eps) * np.maximum(counts, 1))

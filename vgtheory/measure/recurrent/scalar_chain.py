@@ -15,7 +15,8 @@ from vgtheory.measure.engine.averages import averaged
 from vgtheory.measure.engine.log_pass import walk
 from vgtheory.measure.engine.networks import Weights
 from vgtheory.measure.recurrent.settled import gradient_steps
-from vgtheory.networks.ensemble import Dense, Recurrent
+from vgtheory.networks.dense import Dense
+from vgtheory.networks.recurrent import FixedRecurrent
 
 
 @asked()
@@ -59,7 +60,7 @@ def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int, dtype: st
     >>> np.exp(measure.recurrent.log_scalar_steps(0.5, "linear", 1.0, steps=3).value).round(6).tolist()
     [0.5, 0.25, 0.125]
     """
-    net = Recurrent(as_activation(activation), matrix=np.array([[float(w)]]))
+    net = FixedRecurrent(as_activation(activation), matrix=np.array([[float(w)]]))
     factors = gradient_steps(net, np.array([float(h_0)]), np.ones(1), steps, dtype)
     return Estimate(np.cumsum(factors), 2 * float(jnp.finfo(dtype).eps) * np.arange(1, steps + 1))
 

@@ -9,17 +9,17 @@ import numpy as np
 from jax import Array
 
 from vgtheory.estimate import Estimate
-from vgtheory.measure.arguments import asked, count, expect_fit, expect_matrix_of, number
+from vgtheory.measure.arguments import asked, count, expect_fit, number
 from vgtheory.measure.engine.links import is_scalable
 from vgtheory.measure.engine.log_pass import walk
 from vgtheory.measure.engine.networks import Weights
-from vgtheory.networks.ensemble import Recurrent
+from vgtheory.networks.recurrent import FixedRecurrent
 
 _NUM_BLOCKS = 8
 
 
 @functools.partial(jax.jit, static_argnames=("steps", "scalable", "dtype"))
-def _increments(net: Recurrent, state: Array, cotangent: Array, steps: int, scalable: bool, dtype: str) -> Array:
+def _increments(net: FixedRecurrent, state: Array, cotangent: Array, steps: int, scalable: bool, dtype: str) -> Array:
     """Log-factors of the gradient per step, first step first: |dE/dh_t| / |dE/dh_{t+1}| for t = 0 ... steps - 1."""
     weights = Weights(jnp.asarray(net.matrix, dtype).T, jnp.zeros_like(state))
     walked = walk(lambda _: weights, net, state[None], cotangent[None], steps, scalable, from_h=True)
@@ -27,13 +27,13 @@ def _increments(net: Recurrent, state: Array, cotangent: Array, steps: int, scal
 
 
 @asked(state=number(ndim=1), cotangent=number(ndim=1))
-def gradient_steps(net: Recurrent, state: Any, cotangent: Any, steps: int, dtype: str = "float32") -> np.ndarray:
+def gradient_steps(net: FixedRecurrent, state: Any, cotangent: Any, steps: int, dtype: str = "float32") -> np.ndarray:
     """Log-factors of the gradient per step along one given recurrence, by automatic differentiation.
 
     Parameters
     ----------
     net
-        A recurrence with a given matrix.
+        A ``FixedRecurrent``.
     state
         Value before the first step, shape ``(width,)``.
     cotangent
@@ -51,22 +51,21 @@ def gradient_steps(net: Recurrent, state: Any, cotangent: Any, steps: int, dtype
     Examples
     --------
     >>> import numpy as np
-    >>> from vgtheory import Recurrent, measure
-    >>> net = Recurrent("linear", matrix=0.5 * np.eye(2))
+    >>> from vgtheory import FixedRecurrent, measure
+    >>> net = FixedRecurrent("linear", matrix=0.5 * np.eye(2))
     >>> (measure.recurrent.gradient_steps(net, np.ones(2), np.ones(2), 3) / np.log(2)).round(4).tolist()
     [-1.0, -1.0, -1.0]
     """
-    expect_matrix_of("gradient_steps", net)
     expect_fit("gradient_steps", net.matrix, state=state, cotangent=cotangent)
     with jax.enable_x64(dtype == "float64"):
-        given = Recurrent(net.activation, matrix=jnp.asarray(net.matrix, dtype))
+        given = FixedRecurrent(net.activation, matrix=jnp.asarray(net.matrix, dtype))
         start, top = (jnp.asarray(np.asarray(vector), dtype) for vector in (state, cotangent))
         out = _increments(given, start, top, steps, is_scalable(net.activation), dtype)
         return np.asarray(out, dtype=np.float64)
 
 
 @asked(state=number(ndim=1), steps=count(16))
-def log_rate(key: Array, net: Recurrent, state: Any, *, steps: int = 4000, dtype: str = "float32") -> Estimate:
+def log_rate(key: Array, net: FixedRecurrent, state: Any, *, steps: int = 4000, dtype: str = "float32") -> Estimate:
     r"""Log-factor per step by which the gradient changes once an undriven recurrence has settled.
 
     The gradient of a random cotangent at the last step is followed back; the rate is the mean increment over the middle
@@ -77,7 +76,7 @@ def log_rate(key: Array, net: Recurrent, state: Any, *, steps: int = 4000, dtype
     key
         A JAX key, for the cotangent.
     net
-        A recurrence with a given ``matrix``.
+        A ``FixedRecurrent``.
     state
         Initial ``h``, shape ``(width,)``.
     steps
@@ -93,7 +92,7 @@ def log_rate(key: Array, net: Recurrent, state: Any, *, steps: int = 4000, dtype
     Raises
     ------
     ValueError
-        If ``net`` has no matrix, ``state`` does not fit it, or ``steps`` is below 16.
+        If ``state`` does not fit it, or ``steps`` is below 16.
 
     Notes
     -----
@@ -103,12 +102,11 @@ def log_rate(key: Array, net: Recurrent, state: Any, *, steps: int = 4000, dtype
     Examples
     --------
     >>> import jax, numpy as np
-    >>> from vgtheory import Recurrent, measure
-    >>> net = Recurrent("tanh", matrix=np.array([[2.0]]))
+    >>> from vgtheory import FixedRecurrent, measure
+    >>> net = FixedRecurrent("tanh", matrix=np.array([[2.0]]))
     >>> round(float(np.exp(measure.recurrent.log_rate(jax.random.key(0), net, np.ones(1)).value)), 4)
     0.1664
     """
-    expect_matrix_of("log_rate", net)
     start = np.asarray(state, dtype=float)
     expect_fit("log_rate", net.matrix, state=start)
     cotangent = np.asarray(jax.random.normal(key, start.shape))

@@ -6,11 +6,10 @@ import numpy as np
 from jax import Array
 
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect
 from vgtheory.measure.arguments import asked, count
 from vgtheory.measure.engine.draws import words_of
 from vgtheory.measure.engine.networks import draw_weights, scale_w
-from vgtheory.networks.ensemble import Recurrent
+from vgtheory.networks.recurrent import Recurrent
 
 _CHUNK = 2**22
 
@@ -26,7 +25,7 @@ def log_spectral_radius(
     key
         A JAX key.
     net
-        A recurrence with a scalar ``sigma_w``, not a given matrix.
+        The recurrence, with a scalar ``sigma_w``.
     width
         Number of units, >= 1.
     num_nets
@@ -42,7 +41,7 @@ def log_spectral_radius(
     Raises
     ------
     ValueError
-        If ``net`` has a given matrix, or a count is too small.
+        If a count is too small.
 
     Notes
     -----
@@ -57,7 +56,6 @@ def log_spectral_radius(
     >>> round(float(measure.recurrent.log_spectral_radius(jax.random.key(0), net, width=8, num_nets=4).value), 4)
     0.6931
     """
-    expect(net.matrix is None, "log_spectral_radius", "a net with sigma_w", matrix=net.matrix)
     size, logs = max(1, _CHUNK // width**2), []
     with jax.enable_x64(dtype == "float64"):
         drawn = jax.jit(jax.vmap(lambda each: draw_weights(words_of(each), net, 1, width, jnp.dtype(dtype)).matrix))

@@ -20,7 +20,7 @@ from vgtheory.measure.engine.links import activate, affine
 from vgtheory.measure.engine.networks import Weights, draw_input, draw_weights, orthonormal_columns
 from vgtheory.measure.engine.taps import log_norm
 from vgtheory.measure.spectra.values import RANGE
-from vgtheory.networks.ensemble import Ensemble
+from vgtheory.networks.ensemble import Layered
 
 
 class Size(NamedTuple):
@@ -109,7 +109,7 @@ def fresh(basis: Array, dead: Array | None = None) -> Block:
     return Block(basis, logs if dead is None else jnp.where(dead, -jnp.inf, logs), rows)
 
 
-def layer_map(weights: Weights, net: Ensemble, link: Link, size: Size) -> Callable[[Array], Array]:
+def layer_map(weights: Weights, net: Layered, link: Link, size: Size) -> Callable[[Array], Array]:
     """One layer as a function of its input, shape ``(width,)``, in units in which input and output are near 1.
 
     Parameters
@@ -129,7 +129,7 @@ def layer_map(weights: Weights, net: Ensemble, link: Link, size: Size) -> Callab
     return apply
 
 
-def pushed(weights: Weights, net: Ensemble, link: Link, vectors: Array, size: Size) -> tuple[Array, Array]:
+def pushed(weights: Weights, net: Layered, link: Link, vectors: Array, size: Size) -> tuple[Array, Array]:
     """The layer's output, and its Jacobian over ``exp(log_rms)`` times vectors, by forward differentiation.
 
     Parameters
@@ -143,7 +143,7 @@ def pushed(weights: Weights, net: Ensemble, link: Link, vectors: Array, size: Si
     return out, jax.vmap(push, 1, 1)(vectors.astype(size.dtype)).astype(vectors.dtype)
 
 
-def pulled(weights: Weights, net: Ensemble, link: Link, vectors: Array, size: Size) -> Array:
+def pulled(weights: Weights, net: Layered, link: Link, vectors: Array, size: Size) -> Array:
     """The layer's transposed Jacobian, over ``exp(log_rms)``, times vectors, by reverse differentiation.
 
     Parameters
@@ -198,7 +198,7 @@ def in_size(columns: Array, block: Block, log_rms: Array) -> Block:
     return Block(columns * jnp.exp(-_finite(log_size)), grown, block.rows)
 
 
-def _link_at(weights: Weights, net: Ensemble, index: Array, x: Array, log_scale: Array, size: Size) -> Link:
+def _link_at(weights: Weights, net: Layered, index: Array, x: Array, log_scale: Array, size: Size) -> Link:
     h = affine(net, weights, x, log_scale)
     log_rms = log_norm(h)[0] - np.log(size.width) / 2
     usable = jnp.isfinite(log_rms) & size.scalable
@@ -206,7 +206,7 @@ def _link_at(weights: Weights, net: Ensemble, index: Array, x: Array, log_scale:
 
 
 def up(
-    words: Array, net: Ensemble, input_square: Array, block: Block, settle: Callable, size: Size
+    words: Array, net: Layered, input_square: Array, block: Block, settle: Callable, size: Size
 ) -> tuple[Block, Link, Array]:
     """From the input to the output: what becomes of a block, the layers on the way, and the largest log after each of them.
 
@@ -238,7 +238,7 @@ def up(
     return block, along, tops
 
 
-def down(words: Array, net: Ensemble, along: Link, block: Block, settle: Callable, size: Size) -> Block:
+def down(words: Array, net: Layered, along: Link, block: Block, settle: Callable, size: Size) -> Block:
     """From the output to the input, through the transposed Jacobians.
 
     Parameters
@@ -258,7 +258,7 @@ def down(words: Array, net: Ensemble, along: Link, block: Block, settle: Callabl
     return lax.scan(step, block, along, reverse=True)[0]
 
 
-def scaled_product(words: Array, net: Ensemble, along: Link, shrink: Array, size: Size) -> Callable[[Array], Array]:
+def scaled_product(words: Array, net: Layered, along: Link, shrink: Array, size: Size) -> Callable[[Array], Array]:
     """The Jacobian times one vector, every layer's share divided by a constant of its own; made to be differentiated.
 
     Parameters

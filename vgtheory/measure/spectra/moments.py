@@ -13,7 +13,7 @@ from vgtheory.measure.engine.draws import words_of
 from vgtheory.measure.engine.links import is_scalable
 from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, lanes_for, over_networks
 from vgtheory.measure.spectra.linear_map import Size, down, fresh, in_size, probes, up
-from vgtheory.networks.ensemble import Ensemble
+from vgtheory.networks.ensemble import Layered
 
 
 class JacobianMoments(NamedTuple):
@@ -33,7 +33,7 @@ class JacobianMoments(NamedTuple):
 
 @compiled("size", "num_probes", "devices")
 def _probed(
-    key: Array, net: Ensemble, input_square: Array, num_probes: int, size: Size, devices: tuple
+    key: Array, net: Layered, input_square: Array, num_probes: int, size: Size, devices: tuple
 ) -> tuple[Array, Array]:
     """Logs of the mean squares of ``J v`` and of ``J^T J v`` over the probes v, each of shape ``(num_nets,)``."""
 
@@ -65,7 +65,7 @@ def _ratios(first: np.ndarray, second: np.ndarray, rounding: float) -> JacobianM
 @asked()
 def jacobian_moments(
     key: Array,
-    net: Ensemble,
+    net: Layered,
     *,
     depth: int,
     width: int,

@@ -16,7 +16,7 @@ from vgtheory.measure.engine.networks import orthonormal_columns
 from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, lanes_for, over_networks
 from vgtheory.measure.spectra.linear_map import Block, Size, down, fresh, in_order, probes, scaled_product, up
 from vgtheory.measure.spectra.values import log_singular_values
-from vgtheory.networks.ensemble import Ensemble
+from vgtheory.networks.ensemble import Layered
 
 _SPARE = 8
 """Vectors in a block beyond twice the values asked for."""
@@ -57,7 +57,7 @@ def _starts(key: Array, size: Size, num_vectors: int, devices: tuple) -> Array:
 
 
 @compiled("size", "devices")
-def _sweeps(key: Array, net: Ensemble, starts: Array, input_square: Array, size: Size, devices: tuple) -> _Sweep:
+def _sweeps(key: Array, net: Layered, starts: Array, input_square: Array, size: Size, devices: tuple) -> _Sweep:
     """Every network's block up and down again."""
 
     def one(shared: Any, index: Array) -> _Sweep:
@@ -73,7 +73,7 @@ def _sweeps(key: Array, net: Ensemble, starts: Array, input_square: Array, size:
 
 @compiled("steps", "size", "devices")
 def _lanczos(
-    key: Array, net: Ensemble, which: Array, starts: Array, input_square: Array, steps: int, size: Size, devices: tuple
+    key: Array, net: Layered, which: Array, starts: Array, input_square: Array, steps: int, size: Size, devices: tuple
 ) -> _Steps:
     """Golub-Kahan-Lanczos bidiagonalisation of the networks ``which``, fully reorthogonalised."""
     bidiagonal = decomp.bidiag(steps, materialize=False)
@@ -106,7 +106,7 @@ def _swept_logs(block: Block) -> np.ndarray:
 
 
 def _swept(
-    key: Array, net: Ensemble, num_values: int, input_square: Array, size: Size, tolerance: float
+    key: Array, net: Layered, num_values: int, input_square: Array, size: Size, tolerance: float
 ) -> tuple[np.ndarray, np.ndarray, Array]:
     """Lower bounds on the logs, of shape ``(num_nets, num_values)``; which networks' have settled; and the last blocks."""
     devices, num_vectors = chosen_devices(None), min(size.width, 2 * num_values + _SPARE)
@@ -144,7 +144,7 @@ def _ritz(steps: _Steps, num_values: int, tolerance: float) -> np.ndarray:
 
 def _iterated(
     key: Array,
-    net: Ensemble,
+    net: Layered,
     which: np.ndarray,
     starts: Array,
     input_square: Array,
@@ -171,7 +171,7 @@ def _iterated(
 @asked()
 def jacobian_top_singular_values(
     key: Array,
-    net: Ensemble,
+    net: Layered,
     *,
     depth: int,
     width: int,

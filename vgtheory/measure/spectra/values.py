@@ -11,14 +11,14 @@ from scipy.linalg.lapack import dgejsv
 from vgtheory.measure.arguments import asked
 from vgtheory.measure.engine.draws import words_of
 from vgtheory.measure.engine.networks import Layer, draw_input, draw_layer
-from vgtheory.networks.ensemble import Ensemble
+from vgtheory.networks.ensemble import Layered
 
 RANGE = 600.0
 """Natural logs of singular values further than this below the largest are lost to underflow."""
 
 
 @functools.partial(jax.jit, static_argnames=("width",))
-def _link(words: Array, net: Ensemble, layer: Any, x: Array, width: int) -> tuple[Array, Array]:
+def _link(words: Array, net: Layered, layer: Any, x: Array, width: int) -> tuple[Array, Array]:
     """Jacobian of one link, x_{l-1} -> x_l = phi(W x_{l-1} + b), by automatic differentiation, and x_l."""
     params = draw_layer(words, net, layer, width, x.dtype)
 
@@ -56,7 +56,7 @@ def log_singular_values(logs: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return np.where(lost, np.nan, np.log(sizes) + np.log(scale[0] / scale[1]) + top)
 
 
-def _one(key: Array, net: Ensemble, depth: int, width: int, input_square: float) -> np.ndarray:
+def _one(key: Array, net: Layered, depth: int, width: int, input_square: float) -> np.ndarray:
     """One network's logs, descending: the factors one by one, without the units that are dead."""
     words = words_of(key)
     x = draw_input(words, width, "float64") * input_square**0.5
@@ -76,7 +76,7 @@ def _one(key: Array, net: Ensemble, depth: int, width: int, input_square: float)
 
 @asked()
 def jacobian_singular_values(
-    key: Array, net: Ensemble, *, depth: int, width: int, num_nets: int, input_square: float = 1.0
+    key: Array, net: Layered, *, depth: int, width: int, num_nets: int, input_square: float = 1.0
 ) -> np.ndarray:
     r"""Natural logs of the singular values of the Jacobian of real networks, by automatic differentiation of their layers.
 

@@ -18,7 +18,7 @@ from vgtheory.measure.engine.networks import orthogonal
 from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, lanes_for, over_networks
 from vgtheory.measure.engine.taps import log_norm
 from vgtheory.networks.blocks import Normed
-from vgtheory.networks.ensemble import Dense
+from vgtheory.networks.dense import Dense
 
 _EPSILON = 1e-5
 """Of the norms, as is usual in training."""
@@ -124,7 +124,7 @@ def _outputs(net: Dense | Normed, params: Any, x: Array) -> Array:
         if not isinstance(net, Normed):
             return net.activation.phi(h)
         scaled = lambda values: values * layer["gain"][None, :] + layer["shift"][None, :]
-        if net.place == "before":
+        if net.place == "pre":
             return net.activation.phi(scaled(_normed(h, net)))
         return scaled(_normed(net.activation.phi(h), net))
 

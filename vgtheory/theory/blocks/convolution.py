@@ -20,7 +20,7 @@ from jax import Array, lax
 from vgtheory.activation import ACTIVATIONS
 from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count
-from vgtheory.networks.ensemble import Conv, expect_positions
+from vgtheory.networks.conv import Conv, expect_positions
 from vgtheory.theory.blocks import fourier
 from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
 from vgtheory.theory.precision import floats

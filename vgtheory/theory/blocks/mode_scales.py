@@ -5,7 +5,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from vgtheory.expect import expect
-from vgtheory.networks.ensemble import Conv, expect_positions
+from vgtheory.networks.conv import Conv, expect_positions
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.blocks.fourier import transfer
 from vgtheory.theory.meanfield.correlation_limit import settled_rates

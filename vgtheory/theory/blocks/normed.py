@@ -33,8 +33,8 @@ def _units(net: Normed, scales: list[Array], depth: int) -> Profile:
     """Layer or RMS norm."""
     sigma_w, sigma_b = scales
     start, log_w = jnp.log(sigma_w**2 + sigma_b**2), 2 * jnp.log(sigma_w)
-    log_f, log_g = log_squares(start if net.place == "after" else jnp.zeros_like(start), net.activation)
-    if net.place == "after":
+    log_f, log_g = log_squares(start if net.place == "post" else jnp.zeros_like(start), net.activation)
+    if net.place == "post":
         if net.norm == "layer":
             log_f = jnp.log(jnp.exp(log_f) - _mean(start, net.activation) ** 2)
         log_q, log_chi = jnp.broadcast_to(start, (depth,)), jnp.broadcast_to(log_w + log_g - log_f, (depth,))

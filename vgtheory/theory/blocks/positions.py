@@ -7,7 +7,7 @@ import numpy as np
 
 from vgtheory.estimate import Law
 from vgtheory.expect import expect
-from vgtheory.networks.ensemble import Conv, expect_positions
+from vgtheory.networks.conv import Conv, expect_positions
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.blocks.convolution import fields, is_closed
 from vgtheory.theory.precision import in_float64

@@ -19,7 +19,7 @@ from scipy.special import expit
 
 from vgtheory.activation import Activation
 from vgtheory.networks.cells import GRU, MGU, Leaky, Skip
-from vgtheory.networks.ensemble import Dense
+from vgtheory.networks.dense import Dense
 from vgtheory.theory.meanfield.fixed_points import chi_at
 from vgtheory.theory.meanfield.length import q_star
 from vgtheory.theory.precision import floats, in_float64

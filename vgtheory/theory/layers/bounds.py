@@ -12,7 +12,7 @@ from vgtheory.expect import expect_count, expect_one_of
 from vgtheory.networks.ensemble import Ensemble, expect_matrices
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.meanfield.fixed_points import chi_at
-from vgtheory.theory.meanfield.length import need_sigma_w, q_star
+from vgtheory.theory.meanfield.length import q_star
 from vgtheory.theory.precision import floats, in_float64
 from vgtheory.weights import expect_light_tails
 
@@ -124,7 +124,6 @@ def log_bound_layers(net: Ensemble, *, depth: int, width: int | None = None, nor
     >>> np.exp(theory.layers.log_bound_layers(Dense("sigmoid", sigma_w=1.0), depth=3)).tolist()
     [0.25, 0.5, 1.0]
     """
-    need_sigma_w("log_bound_layers", net)
     expect_count("log_bound_layers", depth=depth)
     size = _norm_over_sigma_w("log_bound_layers", net, norm, width)
     sigma_w, num_factors = floats(net.sigma_w, jnp.arange(depth - 1, -1, -1))
@@ -160,7 +159,7 @@ def bound_excess(net: Ensemble, *, width: int | None = None, norm: str = "spectr
     Raises
     ------
     ValueError
-        If the norm is unknown, or ``norm="frobenius"`` and no width is given, or ``net`` has a given matrix.
+        If the norm is unknown, or ``norm="frobenius"`` and no width is given, or ``net`` is a ``FixedRecurrent``.
 
     Notes
     -----
@@ -175,7 +174,6 @@ def bound_excess(net: Ensemble, *, width: int | None = None, norm: str = "spectr
     >>> theory.layers.bound_excess(Dense("cube", sigma_w=0.2, sigma_b=0.3))
     np.float64(inf)
     """
-    need_sigma_w("bound_excess", net)
     size = _norm_over_sigma_w("bound_excess", net, norm, width)
     q = inspect.unwrap(q_star)(net)
     log_slopes = jnp.log(chi_at(q, jnp.ones_like(q), net.activation)) / 2

@@ -24,7 +24,6 @@ from vgtheory.theory.arguments import asked, one_correlation
 from vgtheory.theory.integrals import moments_2d
 from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
 from vgtheory.theory.meanfield.fixed_points import growth_and_slope
-from vgtheory.theory.meanfield.length import need_sigma_w
 from vgtheory.theory.precision import floats, in_float64
 
 EDGE = 27.6
@@ -85,7 +84,7 @@ def c_layers(net: Ensemble, *, depth: int, c_0: Any = 0.5) -> Law:
     Raises
     ------
     ValueError
-        If ``depth`` is no positive integer, ``c_0`` no correlation, ``net`` has a given matrix, or a scale is not a scalar.
+        If ``depth`` is no positive integer, ``c_0`` no correlation, ``net`` is a ``FixedRecurrent``, or a scale is not a scalar.
 
     Notes
     -----
@@ -103,7 +102,6 @@ def c_layers(net: Ensemble, *, depth: int, c_0: Any = 0.5) -> Law:
     >>> theory.layers.c_layers(Dense("relu", sigma_w=2**0.5), depth=3, c_0=0.0).mean.round(4).tolist()
     [0.0, 0.3183, 0.4937]
     """
-    need_sigma_w("c_layers", net)
     expect_count("c_layers", depth=depth)
     correlated = not is_static(c_0) or bool(np.all(np.abs(c_0) <= 1))
     expect(correlated, "c_layers", "a correlation from -1 to 1", c_0=c_0)

@@ -27,7 +27,7 @@ from jax import Array, lax
 
 from vgtheory.activation import ACTIVATIONS, Activation, as_activation
 from vgtheory.expect import expect_count
-from vgtheory.networks.ensemble import Dense
+from vgtheory.networks.dense import Dense
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
 from vgtheory.theory.layers.formats import depth_limit, log_edges

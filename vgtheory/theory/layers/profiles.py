@@ -9,7 +9,6 @@ from vgtheory.expect import expect, expect_count
 from vgtheory.networks.ensemble import Ensemble, expect_matrices
 from vgtheory.theory.architectures import other_law
 from vgtheory.theory.arguments import any_network, asked
-from vgtheory.theory.meanfield.length import need_sigma_w
 from vgtheory.theory.precision import floats, in_float64
 from vgtheory.theory.width import accumulation, cumulants, expansion
 from vgtheory.theory.width.chi_square import is_exact, log_chi_square_law, sides
@@ -33,7 +32,6 @@ def walked_layers(where: str, net: Ensemble, depth: int, width: int | None) -> e
     Layers
         The infinite-width trajectory with each layer's noise.
     """
-    need_sigma_w(where, net)
     expect_matrices(where, net)
     expect_count(where, depth=depth)
     if width is not None:
@@ -102,7 +100,7 @@ def log_grad_layers(net: Any, *, depth: int, width: int | None = None, positions
     Raises
     ------
     ValueError
-        If ``depth`` or ``width`` is no positive integer, ``net`` has a given matrix, a scale is not a scalar, or at given width
+        If ``depth`` or ``width`` is no positive integer, ``net`` is a ``FixedRecurrent``, a scale is not a scalar, or at given width
         the law is not known.
 
     Notes

@@ -21,7 +21,7 @@ import numpy as np
 
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect, expect_count
-from vgtheory.networks.ensemble import Dense
+from vgtheory.networks.dense import Dense
 from vgtheory.theory.arguments import asked, given, share
 from vgtheory.theory.integrals import log_moments
 from vgtheory.theory.integrals.log_moments import Side

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from vgtheory.networks.ensemble import Dense
+from vgtheory.networks.dense import Dense
 from vgtheory.theory.integrals import log_moments
 from vgtheory.theory.integrals.log_moments import Side
 from vgtheory.theory.layers.correlation import c_layers

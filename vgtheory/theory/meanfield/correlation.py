@@ -16,7 +16,6 @@ from vgtheory.theory.integrals import moments_2d, tables_2d
 from vgtheory.theory.integrals.moments_1d import curves, log_q_series, value_and_slope
 from vgtheory.theory.integrals.squares import log_resolved
 from vgtheory.theory.meanfield.fixed_points import fixed_point
-from vgtheory.theory.meanfield.length import need_sigma_w
 from vgtheory.theory.precision import floats, in_float64, tables
 
 _EDGE = 27.6
@@ -117,7 +116,6 @@ def at_one(log_q: Array, sigma_w: Array, sigma_b: Array, activation: Activation)
 
 def _settled(where: str, net: Ensemble) -> tuple[Array, Array, Array]:
     """ln q_star, slope at c = 1 and the image's share from the weights, all of one shape."""
-    need_sigma_w(where, net)
     sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
     log_q = log_fixed(sigma_w, sigma_b, net.activation)
     at = at_one(log_q, sigma_w, sigma_b, net.activation)
@@ -157,7 +155,7 @@ def c_map(c: Any, net: Ensemble) -> Any:
     Raises
     ------
     ValueError
-        If ``c`` is a number outside [-1, 1] or ``net`` has a given matrix.
+        If ``c`` is a number outside [-1, 1] or ``net`` is a ``FixedRecurrent``.
 
     Notes
     -----

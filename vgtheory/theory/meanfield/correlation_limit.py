@@ -20,7 +20,6 @@ from vgtheory.networks.ensemble import Ensemble
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.integrals import moments_2d
 from vgtheory.theory.meanfield.correlation import AtOne, at_one, log_fixed
-from vgtheory.theory.meanfield.length import need_sigma_w
 from vgtheory.theory.precision import floats, in_float64
 
 _LOWEST = -17.0
@@ -151,7 +150,7 @@ def c_star(net: Ensemble) -> Any:
     Raises
     ------
     ValueError
-        If ``net`` has a given matrix.
+        If ``net`` is a ``FixedRecurrent``.
 
     Notes
     -----
@@ -172,7 +171,6 @@ def c_star(net: Ensemble) -> Any:
     >>> round(float(theory.c_star(Dense("tanh", sigma_w=2.0, sigma_b=0.3))), 6)
     0.263895
     """
-    need_sigma_w("c_star", net)
     gap = fixed_gap(*jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b)), net.activation)
     return correlation_at(gap)
 
@@ -211,7 +209,7 @@ def chi_c(net: Ensemble) -> Any:
     Raises
     ------
     ValueError
-        If ``net`` has a given matrix.
+        If ``net`` is a ``FixedRecurrent``.
 
     Notes
     -----
@@ -228,7 +226,6 @@ def chi_c(net: Ensemble) -> Any:
     >>> round(float(theory.meanfield.chi_c(Dense("tanh", sigma_w=2.0, sigma_b=0.3))), 4)
     0.8604
     """
-    need_sigma_w("chi_c", net)
     return settled_rates(net)[0]
 
 

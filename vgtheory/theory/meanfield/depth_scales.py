@@ -14,7 +14,7 @@ from vgtheory.theory.integrals.moments_1d import curves
 from vgtheory.theory.meanfield.correlation import AtOne, at_one, log_inside
 from vgtheory.theory.meanfield.correlation_limit import settled_rates
 from vgtheory.theory.meanfield.fixed_points import chi_at, fixed_point, growth_and_slope
-from vgtheory.theory.meanfield.length import need_sigma_w, q_slope
+from vgtheory.theory.meanfield.length import q_slope
 from vgtheory.theory.precision import floats, in_float64
 
 _CRITICAL = 1e-9
@@ -43,7 +43,7 @@ def phase(net: Ensemble) -> Any:
     Raises
     ------
     ValueError
-        If ``net`` has a given matrix.
+        If ``net`` is a ``FixedRecurrent``.
 
     Notes
     -----
@@ -58,7 +58,6 @@ def phase(net: Ensemble) -> Any:
     >>> theory.phase(Dense("tanh", sigma_w=np.array([0.9, 1.0, 1.1]))).tolist()
     [-1.0, 0.0, 1.0]
     """
-    need_sigma_w("phase", net)
     log_chi = _log_chi(net)
     noise = max(_CRITICAL, 500 * float(jnp.finfo(log_chi.dtype).eps))
     return jnp.where(jnp.abs(log_chi) <= noise, 0.0, jnp.sign(log_chi))
@@ -146,7 +145,7 @@ def xi_grad(net: Ensemble) -> Any:
     Raises
     ------
     ValueError
-        If ``net`` has a given matrix.
+        If ``net`` is a ``FixedRecurrent``.
 
     Notes
     -----
@@ -164,7 +163,6 @@ def xi_grad(net: Ensemble) -> Any:
     >>> round(float(theory.xi_grad(Dense("tanh", sigma_w=1.5, sigma_b=0.3))), 2)
     -16.89
     """
-    need_sigma_w("xi_grad", net)
     return scale_of(_log_chi(net))
 
 
@@ -190,7 +188,7 @@ def xi_c(net: Ensemble) -> Any:
     Raises
     ------
     ValueError
-        If ``net`` has a given matrix.
+        If ``net`` is a ``FixedRecurrent``.
 
     Notes
     -----
@@ -207,7 +205,6 @@ def xi_c(net: Ensemble) -> Any:
     >>> round(float(theory.xi_c(Dense("tanh", sigma_w=1.0, sigma_b=0.3))), 3)
     2.807
     """
-    need_sigma_w("xi_c", net)
     return scale_of(settled_rates(net)[1])
 
 
@@ -232,7 +229,7 @@ def xi_q(net: Ensemble) -> Any:
     Raises
     ------
     ValueError
-        If ``net`` has a given matrix.
+        If ``net`` is a ``FixedRecurrent``.
 
     Notes
     -----
@@ -274,7 +271,7 @@ def decade_depth(net: Ensemble, decades: Any = 1.0) -> Any:
     Raises
     ------
     ValueError
-        If ``net`` has a given matrix or ``decades`` is negative.
+        If ``net`` is a ``FixedRecurrent`` or ``decades`` is negative.
 
     Notes
     -----

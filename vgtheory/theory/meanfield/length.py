@@ -26,15 +26,6 @@ from vgtheory.theory.meanfield.fixed_points import (
 from vgtheory.theory.precision import floats, in_float64
 
 
-def need_sigma_w(where: str, net: Ensemble) -> None:
-    """Raise unless the ensemble draws its weights at random."""
-    expect(isinstance(net, Ensemble), where, "a Dense or a Recurrent ensemble", net=type(net).__name__)
-    drawn = getattr(net, "matrix", None) is None
-    expect(
-        drawn, where, "an ensemble with sigma_w", "For a given matrix use log_power_norms or log_rate.", matrix="given"
-    )
-
-
 def _mean_square(q: Array, activation: Activation, slope: bool) -> Array:
     """E[phi^2], or E[phi'^2], at one q."""
     q = gaussian.settled(q, activation)
@@ -78,7 +69,7 @@ def q_map(q: Any, net: Ensemble) -> Any:
     Raises
     ------
     ValueError
-        If ``q`` is a negative number or ``net`` has a given matrix.
+        If ``q`` is a negative number or ``net`` is a ``FixedRecurrent``.
 
     Notes
     -----
@@ -95,7 +86,6 @@ def q_map(q: Any, net: Ensemble) -> Any:
     >>> round(float(theory.q_map(3.0, Dense("relu", sigma_w=2**0.5))), 12)
     3.0
     """
-    need_sigma_w("q_map", net)
     expect(isinstance(q, jax.Array) or bool(np.all(np.asarray(q) >= 0)), "q_map", "q >= 0", q=q)
     q, sigma_w, sigma_b = floats(q, net.sigma_w, net.sigma_b)
     return _q_map(q, sigma_w, sigma_b, net.activation)
@@ -126,7 +116,7 @@ def q_star(net: Ensemble) -> Any:
     Raises
     ------
     ValueError
-        If ``net`` has a given matrix.
+        If ``net`` is a ``FixedRecurrent``.
 
     Notes
     -----
@@ -145,7 +135,6 @@ def q_star(net: Ensemble) -> Any:
     >>> round(float(theory.q_star(Dense("tanh", sigma_w=1.5, sigma_b=0.3))), 6)
     0.960844
     """
-    need_sigma_w("q_star", net)
     return fixed_point(*jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b)), net.activation)
 
 
@@ -169,7 +158,7 @@ def q_stars(net: Ensemble) -> FixedPoints:
     Raises
     ------
     ValueError
-        If ``net`` has a given matrix.
+        If ``net`` is a ``FixedRecurrent``.
 
     Notes
     -----
@@ -186,7 +175,6 @@ def q_stars(net: Ensemble) -> FixedPoints:
     >>> [round(float(q), 4) for q in points.q[:3]], points.is_stable[:3].tolist()
     ([0.0, 0.3773, inf], [True, False, True])
     """
-    need_sigma_w("q_stars", net)
     sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
     return every_points(sigma_w, sigma_b, curves(net.activation))
 
@@ -211,7 +199,7 @@ def chi_1(net: Ensemble) -> Any:
     Raises
     ------
     ValueError
-        If ``net`` has a given matrix.
+        If ``net`` is a ``FixedRecurrent``.
 
     Notes
     -----
@@ -229,7 +217,6 @@ def chi_1(net: Ensemble) -> Any:
     >>> round(float(theory.chi_1(Dense("relu", sigma_w=2**0.5))), 12)
     1.0
     """
-    need_sigma_w("chi_1", net)
     sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
     return chi_at(fixed_point(sigma_w, sigma_b, net.activation), sigma_w, net.activation)
 
@@ -254,7 +241,7 @@ def q_slope(net: Ensemble) -> Any:
     Raises
     ------
     ValueError
-        If ``net`` has a given matrix.
+        If ``net`` is a ``FixedRecurrent``.
 
     Notes
     -----
@@ -271,7 +258,6 @@ def q_slope(net: Ensemble) -> Any:
     >>> round(float(theory.meanfield.q_slope(Dense("erf", sigma_w=1.5, sigma_b=0.3))), 4)
     0.3437
     """
-    need_sigma_w("q_slope", net)
     sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
     q = fixed_point(sigma_w, sigma_b, net.activation)
     growth, slope = growth_and_slope(log_within(q), sigma_w, sigma_b, curves(net.activation))

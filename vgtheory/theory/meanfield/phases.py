@@ -11,7 +11,6 @@ from vgtheory.theory.meanfield.correlation import at_one, log_inside
 from vgtheory.theory.meanfield.correlation_limit import correlation_at, fixed_gap, gap_at, rates_at_gap
 from vgtheory.theory.meanfield.depth_scales import log_chi_at, scale_of
 from vgtheory.theory.meanfield.fixed_points import chi_at, fixed_point
-from vgtheory.theory.meanfield.length import need_sigma_w
 from vgtheory.theory.precision import floats, in_float64
 
 
@@ -50,7 +49,7 @@ def phase_diagram(net: Ensemble) -> PhaseDiagram:
     Raises
     ------
     ValueError
-        If ``net`` has a given matrix.
+        If ``net`` is a ``FixedRecurrent``.
 
     Notes
     -----
@@ -66,7 +65,6 @@ def phase_diagram(net: Ensemble) -> PhaseDiagram:
     >>> diagram.xi_c.shape, bool(((diagram.c_star < 1) == (diagram.chi_1 > 1)).all())
     ((5, 6), True)
     """
-    need_sigma_w("phase_diagram", net)
     sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
     q = fixed_point(sigma_w, sigma_b, net.activation)
     log_q = log_inside(q)

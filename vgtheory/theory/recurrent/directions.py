@@ -6,7 +6,7 @@ import numpy as np
 import scipy.linalg
 
 from vgtheory.expect import expect, expect_count, expect_steps
-from vgtheory.networks.ensemble import check_matrix
+from vgtheory.networks.recurrent import check_matrix
 from vgtheory.theory.arguments import asked
 
 _SAME = 1e-9

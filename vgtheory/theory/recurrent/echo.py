@@ -7,7 +7,7 @@ import scipy.linalg
 import scipy.optimize
 
 from vgtheory.expect import expect, expect_count, expect_not_negative
-from vgtheory.networks.ensemble import check_matrix
+from vgtheory.networks.recurrent import check_matrix
 from vgtheory.theory.arguments import asked, one_not_negative
 from vgtheory.theory.recurrent.powers import logs_of
 

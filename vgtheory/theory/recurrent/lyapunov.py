@@ -19,11 +19,12 @@ from vgtheory.activation import Activation
 from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count, is_static
 from vgtheory.networks.cells import Leaky
-from vgtheory.networks.ensemble import Dense, Recurrent
+from vgtheory.networks.dense import Dense
+from vgtheory.networks.recurrent import Recurrent
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.integrals.gaussian import nodes
 from vgtheory.theory.integrals.squares import resolved
-from vgtheory.theory.meanfield.length import chi_1, need_sigma_w, q_star
+from vgtheory.theory.meanfield.length import chi_1, q_star
 from vgtheory.theory.precision import floats, in_float64, in_numpy
 from vgtheory.weights import expect_known_law
 
@@ -34,7 +35,6 @@ _ROUNDING = 1e-13
 
 def _as_dense(where: str, net: Any) -> Dense:
     """The ensemble of the same length map; noise at every step enters it as a bias does."""
-    expect(isinstance(net, Dense | Recurrent | Leaky), where, "Dense, Recurrent or Leaky", net=type(net).__name__)
     if isinstance(net, Leaky):
         expect(
             not is_static(net.leak) or net.leak == 1,
@@ -44,7 +44,6 @@ def _as_dense(where: str, net: Any) -> Dense:
             leak=net.leak,
         )
         return Dense(net.activation, net.sigma_w, (net.sigma_b**2 + net.sigma_in**2) ** 0.5)
-    need_sigma_w(where, net)
     return Dense(net.activation, net.sigma_w, net.sigma_b, net.weights)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.expect import expect, expect_count
-from vgtheory.networks.ensemble import Recurrent
+from vgtheory.networks.recurrent import FixedRecurrent
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.precision import floats, in_float64
 
@@ -38,7 +38,7 @@ class Overshoot(NamedTuple):
 
 @asked()
 @in_float64
-def overshoot(net: Recurrent, state: Any, target: Any, learning_rates: Any, *, steps: int) -> Overshoot:
+def overshoot(net: FixedRecurrent, state: Any, target: Any, learning_rates: Any, *, steps: int) -> Overshoot:
     r"""Loss, gradient with respect to W and the loss after one step, of a linear recurrence that is to reach a target.
 
     .. math:: E = \tfrac12 |W^T x - y|^2, \qquad \frac{\partial E}{\partial W} = \sum_{t=1}^{T}
@@ -51,7 +51,7 @@ def overshoot(net: Recurrent, state: Any, target: Any, learning_rates: Any, *, s
     Parameters
     ----------
     net
-        A linear recurrence with a given matrix and ``sigma_b = 0``.
+        A linear ``FixedRecurrent`` with ``sigma_b = 0``.
     state
         h_0 = x, shape ``(width,)``.
     target
@@ -69,7 +69,7 @@ def overshoot(net: Recurrent, state: Any, target: Any, learning_rates: Any, *, s
     Raises
     ------
     ValueError
-        If ``net`` is not linear, has no matrix or has a bias, the shapes do not fit, or ``steps`` is not an integer >= 1.
+        If ``net`` is not linear or has a bias, the shapes do not fit, or ``steps`` is not an integer >= 1.
 
     Notes
     -----
@@ -80,14 +80,15 @@ def overshoot(net: Recurrent, state: Any, target: Any, learning_rates: Any, *, s
     Examples
     --------
     >>> import numpy as np
-    >>> from vgtheory import Recurrent, theory
-    >>> step = theory.recurrent.overshoot(Recurrent("linear", matrix=np.array([[1.1]])), [1.0], [0.0], 0.01, steps=50)
+    >>> from vgtheory import FixedRecurrent, theory
+    >>> step = theory.recurrent.overshoot(
+    ...     FixedRecurrent("linear", matrix=np.array([[1.1]])), [1.0], [0.0], 0.01, steps=50
+    ... )
     >>> round(float(np.exp(step.log_grad) / (50 * 1.1**99)), 12)
     1.0
     >>> round(float(step.log_ratio / np.log(10)))  # one step at a rate of 0.01
     376
     """
-    expect(net.matrix is not None, "overshoot", "a net with a matrix", matrix=net.matrix)
     expect(net.activation.name == "linear", "overshoot", "a linear net", activation=net.activation.name)
     expect(bool(np.all(np.asarray(net.sigma_b) == 0)), "overshoot", "a net with sigma_b = 0", sigma_b=net.sigma_b)
     expect_count("overshoot", steps=steps)

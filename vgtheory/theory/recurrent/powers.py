@@ -11,7 +11,7 @@ import scipy.special
 from jax import Array, lax
 
 from vgtheory.expect import expect, expect_steps
-from vgtheory.networks.ensemble import check_matrix
+from vgtheory.networks.recurrent import check_matrix
 from vgtheory.theory.arguments import asked, steps_back
 from vgtheory.theory.integrals import double_double
 from vgtheory.theory.precision import floats

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vgtheory.expect import expect
-from vgtheory.networks.ensemble import Recurrent
+from vgtheory.networks.recurrent import FixedRecurrent
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.precision import in_float64
 from vgtheory.theory.recurrent.powers import logs_of
@@ -16,7 +16,7 @@ _MAX_STEPS = 200_000
 
 
 @asked()
-def log_rate(net: Recurrent, state: Any) -> float:
+def log_rate(net: FixedRecurrent, state: Any) -> float:
     r"""Log-factor per step by which the gradient changes once an undriven recurrence has settled.
 
     .. math:: \frac1p \ln \rho\Bigl(\prod_{s=1}^{p} \mathrm{diag}\,\phi'(h^*_s)\, W^{\mathsf T}\Bigr)
@@ -27,7 +27,7 @@ def log_rate(net: Recurrent, state: Any) -> float:
     Parameters
     ----------
     net
-        A recurrence with a given ``matrix`` and ``sigma_b = 0``.
+        A ``FixedRecurrent`` with ``sigma_b = 0``.
     state
         Initial ``h``, shape ``(width,)``.
 
@@ -39,7 +39,7 @@ def log_rate(net: Recurrent, state: Any) -> float:
     Raises
     ------
     ValueError
-        If ``net`` has no matrix or has a bias, ``state`` does not fit it or is not finite, or it has not settled on a fixed
+        If ``net`` has a bias, ``state`` does not fit it or is not finite, or it has not settled on a fixed
         point or two-cycle after 400,000 steps (it rotates, is chaotic or is critical: this law does not apply).
 
     Notes
@@ -51,12 +51,11 @@ def log_rate(net: Recurrent, state: Any) -> float:
     Examples
     --------
     >>> import numpy as np
-    >>> from vgtheory import Recurrent, theory
-    >>> rate = theory.recurrent.log_rate(Recurrent("tanh", matrix=np.array([[2.0]])), np.ones(1))
+    >>> from vgtheory import FixedRecurrent, theory
+    >>> rate = theory.recurrent.log_rate(FixedRecurrent("tanh", matrix=np.array([[2.0]])), np.ones(1))
     >>> round(float(np.exp(rate)), 4)
     0.1664
     """
-    expect(net.matrix is not None, "log_rate", "a net with a matrix", matrix=net.matrix)
     matrix, h = np.asarray(net.matrix, dtype=float), np.asarray(state, dtype=float)
     expect(h.shape == matrix.shape[:1], "log_rate", "a state that fits the matrix", shape=h.shape)
     expect(bool(np.all(np.isfinite(h))), "log_rate", "a finite state", state=state)
@@ -70,7 +69,7 @@ def log_rate(net: Recurrent, state: Any) -> float:
     return float(logs_of(np.max(np.abs(np.linalg.eigvals(product))))) / len(slopes)
 
 
-def _settled_slopes(net: Recurrent, matrix: np.ndarray, h: np.ndarray) -> list[np.ndarray]:
+def _settled_slopes(net: FixedRecurrent, matrix: np.ndarray, h: np.ndarray) -> list[np.ndarray]:
     """phi' along the attractor: one entry for a fixed point, two for a two-cycle."""
     phi, dphi = (_on_numpy(function) for function in (net.activation.phi, net.activation.dphi))
     for _ in range(_MAX_STEPS):

@@ -8,7 +8,7 @@ import scipy.special
 
 from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count
-from vgtheory.networks.ensemble import Recurrent
+from vgtheory.networks.recurrent import Recurrent
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.precision import floats, in_float64
 from vgtheory.weights import expect_known_law
@@ -69,7 +69,7 @@ def log_spectral_radius(net: Recurrent, *, width: int) -> Law:
     Parameters
     ----------
     net
-        A recurrence with ``sigma_w``, not a given matrix.
+        The recurrence.
     width
         Number of units N, >= 8.
 
@@ -81,7 +81,7 @@ def log_spectral_radius(net: Recurrent, *, width: int) -> Law:
     Raises
     ------
     ValueError
-        If ``net`` has a given matrix or weights of another kind, or ``width`` is not an integer >= 8.
+        If ``net`` has weights of another kind, or ``width`` is not an integer >= 8.
 
     Notes
     -----
@@ -103,7 +103,6 @@ def log_spectral_radius(net: Recurrent, *, width: int) -> Law:
     >>> f"{np.exp(law.mean):.3f} +- {law.std:.3f}"
     '1.055 +- 0.048'
     """
-    expect(net.matrix is None, "log_spectral_radius", "a net with sigma_w", matrix=net.matrix)
     expect_known_law("log_spectral_radius", net)
     expect_count("log_spectral_radius", width=width)
     expect(width >= _LEAST, "log_spectral_radius", f"a width of at least {_LEAST}", width=width)

@@ -7,7 +7,7 @@ import scipy.linalg
 import scipy.optimize
 
 from vgtheory.expect import expect
-from vgtheory.networks.ensemble import check_matrix
+from vgtheory.networks.recurrent import check_matrix
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.recurrent.directions import eigen_directions
 

@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from vgtheory.expect import expect, expect_count
-from vgtheory.networks.ensemble import Dense
+from vgtheory.networks.dense import Dense
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.precision import floats, in_float64
 from vgtheory.theory.spectra.edge import jacobian_atom

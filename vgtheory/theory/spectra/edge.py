@@ -20,7 +20,7 @@ from jax import Array, lax
 from jax.scipy.special import betainc
 
 from vgtheory.expect import expect_count
-from vgtheory.networks.ensemble import Dense
+from vgtheory.networks.dense import Dense
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.precision import in_float64
 from vgtheory.theory.spectra.free_product import Chain, ends, image

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from vgtheory.expect import expect, expect_count
-from vgtheory.networks.ensemble import Dense
+from vgtheory.networks.dense import Dense
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.meanfield.length import chi_1, q_star
 from vgtheory.theory.precision import floats, in_float64

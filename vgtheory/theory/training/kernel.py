@@ -20,14 +20,14 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.expect import expect, expect_count, is_static
-from vgtheory.networks.ensemble import Dense, expect_matrices
+from vgtheory.networks.dense import Dense
+from vgtheory.networks.ensemble import expect_matrices
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.integrals import moments_2d
 from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
 from vgtheory.theory.layers.correlation import EDGE
 from vgtheory.theory.layers.profiles import log_q_layers
 from vgtheory.theory.meanfield.fixed_points import growth_and_slope
-from vgtheory.theory.meanfield.length import need_sigma_w
 from vgtheory.theory.precision import floats, in_float64
 
 _WHERE = "tangent_kernel"
@@ -148,7 +148,7 @@ def tangent_kernel(net: Dense, *, depth: int, width: int, num_inputs: int | None
     Raises
     ------
     ValueError
-        If a count is no positive integer, ``c_0`` no correlation, ``net`` has a given matrix, or a scale is not a scalar.
+        If a count is no positive integer, ``c_0`` no correlation, ``net`` is a ``FixedRecurrent``, or a scale is not a scalar.
 
     Notes
     -----
@@ -168,7 +168,6 @@ def tangent_kernel(net: Dense, *, depth: int, width: int, num_inputs: int | None
     >>> round(float(np.exp(kernel.log_size)), 9), round(float(kernel.cosine), 12)  # 3 x 100 and three biases
     (303.0, 0.009900990099)
     """
-    need_sigma_w(_WHERE, net)
     expect_matrices(_WHERE, net)
     num_inputs = width if num_inputs is None else num_inputs
     for name, count in {"depth": depth, "width": width, "num_inputs": num_inputs}.items():

@@ -1,0 +1,45 @@
+"""What the nouns for networks ask of their fields, and how they resolve what the fields name."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from vgtheory.activation import as_activation
+from vgtheory.expect import expect_one_of, expect_scale
+from vgtheory.weights import WEIGHTS, as_weights
+
+PLACES = ("pre", "post")
+
+
+def resolve(net: Any, *scales: str) -> None:
+    """Resolve a network's activation, if it has one, and check its scales and the place of its norm.
+
+    Parameters
+    ----------
+    net
+        A noun under construction.
+    scales
+        Names of the fields that hold standard deviations.
+    """
+    where, fields = type(net).__name__, vars(net)
+    if "activation" in fields:
+        object.__setattr__(net, "activation", as_activation(net.activation, where))
+    if "place" in fields:
+        expect_one_of(PLACES, where, place=net.place)
+    for name in scales:
+        expect_scale(where, **{name: fields[name]})
+
+
+def resolve_weights(net: Any, choices: Iterable[str] = WEIGHTS) -> None:
+    """Resolve the name of a network's kind of weights.
+
+    Parameters
+    ----------
+    net
+        A noun under construction.
+    choices
+        The kinds that it may have.
+    """
+    object.__setattr__(net, "weights", as_weights(choices, type(net).__name__, net.weights))
+
+
+__all__ = ["PLACES", "resolve", "resolve_weights"]

@@ -1,0 +1,118 @@
+"""What all nouns for networks have in common: how they print, how one is changed, how they travel through JAX."""
+
+import dataclasses
+from typing import Any, ClassVar, TypeVar
+
+import jax
+import numpy as np
+
+from vgtheory.expect import expect_one_of
+
+This = TypeVar("This", bound="Noun")
+_FEW = 3
+"""Entries of an array that are printed one by one."""
+
+
+def _shown(value: Any) -> str:
+    """A field's value, in one line: an array by its shape and its ends."""
+    if isinstance(value, jax.core.Tracer):
+        return f"traced(shape={value.shape})"
+    if not isinstance(value, np.ndarray | np.generic | jax.Array):
+        return repr(value)
+    entries = np.asarray(value)
+    if entries.ndim == 0:
+        return repr(entries.item())
+    if entries.ndim == 1 and entries.size <= _FEW:
+        return repr(entries.tolist())
+    ends = f"{entries.flat[0].item()!r} ... {entries.flat[-1].item()!r}, " if entries.size else ""
+    return f"array({ends}shape={entries.shape})"
+
+
+def _is_same(value: Any, other: Any) -> bool:
+    """Whether two fields are alike, as far as can be seen."""
+    if value is other:
+        return True
+    hidden = any(isinstance(each, jax.core.Tracer) for each in (value, other))
+    return not hidden and np.shape(value) == np.shape(other) and bool(np.all(value == other))
+
+
+class Noun:
+    """A frozen dataclass that describes a network."""
+
+    remedy: ClassVar[str] = ""
+    """What a user is told where a question cannot be asked of such a network."""
+    follows: ClassVar[dict[str, str]] = {}
+    """Fields that, unless they are given, equal another."""
+
+    def _is_default(self, field: dataclasses.Field[Any]) -> bool:
+        value, leader = getattr(self, field.name), self.follows.get(field.name)
+        return _is_same(value, field.default) or (leader is not None and _is_same(value, getattr(self, leader)))
+
+    def __repr__(self) -> str:
+        """The call that makes it, defaults left out; an activation by its name."""
+        words = []
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]  # every noun is a dataclass
+            value = getattr(self, field.name)
+            if field.name == "activation":
+                words.append(repr(getattr(value, "name", value)))
+            elif not self._is_default(field):
+                words.append(f"{field.name}={_shown(value)}")
+        return f"{type(self).__name__}({', '.join(words)})"
+
+    def replace(self: This, **changes: Any) -> This:
+        """The same network with some fields changed; what is asked of a new one is asked again.
+
+        Parameters
+        ----------
+        changes
+            New values by the fields' names.
+
+        Raises
+        ------
+        ValueError
+            If there is no such field, or a value is out of its range.
+
+        Examples
+        --------
+        >>> from vgtheory import Dense
+        >>> Dense("tanh", sigma_w=1.5).replace(sigma_b=0.3)
+        Dense('tanh', sigma_w=1.5, sigma_b=0.3)
+        """
+        fields = {field.name: field for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        for name in changes:
+            expect_one_of(fields, f"{type(self).__name__}.replace", field=name)
+        free = {name: None for name in self.follows if self._is_default(fields[name])}
+        return dataclasses.replace(self, **{**free, **changes})  # type: ignore[type-var]
+
+
+def register_noun(noun: type, data_fields: list[str], meta_fields: list[str]) -> None:
+    """Register a frozen dataclass as a pytree of JAX, so that its scales can be traced, mapped and differentiated.
+
+    Copies that JAX makes of it (of tracers, gradients, axes) are not checked again.
+
+    Parameters
+    ----------
+    noun
+        The class.
+    data_fields
+        Names of the fields that hold numbers.
+    meta_fields
+        Names of all others, which are static.
+    """
+    keys = [jax.tree_util.GetAttrKey(name) for name in data_fields]
+
+    def flatten_with_keys(net: Any) -> Any:
+        return [*zip(keys, (getattr(net, name) for name in data_fields), strict=True)], flatten(net)[1]
+
+    def flatten(net: Any) -> Any:
+        return [getattr(net, name) for name in data_fields], tuple(getattr(net, name) for name in meta_fields)
+
+    def unflatten(meta: Any, data: Any) -> Any:
+        net: Any = object.__new__(noun)
+        net.__dict__.update(zip(meta_fields, meta, strict=True), **dict(zip(data_fields, data, strict=True)))
+        return net
+
+    jax.tree_util.register_pytree_with_keys(noun, flatten_with_keys, unflatten, flatten)
+
+
+__all__ = ["Noun", "register_noun"]
