@@ -16,7 +16,19 @@ OURS = ("vgtheory", "experiments", "figures", "tests", "benchmarks")
 NOUNS = {
     f"vgtheory.{noun}"
     for noun in (
-        *("_door", "activation", "cusp", "elementwise", "estimate", "expect", "formats", "kinks", "networks", "noun"),
+        *(
+            "_door",
+            "activation",
+            "cusp",
+            "elementwise",
+            "estimate",
+            "expect",
+            "formats",
+            "frame",
+            "kinks",
+            "networks",
+            "noun",
+        ),
         "weights",
     )
 }
@@ -26,7 +38,13 @@ MOST_FILES = 13
 MAY_IMPORT = {
     "vgtheory/theory": {*NOUNS, "vgtheory.theory"},
     "vgtheory/measure": {*NOUNS, "vgtheory.measure"},
-    "vgtheory/compare": {"vgtheory._door", "vgtheory.estimate", "vgtheory.expect", "vgtheory.compare"},
+    "vgtheory/compare": {
+        "vgtheory._door",
+        "vgtheory.estimate",
+        "vgtheory.expect",
+        "vgtheory.frame",
+        "vgtheory.compare",
+    },
     "vgtheory/diagnose": {"vgtheory"},
     "figures": {"experiments.corridor.catalogue", "figures"},
     "experiments": {"vgtheory", "experiments"},

@@ -1,6 +1,9 @@
 """Nouns for numbers that carry their uncertainty: ``Estimate`` (measured) and ``Law`` (predicted)."""
 
+import decimal
+import math
 import numbers
+from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -8,8 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from vgtheory.expect import expect
+from vgtheory.frame import frame
 
 Pair = TypeVar("Pair", bound=type)
+_DIGITS = 1e-15
+"""A spread below this share of the middle is not seen in it."""
+_FEW, _MOST = 3, 24
+"""Entries of an array that are printed one by one, and rows of a table in a notebook."""
 
 
 def _expect_known(pair: Any, what: str, other: Any) -> None:
@@ -42,8 +50,73 @@ def _reduced(pair: Any, shift: Any) -> Any:
     return _shifted(pair, -shift)
 
 
-def _with_arithmetic(pair_type: Pair) -> Pair:
-    """Give a pair the arithmetic of a number with an uncertainty, where a tuple's repeats and joins."""
+def _one_written(middle: float, spread: float) -> str:
+    """``2.44 ± 0.47``: two digits of the spread, and as many places of the middle."""
+    if not (math.isfinite(middle) and math.isfinite(spread) and spread > _DIGITS * abs(middle)):
+        return f"{middle:.6g} ± {spread:.2g}"
+    spread = float(f"{spread:.1e}")
+    size, last = (math.floor(math.log10(each)) for each in (max(abs(middle), spread), spread))
+    power = 0 if -4 <= size < 7 else size
+    places = power + 1 - last
+    rounded = (round(decimal.Decimal(each).scaleb(-power), places) for each in (middle, spread))
+    words = " ± ".join(f"{each:.{max(0, places)}f}" for each in rounded)
+    return f"({words})e{power:+03d}" if power else words
+
+
+def _entries(pair: Any) -> tuple[np.ndarray, np.ndarray] | None:
+    """Both fields as arrays of one shape; None where they cannot be looked at."""
+    if any(field is None or isinstance(field, jax.core.Tracer) for field in pair):
+        return None
+    try:
+        middle, spread = np.broadcast_arrays(*(np.asarray(field, dtype=float) for field in pair))
+    except (TypeError, ValueError):
+        return None
+    return middle, spread
+
+
+def _written(pair: Any) -> str:
+    """One line: an array by its ends and its shape."""
+    arrays = _entries(pair)
+    if arrays is None:
+        fields = ", ".join(f"{name}={field!r}" for name, field in zip(pair._fields, pair, strict=True))
+        return f"{type(pair).__name__}({fields})"
+    flat = [each.ravel() for each in arrays]
+    entry = lambda index: _one_written(float(flat[0][index]), float(flat[1][index]))
+    shape, size = arrays[0].shape, arrays[0].size
+    if not shape:
+        return entry(0)
+    if len(shape) == 1 and size <= _FEW:
+        return f"[{', '.join(map(entry, range(size)))}]"
+    return f"[{entry(0)} ... {entry(-1)}], shape {shape}" if size else f"[], shape {shape}"
+
+
+def _rows(size: int) -> Iterator[int | None]:
+    """Indices of a long column's first and last rows, None for what lies between."""
+    half = _MOST // 2
+    yield from range(size) if size <= _MOST else (*range(half), None, *range(size - half, size))
+
+
+def _in_html(pair: Any) -> str:
+    """For notebooks: a list becomes a table."""
+    arrays = _entries(pair)
+    if arrays is None or arrays[0].ndim != 1:
+        return f"<span>{_written(pair)}</span>"
+    entry = lambda index: _one_written(float(arrays[0][index]), float(arrays[1][index]))
+    gap = "<tr><td>...</td><td>...</td></tr>"
+    rows = (
+        gap if index is None else f"<tr><td>{index}</td><td>{entry(index)}</td></tr>" for index in _rows(arrays[0].size)
+    )
+    head = f"<tr><th></th><th>{pair._fields[0]} ± {pair._fields[1]}</th></tr>"
+    return f"<table>{head}{''.join(rows)}</table>"
+
+
+def _framed(pair: Any) -> Any:
+    """A ``pandas.DataFrame`` of the two fields, a row for every entry."""
+    return frame(f"{type(pair).__name__}.frame", dict(zip(pair._fields, pair, strict=True)))
+
+
+def _as_number(pair_type: Pair) -> Pair:
+    """Give a pair the arithmetic and the looks of a number with an uncertainty, where a tuple's repeats and joins."""
     kind: Any = pair_type
     kind.__mul__ = kind.__rmul__ = _scaled
     kind.__truediv__ = _divided
@@ -52,12 +125,18 @@ def _with_arithmetic(pair_type: Pair) -> Pair:
     kind.__rsub__ = lambda pair, other: _shifted(-pair, other)
     kind.__neg__ = lambda pair: _scaled(pair, -1)
     kind.__array_ufunc__ = None  # so that NumPy's numbers leave the arithmetic to these
+    kind.__repr__ = _written
+    kind._repr_html_ = _in_html
+    kind.frame = property(_framed)
     return pair_type
 
 
-@_with_arithmetic
+@_as_number
 class Estimate(NamedTuple):
     """A measured value and its standard error; times a number both are scaled, plus a number the value is shifted.
+
+    It prints as ``2.44 ± 0.47``, and ``.frame`` is a ``pandas.DataFrame`` of its entries. The sum of two estimates raises: whether
+    they vary together is not known.
 
     Attributes
     ----------
@@ -66,15 +145,21 @@ class Estimate(NamedTuple):
     err
         One standard error of ``value`` (sampling error and the rounding of the measurement's own arithmetic, added in
         quadrature); same shape and unit.
+
+    Examples
+    --------
+    >>> from vgtheory import Estimate
+    >>> Estimate(2.4371, 0.4689)
+    2.44 ± 0.47
     """
 
     value: Any
     err: Any
 
 
-@_with_arithmetic
+@_as_number
 class Law(NamedTuple):
-    """A predicted distribution over random networks, by its mean and standard deviation; arithmetic as of an ``Estimate``.
+    """A predicted distribution over random networks, by its mean and standard deviation; it prints and adds up as an ``Estimate``.
 
     Attributes
     ----------
@@ -87,7 +172,7 @@ class Law(NamedTuple):
     --------
     >>> from vgtheory import Law
     >>> Law(1.0, 0.5) * -2 + 1
-    Law(mean=-1.0, std=1.0)
+    -1.0 ± 1.0
     """
 
     mean: Any

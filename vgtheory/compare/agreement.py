@@ -161,7 +161,7 @@ def log_rate_layers(samples: Any) -> Estimate:
     >>> import numpy as np
     >>> from vgtheory import compare
     >>> compare.log_rate_layers(np.array([[0.0, 1.0, 2.0], [0.0, 1.0, 4.0]]))
-    Estimate(value=np.float64(1.5), err=np.float64(0.5))
+    1.50 ± 0.50
     """
     profiles = np.asarray(samples, dtype=float)
     expect(profiles.shape[1] >= 2, "log_rate_layers", "profiles of at least two layers", samples=samples)
