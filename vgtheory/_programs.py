@@ -1,0 +1,40 @@
+"""Where a command line keeps the programs that JAX has compiled, so that the next call finds them."""
+
+import hashlib
+import os
+import platform
+from pathlib import Path
+
+_LEAST_SECONDS = 0.2
+"""Programs that compile faster are not worth a file."""
+
+
+def _processor() -> str:
+    """A name for this kind of processor: a program compiled for one may not run on another of a shared home."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    told = [
+        platform.machine(),
+        *(next((line for line in lines if line.startswith(key)), "") for key in ("model name", "flags")),
+    ]
+    return hashlib.sha256("".join(told).encode()).hexdigest()[:12]
+
+
+def cache_folder() -> Path:
+    """Return the folder: ``vgtheory/programs`` in the user's cache directory, one for each kind of processor."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "vgtheory" / "programs" / _processor()
+
+
+def keep_programs() -> None:
+    """Turn JAX's persistent compilation cache on for this process, unless a user has chosen a folder or turned it off."""
+    import jax
+
+    if jax.config.jax_compilation_cache_dir is None and jax.config.jax_enable_compilation_cache:
+        jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST_SECONDS)
+
+
+__all__ = ["cache_folder", "keep_programs"]
