@@ -4,6 +4,7 @@ import hashlib
 import os
 import platform
 from pathlib import Path
+from typing import Any
 
 _LEAST_SECONDS = 0.2
 """Programs that compile faster are not worth a file."""
@@ -32,7 +33,8 @@ def keep_programs() -> None:
     """Turn JAX's persistent compilation cache on for this process, unless a user has chosen a folder or turned it off."""
     import jax
 
-    if jax.config.jax_compilation_cache_dir is None and jax.config.jax_enable_compilation_cache:
+    known: Any = jax.config
+    if known.jax_compilation_cache_dir is None and known.jax_enable_compilation_cache:
         jax.config.update("jax_compilation_cache_dir", str(cache_folder()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", _LEAST_SECONDS)
 
