@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from vgtheory.frame import aligned, word
+
 # Steps on stderr would be lost among compiler chatter.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 LAWS = {
@@ -109,20 +111,12 @@ def _audit(options: argparse.Namespace) -> Any:
     return [row._asdict() for row in theory.initialiser_audit(options.activations or None, width=options.width)]
 
 
-def _word(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else "-" if value is None else str(value)
-
-
 def _text(found: Any) -> str:
     """One fact a line, or a table."""
-    if isinstance(found, dict):
-        width = max(map(len, found))
-        return "\n".join(f"{name.ljust(width)}  {_word(value)}" for name, value in found.items())
-    if not found:
-        return "none"
-    lines = [list(found[0]), *([_word(value) for value in row.values()] for row in found)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)).rstrip() for line in lines)
+    if not isinstance(found, dict):
+        return aligned(found)
+    width = max(map(len, found))
+    return "\n".join(f"{name.ljust(width)}  {word(value)}" for name, value in found.items())
 
 
 def _plain(found: Any) -> Any:

@@ -1,7 +1,7 @@
 """Results as tables: ``pandas`` is imported when a table is first asked for, and its absence is told in one sentence."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,81 @@ def frame(where: str, columns: Mapping[str, Any], axes: Mapping[str, Any] | None
     return pandas.DataFrame({name: each.ravel() for name, each in table.items()})
 
 
+def frame_of(result: Any, **axes: Any) -> Any:
+    """A ``pandas.DataFrame`` of a result whose fields are arrays of one shape, a row for every entry.
+
+    Parameters
+    ----------
+    result
+        A named tuple.
+    axes
+        Coordinates along the last axes, by name and in order.
+    """
+    return frame(f"{type(result).__name__}.frame", result._asdict(), axes)
+
+
+def frame_of_parts(result: Any) -> Any:
+    """A ``pandas.DataFrame`` of a result whose fields are of one kind: a row for each field, named by ``part``.
+
+    Parameters
+    ----------
+    result
+        A named tuple of numbers, of arrays of one shape, or of values with their uncertainty.
+    """
+    where, kind = f"{type(result).__name__}.frame", type(result[0])
+    if not hasattr(kind, "_fields"):
+        return frame(where, {"value": np.stack(np.broadcast_arrays(*result), axis=-1)}, {"part": result._fields})
+    fields = zip(*result, strict=True)
+    columns = {
+        name: np.stack(np.broadcast_arrays(*each), axis=-1) for name, each in zip(kind._fields, fields, strict=True)
+    }
+    return frame(where, columns, {"part": result._fields})
+
+
+def frame_of_logs(result: Any, inputs: bool) -> Any:
+    """A ``pandas.DataFrame`` of many networks' profiles: a row for each ``net``, each ``input`` if there are several, and ``layer`` from 1.
+
+    Parameters
+    ----------
+    result
+        A named tuple of arrays whose last axes are networks, inputs (which a field may lack) and layers.
+    inputs
+        Whether any has an axis of inputs.
+    """
+    fields = {name: np.asarray(value) for name, value in result._asdict().items()}
+    most = max(value.ndim for value in fields.values())
+    columns = {name: value if value.ndim == most else value[..., None, :] for name, value in fields.items()}
+    *_, nets, rows, depth = (1, *np.broadcast_shapes(*(value.shape for value in columns.values())))
+    along = {"net": np.arange(nets), "input": np.arange(rows)} if inputs else {"net": np.arange(rows)}
+    return frame(f"{type(result).__name__}.frame", columns, {**along, "layer": np.arange(1, depth + 1)})
+
+
+def word(value: Any) -> str:
+    """What stands in a cell of a table of text.
+
+    Parameters
+    ----------
+    value
+        A number, a name, or None.
+    """
+    return f"{value:.6g}" if isinstance(value, float) else "-" if value is None else str(value)
+
+
+def aligned(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A table as text: its head, and a line for every row.
+
+    Parameters
+    ----------
+    rows
+        Values by the names of the columns, which all rows have in common.
+    """
+    if not rows:
+        return "none"
+    lines = [list(rows[0]), *([word(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+
+
 def _parts(name: str, value: Any) -> list[tuple[str, np.ndarray]]:
     """A column, or the two of a value with its uncertainty."""
     fields = getattr(value, "_fields", None)
@@ -63,4 +138,4 @@ def _parts(name: str, value: Any) -> list[tuple[str, np.ndarray]]:
     return [(name, np.asarray(value[0])), (f"{name}_{fields[1]}", np.asarray(value[1]))]
 
 
-__all__ = ["frame", "needed"]
+__all__ = ["aligned", "frame", "frame_of", "frame_of_logs", "frame_of_parts", "needed", "word"]

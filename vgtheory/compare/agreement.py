@@ -8,6 +8,7 @@ from scipy import stats
 from vgtheory.compare.arguments import asked, expect_broadcast, single
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect, expect_data
+from vgtheory.frame import frame_of
 
 SIGMAS = 5.0
 """Beyond this many standard errors a single comparison is called a disagreement."""
@@ -69,6 +70,11 @@ class ProfileTest(NamedTuple):
     statistic: float
     num_points: int
     p_value: float
+
+    @property
+    def frame(self) -> Any:
+        """One row, as a ``pandas.DataFrame``."""
+        return frame_of(self)
 
 
 @asked()

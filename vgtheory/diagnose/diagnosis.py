@@ -15,6 +15,7 @@ from vgtheory.diagnose.tracing.trace import Trace
 from vgtheory.diagnose.twin import InfiniteWidth, infinite_width
 from vgtheory.diagnose.verdict import Verdict, is_finite, judged, shown
 from vgtheory.expect import expect, expect_count, expect_one_of, expect_runs
+from vgtheory.frame import needed
 
 _DRAWS = 4
 """Draws of the twin that are averaged."""
@@ -69,16 +70,6 @@ class Row(NamedTuple):
     predicted_log_grad_weight: float
 
 
-def _needed(name: str, what: str) -> Any:
-    """A module of the extra ``experiments``."""
-    try:
-        return __import__(name, fromlist=["_"])
-    except ImportError as error:
-        raise ImportError(
-            f"Diagnosis.{what}: expected {name} to be installed, got {error}. Run pip install 'vgtheory[experiments]'."
-        ) from error
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Diagnosis:
     """What was found in a model; print it.
@@ -110,7 +101,7 @@ class Diagnosis:
     @property
     def frame(self) -> Any:
         """The rows as a ``pandas.DataFrame``."""
-        return _needed("pandas", "frame").DataFrame(list(self.rows), columns=Row._fields)
+        return needed("Diagnosis.frame", "pandas", "plot").DataFrame(list(self.rows), columns=Row._fields)
 
     def __str__(self) -> str:
         return "\n".join([*_table(self), "", self.verdict.text, *_notes(self)])
@@ -123,7 +114,7 @@ class Diagnosis:
         """A ``matplotlib`` figure: activations, and gradients with respect to outputs and weights, by layer call."""
         from vgtheory.diagnose.plot import figure
 
-        return figure(_needed("matplotlib.figure", "plot"), self)
+        return figure(needed("Diagnosis.plot", "matplotlib.figure", "plot"), self)
 
     def killers(self, top: int = 5) -> list[Removal]:
         """What becomes of the gradient at the bottom if one Jacobian on the chain is the identity, the forward pass being as it was.

@@ -86,7 +86,7 @@ def test_what_leaves_every_number_format_is_still_a_number() -> None:
 
 
 def test_wrong_questions(refused: pytest.RaisesExc) -> None:
-    for room in (theory, measure):
+    for room in (theory.recurrent, measure.recurrent):
         with refused("overshoot", "net"):
             room.overshoot(Recurrent("linear", sigma_w=1.0), [1.0], [0.0], 0.1, steps=2)
         with refused("overshoot", "activation"):

@@ -8,6 +8,7 @@ from tests import reference
 from tests.theory.matrices import turn
 from tests.tolerances import SETTLED
 from vgtheory import FixedRecurrent, Recurrent, theory
+from vgtheory.theory.recurrent import settled
 
 
 def tanh_rate(w: float) -> float:
@@ -58,7 +59,7 @@ def test_rate_takes_the_slowest_of_several_units() -> None:
 def test_what_does_not_settle_is_refused(
     matrix: np.ndarray, refused: pytest.RaisesExc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recurrent, "_MAX_STEPS", 500)
+    monkeypatch.setattr(settled, "_MAX_STEPS", 500)
     with refused("log_rate", "num_steps"):
         theory.recurrent.log_rate(FixedRecurrent("tanh", matrix=matrix), np.array([1.0, 0.2]))
 

@@ -15,6 +15,7 @@ import numpy as np
 from jax import Array
 
 from vgtheory.expect import expect, expect_scalars
+from vgtheory.frame import frame_of_logs
 from vgtheory.measure.arguments import asked, one_of
 from vgtheory.measure.engine.averages import from_top
 from vgtheory.measure.engine.draws import BIAS, normal, words_of
@@ -46,6 +47,11 @@ class BlockLogs(NamedTuple):
     log_q: np.ndarray
     log_grad: np.ndarray
     log_grad_alpha: np.ndarray
+
+    @property
+    def frame(self) -> Any:
+        """A row for each block of each network, as a ``pandas.DataFrame``."""
+        return frame_of_logs(self, inputs=np.ndim(self.log_q) > 2)
 
 
 class _Slots(NamedTuple):

@@ -14,6 +14,7 @@ import numpy as np
 from jax import Array
 
 from vgtheory.expect import expect
+from vgtheory.frame import frame_of_logs
 from vgtheory.measure.arguments import asked, one_of
 from vgtheory.measure.engine.averages import from_top
 from vgtheory.measure.engine.draws import words_of
@@ -50,6 +51,11 @@ class ChainLogs(NamedTuple):
     log_q: np.ndarray
     log_grad: np.ndarray
     log_grad_weight: np.ndarray
+
+    @property
+    def frame(self) -> Any:
+        """A row for each layer of each network, as a ``pandas.DataFrame``."""
+        return frame_of_logs(self, inputs=np.ndim(self.log_q) > np.ndim(self.log_grad_weight))
 
 
 class _Size(NamedTuple):

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 from vgtheory._door import door
 
 if TYPE_CHECKING:
+    from vgtheory.measure.magnitudes.entries import log_grad_entries
     from vgtheory.measure.magnitudes.split import (
         VarianceSplit,
         averaged_split,
-        log_grad_entries,
         log_grad_variance,
         nested_variances,
         variance_split,

@@ -27,6 +27,7 @@ from jax import Array, lax
 
 from vgtheory.activation import ACTIVATIONS, Activation, as_activation
 from vgtheory.expect import expect_count
+from vgtheory.frame import aligned, frame
 from vgtheory.networks.dense import Dense
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
@@ -64,7 +65,7 @@ _LARGEST_SIGMA_B, _NUM_TRIED, _NUM_PASSES = 4.0, 65, 4
 
 
 class InitialiserAudit(NamedTuple):
-    """What one initialiser does to one activation's gradient; ``pandas.DataFrame(list)`` makes a table of many.
+    """What one initialiser does to one activation's gradient.
 
     Attributes
     ----------
@@ -110,6 +111,20 @@ class InitialiserAudit(NamedTuple):
     critical_sigma_w: float
     unbiased_sigma_w: float
     least_sigma_b: float
+
+
+class AuditTable(list[InitialiserAudit]):
+    """A list of audits, which prints as a table."""
+
+    @property
+    def frame(self) -> Any:
+        """A row for each audit, as a ``pandas.DataFrame``; NaN where a depth is None."""
+        names = InitialiserAudit._fields
+        columns = {name: [np.nan if row[at] is None else row[at] for row in self] for at, name in enumerate(names)}
+        return frame("AuditTable.frame", columns)
+
+    def __repr__(self) -> str:
+        return aligned([row._asdict() for row in self])
 
 
 def _scales(activation: Activation, width: int) -> dict[str, tuple[float, float]]:
@@ -211,7 +226,7 @@ def _audited(activation: Activation, width: int) -> list[InitialiserAudit]:
 
 
 @asked()
-def initialiser_audit(activations: Sequence[Any] | None = None, *, width: int = 512) -> list[InitialiserAudit]:
+def initialiser_audit(activations: Sequence[Any] | None = None, *, width: int = 512) -> AuditTable:
     r"""What the initialisers in use do to the gradient of a deep stack of square layers, and what to use instead.
 
     .. math:: |g_l| \propto \chi_1^{(L - l)/2}, \qquad \chi_1 = \sigma_w^2\, E[\phi'(\sqrt{q^*} z)^2]
@@ -225,8 +240,8 @@ def initialiser_audit(activations: Sequence[Any] | None = None, *, width: int = 
 
     Returns
     -------
-    list of InitialiserAudit
-        One row for each activation and initialiser; ``calculate_gain`` only where PyTorch has one.
+    AuditTable
+        A list of ``InitialiserAudit``, one for each activation and initialiser; ``calculate_gain`` only where PyTorch has one.
 
     Raises
     ------
@@ -257,4 +272,4 @@ def initialiser_audit(activations: Sequence[Any] | None = None, *, width: int = 
     expect_count("initialiser_audit", width=width)
     if activations is None:
         activations = [each for each in ACTIVATIONS.values() if each.sup_dphi != float("inf")]
-    return [row for each in activations for row in _audited(as_activation(each), width)]
+    return AuditTable(row for each in activations for row in _audited(as_activation(each), width))

@@ -21,6 +21,7 @@ import numpy as np
 
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect, expect_count
+from vgtheory.frame import frame_of_parts
 from vgtheory.networks.dense import Dense
 from vgtheory.theory.arguments import asked, given, share
 from vgtheory.theory.integrals import log_moments
@@ -55,6 +56,11 @@ class VarianceSplit(NamedTuple):
     entries: Any
     draws: Any
     zeros: Any
+
+    @property
+    def frame(self) -> Any:
+        """A row for each part, as a ``pandas.DataFrame``."""
+        return frame_of_parts(self)
 
 
 class _OneSide(NamedTuple):

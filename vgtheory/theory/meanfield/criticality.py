@@ -17,6 +17,7 @@ from jax import Array, lax
 
 from vgtheory.activation import as_activation
 from vgtheory.expect import expect, expect_count, expect_not_negative
+from vgtheory.frame import frame_of
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
 from vgtheory.theory.integrals.squares import INFINITE
@@ -48,6 +49,11 @@ class Critical(NamedTuple):
     sigma_w: Any
     slope: Any
     is_stable: Any
+
+    @property
+    def frame(self) -> Any:
+        """A row for each, as a ``pandas.DataFrame``."""
+        return frame_of(self, number=np.arange(np.shape(self.q_star)[-1]))
 
 
 def _bias_square(log_q: Array, table: Curves) -> Array:

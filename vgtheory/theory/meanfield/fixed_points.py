@@ -13,6 +13,7 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.activation import Activation
+from vgtheory.frame import frame_of
 from vgtheory.theory.integrals.moments_1d import LN_END, LN_Q, Curves, curves, value_and_slope
 
 _INNER, _OUTER = np.linspace(-27.63, 27.63, 449), 27.63 * (LN_END / 27.63) ** (np.arange(1, 43) / 42)
@@ -201,6 +202,11 @@ class FixedPoints(NamedTuple):
     q: Any
     slope: Any
     is_stable: Any
+
+    @property
+    def frame(self) -> Any:
+        """A row for each, as a ``pandas.DataFrame``."""
+        return frame_of(self, number=np.arange(np.shape(self.q)[-1]))
 
 
 def _carried(log_q: Array, sigma_w: Array, sigma_b: Array, table: Curves) -> Array:

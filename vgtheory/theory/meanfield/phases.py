@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from vgtheory.frame import frame_of
 from vgtheory.networks.ensemble import Ensemble
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.meanfield.correlation import at_one, log_inside
@@ -19,16 +20,25 @@ class PhaseDiagram(NamedTuple):
 
     Attributes
     ----------
+    sigma_w, sigma_b
+        The grid.
     q_star, chi_1, c_star, chi_c, xi_grad, xi_c
         As the functions of these names.
     """
 
+    sigma_w: Any
+    sigma_b: Any
     q_star: Any
     chi_1: Any
     c_star: Any
     chi_c: Any
     xi_grad: Any
     xi_c: Any
+
+    @property
+    def frame(self) -> Any:
+        """A row for each network, as a ``pandas.DataFrame``."""
+        return frame_of(self)
 
 
 @asked()
@@ -73,4 +83,4 @@ def phase_diagram(net: Ensemble) -> PhaseDiagram:
     gap = fixed_gap(sigma_w, sigma_b, net.activation) if traced else gap_at(log_q, at.log_slope, net.activation)
     chi_c, log_chi_c = rates_at_gap(gap, log_q, at, net.activation)
     chi, log_chi = chi_at(q, sigma_w, net.activation), log_chi_at(q, sigma_w, sigma_b, at, net.activation)
-    return PhaseDiagram(q, chi, correlation_at(gap), chi_c, scale_of(log_chi), scale_of(log_chi_c))
+    return PhaseDiagram(sigma_w, sigma_b, q, chi, correlation_at(gap), chi_c, scale_of(log_chi), scale_of(log_chi_c))
