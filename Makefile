@@ -47,7 +47,8 @@ reproduce: $(STAMP) ## Run every experiment in full, but for those that train, t
 
 figures: $(STAMP) ## Draw the figures and the report from the committed results
 	@$(RUN) -m figures
-	@mkdir -p docs && cp figures/out/hero.png docs/hero.png
+	@cp figures/out/cover.png docs/hero.png
+	@$(RUN) -m experiments.report.claims
 	@$(RUN) -m experiments report
 
 paper: paper-tools figures ## Build paper/build/main.pdf (needs LaTeX)

@@ -14,6 +14,7 @@ from experiments.corridor.catalogue import RESULTS, ROOT, ResultError, load
 from figures import style
 
 FIGURES = (
+    "cover",
     "hero",
     "deep_linear",
     "sigmoid_bound",
