@@ -1,8 +1,23 @@
-"""Why gradients vanish or explode, how fast, and what to do about it: theory beside measurement, with error bars.
+"""How fast gradients vanish or explode in deep networks: predicted, measured, compared.
 
-Three rooms: ``theory`` (what should happen), ``measure`` (what does happen in real networks), ``compare`` (how far apart
-they are). They share the nouns ``Dense``, ``Conv``, ``Residual``, ``Normed``, ``Transformer``, ``Recurrent``, ``FixedRecurrent``, the cells ``Leaky``, ``Skip``, ``LSTM``,
-``GRU`` and ``MGU``, ``Activation``, ``Estimate`` and ``Law``.
+Describe a random network by a noun: ``Dense("tanh", sigma_w=1.5)``, ``Conv``, ``Residual``,
+``Normed``, ``Transformer``, ``Recurrent``, ``FixedRecurrent``, or a cell: ``LSTM``, ``GRU``,
+``MGU``, ``Leaky``, ``Skip``. Weights are normal with standard deviation ``sigma_w /
+sqrt(fan_in)``, biases with ``sigma_b``. ``ACTIVATIONS`` lists the activations; any elementwise
+JAX function serves too.
+
+Then ask one of four packages.
+
+- ``theory`` predicts. Start with ``help(theory)``: it tells which function answers which
+  question.
+- ``measure`` runs real JAX networks. Its functions have the names of ``theory``'s and take a JAX
+  key first.
+- ``compare`` says how far a measurement is from a prediction, in standard errors.
+- ``diagnose`` reads a Flax model of your own on one batch and says where its gradient vanishes or
+  explodes, and why.
+
+A measurement is an ``Estimate`` (value and standard error), a prediction over random networks a
+``Law`` (mean and spread).
 """
 
 from typing import TYPE_CHECKING

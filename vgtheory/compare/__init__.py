@@ -1,4 +1,10 @@
-"""How far apart: numbers with error bars in, verdicts out; knows no physics."""
+"""How far a measurement is from a prediction: numbers with error bars in, verdicts out.
+
+Does one number agree? ``verdict(estimate, prediction)`` says so in words, and ``z_score`` in
+standard errors. Does a whole profile? ``profile_test``. What is the rate of a profile, honestly?
+``log_rate_layers``. Are many predictions calibrated? ``calibration``. Does a sample follow a law?
+``ks_test``.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,7 +1,10 @@
-"""The porch: what a user points at their own model.
+"""Diagnosis of a model of your own.
 
-``diagnose`` measures activations and gradients of every layer call of a Flax model on one batch and says in words what is wrong;
-``infinite_width`` predicts them from the model's code alone; ``record_norms`` keeps gradient norms per layer during training.
+Where does my gradient vanish or explode, and why? ``diagnose(model, loss, *batch)`` measures
+activations and gradients of every layer call of a Flax model on one batch, and its printed table
+ends with a verdict. What should they be? ``infinite_width(model, num_particles)`` predicts them
+from the model's code alone. How do they change during training? ``record_norms`` goes into an
+Optax chain, and ``norm_history`` reads it.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,21 @@
-"""What does happen: real JAX and Flax networks, ``key`` first, every number with its standard error."""
+"""Measurements of real JAX and Flax networks: a key first, every number with its standard error.
+
+How large is the gradient in each layer? ``log_grad_layers(key, net, depth=..., width=...,
+num_nets=...)`` averages over networks, and ``log_grad_weight_layers`` and ``log_q_layers`` do so
+for weights and signals. A function here has the name of the law in ``theory`` that predicts it,
+in the wing of the same name, so that ``help(theory)`` is the guide to both.
+
+Where does a number format give out? ``pass_limit``. Do all directions keep their length?
+``jacobian_singular_values``. Is a recurrence chaotic? ``lyapunov_exponents``. Why do gradients
+differ in size? ``log_grad_variance``.
+
+How do I keep gradients from under- or overflowing in my own code? ``tap`` and ``log_norm``.
+
+Will it fit into memory? ``plan`` tells before anything runs.
+
+Wings: ``layers``, ``blocks``, ``spectra``, ``recurrent``, ``cells``, ``training``,
+``magnitudes``, and ``engine``, which draws and runs the networks.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,9 @@
-"""Residual blocks, normalisation, convolutions and transformers."""
+"""Residual blocks, normalisation, convolutions and transformers, measured.
+
+Each function has the name of its law in ``theory.blocks``: ``log_grad_alpha_layers``,
+``log_grad_positions``, ``log_q_positions``, ``log_grad_groups``. Profiles over layers come from
+``measure.log_grad_layers``.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,8 @@
-"""Recurrent cells (leaky, skip, LSTM, GRU, MGU)."""
+"""Recurrent cells (leaky, skip, LSTM, GRU, MGU), measured in Flax.
+
+``log_grad_steps`` gives the gradient at every step and ``q_state`` the mean square of the state,
+with one set of weights or with new ones.
+"""
 
 from typing import TYPE_CHECKING
 

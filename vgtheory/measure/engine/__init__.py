@@ -1,4 +1,4 @@
-"""How networks are drawn, run and listened to: sweeps over devices, taps on gradients, plain passes."""
+"""How networks are drawn and run: sweeps over devices, taps on gradients, plain passes."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,9 @@
-"""Networks of independent layers: their profiles one by one and on average."""
+"""Networks of independent layers, measured: their profiles, averaged or one by one.
+
+Profiles: ``log_grad_layers``, ``log_grad_weight_layers``, ``log_q_layers``, ``log_chi_layers``,
+``c_layers``, ``log_parts_layers``. The textbook bound of the drawn matrices is
+``log_bound_layers``. ``pass_limit`` runs plain passes in a number format.
+"""
 
 from typing import TYPE_CHECKING
 

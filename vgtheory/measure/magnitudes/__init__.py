@@ -1,4 +1,7 @@
-"""Why gradients differ in size from entry to entry, input to input, layer to layer."""
+"""Why gradients differ in size, measured.
+
+``log_grad_variance`` splits the variance as the law in ``theory.magnitudes`` does.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,7 @@
-"""One matrix applied again and again."""
+"""One matrix applied again and again, measured.
+
+Each function has the name of its law in ``theory.recurrent``.
+"""
 
 from typing import TYPE_CHECKING
 

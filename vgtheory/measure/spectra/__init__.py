@@ -1,4 +1,9 @@
-"""Singular values of the input-output Jacobian."""
+"""Singular values of the input-output Jacobian, measured.
+
+``jacobian_singular_values`` gives the logarithms of all of them, over hundreds of orders of
+magnitude, ``jacobian_top_singular_values`` the largest of wide networks, and ``jacobian_moments``
+mean and variance.
+"""
 
 from typing import TYPE_CHECKING
 

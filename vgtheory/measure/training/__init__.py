@@ -1,4 +1,7 @@
-"""What happens to gradients while networks train."""
+"""Chains and networks in training, measured.
+
+Each function has the name of its law in ``theory.training``; ``training_logs`` trains networks.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,17 @@
-"""Residual blocks, normalisation, convolutions and transformers."""
+"""Residual blocks, normalisation, convolutions and transformers.
+
+Profiles of these networks come from ``theory.log_grad_layers`` and ``theory.log_q_layers``, as
+for dense ones. What they have beyond that:
+
+- By what law does a residual network grow? ``residual_growth``. What gradient do its learned
+  branch scales get? ``log_grad_alpha_layers``.
+- By what factor per layer does batch norm make gradients grow? ``batch_norm_rate``; does the
+  batch stay where that holds? ``batch_norm_drift``.
+- What happens at each position of a convolution? ``log_grad_positions``, ``log_q_positions``;
+  what does zero padding cost? ``padding_factor``; how far do spatial modes reach? ``xi_c_modes``.
+- How large are the gradients of queries, keys, values, outputs and perceptrons?
+  ``log_grad_groups``.
+"""
 
 from typing import TYPE_CHECKING
 

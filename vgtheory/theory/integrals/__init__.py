@@ -1,1 +1,1 @@
-"""Gaussian expectations of activations, and their tables. Nothing here is for users."""
+"""Gaussian expectations of activations, and their tables. Users need nothing from here."""

@@ -1,4 +1,16 @@
-"""Profiles over the depth of a network of any kind, bounds on them, and what its initialiser and its number format do."""
+"""Profiles over depth, bounds on them, and what initialisers and number formats do.
+
+How large are gradients and signals, layer by layer? ``log_grad_layers``,
+``log_grad_weight_layers`` and ``log_q_layers`` give logarithms, ``log_chi_layers`` the factor of
+each single layer, ``c_layers`` the correlation of two inputs, and ``log_parts_layers`` what
+weights and slopes contribute.
+
+How loose is the textbook bound? ``log_bound_layers`` is the bound, ``sup_dphi`` the largest
+slope, and ``bound_excess`` how far the bound lies above the true factor.
+
+What do default initialisers do? ``initialiser_audit``. Where does a number format give out?
+``pass_limit`` for a network, ``depth_limit`` for powers of one factor.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,9 @@
-"""Why gradients differ in size from entry to entry, input to input, layer to layer."""
+"""Why gradients differ in size from entry to entry, input to input, layer to layer.
+
+How much of the variance of ln |g| is due to layers, to units and to minibatches?
+``log_grad_variance``. What do RMSProp and Adam leave of it? ``log_update_variance``. Both return
+a ``VarianceSplit``.
+"""
 
 from typing import TYPE_CHECKING
 

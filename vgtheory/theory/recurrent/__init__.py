@@ -1,4 +1,19 @@
-"""One matrix applied again and again: powers, transients, spectral radius, echo states, Lyapunov exponents, scalar chains."""
+"""One matrix applied again and again: powers, transients, exponents, echo states, chains.
+
+How fast does a gradient grow or shrink in the end? ``log_spectral_radius`` of a random matrix,
+``log_rate`` once a tanh recurrence has settled, ``lyapunov_exponent`` (the largest),
+``lyapunov_exponents`` (all) and ``lyapunov_curve`` (all, at infinite width).
+
+And before the end? ``transient`` gives the peak that a non-normal matrix reaches first,
+``non_normality`` how non-normal it is, ``log_growth`` and ``log_power_norms`` every step,
+``log_eigen_powers`` the eigenvalues' powers. ``eigen_directions`` and ``alignment_steps`` tell
+where gradients turn, and ``overshoot`` what one step of gradient descent then does.
+
+How much does an echo-state network remember? ``echo_state`` and ``memory_curve``.
+
+What does a chain of single random weights do? ``log_scalar_chain`` (typical),
+``log_mean_scalar_chain`` (average) and ``log_scalar_steps``.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,13 @@
-"""Singular values of the input-output Jacobian."""
+"""Singular values of the Jacobian: do all directions keep their length, or only the average?
+
+What are the largest and the smallest singular value? ``jacobian_edge``; their ratio is
+``jacobian_condition``, and the share of zeros ``jacobian_atom``. To keep all directions over many
+layers take orthogonal weights and a critical scale with small ``q_star``, and look at the edge.
+
+How are the values distributed? ``jacobian_density`` and ``jacobian_cdf``, with
+``jacobian_density_of_log`` and ``jacobian_cdf_of_log`` for their logarithms; ``jacobian_moments``
+gives mean and variance. ``heavy_edge`` is the largest singular value of one heavy-tailed matrix.
+"""
 
 from typing import TYPE_CHECKING
 

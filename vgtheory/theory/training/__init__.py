@@ -1,4 +1,14 @@
-"""What gradients mean for training: escape times, gradient flow, stable steps, the tangent kernel."""
+"""What gradients mean for training: plateaus, stable steps, weight decay, tangent kernel.
+
+How long does a deep chain stay on its plateau? ``log_escape_time`` under gradient flow,
+``log_escape_steps`` under SGD, momentum, sign descent or Adam; ``log_mode_times`` for the modes
+of a deep linear network.
+
+Which layer learns first? ``log_layer_times``, and ``chain_flow`` for the whole course.
+
+What is the largest learning rate? ``stable_step``. What does weight decay leave? ``chain_decay``.
+How do the first steps of a wide network go? ``tangent_kernel``.
+"""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,10 @@
-"""What a finite number of units changes."""
+"""What a finite number of units changes.
+
+How much do networks of one ensemble scatter? ``theory.log_grad_layers(net, depth=...,
+width=...)`` gives the spread. The two functions here are its ingredients: ``log_chi_square_law``,
+the law of the log of one ReLU or linear layer's factor, and ``dead_probability``, the chance that
+a ReLU network is dead.
+"""
 
 from typing import TYPE_CHECKING
 
