@@ -1,6 +1,7 @@
 """Run experiments: ``python -m experiments NAME [--smoke] [--out DIR] [--width 1024 ...]``, ``list``, ``all`` or ``report``."""
 
 import gc
+import importlib
 import os
 import sys
 
@@ -10,17 +11,23 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 gc.set_threshold(100_000, 50, 100)
 
 
+ELSEWHERE = {"report": "report.page", "compare": "corridor.difference", "submit": "corridor.submit"}
+"""Commands that are no experiments' names, and the modules that answer them."""
+
+
+def _answered(words: list[str]) -> int:
+    from experiments.corridor import command  # within, for an interrupt may fall into these seconds too
+
+    if not words or words[0] not in ELSEWHERE:
+        return command.main(words)
+    return importlib.import_module(f"experiments.{ELSEWHERE[words[0]]}").main(words[1:])
+
+
 def main(words: list[str]) -> int:
     """The command line; returns the exit status."""
     from experiments.corridor import stop
 
-    try:
-        from experiments.corridor import command  # within, for an interrupt may fall into these seconds too
-
-        return command.main(words)
-    except KeyboardInterrupt:
-        print(f"\n{stop.INTERRUPTION}", file=sys.stderr)
-        return stop.INTERRUPTED
+    return stop.status_of(lambda: _answered(words))
 
 
 if __name__ == "__main__":

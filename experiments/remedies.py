@@ -10,21 +10,17 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-import optax
 import pandas as pd
 
 from experiments.corridor.catalogue import Findings
 from experiments.corridor.summary import key_of
-from experiments.parts.digits import INPUTS, OUTPUTS, digits
+from experiments.parts.digits import INPUTS, OUTPUTS
 from experiments.parts.optimisers import CLIPS, clipped, decayed
+from experiments.parts.pilots import ENOUGH, GROUP, Plan, best_rate, logs_of
 from experiments.sequence_length import interval
-from vgtheory import Dense, Normed, measure, theory
+from vgtheory import Dense, Normed, theory
 
-PARTS = ("digits", "optimisers", "sequence_length", "summary")
-ENOUGH = 0.5
-"""Share of unseen digits that are right."""
-GROUP = 4
-"""Networks per call: pilots for a rate, and of those that count a few at a time, all by one program."""
+PARTS = ("digits", "optimisers", "pilots", "sequence_length", "summary")
 FAR = 1e10
 """Rate of the one step that is looked at: what it leaves is the step, and no rounding of the weights."""
 SQUARE_B = 0.05
@@ -88,17 +84,6 @@ SMOKE = Config(
 )
 
 
-class Plan(NamedTuple):
-    """A case at its sizes."""
-
-    net: Any
-    optimiser: optax.GradientTransformation
-    depth: int
-    width: int
-    batch: int
-    num_updates: int
-
-
 def _plan(config: Config) -> Plan:
     case, width = CASES[config.case[0]], config.width
     depth = max(3, case.depth // config.shrink)
@@ -114,29 +99,9 @@ def _plan(config: Config) -> Plan:
     return Plan(net, optimiser, depth, width, config.batch, case.num_updates // config.shrink)
 
 
-def _logs(key: jax.Array, plan: Plan, rate: float, groups: int, record: list[int]) -> Any:
-    """Networks in training, group by group, joined."""
-    data = digits()
-    sizes = {"depth": plan.depth, "width": plan.width, "batch": plan.batch, "num_probes": plan.batch}
-    how = {"optimiser": plan.optimiser, "rate": rate, "unseen": data.unseen}
-    how |= {"record": record, "num_updates": record[-1], "num_nets": GROUP}
-    keys = [jax.random.fold_in(key, group) for group in range(groups)]
-    runs = [measure.training.training_logs(key, plan.net, data.inputs, data.targets, **sizes, **how) for key in keys]
-    joined = [np.concatenate(each) for each in zip(*(run[1:] for run in runs), strict=True)]
-    return measure.training.TrainingLogs(runs[0].updates, *joined)
-
-
-def _best(key: jax.Array, plan: Plan, rates: tuple[float, ...], record: list[int]) -> float:
-    """The rate whose pilots succeed most often, then score best."""
-    if len(rates) == 1:
-        return rates[0]
-    scores = {rate: np.nan_to_num(_logs(key, plan, rate, 1, record).score[:, -1]) for rate in rates}
-    return max(rates, key=lambda rate: ((scores[rate] >= ENOUGH).mean(), scores[rate].mean()))
-
-
 def _steps(key: jax.Array, plan: Plan, groups: int) -> np.ndarray:
     """Log-norm of each layer's first step over ``FAR``, of every network: shape (networks, layers)."""
-    logs = _logs(key, plan, FAR, groups, [0, 1])
+    logs = logs_of(key, plan, FAR, groups, [0, 1])
     fan_out = np.array([plan.width] * (plan.depth - 1) + [OUTPUTS])
     return logs.log_moved[:, -1] + logs.log_scale[:, 0] + np.log(fan_out) / 2 - np.log(FAR)
 
@@ -216,8 +181,8 @@ def run(config: Config) -> dict[str, Any]:
     record = [0, last]
     if case.remedy == "decay":
         record = np.linspace(0, last, config.num_records + 1).round().astype(int).tolist()
-    rate = _best(jax.random.fold_in(key, 1), plan, case.rates, record)
-    logs = _logs(jax.random.fold_in(key, 2), plan, rate, groups, record)
+    rate = best_rate(jax.random.fold_in(key, 1), plan, case.rates, record)
+    logs = logs_of(jax.random.fold_in(key, 2), plan, rate, groups, record)
     score = np.nan_to_num(logs.score[:, -1])
     successes = int((score >= ENOUGH).sum())
     low, high = interval(successes, score.size)

@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from vgtheory import Dense, theory
-from vgtheory.__main__ import main
+from vgtheory.__main__ import main, run
 
 
 def said(capsys: pytest.CaptureFixture, *words: str) -> str:
@@ -22,6 +24,14 @@ def test_a_law(capsys: pytest.CaptureFixture) -> None:
     value = float(theory.chi_1(Dense("tanh", 1.5, 0.1)))
     assert said(capsys, *words) == f"chi_1  {value:.6g}\n"
     assert json.loads(said(capsys, *words, "--json")) == {"chi_1": value}
+
+
+def test_the_installed_command_is_this_one(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = tomllib.loads((Path(__file__).resolve().parent.parent / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == {"vgtheory": "vgtheory.__main__:run"}
+    monkeypatch.setattr(sys, "argv", ["vgtheory", "--version"])
+    assert run() == 0
+    assert capsys.readouterr().out.strip() == project["version"]
 
 
 def test_a_phase_is_a_word(capsys: pytest.CaptureFixture) -> None:

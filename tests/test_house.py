@@ -32,7 +32,7 @@ NOUNS = {
         "weights",
     )
 }
-ROOMS = ("theory", "measure", "compare", "diagnose")
+ROOMS = ("theory", "measure", "compare", "diagnose", "plot")
 MOST_FILES = 13
 """Of a folder of the library, its ``__init__.py`` with them."""
 MAY_IMPORT = {
@@ -45,6 +45,7 @@ MAY_IMPORT = {
         "vgtheory.frame",
         "vgtheory.compare",
     },
+    "vgtheory/plot": {*NOUNS, "vgtheory.plot"},
     "vgtheory/diagnose": {"vgtheory"},
     "figures": {"experiments.corridor.catalogue", "figures"},
     "experiments": {"vgtheory", "experiments"},

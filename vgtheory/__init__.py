@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from vgtheory._door import door
 
 if TYPE_CHECKING:
-    from vgtheory import compare, diagnose, measure, theory
+    from vgtheory import compare, diagnose, measure, plot, theory
     from vgtheory.activation import ACTIVATIONS, Activation
     from vgtheory.estimate import Estimate, Law
     from vgtheory.networks.blocks import Normed, Residual
@@ -57,5 +57,6 @@ __all__ = [
     "compare",
     "diagnose",
     "measure",
+    "plot",
     "theory",
 ]

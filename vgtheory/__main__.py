@@ -1,4 +1,4 @@
-"""The laws from a shell: ``python -m vgtheory chi_1 tanh --sigma-w 1.5 --sigma-b 0.1``; ``--help`` shows all.
+"""The laws from a shell: ``vgtheory chi_1 tanh --sigma-w 1.5 --sigma-b 0.1``; ``--help`` shows all.
 
 Answers go to stdout, one fact a line, or as JSON by ``--json``; a wrong question is answered in one sentence on stderr, status 2.
 """
@@ -39,7 +39,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     """All commands and their options."""
-    parser = _Parser(prog="python -m vgtheory", description="Vanishing and exploding gradients: the laws.")
+    parser = _Parser(prog="vgtheory", description="Vanishing and exploding gradients: the laws.")
     parser.add_argument("--version", action="store_true", help="print the version")
     commands = parser.add_subparsers(dest="command", parser_class=_Parser, metavar="COMMAND")
 
@@ -161,5 +161,10 @@ def main(words: Sequence[str]) -> int:
     return 0
 
 
+def run() -> int:
+    """The command ``vgtheory``; returns the exit status."""
+    return main(sys.argv[1:])
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run())

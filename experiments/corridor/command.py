@@ -162,7 +162,7 @@ def _list() -> None:
 
 
 def main(words: list[str]) -> int:
-    """The command line; returns the exit status."""
+    """Run an experiment or all, or list them; returns the exit status."""
     if not words or words[0] in ("-h", "--help"):
         print(USAGE)
         return 0 if words else 2
@@ -170,19 +170,7 @@ def main(words: list[str]) -> int:
     if name == "list":
         _list()
         return 0
-    if name == "report":
-        from experiments.report import page
-
-        return page.main(rest)
-    if name == "compare":
-        from experiments.corridor import difference
-
-        return difference.main(rest)
     try:
-        if name == "submit":
-            from experiments.corridor import submit
-
-            return submit.main(rest)
         return _run(name, rest)
     except (ValueError, disk.WriteError) as error:
         print(error, file=sys.stderr)

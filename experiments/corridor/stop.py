@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any, Self
 
 GRACEFUL = (signal.SIGTERM, signal.SIGUSR1)
@@ -75,6 +76,15 @@ def _say(line: str) -> None:
 
 
 INTERRUPTION = "experiments: interrupted. Finished cells are kept; the same command goes on from here."
+
+
+def status_of(command: Callable[[], int]) -> int:
+    """The exit status of a command that an interrupt may end."""
+    try:
+        return command()
+    except KeyboardInterrupt:
+        print(f"\n{INTERRUPTION}", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _leave_interrupted() -> None:

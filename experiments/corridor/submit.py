@@ -5,12 +5,13 @@
 
 import argparse
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments.corridor import catalogue, command, shard
+from experiments.corridor import catalogue, command, shard, stop
 
 CLUSTERS = ("slurm", "local")
 
@@ -41,10 +42,8 @@ class Job(NamedTuple):
 
     def __call__(self) -> None:
         """Run it in the task's own process; a status other than 0 is an error there."""
-        from experiments.__main__ import main
-
         with _time_up():
-            status = main([*self.words])
+            status = stop.status_of(lambda: command.main([*self.words]))
         if status:
             raise RuntimeError(f"submit: expected exit status 0, got status={status} of {' '.join(self.words)!r}.")
 
@@ -107,9 +106,12 @@ def _waited(jobs: Sequence[Any]) -> int:
 
 def main(words: Sequence[str]) -> int:
     """Submit; on this machine, also wait. Returns the exit status."""
-    options, axes = _parsed(words)
-    jobs = jobs_of(options, axes)
-    executor = _executor(options)
+    try:
+        options, axes = _parsed(words)
+        jobs, executor = jobs_of(options, axes), _executor(options)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
     with executor.batch():
         submitted = [executor.submit(job) for job in jobs]
     print(f"{len(jobs)} shares of {options.name}: " + " ".join(job.job_id for job in submitted), flush=True)

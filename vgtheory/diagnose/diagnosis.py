@@ -114,7 +114,7 @@ class Diagnosis:
         """A ``matplotlib`` figure: activations, and gradients with respect to outputs and weights, by layer call."""
         from vgtheory.diagnose.plot import figure
 
-        return figure(needed("Diagnosis.plot", "matplotlib.figure", "plot"), self)
+        return figure(self)
 
     def killers(self, top: int = 5) -> list[Removal]:
         """What becomes of the gradient at the bottom if one Jacobian on the chain is the identity, the forward pass being as it was.

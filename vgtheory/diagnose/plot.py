@@ -4,43 +4,42 @@ from typing import Any
 
 import numpy as np
 
+from vgtheory.plot.style import DECADE, canvas, colours, styled
 
-def figure(matplotlib_figure: Any, found: Any) -> Any:
+_MOST_NAMES = 12
+
+
+def figure(found: Any) -> Any:
     """Activations above, gradients below, in powers of ten, by layer call; predictions are lines, measurements markers.
 
     Parameters
     ----------
-    matplotlib_figure
-        The module ``matplotlib.figure``.
     found
         A ``Diagnosis``.
     """
-    drawn = matplotlib_figure.Figure(figsize=(7.0, 5.0), layout="constrained")
-    upper, lower = drawn.subplots(2, 1, sharex=True)
-    place = np.arange(len(found.rows))
-
-    def series(axes: Any, name: str, label: str, marker: str, colour: str) -> None:
-        for column, style in (
-            (name, {"ls": "", "marker": marker, "ms": 4}),
-            (f"predicted_{name}", {"ls": "-", "lw": 1}),
-        ):
-            values = np.array([getattr(row, column) for row in found.rows], float) / np.log(10)
-            values = np.where(np.isfinite(values), values, np.nan)
-            if not np.isnan(values).all():
-                axes.plot(
-                    place, values, color=colour, label=label if column == name else f"{label}, predicted", **style
-                )
-
-    series(upper, "log_rms", "rms of output", "o", "C0")
-    series(lower, "log_grad", "|dE/dy|", "o", "C3")
-    series(lower, "log_grad_weight", "|dE/dW|", "s", "C2")
-    for axes in (upper, lower):
-        axes.set_ylabel("power of ten")
-        if axes.lines:
-            axes.legend(frameon=False)
-    step = max(1, len(found.rows) // 12)
-    lower.set_xticks(place[::step], [row.layer for row in found.rows[::step]], rotation=40, ha="right", fontsize=7)
-    upper.set_title(
-        f"{found.verdict.word}, {found.verdict.factor:.3g} per layer over {found.verdict.depth}", fontsize=10
-    )
+    with styled("Diagnosis.plot"):
+        drawn, (upper, lower) = canvas(7.5, 5.0, rows=2)
+        _series(upper, found, "log_rms", "size of the output", "o", 0)
+        _series(lower, found, "log_grad", "gradient with respect to the output", "o", 3)
+        _series(lower, found, "log_grad_weight", "gradient with respect to the weights", "s", 2)
+        for axes, label in ((upper, "root mean square\n(power of ten)"), (lower, "norm\n(power of ten)")):
+            axes.set_ylabel(label)
+            if axes.lines:
+                axes.legend()
+        step = max(1, len(found.rows) // _MOST_NAMES)
+        names = [row.layer for row in found.rows[::step]]
+        lower.set_xticks(np.arange(len(found.rows))[::step], names, rotation=40, ha="right", fontsize="small")
+        verdict = found.verdict
+        upper.set_title(f"{verdict.word}, {verdict.factor:.3g} per layer over {verdict.depth}")
     return drawn
+
+
+def _series(axes: Any, found: Any, name: str, label: str, marker: str, colour: int) -> None:
+    """One quantity as measured, and as predicted where it is."""
+    measured = {"ls": "", "marker": marker, "ms": 4, "label": label}
+    predicted = {"ls": "-", "lw": 1, "label": f"{label}, predicted"}
+    for column, style in ((name, measured), (f"predicted_{name}", predicted)):
+        values = np.array([getattr(row, column) for row in found.rows], float) / DECADE
+        if np.isfinite(values).any():
+            shown = np.where(np.isfinite(values), values, np.nan)
+            axes.plot(np.arange(len(values)), shown, color=colours()[colour], **style)

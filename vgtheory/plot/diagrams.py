@@ -1,0 +1,82 @@
+"""The phase diagram of an activation: where gradients vanish, where they explode, and where a network lies in it."""
+
+from typing import Any
+
+import numpy as np
+
+from vgtheory.expect import expect, expect_scalars
+from vgtheory.plot.style import DECADE, canvas, styled
+
+_FIELDS = ("sigma_w", "sigma_b", "chi_1")
+_REACH = 80
+"""Percentage of the networks that the colours tell apart; the others have the colour of the last."""
+
+
+def phase_diagram(diagram: Any, net: Any = None) -> Any:
+    r"""Picture of a phase diagram: the gradient's change per layer, the critical line, and a network's place.
+
+    Parameters
+    ----------
+    diagram
+        A ``theory.PhaseDiagram`` over a grid: ``sigma_w`` along one axis, ``sigma_b`` along the other.
+    net
+        A network with ``sigma_w`` and ``sigma_b``, which is marked; None for none.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The picture; ``.axes[0]`` has its axes.
+
+    Raises
+    ------
+    ValueError
+        If the diagram has not two axes, or the network's scales are no single numbers.
+    ImportError
+        If matplotlib or seaborn is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import Dense, plot, theory
+    >>> sigma_w, sigma_b = np.meshgrid(np.linspace(0.5, 3, 6), np.linspace(0, 1, 5))
+    >>> diagram = theory.phase_diagram(Dense("tanh", sigma_w, sigma_b))
+    >>> figure = plot.phase_diagram(diagram, Dense("tanh", 1.5, 0.1))
+    >>> len(figure.axes)  # the diagram, and what its colours mean
+    2
+    """
+    where = "plot.phase_diagram"
+    expect(all(hasattr(diagram, name) for name in _FIELDS), where, "a PhaseDiagram", diagram=diagram)
+    sigma_w, sigma_b, chi_1 = (np.asarray(getattr(diagram, name), dtype=float) for name in _FIELDS)
+    expect(chi_1.ndim == 2 and min(chi_1.shape) > 1, where, "a grid of two axes", "Use np.meshgrid.", shape=chi_1.shape)
+    with np.errstate(divide="ignore"):
+        rate = np.log(chi_1) / 2 / DECADE
+    with styled(where):
+        figure, axes = canvas(6.0, 4.2)
+        _colour(figure, axes, sigma_w, sigma_b, rate)
+        if net is not None:
+            point = {"sigma_w": net.sigma_w, "sigma_b": net.sigma_b}
+            expect_scalars(where, **point)
+            axes.plot(
+                *map(float, point.values()), "*", ms=16, color="black", mec="white", label=repr(net), clip_on=False
+            )
+            axes.legend(loc="upper left", bbox_to_anchor=(0, 1.14), borderaxespad=0)
+        axes.set_xlabel(r"standard deviation of the weights, $\sigma_w$")
+        axes.set_ylabel(r"standard deviation of the biases, $\sigma_b$")
+    return figure
+
+
+def _colour(figure: Any, axes: Any, sigma_w: np.ndarray, sigma_b: np.ndarray, rate: np.ndarray) -> None:
+    """Colours, the critical line, and what they mean."""
+    finite = np.isfinite(rate)
+    reach = float(np.percentile(np.abs(rate[finite]), _REACH)) if finite.any() else 1.0
+    shown = np.ma.masked_invalid(np.where(rate == -np.inf, -reach, rate))
+    colours = {"cmap": "vlag", "vmin": -reach, "vmax": reach, "shading": "gouraud", "rasterized": True}
+    mesh = axes.pcolormesh(sigma_w, sigma_b, shown, **colours)
+    label = "gradient's norm per layer, towards the input\n(power of ten; blue vanishes, red explodes)"
+    figure.colorbar(mesh, ax=axes, label=label, extend="both")
+    if finite.any() and rate[finite].min() < 0 < rate[finite].max():
+        line = axes.contour(sigma_w, sigma_b, shown, levels=[0.0], colors="black")
+        axes.clabel(line, fmt="critical")
+
+
+__all__ = ["phase_diagram"]

@@ -1,0 +1,76 @@
+"""The spectrum of an input-output Jacobian: the predicted density as a line, measured singular values as a histogram with bars."""
+
+from typing import Any
+
+import numpy as np
+
+from vgtheory.expect import expect, expect_data
+from vgtheory.plot.style import DECADE, canvas, colours, styled
+
+_BINS = 30
+
+
+def spectrum(log_s: Any, density: Any, logs: Any = None) -> Any:
+    """Picture of a spectrum: the density of singular values as a line, measured ones as markers with bars.
+
+    Parameters
+    ----------
+    log_s
+        Natural logs of singular values at which the density is given, shape ``(points,)``, ascending.
+    density
+        Of the natural log, as ``theory.spectra.jacobian_density_of_log`` gives it at ``log_s``.
+    logs
+        Natural logs of measured singular values, shape ``(num_nets, width)``, as from ``measure.jacobian_singular_values``; None to
+        draw the law alone. The bars are one standard error over networks. Values that are 0 or not resolved are counted.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The picture; ``.axes[0]`` has its axes.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+    ImportError
+        If matplotlib or seaborn is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from vgtheory import Dense, plot, theory
+    >>> net, log_s = Dense("linear"), np.linspace(-2.0, 1.0, 50)
+    >>> plot.spectrum(log_s, theory.spectra.jacobian_density_of_log(net=net, log_s=log_s, depth=1)).axes[0].get_xlabel()
+    'singular value (power of ten)'
+    """
+    where = "plot.spectrum"
+    expect_data(where, ndim=1, log_s=log_s, density=density)
+    points, height = np.asarray(log_s, float), np.asarray(density, float)
+    expect(points.shape == height.shape, where, "a density for every log_s", log_s=points, density=height)
+    with styled(where):
+        figure, axes = canvas(6.0, 3.6)
+        axes.plot(points / DECADE, height * DECADE, color=colours()[0], label="theory")
+        if logs is not None:
+            expect_data(where, ndim=2, logs=logs)
+            _measured(axes, np.asarray(logs, float) / DECADE, points / DECADE)
+        axes.set_xlabel("singular value (power of ten)")
+        axes.set_ylabel("share of singular values\nper power of ten")
+        axes.set_ylim(bottom=0)
+        axes.legend()
+    return figure
+
+
+def _measured(axes: Any, logs: np.ndarray, points: np.ndarray) -> None:
+    """The measured density of each bin: mean over networks, and its standard error."""
+    finite = logs[np.isfinite(logs)]
+    ends = (min(points[0], finite.min()), max(points[-1], finite.max())) if finite.size else (points[0], points[-1])
+    edges = np.linspace(*ends, _BINS + 1)
+    counts = np.array([np.histogram(row[np.isfinite(row)], edges)[0] for row in logs]) / logs.shape[1] / np.diff(edges)
+    err = counts.std(axis=0, ddof=1) / len(logs) ** 0.5 if len(logs) > 1 else None
+    lost = 1 - finite.size / logs.size
+    label = "measured, one standard error" + (f"\n({lost:.1%} are 0 or not resolved)" if lost else "")
+    bars = {"fmt": "o", "ms": 4, "capsize": 2, "color": colours()[3], "label": label}
+    axes.errorbar((edges[1:] + edges[:-1]) / 2, counts.mean(axis=0), yerr=err, **bars)
+
+
+__all__ = ["spectrum"]
