@@ -58,6 +58,15 @@ def test_links_and_targets_exist(name: str) -> None:
         assert target in targets, target
 
 
+@pytest.mark.parametrize("name", [*PAGES, "benchmarks/README.md", "experiments/README.md", "paper"])
+def test_named_files_exist(name: str) -> None:
+    files = sorted((ROOT / name).rglob("*.tex")) if name == "paper" else [ROOT / name]
+    for file in files:
+        text = file.read_text().replace("\\_", "_")
+        for path in re.findall(r"\b(?:benchmarks|docs|experiments|figures|tests|vgtheory)/[\w/]+\.(?:py|md|txt)", text):
+            assert (ROOT / path).exists(), (file.name, path)
+
+
 def test_ten_claims_are_those_of_the_committed_results() -> None:
     from experiments.report.claims import CLAIMS
 
