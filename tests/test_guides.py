@@ -8,7 +8,7 @@ import pytest
 
 import vgtheory
 from tests import surface
-from vgtheory import compare, diagnose, measure, theory
+from vgtheory import compare, diagnose, measure, plot, theory
 
 PLACES = [
     vgtheory,
@@ -19,8 +19,8 @@ PLACES = [
     *surface.wings(theory).values(),
     *surface.wings(measure).values(),
 ]
-WORDS = {"key", "is_stable", "sigma_w", "sigma_b", "sigma_in", "tied"}
-"""Arguments and fields of which guides speak."""
+WORDS = {"key", "is_stable", "sigma_w", "sigma_b", "sigma_in", "tied", "matplotlib", "pip", "figure.savefig"}
+"""Arguments, fields and other packages of which guides speak."""
 
 
 def named(place: ModuleType) -> set[str]:
@@ -47,7 +47,7 @@ def test_a_guide_names_only_what_is_there(place: ModuleType) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", [vgtheory, theory, compare, *surface.wings(theory).values()], ids=lambda place: place.__name__
+    "place", [vgtheory, theory, compare, plot, *surface.wings(theory).values()], ids=lambda place: place.__name__
 )
 def test_a_guide_names_every_function_that_its_package_offers(place: ModuleType) -> None:
     offered = {

@@ -6,7 +6,7 @@ Describe a random network by a noun: ``Dense("tanh", sigma_w=1.5)``, ``Conv``, `
 sqrt(fan_in)``, biases with ``sigma_b``. ``ACTIVATIONS`` lists the activations; any elementwise
 JAX function serves too.
 
-Then ask one of four packages.
+Then ask one of five packages.
 
 - ``theory`` predicts. Start with ``help(theory)``: it tells which function answers which
   question.
@@ -15,6 +15,7 @@ Then ask one of four packages.
 - ``compare`` says how far a measurement is from a prediction, in standard errors.
 - ``diagnose`` reads a Flax model of your own on one batch and says where its gradient vanishes or
   explodes, and why.
+- ``plot`` draws what the others return, one call a figure.
 
 A measurement is an ``Estimate`` (value and standard error), a prediction over random networks a
 ``Law`` (mean and spread).

@@ -1,7 +1,11 @@
-"""Ready pictures of what the rooms return: each call gives a ``matplotlib`` figure, and leaves no other trace.
+"""Ready pictures of what the other packages return: one call, one ``matplotlib`` figure.
 
-``pip install 'vgtheory[plot]'`` brings what is needed. Predictions are lines with a band, measurements markers with error bars; the
-colours are told apart by colour-blind readers. A figure is kept by ``figure.savefig("name.png")``.
+How does a gradient change over depth? ``profile`` shows the law as a line with a band and the
+measurement as markers with error bars. Where does my network lie? ``phase_diagram``. Do all
+directions keep their length? ``spectrum``. What do default initialisers do? ``audit``.
+
+``pip install 'vgtheory[plot]'`` brings what is needed. A figure is kept by
+``figure.savefig("name.png")``.
 """
 
 from typing import TYPE_CHECKING
