@@ -10,11 +10,14 @@ from tests.tolerances import EDGE, EQUAL_FLOAT64, POWER
 from vgtheory import Dense, compare, measure, theory
 from vgtheory.measure.engine.draws import words_of
 from vgtheory.measure.engine.networks import draw_input
+from vgtheory.measure.spectra import values
 
 SLOW = pytest.mark.slow
 SCALES = {"linear": (1.0, 0.0), "relu": (2**0.5, 0.0), "tanh": (1.3, 0.2)}
 ROUNDING = 1e-11
 """Of a measured log, per layer; a hundred times what is stated."""
+TOGETHER = 2e-9
+"""Stated: float64's rounding times the condition number, 1e7, up to which products of layers are formed."""
 
 
 def settled_input(net: Dense) -> float:
@@ -55,20 +58,38 @@ def test_logs_are_those_of_plain_automatic_differentiation(key: jax.Array, name:
     assert np.isfinite(logs).sum() == np.linalg.matrix_rank(jacobian)
 
 
+def log_values_of_product(factors: list[np.ndarray], digits: int) -> list[float]:
+    """Logs of the singular values of a product of matrices, the first factor first, in so many digits."""
+    with mp.workdps(digits):
+        product = mp.eye(len(factors[0]))
+        for factor in factors:
+            product = mp.matrix(factor.tolist()) * product
+        return [float(mp.log(each)) for each in mp.svd_r(product, compute_uv=False)]
+
+
 def test_singular_values_a_hundred_orders_of_magnitude_apart(key: jax.Array) -> None:
     """Four units, 240 layers: 400 digits say what the logs are."""
     net = Dense("linear", 1.1)
     logs = measure.jacobian_singular_values(key, net, depth=240, width=4, num_nets=1)[0]
     with jax.enable_x64(True):
         variables = measure.engine.draw_network(jax.random.fold_in(key, 0), net, depth=240, width=4, dtype="float64")[1]
-    with mp.workdps(400):
-        product = mp.eye(4)
-        for layer in range(1, 241):
-            kernel = np.asarray(variables["params"][f"layer_{layer}"]["Dense_0"]["kernel"])
-            product = mp.matrix(kernel.T.tolist()) * product
-        expected = [float(mp.log(each)) for each in mp.svd_r(product, compute_uv=False)]
+    kernels = [np.asarray(variables["params"][f"layer_{layer}"]["Dense_0"]["kernel"]) for layer in range(1, 241)]
+    expected = log_values_of_product([kernel.T for kernel in kernels], 400)
     assert logs[0] - logs[-1] > 100 * np.log(10)
     np.testing.assert_allclose(logs, expected, rtol=0, atol=200 * EDGE)
+
+
+def test_products_of_wide_layers_are_formed_together(key: jax.Array, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is done from a width of 128 on, at one where 100 digits are affordable: fewer values are lost than is stated."""
+    monkeypatch.setattr(values, "_WIDE", 8)
+    depth, width, absorbed = 12, 12, []
+    times = values._times
+    monkeypatch.setattr(values, "_times", lambda factor, product: absorbed.append(factor) or times(factor, product))
+    logs = measure.jacobian_singular_values(key, Dense("tanh", 1.5), depth=depth, width=width, num_nets=1)[0]
+    with jax.enable_x64(True):
+        factors = list(values._factors(jax.random.fold_in(key, 0), Dense("tanh", 1.5), depth, width, 1.0))
+    assert len(absorbed) < depth
+    np.testing.assert_allclose(logs, log_values_of_product([each.T for each in factors], 100), rtol=0, atol=TOGETHER)
 
 
 def test_what_float64_cannot_reach_is_said(key: jax.Array) -> None:
