@@ -1,4 +1,4 @@
-"""Gradients through time, Lyapunov spectra, long linear recurrences: ``python -m benchmarks.recurrent [--devices N] [--rivals jax torch]``.
+"""Gradients through time, Lyapunov spectra, long linear recurrences: ``python -m benchmarks.recurrent [--devices 1] [--rivals jax torch]``.
 
 A tanh recurrence (sigma_w = 1.5) of 256 units, 1,000 steps, 32 networks, float32: every ``|dE/dh_t|``, and the 16 leading exponents; beside the
 same written plainly (a JAX scan under vmap, differentiated with respect to an offset at every step; 16 ``jvp`` and a QR at every step; torch's
@@ -7,7 +7,6 @@ loop over steps, batched over networks). Then ``|(W^T)^t v|`` to t = 10^6, and a
 
 import argparse
 import functools
-import os
 from typing import Any
 
 import jax
@@ -15,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from benchmarks import machine
+from benchmarks import machine, rivals
 from vgtheory import Leaky, Recurrent, measure, theory
 
 SIGMA_W, BLOCK = 1.5, 8
@@ -122,9 +121,10 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--rivals", nargs="*", default=["jax", "torch"])
     parser.add_argument(
-        "--devices", type=int, default=os.cpu_count(), help="of a CPU: this package spreads networks over them"
+        "--devices", type=int, default=1, help="of a CPU, 1 as a user starts Python: networks are spread over them"
     )
     options = parser.parse_args()
+    options.rivals = rivals.installed(options.rivals)
     jax.config.update("jax_num_cpu_devices", options.devices)
     key, shape = jax.random.key(0), (options.nets, options.width, options.steps)
     sizes = {"num_nets": options.nets, "width": options.width, "steps": options.steps}

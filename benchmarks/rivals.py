@@ -2,13 +2,29 @@
 
 Each draws its networks' weights, sends a batch of inputs through, and returns the norms of every layer's gradients with respect
 to activations and to weights. Plain arithmetic: nothing is renormalised, so they measure only what float32 holds.
+The singular values of a Jacobian, too: a product of NumPy's, and torch's ``jacrev``, which hold 16 decades.
 """
 
+import importlib.util
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
+
+_NEEDED = {"torch": "torch", "flax": "flax"}
+"""By a rival's name: the package that it is written with, where this library does without that."""
+
+
+def installed(names: Sequence[str]) -> list[str]:
+    """The rivals that can run here; the others are named in a line of their own."""
+    found = [name for name in names if name not in _NEEDED or importlib.util.find_spec(_NEEDED[name])]
+    for name in names:
+        if name not in found:
+            print(f"{name}: not installed, left out", flush=True)
+    return found
 
 
 def _norms(by_h: Array, by_w: Array) -> tuple[Array, Array]:
@@ -86,5 +102,44 @@ def torch_vmap(depth: int, width: int, batch: int, sigma_w: float, num_nets: int
         offsets = [torch.zeros(num_nets, batch, width) for _ in range(depth)]
         by_w, by_h = vmap(grad(energy, argnums=(0, 1)))(weights, offsets, x, top)
         return tuple(torch.stack([each.norm(dim=(-2, -1)) for each in by]) for by in (by_h, by_w))
+
+    return run
+
+
+def numpy_product(depth: int, width: int, sigma_w: float, num_nets: int) -> Any:
+    """Jacobians of so many tanh networks as a NumPy product, float64, and their singular values."""
+
+    def run(index: int) -> np.ndarray:
+        random, rows = np.random.default_rng(index), []
+        for _ in range(num_nets):
+            x, jacobian = random.normal(size=width), np.eye(width)
+            for _ in range(depth):
+                weights = sigma_w / width**0.5 * random.normal(size=(width, width))
+                x = np.tanh(weights @ x)
+                jacobian = (1 - x**2)[:, None] * (weights @ jacobian)
+            rows.append(np.linalg.svd(jacobian, compute_uv=False))
+        return np.array(rows)
+
+    return run
+
+
+def torch_jacobian(depth: int, width: int, sigma_w: float, num_nets: int) -> Any:
+    """Jacobians of so many tanh networks by ``torch.func.jacrev``, float64, and their singular values."""
+    import torch
+    from torch.func import jacrev
+
+    def run(index: int) -> Any:
+        torch.manual_seed(index)
+        rows = []
+        for _ in range(num_nets):
+            weights = torch.randn(depth, width, width, dtype=torch.float64) * sigma_w / width**0.5
+
+            def network(x: Any, weights: Any = weights) -> Any:
+                for layer in weights:
+                    x = torch.tanh(layer @ x)
+                return x
+
+            rows.append(torch.linalg.svdvals(jacrev(network)(torch.randn(width, dtype=torch.float64))).numpy())
+        return np.array(rows)
 
     return run

@@ -72,7 +72,7 @@ def main() -> None:
     print("taken / implied: " + ", ".join(f"{value:.2f} ({key})" for key, value in ratios.items()))
     record = {"gemm": gemm, "normals": normals, "ms_per_network": 1e3 * per_net, "ratios": ratios}
     shape = (options.depth, options.width, options.batch, 1.5)
-    for name in options.rivals:
+    for name in rivals.installed(options.rivals):
         each = min(machine.seconds(rival, 3) / nets for rival, nets in RIVALS[name](shape))
         record[name] = 1e3 * each
         print(f"{name}: {1e3 * each:.0f} ms per network, {each / per_net:.1f} times as long", flush=True)

@@ -19,6 +19,8 @@ from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, lane
 from vgtheory.networks.cells import LSTM, Cell, Skip
 
 _ROWS = 4
+_CACHED = 2**18
+"""Weights, of all networks batched on a CPU, that its core keeps at hand from one step to the next."""
 
 
 class CellLogs(NamedTuple):
@@ -183,6 +185,8 @@ def cell_logs(
     chosen = chosen_devices(devices)
     # One state meets a matrix that stays: its rows count, not its entries, until it is drawn anew at every step.
     lanes = lanes_for(width * (width if sampler == "untied" else _ROWS), num_nets, chosen)
+    if sampler == "cells" and chosen[0].platform == "cpu":
+        lanes = min(lanes, max(1, _CACHED // width**2))
     driven = bool(np.any(np.asarray(cell.sigma_in) != 0))
     with jax.enable_x64(dtype == "float64"):
         given = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), cell)
