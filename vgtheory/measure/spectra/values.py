@@ -40,7 +40,7 @@ def _drawn(words: Array, net: Layered, layer: Any, width: int) -> Any:
 @compiled()
 def _link(net: Layered, params: Any, x: Array) -> tuple[Array, Array]:
     """Transposed Jacobian of one link, x_{l-1} -> x_l = phi(W x_{l-1} + b), its slopes by automatic differentiation; and x_l."""
-    h = Layer(net, x.size, x.dtype).apply(params, x)
+    h: Any = Layer(net, x.size, x.dtype).apply(params, x)
     after, slopes = jax.jvp(net.activation.phi, (h,), (jnp.ones_like(h),))
     return params["params"]["Dense_0"]["kernel"] * slopes[None, :], after
 
