@@ -23,6 +23,7 @@ USAGE = """usage: python -m experiments NAME [--smoke] [--out DIR] [RUNNING] [--
 
 NAME is one of those that `list` prints; `NAME --help` shows its axes. Results go to build/results (small ones, by --smoke, to
 build/smoke/results) unless --out says otherwise; finished cells are not run again. `all` leaves out long experiments (but for --smoke) and names them.
+`compare` sets two folders of results side by side and fails where they differ by more than rounding and error bars allow.
 
 RUNNING: --shard i/n      every n-th cell only, i from 0 (auto, and the default in a SLURM job array: the array's share)
          --backwards      the last cells first: beside a process that begins at the front, so that few programs compile twice
