@@ -33,7 +33,7 @@ def logs_of(key: jax.Array, plan: Plan, rate: float, groups: int, record: list[i
     how = {"optimiser": plan.optimiser, "rate": rate, "unseen": data.unseen}
     how |= {"record": record, "num_updates": record[-1], "num_nets": GROUP}
     keys = [jax.random.fold_in(key, group) for group in range(groups)]
-    runs = [measure.training.traininglogs_of(key, plan.net, data.inputs, data.targets, **sizes, **how) for key in keys]
+    runs = [measure.training.training_logs(key, plan.net, data.inputs, data.targets, **sizes, **how) for key in keys]
     joined = [np.concatenate(each) for each in zip(*(run[1:] for run in runs), strict=True)]
     return measure.training.TrainingLogs(runs[0].updates, *joined)
 
