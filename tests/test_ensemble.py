@@ -113,6 +113,11 @@ def test_nets_print_the_call_that_makes_them(net: object, words: str) -> None:
     assert repr(net) == words
 
 
+def test_activations_print_their_name() -> None:
+    assert repr(ACTIVATIONS["tanh"]) == "Activation('tanh')"
+    assert repr(Activation("own", jnp.sinh)) == "Activation('own')"
+
+
 def test_nets_print_what_is_traced_and_whatever_jax_puts_in_their_place() -> None:
     seen = []
     jax.vmap(jax.jit(lambda net: (seen.append(repr(net)), net.sigma_w)[1]))(Dense("tanh", jnp.ones(3), jnp.ones(3)))

@@ -36,7 +36,7 @@ _FIELDS: dict[str, Check] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Activation:
     r"""A pointwise nonlinearity :math:`\phi` with what theory must know of it.
 
@@ -97,6 +97,9 @@ class Activation:
             found = {"dphi": dphi, "kinks": kinks, "sup_dphi": INF if unbounded else self.sup_dphi}
             for name, value in found.items():
                 object.__setattr__(self, name, value)
+
+    def __repr__(self) -> str:
+        return f"Activation({self.name!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle an entry of the table as its name, and what JAX wraps by its own."""
