@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -54,6 +55,14 @@ def test_a_guide_names_every_function_that_its_package_offers(place: ModuleType)
         name for name in place.__all__ if inspect.isroutine(getattr(place, name)) or name in surface.wings(place)
     }
     assert offered <= named(place)
+
+
+def test_the_changelog_says_where_names_have_gone() -> None:
+    text = (Path(__file__).resolve().parent.parent / "CHANGELOG.md").read_text()
+    rows = re.findall(r"^\| `(?:theory|measure)\.` \| `([a-z.]+)\.` \| (.+) \|$", text, flags=re.MULTILINE)
+    assert len(rows) == 17
+    for place, names in rows:
+        assert not [name for name in re.findall(r"`(\w+)`", names) if not found(f"{place}.{name}", vgtheory)], place
 
 
 def test_a_guide_that_forgets_or_invents_is_found_out() -> None:
