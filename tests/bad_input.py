@@ -171,6 +171,9 @@ def shows_nan(case: Case, answer: Any) -> bool:
 
 def says_so(answer: Any) -> bool:
     """Tell whether an answer says in words that something is no number."""
+    if hasattr(answer, "get_axes"):
+        texts = [text.get_text() for axes in answer.axes if axes.get_legend() for text in axes.get_legend().get_texts()]
+        return any("not resolved" in text for text in texts)
     word = getattr(getattr(answer, "verdict", answer), "word", answer)
     return isinstance(word, str) and word.startswith(("broken", "not finite"))
 

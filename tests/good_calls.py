@@ -12,7 +12,7 @@ import optax
 import vgtheory
 import vgtheory.diagnose
 from tests import surface
-from vgtheory import GRU, LSTM, Conv, Dense, Estimate, FixedRecurrent, Recurrent, Residual, Transformer
+from vgtheory import GRU, LSTM, Conv, Dense, Estimate, FixedRecurrent, Law, Recurrent, Residual, Transformer, theory
 
 KEY = jax.random.key(7)
 TANH, LINEAR, RELU = Dense("tanh", 1.5, 0.3), Dense("linear", 1.1), Dense("relu", 2**0.5)
@@ -64,6 +64,7 @@ NOUNS: dict[str, dict[str, Any]] = {
     "Activation": {"name": "half", "phi": half, "dphi": one_half, "kinks": (), "sup_dphi": 0.5, "degree": 1.0},
     "Conv": SCALES,
     "Dense": SCALES,
+    "FixedRecurrent": {"activation": "tanh", "matrix": MATRIX, "sigma_b": 0.3},
     "GRU": GATED | {"update_bias": 1.0},
     "LSTM": GATED | {"forget_bias": 1.0},
     "Leaky": SCALES | {"sigma_in": 0.5, "leak": 0.5},
@@ -186,7 +187,13 @@ DIAGNOSE: dict[str, dict[str, Any]] = {
     "norm_history": {"state": _recorded()},
     "record_norms": {"steps": [0, 1, 2]},
 }
-ROOMS = {"": NOUNS, "theory": THEORY, "measure": MEASURE, "compare": COMPARE, "diagnose": DIAGNOSE}
+PLOT: dict[str, dict[str, Any]] = {
+    "audit": {"rows": [theory.layers.InitialiserAudit("tanh", "he", *np.ones(13))]},
+    "phase_diagram": {"diagram": theory.meanfield.PhaseDiagram(*np.ones((8, 2, 2))), "net": TANH},
+    "profile": {"law": Law(VECTOR, VECTOR), "estimate": Estimate(VECTOR, VECTOR), "quantity": "size", "along": "step"},
+    "spectrum": {"log_s": np.array([-1.0, 1.0]), "density": VECTOR, "logs": ROWS},
+}
+ROOMS = {"": NOUNS, "theory": THEORY, "measure": MEASURE, "compare": COMPARE, "diagnose": DIAGNOSE, "plot": PLOT}
 GOOD = {f"{room}.{name}".lstrip("."): given for room, table in ROOMS.items() for name, given in table.items()}
 
 RECORDS = {"diagnose.Diagnosis", "diagnose.InfiniteWidth", "diagnose.NormRecord", "measure.Network"}

@@ -88,19 +88,19 @@ def test_initialisers_of_one_scale_share_a_marker() -> None:
 
 
 def test_wrong_pictures(refused: Callable[..., Any]) -> None:
-    with refused("plot.profile", "law"):
+    with refused("profile", "law"):
         plot.profile(np.arange(3.0))
-    with refused("plot.profile", "law"):
+    with refused("profile", "law"):
         plot.profile(LAW, Estimate(np.ones(3), np.ones(3)))
-    with refused("plot.profile", "shape"):
+    with refused("profile", "shape"):
         plot.profile(Law(1.0, 0.0))
-    with refused("plot.phase_diagram", "diagram"):
+    with refused("phase_diagram", "diagram"):
         plot.phase_diagram(LAW)
-    with refused("plot.phase_diagram", "shape"):
+    with refused("phase_diagram", "shape"):
         plot.phase_diagram(SimpleNamespace(sigma_w=1.0, sigma_b=0.0, chi_1=1.0))
-    with refused("plot.phase_diagram", "sigma_w"):
+    with refused("phase_diagram", "sigma_w"):
         plot.phase_diagram(DIAGRAM, Dense("tanh", np.ones(2)))
-    with refused("plot.spectrum", "log_s"):
+    with refused("spectrum", "log_s"):
         plot.spectrum(np.ones(3), np.ones(2))
-    with refused("plot.audit", "rows"):
+    with refused("audit", "rows"):
         plot.audit([])

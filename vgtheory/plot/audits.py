@@ -39,11 +39,11 @@ def audit(rows: Sequence[Any]) -> Any:
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
     ['tanh', 'relu']
     """
-    where = "plot.audit"
-    known = len(rows) > 0 and all(hasattr(row, "initialiser") and hasattr(row, "factor") for row in rows)
-    expect(known, where, "rows of theory.initialiser_audit", rows=list(rows)[:1])
+    where = "audit"
+    known = isinstance(rows, list | tuple) and len(rows) > 0 and all(hasattr(row, "initialiser") for row in rows)
+    expect(known, where, "rows of theory.initialiser_audit", rows=rows)
     names = list(dict.fromkeys(row.activation for row in rows))
-    with styled(where):
+    with styled(f"plot.{where}"):
         figure, axes = canvas(6.5, 2.2 + 0.35 * len(names))
         axes.axvline(0.0, color="0.4", lw=1, zorder=0)
         series = _series(rows)

@@ -44,21 +44,22 @@ def phase_diagram(diagram: Any, net: Any = None) -> Any:
     >>> len(figure.axes)  # the diagram, and what its colours mean
     2
     """
-    where = "plot.phase_diagram"
+    where = "phase_diagram"
     expect(all(hasattr(diagram, name) for name in _FIELDS), where, "a PhaseDiagram", diagram=diagram)
     sigma_w, sigma_b, chi_1 = (np.asarray(getattr(diagram, name), dtype=float) for name in _FIELDS)
     expect(chi_1.ndim == 2 and min(chi_1.shape) > 1, where, "a grid of two axes", "Use np.meshgrid.", shape=chi_1.shape)
+    if net is not None:
+        placed = hasattr(net, "sigma_w") and hasattr(net, "sigma_b")
+        expect(placed, where, "a network with sigma_w and sigma_b", net=net)
+        expect_scalars(where, sigma_w=net.sigma_w, sigma_b=net.sigma_b)
     with np.errstate(divide="ignore"):
         rate = np.log(chi_1) / 2 / DECADE
-    with styled(where):
+    with styled(f"plot.{where}"):
         figure, axes = canvas(6.0, 4.2)
         _colour(figure, axes, sigma_w, sigma_b, rate)
         if net is not None:
-            point = {"sigma_w": net.sigma_w, "sigma_b": net.sigma_b}
-            expect_scalars(where, **point)
-            axes.plot(
-                *map(float, point.values()), "*", ms=16, color="black", mec="white", label=repr(net), clip_on=False
-            )
+            point = {"marker": "*", "ls": "", "ms": 16, "color": "black", "mec": "white", "clip_on": False}
+            axes.plot(float(net.sigma_w), float(net.sigma_b), label=repr(net), **point)
             axes.legend(loc="upper left", bbox_to_anchor=(0, 1.14), borderaxespad=0)
         axes.set_xlabel(r"standard deviation of the weights, $\sigma_w$")
         axes.set_ylabel(r"standard deviation of the biases, $\sigma_b$")

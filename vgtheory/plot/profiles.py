@@ -63,13 +63,13 @@ def profile(
     >>> plot.profile(law).axes[0].get_xlabel()
     'layer'
     """
-    where = "plot.profile"
+    where = "profile"
     expect_noun(where, (Law,), law=law)
     expect_text(where, quantity=quantity, along=along)
     expect_flag(where, decades=decades)
     mean, std = _series(where, decades, law=law)
     layers = np.arange(1, mean.size + 1)
-    with styled(where):
+    with styled(f"plot.{where}"):
         figure, axes = canvas(6.0, 3.6)
         theirs, ours = colours()[0], colours()[3]
         axes.plot(layers, mean, color=theirs, label="theory, mean")

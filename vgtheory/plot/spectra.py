@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from vgtheory.expect import expect, expect_data
+from vgtheory.expect import expect, expect_data, expect_number
 from vgtheory.plot.style import DECADE, canvas, colours, styled
 
 _BINS = 30
@@ -16,7 +16,7 @@ def spectrum(log_s: Any, density: Any, logs: Any = None) -> Any:
     Parameters
     ----------
     log_s
-        Natural logs of singular values at which the density is given, shape ``(points,)``, ascending.
+        Natural logs of singular values at which the density is given, shape ``(points,)``, ascending, finite.
     density
         Of the natural log, as ``theory.spectra.jacobian_density_of_log`` gives it at ``log_s``.
     logs
@@ -43,15 +43,19 @@ def spectrum(log_s: Any, density: Any, logs: Any = None) -> Any:
     >>> plot.spectrum(log_s, theory.spectra.jacobian_density_of_log(net=net, log_s=log_s, depth=1)).axes[0].get_xlabel()
     'singular value (power of ten)'
     """
-    where = "plot.spectrum"
-    expect_data(where, ndim=1, log_s=log_s, density=density)
+    where = "spectrum"
+    expect_number(where, ndim=1, log_s=log_s)
+    expect_number(where, "[0, inf]", ndim=1, density=density)
     points, height = np.asarray(log_s, float), np.asarray(density, float)
-    expect(points.shape == height.shape, where, "a density for every log_s", log_s=points, density=height)
-    with styled(where):
+    fits = points.shape == height.shape and points.size > 1
+    expect(fits, where, "a density for every log_s, two or more", log_s=points, density=height)
+    if logs is not None:
+        expect_data(where, ndim=2, logs=logs)
+        expect(np.size(logs) > 0, where, "logs of at least one network", logs=np.asarray(logs))
+    with styled(f"plot.{where}"):
         figure, axes = canvas(6.0, 3.6)
         axes.plot(points / DECADE, height * DECADE, color=colours()[0], label="theory")
         if logs is not None:
-            expect_data(where, ndim=2, logs=logs)
             _measured(axes, np.asarray(logs, float) / DECADE, points / DECADE)
         axes.set_xlabel("singular value (power of ten)")
         axes.set_ylabel("share of singular values\nper power of ten")
