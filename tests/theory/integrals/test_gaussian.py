@@ -13,7 +13,7 @@ import pytest
 from tests import reference
 from tests.tolerances import EXACT, MEAN, PAIR, REFERENCE
 from vgtheory import ACTIVATIONS
-from vgtheory.theory.integrals import gaussian
+from vgtheory.theory.integrals import gaussian, rules
 from vgtheory.theory.integrals import moments_2d as routes
 from vgtheory.theory.precision import in_float64
 
@@ -21,8 +21,8 @@ QS = (1e-12, 1e-6, 1e-2, 1.0, 3.0, 10.0, 100.0, 1e4, 1e8, 1e12)
 PAIRS = Path(__file__).parents[2] / "data" / "pairs.csv"
 
 
-def moments(name: str, qs: tuple[float, ...]) -> gaussian.Moments:
-    return in_float64(jax.jit(jax.vmap(lambda q: gaussian.moments(q, ACTIVATIONS[name]))))(np.array(qs))
+def moments(name: str, qs: tuple[float, ...]) -> rules.Moments:
+    return in_float64(jax.jit(jax.vmap(lambda q: rules.moments(q, ACTIVATIONS[name]))))(np.array(qs))
 
 
 def worst(got: np.ndarray, expected: Sequence, size: Sequence) -> float:

@@ -1,13 +1,17 @@
 """Gradients of the scales of residual branches."""
 
 import jax.numpy as jnp
+import numpy as np
 
 from vgtheory.estimate import Law
 from vgtheory.expect import expect
 from vgtheory.networks.blocks import Residual, alpha_of
 from vgtheory.theory.arguments import asked
-from vgtheory.theory.blocks.blocks import _LOG_NORMAL, _walked
+from vgtheory.theory.blocks.residual import checked
 from vgtheory.theory.precision import in_float64
+
+_LOG_NORMAL = Law(-(np.euler_gamma + np.log(2)) / 2, np.pi / 8**0.5)
+"""Of ln |z|, z standard normal."""
 
 
 @asked()
@@ -56,7 +60,7 @@ def log_grad_alpha_layers(net: Residual, *, depth: int) -> Law:
     where = "log_grad_alpha_layers"
     ok = isinstance(net, Residual) and net.norm != "batch"
     expect(ok, where, "a Residual ensemble without batch norm", net=type(net).__name__)
-    walked = _walked(where, net, depth)
+    walked = checked(where, net, depth)
     mean = (walked.log_grad + walked.log_branch) / 2 + _LOG_NORMAL.mean
     if net.norm is not None and net.place == "post":
         mean = mean - jnp.log1p(alpha_of(net, depth) ** 2 * jnp.exp(walked.log_branch)) / 2

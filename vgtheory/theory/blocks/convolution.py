@@ -19,10 +19,11 @@ from jax import Array, lax
 
 from vgtheory.activation import ACTIVATIONS
 from vgtheory.estimate import Law
-from vgtheory.expect import expect, expect_count
+from vgtheory.expect import expect
 from vgtheory.networks.conv import Conv, expect_positions
 from vgtheory.theory.blocks import fourier
 from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
+from vgtheory.theory.laws import Question, grad_law, halved, q_law
 from vgtheory.theory.precision import floats
 
 
@@ -75,13 +76,13 @@ def _fields(scales: tuple[Array, Array], table: Curves, net: Conv, depth: int, s
     return log_q, jnp.concatenate([below, flat[None]])
 
 
-def fields(where: str, net: Any, depth: int, positions: Any) -> tuple[Array, Array]:
+def fields(where: str, net: Conv, depth: int, positions: Any) -> tuple[Array, Array]:
     """Check the question, and both fields at infinite width.
 
     Parameters
     ----------
     where
-        Name of the public function that was asked.
+        Name of the public function that was called, for errors only.
     net
         The ensemble.
     depth
@@ -94,8 +95,6 @@ def fields(where: str, net: Any, depth: int, positions: Any) -> tuple[Array, Arr
     tuple of arrays
         Natural logs of q and of the squared gradient over the top's, each of shape ``(depth, *positions)``.
     """
-    expect(isinstance(net, Conv), where, "a Conv ensemble", net=type(net).__name__)
-    expect_count(where, depth=depth)
     shape = expect_positions(where, net, positions)
     scales = floats(net.sigma_w, net.sigma_b)
     scalar = all(scale.ndim == 0 for scale in scales)
@@ -104,74 +103,62 @@ def fields(where: str, net: Any, depth: int, positions: Any) -> tuple[Array, Arr
     return _fields((scales[0], scales[1]), curves(net.activation), static, depth, shape)
 
 
-def log_means(logs: Array) -> Array:
-    """Log of the mean over positions.
-
-    Parameters
-    ----------
-    logs
-        Shape ``(depth, *positions)``.
-    """
-    flat = logs.reshape(len(logs), -1)
-    return jax.nn.logsumexp(flat, axis=1) - float(np.log(flat.shape[1]))
-
-
-def _open(where: str, net: Conv, depth: int, positions: Any) -> tuple[Array, Array]:
-    """Both fields' means over positions, at infinite width; where nothing is lost one position stands for all."""
+def _means(net: Conv, question: Question) -> tuple[Array, Array]:
+    """Logs of both fields' means over positions; where nothing is lost one position stands for all."""
+    where, depth, _, positions = question
     shape = expect_positions(where, net, positions)
-    log_q, log_g = fields(where, net, depth, (1,) * len(shape) if is_closed(net) else shape)
-    return log_means(log_q), log_means(log_g)
+    both = fields(where, net, depth, (1,) * len(shape) if is_closed(net) else shape)
+    log_q, log_g = (jax.nn.logsumexp(logs.reshape(depth, -1), axis=1) - float(np.log(logs[0].size)) for logs in both)
+    return log_q, log_g
 
 
-def _spread(where: str, net: Conv, depth: int, width: int, positions: Any, fixed: bool) -> Array:
-    """Variance of the log of the squared norm after 0 ... depth layers of a linear network; inf where that is not normal."""
-    expect_count(where, width=width)
-    alone = bool(np.all(np.asarray(net.sigma_b) == 0)) if fixed else True
-    known = net.activation == ACTIVATIONS["linear"] and is_closed(net) and alone
+def _expect_width(net: Conv, question: Question, known: bool) -> None:
+    """Raise unless the law at this width is known."""
     remedy = "With a width only linear networks without a border (of log_q, without biases) are predicted."
-    expect(known, where, "width=None", remedy, width=width)
-    if net.weights == "delta_orthogonal":
+    known = known and net.activation == ACTIVATIONS["linear"] and is_closed(net)
+    expect(question.width is None or known, question.where, "width=None", remedy, width=question.width)
+
+
+def _variance(net: Conv, question: Question, fixed: bool) -> Any:
+    """Variance of the log of the squared norm after 0 ... depth layers: of inputs of fixed norms, or of normal ones."""
+    _, depth, width, positions = question
+    if width is None or net.weights == "delta_orthogonal":
         return jnp.zeros(depth + 1)
-    shape, dtype = expect_positions(where, net, positions), jnp.result_type(float)
+    shape, dtype = expect_positions(question.where, net, positions), jnp.result_type(float)
     return fourier.log_growth_variance(net.kernel_size, shape, width, depth, dtype, fixed)
 
 
 def _law(mean: Array, var: Array) -> Law:
     """Of a log-normal variable of known mean."""
+    var = var.astype(mean.dtype)
     return Law(mean - var / 2, jnp.where(var > fourier.MOST, jnp.inf, jnp.sqrt(var)))
 
 
-def grad_law(net: Conv, depth: int, width: int | None, positions: Any) -> Law:
-    """``log_grad_layers`` of a convolution.
+@grad_law.register(Conv)
+def _grad(net: Conv, question: Question) -> Law:
+    """Gradient of a convolutional chain, averaged over positions.
 
-    Parameters
-    ----------
-    net
-        The ensemble.
-    depth, width, positions
-        As there.
+    Notes
+    -----
+    Accuracy: 1e-12 per layer at infinite width. At finite width, of linear networks without a border: exact for
+    delta-orthogonal kernels; for Gaussian ones from the exact second moment (``fourier``), ``std`` to 5 %, and inf from a
+    ``std`` of the norm's log of 0.27 on. Any other network with a width is refused.
+    Assumes: a cotangent independent of the weights.
     """
-    where = "log_grad_layers"
-    mean = _open(where, net, depth, positions)[1]
-    var = jnp.zeros_like(mean)
-    if width is not None:
-        var = _spread(where, net, depth, width, positions, False)[:-1][::-1].astype(mean.dtype)
-    law = _law(mean, var)
-    return Law(law.mean / 2, law.std / 2)
+    mean = _means(net, question)[1]
+    _expect_width(net, question, known=True)
+    return halved(_law(mean, _variance(net, question, fixed=False)[:-1][::-1]))
 
 
-def q_law(net: Conv, depth: int, width: int | None, positions: Any) -> Law:
-    """``log_q_layers`` of a convolution.
+@q_law.register(Conv)
+def _q(net: Conv, question: Question) -> Law:
+    """Mean square of a convolutional chain's pre-activations, averaged over positions.
 
-    Parameters
-    ----------
-    net
-        The ensemble.
-    depth, width, positions
-        As there.
+    Notes
+    -----
+    Accuracy: as of the gradient; with a width only without biases.
+    Assumes: inputs of unit mean square at every position.
     """
-    where = "log_q_layers"
-    mean = _open(where, net, depth, positions)[0]
-    if width is None:
-        return _law(mean, jnp.zeros_like(mean))
-    return _law(mean, _spread(where, net, depth, width, positions, True)[1:].astype(mean.dtype))
+    mean = _means(net, question)[0]
+    _expect_width(net, question, known=bool(np.all(np.asarray(net.sigma_b) == 0)))
+    return _law(mean, _variance(net, question, fixed=True)[1:])

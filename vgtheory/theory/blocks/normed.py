@@ -8,13 +8,16 @@ import numpy as np
 from jax import Array
 
 from vgtheory.activation import Activation, as_activation
-from vgtheory.expect import expect, expect_count
+from vgtheory.estimate import Law
+from vgtheory.expect import expect, expect_count, expect_scalars
 from vgtheory.networks.blocks import Normed
+from vgtheory.networks.conv import expect_positions
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.blocks.batch_norm import batch_rates, drift
 from vgtheory.theory.blocks.residual import Profile, from_top, log_squares
 from vgtheory.theory.integrals import gaussian
 from vgtheory.theory.integrals.squares import resolved
+from vgtheory.theory.laws import Question, grad_law, q_law
 from vgtheory.theory.precision import floats
 
 
@@ -67,6 +70,41 @@ def profile(net: Normed, depth: int) -> Profile:
     """
     scales = floats(net.sigma_w, net.sigma_b)
     return _inputs(net, scales, depth) if net.norm == "batch" else _units(net, scales, depth)
+
+
+def _asked(net: Normed, question: Question) -> Profile:
+    expect_positions(question.where, net, question.positions)
+    expect_scalars(question.where, sigma_w=net.sigma_w, sigma_b=net.sigma_b)
+    return profile(net, question.depth)
+
+
+def _at_width(mean: Array, width: int | None) -> Law:
+    return Law(mean, jnp.full_like(mean, 0.0 if width is None else jnp.inf))
+
+
+@grad_law.register(Normed)
+def _grad(net: Normed, question: Question) -> Law:
+    """Gradient of a chain with a norm in every layer.
+
+    Notes
+    -----
+    Accuracy: 1e-13 per layer at infinite width. At finite width the mean is that of infinite width, and ``std`` inf. With
+    batch norm the mean is half the log of the mean square of the whole batch's gradient.
+    Assumes: a cotangent independent of the weights; with batch norm, a batch of inputs that are all alike.
+    """
+    return _at_width(_asked(net, question).log_grad / 2, question.width)
+
+
+@q_law.register(Normed)
+def _q(net: Normed, question: Question) -> Law:
+    """Mean square of the pre-activations of a chain with a norm in every layer.
+
+    Notes
+    -----
+    Accuracy: as of the gradient.
+    Assumes: an input of normal entries, independent of the weights.
+    """
+    return _at_width(_asked(net, question).log_q, question.width)
 
 
 def _counted(where: str, batch: Any) -> int:

@@ -13,19 +13,27 @@ symbol     meaning                                                              
 """
 
 import functools
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from vgtheory.activation import Activation
+from vgtheory.estimate import Law
+from vgtheory.expect import expect, expect_scalars
 from vgtheory.networks.blocks import Residual, alpha_of
+from vgtheory.networks.conv import expect_positions
+from vgtheory.theory.blocks import residual_width
 from vgtheory.theory.blocks.batch_norm import batch_rates
 from vgtheory.theory.integrals import gaussian
 from vgtheory.theory.integrals.moments_1d import curves, squares_at, value_and_slope
 from vgtheory.theory.integrals.squares import log_resolved
+from vgtheory.theory.laws import Question, grad_law, halved, q_law
 from vgtheory.theory.precision import floats
+from vgtheory.theory.width.chi_square import sides
 
 
 class Profile(NamedTuple):
@@ -185,3 +193,85 @@ def profile(net: Residual, depth: int) -> Profile:
         log_q, log_chi, log_f = (leaf[:depth] for leaf in _plain(*scales, net.activation, net.branch_layers, size))
         return Profile(log_q, from_top(log_chi), log_f)
     return _batch(net, scales, depth) if net.norm == "batch" else _normed(net, scales, depth)
+
+
+def checked(where: str, net: Residual, depth: int) -> Profile:
+    """``profile`` of an ensemble that is known to have single numbers.
+
+    Parameters
+    ----------
+    where
+        Name of the public function that was called, for errors only.
+    net, depth
+        As ``profile``.
+    """
+    expect_scalars(where, sigma_w=net.sigma_w, sigma_b=net.sigma_b, alpha=alpha_of(net, depth))
+    return profile(net, depth)
+
+
+@grad_law.register(Residual)
+def _grad(net: Residual, question: Question) -> Law:
+    """Gradient of the stream of a residual chain.
+
+    Notes
+    -----
+    Accuracy: 1e-13 per block at infinite width. At finite width ``std`` is inf, and the mean that of infinite width, unless
+    branches have one layer, no norm, no bias, and an activation that is straight on either side of 0: a linear one gives the
+    exact law, any other a law to order 1/N (measured, at depths up to the width: the mean to 0.1 standard deviations, and
+    ``std`` to 15 %). With batch norm the mean is half the log of the mean square of the whole batch's gradient.
+    Assumes: a cotangent independent of the weights.
+    """
+    counts = np.arange(question.depth - 1, -1, -1)
+    log_square = _asked(net, question).log_grad
+    return halved(_at_width(net, question, log_square, counts, residual_width.log_grad_law))
+
+
+@q_law.register(Residual)
+def _q(net: Residual, question: Question) -> Law:
+    """Mean square of the stream of a residual chain.
+
+    Notes
+    -----
+    Accuracy: as of the gradient.
+    Assumes: an input of normal entries, independent of the weights.
+    """
+    counts = np.arange(1, question.depth + 1)
+    return _at_width(net, question, _asked(net, question).log_q, counts, residual_width.log_q_law)
+
+
+def _asked(net: Residual, question: Question) -> Profile:
+    expect_positions(question.where, net, question.positions)
+    return checked(question.where, net, question.depth)
+
+
+def _straight(net: Residual) -> tuple[float, float] | None:
+    """Slopes on either side of 0 of a chain whose law at finite width is known; None of any other."""
+    unbiased = isinstance(net.sigma_b, float | int) and net.sigma_b == 0
+    return sides(net.activation) if net.norm is None and net.branch_layers == 1 and unbiased else None
+
+
+def _at_width(
+    net: Residual, question: Question, log_square: Array, counts: np.ndarray, order: Callable[..., Law]
+) -> Law:
+    """Law of the log of a mean square whose value at infinite width is given, after so many blocks."""
+    where, depth, width, _ = question
+    if width is None:
+        return Law(log_square, jnp.zeros_like(log_square))
+    slopes = _straight(net)
+    if slopes is None:
+        return Law(log_square, jnp.full_like(log_square, jnp.inf))
+    beta2 = _known(where, sigma_w=net.sigma_w, alpha=alpha_of(net, depth)) ** 2
+    as_array = lambda values: jnp.asarray(values, log_square.dtype)
+    if slopes[0] == slopes[1]:
+        block = residual_width.log_block_law(beta2 * slopes[0] ** 2, width)
+        return Law(as_array(counts * block.mean), as_array(counts**0.5 * block.std))
+    change = order(beta2, slopes, depth, width)
+    return Law(log_square + as_array(change.mean), as_array(change.std))
+
+
+def _known(where: str, **factors: Any) -> float:
+    """Product of numbers that must not be traced."""
+    for name, value in factors.items():
+        traced = isinstance(value, jax.core.Tracer)
+        expect(not traced, where, f"a number {name} that is known, with a width", **{name: value})
+    return float(np.prod([float(value) for value in factors.values()]))

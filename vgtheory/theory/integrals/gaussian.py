@@ -23,7 +23,8 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.activation import Activation
-from vgtheory.cusp import graded, has_fourth
+from vgtheory.cusp import graded
+from vgtheory.theory.arrays import library
 
 BLUR = (-6.0, -3.0, -1.5, 0.0, 1.5, 3.0, 6.0)
 """Where a kink that is averaged over a normal variable bends, in that variable's standard deviations."""
@@ -220,7 +221,7 @@ def settled(q: Array, activation: Activation) -> Array:
     Accuracy: beyond 1.1 periods of standard deviation the fundamental's share is exp(-24) of its size, its second
     harmonic's (the first in squares of ``sin``) exp(-95).
     """
-    return q if activation.period is None else jnp.minimum(q, (PERIODS * activation.period) ** 2)
+    return q if activation.period is None else library(q).minimum(q, (PERIODS * activation.period) ** 2)
 
 
 def settled_log(log_q: Array, activation: Activation) -> Array:
@@ -294,51 +295,3 @@ def blurred(kinks: Any, s: Array) -> Array:
     """
     widths = s * jnp.asarray(BLUR, s.dtype)
     return (jnp.asarray((0.0, *kinks), s.dtype)[:, None] + widths[None, :]).ravel()
-
-
-class Moments(NamedTuple):
-    """Gaussian moments of f = phi(h)^2 and g = phi'(h)^2 at h = sqrt(q) z; ``f_2`` is E[f He_2(z)], ``f_f`` is E[f f]."""
-
-    f: Array
-    g: Array
-    f_2: Array
-    g_2: Array
-    f_4: Array
-    g_4: Array
-    f_f: Array
-    g_g: Array
-    f_g: Array
-
-
-def moments(q: Array, activation: Activation) -> Moments:
-    """All the one-dimensional moments that mean-field and finite-width laws need, at one ``q``.
-
-    Parameters
-    ----------
-    q
-        Variance of the pre-activations; shape ``()``, >= 0.
-    activation
-        The nonlinearity.
-
-    Returns
-    -------
-    Moments
-        Each of shape ``()``; dimensionless but for powers of the unit of ``phi``.
-
-    Notes
-    -----
-    Accuracy: in float64 1e-13 times the mean of the integrand's size, for q as in ``mean``. Relative to themselves only
-    ``f``, ``g`` and their products are as good: the others cancel.
-    Assumes: Gaussian ``h``.
-    """
-    q = settled(jnp.asarray(q), activation)
-    dphi = activation.dphi
-
-    def integrand(z: Array) -> Array:
-        h = jnp.sqrt(q) * z
-        f, g = activation.phi(h) ** 2, dphi(h) ** 2
-        he_2, he_4 = z**2 - 1, z**4 - 6 * z**2 + 3
-        return jnp.stack([f, g, f * he_2, g * he_2, f * he_4, g * he_4, f * f, g * g, f * g])
-
-    found = Moments(*mean(integrand, q, activation.kinks))
-    return found if has_fourth(activation) else found._replace(g_g=jnp.full_like(q, jnp.inf))

@@ -1,17 +1,16 @@
 """What the weights and what the slopes of the activation do to the gradient, apart, layer by layer."""
 
-import inspect
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
-from jax import Array, lax
+import numpy as np
 
 from vgtheory.estimate import Law
 from vgtheory.networks.ensemble import Ensemble
 from vgtheory.theory.arguments import asked
-from vgtheory.theory.layers.profiles import log_grad_layers, walked_layers
-from vgtheory.theory.precision import floats, in_float64
+from vgtheory.theory.arrays import compiled, library, scan
+from vgtheory.theory.laws import Question, grad_law
+from vgtheory.theory.layers.dense import layers_of, scales_of
+from vgtheory.theory.precision import in_float64
 from vgtheory.theory.width import expansion
 from vgtheory.weights import expect_known_law
 
@@ -31,24 +30,20 @@ class Parts(NamedTuple):
     slopes: Any
 
 
-def _plain(function: Any) -> Any:
-    """A theory function inside another: no second change of precision."""
-    return inspect.unwrap(function)
-
-
-@jax.jit
-def _excess(layers: expansion.Layers) -> Array:
+@compiled()
+def _excess(layers: expansion.Layers) -> Any:
     """Excess u of g's component along the input at layers 2 ... depth, in the order of the links below them."""
 
-    def step(u: Array, layer: expansion.Layers) -> tuple[Array, Array]:
+    def step(u: Any, layer: expansion.Layers) -> tuple[Any, Any]:
         return layer.kick + u * layer.grip, u
 
     below = expansion.Layers(*(field[:-1] for field in layers))
-    return lax.scan(step, jnp.zeros_like(layers.log_q[0]), below, reverse=True)[1]
+    return scan(step, library(layers).zeros_like(layers.log_q[0]), below, reverse=True)[1]
 
 
 @asked()
 @in_float64
+@np.errstate(all="ignore")
 def log_parts_layers(net: Ensemble, *, depth: int, width: int | None = None) -> Parts:
     r"""What each layer's weights, and what its slopes, do to the norm of the gradient.
 
@@ -90,19 +85,19 @@ def log_parts_layers(net: Ensemble, *, depth: int, width: int | None = None) -> 
     >>> [part.mean[0].round(4).item() for part in parts]  # ln 2 and half of ln 1/2
     [0.6931, -0.3466]
     """
-    layers = walked_layers("log_parts_layers", net, depth, width)
-    total = jnp.asarray(_plain(log_grad_layers)(net, depth=depth, width=width).mean)
-    total = jnp.append(total[:-1] - total[1:], 0.0)
-    kept = jnp.arange(depth) < depth - 1
-    (log_w,) = (jnp.log(each) for each in floats(net.sigma_w))
+    question = Question("log_parts_layers", depth, width)
+    layers = layers_of(question.where, net, depth, width)
+    xp, total = library(layers), grad_law(net, question).mean
+    total = xp.append(total[:-1] - total[1:], 0.0)
+    kept, log_w = xp.arange(depth) < depth - 1, xp.log(scales_of(net, depth)[0])
     if width is None:
-        weights, still = jnp.where(kept, log_w, 0.0), jnp.zeros_like(total)
+        weights, still = xp.where(kept, log_w, 0.0), xp.zeros_like(total)
         return Parts(Law(weights, still), Law(total - weights, still))
-    expect_known_law("log_parts_layers", net)
+    expect_known_law(question.where, net)
     free = 0.0 if net.weights == "orthogonal" else 1.0
-    shift = free * jnp.append(_excess(layers) - 1, 0.0) / (2 * width)
-    weights = jnp.where(kept, log_w + shift, 0.0)
+    shift = free * xp.append(_excess(layers) - 1, 0.0) / (2 * width)
+    weights = xp.where(kept, log_w + shift, 0.0)
     r_var = expansion.forward_fluctuation(layers, width)[1]
-    spread = jnp.maximum((layers.back - 2 * free) / width + layers.a**2 * r_var, 0.0)
-    own, rest = jnp.full_like(total, 2 * free / width), spread
-    return Parts(*(Law(m, jnp.where(kept, jnp.sqrt(v) / 2, 0.0)) for m, v in ((weights, own), (total - weights, rest))))
+    spread = xp.maximum((layers.back - 2 * free) / width + layers.a**2 * r_var, 0.0)
+    own, rest = xp.full_like(total, 2 * free / width), spread
+    return Parts(*(Law(m, xp.where(kept, xp.sqrt(v) / 2, 0.0)) for m, v in ((weights, own), (total - weights, rest))))

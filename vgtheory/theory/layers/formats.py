@@ -1,7 +1,6 @@
 """Depths at which a number format gives out, and depths at which a network's forward or backward pass does."""
 
 import functools
-import inspect
 import math
 from decimal import ROUND_CEILING, Decimal, localcontext
 from fractions import Fraction
@@ -20,7 +19,8 @@ from vgtheory.formats import FORMATS
 from vgtheory.networks.ensemble import Ensemble, expect_matrices
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.integrals import gaussian
-from vgtheory.theory.layers.profiles import log_grad_layers, log_q_layers, walked_layers
+from vgtheory.theory.laws import Question, grad_law, q_law
+from vgtheory.theory.layers.dense import layers_of
 from vgtheory.theory.precision import floats, in_float64, in_numpy
 from vgtheory.theory.width import expansion
 
@@ -218,12 +218,12 @@ class _Peaks(NamedTuple):
 
 @in_float64
 def _peaks(net: Ensemble, depth: int, width: int, squared_loss: bool) -> _Peaks:
-    log_q = inspect.unwrap(log_q_layers)(net, depth=depth, width=width).mean
-    log_g = inspect.unwrap(log_grad_layers)(net, depth=depth, width=width).mean
+    question = Question("pass_limit", depth, width)
+    log_q, log_g = q_law(net, question).mean, grad_law(net, question).mean
     top = jnp.zeros_like(log_q[:1])
     if squared_loss:
         top = log_q[-1:] / 2
-        log_g += expansion.aligned_gain(walked_layers("pass_limit", net, depth, width)) / 2
+        log_g = log_g + expansion.aligned_gain(layers_of(question.where, net, depth, width)) / 2
     gaussian_peak = np.log(np.sqrt(2) * erfinv(0.5 ** (1 / width)))
     log_rms = jnp.log(*floats(net.sigma_w)) + log_g[1:] + top
     padded = jnp.pad(log_q, (0, (1 << (depth - 1).bit_length()) - depth), mode="edge")

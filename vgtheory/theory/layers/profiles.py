@@ -2,71 +2,12 @@
 
 from typing import Any
 
-import jax.numpy as jnp
-
 from vgtheory.estimate import Law
-from vgtheory.expect import expect, expect_count
-from vgtheory.networks.ensemble import Ensemble, expect_matrices
-from vgtheory.theory.architectures import other_law
+from vgtheory.networks.ensemble import Ensemble
 from vgtheory.theory.arguments import any_network, asked
-from vgtheory.theory.precision import floats, in_float64
-from vgtheory.theory.width import accumulation, cumulants, expansion
-from vgtheory.theory.width.chi_square import is_exact, log_chi_square_law, sides
-from vgtheory.weights import expect_light_tails
-
-
-def walked_layers(where: str, net: Ensemble, depth: int, width: int | None) -> expansion.Layers:
-    """Check the question and walk the layers.
-
-    Parameters
-    ----------
-    where
-        Name of the public function that was asked.
-    net
-        The ensemble.
-    depth, width
-        Numbers of layers and units.
-
-    Returns
-    -------
-    Layers
-        The infinite-width trajectory with each layer's noise.
-    """
-    expect_matrices(where, net)
-    expect_count(where, depth=depth)
-    if width is not None:
-        expect_count(where, width=width)
-        expect_light_tails(where, net)
-    sigma_w, sigma_b = floats(net.sigma_w, net.sigma_b)
-    scalar = sigma_w.ndim == sigma_b.ndim == 0
-    expect(scalar, where, "scalar sigma_w and sigma_b", "Use jax.vmap.", sigma_w=net.sigma_w, sigma_b=net.sigma_b)
-    return expansion.trajectory(sigma_w, sigma_b, net.activation, net.weights == "orthogonal", depth)
-
-
-def _infinite_grad(layers: expansion.Layers) -> Any:
-    """ln |g_l|^2 relative to the top at infinite width."""
-    return jnp.concatenate([jnp.cumsum(layers.log_chi[:-1][::-1])[::-1], jnp.zeros_like(layers.log_chi[:1])])
-
-
-def _root(var: Any) -> Any:
-    """Square root whose derivative at 0 is 0."""
-    return jnp.where(var <= 0, 0.0, jnp.sqrt(jnp.where(var <= 0, 1.0, var)))
-
-
-def _chain_sums(net: Ensemble, depth: int, width: int, reward: accumulation.Reward) -> accumulation.Sums:
-    sigma_w, sigma_b = floats(net.sigma_w, net.sigma_b)
-    return accumulation.sums(sigma_w, sigma_b, net.activation, width, depth, reward)
-
-
-def _chained(sums: accumulation.Sums, mean: Any, noise_var: Any = 0.0) -> Law:
-    """Law of a sum along the chain, of this mean at infinite width; its spread is inf where it cannot be had."""
-    std = jnp.where(sums.held > accumulation.MOST_HELD, jnp.inf, _root(sums.var + noise_var))
-    return Law(mean + sums.mean, std)
-
-
-def _halved(law: Law) -> Law:
-    """From the log of a square to that of a norm."""
-    return Law(law.mean / 2, law.std / 2)
+from vgtheory.theory.laws import Question, grad_law, q_law
+from vgtheory.theory.layers.dense import chi_law, grad_weight_law
+from vgtheory.theory.precision import in_float64
 
 
 @asked(net=any_network)
@@ -132,28 +73,7 @@ def log_grad_layers(net: Any, *, depth: int, width: int | None = None, positions
     >>> round(float(law.std[0]), 4)
     0.126
     """
-    other = other_law("log_grad_layers", net, depth, width, positions)
-    if other is not None:
-        return other
-    layers = walked_layers("log_grad_layers", net, depth, width)
-    mean = _infinite_grad(layers)
-    if width is None:
-        return _halved(Law(mean, jnp.zeros_like(mean)))
-    if is_exact(net):
-        return _counted(net, width, jnp.arange(depth - 1, -1, -1))
-    if net.weights != "orthogonal":
-        more = cumulants.change(layers, net.weights, width)
-        return _halved(_chained(_chain_sums(net, depth, width, accumulation.GRAD), mean + more.grad, more.grad_var))
-    shift, var = expansion.backward_fluctuation(layers, width)
-    return _halved(Law(mean + shift, _root(var)))
-
-
-def _counted(net: Ensemble, width: int, num_factors: Any) -> Law:
-    """Law of half the log of a product of independent chi-square factors."""
-    factor = log_chi_square_law(width, sides(net.activation) or (1.0, 1.0))
-    sigma_w, counts = floats(net.sigma_w, num_factors)
-    mean = jnp.where(counts > 0, counts * (factor.mean + 2 * jnp.log(sigma_w)) / 2, 0.0)
-    return Law(mean, jnp.sqrt(counts) * factor.std / 2)
+    return grad_law(net, Question("log_grad_layers", depth, width, positions))
 
 
 @asked()
@@ -197,21 +117,7 @@ def log_chi_layers(net: Ensemble, *, depth: int, width: int | None = None) -> La
     >>> [round(float(value), 4) for value in law.mean], [round(float(value), 4) for value in law.std]
     ([-0.0401, -0.0401], [0.2881, 0.2881])
     """
-    layers = walked_layers("log_chi_layers", net, depth, width)
-    mean = layers.log_chi[:-1]
-    if width is None:
-        return Law(mean, jnp.zeros_like(mean))
-    if is_exact(net):
-        grad = _counted(net, width, jnp.ones(depth - 1, mean.dtype))
-        return Law(2 * grad.mean, 2 * grad.std)
-    if net.weights != "orthogonal":
-        sums, more = _chain_sums(net, depth, width, accumulation.GRAD), cumulants.change(layers, net.weights, width)
-        return Law(mean + (sums.own_mean + more.factor)[:-1], _root((sums.own_var + more.factor_var)[:-1]))
-    shift, r_var = (
-        expansion.backward_fluctuation(layers, width)[0],
-        expansion.forward_fluctuation(layers, width)[1],
-    )
-    return Law(mean - jnp.diff(shift), _root((layers.back / width + layers.a**2 * r_var)[:-1]))
+    return chi_law(net, Question("log_chi_layers", depth, width))
 
 
 @asked()
@@ -256,17 +162,7 @@ def log_grad_weight_layers(net: Ensemble, *, depth: int, width: int | None = Non
     >>> bool(abs(law.mean).max() < 1e-14)
     True
     """
-    layers = walked_layers("log_grad_weight_layers", net, depth, width)
-    log_input = layers.log_q + jnp.log(layers.rho)
-    mean = _infinite_grad(layers) + log_input - log_input[-1]
-    if width is None:
-        return _halved(Law(mean, jnp.zeros_like(mean)))
-    if net.weights != "orthogonal":
-        more = cumulants.change(layers, net.weights, width)
-        shift = more.grad + more.size - more.size[-1]
-        return _halved(_chained(_chain_sums(net, depth, width, accumulation.GRAD_WEIGHT), mean + shift, more.grad_var))
-    shift, var = expansion.backward_fluctuation(layers, width, with_inputs=True)
-    return _halved(Law(mean + shift, _root(var)))
+    return grad_weight_law(net, Question("log_grad_weight_layers", depth, width))
 
 
 @asked(net=any_network)
@@ -314,31 +210,4 @@ def log_q_layers(net: Any, *, depth: int, width: int | None = None, positions: A
     >>> theory.log_q_layers(Dense("linear", sigma_w=1.0), depth=2).mean.tolist()
     [0.0, 0.0]
     """
-    other = other_law("log_q_layers", net, depth, width, positions)
-    if other is not None:
-        return other
-    layers = walked_layers("log_q_layers", net, depth, width)
-    if width is None:
-        return Law(layers.log_q, jnp.zeros_like(layers.log_q))
-    if is_exact(net) and _is_zero(net.sigma_b):
-        return _counted_q(net, depth, width)
-    if net.weights != "orthogonal":
-        noise, more = log_chi_square_law(width), cumulants.change(layers, net.weights, width)
-        mean, var = layers.log_q + noise.mean + more.q, noise.std**2 + more.q_var
-        return _chained(_chain_sums(net, depth, width, accumulation.Q), mean, var)
-    r_mean, r_var = expansion.forward_fluctuation(layers, width)
-    free = 1 - layers.rho**2
-    return Law(layers.log_q + r_mean - r_var / 2 - free / width, _root(r_var + 2 * free / width))
-
-
-def _is_zero(value: Any) -> bool:
-    """Whether a scale is the plain number 0."""
-    return isinstance(value, float | int) and value == 0
-
-
-def _counted_q(net: Ensemble, depth: int, width: int) -> Law:
-    """Exact forward law without biases: one full chi-square, and below it those of the active units."""
-    full = log_chi_square_law(width)
-    below = _counted(net, width, jnp.arange(depth))
-    mean = full.mean + 2 * jnp.log(*floats(net.sigma_w)) + 2 * below.mean
-    return Law(mean, jnp.sqrt(full.std**2 + 4 * below.std**2))
+    return q_law(net, Question("log_q_layers", depth, width, positions))

@@ -9,7 +9,8 @@ from vgtheory.networks.dense import Dense
 from vgtheory.theory.integrals import log_moments
 from vgtheory.theory.integrals.log_moments import Side
 from vgtheory.theory.layers.correlation import c_layers
-from vgtheory.theory.layers.profiles import log_grad_weight_layers, walked_layers
+from vgtheory.theory.layers.dense import layers_of
+from vgtheory.theory.layers.profiles import log_grad_weight_layers
 from vgtheory.theory.magnitudes.fluctuations import Alignment, Walks, alignment, walks
 from vgtheory.theory.precision import in_float64
 from vgtheory.theory.width.expansion import Layers
@@ -47,7 +48,7 @@ class Trajectory(NamedTuple):
 
 @in_float64
 def _layers(net: Dense, depth: int) -> Layers:
-    return walked_layers("log_grad_variance", net, depth, None)
+    return layers_of("log_grad_variance", net, depth, None)
 
 
 def _backward(sides: tuple[Side, Side], c_cotangent: float) -> np.ndarray:

@@ -10,10 +10,9 @@ Given its input, :math:`h_i = \sum_j W_{ij} x_j` of independent entries of exces
 
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 
+from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.width.expansion import Layers
 from vgtheory.weights import EXCESS_KURTOSIS
 
@@ -69,17 +68,20 @@ def change(layers: Layers, weights: str, width: int) -> Change:
     deviations off, ``std`` 8 %; for the others 0.03 and 1 %.
     Assumes: an input of normal numbers, ``sigma_w > 0``.
     """
-    found = _change(layers, jnp.asarray(EXCESS_KURTOSIS[weights] / width, layers.log_q.dtype), 1 / width)
-    return found if EXCESS_KURTOSIS[weights] else jax.tree.map(jnp.zeros_like, found)
+    xp = library(layers)
+    if not EXCESS_KURTOSIS[weights]:
+        return Change(*[xp.zeros_like(layers.log_q)] * len(Change._fields))
+    return _change(layers, xp.asarray(EXCESS_KURTOSIS[weights] / width, layers.log_q.dtype), 1 / width)
 
 
-@jax.jit
+@compiled()
 def _change(layers: Layers, ratio: Array, share: Array) -> Change:
     """``ratio`` is kappa over N, ``share`` one over N."""
-    above = jnp.append(layers.rho[1:], 1.0)
-    of_x = 1 + layers.forward / jnp.where(above > 0, above, 1.0) ** 2
-    of_input = jnp.append(3.0, of_x[:-1])
-    of_g = jnp.append(layers.back[:-1] + 1, 3.0)
+    xp = library(layers, ratio)
+    above = xp.append(layers.rho[1:], 1.0)
+    of_x = 1 + layers.forward / xp.where(above > 0, above, 1.0) ** 2
+    of_input = xp.append(3.0, of_x[:-1])
+    of_g = xp.append(layers.back[:-1] + 1, 3.0)
     bent = ratio * of_input * layers.rho**2 / 3
 
     def climb(state: tuple[Array, Array], inputs: tuple[Array, ...]) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
@@ -87,15 +89,17 @@ def _change(layers: Layers, ratio: Array, share: Array) -> Change:
         return (slope * mean + push, slope**2 * var + noise), state
 
     noise = share * bent * of_x * above**2
-    zero = jnp.zeros_like(ratio)
-    mean, var = lax.scan(climb, (zero, zero), (layers.slope, layers.bend * bent, noise))[1]
-    tie = ratio / 2 * jnp.append(layers.kick[1:-1], jnp.zeros(2, ratio.dtype))[: len(bent)] * layers.along
-    factor_var = jnp.append(share * ratio * of_g[1:] * of_g[:-1] / 3, 0.0)
+    zero = xp.zeros_like(ratio)
+    mean, var = scan(climb, (zero, zero), (layers.slope, layers.bend * bent, noise))[1]
+    tie = ratio / 2 * xp.append(layers.kick[1:-1], xp.zeros(2, ratio.dtype))[: len(bent)] * layers.along
+    factor_var = xp.append(share * ratio * of_g[1:] * of_g[:-1] / 3, 0.0)
     factor = layers.a * mean + (layers.b + layers.a**2 / 2) * bent + tie
-    factor = (factor - factor_var / 2).at[-1].set(0.0)
-    from_top = lambda rows: jnp.cumsum(rows[::-1])[::-1]
+    inside = xp.arange(len(bent)) < len(bent) - 1
+    factor = xp.where(inside, factor - factor_var / 2, 0.0)
+    from_top = lambda rows: xp.cumsum(rows[::-1])[::-1]
     q_var = var + share * ratio * of_input * layers.rho**2
-    grad, size = from_top(factor), (mean - var / 2) / jnp.where(layers.rho > 0, layers.rho, 1.0)
-    held = jnp.maximum(of_x, of_g) * jnp.abs(ratio) < _LARGEST
-    spread, above_var = jnp.where(held, factor_var, jnp.inf).at[-1].set(0.0), jnp.where(jnp.all(held), q_var, jnp.inf)
+    grad, size = from_top(factor), (mean - var / 2) / xp.where(layers.rho > 0, layers.rho, 1.0)
+    held = xp.maximum(of_x, of_g) * xp.abs(ratio) < _LARGEST
+    spread = xp.where(inside, xp.where(held, factor_var, xp.inf), 0.0)
+    above_var = xp.where(xp.all(held), q_var, xp.inf)
     return Change(grad, from_top(spread), factor, spread, size, mean - q_var / 2, above_var)

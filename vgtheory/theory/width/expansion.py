@@ -23,19 +23,20 @@ symbol       meaning                                                            
 """
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array
 
 from vgtheory.activation import ACTIVATIONS, Activation
 from vgtheory.expect import expect_count
 from vgtheory.networks.ensemble import Ensemble
 from vgtheory.theory.arguments import asked
-from vgtheory.theory.integrals.gaussian import Moments, moments
+from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.integrals.moments_1d import curves, value_and_slope
+from vgtheory.theory.integrals.rules import Moments, moments
 from vgtheory.theory.integrals.squares import log_resolved
 from vgtheory.theory.precision import in_float64
 
@@ -65,7 +66,7 @@ class Layers(NamedTuple):
 
 
 def _moments(q: Array, log_q: Array, activation: Activation) -> Moments:
-    """``gaussian.moments``; where it would not see an activation's ripples, what is known of their squares, and NaN."""
+    """``rules.moments``; where it would not see an activation's ripples, what is known of their squares, and NaN."""
     found, largest = moments(q, activation), log_resolved(activation)
     if largest == np.inf:
         return found
@@ -76,23 +77,22 @@ def _moments(q: Array, log_q: Array, activation: Activation) -> Moments:
     return jax.tree.map(lambda near, far: jnp.where(log_q > largest, far, near), found, known)
 
 
-def _layer(
-    log_q: Array, sigma_w: Array, sigma_b: Array, activation: Activation, orthogonal: bool
-) -> tuple[Array, Layers]:
+def _layer(log_q: Any, sigma_w: Any, sigma_b: Any, activation: Activation, orthogonal: bool) -> tuple[Any, Layers]:
     """One layer: the next ln q, and everything about the noise that this layer adds."""
     degree = activation.degree or 1.0
-    edge = 0.45 * jnp.log(jnp.finfo(log_q.dtype).tiny) / max(degree, 1.0)
-    clipped = jnp.clip(log_q, edge, -edge)
-    q, beyond = jnp.exp(clipped), log_q - clipped
+    xp = library(log_q, sigma_w, sigma_b)
+    edge = 0.45 * float(np.log(float(xp.finfo(log_q.dtype).tiny))) / max(degree, 1.0)
+    clipped = xp.clip(log_q, edge, -edge)
+    q, beyond = xp.exp(clipped), log_q - clipped
     m = _moments(q, clipped, activation)
     image = sigma_w**2 * m.f + sigma_b**2
-    gain, curve = sigma_w**2 / image, jnp.where(orthogonal, 1.0, 0.0)
-    rho = jnp.clip(1 - sigma_b**2 / q, 0.0, 1.0)
+    gain, curve = sigma_w**2 / image, 1.0 if orthogonal else 0.0
+    rho = xp.clip(1 - sigma_b**2 / q, 0.0, 1.0)
     kappa_f, kappa_g = rho * m.f_2 / 2, rho * m.g_2 / 2
     a = m.g_2 / (2 * m.g)
     layer = Layers(
         log_q=log_q,
-        log_chi=jnp.log(sigma_w**2 * m.g) + (0.0 if degree == 1 else (degree - 1) * beyond),
+        log_chi=xp.log(sigma_w**2 * m.g) + (0.0 if degree == 1 else (degree - 1) * beyond),
         slope=gain * m.f_2 / 2,
         bend=gain * m.f_4 / 8,
         a=a,
@@ -107,15 +107,15 @@ def _layer(
         grip=rho * m.f_2**2 / (4 * q * m.f * m.g),
         kick=rho * m.g_2 / m.g,
     )
-    return jnp.log(image) + degree * beyond, layer
+    return xp.log(image) + degree * beyond, layer
 
 
-@functools.partial(jax.jit, static_argnames=("activation", "orthogonal", "depth"))
+@compiled("activation", "orthogonal", "depth")
 def _walk(sigma_w: Array, sigma_b: Array, activation: Activation, orthogonal: bool, depth: int) -> Layers:
     """The layers themselves, for depths that are powers of two: one compilation serves all depths up to it."""
     step = functools.partial(_layer, sigma_w=sigma_w, sigma_b=sigma_b, activation=activation, orthogonal=orthogonal)
-    start = jnp.log(sigma_w**2 + sigma_b**2)
-    return lax.scan(lambda log_q, _: step(log_q), start, length=depth)[1]
+    start = library(sigma_w, sigma_b).log(sigma_w**2 + sigma_b**2)
+    return scan(lambda log_q, _: step(log_q), start, length=depth)[1]
 
 
 def trajectory(sigma_w: Array, sigma_b: Array, activation: Activation, orthogonal: bool, depth: int) -> Layers:
@@ -143,11 +143,12 @@ def trajectory(sigma_w: Array, sigma_b: Array, activation: Activation, orthogona
     float64; the roots of these for powers) the map's ratio is taken at the edge.
     Assumes: there ``phi`` is homogeneous (of degree one, unless declared), or ``sigma_b`` or ``phi(0)`` keeps q away.
     """
-    layers = _walk(sigma_w, sigma_b, activation, orthogonal, 1 << (depth - 1).bit_length())
+    size = depth if library(sigma_w, sigma_b) is np else 1 << (depth - 1).bit_length()
+    layers = _walk(sigma_w, sigma_b, activation, orthogonal, size)
     return jax.tree.map(lambda leaf: leaf[:depth], layers)
 
 
-@jax.jit
+@compiled()
 def forward_fluctuation(layers: Layers, width: int | Array) -> tuple[Array, Array]:
     """Mean and variance of r_l = Q_l / q_l - 1 at order 1/width, each of shape ``(depth,)``.
 
@@ -169,11 +170,11 @@ def forward_fluctuation(layers: Layers, width: int | Array) -> tuple[Array, Arra
         mean_next = layer.slope * mean + layer.bend * var + layer.forward_mean / width
         return (mean_next, layer.slope**2 * var + layer.forward / width), state
 
-    zero = jnp.zeros_like(layers.log_q[0])
-    return lax.scan(step, (zero, zero), layers)[1]
+    zero = library(layers, width).zeros_like(layers.log_q[0])
+    return scan(step, (zero, zero), layers)[1]
 
 
-@functools.partial(jax.jit, static_argnames=("with_inputs",))
+@compiled("with_inputs")
 def backward_fluctuation(layers: Layers, width: int | Array, with_inputs: bool = False) -> tuple[Array, Array]:
     """Order-1/width shift of the mean of ln |g_l|^2, and its variance, each of shape ``(depth,)``, relative to the top.
 
@@ -195,6 +196,7 @@ def backward_fluctuation(layers: Layers, width: int | Array, with_inputs: bool =
         0.15; or r varies by more than 0.3 while the map of ln q is no mere shift (``gelu`` and ``silu`` about their
         unstable fixed point, where some networks of an ensemble fall into the other basin).
     """
+    xp = library(layers, width)
     r_mean, r_var = forward_fluctuation(layers, width)
 
     def step(
@@ -206,24 +208,24 @@ def backward_fluctuation(layers: Layers, width: int | Array, with_inputs: bool =
         bent = (var > _SMALL_R) & (abs(layer.slope - 1) > _NEARLY_ONE)
         wild = (abs(u * layer.along) > _SMALL_U * width) | (effect > _SMALL_EFFECT) | bent
         own = layer.back + reach**2 * layer.forward + 2 * reach * layer.joint
-        shift += layer.a * mean + layer.b * var + (layer.back_mean + u * layer.along - layer.back / 2) / width
-        noise += jnp.where(wild, jnp.inf, own / width)
+        shift = shift + layer.a * mean + layer.b * var + (layer.back_mean + u * layer.along - layer.back / 2) / width
+        noise = noise + xp.where(wild, xp.inf, own / width)
         reach = layer.a + layer.slope * reach
         u = layer.kick + u * layer.grip
-        return (shift, noise, reach, u), jnp.stack([shift, noise, reach])
+        return (shift, noise, reach, u), xp.stack([shift, noise, reach])
 
-    zero = jnp.zeros_like(layers.log_q[0])
+    zero = xp.zeros_like(layers.log_q[0])
     top = -1 / layers.rho[-1] if with_inputs else zero
     below = jax.tree.map(lambda leaf: leaf[:-1], (layers, r_mean, r_var))
-    rows = lax.scan(step, (zero, zero, top, zero), below, reverse=True)[1]
-    shift, noise, reach = jnp.concatenate([rows, jnp.stack([zero, zero, top])[None]]).T
+    rows = scan(step, (zero, zero, top, zero), below, reverse=True)[1]
+    shift, noise, reach = xp.concatenate([rows, xp.stack([zero, zero, top])[None]]).T
     if with_inputs:
         input_mean = r_mean / layers.rho - r_var / (2 * layers.rho**2)
         shift, reach = shift + input_mean - input_mean[-1], reach + 1 / layers.rho
     return shift, noise + reach**2 * r_var
 
 
-@jax.jit
+@compiled()
 def aligned_gain(layers: Layers) -> Array:
     r"""Log of how much larger ``|g_l|^2`` is for the cotangent ``h_depth`` itself than for one independent of the weights.
 
@@ -240,17 +242,18 @@ def aligned_gain(layers: Layers) -> Array:
     Array
         Natural log, shape ``(depth,)``, zero at the top; its leading order at large width.
     """
+    xp = library(layers)
 
     def step(state: tuple[Array, Array], layer: Layers) -> tuple[tuple[Array, Array], Array]:
         gain, share = state
         boost = 1 + share * layer.along
-        gain += jnp.log(boost)
+        gain = gain + xp.log(boost)
         return (gain, layer.grip * share / boost), gain
 
-    zero = jnp.zeros_like(layers.log_q[0])
+    zero = xp.zeros_like(layers.log_q[0])
     below = jax.tree.map(lambda leaf: leaf[:-1], layers)
-    gains = lax.scan(step, (zero, layers.rho[-1]), below, reverse=True)[1]
-    return jnp.concatenate([gains, zero[None]])
+    gains = scan(step, (zero, layers.rho[-1]), below, reverse=True)[1]
+    return xp.concatenate([gains, zero[None]])
 
 
 @asked()

@@ -12,17 +12,19 @@ symbol       meaning                                                           s
 
 from typing import NamedTuple
 
-import jax.numpy as jnp
+import jax
+import numpy as np
+import scipy.special
 from jax import Array
 
 from vgtheory.activation import Activation
 from vgtheory.cusp import has_fourth
-from vgtheory.theory.integrals import gaussian
+from vgtheory.theory.arrays import library
+from vgtheory.theory.integrals import rules
 from vgtheory.theory.integrals.squares import resolved
 
 _LOG_EDGE = 60.0
 _SMALL = 0.01
-_SHIFT = 12
 
 
 class Unit(NamedTuple):
@@ -69,37 +71,38 @@ def unit(log_q: Array, activation: Activation) -> Unit:
     Parameters
     ----------
     log_q
-        Natural log of the variance of ``h``, shape ``()``; taken at -60 or 60 beyond these.
+        Natural log of the variance of ``h``, shape ``()``, or of NumPy's arrays any; taken at -60 or 60 beyond these.
     activation
         The nonlinearity.
 
     Returns
     -------
     Unit
-        Each of shape ``()``; not finite where the powers of an activation overflow or E[phi'^4] is infinite, NaN above q = 16 for one that ripples however large ``h``.
+        Each of that shape; not finite where the powers of an activation overflow or E[phi'^4] is infinite, NaN above
+        q = 16 for one that ripples however large ``h``.
 
     Notes
     -----
     Accuracy: 1e-12 relative to the mean of the integrand's size in float64 (``gaussian.mean``).
     Assumes: Gaussian ``h``.
     """
-    q = resolved(jnp.exp(jnp.clip(log_q, -_LOG_EDGE, _LOG_EDGE)), activation)
-    z, weights = gaussian.nodes(q, activation.kinks)
-    over = lambda *rows: jnp.stack(jnp.broadcast_arrays(*rows)) @ weights
-    phi, dphi = (jnp.broadcast_to(each(jnp.sqrt(q) * z), z.shape) for each in (activation.phi, activation.dphi))
+    xp = library(log_q)
+    q = resolved(xp.exp(xp.clip(log_q, -_LOG_EDGE, _LOG_EDGE)), activation)
+    z, weights = rules.nodes(q, activation.kinks)
+    over = lambda *rows: xp.sum(xp.stack(xp.broadcast_arrays(*rows)) * weights[None], axis=-1)
+    phi, dphi = rules.values(activation, xp.sqrt(q)[..., None] * z)
     means = over(phi**2, dphi**2)
-    mean_f, mean_g = jnp.where(means > 0, means, 1.0)
-    f, g = phi**2 / mean_f, dphi**2 / mean_g
+    mean_f, mean_g = xp.where(means > 0, means, 1.0)
+    f, g = phi**2 / mean_f[..., None], dphi**2 / mean_g[..., None]
     x, y, square = f - 1, g - 1, 3 * g**2 - 2 * g + 1
     x2, x3, y2, y3 = over(x**2, x**3, square, 15 * g**3 - 9 * g**2 + 3 * g - 1)
     xy, xxy, xyy, pull = over(x * g, x**2 * y, x * square, f * g)
-    product, own, own_f, own_g = over(
-        phi * dphi * z / jnp.sqrt(mean_f * mean_g), g * z**2, g * z**2 * f, 3 * (g * z) ** 2
-    )
+    product, own, own_f, own_g = over(phi * dphi * z, g * z**2, g * z**2 * f, 3 * (g * z) ** 2)
+    product = product / xp.sqrt(mean_f * mean_g)
     own_x, own_y = own_f - own * pull, own_g - own * (y2 + 1)
     if not has_fourth(activation):
-        y2, y3, xyy, own_y = (jnp.full_like(q, jnp.inf) for _ in range(4))
-    return Unit(jnp.log(mean_f), jnp.log(mean_g), x2, x3, y2, y3, xy, xxy, xyy, pull, product**2, own, own_x, own_y)
+        y2, y3, xyy, own_y = (xp.full_like(q, xp.inf) for _ in range(4))
+    return Unit(xp.log(mean_f), xp.log(mean_g), x2, x3, y2, y3, xy, xxy, xyy, pull, product**2, own, own_x, own_y)
 
 
 def log_mean_law(second: Array, third: Array, width: Array) -> tuple[Array, Array]:
@@ -127,22 +130,14 @@ def log_mean_law(second: Array, third: Array, width: Array) -> tuple[Array, Arra
     Accuracy: exact (1e-13) for squares of normal variables, where d = 0; else to order 1/N^2.
     Assumes: units that have a third moment.
     """
+    xp = library(second, width)
+    special = scipy.special if xp is np else jax.scipy.special
     share = second / width
-    shape = 1 / jnp.maximum(share, _SMALL)
+    shape = 1 / xp.maximum(share, _SMALL)
     wide = share < _SMALL
-    log_mean, log_var = _log_gamma(shape)
-    mean = jnp.where(wide, -share / 2 - share**2 / 12 + share**4 / 120, log_mean)
-    var = jnp.where(wide, share + share**2 / 2 + share**3 / 6 - share**5 / 30, log_var)
+    log_mean, log_var = special.digamma(shape) - xp.log(shape), special.polygamma(1, shape)
+    mean = xp.where(wide, -share / 2 - share**2 / 12 + share**4 / 120, log_mean)
+    var = xp.where(wide, share + share**2 / 2 + share**3 / 6 - share**5 / 30, log_var)
     excess = (third - 2 * second**2) / width**2
-    bend = jnp.where(share > 0, excess / jnp.where(share > 0, share, 1.0), 0.0)
-    return mean + excess / 3, var * jnp.exp(-jnp.clip(bend, -1.0, 1.0))
-
-
-def _log_gamma(shape: Array) -> tuple[Array, Array]:
-    """psi(k) - ln k and psi'(k) for 0 < k <= 100, to 1e-14: twelve steps of the recurrence, then the asymptotic series."""
-    y, steps = 1 / (shape + _SHIFT), [1 / (shape + step) for step in range(_SHIFT)]
-    mean = (
-        jnp.log1p(_SHIFT / shape) - y / 2 - y**2 / 12 + y**4 / 120 - y**6 / 252 + y**8 / 240 - y**10 / 132 - sum(steps)
-    )
-    var = y + y**2 / 2 + y**3 / 6 - y**5 / 30 + y**7 / 42 - y**9 / 30 + sum(step**2 for step in steps)
-    return mean, var
+    bend = xp.where(share > 0, excess / xp.where(share > 0, share, 1.0), 0.0)
+    return mean + excess / 3, var * xp.exp(-xp.clip(bend, -1.0, 1.0))

@@ -1,0 +1,79 @@
+"""One law, two libraries: NumPy answers at once, JAX compiles what can then be mapped and differentiated.
+
+A law that is written for either asks ``library`` which of the two its arrays belong to, and takes every function from there.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+
+def library(*values: Any) -> Any:
+    """``jax.numpy`` if an array of JAX is among the values, and ``numpy`` otherwise.
+
+    Parameters
+    ----------
+    values
+        Pytrees.
+    """
+    return jnp if any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(values)) else np
+
+
+def compiled(*static: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorate a function of either library's arrays: it is compiled for JAX's, and runs as it stands on NumPy's.
+
+    Parameters
+    ----------
+    static
+        Names of the arguments that are no arrays.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        program = jax.jit(function, static_argnames=static)
+
+        @functools.wraps(function)
+        def either(*args: Any, **kwargs: Any) -> Any:
+            if library(args, kwargs) is jnp:
+                return program(*args, **kwargs)
+            with np.errstate(all="ignore"):
+                return function(*args, **kwargs)
+
+        return either
+
+    return decorate
+
+
+def scan(
+    step: Callable[[Any, Any], tuple[Any, Any]],
+    state: Any,
+    rows: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
+) -> tuple[Any, Any]:
+    """``jax.lax.scan``, which on arrays of NumPy is a plain loop.
+
+    Parameters
+    ----------
+    step, state, rows, length, reverse
+        As there.
+    """
+    if library(state, rows) is jnp:
+        return lax.scan(step, state, rows, length=length, reverse=reverse)
+    leaves, tree = jax.tree.flatten(rows)
+    count = len(leaves[0]) if length is None else length
+    row = lambda index: jax.tree.unflatten(tree, [leaf[index] for leaf in leaves])
+    if count == 0:
+        blank = jax.tree.unflatten(tree, [np.zeros(leaf.shape[1:], leaf.dtype) for leaf in leaves])
+        return state, jax.tree.map(lambda leaf: np.asarray(leaf)[None][:0], step(state, blank)[1])
+    made: list[Any] = [None] * count
+    for index in reversed(range(count)) if reverse else range(count):
+        state, made[index] = step(state, row(index))
+    return state, jax.tree.map(lambda *each: np.stack(each), *made)
+
+
+__all__ = ["compiled", "library", "scan"]

@@ -1,0 +1,152 @@
+r"""One layer of the chain of ln M (see ``accumulation``): what it does at every point of a grid.
+
+===========  =============================================================================  ===============
+symbol       meaning                                                                        shape
+===========  =============================================================================  ===============
+``M``        mean square of a layer's input; 1 at layer 1                                   (points,)
+``omega``    share of the weights (not the bias) in Q                                       (points,)
+``pull``     answer of ln |g|^2 to c^2, E[f g] / N                                          (points, 1)
+``keep``     what t^2 keeps of c^2                                                          (points, 1)
+``fresh``    what t^2 gains from the units' own noise                                       (points, 1)
+===========  =============================================================================  ===============
+"""
+
+import functools
+import operator
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax import lax
+
+from vgtheory.activation import Activation
+from vgtheory.cusp import has_fourth
+from vgtheory.theory.arrays import compiled, library
+from vgtheory.theory.integrals.squares import log_resolved
+from vgtheory.theory.width.unit import Unit, log_mean_law, unit
+
+POINTS = 160
+"""Of the grid of ln M."""
+_REACH, _STENCIL = 20.0, 6
+_EDGE = float(np.arcsinh(_REACH / 2))
+_LOG_M = 2 * np.sinh(np.linspace(-_EDGE, _EDGE, POINTS))
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(3)
+RULE = _WEIGHTS / _WEIGHTS.sum()
+"""Weights of the nodes of X, the mean over a layer's units."""
+_BATCH = 64
+_FLAT, _LOST = 0.02, 1e6
+
+
+class Step(NamedTuple):
+    """What one layer does at every grid point: last axes (points,), (points, 1) or (points, nodes)."""
+
+    omega: Any
+    points: Any
+    share: Any
+    size: Any
+    q: Any
+    log_y: Any
+    rest: Any
+    pull: Any
+    keep: Any
+    fresh: Any
+    t2_x: Any
+    t2: Any
+    rough: Any
+
+
+def stencil(log_m: Any) -> tuple[Any, Any]:
+    """Grid points and Lagrange weights, along a last axis, that interpolate at any ln M; beyond the grid, at its end.
+
+    Parameters
+    ----------
+    log_m
+        Natural log of M, any shape.
+    """
+    xp = library(log_m)
+    place = (xp.clip(xp.arcsinh(log_m / 2) / _EDGE, -1.0, 1.0) + 1) / 2 * (POINTS - 1)
+    first = xp.clip(xp.floor(place).astype(int) - _STENCIL // 2 + 1, 0, POINTS - _STENCIL)
+    apart = [place - first - k for k in range(_STENCIL)]
+    others = [[j for j in range(_STENCIL) if j != k] for k in range(_STENCIL)]
+    shares = [functools.reduce(operator.mul, [apart[j] / (k - j) for j in rest]) for k, rest in enumerate(others)]
+    return xp.stack([first + k for k in range(_STENCIL)], axis=-1), xp.stack(shares, axis=-1)
+
+
+def _log_q(log_m: Any, sigma_w: Any, sigma_b: Any) -> Any:
+    xp = library(log_m, sigma_w, sigma_b)
+    return xp.log(xp.maximum(sigma_w**2 * xp.exp(log_m) + sigma_b**2, xp.finfo(sigma_w.dtype).tiny))
+
+
+@compiled("activation")
+def units(sigma_w: Any, sigma_b: Any, activation: Activation) -> tuple[Unit, Any]:
+    """Moments at every grid point, zeros where a power of the activation overflows; and where they are not known.
+
+    Parameters
+    ----------
+    sigma_w, sigma_b
+        Scales, shape ``()``.
+    activation
+        The nonlinearity.
+    """
+    xp = library(sigma_w, sigma_b)
+    log_q = _log_q(xp.asarray(_LOG_M, sigma_w.dtype), sigma_w, sigma_b)
+    if xp is np:
+        moments = unit(log_q, activation)
+    else:
+        moments = lax.map(lambda each: unit(each, activation), log_q, batch_size=_BATCH)
+    unknown = xp.full(log_q.shape, not has_fourth(activation))
+    if log_resolved(activation) < np.inf:
+        # Beyond what is resolved the last moments stand in, and phi^2 for one that grows like h^2.
+        unknown = unknown | (log_q > log_resolved(activation))
+        last = xp.minimum(xp.arange(POINTS), xp.sum(log_q <= log_resolved(activation)) - 1)
+        moments = jax.tree.map(lambda leaf: leaf[last], moments)
+        log_m = xp.asarray(_LOG_M, sigma_w.dtype)
+        moments = moments._replace(log_f=moments.log_f + log_m - log_m[last])
+    return jax.tree.map(lambda leaf: xp.where(xp.isfinite(leaf), leaf, 0.0), moments), unknown
+
+
+@compiled()
+def step_of(units: Unit, unknown: Any, sigma_w: Any, sigma_b: Any, width: Any) -> Step:
+    """The layer of this width.
+
+    Parameters
+    ----------
+    units, unknown
+        What the function ``units`` returns.
+    sigma_w, sigma_b, width
+        Scales and number of units, shape ``()``.
+    """
+    xp = library(units, sigma_w, sigma_b, width)
+    u = jax.tree.map(lambda leaf: leaf[:, None], units)
+    log_m, nodes = xp.asarray(_LOG_M, sigma_w.dtype)[:, None], xp.asarray(_NODES, sigma_w.dtype)[None]
+    log_q = _log_q(log_m, sigma_w, sigma_b)
+    (mean_x, var_x), (mean_y, var_y) = log_mean_law(u.x2, u.x3, width), log_mean_law(u.y2, u.y3, width)
+    spread = xp.sqrt(xp.maximum(var_x, xp.finfo(sigma_w.dtype).tiny ** 0.4))
+    wide = width * spread
+    skew = xp.clip((u.x3 - 3 * u.x2**2) / wide / wide / spread, -2.0, 2.0)
+    after = u.log_f + mean_x + spread * (nodes + skew / 6 * (nodes**2 - 1))
+    second = u.xy**2 / 2 + u.xy * (u.x2 + u.y2) - (u.xxy + u.xyy) / 2
+    slope = xp.clip((u.xy + second / width) / width / spread, -xp.sqrt(var_y), xp.sqrt(var_y))
+    return Step(
+        xp.exp(2 * xp.log(sigma_w) + log_m - log_q)[:, 0],
+        *stencil(after),
+        after - log_m,
+        _log_q(after, sigma_w, sigma_b) - log_q,
+        u.log_g + mean_y + slope * nodes,
+        var_y - slope**2,
+        xp.minimum(u.pull / width, 0.5),
+        u.keep,
+        xp.maximum(u.own - u.keep, 0.0),
+        u.own_x / xp.where(u.own > 0, u.own, 1.0) / width / spread * nodes,
+        u.own - u.own_y / width,
+        xp.where(unknown, _LOST, _roughness(units)),
+    )
+
+
+def _roughness(units: Unit) -> Any:
+    """Nonzero at an end of the grid beyond which phi is neither homogeneous of degree one nor constant."""
+    xp, place = library(units), np.arange(POINTS)
+    slopes = xp.diff(units.log_f) / xp.diff(xp.asarray(_LOG_M, units.log_f.dtype))
+    bent = xp.minimum(xp.abs(slopes), xp.abs(slopes - 1)) > _FLAT
+    ends = ((place == 0) & bent[0]) | ((place == POINTS - 1) & bent[-1])
+    return xp.where(ends, xp.asarray(_LOST, units.log_f.dtype), 0.0)
