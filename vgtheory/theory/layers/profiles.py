@@ -23,14 +23,14 @@ def log_grad_layers(net: Any, *, depth: int, width: int | None = None, positions
     Parameters
     ----------
     net
-        The ensemble, with scalar ``sigma_w`` and ``sigma_b``; or a ``Residual`` or ``Normed``, whose ``h`` is the stream after a block.
+        A ``Dense``, ``Recurrent``, ``Conv``, ``Residual``, ``Normed`` or ``Transformer``, with scalar numbers. The ``h`` of a
+        ``Residual`` or a ``Transformer`` is the stream after a block.
     depth
         Number of layers L, >= 1.
     width
-        Number of units N, >= 1; None for infinite.
+        Number of units N (channels of a ``Conv``), >= 1; None for infinite.
     positions
-        Of a ``Conv``, whose width is its channels, and of a ``Transformer`` (infinite width only): number of positions; of a
-        ``Conv`` in a plane two of them.
+        Number of positions of a ``Conv`` or a ``Transformer``; of a ``Conv`` in a plane two of them.
 
     Returns
     -------
@@ -41,23 +41,36 @@ def log_grad_layers(net: Any, *, depth: int, width: int | None = None, positions
     Raises
     ------
     ValueError
-        If ``depth`` or ``width`` is no positive integer, ``net`` is a ``FixedRecurrent``, a scale is not a scalar, or at given width
-        the law is not known.
+        If the law of ``net`` is not known at this width.
 
     Notes
     -----
-    Accuracy: infinite width: 1e-13 per layer. Finite width, Gaussian weights: exact for phi straight on either side of 0
-    (linear, ``relu``, ``leaky_relu``, ``abs``; ReLU: given that no layer is dead, see ``dead_probability``); for any other
-    local in 1/N and exact in what accumulates over depth (``q_chain``): at widths from 64 and depths to ``10 N^(1/2)``,
-    measured, the mean to 0.05 standard deviations and ``std`` to 3 %. Where the component of the gradient along its own
-    layer grows to rule it (``softplus`` at depth) ``std`` is inf from that layer down. Orthogonal weights: to order 1/N, and
-    inf where that expansion fails. Other independent weights: as Gaussian ones, and their fourth cumulant to leading order
-    (``kurtosis``: ``std`` is inf where that is not enough); heavy-tailed ones have none, and are refused. ``Conv``: a width is taken for linear networks without a border only: exact for
-    delta-orthogonal kernels, from the exact second moment for Gaussian ones (``modes``); ``std`` to 5 %, inf from 0.27 on. ``Residual``: exact at any width for linear branches of one layer without norm and bias; for those
-    straight on either side of 0 to order 1/N (at depths up to the width, measured, the mean to 0.1 standard deviations and ``std`` to 15 %); else, and for ``Normed``, the mean is that at infinite
-    width, and ``std`` inf. With batch norm it is half the log of the mean square, of the whole batch's gradient. ``Transformer``: infinite width, attention that weighs all positions alike.
-    Assumes: a cotangent independent of the weights (a loss such as ``|h_L|^2 / 2`` breaks this); for ``Recurrent``, that
-    re-using the weights does not matter, which is only an approximation: its spread is not predicted here.
+    Accuracy: at infinite width 1e-13 per layer (``Conv`` 1e-12, ``Transformer`` 1e-10). At width N as in the table, whose
+    errors of the mean are in units of ``std``, measured. "Straight" is an activation that is straight on either side of 0:
+    ``linear``, ``relu``, ``leaky_relu``, ``abs``.
+
+    ====================================  =====================  ===========  ======  ================================
+    network at width N                    law                    mean to      std to  ``std`` is inf
+    ====================================  =====================  ===========  ======  ================================
+    ``Dense``, Gaussian, straight         exact, no layer dead   exact        exact   never
+    ``Dense``, Gaussian                   depth exact, 1/N       0.05         3 %     where one component rules |g|
+    ``Dense``, other independent weights  the same, 4th moment   0.03 to 0.1  8 %     where kurtosis is too large
+    ``Dense``, orthogonal                 1/N                    1/N          1/N     where the expansion fails
+    ``Conv``, linear, delta-orthogonal    exact                  exact        exact   never
+    ``Conv``, linear, without a border    exact second moment    log-normal   5 %     from 0.27 on
+    ``Residual``, linear, no norm, bias   exact                  exact        exact   never
+    ``Residual``, straight, the same      1/N                    0.1          15 %    never
+    ``Residual`` else, ``Normed``         infinite width         unknown      --      always
+    ``Conv`` else, ``Transformer``        none: refused
+    ====================================  =====================  ===========  ======  ================================
+
+    The second row holds for N >= 64 and depths to ``10 N^(1/2)``. A ``Recurrent`` has the law of a ``Dense``. A ``Residual``
+    has an exact law, or one to order 1/N, for branches of one layer. With batch norm the mean is half the log of the mean
+    square, of the whole batch's gradient. Heavy-tailed weights have no law at width N.
+
+    Assumes: a cotangent independent of the weights (a loss such as ``|h_L|^2 / 2`` breaks this). For ``Recurrent``, that
+    re-using the weights does not matter, which is only an approximation: its spread is not predicted. For ``Transformer``,
+    attention that weighs all positions alike.
 
     References
     ----------
@@ -174,15 +187,8 @@ def log_q_layers(net: Any, *, depth: int, width: int | None = None, positions: A
 
     Parameters
     ----------
-    net
-        The ensemble, with scalar ``sigma_w`` and ``sigma_b``; or a ``Residual`` or ``Normed``, whose ``h`` is the stream after a block.
-    depth
-        Number of layers L, >= 1.
-    width
-        Number of units N, >= 1; None for infinite.
-    positions
-        Of a ``Conv``, whose width is its channels, and of a ``Transformer`` (infinite width only): number of positions; of a
-        ``Conv`` in a plane two of them.
+    net, depth, width, positions
+        As ``log_grad_layers``.
 
     Returns
     -------
