@@ -76,4 +76,15 @@ def scan(
     return state, jax.tree.map(lambda *each: np.stack(each), *made)
 
 
-__all__ = ["compiled", "library", "scan"]
+def still(value: Any) -> Any:
+    """The value itself, which for JAX has no derivative.
+
+    Parameters
+    ----------
+    value
+        A pytree.
+    """
+    return lax.stop_gradient(value) if library(value) is jnp else value
+
+
+__all__ = ["compiled", "library", "scan", "still"]

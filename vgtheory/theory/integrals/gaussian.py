@@ -206,7 +206,7 @@ def nodes(q: Array, kinks: Any = (), panels: Panels = FINE) -> tuple[Array, Arra
     return z, (half * weights).ravel() * jnp.exp(-(z**2) / 2) / float(np.sqrt(2 * np.pi))
 
 
-def settled(q: Array, activation: Activation) -> Array:
+def settled(q: Any, activation: Activation) -> Any:
     """``q`` itself, or for a periodic activation the variance beyond which its moments no longer change, if that is less.
 
     Parameters

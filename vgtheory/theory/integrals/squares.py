@@ -17,7 +17,7 @@ symbol    meaning                                             shape
 import functools
 import itertools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -188,7 +188,7 @@ def log_resolved(activation: Activation) -> float:
     return float("inf") if known or rules(activation).change == np.inf else _PLAIN
 
 
-def resolved(q: jax.Array, activation: Activation) -> jax.Array:
+def resolved(q: Any, activation: Activation) -> Any:
     """``gaussian.settled``, and NaN beyond ``log_resolved``: what a rule that does not know of ripples may be asked.
 
     Parameters

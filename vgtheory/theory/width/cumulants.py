@@ -8,9 +8,7 @@ Given its input, :math:`h_i = \sum_j W_{ij} x_j` of independent entries of exces
 - widens a squared norm's own factor, whose variance is :math:`(2 + \kappa k_x / N) / N` for a linear layer: order 1/N^2.
 """
 
-from typing import NamedTuple
-
-from jax import Array
+from typing import Any, NamedTuple
 
 from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.width.expansion import Layers
@@ -35,13 +33,13 @@ class Change(NamedTuple):
         Mean and variance of ``ln q_l``.
     """
 
-    grad: Array
-    grad_var: Array
-    factor: Array
-    factor_var: Array
-    size: Array
-    q: Array
-    q_var: Array
+    grad: Any
+    grad_var: Any
+    factor: Any
+    factor_var: Any
+    size: Any
+    q: Any
+    q_var: Any
 
 
 def change(layers: Layers, weights: str, width: int) -> Change:
@@ -75,7 +73,7 @@ def change(layers: Layers, weights: str, width: int) -> Change:
 
 
 @compiled()
-def _change(layers: Layers, ratio: Array, share: Array) -> Change:
+def _change(layers: Layers, ratio: Any, share: Any) -> Change:
     """``ratio`` is kappa over N, ``share`` one over N."""
     xp = library(layers, ratio)
     above = xp.append(layers.rho[1:], 1.0)
@@ -84,7 +82,7 @@ def _change(layers: Layers, ratio: Array, share: Array) -> Change:
     of_g = xp.append(layers.back[:-1] + 1, 3.0)
     bent = ratio * of_input * layers.rho**2 / 3
 
-    def climb(state: tuple[Array, Array], inputs: tuple[Array, ...]) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    def climb(state: tuple[Any, Any], inputs: tuple[Any, ...]) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
         (mean, var), (slope, push, noise) = state, inputs
         return (slope * mean + push, slope**2 * var + noise), state
 

@@ -28,7 +28,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from vgtheory.activation import ACTIVATIONS, Activation
 from vgtheory.expect import expect_count
@@ -48,24 +47,24 @@ largest variance of r where the map of ln q is no mere shift, that is, its slope
 class Layers(NamedTuple):
     """The infinite-width trajectory and each layer's noise; every field has shape (depth,); see the module's key."""
 
-    log_q: Array
-    log_chi: Array
-    slope: Array
-    bend: Array
-    a: Array
-    b: Array
-    rho: Array
-    forward: Array
-    forward_mean: Array
-    back: Array
-    back_mean: Array
-    joint: Array
-    along: Array
-    grip: Array
-    kick: Array
+    log_q: Any
+    log_chi: Any
+    slope: Any
+    bend: Any
+    a: Any
+    b: Any
+    rho: Any
+    forward: Any
+    forward_mean: Any
+    back: Any
+    back_mean: Any
+    joint: Any
+    along: Any
+    grip: Any
+    kick: Any
 
 
-def _moments(q: Array, log_q: Array, activation: Activation) -> Moments:
+def _moments(q: Any, log_q: Any, activation: Activation) -> Moments:
     """``rules.moments``; where it would not see an activation's ripples, what is known of their squares, and NaN."""
     found, largest = moments(q, activation), log_resolved(activation)
     if largest == np.inf:
@@ -111,14 +110,14 @@ def _layer(log_q: Any, sigma_w: Any, sigma_b: Any, activation: Activation, ortho
 
 
 @compiled("activation", "orthogonal", "depth")
-def _walk(sigma_w: Array, sigma_b: Array, activation: Activation, orthogonal: bool, depth: int) -> Layers:
+def _walk(sigma_w: Any, sigma_b: Any, activation: Activation, orthogonal: bool, depth: int) -> Layers:
     """The layers themselves, for depths that are powers of two: one compilation serves all depths up to it."""
     step = functools.partial(_layer, sigma_w=sigma_w, sigma_b=sigma_b, activation=activation, orthogonal=orthogonal)
     start = library(sigma_w, sigma_b).log(sigma_w**2 + sigma_b**2)
     return scan(lambda log_q, _: step(log_q), start, length=depth)[1]
 
 
-def trajectory(sigma_w: Array, sigma_b: Array, activation: Activation, orthogonal: bool, depth: int) -> Layers:
+def trajectory(sigma_w: Any, sigma_b: Any, activation: Activation, orthogonal: bool, depth: int) -> Layers:
     """Infinite-width layers 1 ... depth for inputs of unit mean square, with each layer's noise coefficients.
 
     Parameters
@@ -149,7 +148,7 @@ def trajectory(sigma_w: Array, sigma_b: Array, activation: Activation, orthogona
 
 
 @compiled()
-def forward_fluctuation(layers: Layers, width: int | Array) -> tuple[Array, Array]:
+def forward_fluctuation(layers: Layers, width: Any) -> tuple[Any, Any]:
     """Mean and variance of r_l = Q_l / q_l - 1 at order 1/width, each of shape ``(depth,)``.
 
     Parameters
@@ -165,7 +164,7 @@ def forward_fluctuation(layers: Layers, width: int | Array) -> tuple[Array, Arra
         Mean and variance, dimensionless.
     """
 
-    def step(state: tuple[Array, Array], layer: Layers) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    def step(state: tuple[Any, Any], layer: Layers) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
         mean, var = state
         mean_next = layer.slope * mean + layer.bend * var + layer.forward_mean / width
         return (mean_next, layer.slope**2 * var + layer.forward / width), state
@@ -175,7 +174,7 @@ def forward_fluctuation(layers: Layers, width: int | Array) -> tuple[Array, Arra
 
 
 @compiled("with_inputs")
-def backward_fluctuation(layers: Layers, width: int | Array, with_inputs: bool = False) -> tuple[Array, Array]:
+def backward_fluctuation(layers: Layers, width: Any, with_inputs: bool = False) -> tuple[Any, Any]:
     """Order-1/width shift of the mean of ln |g_l|^2, and its variance, each of shape ``(depth,)``, relative to the top.
 
     Parameters
@@ -200,8 +199,8 @@ def backward_fluctuation(layers: Layers, width: int | Array, with_inputs: bool =
     r_mean, r_var = forward_fluctuation(layers, width)
 
     def step(
-        state: tuple[Array, Array, Array, Array], inputs: tuple[Layers, Array, Array]
-    ) -> tuple[tuple[Array, Array, Array, Array], Array]:
+        state: tuple[Any, Any, Any, Any], inputs: tuple[Layers, Any, Any]
+    ) -> tuple[tuple[Any, Any, Any, Any], Any]:
         shift, noise, reach, u = state
         layer, mean, var = inputs
         effect = (abs(layer.a) + abs(layer.b)) * var
@@ -226,7 +225,7 @@ def backward_fluctuation(layers: Layers, width: int | Array, with_inputs: bool =
 
 
 @compiled()
-def aligned_gain(layers: Layers) -> Array:
+def aligned_gain(layers: Layers) -> Any:
     r"""Log of how much larger ``|g_l|^2`` is for the cotangent ``h_depth`` itself than for one independent of the weights.
 
     The share v of ``|g|^2`` along the layer's own input starts at ``rho`` instead of 1/N, and each layer adds
@@ -239,12 +238,12 @@ def aligned_gain(layers: Layers) -> Array:
 
     Returns
     -------
-    Array
+    Any
         Natural log, shape ``(depth,)``, zero at the top; its leading order at large width.
     """
     xp = library(layers)
 
-    def step(state: tuple[Array, Array], layer: Layers) -> tuple[tuple[Array, Array], Array]:
+    def step(state: tuple[Any, Any], layer: Layers) -> tuple[tuple[Any, Any], Any]:
         gain, share = state
         boost = 1 + share * layer.along
         gain = gain + xp.log(boost)

@@ -10,12 +10,11 @@ symbol       meaning                                                           s
 ===========  ================================================================  =======
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import scipy.special
-from jax import Array
 
 from vgtheory.activation import Activation
 from vgtheory.cusp import has_fourth
@@ -49,23 +48,23 @@ class Unit(NamedTuple):
         over the root of the sum of y, and ``own`` its mean square.
     """
 
-    log_f: Array
-    log_g: Array
-    x2: Array
-    x3: Array
-    y2: Array
-    y3: Array
-    xy: Array
-    xxy: Array
-    xyy: Array
-    pull: Array
-    keep: Array
-    own: Array
-    own_x: Array
-    own_y: Array
+    log_f: Any
+    log_g: Any
+    x2: Any
+    x3: Any
+    y2: Any
+    y3: Any
+    xy: Any
+    xxy: Any
+    xyy: Any
+    pull: Any
+    keep: Any
+    own: Any
+    own_x: Any
+    own_y: Any
 
 
-def unit(log_q: Array, activation: Activation) -> Unit:
+def unit(log_q: Any, activation: Activation) -> Unit:
     """All one-dimensional moments that a layer's fluctuations need, at one ln q.
 
     Parameters
@@ -105,7 +104,7 @@ def unit(log_q: Array, activation: Activation) -> Unit:
     return Unit(xp.log(mean_f), xp.log(mean_g), x2, x3, y2, y3, xy, xxy, xyy, pull, product**2, own, own_x, own_y)
 
 
-def log_mean_law(second: Array, third: Array, width: Array) -> tuple[Array, Array]:
+def log_mean_law(second: Any, third: Any, width: Any) -> tuple[Any, Any]:
     r"""Mean and variance of the log of a mean over ``width`` independent units of mean 1.
 
     With k = width / second, the mean of the units is taken as a gamma variable of shape k, and the third cumulant's excess
