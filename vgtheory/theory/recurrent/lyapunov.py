@@ -11,6 +11,7 @@ chi_1, and for d = 1 the triangular law, :math:`e^{2\lambda} = \sigma_w^2 (1 - x
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.special
@@ -22,10 +23,10 @@ from vgtheory.networks.cells import Leaky
 from vgtheory.networks.dense import Dense
 from vgtheory.networks.recurrent import Recurrent
 from vgtheory.theory.arguments import asked
-from vgtheory.theory.integrals.gaussian import nodes
+from vgtheory.theory.integrals.rules import nodes, values
 from vgtheory.theory.integrals.squares import resolved
 from vgtheory.theory.meanfield.length import chi_1, q_star
-from vgtheory.theory.precision import floats, in_float64, in_numpy
+from vgtheory.theory.precision import in_float64, in_numpy
 from vgtheory.weights import expect_known_law
 
 _NUM_HALVINGS = 100
@@ -47,13 +48,12 @@ def _as_dense(where: str, net: Any) -> Dense:
     return Dense(net.activation, net.sigma_w, net.sigma_b, net.weights)
 
 
-@in_float64
-def _slopes(q: Any, activation: Activation) -> Any:
+def _slopes(q: float, activation: Activation) -> tuple[np.ndarray, np.ndarray]:
     """Squares of phi' at Gaussian nodes, and their weights."""
-    (q,) = floats(q)
-    q = resolved(q, activation)
-    z, weights = nodes(q, activation.kinks)
-    return activation.dphi(q**0.5 * z) ** 2, weights
+    with jax.enable_x64(True):
+        known = np.asarray(resolved(np.asarray(q), activation))
+    z, weights = nodes(known, activation.kinks)
+    return values(activation, np.sqrt(known) * z)[1] ** 2, weights
 
 
 def _log_factors(x: np.ndarray, d_2: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -16,14 +16,16 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
+import numpy as np
+from jax import Array
 from jax.scipy.special import betainc
 
 from vgtheory.expect import expect_count
 from vgtheory.networks.dense import Dense
 from vgtheory.theory.arguments import asked
+from vgtheory.theory.arrays import library
 from vgtheory.theory.precision import in_float64
-from vgtheory.theory.spectra.free_product import Chain, ends, image
+from vgtheory.theory.spectra.free_product import Chain, complex_of, ends, image
 from vgtheory.theory.spectra.moments import _least_q, _mapped, settled_state
 from vgtheory.theory.spectra.slopes import Rule, Slopes, landmarks, plain_rule, slopes
 from vgtheory.weights import expect_light_tails
@@ -105,6 +107,7 @@ def _zero_weights_at(share: Array, depth: Array, width: int) -> Array:
 
 @asked()
 @in_float64
+@np.errstate(all="ignore")
 def jacobian_edge(net: Dense, depth: int) -> JacobianEdge:
     r"""Smallest and largest singular value of the Jacobian at infinite width, exact zeros left out.
 
@@ -153,37 +156,39 @@ def jacobian_edge(net: Dense, depth: int) -> JacobianEdge:
     """
     q, log_chi, _ = settled_state("jacobian_edge", net, depth)
     expect_light_tails("jacobian_edge", net)
+    xp = library(q, log_chi)
     alone = depth == 1 and net.weights == "orthogonal"
-    chain = Chain(*(jnp.asarray(each, q.dtype) for each in (depth, net.weights != "orthogonal")))
+    chain = Chain(*(xp.asarray(each, q.dtype) for each in (depth, net.weights != "orthogonal")))
 
-    def log_ends(q: Array) -> tuple[Array, Array]:
+    def log_ends(q: Any) -> tuple[Any, Any]:
         law = slopes(q, net.activation)
         least, most = _range(q, law)
-        return (jnp.log(least), jnp.log(most)) if alone else _free_ends(law, least, most, chain)
+        return (xp.log(least), xp.log(most)) if alone else _free_ends(law, least, most, chain)
 
     found = _mapped(log_ends, q)
-    lower, upper = (depth * (log_chi / 2) + jnp.where(jnp.isinf(log_chi), 0.0, each / 2) for each in found)
-    lower, upper = (jnp.where(jnp.isnan(q), jnp.nan, each) for each in (lower, upper))
-    lower = jnp.where(jnp.isneginf(found[0]), -jnp.inf, lower)
-    return JacobianEdge(jnp.exp(lower), jnp.exp(upper), lower, upper)
+    lower, upper = (depth * (log_chi / 2) + xp.where(xp.isinf(log_chi), 0.0, each / 2) for each in found)
+    lower, upper = (xp.where(xp.isnan(q), xp.nan, each) for each in (lower, upper))
+    lower = xp.where(xp.isneginf(found[0]), -xp.inf, lower)
+    return JacobianEdge(xp.exp(lower), xp.exp(upper), lower, upper)
 
 
-def _range(q: Array, law: Slopes) -> tuple[Array, Array]:
+def _range(q: Any, law: Slopes) -> tuple[Any, Any]:
     """The range of positive g, over all h; over what is left of it where q is at its limits (unless phi is a power)."""
-    mark, g, limit = landmarks(law.activation), plain_rule(law).g, 2 * _least_q(q)
+    xp, mark, g, limit = library(q, law[1:]), landmarks(law.activation), plain_rule(law).g, 2 * _least_q(q)
     inside = (q > limit) & (q < 1 / limit) | (law.activation.degree not in (None, 1.0))
-    least = jnp.where(inside, mark.smallest / law.unit, jnp.min(jnp.where(g > 0, g, jnp.inf)))
-    return least, jnp.where(inside, mark.largest / law.unit, jnp.max(g))
+    least = xp.where(inside, mark.smallest / law.unit, xp.min(xp.where(g > 0, g, xp.inf)))
+    return least, xp.where(inside, mark.largest / law.unit, xp.max(g))
 
 
-def _free_ends(law: Slopes, least: Array, most: Array, chain: Chain) -> tuple[Array, Array]:
+def _free_ends(law: Slopes, least: Any, most: Any, chain: Chain) -> tuple[Any, Any]:
     """ln lambda at both edges, in units of chi_1^L, for two factors or more or Gaussian weights."""
-    at, has_zero, has_bound = plain_rule(law), law.zero_weight > 0, jnp.isfinite(most)
-    has_edge = jnp.where(chain.is_gaussian > 0, has_zero & (chain.depth == 1), ~has_zero) & (least > 0)
-    radii = ends(at, jnp.where(has_edge, least, 1.0), jnp.where(has_bound, most, 1.0), chain)
-    log_zeta = lax.complex(jnp.stack(radii), jnp.zeros(2, at.g.dtype))
-    low, high = image(log_zeta, Rule(*(jnp.tile(each, (2, 1)) for each in at)), chain).log_lambda.real
-    return jnp.where(has_edge, low, -jnp.inf), jnp.where(has_bound, high, jnp.inf)
+    xp = library(law[1:], chain)
+    at, has_zero, has_bound = plain_rule(law), law.zero_weight > 0, xp.isfinite(most)
+    has_edge = xp.where(chain.is_gaussian > 0, has_zero & (chain.depth == 1), ~has_zero) & (least > 0)
+    radii = ends(at, xp.where(has_edge, least, 1.0), xp.where(has_bound, most, 1.0), chain)
+    log_zeta = complex_of(xp.stack(radii), xp.zeros(2, at.g.dtype))
+    low, high = image(log_zeta, Rule(*(xp.tile(each, (2, 1)) for each in at)), chain).log_lambda.real
+    return xp.where(has_edge, low, -xp.inf), xp.where(has_bound, high, xp.inf)
 
 
 @asked()

@@ -32,13 +32,15 @@ symbol           meaning                                               shape
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from vgtheory.theory import arrays
+from vgtheory.theory.arrays import compiled, library
 from vgtheory.theory.spectra.slopes import NUM_POINTS, Rule, Slopes, halved, plain_rule, rule, still
 
 _NUM_STEPS, _NUM_ROUNDS = 5, 2
@@ -50,16 +52,16 @@ _UNSETTLED, _ASTRAY = 1e5, 0.05
 class Chain(NamedTuple):
     """How many factors are multiplied, and whether their weights are Gaussian (1) or orthogonal (0); shape ()."""
 
-    depth: Array
-    is_gaussian: Array
+    depth: Any
+    is_gaussian: Any
 
 
 class Image(NamedTuple):
     """What a point of the zeta plane is mapped to; complex, shape (points,); ``slope`` is d ln lambda / d ln zeta."""
 
-    w: Array
-    log_lambda: Array
-    slope: Array
+    w: Any
+    log_lambda: Any
+    slope: Any
 
 
 class Curve(NamedTuple):
@@ -72,8 +74,8 @@ class Curve(NamedTuple):
     above: Array
 
 
-@jax.jit
-def image(log_zeta: Array, at: Rule, chain: Chain) -> Image:
+@compiled()
+def image(log_zeta: Any, at: Rule, chain: Chain) -> Image:
     """Map points of the zeta plane, without cancellation where the argument or w is small.
 
     Parameters
@@ -85,20 +87,21 @@ def image(log_zeta: Array, at: Rule, chain: Chain) -> Image:
     chain
         The factors.
     """
-    angle, huge = log_zeta.imag[:, None], jnp.finfo(at.g.dtype).max ** 0.24
-    t = jnp.minimum(at.g * jnp.exp(-log_zeta.real)[:, None], huge)
-    cos, sin, lift = jnp.cos(angle), jnp.sin(angle), 2 * jnp.sin(angle / 2) ** 2
+    xp = library(log_zeta, at, chain)
+    angle, huge = log_zeta.imag[:, None], xp.finfo(at.g.dtype).max ** 0.24
+    t = xp.minimum(at.g * xp.exp(-log_zeta.real)[:, None], huge)
+    cos, sin, lift = xp.cos(angle), xp.sin(angle), 2 * xp.sin(angle / 2) ** 2
     size = (1 - t) ** 2 + 2 * t * lift
     once = at.weights / size
     twice = once * t / size
-    side, plus, w, real, imag = _sums(
+    side, plus, w, real, imag = (_sums if xp is jnp else _sums_in_numpy)(
         -once * t * sin,
         once * (1 - t + t * lift),
         once * t * (1 - t - lift),
         twice * ((1 - t) ** 2 * cos - 2 * t * lift),
         -twice * (1 - t) * (1 + t) * sin,
     )
-    plus, w, fall = (lax.complex(a, b) for a, b in ((plus, side), (w, side), (real, imag)))
+    plus, w, fall = (complex_of(a, b) for a, b in ((plus, side), (w, side), (real, imag)))
     log_w, log_plus, flat = _log(w), _log(plus), chain.depth * chain.is_gaussian
     log_lambda = (chain.depth - 1) * (log_w - log_plus) + chain.depth * log_zeta + flat * log_plus
     return Image(w, log_lambda, chain.depth - ((chain.depth - 1) / w + flat) * fall / plus)
@@ -116,16 +119,36 @@ def _sums_jvp(terms: Sequence[Array], tangents: Sequence[Array]) -> tuple[Sequen
     return _sums(*terms), tuple(jnp.sum(each, axis=1) for each in tangents)
 
 
-def _log(value: Array) -> Array:
+def _sums_in_numpy(*terms: Any) -> Sequence[Any]:
+    return tuple(np.sum(each, axis=1) for each in terms)
+
+
+def complex_of(real: Any, imag: Any) -> Any:
+    """Complex numbers of these parts, in either library.
+
+    Parameters
+    ----------
+    real, imag
+        Arrays of one shape.
+    """
+    if library(real, imag) is jnp:
+        return lax.complex(real, imag)
+    made = np.empty(np.shape(real), complex)
+    made.real, made.imag = real, imag
+    return made
+
+
+def _log(value: Any) -> Any:
     """Logarithm below its cut: w and 1 + w have imaginary parts <= 0, a zero of either sign included."""
-    return lax.complex(jnp.log(jnp.abs(value)), -jnp.arctan2(jnp.abs(value.imag), value.real))
+    xp = library(value)
+    return complex_of(xp.log(xp.abs(value)), -xp.arctan2(xp.abs(value.imag), value.real))
 
 
-@jax.jit
-def ends(at: Rule, least: Array, most: Array, chain: Chain) -> tuple[Array, Array]:
+@compiled()
+def ends(at: Rule, least: Any, most: Any, chain: Chain) -> tuple[Any, Any]:
     """ln zeta at the lower and upper edge, real, where outside the range of g lambda turns back.
 
-    Beside a point mass above 1 - 1/L it does not turn, and the edge is at the range's end.
+    If g has an atom of weight above 1 - 1/L, lambda does not turn back, and the edge is the end of the range of g.
 
     Parameters
     ----------
@@ -136,15 +159,16 @@ def ends(at: Rule, least: Array, most: Array, chain: Chain) -> tuple[Array, Arra
     chain
         The factors.
     """
-    (first, last), at = lax.stop_gradient(((least, most), at))
-    inner = lambda u, end: jnp.log(end) - jax.nn.softplus(-u)
-    outer = lambda u, end: jnp.log(end) + jax.nn.softplus(u)
+    xp = library(at, least, most, chain)
+    (first, last), at = arrays.still(((least, most), at))
+    inner = lambda u, end: xp.log(end) - xp.logaddexp(-u, 0.0)
+    outer = lambda u, end: xp.log(end) + xp.logaddexp(u, 0.0)
 
-    def rises(radius: Array) -> Array:
-        there = image(lax.complex(radius, jnp.zeros_like(radius)), at, chain)
+    def rises(radius: Any) -> Any:
+        there = image(complex_of(radius, xp.zeros_like(radius)), at, chain)
         return (there.slope.real > 0) & (there.log_lambda.imag > -1)
 
-    low, high = (jnp.full(1, each, at.g.dtype) for each in (-_WIDE, _WIDE))
+    low, high = (xp.full(1, each, at.g.dtype) for each in (-_WIDE, _WIDE))
     lower = halved(lambda u: rises(inner(u, first)), low, high)
     upper = halved(lambda u: ~rises(outer(u, last)), low, high)
     return inner(lower, least)[0], outer(upper, most)[0]

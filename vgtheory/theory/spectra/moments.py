@@ -6,14 +6,19 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
+import numpy as np
+from jax import lax
 
 from vgtheory.expect import expect, expect_count
 from vgtheory.networks.dense import Dense
 from vgtheory.theory.arguments import asked
+from vgtheory.theory.arrays import library
 from vgtheory.theory.meanfield.length import chi_1, q_star
 from vgtheory.theory.precision import floats, in_float64
 from vgtheory.theory.spectra.slopes import slopes, square_and_log, within_turns
+
+_FEW = 16
+"""Most networks of plain numbers that are looked at one by one in NumPy."""
 
 
 class JacobianMoments(NamedTuple):
@@ -34,7 +39,7 @@ class JacobianMoments(NamedTuple):
     mean_log: Any
 
 
-def settled_state(where: str, net: Any, depth: Any, *others: Any) -> tuple[Array, Array, list[Array]]:
+def settled_state(where: str, net: Any, depth: Any, *others: Any) -> tuple[Any, Any, list[Any]]:
     """Where the slopes are looked at: q, kept in range, and ln chi_1; and ``others`` in the same dtype, or the house's error.
 
     Parameters
@@ -48,22 +53,31 @@ def settled_state(where: str, net: Any, depth: Any, *others: Any) -> tuple[Array
     """
     expect(isinstance(net, Dense), where, "a Dense ensemble", net=type(net).__name__)
     expect_count(where, depth=depth)
-    sigma_w, sigma_b, *rest = floats(net.sigma_w, net.sigma_b, *others)
-    given = dataclasses.replace(net, sigma_w=sigma_w, sigma_b=sigma_b)
-    limit = _least_q(sigma_w)
-    q, log_chi = jnp.clip(q_star(given), limit, 1 / limit), jnp.log(chi_1(given))
-    return jnp.where(log_chi == jnp.inf, jnp.nan, within_turns(q, net.activation)), log_chi, rest
+    few = library(net.sigma_w, net.sigma_b, others) is np and np.size(net.sigma_w) * np.size(net.sigma_b) <= _FEW
+    given = (net.sigma_w, net.sigma_b, *others)
+    sigma_w, sigma_b, *rest = (np.asarray(each, float) for each in given) if few else floats(*given)
+    net = dataclasses.replace(net, sigma_w=sigma_w, sigma_b=sigma_b)
+    xp, limit = library(sigma_w, sigma_b), _least_q(sigma_w)
+    with np.errstate(all="ignore"):
+        q, log_chi = xp.clip(xp.asarray(q_star(net)), limit, 1 / limit), xp.log(xp.asarray(chi_1(net)))
+        return xp.where(log_chi == xp.inf, xp.nan, within_turns(q, net.activation)), log_chi, rest
 
 
-def _least_q(like: Array) -> float:
+def _least_q(like: Any) -> float:
     """Where a q of 0 is looked at."""
-    return float(jnp.finfo(like.dtype).tiny) ** 0.2
+    return float(np.finfo(like.dtype).tiny) ** 0.2
 
 
-def _mapped(function: Callable[[Array], Any], q: Array) -> Any:
+def _mapped(function: Callable[[Any], Any], q: Any) -> Any:
     """``function`` of one q at a time, for any shape of ``q``."""
-    found = function(q) if q.ndim == 0 else lax.map(function, q.ravel())
-    return jax.tree.map(lambda leaf: jnp.where(jnp.isnan(q), jnp.nan, leaf.reshape(q.shape)), found)
+    xp = library(q)
+    if q.ndim == 0:
+        found = function(q)
+    elif xp is np:
+        found = jax.tree.map(lambda *each: np.stack(each), *map(function, q.ravel()))
+    else:
+        found = lax.map(function, q.ravel())
+    return jax.tree.map(lambda leaf: xp.where(xp.isnan(q), xp.nan, leaf.reshape(q.shape)), found)
 
 
 @asked()

@@ -12,17 +12,21 @@ symbol     meaning                                                        shape
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.special
 from jax import Array, lax
 from jax.scipy.stats import norm
 
 from vgtheory.activation import Activation
 from vgtheory.cusp import graded, has_fourth
+from vgtheory.theory import arrays
+from vgtheory.theory.arrays import compiled, library
 from vgtheory.theory.integrals import gaussian
+from vgtheory.theory.integrals.rules import nodes, values
 from vgtheory.theory.integrals.squares import log_resolved
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(gaussian.FINE.order)
@@ -41,17 +45,17 @@ class Slopes(NamedTuple):
     """An activation at one q; where to split z for g to be smooth and monotone on each piece; and how often g is 0."""
 
     activation: Activation
-    root: Array
-    unit: Array
-    breaks: Array
-    zero_weight: Array
+    root: Any
+    unit: Any
+    breaks: Any
+    zero_weight: Any
 
 
 class Rule(NamedTuple):
     """The law of g by nodes and weights, one row for each point."""
 
-    g: Array
-    weights: Array
+    g: Any
+    weights: Any
 
 
 class Landmarks(NamedTuple):
@@ -71,20 +75,15 @@ def landmarks(activation: Activation) -> Landmarks:
     activation
         The nonlinearity. Where its slope falls below 1e-9 of the largest without being 0, the smallest is 0.
     """
-    squares = jax.jit(lambda h: activation.dphi(h) ** 2)
-    with jax.ensure_compile_time_eval(), jax.enable_x64(True):
-
-        def square(h: np.ndarray) -> np.ndarray:
-            return np.asarray(squares(jnp.asarray(h)))
-
-        beside = np.add.outer(np.asarray(activation.kinks, dtype=float), [-_BESIDE, _BESIDE]).ravel()
-        every = square(np.concatenate([_NEAR, _FAR, beside]))
-        near = every[: _NEAR.size]
-        rise, fall, noise = near[1:-1] - near[:-2], near[2:] - near[1:-1], 1e-12 * near[1:-1]
-        turning = np.flatnonzero((rise * fall < 0) & (np.abs(rise) > noise) & (np.abs(fall) > noise)) + 1
-        turning = turning[np.argsort(np.abs(_NEAR[turning]))][:_NUM_TURNS]
-        turns = _turns(square, _NEAR[turning], near[turning] > near[turning - 1])
-        at_turns = square(turns)
+    square = lambda h: values(activation, h)[1] ** 2
+    beside = np.add.outer(np.asarray(activation.kinks, dtype=float), [-_BESIDE, _BESIDE]).ravel()
+    every = square(np.concatenate([_NEAR, _FAR, beside]))
+    near = every[: _NEAR.size]
+    rise, fall, noise = near[1:-1] - near[:-2], near[2:] - near[1:-1], 1e-12 * near[1:-1]
+    turning = np.flatnonzero((rise * fall < 0) & (np.abs(rise) > noise) & (np.abs(fall) > noise)) + 1
+    turning = turning[np.argsort(np.abs(_NEAR[turning]))][:_NUM_TURNS]
+    turns = _turns(square, _NEAR[turning], near[turning] > near[turning - 1])
+    at_turns = square(turns)
     largest = float(max(every.max(), at_turns.max(initial=0.0)))
     floor, positive = _VANISHING * largest, every[every > 0]
     smallest = 0.0 if np.any(at_turns <= floor) else float(positive.min(initial=largest))
@@ -102,7 +101,7 @@ def _turns(square: Callable[[np.ndarray], np.ndarray], centres: np.ndarray, peak
     return centres
 
 
-def within_turns(q: Array, activation: Activation) -> Array:
+def within_turns(q: Any, activation: Activation) -> Any:
     """``q``, or NaN where an activation goes on rippling beyond its last known turn and that is not far out.
 
     Parameters
@@ -112,13 +111,13 @@ def within_turns(q: Array, activation: Activation) -> Array:
     activation
         The nonlinearity.
     """
-    turns = landmarks(activation).turns
+    xp, turns = library(q), landmarks(activation).turns
     if log_resolved(activation) == np.inf or turns.size < _NUM_TURNS:
-        return jnp.where(jnp.log(q) > log_resolved(activation), jnp.nan, q)
-    return jnp.where(q > (np.abs(turns).max() / _FAR_OUT) ** 2, jnp.nan, q)
+        return xp.where(xp.log(q) > log_resolved(activation), xp.nan, q)
+    return xp.where(q > (np.abs(turns).max() / _FAR_OUT) ** 2, xp.nan, q)
 
 
-def slopes(q: Array, activation: Activation) -> Slopes:
+def slopes(q: Any, activation: Activation) -> Slopes:
     """The law at one ``q``.
 
     Parameters
@@ -131,14 +130,16 @@ def slopes(q: Array, activation: Activation) -> Slopes:
     return Slopes(activation, *_parts(q, activation))
 
 
-@functools.partial(jax.jit, static_argnames=("activation",))
-def _parts(q: Array, activation: Activation) -> tuple[Array, ...]:
-    root = jnp.sqrt(gaussian.settled(q, activation))
-    breaks = jnp.sort(gaussian.marks(jnp.zeros_like(root), root, _bends(activation), gaussian.FINE))
-    unit = gaussian.mean(lambda z: activation.dphi(root * z) ** 2, root**2, activation.kinks)
-    law = Slopes(activation, root, unit, breaks, jnp.zeros_like(root))
-    starts, crossed, z = _crossings(jnp.full(1, -jnp.inf, root.dtype), law)
-    return root, unit, breaks, jnp.sum(_below(starts, crossed, z, law))
+@compiled("activation")
+def _parts(q: Any, activation: Activation) -> tuple[Any, ...]:
+    xp = library(q)
+    root = xp.sqrt(gaussian.settled(q, activation))
+    breaks = xp.sort(gaussian.marks(xp.zeros_like(root), root, _bends(activation), gaussian.FINE, xp))
+    z, weights = nodes(root**2, activation.kinks)
+    unit = xp.sum(xp.where(weights > 0, values(activation, root * z)[1] ** 2, 0.0) * weights)
+    law = Slopes(activation, root, unit, breaks, xp.zeros_like(root))
+    starts, crossed, z = _crossings(xp.full(1, -xp.inf, root.dtype), law)
+    return root, unit, breaks, xp.sum(_below(starts, crossed, z, law))
 
 
 def _bends(activation: Activation, closing_in: bool = True) -> np.ndarray:
@@ -148,8 +149,8 @@ def _bends(activation: Activation, closing_in: bool = True) -> np.ndarray:
     return np.concatenate([bends, np.zeros(-bends.size % _BATCH + _BATCH * (bends.size == 0))])
 
 
-def _square(z: Array, law: Slopes) -> Array:
-    return law.activation.dphi(law.root * z) ** 2 / law.unit
+def _square(z: Any, law: Slopes) -> Any:
+    return values(law.activation, law.root * z)[1] ** 2 / law.unit
 
 
 def still(law: Slopes) -> Slopes:
@@ -160,10 +161,10 @@ def still(law: Slopes) -> Slopes:
     law
         The law of g.
     """
-    return Slopes(law.activation, *lax.stop_gradient(law[1:]))
+    return Slopes(law.activation, *arrays.still(law[1:]))
 
 
-def halved(stays: Callable[[Array], Array], low: Array, high: Array) -> Array:
+def halved(stays: Callable[[Any], Any], low: Any, high: Any) -> Any:
     """The point between ``low`` and ``high`` where ``stays`` turns from true to false, elementwise.
 
     Parameters
@@ -173,31 +174,39 @@ def halved(stays: Callable[[Array], Array], low: Array, high: Array) -> Array:
     low, high
         Ends of the brackets, one shape.
     """
+    xp = library(low, high)
 
-    def halve(_: Array, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
+    def halve(_: Any, bracket: tuple[Any, Any]) -> tuple[Any, Any]:
         low, high = bracket
         middle = (low + high) / 2
         there = stays(middle)
-        return jnp.where(there, middle, low), jnp.where(there, high, middle)
+        return xp.where(there, middle, low), xp.where(there, high, middle)
 
-    low, high = lax.fori_loop(0, _NUM_HALVINGS, halve, (low, high))
+    if xp is jnp:
+        low, high = lax.fori_loop(0, _NUM_HALVINGS, halve, (low, high))
+    else:
+        for step in range(_NUM_HALVINGS):
+            low, high = halve(step, (low, high))
     return (low + high) / 2
 
 
-def _crossings(log_g: Array, law: Slopes) -> tuple[Array, Array, Array]:
+def _crossings(log_g: Any, law: Slopes) -> tuple[Any, Any, Any]:
     """On each piece of z, for each level: whether g starts above it, whether it crosses it, and where."""
-    level, width = jnp.exp(log_g)[:, None], jnp.diff(law.breaks)
+    xp = library(log_g, law[1:])
+    level, width = xp.exp(log_g)[:, None], xp.diff(law.breaks)
     low, high = law.breaks[:-1] + _NUDGE * width, law.breaks[1:] - _NUDGE * width
     starts, stops = _square(low, law)[None, :] > level, _square(high, law)[None, :] > level
-    bracket = (jnp.tile(each[None], (level.size, 1)) for each in (low, high))
+    bracket = (xp.tile(each[None], (level.size, 1)) for each in (low, high))
     return starts, starts != stops, halved(lambda z: (_square(z, law) > level) == starts, *bracket)
 
 
-def _below(starts: Array, crossed: Array, z: Array, law: Slopes) -> Array:
+def _below(starts: Any, crossed: Any, z: Any, law: Slopes) -> Any:
     """Probability, on each piece, of a g that is not above the level."""
-    low, high = norm.cdf(law.breaks[None, :-1]), norm.cdf(law.breaks[None, 1:])
-    at = jnp.where(crossed, norm.cdf(z), jnp.where(starts, high, low))
-    return jnp.where(starts, high - at, jnp.where(crossed, at - low, high - low))
+    xp = library(crossed, law[1:])
+    cdf = scipy.special.ndtr if xp is np else jax.scipy.special.ndtr
+    low, high = cdf(law.breaks[None, :-1]), cdf(law.breaks[None, 1:])
+    at = xp.where(crossed, cdf(z), xp.where(starts, high, low))
+    return xp.where(starts, high - at, xp.where(crossed, at - low, high - low))
 
 
 def rule(log_g: Array, law: Slopes) -> Rule:
@@ -229,15 +238,16 @@ def _rule(log_g: Array, parts: tuple[Array, ...], activation: Activation) -> Rul
     return _normalised(_square(z, law), weights)
 
 
-def _normalised(g: Array, weights: Array) -> Rule:
+def _normalised(g: Any, weights: Any) -> Rule:
     """Weights of sum 1, and the mean in place of values (at the very kinks) that carry none."""
-    return Rule(jnp.where(weights > 0, g, 1.0), weights / jnp.sum(weights, axis=-1, keepdims=True))
+    xp = library(g, weights)
+    return Rule(xp.where(weights > 0, g, 1.0), weights / xp.sum(weights, axis=-1, keepdims=True))
 
 
-@functools.partial(jax.jit, static_argnames=("activation",))
-def _plain_rule(parts: tuple[Array, ...], activation: Activation) -> Rule:
+@compiled("activation")
+def _plain_rule(parts: tuple[Any, ...], activation: Activation) -> Rule:
     law = Slopes(activation, *parts)
-    z, weights = gaussian.nodes(law.root**2, _bends(activation))
+    z, weights = nodes(law.root**2, _bends(activation))
     return _normalised(_square(z, law)[None], weights[None])
 
 
