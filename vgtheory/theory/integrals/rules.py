@@ -59,7 +59,7 @@ def values(activation: Activation, h: Any) -> tuple[Any, Any]:
     if library(h) is jnp:
         phi, dphi = _both(activation, h)
         return phi, dphi
-    pieces = np.pad(h.ravel(), (0, -h.size % _CHUNK)).reshape(-1, _CHUNK)
+    pieces = np.pad(h.ravel(), (0, -h.size % _CHUNK if h.size else _CHUNK)).reshape(-1, _CHUNK)
     with jax.ensure_compile_time_eval(), jax.enable_x64(True):
         found = np.concatenate([np.asarray(_program(activation)(each), float) for each in pieces], axis=1)
     phi, dphi = found[:, : h.size].reshape(2, *h.shape)

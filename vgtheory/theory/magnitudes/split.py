@@ -20,15 +20,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect, expect_count
+from vgtheory.expect import expect
 from vgtheory.frame import frame_of_parts
 from vgtheory.networks.dense import Dense
 from vgtheory.theory.arguments import asked, given, share
-from vgtheory.theory.integrals import log_moments
-from vgtheory.theory.integrals.log_moments import Side
-from vgtheory.theory.magnitudes import minibatch
+from vgtheory.theory.magnitudes import examples, minibatch
 from vgtheory.theory.magnitudes.minibatch import Sums, Unit
-from vgtheory.theory.magnitudes.trajectory import Trajectory, trajectory, wider
+from vgtheory.theory.magnitudes.trajectory import Trajectory, trajectory
 
 _MOST_LAYERS = 24
 """Of a deeper net's minibatches so many layers are drawn; what lies between is interpolated."""
@@ -61,57 +59,6 @@ class VarianceSplit(NamedTuple):
     def frame(self) -> Any:
         """A row for each part, as a ``pandas.DataFrame``."""
         return frame_of_parts(self)
-
-
-class _OneSide(NamedTuple):
-    """A side of single examples' entries: share not 0, weights and variances at its nodes, mean, and what units keep."""
-
-    share: np.ndarray
-    weight: np.ndarray
-    var: np.ndarray
-    mean: np.ndarray
-    kept: np.ndarray
-
-
-def _one_side(side: Side) -> _OneSide:
-    joint = side.weight * side.share
-    share = joint.sum(axis=1)
-    weight = joint / share[:, None]
-    mean = np.sum(weight * side.mean, axis=1)
-    return _OneSide(side.share, weight, side.var, mean, np.sum(weight * side.mean**2, axis=1) - mean**2)
-
-
-def _seen(share: np.ndarray, draws: int) -> np.ndarray:
-    """Part of an entry's own variance that so many draws show: those that are not 0, less one."""
-    few = np.minimum(share, 1.0)
-    return (draws * few - 1 + (1 - few) ** draws) / np.maximum(draws * few, minibatch.TINY)
-
-
-def _single_sums(way: Trajectory, c_0: float, draws: int) -> list[Sums]:
-    """Every layer's split for single examples, by quadrature: an entry's log is a sum over its two units."""
-    depth = len(way.c)
-    sides = way.seen_sides
-    signals, slopes = (_one_side(side) for side in sides)
-    c_zeta = wider(way.c_zeta, way.aligned.gradients)
-    arriving, first = (_one_side(log_moments.normal_side(c)) for c in (c_zeta, np.array([c_0])))
-    one = np.ones((1, 1))
-    flat = _OneSide(one, one, 0 * one, np.zeros(1), np.zeros(1))
-    rows = []
-    for layer in range(depth):
-        out, row_out = (slopes, layer) if layer < depth - 1 else (flat, 0)
-        into, row_in = (signals, layer - 1) if layer else (first, 0)
-        p_a, w_a, v_a, m_a, k_a = (each[row_out] for each in out)
-        p_x, w_x, v_x, m_x, k_x = (each[row_in] for each in into)
-        z_kept, z_own = arriving.kept[layer], np.sum(arriving.weight[layer] * arriving.var[layer])
-        seen = _seen(p_a[:, None] * p_x[None, :], draws)
-        inside = w_a @ (seen * (v_a[:, None] + v_x[None, :] + z_own)) @ w_x
-        whole = k_a + k_x + z_kept + w_a @ v_a + w_x @ v_x + z_own
-        mean = way.log_zeta[layer] + m_a + m_x + arriving.mean[layer] + way.shift[layer]
-        share = (sides[1].weight[layer] @ p_a if layer < depth - 1 else 1.0) * (
-            sides[0].weight[layer - 1] @ p_x if layer else 1.0
-        )
-        rows.append(Sums(share, mean, share * (whole - inside), share * inside))
-    return rows
 
 
 def _chosen(depth: int) -> np.ndarray:
@@ -169,15 +116,9 @@ def _joined(rows: Any, walk: np.ndarray, own: np.ndarray, width: int | None) -> 
     return np.array([*parts, 1 - share.mean()])
 
 
-def _checked(where: str, net: Any, counts: dict[str, int], width: int | None, c_0: float, c_cotangent: float) -> None:
+def _check(where: str, net: Dense, num_draws: int, width: int | None) -> None:
     """Raise unless the question is one."""
-    expect(isinstance(net, Dense), where, "a Dense ensemble", net=type(net).__name__)
-    for name, count in (counts | ({} if width is None else {"width": width})).items():
-        expect_count(where, **{name: count})
-    expect(counts["num_draws"] > 1, where, "at least two draws", num_draws=counts["num_draws"])
-    for name, c in (("c_0", c_0), ("c_cotangent", c_cotangent)):
-        named: dict[str, Any] = {name: c}
-        expect(0 <= c < 1, where, "a correlation from 0 to below 1", **named)
+    expect(num_draws > 1, where, "at least two draws", num_draws=num_draws)
     known = width is None or net.weights == "gaussian"
     expect(known, where, "Gaussian weights at a given width", weights=net.weights)
 
@@ -191,7 +132,7 @@ def _split(
     draws, batch, scaled = drawing
     if batch == 1 and scaled is None:
         seen = np.diagonal(own) * (1 - 1 / draws)
-        parts = _joined(_single_sums(way, c_0, draws), shared + own / draws, seen, width)
+        parts = _joined(examples.sums(way, c_0, draws), shared + own / draws, seen, width)
         return VarianceSplit(*(Estimate(float(part), 0.0) for part in parts))
     walk = np.zeros_like(own) if scaled is not None else shared + own / (draws * batch)
     rows = np.array([_batch_sums(way, net, c_0, drawing, 1000 * k) for k in range(_NUM_SETS)])
@@ -266,8 +207,7 @@ def log_grad_variance(
     >>> round(split.draws.value * 16 / 15, 4)  # pi^2 / 4
     2.4674
     """
-    counts = {"depth": depth, "batch": batch, "num_draws": num_draws}
-    _checked("log_grad_variance", net, counts, width, c_0, c_cotangent)
+    _check("log_grad_variance", net, num_draws, width)
     return _split(net, depth, width, c_0, c_cotangent, Drawing(num_draws, batch))
 
 
@@ -321,9 +261,7 @@ def log_update_variance(
     >>> bool(abs(split.layers.value) < 0.01), bool(abs(split.draws.value * 16 / 15 - 1.23) < 0.05)
     (True, True)
     """
-    counts = {"depth": depth, "batch": batch, "num_draws": num_draws}
-    _checked("log_update_variance", net, counts, width, c_0, c_cotangent)
-    expect(0 <= beta_1 < 1, "log_update_variance", "a decay from 0 to below 1", beta_1=beta_1)
+    _check("log_update_variance", net, num_draws, width)
     averaged = round(batch * (1 + beta_1) / (1 - beta_1))
     split = _split(net, depth, width, c_0, c_cotangent, Drawing(num_draws, averaged, batch))
     if beta_1 == 0:

@@ -1,13 +1,13 @@
 """A network's layers as the split of Var log|g| needs them: sizes, correlations of two examples, and what both do at finite width."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
 from vgtheory.networks.dense import Dense
 from vgtheory.theory.integrals import log_moments
 from vgtheory.theory.integrals.log_moments import Side
+from vgtheory.theory.integrals.rules import values
 from vgtheory.theory.layers.correlation import c_layers
 from vgtheory.theory.layers.dense import layers_of
 from vgtheory.theory.layers.profiles import log_grad_weight_layers
@@ -106,8 +106,7 @@ def wider(c: np.ndarray, spread: np.ndarray) -> np.ndarray:
     return np.minimum(np.sqrt(c**2 + spread), 1.0)
 
 
-@in_float64
-def _is_odd(net: Dense) -> Any:
+def _is_odd(net: Dense) -> bool:
     """Whether phi(-h) is -phi(h): what a unit keeps is then even in the correlation, and its variance adds up."""
-    h = jnp.linspace(0.1, 5.0, 50)
-    return jnp.allclose(net.activation.phi(-h), -net.activation.phi(h), rtol=1e-12)
+    right, left = np.split(values(net.activation, np.linspace(0.1, 5.0, 50) * np.array([[1.0], [-1.0]]))[0], 2)
+    return bool(np.allclose(left, -right, rtol=1e-12))
