@@ -8,7 +8,7 @@ import scipy.optimize
 from scipy.special import expit, logit
 
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect, expect_count
+from vgtheory.expect import expect
 from vgtheory.networks.cells import GRU, LSTM, MGU, Cell, Leaky, Skip
 from vgtheory.theory.arguments import asked, one_positive
 from vgtheory.theory.cells.tied import solved
@@ -70,8 +70,6 @@ def tied_grad_steps(
     >>> round(float(own[-1])), round(float(one.value[-1]))
     (-6, -3)
     """
-    for name, count in (("steps", steps), ("burn_in", burn_in), ("num_sets", num_sets)):
-        expect_count("tied_grad_steps", **{name: count})
     expect(num_sets >= 2, "tied_grad_steps", "at least two sets of paths", num_sets=num_sets)
     expect(num_paths >= 2 and num_paths % 2 == 0, "tied_grad_steps", "an even number of paths", num_paths=num_paths)
     if isinstance(cell, Skip) or (isinstance(cell, Leaky) and cell.leak == 1):

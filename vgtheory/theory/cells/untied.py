@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from vgtheory.expect import expect, expect_count
+from vgtheory.expect import expect
 from vgtheory.networks.cells import CELLS, GRU, LSTM, MGU, Cell, Leaky, Skip
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.cells import moments
@@ -180,7 +180,6 @@ def log_grad_steps(cell: Cell, *, steps: int) -> np.ndarray:
     >>> theory.cells.log_grad_steps(Leaky("linear", sigma_w=0.0, leak=0.5), steps=2).round(4).tolist()
     [0.0, -0.6931, -1.3863]
     """
-    expect_count("log_grad_steps", steps=steps)
     matrix, vector, readout = _law("log_grad_steps", cell)[1]
     logs, scale = [np.log(readout @ vector)], 0.0
     for _ in range(steps):

@@ -124,7 +124,6 @@ def log_bound_layers(net: Ensemble, *, depth: int, width: int | None = None, nor
     >>> np.exp(theory.layers.log_bound_layers(Dense("sigmoid", sigma_w=1.0), depth=3)).tolist()
     [0.25, 0.5, 1.0]
     """
-    expect_count("log_bound_layers", depth=depth)
     size = _norm_over_sigma_w("log_bound_layers", net, norm, width)
     sigma_w, num_factors = floats(net.sigma_w, jnp.arange(depth - 1, -1, -1))
     rate = jnp.log(sigma_w) + float(np.log(size * sup_dphi(net.activation)))

@@ -14,7 +14,7 @@ from jax.scipy.special import erfc
 from scipy.special import erfinv
 
 from vgtheory.activation import Activation
-from vgtheory.expect import expect, expect_count, expect_dtype, expect_one_of
+from vgtheory.expect import expect, expect_dtype, expect_one_of
 from vgtheory.formats import FORMATS
 from vgtheory.networks.ensemble import Ensemble, expect_matrices
 from vgtheory.theory.arguments import asked
@@ -284,8 +284,6 @@ def pass_limit(
     """
     dtype = expect_dtype(FORMATS, "pass_limit", dtype=dtype)
     expect_matrices("pass_limit", net)
-    expect_count("pass_limit", depth=depth)
-    expect_count("pass_limit", width=width)
     zero, normal, largest = log_edges(dtype)
     floor = normal if flush else zero
     peaks = _peaks(net, depth, width, squared_loss)

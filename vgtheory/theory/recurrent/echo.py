@@ -6,7 +6,7 @@ import numpy as np
 import scipy.linalg
 import scipy.optimize
 
-from vgtheory.expect import expect, expect_count, expect_not_negative
+from vgtheory.expect import expect
 from vgtheory.networks.recurrent import check_matrix
 from vgtheory.theory.arguments import asked, one_not_negative
 from vgtheory.theory.recurrent.powers import logs_of
@@ -145,9 +145,6 @@ def memory_curve(matrix: Any, w_in: Any, num_lags: int, *, sigma_noise: Any = 0.
     >>> theory.recurrent.memory_curve(shift, np.array([1.0, 0.0, 0.0]), 4).round(6).tolist()
     [1.0, 1.0, 1.0, 0.0]
     """
-    check_matrix("memory_curve", matrix)
-    expect_count("memory_curve", num_lags=num_lags)
-    expect_not_negative("memory_curve", sigma_noise=sigma_noise)
     w, start = np.asarray(matrix, dtype=float), np.asarray(w_in, dtype=float)
     expect(start.shape == w.shape[:1], "memory_curve", "input weights that fit matrix", shape=start.shape)
     rho = float(np.abs(np.linalg.eigvals(w)).max())

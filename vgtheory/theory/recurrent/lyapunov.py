@@ -18,7 +18,7 @@ import scipy.special
 
 from vgtheory.activation import Activation
 from vgtheory.estimate import Law
-from vgtheory.expect import expect, expect_count, is_static
+from vgtheory.expect import expect, is_static
 from vgtheory.networks.cells import Leaky
 from vgtheory.networks.dense import Dense
 from vgtheory.networks.recurrent import Recurrent
@@ -112,7 +112,6 @@ def lyapunov_curve(net: Dense | Recurrent | Leaky, x: Any) -> np.ndarray:
     [0.0, -0.6931]
     """
     shares = np.asarray(x, dtype=float)
-    expect(bool(np.all((shares >= 0) & (shares <= 1))), "lyapunov_curve", "shares in [0, 1]", x=x)
     dense = _as_dense("lyapunov_curve", net)
     expect(dense.weights == "gaussian", "lyapunov_curve", "Gaussian weights", weights=dense.weights)
     if dense.activation.name == "linear":
@@ -182,10 +181,7 @@ def lyapunov_exponents(
     >>> theory.lyapunov_exponents(Dense("linear"), width=2).mean.round(4).tolist()
     [-0.2886, -0.9818]
     """
-    expect_count("lyapunov_exponents", width=width)
-    expect_count("lyapunov_exponents", steps=steps)
     wanted = width if num_exponents is None else num_exponents
-    expect_count("lyapunov_exponents", num_exponents=wanted)
     expect(wanted <= width, "lyapunov_exponents", f"at most {width} exponents", num_exponents=num_exponents)
     index = np.arange(1, wanted + 1)
     dense = _as_dense("lyapunov_exponents", net)

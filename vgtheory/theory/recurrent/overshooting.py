@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from vgtheory.expect import expect, expect_count
+from vgtheory.expect import expect
 from vgtheory.networks.recurrent import FixedRecurrent
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.precision import floats, in_float64
@@ -91,7 +91,6 @@ def overshoot(net: FixedRecurrent, state: Any, target: Any, learning_rates: Any,
     """
     expect(net.activation.name == "linear", "overshoot", "a linear net", activation=net.activation.name)
     expect(bool(np.all(np.asarray(net.sigma_b) == 0)), "overshoot", "a net with sigma_b = 0", sigma_b=net.sigma_b)
-    expect_count("overshoot", steps=steps)
     matrix, x, y, rates = floats(net.matrix, state, target, learning_rates)
     expect(x.shape == matrix.shape[:1], "overshoot", "a state that fits the matrix", shape=x.shape)
     expect(y.shape == x.shape, "overshoot", "a target that fits the state", shape=y.shape)

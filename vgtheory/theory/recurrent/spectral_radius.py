@@ -7,7 +7,7 @@ import numpy as np
 import scipy.special
 
 from vgtheory.estimate import Law
-from vgtheory.expect import expect, expect_count
+from vgtheory.expect import expect
 from vgtheory.networks.recurrent import Recurrent
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.precision import floats, in_float64
@@ -104,7 +104,6 @@ def log_spectral_radius(net: Recurrent, *, width: int) -> Law:
     '1.055 +- 0.048'
     """
     expect_known_law("log_spectral_radius", net)
-    expect_count("log_spectral_radius", width=width)
     expect(width >= _LEAST, "log_spectral_radius", f"a width of at least {_LEAST}", width=width)
     (sigma_w,) = floats(net.sigma_w)
     mean, std = (0.0, 0.0) if net.weights == "orthogonal" else _law_at_unit_scale(int(width))

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from vgtheory.expect import expect, expect_count
+from vgtheory.expect import expect
 from vgtheory.networks.dense import Dense
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.precision import floats, in_float64
@@ -54,8 +54,6 @@ def _joined(parts: list[tuple[Array, Array]], shape: tuple[int, ...]) -> tuple[A
 
 def _weight(where: str, log_s: Any, net: Dense, depth: int, width: int | None) -> Array:
     """Cumulative weight, no less than that at 0."""
-    if width is not None:
-        expect_count(where, width=width)
     weight = _at(where, log_s, net, depth)[1]
     if width is None:
         return weight

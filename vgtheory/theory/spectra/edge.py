@@ -20,7 +20,6 @@ import numpy as np
 from jax import Array
 from jax.scipy.special import betainc
 
-from vgtheory.expect import expect_count
 from vgtheory.networks.dense import Dense
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.arrays import library
@@ -94,7 +93,6 @@ def jacobian_atom(net: Dense, depth: int, width: int | None = None) -> Any:
     share = jnp.where(jnp.isneginf(log_chi), 1.0, jnp.where(jnp.isnan(log_chi), jnp.nan, share))
     if width is None:
         return share
-    expect_count("jacobian_atom", width=width)
     return _zero_weights_at(share, jnp.asarray(depth, share.dtype), width)
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from vgtheory.expect import expect, expect_count
+from vgtheory.expect import expect
 from vgtheory.networks.dense import Dense
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.arrays import library
@@ -52,7 +52,6 @@ def settled_state(where: str, net: Any, depth: Any, *others: Any) -> tuple[Any, 
         Numbers or arrays.
     """
     expect(isinstance(net, Dense), where, "a Dense ensemble", net=type(net).__name__)
-    expect_count(where, depth=depth)
     few = library(net.sigma_w, net.sigma_b, others) is np and np.size(net.sigma_w) * np.size(net.sigma_b) <= _FEW
     given = (net.sigma_w, net.sigma_b, *others)
     sigma_w, sigma_b, *rest = (np.asarray(each, float) for each in given) if few else floats(*given)

@@ -5,10 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import optimize
 
-from vgtheory.expect import expect_count, expect_not_negative, expect_scalars
+from vgtheory.expect import expect_scalars
 from vgtheory.theory.arguments import asked, one_not_negative, one_scale
 from vgtheory.theory.precision import in_numpy
-from vgtheory.theory.training.escape_time import expect_positive
 
 
 class ChainDecay(NamedTuple):
@@ -74,10 +73,7 @@ def chain_decay(depth: int, decay: float, *, y: float = 1.0) -> ChainDecay:
     >>> np.round(theory.training.chain_decay(10, 0.01), 4).tolist()
     [0.2904, 0.999, 0.5626]
     """
-    expect_count("chain_decay", depth=depth)
     expect_scalars("chain_decay", decay=decay, y=y)
-    expect_not_negative("chain_decay", decay=decay)
-    expect_positive("chain_decay", y=y)
     if depth == 1:
         return ChainDecay(np.inf, y / (1 + decay), 0.0)
     if depth == 2:

@@ -5,11 +5,11 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from vgtheory.expect import expect, expect_not_negative, expect_one_of
+from vgtheory.expect import expect_one_of
 from vgtheory.theory.arguments import asked, expect_broadcast, integers
 from vgtheory.theory.precision import floats, in_float64
 from vgtheory.theory.training import adam_march
-from vgtheory.theory.training.escape_time import check_chain, expect_positive, log_escape_time
+from vgtheory.theory.training.escape_time import check_chain, log_escape_time
 
 OPTIMISERS = ("sgd", "momentum", "sign", "adam")
 _FIRST_ORDER, _LEAST = 0.02, -0.999999
@@ -90,10 +90,6 @@ def log_escape_steps(
     expect_one_of(OPTIMISERS, where, optimiser=optimiser)
     check_chain(where, depth, w0, y)
     expect_broadcast(where, depth=depth, w0=w0, level=level, y=y, learning_rate=learning_rate)
-    expect(0 <= momentum < 1, where, "a momentum in [0, 1)", momentum=momentum)
-    expect(0 <= square_decay < 1, where, "a square_decay in [0, 1)", square_decay=square_decay)
-    expect_not_negative(where, eps=eps)
-    expect_positive(where, learning_rate=learning_rate)
     log_time = log_escape_time(depth, w0, level=level, y=y)
     log_time, w0, level, y, rate = floats(log_time, w0, level, y, learning_rate)
     depth = jnp.asarray(np.asarray(depth, float), w0.dtype)

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from vgtheory.expect import expect, expect_count, is_static
+from vgtheory.expect import expect, is_static
 from vgtheory.networks.dense import Dense
 from vgtheory.networks.ensemble import expect_matrices
 from vgtheory.theory.arguments import asked
@@ -170,8 +170,6 @@ def tangent_kernel(net: Dense, *, depth: int, width: int, num_inputs: int | None
     """
     expect_matrices(_WHERE, net)
     num_inputs = width if num_inputs is None else num_inputs
-    for name, count in {"depth": depth, "width": width, "num_inputs": num_inputs}.items():
-        expect_count(_WHERE, **{name: count})
     correlated = not is_static(c_0) or bool(np.all(np.abs(c_0) <= 1))
     expect(correlated, _WHERE, "correlations from -1 to 1", c_0=c_0)
     expect(np.ndim(c_0) <= 1, _WHERE, "a number or one axis", c_0=f"shape {np.shape(c_0)}")

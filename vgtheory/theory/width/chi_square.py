@@ -8,7 +8,7 @@ import scipy.special
 
 from vgtheory.activation import Activation
 from vgtheory.estimate import Law
-from vgtheory.expect import expect, expect_count
+from vgtheory.expect import expect
 from vgtheory.networks.ensemble import Ensemble
 from vgtheory.theory.arguments import asked
 
@@ -56,7 +56,6 @@ def log_chi_square_law(width: int, slopes: tuple[float, float] = (1.0, 1.0)) -> 
     >>> round(theory.width.log_chi_square_law(64, (1.0, 0.01)).mean, 4)
     -0.7331
     """
-    expect_count("log_chi_square_law", width=width)
     expect(len(slopes) == 2, "log_chi_square_law", "two slopes", slopes=slopes)
     squares = np.square(np.asarray(slopes, dtype=float))
     expect(bool(squares.max() > 0), "log_chi_square_law", "a slope that is not 0", slopes=slopes)

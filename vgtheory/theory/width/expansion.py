@@ -30,7 +30,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from vgtheory.activation import ACTIVATIONS, Activation
-from vgtheory.expect import expect_count
 from vgtheory.networks.ensemble import Ensemble
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.arrays import compiled, library, scan
@@ -292,8 +291,6 @@ def dead_probability(net: Ensemble, *, depth: int, width: int) -> float:
     >>> float(theory.width.dead_probability(Dense("relu", sigma_w=1.4), depth=2, width=3))
     0.125
     """
-    expect_count("dead_probability", depth=depth)
-    expect_count("dead_probability", width=width)
     if net.activation != ACTIVATIONS["relu"]:
         return 0.0
     return float(-np.expm1((depth - 1) * np.log1p(-(0.5**width))))
