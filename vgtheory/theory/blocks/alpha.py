@@ -40,7 +40,7 @@ def log_grad_alpha_layers(net: Residual, *, depth: int) -> Law:
     Raises
     ------
     ValueError
-        If ``net`` is no ``Residual`` or has batch norm, ``depth`` is no positive integer, or a scale is not a scalar.
+        If ``net`` has batch norm.
 
     Notes
     -----

@@ -1,12 +1,13 @@
 r"""Convolutions at infinite width: mean squares of signal and gradient at every position.
 
-With many channels the taps of a Gaussian kernel act independently, so that mean squares are averaged over the kernel's window (``A``),
-on the way up and on the way down:
+With many channels the taps of a Gaussian kernel act independently. Forward and backward, mean squares are therefore
+averaged over the kernel's window (``A``):
 
 .. math:: q_{l+1} = \sigma_w^2\, A\, E[\phi(\sqrt{q_l} z)^2] + \sigma_b^2, \qquad g_l = \sigma_w^2\, E[\phi'(\sqrt{q_l} z)^2]\, A\, g_{l+1}
 
-With circular padding A leaves a field alone that is the same everywhere, and keeps the sum of any; beyond a border of zeros there is nothing
-to average, and something is lost. A delta-orthogonal kernel does not mix positions: A is 1, and there is no border.
+With circular padding A leaves constant fields unchanged and preserves the sum of every field. With zero padding, windows
+at the border average over zeros, and part of the sum is lost. A delta-orthogonal kernel does not mix positions: A is the
+identity, and there is no border.
 """
 
 import functools

@@ -82,11 +82,6 @@ def residual_growth(net: Residual) -> ResidualGrowth:
     ResidualGrowth
         Of the mean square.
 
-    Raises
-    ------
-    ValueError
-        If ``net`` is none, or holds arrays.
-
     Notes
     -----
     Accuracy: 1e-10; for powers below 1 of functions that approach them, 1e-8. Next to a stretched exponential comes a term in ln L, next to a power a constant.

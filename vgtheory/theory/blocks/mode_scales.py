@@ -41,7 +41,7 @@ def xi_c_modes(net: Conv, positions: Any) -> Any:
     Raises
     ------
     ValueError
-        If ``net`` is no ``Conv``, has a border, or ``positions`` are no positive integers.
+        If a border of zeros mixes with Gaussian kernels.
 
     Notes
     -----

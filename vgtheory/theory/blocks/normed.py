@@ -137,19 +137,17 @@ def batch_norm_rate(activation: Any, *, batch: int | None = None) -> float:
     float
         Per layer; of the squared norm.
 
-    Raises
-    ------
-    ValueError
-        If ``batch`` is no integer of at least 4, or a name is unknown.
-
     Notes
     -----
     Accuracy: 1e-11 for smooth functions and for ``relu``, 1e-8 for other kinks.
-    Assumes: infinite width, no epsilon, and a batch whose inputs are all alike: its Gram matrix, less the mean, a multiple of the identity. Independent inputs start
-    there; that they stay there takes a ``batch_norm_drift`` below 1 (at large batches ``gelu``, ``silu``, ``softplus``, ``mish``, ``hard_swish``, ``relu_squared`` and ``cube`` leave,
-    sooner the narrower the network: 100 layers of 512 units, ``gelu``, batch 128, settle at exp(0.33) instead of exp(0.286)). Where it is near 1 (``relu``, ``linear`` and what is nearly straight, at large batches) finite width moves a batch away by an amount
-    of order layer/width, up to batch/width: take widths well above the batch. It is the mean of the squared norm. Units' factors go as 1/r^2, r the unit's spread
-    over the batch, and have no variance for B <= 5: there single networks stay below the mean for a long way up in width.
+    Assumes: infinite width, no epsilon, and a batch whose inputs are all alike: the centred Gram matrix is a multiple of the
+    identity. Independent inputs start in this symmetric state. They stay in it only where ``batch_norm_drift`` is below 1.
+    At large batch sizes ``gelu``, ``silu``, ``softplus``, ``mish``, ``hard_swish``, ``relu_squared`` and ``cube`` leave it,
+    and narrow networks leave it sooner: with 512 units and batch 128, ``gelu`` settles at exp(0.33) per layer instead of
+    exp(0.286). Where the drift is near 1 (``relu``, ``linear`` and nearly straight functions, at large batch sizes), a
+    finite width moves the batch away by an amount of order layer/width, up to batch/width, so the width must be well above
+    the batch size. The rate is that of the mean squared norm. For B <= 5 the factors of single units have no variance, and
+    single networks stay below the mean up to large widths.
 
     References
     ----------
@@ -198,11 +196,6 @@ def batch_norm_drift(activation: Any, *, batch: int) -> float:
     -------
     float
         Per layer; below 1, a batch of inputs that are all alike is stable.
-
-    Raises
-    ------
-    ValueError
-        If ``batch`` is no integer of at least 4, or a name is unknown.
 
     Notes
     -----

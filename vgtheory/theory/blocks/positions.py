@@ -34,11 +34,6 @@ def log_q_positions(net: Conv, *, depth: int, positions: Any) -> Law:
     Law
         ``mean``: natural log, shape ``(depth, *positions)``; ``std``: 0.
 
-    Raises
-    ------
-    ValueError
-        If a count is no positive integer, ``net`` is no ``Conv``, or a scale is not a scalar.
-
     Notes
     -----
     Accuracy: 1e-12 per layer.
@@ -76,11 +71,6 @@ def log_grad_positions(net: Conv, *, depth: int, positions: Any) -> Law:
     -------
     Law
         ``mean``: natural log of the norm (not of its square), shape ``(depth, *positions)``, 0 at the top; ``std``: 0.
-
-    Raises
-    ------
-    ValueError
-        As ``log_q_positions``.
 
     Notes
     -----
@@ -124,7 +114,7 @@ def padding_factor(net: Conv, positions: Any) -> float:
     Raises
     ------
     ValueError
-        If ``net`` is no ``Conv``, ``positions`` are no positive integers, or ``phi`` is not homogeneous of degree one.
+        If there is a border of zeros and ``phi`` is not homogeneous of degree one.
 
     Notes
     -----

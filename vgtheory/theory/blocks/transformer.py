@@ -203,7 +203,7 @@ def _q(net: Transformer, question: Question) -> Law:
 @asked(c_0=partial(expect_number, interval="[0, 1]", ndim=0))
 @in_float64
 def log_grad_groups(net: Transformer, *, depth: int, positions: int, c_0: Any = 0.0) -> dict[str, Law]:
-    r"""Log-norm of the gradient with respect to each matrix of each transformer block, relative to the top's second of the perceptron.
+    r"""Log-norm of the gradient of each matrix of a transformer block, relative to W_2 of the last block's perceptron.
 
     .. math:: \ln \frac{|\partial E / \partial W_{g,l}|_F}{|\partial E / \partial W_{2,L}|_F}, \qquad l = 1 \dots L
 
@@ -229,11 +229,6 @@ def log_grad_groups(net: Transformer, *, depth: int, positions: int, c_0: Any = 
     dict
         By matrix (``query``, ``key``, ``value``, ``output``, ``mlp_in``, ``mlp_out``): ``Law`` of the natural log of the norm (not of
         its square), ``mean`` of shape ``(depth,)``, no spread; -inf where a gradient is exactly zero.
-
-    Raises
-    ------
-    ValueError
-        If a count is no positive integer, a scale is not a single number, or ``c_0`` no correlation >= 0.
 
     Notes
     -----

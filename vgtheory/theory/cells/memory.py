@@ -25,9 +25,10 @@ _LONGEST = 150
 def tied_grad_steps(
     cell: Cell, *, steps: int, burn_in: int = 200, num_paths: int = 4096, num_sets: int = 4
 ) -> Estimate:
-    r"""The same of a real cell, whose weights are one set for all steps: dynamical mean-field theory, solved on paths.
+    r"""Log-norm of the gradient through a cell that re-uses its weights at every step.
 
-    What a gate sees persists as the state does: the longer a cell's memory, the further it is from ``log_grad_steps``.
+    Dynamical mean-field theory, solved on sampled paths. The inputs of the gates persist as the state does, so that the
+    gradient departs from ``log_grad_steps`` the more, the longer the cell's memory is.
 
     Parameters
     ----------
@@ -46,11 +47,6 @@ def tied_grad_steps(
     -------
     Estimate
         Natural log of the norm at t = 0 ... steps, shape ``(steps + 1,)``; ``err`` is the standard error of the numerical solution.
-
-    Raises
-    ------
-    ValueError
-        If ``cell`` is none, or holds arrays, or a count is out of range.
 
     Notes
     -----
@@ -105,11 +101,6 @@ def memory_steps(cell: Cell, *, tied: bool = False) -> float:
     -------
     float
         Steps; inf for a factor of one, 0 where no gradient is left after one step.
-
-    Raises
-    ------
-    ValueError
-        If ``cell`` is none, or holds arrays.
 
     Notes
     -----

@@ -37,11 +37,6 @@ def plain_cell(where: str, cell: Any) -> Cell:
         Name of the public function that was asked.
     cell
         What it was given.
-
-    Raises
-    ------
-    ValueError
-        If it is no cell or holds arrays.
     """
     names = [kind.__name__ for kind in CELLS]
     expect(isinstance(cell, CELLS), where, f"a cell, one of {names}", cell=type(cell).__name__)
@@ -72,11 +67,6 @@ def q_state(cell: Cell) -> float:
     -------
     float
         In the unit of ``h`` squared (of ``Leaky`` and ``Skip``: before the activation).
-
-    Raises
-    ------
-    ValueError
-        If ``cell`` is none, or holds arrays.
 
     Notes
     -----
@@ -118,18 +108,14 @@ def chi_step(cell: Cell) -> float:
     float
         Per step; of the squared norm.
 
-    Raises
-    ------
-    ValueError
-        If ``cell`` is none, or holds arrays.
-
     Notes
     -----
     Accuracy: 1e-10 (LSTM: 1e-9, for a memory of up to some hundred steps).
-    Assumes: infinite width, and weights of their own at every step: there it is exact. (Where little is mixed and much decays, as with
-    sigma_w = 0.5 and no bias, few units carry the mean, and it takes tens of thousands for it.) With one set of weights, as in real cells, it is
-    exact for ``Leaky`` with ``leak=1`` and for ``Skip``, whose state is forgotten at once, and where nothing is seen through recurrent
-    weights. Elsewhere what gates and candidates see persists as the state does, and ``tied_grad_steps`` is the law.
+    Assumes: infinite width, and weights of their own at every step: there it is exact. (With weak mixing and strong decay, for instance sigma_w = 0.5
+    and no bias, a few units dominate the mean; measuring it then needs tens of thousands of units.) A real cell re-uses its
+    weights. The law is still exact for ``Leaky`` with ``leak=1`` and for ``Skip``, whose state is forgotten at once, and for
+    cells without recurrent weights. In every other cell the inputs of the gates persist as the state does, and
+    ``tied_grad_steps`` is the law.
 
     References
     ----------
@@ -163,11 +149,6 @@ def log_grad_steps(cell: Cell, *, steps: int) -> np.ndarray:
     -------
     numpy.ndarray
         Natural log at t = 0 ... steps, shape ``(steps + 1,)``.
-
-    Raises
-    ------
-    ValueError
-        If ``cell`` is none, or holds arrays, or ``steps`` is no positive integer.
 
     Notes
     -----

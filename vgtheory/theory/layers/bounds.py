@@ -37,11 +37,6 @@ def sup_dphi(activation: Any) -> float:
         Its declared value, or a search over 200,001 points with |h| < 8e4, refined about the largest; inf if it is not
         finite somewhere on them.
 
-    Raises
-    ------
-    ValueError
-        If the name is unknown.
-
     Notes
     -----
     Accuracy: declared values 1e-15; searched ones 1e-9 for slopes that vary on scales above 1e-4
@@ -109,7 +104,7 @@ def log_bound_layers(net: Ensemble, *, depth: int, width: int | None = None, nor
     Raises
     ------
     ValueError
-        If ``depth`` is no positive integer, the norm is unknown, or ``norm="frobenius"`` and no width is given.
+        If ``norm="frobenius"`` and no width is given.
 
     Notes
     -----
@@ -158,7 +153,7 @@ def bound_excess(net: Ensemble, *, width: int | None = None, norm: str = "spectr
     Raises
     ------
     ValueError
-        If the norm is unknown, or ``norm="frobenius"`` and no width is given, or ``net`` is a ``FixedRecurrent``.
+        If ``norm="frobenius"`` and no width is given.
 
     Notes
     -----

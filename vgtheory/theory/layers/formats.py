@@ -48,11 +48,6 @@ def format_range(dtype: str) -> tuple[Fraction, Fraction, Fraction]:
     -------
     tuple of Fraction
         The three numbers.
-
-    Raises
-    ------
-    ValueError
-        If the format is none of these.
     """
     expect_one_of(FORMATS, "format_range", dtype=dtype)
     info = jnp.finfo(FORMATS[dtype])
@@ -138,11 +133,6 @@ def depth_limit(factor: float, dtype: Any) -> DepthLimit:
         ``subnormal``: first depth at which the cast is below the smallest normal number: digits are lost, and hardware
         that flushes subnormals to zero gives 0; ``zero``: first depth at which the cast is 0; ``overflow``: first depth at
         which it is infinite. None for what never happens.
-
-    Raises
-    ------
-    ValueError
-        If ``factor`` is negative, infinite or NaN, or the format is unknown.
 
     Notes
     -----
@@ -261,11 +251,6 @@ def pass_limit(
     PassLimit
         ``forward``: the layer, from 1 at the input; ``backward``: the number of layers that the gradient has come down
         from the top when it is lost (1 for the layer below the top; 0 if the cotangent itself is lost).
-
-    Raises
-    ------
-    ValueError
-        If the format is unknown or ``depth`` or ``width`` is no positive integer.
 
     Notes
     -----

@@ -113,11 +113,6 @@ def log_chi_layers(net: Ensemble, *, depth: int, width: int | None = None) -> La
     Law
         ``mean`` and ``std`` over networks of the natural log of the squared norm's factor, each of shape ``(depth - 1,)``.
 
-    Raises
-    ------
-    ValueError
-        As ``log_grad_layers``.
-
     Notes
     -----
     Accuracy: as ``log_grad_layers``; finite.
@@ -157,11 +152,6 @@ def log_grad_weight_layers(net: Ensemble, *, depth: int, width: int | None = Non
     Law
         ``mean`` and ``std`` over networks of the natural log of the norm, each of shape ``(depth,)``; the last entry is 0.
 
-    Raises
-    ------
-    ValueError
-        As ``log_grad_layers``.
-
     Notes
     -----
     Accuracy: as ``log_grad_layers``, but nowhere exact: without biases, and phi straight on either side of 0, ``std`` is to
@@ -195,11 +185,6 @@ def log_q_layers(net: Any, *, depth: int, width: int | None = None, positions: A
     Law
         ``mean`` and ``std`` over networks of the natural log of q, each of shape ``(depth,)``, for an input of unit mean
         square. It is the mean of the log, not the log of the mean.
-
-    Raises
-    ------
-    ValueError
-        As ``log_grad_layers``.
 
     Notes
     -----

@@ -157,10 +157,11 @@ def log_grad_variance(
 ) -> VarianceSplit:
     r"""Variance of log|g| over all entries of all weight gradients, split over layers, entries and draws.
 
-    A draw is a minibatch of fresh examples, through one network. Each entry is
-    :math:`g_{ij} = \tfrac1B \sum_b \phi'(h_i^b)\, \zeta_i^b\, \phi(h_j^b)`, whose cotangent :math:`\zeta` is normal and independent of the
-    forward pass. For B = 1 its log is a sum: of a normal variable's (variance :math:`\pi^2/8`, with every activation) and of two that the
-    activation shapes. For large B, and cotangents that have nothing in common, it is normal given the units: again :math:`\pi^2/8`.
+    A draw is a minibatch of new examples, through one network. Each entry of the gradient is
+    :math:`g_{ij} = \tfrac1B \sum_b \phi'(h_i^b)\, \zeta_i^b\, \phi(h_j^b)`, and the cotangent :math:`\zeta` is normal and
+    independent of the forward pass. For B = 1 the log of an entry is a sum of three terms: that of a normal variable, of
+    variance :math:`\pi^2/8` with every activation, and one term for each of the two units. For large B, and uncorrelated
+    cotangents, an entry is normal given its units, and the variance of its log is again :math:`\pi^2/8`.
 
     Parameters
     ----------
@@ -171,7 +172,8 @@ def log_grad_variance(
     batch
         Examples B in a minibatch, >= 1.
     num_draws
-        Minibatches K, >= 2, over which the split is made: of an entry's own variance the K-th part shows between entries.
+        Minibatches K, >= 2, over which the split is made. With K draws, a fraction 1/K of each entry's own variance appears
+        as variance between entries.
     width
         Number of units N, >= 1 (of Gaussian weights); None for infinite.
     c_0
@@ -187,16 +189,18 @@ def log_grad_variance(
     Raises
     ------
     ValueError
-        If ``net`` is no ``Dense``, a count or correlation is out of range, or a width is given for weights that are not Gaussian.
+        If a width is given for weights that are not Gaussian.
 
     Notes
     -----
-    Accuracy: B = 1: 1e-7 by quadrature. Larger: ``err``, about 1 % of the entries' part (and, beyond 24 layers, the
-    interpolation between drawn ones). Finite width: at depths up to a quarter of the width, measured, each part to 2 %,
-    and that of layers to the entries' over N and to (depth / N)^3 / 6 besides. Of odd activations to order 1/N: what is left out
-    falls as 1/N^2 (measured, N = 64 to 512: of a critical tanh network of 32 layers, in batches of 32, about -45 / N^2 of the
-    layers' part, -130 / N^2 of the entries'). Of others what a wandering correlation of two examples does to the parts, itself of
-    order 1/N, is not known: ReLU's entries have 2.5 to 6 / N more, its draws 1 to 5 / N less (measured, 8 and 32 layers, N = 32 to 512).
+    Accuracy: at infinite width 1e-7 for B = 1, by quadrature. For larger B ``err``, about 1 % of the entries' part; beyond
+    24 layers only some are drawn, and the others interpolated. At finite width, measured at depths up to a quarter of the
+    width, each part is accurate to 2 %. The layers' part has two further errors: (entries' part) / N and (depth / N)^3 / 6.
+    With an odd activation the remaining error falls as 1/N^2: for a critical tanh network of 32 layers, in batches of 32,
+    it is about -45 / N^2 of the layers' part and -130 / N^2 of the entries' (N = 64 to 512). With any other activation the
+    correlation of two examples varies from network to network, and what that does at order 1/N is not known: measured, with
+    ReLU in 8 and 32 layers, the entries' part is larger by 2.5 / N to 6 / N and the draws' smaller by 1 / N to 5 / N.
+
     Assumes: a normal cotangent at the top, independent of the weights; h of a size that float64 holds; of each layer one entry in
     each row and column, or all of them. Draws are independent given the network.
 
@@ -223,12 +227,12 @@ def log_update_variance(
     c_0: float = 0.0,
     c_cotangent: float = 0.0,
 ) -> VarianceSplit:
-    r"""The same of the updates that RMSProp (or, with momentum, Adam) makes of these gradients.
+    r"""Variance of log|update| of RMSProp or, with momentum, of Adam, split over layers, entries and draws.
 
     .. math:: \frac{m_{ij}}{\sqrt{E[g_{ij}^2]}}, \qquad m = (1 - \beta_1) \sum_k \beta_1^k g^{(k)}
 
-    Dividing each entry by its own root mean square takes away what its layer and its units give it. What is left is how far a draw
-    departs from its entry's typical one; of a normal g of mean 0, :math:`\pi^2 / 8`, with momentum or without.
+    Dividing each entry by its own root mean square removes the influence of its layer and of its units. What remains is the
+    variance of one entry over draws: :math:`\pi^2 / 8` if g is normal with mean 0, with momentum or without.
 
     Parameters
     ----------
@@ -242,15 +246,11 @@ def log_update_variance(
     VarianceSplit
         As there, of log|update|.
 
-    Raises
-    ------
-    ValueError
-        As there, and if ``beta_1`` is out of range.
-
     Notes
     -----
-    Accuracy: ``err``; inf with momentum where minibatches often bring exactly 0 (ReLU): the log of what is left falls by ln(1 / beta_1)
-    with each of these, which adds far more variance than it had. Momentum is taken as a mean over :math:`(1 + \beta_1) / (1 - \beta_1)` minibatches of equal weight.
+    Accuracy: ``err``. With momentum it is inf where minibatches often have a gradient of exactly 0 (ReLU): each of them
+    lowers the log of the update by ln(1 / beta_1), which adds far more variance than the rest. Momentum is taken as a mean
+    over :math:`(1 + \beta_1) / (1 - \beta_1)` minibatches of equal weight.
     Assumes: as ``log_grad_variance``; weights that stand still; a second moment averaged over many more steps than momentum (as Adam's
     0.999); draws further apart than momentum remembers; an epsilon far below every entry.
 

@@ -57,11 +57,6 @@ def eigen_directions(matrix: Any) -> EigenDirections:
     EigenDirections
         The largest modulus first; of a complex pair the one with positive imaginary part first.
 
-    Raises
-    ------
-    ValueError
-        If ``matrix`` is not square, real and finite.
-
     Notes
     -----
     Accuracy: 1e-14 of the norm times the condition number for eigenvalues; for directions that, over the gap to the next.
@@ -126,11 +121,6 @@ def alignment_steps(matrix: Any, vector: Any, steps: int) -> np.ndarray:
     -------
     numpy.ndarray
         Angle in radians, 0 to pi/2, after t = 0 ... ``steps`` steps back, shape ``(steps + 1,)``; NaN once the gradient is 0.
-
-    Raises
-    ------
-    ValueError
-        If ``matrix`` is not square, real and finite, ``vector`` does not fit it or ``steps`` is not an integer >= 0.
 
     Notes
     -----

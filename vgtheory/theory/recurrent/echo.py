@@ -51,11 +51,6 @@ def echo_state(matrix: Any) -> EchoState:
     EchoState
         Natural logs per step; a slope ``sup |phi'|`` other than 1 adds its log.
 
-    Raises
-    ------
-    ValueError
-        If ``matrix`` is not square, real and finite.
-
     Notes
     -----
     Accuracy: 1e-12 for radius (times its condition) and norm; the scaled norm is a valid bound whatever
@@ -125,7 +120,7 @@ def memory_curve(matrix: Any, w_in: Any, num_lags: int, *, sigma_noise: Any = 0.
     Raises
     ------
     ValueError
-        If the arguments do not fit, the spectral radius is 1 or more, or its powers take more than 20,000 steps to die out.
+        If the spectral radius is 1 or more, or its powers take more than 20,000 steps to die out.
 
     Notes
     -----

@@ -93,7 +93,7 @@ def lyapunov_curve(net: Dense | Recurrent | Leaky, x: Any) -> np.ndarray:
     Raises
     ------
     ValueError
-        If ``net`` is none of these, has a given matrix or orthogonal weights, or ``x`` is outside [0, 1].
+        If weights are not Gaussian, or the state grows without bound.
 
     Notes
     -----
@@ -159,11 +159,6 @@ def lyapunov_exponents(
     Law
         Natural logs per step, largest first, shape ``(num_exponents,)``; ``std`` from run to run, 0 where only infinite width is known.
 
-    Raises
-    ------
-    ValueError
-        If ``net`` is none of these or has a given matrix, or a count is no positive integer.
-
     Notes
     -----
     Accuracy: 1e-13 for linear ``Dense``; else as ``lyapunov_curve``.
@@ -214,11 +209,6 @@ def lyapunov_exponent(net: Dense | Recurrent | Leaky) -> Any:
     -------
     array
         Natural log per step, of the norm; broadcast shape of ``sigma_w`` and ``sigma_b``.
-
-    Raises
-    ------
-    ValueError
-        If ``net`` is none of these or has a given matrix.
 
     Notes
     -----

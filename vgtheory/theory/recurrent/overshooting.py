@@ -69,7 +69,7 @@ def overshoot(net: FixedRecurrent, state: Any, target: Any, learning_rates: Any,
     Raises
     ------
     ValueError
-        If ``net`` is not linear or has a bias, the shapes do not fit, or ``steps`` is not an integer >= 1.
+        If ``net`` is not linear, or has a bias.
 
     Notes
     -----

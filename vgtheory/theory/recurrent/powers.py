@@ -39,11 +39,6 @@ def log_eigen_powers(matrix: Any, steps: Any) -> Any:
     numpy.ndarray or jax.Array
         Natural log, shape ``(num_steps, width)`` (or ``(width,)``), the largest eigenvalue first; -inf for a zero one.
 
-    Raises
-    ------
-    ValueError
-        If ``matrix`` is not square, real and finite, or ``steps`` are not integers >= 0.
-
     Notes
     -----
     Accuracy: that of the eigenvalues times t; an eigenvalue's relative error is 1e-14 times its condition number
@@ -91,11 +86,6 @@ def log_power_norms(matrix: Any, vector: Any, steps: Any) -> Any:
     -------
     numpy.ndarray or jax.Array
         Natural log, the shape of ``steps``; -inf where the power annihilates ``v``.
-
-    Raises
-    ------
-    ValueError
-        If ``matrix`` is not square, real and finite, ``vector`` does not fit it, or ``steps`` are not integers >= 0.
 
     Notes
     -----
@@ -153,11 +143,6 @@ def log_growth(matrix: Any, steps: Any) -> Any:
     -------
     numpy.ndarray
         Natural log of the largest singular value, the shape of ``steps``; -inf where the power is zero.
-
-    Raises
-    ------
-    ValueError
-        If ``matrix`` is not square, real and finite, or ``steps`` are not integers >= 0.
 
     Notes
     -----

@@ -48,16 +48,11 @@ def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int) -> Any:
     array
         Natural log at t = 1 ... T, shape ``(steps,)``.
 
-    Raises
-    ------
-    ValueError
-        If ``steps`` is no positive integer or the activation's name is unknown.
-
     Notes
     -----
     Accuracy: rounding, 1e-15 per step, or 1e-15 of the log where that is larger.
-    Assumes: no input. In a layer it also rules every eigendirection k of a symmetric W whose leading eigenvector has entries
-    of equal modulus and carries the state: add t (ln|lambda_k| - ln|w|).
+    Assumes: no input. The law also holds for a layer with symmetric W, if the state lies along the leading eigenvector and
+    the entries of that vector have equal modulus. For eigendirection k add t (ln|lambda_k| - ln|w|).
 
     Examples
     --------
@@ -94,11 +89,6 @@ def log_scalar_chain(mean: Any, std: Any, depth: int) -> Law:
     -------
     Law
         ``n E ln|w|`` and ``sqrt(n Var ln|w|)``, natural log; with ``std = 0`` it is ``n ln|m|`` and 0.
-
-    Raises
-    ------
-    ValueError
-        If ``std`` is negative or ``depth`` is no positive integer.
 
     Notes
     -----
@@ -157,11 +147,6 @@ def log_mean_scalar_chain(mean: Any, std: Any, depth: int) -> Any:
     -------
     array
         Natural log, the broadcast shape.
-
-    Raises
-    ------
-    ValueError
-        If ``std`` is negative or ``depth`` is no positive integer.
 
     Notes
     -----

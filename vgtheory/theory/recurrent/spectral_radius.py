@@ -81,7 +81,7 @@ def log_spectral_radius(net: Recurrent, *, width: int) -> Law:
     Raises
     ------
     ValueError
-        If ``net`` has weights of another kind, or ``width`` is not an integer >= 8.
+        If weights are neither Gaussian nor orthogonal, or ``width`` is below 8.
 
     Notes
     -----

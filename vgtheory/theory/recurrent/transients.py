@@ -80,11 +80,6 @@ def non_normality(matrix: Any) -> NonNormality:
     NonNormality
         Six numbers, in the unit of W but for the condition.
 
-    Raises
-    ------
-    ValueError
-        If ``matrix`` is not square, real and finite.
-
     Notes
     -----
     Accuracy: 1e-14 of the norm, the spectral radius that times its condition number; the numerical radius 1e-10 where its
@@ -151,8 +146,7 @@ def transient(matrix: Any) -> Transient:
     Raises
     ------
     ValueError
-        If ``matrix`` is not square, real and finite, its spectral radius is 1 or more, or its powers have not fallen below 1
-        after 100,000 steps.
+        If the spectral radius is 1 or more, or the powers have not fallen below 1 after 100,000 steps.
 
     Notes
     -----

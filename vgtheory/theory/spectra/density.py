@@ -93,11 +93,6 @@ def jacobian_density_of_log(log_s: Any, net: Dense, depth: int) -> Any:
         The shape of ``log_s``. Point masses are left out: at 0 (``jacobian_atom``) and, for orthogonal weights, where phi'^2
         has one of weight p > 1 - 1/L, whose weight is 1 - L (1 - p) (all of it for ``linear``).
 
-    Raises
-    ------
-    ValueError
-        If ``net`` is no ``Dense`` or has many scales, or ``depth`` is no positive integer.
-
     Notes
     -----
     Accuracy: in float64, at any depth, 1e-9 of itself where it is above 1e-5 of its maximum, else 1e-5 of that; at an edge,
@@ -137,11 +132,6 @@ def jacobian_density(s: Any, net: Dense, depth: int) -> Any:
     -------
     array
         The shape of ``s``; without point masses, as ``jacobian_density_of_log``; at 0 the value at 1e-277.
-
-    Raises
-    ------
-    ValueError
-        If a static ``s`` is negative, ``net`` is no ``Dense`` or has many scales, or ``depth`` is no positive integer.
 
     Notes
     -----
@@ -185,11 +175,6 @@ def jacobian_cdf_of_log(log_s: Any, net: Dense, depth: int, width: int | None = 
     array
         In [0, 1], the shape of ``log_s``.
 
-    Raises
-    ------
-    ValueError
-        If ``net`` is no ``Dense`` or has many scales, or ``depth`` or ``width`` is no positive integer.
-
     Notes
     -----
     Accuracy: 1e-8 absolute in float64, 1e-12 where the density is above 1e-5 of its maximum, for any depth; at a relative
@@ -225,11 +210,6 @@ def jacobian_cdf(s: Any, net: Dense, depth: int, width: int | None = None) -> An
     -------
     array
         In [0, 1], the shape of ``s``.
-
-    Raises
-    ------
-    ValueError
-        If a static ``s`` is negative, ``net`` is no ``Dense`` or has many scales, or a count is no positive integer.
 
     Notes
     -----

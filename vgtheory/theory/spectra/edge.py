@@ -70,11 +70,6 @@ def jacobian_atom(net: Dense, depth: int, width: int | None = None) -> Any:
     array
         In [0, 1], the broadcast shape of ``sigma_w`` and ``sigma_b``; at finite width the mean over networks.
 
-    Raises
-    ------
-    ValueError
-        If ``net`` is no ``Dense``, or ``depth`` or ``width`` no positive integer.
-
     Notes
     -----
     Accuracy: 1e-12.
@@ -126,11 +121,6 @@ def jacobian_edge(net: Dense, depth: int) -> JacobianEdge:
     -------
     JacobianEdge
         Each of the broadcast shape of ``sigma_w`` and ``sigma_b``; differentiable where finite.
-
-    Raises
-    ------
-    ValueError
-        If ``net`` is no ``Dense`` or ``depth`` no positive integer.
 
     Notes
     -----
@@ -207,11 +197,6 @@ def jacobian_condition(net: Dense, depth: int) -> Any:
     -------
     array
         At least 1, inf where singular values come down to 0 or are 0; the broadcast shape of ``sigma_w`` and ``sigma_b``.
-
-    Raises
-    ------
-    ValueError
-        If ``net`` is no ``Dense`` or ``depth`` no positive integer.
 
     Notes
     -----

@@ -31,11 +31,6 @@ def heavy_edge(probability: Any) -> Any:
     array
         Same shape; a singular value over ``sigma_w``.
 
-    Raises
-    ------
-    ValueError
-        If a probability is not inside (0, 1).
-
     Notes
     -----
     Accuracy: of matrices of 64 to 256 units, measured: 4 % in the lowest tenth, where the edge at finite width lies below 2, 1 % in the

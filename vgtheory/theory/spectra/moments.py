@@ -101,11 +101,6 @@ def jacobian_moments(net: Dense, depth: int) -> JacobianMoments:
     JacobianMoments
         Each of the broadcast shape of ``sigma_w`` and ``sigma_b``; differentiable.
 
-    Raises
-    ------
-    ValueError
-        If ``net`` is no ``Dense`` or ``depth`` no positive integer.
-
     Notes
     -----
     Accuracy: that of ``chi_1`` times L.

@@ -65,11 +65,6 @@ def log_escape_steps(
     array
         Natural log of the number of steps, the broadcast shape; -inf where the product is there already, inf where never.
 
-    Raises
-    ------
-    ValueError
-        If the optimiser is unknown or an argument out of its range.
-
     Notes
     -----
     Accuracy: second order in the lag (1/2 step, or ``1/(1-beta)`` of them) times the relative change of the gradient in one step, which

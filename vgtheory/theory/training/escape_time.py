@@ -55,11 +55,6 @@ def log_escape_time(depth: Any, w0: Any, *, level: Any = 0.5, y: Any = 1.0) -> A
         Natural log of T, the broadcast shape: -inf where the product is there already, inf where it never gets there (level is
         beyond the target, or at it, or w0 = 0 and depth >= 2).
 
-    Raises
-    ------
-    ValueError
-        If ``depth`` is no positive integer, w0 negative, or ``level`` or ``y`` not positive.
-
     Notes
     -----
     Accuracy: in float64 1e-13 relative in T, plus 1e-15 times the size of the log, plus what rounding w0 makes of T.

@@ -71,7 +71,7 @@ def chain_flow(weights: Any, log_time: Any, *, y: float = 1.0) -> np.ndarray:
     Raises
     ------
     ValueError
-        If a weight is 0, their product negative, or y not positive.
+        If a weight is 0, or the product of the weights is negative.
 
     Notes
     -----
@@ -117,11 +117,6 @@ def log_layer_times(weights: Any, *, share: float = 0.5, y: float = 1.0) -> np.n
     -------
     numpy.ndarray
         Natural log, shape ``(depth,)``; -inf if the product is at its target from the start.
-
-    Raises
-    ------
-    ValueError
-        As ``chain_flow``, or if ``share`` is not in (0, 1).
 
     Notes
     -----

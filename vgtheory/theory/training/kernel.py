@@ -145,11 +145,6 @@ def tangent_kernel(net: Dense, *, depth: int, width: int, num_inputs: int | None
     TangentKernel
         The kernel and the outputs' correlation.
 
-    Raises
-    ------
-    ValueError
-        If a count is no positive integer, ``c_0`` no correlation, ``net`` is a ``FixedRecurrent``, or a scale is not a scalar.
-
     Notes
     -----
     Accuracy: 1e-10 per layer of the cosine; of ``log_size`` 1e-13 per layer.

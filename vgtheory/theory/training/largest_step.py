@@ -59,11 +59,6 @@ def stable_step(depth: int, w0: float, *, y: float = 1.0) -> StableStep:
         :math:`q^{2L-1} + y q^{L-1} = w_0^{2L-1} - y w_0^{L-1}` (even L: q = w0), or where the highest point that f reaches from
         between 0 and that cycle does (then almost every chain escapes in the end), whichever comes first.
 
-    Raises
-    ------
-    ValueError
-        If ``depth`` is no positive integer, or w0 or y not a positive number.
-
     Notes
     -----
     Accuracy: rounding for the closed forms, 1e-10 for ``log_finite``.

@@ -32,11 +32,6 @@ def log_mode_times(singular_values: Any, depth: int, w0: Any, *, level: Any = 0.
     array
         Natural log, one for each singular value; -inf and inf as ``log_escape_time``.
 
-    Raises
-    ------
-    ValueError
-        As ``log_escape_time``.
-
     Notes
     -----
     Accuracy: as ``log_escape_time``.

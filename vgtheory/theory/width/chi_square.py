@@ -40,7 +40,7 @@ def log_chi_square_law(width: int, slopes: tuple[float, float] = (1.0, 1.0)) -> 
     Raises
     ------
     ValueError
-        If ``width`` is no positive integer or both slopes are zero.
+        If both slopes are zero.
 
     Notes
     -----

@@ -275,11 +275,6 @@ def dead_probability(net: Ensemble, *, depth: int, width: int) -> float:
     float
         A probability.
 
-    Raises
-    ------
-    ValueError
-        If ``depth`` or ``width`` is no positive integer.
-
     Notes
     -----
     Accuracy: 1e-15.
