@@ -1,6 +1,7 @@
 """One law, two libraries: NumPy answers at once, JAX compiles what can then be mapped and differentiated.
 
-A law that is written for either asks ``library`` which of the two its arrays belong to, and takes every function from there.
+A law that is written for either asks ``library`` which of the two its arrays belong to, and takes
+every function from there.
 """
 
 import functools

@@ -22,8 +22,9 @@ def log_grad_alpha_layers(net: Residual, *, depth: int) -> Law:
     .. math:: \ln \frac{|\partial E / \partial \alpha_l|}{|\partial E / \partial h_L|}, \qquad
         \frac{\partial E}{\partial \alpha_l} = \frac{\partial E}{\partial h_l} \cdot f_l(h_{l-1})
 
-    Given the rest it is a normal number, of standard deviation :math:`|\partial E / \partial h_l| \sqrt{E f^2}`. At ``alpha = 0`` the stream is the same at every
-    block, and so is this: no block's alpha is starved, however deep the chain, while the weights of all branches have no gradient yet.
+    Given stream and cotangent, this gradient is normal with standard deviation
+    :math:`|\partial E / \partial h_l| \sqrt{E f^2}`. At ``alpha = 0`` all blocks have the same
+    gradient, however deep the chain is, while the weights of the branches have none.
 
     Parameters
     ----------
@@ -45,7 +46,8 @@ def log_grad_alpha_layers(net: Residual, *, depth: int) -> Law:
     Notes
     -----
     Accuracy: 1e-13 per block.
-    Assumes: infinite width; one input of normal entries and unit mean square, a standard normal cotangent at the top. It is the mean of the log.
+    Assumes: infinite width; one input of normal entries and unit mean square, a standard normal
+    cotangent at the top. The law is that of the log.
 
     References
     ----------

@@ -1,8 +1,8 @@
 r"""Batch norm over B inputs: what it makes of a unit, averaged over units.
 
-At the fixed point all inputs are alike, so the B numbers that a unit holds are, less their mean and over their standard
-deviation, uniform on a sphere: of radius root B, in the n = B - 1 dimensions of vectors that sum to 0. ``y_1`` and ``y_2``
-are two of them, of variance 1 and correlation ``-1/n``.
+At the fixed point all inputs are alike, so the B numbers that a unit holds are, less their mean and
+over their standard deviation, uniform on a sphere: of radius root B, in the n = B - 1 dimensions of
+vectors that sum to 0. ``y_1`` and ``y_2`` are two of them, of variance 1 and correlation ``-1/n``.
 
 ==========  ===========================================================================  ================
 symbol      meaning                                                                      shape
@@ -37,10 +37,12 @@ class BatchRates(NamedTuple):
     square, variance
         E phi(y_1)^2, and that less E phi(y_1) phi(y_2).
     seen
-        Factor per layer of the mean squared gradient that has passed one norm (its mean over the batch is 0).
+        Factor per layer of the mean squared gradient that has passed one norm (its mean over the
+        batch is 0).
     unseen
-        What the mean over the batch of a gradient adds to it, which the next norm will no longer see: of a gradient of equal mean squares,
-        independent from input to input, the share ``1/B``.
+        What the mean over the batch of a gradient adds to it, which the next norm will no longer
+        see: of a gradient of equal mean squares, independent from input to input, the share
+        ``1/B``.
     """
 
     square: float
@@ -131,8 +133,9 @@ def _at(activation: Activation, y: np.ndarray) -> np.ndarray:
 def batch_rates(activation: Activation, batch: int) -> BatchRates:
     r"""What batch norm and the activation behind it do to the batch, and to its gradient.
 
-    With Gh = r y / root B, the norm's Jacobian is :math:`(\sqrt B / r)(G - y y^T / B)`, G taking the mean off, and r, independent of
-    y, has :math:`E r^{-2} = 1 / (s^2 (B - 3))`. A gradient whose covariance over the batch is G comes out as
+    With Gh = r y / root B, the norm's Jacobian is :math:`(\sqrt B / r)(G - y y^T / B)`, G taking
+    the mean off, and r, independent of y, has :math:`E r^{-2} = 1 / (s^2 (B - 3))`. A gradient
+    whose covariance over the batch is G comes out as
 
     .. math:: \frac{(B - 1) E\phi'^2 + E[\phi'_1 \phi'_2] - E[y^2 \phi'^2] + E[y_1 \phi'_1 y_2 \phi'_2]}
         {(B - 3)(E\phi^2 - E[\phi_1 \phi_2])}\, G

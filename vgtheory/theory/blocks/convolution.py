@@ -1,13 +1,13 @@
 r"""Convolutions at infinite width: mean squares of signal and gradient at every position.
 
-With many channels the taps of a Gaussian kernel act independently. Forward and backward, mean squares are therefore
-averaged over the kernel's window (``A``):
+With many channels the taps of a Gaussian kernel act independently. Forward and backward, mean
+squares are therefore averaged over the kernel's window (``A``):
 
 .. math:: q_{l+1} = \sigma_w^2\, A\, E[\phi(\sqrt{q_l} z)^2] + \sigma_b^2, \qquad g_l = \sigma_w^2\, E[\phi'(\sqrt{q_l} z)^2]\, A\, g_{l+1}
 
-With circular padding A leaves constant fields unchanged and preserves the sum of every field. With zero padding, windows
-at the border average over zeros, and part of the sum is lost. A delta-orthogonal kernel does not mix positions: A is the
-identity, and there is no border.
+With circular padding A leaves constant fields unchanged and preserves the sum of every field. With
+zero padding, windows at the border average over zeros, and part of the sum is lost. A
+delta-orthogonal kernel does not mix positions: A is the identity, and there is no border.
 """
 
 import functools
@@ -94,7 +94,8 @@ def fields(where: str, net: Conv, depth: int, positions: Any) -> tuple[Array, Ar
     Returns
     -------
     tuple of arrays
-        Natural logs of q and of the squared gradient over the top's, each of shape ``(depth, *positions)``.
+        Natural logs of q and of the squared gradient over the top's, each of shape
+        ``(depth, *positions)``.
     """
     shape = expect_positions(where, net, positions)
     scales = floats(net.sigma_w, net.sigma_b)
@@ -141,9 +142,10 @@ def _grad(net: Conv, question: Question) -> Law:
 
     Notes
     -----
-    Accuracy: 1e-12 per layer at infinite width. At finite width, of linear networks without a border: exact for
-    delta-orthogonal kernels; for Gaussian ones from the exact second moment (``fourier``), ``std`` to 5 %, and inf from a
-    ``std`` of the norm's log of 0.27 on. Any other network with a width is refused.
+    Accuracy: 1e-12 per layer at infinite width. At finite width, of linear networks without a
+    border: exact for delta-orthogonal kernels; for Gaussian ones from the exact second moment
+    (``fourier``), ``std`` to 5 %, and inf from a ``std`` of the norm's log of 0.27 on. Any other
+    network with a width is refused.
     Assumes: a cotangent independent of the weights.
     """
     mean = _means(net, question)[1]

@@ -1,8 +1,9 @@
 r"""Finite width: linear circular convolutions, mode by mode.
 
-Write :math:`G_{k k'} = \frac1N g_k \cdot g_{k'}^*` for the Gram matrix over channels of the field's Fourier modes. A layer of Gaussian
-kernels multiplies its entries by the kernel's transfer function, :math:`C_{k k'} = \sigma_w^2 D(k - k')\, G_{k k'}`, and draws from the
-Wishart law with that mean. Hence, exactly at any number of channels N, with all quantities over :math:`\sigma_w^{4}`,
+Write :math:`G_{k k'} = \frac1N g_k \cdot g_{k'}^*` for the Gram matrix over channels of the field's
+Fourier modes. A layer of Gaussian kernels multiplies its entries by the kernel's transfer function,
+:math:`C_{k k'} = \sigma_w^2 D(k - k')\, G_{k k'}`, and draws from the Wishart law with that mean.
+Hence, exactly at any number of channels N, with all quantities over :math:`\sigma_w^{4}`,
 
 .. math:: u' = u + (D_-^2 v + D_+^2 w) / N, \quad v' = D_-^2 v + (u + D_+^2 w) / N, \quad w' = D_+^2 w + (u + D_-^2 v) / N
 
@@ -94,7 +95,8 @@ def log_growth_variance(
     dtype
         Of the result.
     fixed
-        Whether the start has one norm at every position, instead of being normal and its norm divided out.
+        Whether the start has one norm at every position, instead of being normal and its norm
+        divided out.
 
     Returns
     -------
@@ -104,7 +106,8 @@ def log_growth_variance(
     Notes
     -----
     Accuracy: 1e-12 (it is exact at every width).
-    Assumes: independent Gaussian kernels, circular padding, no biases, ``phi`` linear; positions of the start independent.
+    Assumes: independent Gaussian kernels, circular padding, no biases, ``phi`` linear; positions of
+    the start independent.
     """
     facts = tuple(jnp.asarray(each, dtype) for each in _differences(kernel_size, shape))
     start, size = jnp.asarray(float(fixed), dtype), jnp.asarray(width, dtype)

@@ -41,8 +41,9 @@ class ResidualGrowth(NamedTuple):
     Attributes
     ----------
     kind
-        ``"exponential"`` and ``"stretched"``: ``coefficient * L**exponent``; ``"power"``: ``coefficient * ln L``; ``"bounded"``: ``coefficient`` itself;
-        ``"faster"``: faster than any of these, or infinite at once; ``"unsettled"``: none of these laws holds, see below.
+        ``"exponential"`` and ``"stretched"``: ``coefficient * L**exponent``; ``"power"``:
+        ``coefficient * ln L``; ``"bounded"``: ``coefficient`` itself; ``"faster"``: faster than any
+        of these, or infinite at once; ``"unsettled"``: none of these laws holds, see below.
     coefficient
         Of the squared norm; natural log; NaN if unsettled.
     exponent
@@ -57,20 +58,31 @@ class ResidualGrowth(NamedTuple):
 @asked()
 @in_numpy
 def residual_growth(net: Residual) -> ResidualGrowth:
-    r"""The law of growth of a deep residual chain's gradient.
+    r"""Law by which the mean squared gradient of a residual chain grows with the number of blocks L.
 
-    Without a norm, activations that are straight at infinity grow exponentially: ReLU by the factor 1 + alpha^2 sigma_w^2 / 2 per block. Bounded ones
-    fill a stream of mean square proportional to l, of which ever fewer units are steep, and give a stretched exponential,
+    =========================================  ==================================================
+    chain, with a constant ``alpha``           log of the growth from top to bottom
+    =========================================  ==================================================
+    no norm, phi straight at infinity          proportional to L
+    no norm, phi like abs(h)^p, 0 < p < 1      proportional to ln L
+    no norm, phi bounded                       proportional to the root of L (or to L^(2/3))
+    no norm, phi like a logarithm of h         no law in closed form: ``"unsettled"``
+    layer or RMS norm before the branch        (C/F) ln L
+    batch norm before the branch               ``batch_norm_rate`` times ln L
+    layer or RMS norm after the sum            L ln[(1 + alpha^2 C) / (1 + alpha^2 F)]
+    =========================================  ==================================================
+
+    A bounded activation fills a stream whose mean square grows in proportion to l, so that an ever
+    smaller share of units has a slope. The growth is then
 
     .. math:: \ln \frac{E|g_0|^2}{E|g_L|^2} \to \frac{2 \alpha \sigma_w^2 I}{\sqrt{2\pi (\sigma_w^2 S + \sigma_b^2)}} \sqrt L, \qquad
         I = \int \phi'^2\, dh, \quad S = \tfrac12 [\phi(\infty)^2 + \phi(-\infty)^2]
 
-    so (8/3) alpha sigma_w / sqrt(2 pi) for tanh without biases. Between the two, functions that grow like a power of h below 1 give a power of L:
-    with E[phi^2] -> A q^a and E[phi'^2] -> B q^(a - 1) it is B / [A (1 - a)], so alpha^2 / [(2 alpha - 1)(1 - alpha)] for phi = abs(h)^alpha. Those that
-    grow like a logarithm (arcsinh, symlog) follow no law in closed form at any depth that is reached: they are called unsettled, and
-    ``log_grad_layers`` has their profile. Layer or RMS norm before the branch gives a power of L, C/F (1 for ReLU, whose growth is that
-    of q; at least 1 for any odd function), batch norm before it the power ``batch_norm_rate``; a norm after the sum gives ln[(1 + alpha^2 C) / (1 + alpha^2 F)] per block.
-    With alpha = 1/sqrt(L) growth is bounded, with 1/L or 0 there is none.
+    which is (8/3) alpha sigma_w / sqrt(2 pi) per root of L for tanh without biases. For phi =
+    abs(h)^p the coefficient of ln L is p^2 / [(2 p - 1)(1 - p)]; in general, with E[phi^2] -> A q^a
+    and E[phi'^2] -> B q^(a - 1), it is B / [A (1 - a)]. C/F is 1 for ReLU, and at least 1 for any
+    odd function. With ``alpha="1/sqrt(L)"`` the growth is bounded, and with ``"1/L"`` or 0 there is
+    none. ``log_grad_layers`` has the profile of any chain, also of an unsettled one.
 
     Parameters
     ----------
@@ -84,7 +96,8 @@ def residual_growth(net: Residual) -> ResidualGrowth:
 
     Notes
     -----
-    Accuracy: 1e-10; for powers below 1 of functions that approach them, 1e-8. Next to a stretched exponential comes a term in ln L, next to a power a constant.
+    Accuracy: 1e-10, and 1e-8 for functions that only approach a power. The next term is
+    proportional to ln L for a stretched exponential, and a constant for a power.
     Assumes: infinite width.
 
     Examples

@@ -1,4 +1,4 @@
-"""How deep a convolutional network still tells spatial patterns of its input apart."""
+"""Depth scales of the spatial patterns in a convolutional network."""
 
 from typing import Any
 
@@ -23,20 +23,23 @@ def xi_c_modes(net: Conv, positions: Any) -> Any:
 
     .. math:: \xi_c(k) = -\frac{1}{\ln |\chi_{c^*}\, D(k)|}, \qquad D(k) = \prod_i \frac1K \sum_\beta \cos \frac{2 \pi k_i \beta}{n_i}
 
-    The covariance of the pre-activations at positions a and a + d settles, as a function of their common shift a, mode by mode.
+    The covariance of the pre-activations at positions a and a + d is a function of a, whose Fourier
+    modes settle independently of each other.
 
     Parameters
     ----------
     net
-        The ensemble, with circular padding or delta-orthogonal kernels; scalar ``sigma_w`` and ``sigma_b``.
+        The ensemble, with circular padding or delta-orthogonal kernels; scalar ``sigma_w`` and
+        ``sigma_b``.
     positions
         Number of positions, or two of them for a plane.
 
     Returns
     -------
     array
-        Layers, shape ``positions``; entry 0 belongs to the uniform mode and is ``xi_c``. At criticality it alone is infinite with Gaussian
-        kernels; with delta-orthogonal ones D is 1, and all are.
+        Layers, shape ``positions``. Entry 0 belongs to the uniform mode and is ``xi_c``. At
+        criticality it alone is infinite with Gaussian kernels, and all entries are with
+        delta-orthogonal kernels, for which D is 1.
 
     Raises
     ------
@@ -46,7 +49,8 @@ def xi_c_modes(net: Conv, positions: Any) -> Any:
     Notes
     -----
     Accuracy: that of ``xi_c``.
-    Assumes: infinitely many channels, ``q_star`` reached, a small departure from the fixed point; positions that differ.
+    Assumes: infinitely many channels, ``q_star`` reached, a small departure from the fixed point;
+    positions that differ.
 
     References
     ----------

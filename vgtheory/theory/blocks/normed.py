@@ -88,9 +88,11 @@ def _grad(net: Normed, question: Question) -> Law:
 
     Notes
     -----
-    Accuracy: 1e-13 per layer at infinite width. At finite width the mean is that of infinite width, and ``std`` inf. With
-    batch norm the mean is half the log of the mean square of the whole batch's gradient.
-    Assumes: a cotangent independent of the weights; with batch norm, a batch of inputs that are all alike.
+    Accuracy: 1e-13 per layer at infinite width. At finite width the mean is that of infinite width,
+    and ``std`` inf. With batch norm the mean is half the log of the mean square of the whole
+    batch's gradient.
+    Assumes: a cotangent independent of the weights; with batch norm, a batch of inputs that are all
+    alike.
     """
     return _at_width(_asked(net, question).log_grad / 2, question.width)
 
@@ -121,9 +123,10 @@ def batch_norm_rate(activation: Any, *, batch: int | None = None) -> float:
     .. math:: \frac{(B - 1) E[\phi'^2] + E[\phi'_1 \phi'_2] - E[y^2 \phi'^2] + E[y_1 \phi'_1 y_2 \phi'_2]}{(B - 3)\,(E[\phi^2] - E[\phi_1 \phi_2])}
         \;\to\; \frac{E[\phi'^2]}{\mathrm{Var}\,\phi} \ge 1 \qquad (B \to \infty)
 
-    ``y_1`` and ``y_2`` being what one unit holds of two inputs after the norm. Neither ``sigma_w`` nor ``sigma_b`` enters: the norm takes
-    them out. ``linear``: (B - 2)/(B - 3). ``relu``: with J the normalised arc-cosine kernel at c = -1/(B - 1),
-    [J' + B - 2 + J]/[(B - 3)(1 - J)]. The bound 1 is Poincare's inequality; only a straight line attains it.
+    where ``y_1`` and ``y_2`` are the values of one unit for two inputs, after the norm. The norm
+    removes ``sigma_w`` and ``sigma_b``. The rate of ``linear`` is (B - 2)/(B - 3). That of ``relu``
+    is [J' + B - 2 + J]/[(B - 3)(1 - J)], with J the normalised arc-cosine kernel at c = -1/(B - 1).
+    The bound 1 is Poincare's inequality; only a straight line attains it.
 
     Parameters
     ----------
@@ -140,18 +143,21 @@ def batch_norm_rate(activation: Any, *, batch: int | None = None) -> float:
     Notes
     -----
     Accuracy: 1e-11 for smooth functions and for ``relu``, 1e-8 for other kinks.
-    Assumes: infinite width, no epsilon, and a batch whose inputs are all alike: the centred Gram matrix is a multiple of the
-    identity. Independent inputs start in this symmetric state. They stay in it only where ``batch_norm_drift`` is below 1.
-    At large batch sizes ``gelu``, ``silu``, ``softplus``, ``mish``, ``hard_swish``, ``relu_squared`` and ``cube`` leave it,
-    and narrow networks leave it sooner: with 512 units and batch 128, ``gelu`` settles at exp(0.33) per layer instead of
-    exp(0.286). Where the drift is near 1 (``relu``, ``linear`` and nearly straight functions, at large batch sizes), a
-    finite width moves the batch away by an amount of order layer/width, up to batch/width, so the width must be well above
-    the batch size. The rate is that of the mean squared norm. For B <= 5 the factors of single units have no variance, and
-    single networks stay below the mean up to large widths.
+    Assumes: infinite width, no epsilon, and a batch whose inputs are all alike: the centred Gram
+    matrix is a multiple of the identity. Independent inputs start in this symmetric state. They
+    stay in it only where ``batch_norm_drift`` is below 1. At large batch sizes ``gelu``, ``silu``,
+    ``softplus``, ``mish``, ``hard_swish``, ``relu_squared`` and ``cube`` leave it, and narrow
+    networks leave it sooner: with 512 units and batch 128, ``gelu`` settles at exp(0.33) per layer
+    instead of exp(0.286). Where the drift is near 1 (``relu``, ``linear`` and nearly straight
+    functions, at large batch sizes), a finite width moves the batch away by an amount of order
+    layer/width, up to batch/width, so the width must be well above the batch size. The rate is that
+    of the mean squared norm. For B <= 5 the factors of single units have no variance, and single
+    networks stay below the mean up to large widths.
 
     References
     ----------
-    Yang et al. (2019), arXiv:1902.08129 (``relu`` and ``linear``; derived anew here for any activation).
+    Yang et al. (2019), arXiv:1902.08129 (``relu`` and ``linear``; derived anew here for any
+    activation).
 
     Examples
     --------
@@ -176,14 +182,16 @@ def batch_norm_rate(activation: Any, *, batch: int | None = None) -> float:
 
 @asked()
 def batch_norm_drift(activation: Any, *, batch: int) -> float:
-    r"""Factor per layer of a small difference between the mean squares of a batch's inputs, in a chain of weights, batch norm and activation.
+    r"""Factor per layer by which batch norm and activation change a small difference between the inputs' mean squares.
 
-    Batch norm sets each unit's spread over the batch and leaves it to the activation how the inputs share it. Of what a small difference between
-    their variances moves, in the mean squares behind the activation,
+    Batch norm fixes the spread of each unit over the batch, and the activation decides how the
+    inputs share it. A small difference between their mean squares is multiplied by a factor that
+    tends to
 
     .. math:: \to \frac{\mathrm{Cov}[(\phi(y) - E\phi)^2, y^2]}{2\, \mathrm{Var}\,\phi} \qquad (B \to \infty)
 
-    which is 1 for functions that are straight on either side of 0 and lets one input take over where it is larger.
+    It is 1 for functions that are straight on either side of 0. Where it is above 1, one input
+    takes over.
 
     Parameters
     ----------
@@ -204,7 +212,8 @@ def batch_norm_drift(activation: Any, *, batch: int) -> float:
 
     References
     ----------
-    Yang et al. (2019), arXiv:1902.08129, treat such modes for ``relu`` and ``linear``; derived anew here.
+    Yang et al. (2019), arXiv:1902.08129, treat such modes for ``relu`` and ``linear``; derived anew
+    here.
 
     Examples
     --------

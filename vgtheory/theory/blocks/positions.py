@@ -37,7 +37,8 @@ def log_q_positions(net: Conv, *, depth: int, positions: Any) -> Law:
     Notes
     -----
     Accuracy: 1e-12 per layer.
-    Assumes: infinitely many channels; every position of the input has unit mean square, whatever their correlations.
+    Assumes: infinitely many channels; every position of the input has unit mean square, whatever
+    their correlations.
 
     Examples
     --------
@@ -54,7 +55,7 @@ def log_q_positions(net: Conv, *, depth: int, positions: Any) -> Law:
 @asked()
 @in_float64
 def log_grad_positions(net: Conv, *, depth: int, positions: Any) -> Law:
-    r"""Log-norm of the gradient of a convolution at every layer and position, over that of the top (per position, in the mean).
+    r"""Log-norm of a convolution's gradient at every layer and position, relative to the mean over positions at the top.
 
     .. math:: \ln \frac{|\partial E / \partial h_l(a)|}{\sqrt{\langle |\partial E / \partial h_L(b)|^2 \rangle_b}}
 
@@ -70,12 +71,14 @@ def log_grad_positions(net: Conv, *, depth: int, positions: Any) -> Law:
     Returns
     -------
     Law
-        ``mean``: natural log of the norm (not of its square), shape ``(depth, *positions)``, 0 at the top; ``std``: 0.
+        ``mean``: natural log of the norm (not of its square), shape ``(depth, *positions)``, 0 at
+        the top; ``std``: 0.
 
     Notes
     -----
     Accuracy: 1e-12 per layer.
-    Assumes: as ``log_q_positions``; a cotangent independent of the weights and of one size at every position.
+    Assumes: as ``log_q_positions``; a cotangent independent of the weights and of one size at every
+    position.
 
     Examples
     --------
@@ -91,9 +94,10 @@ def log_grad_positions(net: Conv, *, depth: int, positions: Any) -> Law:
 
 @asked()
 def padding_factor(net: Conv, positions: Any) -> float:
-    r"""Factor per layer that zero padding costs: what the mean square of a homogeneous network's gradient tends to, over chi_1.
+    r"""Factor per layer by which zero padding shrinks the mean squared gradient of a homogeneous network.
 
-    It is the largest eigenvalue of the average over a window that is cut off at the border, for three taps and n positions
+    It is the largest eigenvalue of the average over a window that is cut off at the border, for
+    three taps and n positions
 
     .. math:: \tfrac13 \left(1 + 2 \cos \frac{\pi}{n + 1}\right) \approx 1 - \frac{\pi^2}{3 (n + 1)^2}
 
@@ -102,7 +106,8 @@ def padding_factor(net: Conv, positions: Any) -> float:
     Parameters
     ----------
     net
-        The ensemble; with ``phi`` homogeneous of degree one (linear, ``relu``, ``leaky_relu``, ``abs``), or without a border.
+        The ensemble; with ``phi`` homogeneous of degree one (linear, ``relu``, ``leaky_relu``,
+        ``abs``), or without a border.
     positions
         Number of positions, or two of them for a plane.
 
@@ -119,8 +124,9 @@ def padding_factor(net: Conv, positions: Any) -> float:
     Notes
     -----
     Accuracy: 1e-14.
-    Assumes: infinitely many channels, a depth well above ``n^2 / 3``, from where on the profile over positions has settled. With any other
-    ``phi`` the slopes at the border differ from those inside: ``log_grad_layers`` and ``log_grad_positions`` know that too.
+    Assumes: infinitely many channels and a depth well above ``n^2 / 3``, where the profile over
+    positions has settled. With any other ``phi`` the slopes at the border differ from those inside;
+    ``log_grad_layers`` and ``log_grad_positions`` hold for such networks.
 
     Examples
     --------

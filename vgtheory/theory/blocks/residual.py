@@ -46,7 +46,8 @@ class Profile(NamedTuple):
     log_grad
         Of the mean squared gradient with respect to ``h_l``, relative to the top.
     log_branch
-        Of the mean square of block l's branch, before ``alpha``; of a chain without skips, of ``h_l``.
+        Of the mean square of block l's branch, before ``alpha``; of a chain without skips, of
+        ``h_l``.
     """
 
     log_q: Array
@@ -215,10 +216,11 @@ def _grad(net: Residual, question: Question) -> Law:
 
     Notes
     -----
-    Accuracy: 1e-13 per block at infinite width. At finite width ``std`` is inf, and the mean that of infinite width, unless
-    branches have one layer, no norm, no bias, and an activation that is straight on either side of 0: a linear one gives the
-    exact law, any other a law to order 1/N (measured, at depths up to the width: the mean to 0.1 standard deviations, and
-    ``std`` to 15 %). With batch norm the mean is half the log of the mean square of the whole batch's gradient.
+    Accuracy: 1e-13 per block at infinite width. At finite width ``std`` is inf, and the mean that
+    of infinite width, unless branches have one layer, no norm, no bias, and an activation that is
+    straight on either side of 0: a linear one gives the exact law, any other a law to order 1/N
+    (measured, at depths up to the width: the mean to 0.1 standard deviations, and ``std`` to 15 %).
+    With batch norm the mean is half the log of the mean square of the whole batch's gradient.
     Assumes: a cotangent independent of the weights.
     """
     counts = np.arange(question.depth - 1, -1, -1)

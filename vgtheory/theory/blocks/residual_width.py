@@ -1,8 +1,9 @@
 r"""Residual chains at finite width: how the logs of the stream's and of the gradient's norm scatter, for straight branches.
 
-With ``phi`` linear a block multiplies the square of any norm by a noncentral chi-square, independent of all others: exact.
-With ``phi`` straight on either side of 0, to order 1/N: a block's weights add a noise of their own, and the share of units that
-are active, which changes slowly from block to block, adds one that neighbours have in common.
+With ``phi`` linear a block multiplies the square of any norm by a noncentral chi-square that is
+independent of all other blocks, so that the law is exact. With ``phi`` straight on either side of 0
+the law is to order 1/N: the weights of a block add noise of their own, and the share of active
+units, which changes slowly from block to block, adds noise that neighbouring blocks have in common.
 
 ==========  =================================================================  =========
 symbol      meaning                                                            shape
@@ -81,8 +82,9 @@ def log_grad_law(beta2: float, slopes: tuple[float, float], depth: int, width: i
 
     .. math:: \frac{1}{N c^2} \Bigl[ \sum_k (4 \beta^2 p_k + 2 \beta^4 E \phi'^4) + \beta^4 \sum_{k k'} \mathrm{Cov}(\phi'^2_k, \phi'^2_{k'}) \Bigr]
 
-    is the variance, with :math:`p_k` the mean of :math:`\phi'^2` of block k over units weighted by the squared gradient, which blocks above have made
-    larger where they are steep. The mean is less by half of the terms with k = k': what blocks have in common raises the mean square.
+    is the variance, with :math:`p_k` the mean of :math:`\phi'^2` of block k over units weighted by
+    the squared gradient, which blocks above have made larger where they are steep. The mean is less
+    by half of the terms with k = k': what blocks have in common raises the mean square.
 
     Parameters
     ----------
@@ -105,7 +107,8 @@ def log_grad_law(beta2: float, slopes: tuple[float, float], depth: int, width: i
 def log_q_law(beta2: float, slopes: tuple[float, float], depth: int, width: int) -> Law:
     r"""Law of ln ``|h_l|^2`` less its value at infinite width, order 1/width, shapes ``(depth,)``.
 
-    A unit that is large and active makes every unit noisier, itself too, and stays active: block k multiplies the mean square by a further
+    A unit that is large and active makes every unit noisier, itself too, and stays active: block k
+    multiplies the mean square by a further
 
     .. math:: 1 + \frac{(\beta^2\, \mathrm{odd})^2}{N c^2} \sum_{j=1}^{k-1} M(\rho_j), \qquad
         M(\rho) = E[\mathrm{sgn}(a) a^2\, \mathrm{sgn}(b)] = \tfrac2\pi (\arcsin\rho + \rho \sqrt{1 - \rho^2})

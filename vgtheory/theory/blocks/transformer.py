@@ -1,8 +1,9 @@
 r"""Transformer blocks of infinite width whose attention is uniform: the exact law of stream, gradient and weight gradients.
 
-With T positions that stand to each other all alike, the stream's overlaps are two numbers, ``q`` (of a position with itself) and
-``q - apart`` (with another); and so are the gradient's, ``a`` and ``a * tie``. Attention that weighs all positions alike replaces
-both by their average over pairs; the perceptron acts on them by the correlation map of its activation; layer norm divides by q.
+If all pairs of the T positions are alike, the stream has two overlaps: ``q`` of a position with
+itself, and ``q - apart`` of two positions. The gradient has two as well, ``a`` and ``a * tie``.
+Uniform attention replaces both by their average over pairs, the perceptron acts on them by the
+correlation map of its activation, and layer norm divides by q.
 
 ===========  =====================================================================  ========
 symbol       meaning                                                                shape
@@ -39,9 +40,9 @@ from vgtheory.theory.precision import floats, in_float64
 class Block(NamedTuple):
     """What one block does, each of shape (depth,).
 
-    Stream after it: ``log_q``, ``gap``. Inside: gaps before attention and before the perceptron; what the gradient of a
-    branch is multiplied by where it joins the skip's; gains of the norms after a sum (``post``); ``turn``; E[phi phi'] at two
-    positions over E[phi^2].
+    Stream after it: ``log_q``, ``gap``. Inside: gaps before attention and before the perceptron;
+    what the gradient of a branch is multiplied by where it joins the skip's; gains of the norms
+    after a sum (``post``); ``turn``; E[phi phi'] at two positions over E[phi^2].
     """
 
     log_q: Array
@@ -182,8 +183,8 @@ def _grad(net: Transformer, question: Question) -> Law:
     Notes
     -----
     Accuracy: 1e-10 per block at infinite width, the only one that is predicted.
-    Assumes: attention that weighs all positions alike (``sigma_qk = 0``); inputs and cotangents that are independent between
-    positions.
+    Assumes: attention that weighs all positions alike (``sigma_qk = 0``); inputs and cotangents
+    that are independent between positions.
     """
     return _certain(_asked(net, question)[2].top[0] / 2)
 
@@ -207,11 +208,13 @@ def log_grad_groups(net: Transformer, *, depth: int, positions: int, c_0: Any = 
 
     .. math:: \ln \frac{|\partial E / \partial W_{g,l}|_F}{|\partial E / \partial W_{2,L}|_F}, \qquad l = 1 \dots L
 
-    for one sequence of inputs of unit mean square and standard normal gradients :math:`\partial E / \partial h_L`, independent of the
-    weights and between positions. With T positions of correlation c before attention, gradients of correlation b, and attention that
+    for one sequence of inputs of unit mean square and standard normal gradients
+    :math:`\partial E / \partial h_L`, independent of the weights and between positions. With T
+    positions of correlation c before attention, gradients of correlation b, and attention that
     weighs all alike, :math:`|\partial E/\partial W_v|^2 = |\partial E/\partial W_o|^2 \propto
     \sigma_w^2\, [1 + (T-1) c]\,[1 + (T-1) b]` while queries and keys get
-    :math:`\sigma_{qk}^2 \sigma_w^4 (1-c)^2 \tfrac{T-1}{T}\,[1 + (T-1) c b]`: nothing at all where positions have become alike.
+    :math:`\sigma_{qk}^2 \sigma_w^4 (1-c)^2 \tfrac{T-1}{T}\,[1 + (T-1) c b]`, which is 0 where all
+    positions have become alike.
 
     Parameters
     ----------
@@ -227,13 +230,15 @@ def log_grad_groups(net: Transformer, *, depth: int, positions: int, c_0: Any = 
     Returns
     -------
     dict
-        By matrix (``query``, ``key``, ``value``, ``output``, ``mlp_in``, ``mlp_out``): ``Law`` of the natural log of the norm (not of
-        its square), ``mean`` of shape ``(depth,)``, no spread; -inf where a gradient is exactly zero.
+        By matrix (``query``, ``key``, ``value``, ``output``, ``mlp_in``, ``mlp_out``): ``Law`` of
+        the natural log of the norm (not of its square), ``mean`` of shape ``(depth,)``, no spread;
+        -inf where a gradient is exactly zero.
 
     Notes
     -----
-    Accuracy: 1e-10 per block for attention that is exactly uniform (``sigma_qk = 0``); queries and keys to first order in ``sigma_qk``.
-    With ``sigma_qk = 1`` attention is not uniform: the experiment ``attention`` measures what that changes.
+    Accuracy: 1e-10 per block for attention that is exactly uniform (``sigma_qk = 0``); queries and
+    keys to first order in ``sigma_qk``. With ``sigma_qk = 1`` attention is not uniform: the
+    experiment ``attention`` measures what that changes.
     Assumes: infinite width and heads of infinite width; gradients independent of the weights.
 
     Examples

@@ -1,15 +1,17 @@
 r"""The LSTM's mean square gradient: not a number per step but an operator, for it depends on what the cell holds.
 
-Of the gradient a with respect to a cell c let v(c) = E[a^2 | c]; of that with respect to h, s = E[d^2]. Weights are fresh at every
-step, so that d is Gaussian and independent of c, and one step back they obey
+Of the gradient a with respect to a cell c let v(c) = E[a^2 | c]; of that with respect to h, s =
+E[d^2]. Weights are fresh at every step, so that d is Gaussian and independent of c, and one step
+back they obey
 
 .. math::
 
     v(c) = E[f^2\, v'(f c + i g)] + E[o^2]\, \tanh'(c)^2\, s, \qquad
     s = \sigma_g^2 \left( E[\dot f^2 c^2 v'] + E[\dot i^2 g^2 v'] + E[\dot o^2]\, E[\tanh^2 c]\, s' \right) + \sigma_w^2 E[i^2 \dot g^2 v']
 
-v is even; it is held by its values at the Chebyshev nodes of [0, C]. Averages over f, i and g are sums over nodes, those over u = i g with
-their number brought down to a Gauss rule that has the same moments.
+v is even; it is held by its values at the Chebyshev nodes of [0, C]. Averages over f, i and g are
+sums over nodes, those over u = i g with their number brought down to a Gauss rule that has the same
+moments.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a recurrent cell remembers: with one set of weights or one for every step; and the bias for a wanted memory."""
+"""Memory of a recurrent cell, with one set of weights or one for every step, and the bias for a wanted memory."""
 
 import dataclasses
 from typing import Any
@@ -27,8 +27,9 @@ def tied_grad_steps(
 ) -> Estimate:
     r"""Log-norm of the gradient through a cell that re-uses its weights at every step.
 
-    Dynamical mean-field theory, solved on sampled paths. The inputs of the gates persist as the state does, so that the
-    gradient departs from ``log_grad_steps`` the more, the longer the cell's memory is.
+    Dynamical mean-field theory, solved on sampled paths. The inputs of the gates persist as the
+    state does, so that the gradient departs from ``log_grad_steps`` the more, the longer the cell's
+    memory is.
 
     Parameters
     ----------
@@ -46,17 +47,20 @@ def tied_grad_steps(
     Returns
     -------
     Estimate
-        Natural log of the norm at t = 0 ... steps, shape ``(steps + 1,)``; ``err`` is the standard error of the numerical solution.
+        Natural log of the norm at t = 0 ... steps, shape ``(steps + 1,)``; ``err`` is the standard
+        error of the numerical solution.
 
     Notes
     -----
-    Accuracy: ``err``; it goes as the root of ``num_paths`` times ``num_sets``. The numbers on the paths are fixed ones.
-    Assumes: infinite width; at the last step a gradient of independent entries of one size, independent of the weights. Exact there.
+    Accuracy: ``err``; it goes as the root of ``num_paths`` times ``num_sets``. The numbers on the
+    paths are fixed ones.
+    Assumes: infinite width; at the last step a gradient of independent entries of equal size,
+    independent of the weights.
 
     References
     ----------
-    Sompolinsky, Crisanti and Sommers (1988), Physical Review Letters 61, 259; Krishnamurthy, Can and Schwab (2022), arXiv:2007.14823
-    (gates).
+    Sompolinsky, Crisanti and Sommers (1988), Physical Review Letters 61, 259; Krishnamurthy, Can
+    and Schwab (2022), arXiv:2007.14823 (gates).
 
     Examples
     --------
@@ -86,7 +90,7 @@ def _tied_rate(cell: Cell, memory: float) -> float:
 @asked()
 @in_numpy
 def memory_steps(cell: Cell, *, tied: bool = False) -> float:
-    r"""Steps over which a cell's gradient changes by a factor e: its memory, if it vanishes.
+    r"""Memory of a cell: number of steps over which its gradient changes by a factor e.
 
     .. math:: T = \frac{2}{|\ln \chi|}
 
@@ -95,7 +99,8 @@ def memory_steps(cell: Cell, *, tied: bool = False) -> float:
     cell
         A ``Leaky``, ``Skip``, ``GRU``, ``MGU`` or ``LSTM`` with plain numbers.
     tied
-        Whether one set of weights is used at all steps, as in a real cell (``tied_grad_steps``; up to a hundred steps).
+        Whether one set of weights is used at all steps, as in a real cell (``tied_grad_steps``; up
+        to a hundred steps).
 
     Returns
     -------
@@ -126,7 +131,7 @@ def memory_steps(cell: Cell, *, tied: bool = False) -> float:
 @asked(memory=one_positive)
 @in_numpy
 def cell_with_memory(cell: Cell, memory: float, *, tied: bool = False) -> Cell:
-    r"""The same cell with its bias (of the forget or update gate; the leak, of leaky units) set so that it remembers for so many steps.
+    r"""The same cell, with the bias of its forget or update gate (or the leak of leaky units) set for a wanted memory.
 
     Without recurrent weights and noise the bias is :math:`b = -\ln(e^{1/T} - 1) \approx \ln T`.
 
@@ -147,7 +152,8 @@ def cell_with_memory(cell: Cell, memory: float, *, tied: bool = False) -> Cell:
     Raises
     ------
     ValueError
-        If ``cell`` has no such parameter, or no value of it (bias between -15 and 15, leak between 1e-6 and 1) gives that memory.
+        If ``cell`` has no such parameter, or no bias from -15 to 15 (leak from 1e-6 to 1) gives
+        that memory.
 
     Notes
     -----

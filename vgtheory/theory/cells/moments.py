@@ -40,7 +40,8 @@ class Transfer(NamedTuple):
     matrix
         Non-negative, shape ``(n, n)``.
     start
-        For a gradient of independent entries of one size, with respect to every part of the state; shape ``(n,)``.
+        For a gradient of independent entries of one size, with respect to every part of the state;
+        shape ``(n,)``.
     readout
         Shape ``(n,)``.
     """

@@ -1,16 +1,18 @@
 r"""Cells with one set of weights: dynamical mean-field theory, solved on paths.
 
-At infinite width a unit sees of all others Gaussian fields, whose covariance from step to step is that of what the others put out; and
-its gradient sees Gaussian fields of its own, independent of those, whose covariance is that of what the others' gradients send back,
+At infinite width a unit sees of all others Gaussian fields, whose covariance from step to step is
+that of what the others put out; and its gradient sees Gaussian fields of its own, independent of
+those, whose covariance is that of what the others' gradients send back,
 
 .. math::
 
     E[\xi_k(t) \xi_k(s)] = \sigma_k^2\, E[h(t-1)\, h(s-1)] + \sigma_{in}^2\, \delta_{ts}, \qquad
     E[\eta(t) \eta(s)] = \sum_k \sigma_k^2\, E[\delta_k(t+1)\, \delta_k(s+1)]
 
-with :math:`\delta_k` the gradient with respect to the k-th field. Both sides are found together, step by step, on a set of paths: each new
-value of a field is a combination of fixed normal numbers by one more row of the covariance's Cholesky factor. Where every step has weights of its
-own only t = s counts, and ``gates.py`` needs no paths.
+with :math:`\delta_k` the gradient with respect to the k-th field. Both sides are found together,
+step by step, on a set of paths: each new value of a field is a combination of fixed normal numbers
+by one more row of the covariance's Cholesky factor. With independent weights at every step only t =
+s counts, and ``untied`` needs no paths.
 
 ===========  =============================================================  =======================
 symbol       meaning                                                        shape

@@ -1,4 +1,4 @@
-"""Recurrent cells: the factor by which a step changes the gradient, the memory that follows, the bias for a wanted memory."""
+"""Recurrent cells with independent weights at every step: the factor by which a step changes the gradient."""
 
 import dataclasses
 import functools
@@ -71,7 +71,8 @@ def q_state(cell: Cell) -> float:
     Notes
     -----
     Accuracy: 1e-11 relative (LSTM: 1e-9), however small.
-    Assumes: infinite width; weights of their own at every step (``chi_step`` says how far that holds for one set of weights).
+    Assumes: infinite width; independent weights at every step (see ``chi_step`` for cells with one
+    set of weights).
 
     Examples
     --------
@@ -95,8 +96,8 @@ def chi_step(cell: Cell) -> float:
         \chi = E[z^2] + \sigma_g^2 E[\dot z^2]\,(E[h^2] + E[n^2])
         + E[(1 - z)^2] \left( \sigma_w^2 E[\dot n^2 r^2] + \sigma_g^2 E[\dot n^2 \dot r^2 (W_n h)^2] \right)
 
-    and likewise for ``MGU``. For ``LSTM`` it is the leading eigenvalue of an operator on functions of the cell, for the gradient's
-    mean square depends on what the cell holds.
+    and likewise for ``MGU``. For ``LSTM`` it is the leading eigenvalue of an operator on functions
+    of the cell's content, on which the mean squared gradient depends.
 
     Parameters
     ----------
@@ -111,16 +112,17 @@ def chi_step(cell: Cell) -> float:
     Notes
     -----
     Accuracy: 1e-10 (LSTM: 1e-9, for a memory of up to some hundred steps).
-    Assumes: infinite width, and weights of their own at every step: there it is exact. (With weak mixing and strong decay, for instance sigma_w = 0.5
-    and no bias, a few units dominate the mean; measuring it then needs tens of thousands of units.) A real cell re-uses its
-    weights. The law is still exact for ``Leaky`` with ``leak=1`` and for ``Skip``, whose state is forgotten at once, and for
-    cells without recurrent weights. In every other cell the inputs of the gates persist as the state does, and
-    ``tied_grad_steps`` is the law.
+    Assumes: infinite width and independent weights at every step, for which the law is exact. (With
+    weak mixing and strong decay, for instance sigma_w = 0.5 and no bias, a few units dominate the
+    mean; measuring it then needs tens of thousands of units.) A real cell re-uses its weights. The
+    law is still exact for ``Leaky`` with ``leak=1`` and for ``Skip``, whose state is forgotten at
+    once, and for cells without recurrent weights. In every other cell the inputs of the gates
+    persist as the state does, and ``tied_grad_steps`` is the law.
 
     References
     ----------
-    Chen, Pennington and Schoenholz (2018), arXiv:1806.05394; Gilboa et al. (2019), arXiv:1901.08987 (the LSTM's there is closed
-    by an approximation, here it is not).
+    Chen, Pennington and Schoenholz (2018), arXiv:1806.05394; Gilboa et al. (2019), arXiv:1901.08987
+    (the LSTM's there is closed by an approximation, here it is not).
 
     Examples
     --------
@@ -153,7 +155,8 @@ def log_grad_steps(cell: Cell, *, steps: int) -> np.ndarray:
     Notes
     -----
     Accuracy: that of ``chi_step``, per step.
-    Assumes: as ``chi_step``; at the last step a gradient of independent entries of one size, independent of the weights.
+    Assumes: as ``chi_step``; at the last step a gradient of independent entries of one size,
+    independent of the weights.
 
     Examples
     --------

@@ -97,8 +97,9 @@ def moments(q: Any, activation: Activation) -> Moments:
 
     Notes
     -----
-    Accuracy: in float64 1e-13 times the mean of the integrand's size, for q as in ``gaussian.mean``. Relative to themselves
-    only ``f``, ``g`` and their products are as good: the others cancel.
+    Accuracy: in float64 1e-13 times the mean of the integrand's size, for q as in
+    ``gaussian.mean``. Relative to themselves only ``f``, ``g`` and their products are as good: the
+    others cancel.
     Assumes: Gaussian ``h``.
     """
     xp = library(q)

@@ -34,14 +34,15 @@ def sup_dphi(activation: Any) -> float:
     Returns
     -------
     float
-        Its declared value, or a search over 200,001 points with |h| < 8e4, refined about the largest; inf if it is not
-        finite somewhere on them.
+        Its declared value, or a search over 200,001 points with |h| < 8e4, refined about the
+        largest; inf if it is not finite somewhere on them.
 
     Notes
     -----
     Accuracy: declared values 1e-15; searched ones 1e-9 for slopes that vary on scales above 1e-4
     (1e-7 where the largest is at a jump).
-    Assumes: the supremum lies within |h| < 8e4 (an unbounded slope, such as that of h^2, is reported there).
+    Assumes: the supremum lies within |h| < 8e4 (an unbounded slope, such as that of h^2, is
+    reported there).
 
     Examples
     --------
@@ -93,8 +94,8 @@ def log_bound_layers(net: Ensemble, *, depth: int, width: int | None = None, nor
     width
         Number of units N; needed for the Frobenius norm (``sigma_w * sqrt(N)``).
     norm
-        ``"spectral"`` (2 ``sigma_w`` for independent weights of finite fourth moment at infinite width, ``sigma_w`` for orthogonal ones) or
-        ``"frobenius"``.
+        ``"spectral"`` (2 ``sigma_w`` for independent weights of finite fourth moment at infinite
+        width, ``sigma_w`` for orthogonal ones) or ``"frobenius"``.
 
     Returns
     -------
@@ -108,8 +109,8 @@ def log_bound_layers(net: Ensemble, *, depth: int, width: int | None = None, nor
 
     Notes
     -----
-    Accuracy: the spectral norm of an N x N matrix of independent entries lies below 2 ``sigma_w`` by O(N^(-2/3)); its Frobenius norm has
-    relative spread 1/(sqrt(2) N).
+    Accuracy: the spectral norm of an N x N matrix of independent entries lies below 2 ``sigma_w``
+    by O(N^(-2/3)); its Frobenius norm has relative spread 1/(sqrt(2) N).
     Assumes: nothing of the activations beyond their largest slope, which is why it is loose.
 
     Examples
@@ -133,8 +134,9 @@ def bound_excess(net: Ensemble, *, width: int | None = None, norm: str = "spectr
     .. math:: \ln\left(\sup|\phi'| \, \|W\|\right) - \tfrac12 \ln \chi_1
         = \ln \frac{\|W\|}{\sigma_w} + \ln \frac{\sup|\phi'|}{\sqrt{E[\phi'(\sqrt{q^*} z)^2]}}
 
-    The first term is what the most stretched direction has over a random one, the second what the steepest point has over
-    the root mean square; neither depends on the depth, so the bound is loose exponentially in it.
+    The first term is what the most stretched direction has over a random one, the second what the
+    steepest point has over the root mean square; neither depends on the depth, so the bound is
+    loose exponentially in it.
 
     Parameters
     ----------
@@ -148,7 +150,8 @@ def bound_excess(net: Ensemble, *, width: int | None = None, norm: str = "spectr
     Returns
     -------
     array
-        Per layer, >= 0 but for rounding; inf for a slope without bound, of which the bound says nothing; broadcast shape.
+        Per layer, >= 0 but for rounding; inf for a slope without bound, of which the bound says
+        nothing; broadcast shape.
 
     Raises
     ------

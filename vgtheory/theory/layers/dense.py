@@ -112,10 +112,12 @@ def _grad(net: Dense | Recurrent, question: Question) -> Law:
 
     Notes
     -----
-    Accuracy: 1e-13 per layer at infinite width. At finite width, with Gaussian weights, exact for an activation that is
-    straight on either side of 0, and to ``accumulation.sums``'s accuracy for any other; with orthogonal weights to order 1/N;
-    with other light-tailed weights as Gaussian ones, with ``cumulants.change`` added.
-    Assumes: a cotangent independent of the weights; for ``Recurrent``, weights that are drawn anew at every step.
+    Accuracy: 1e-13 per layer at infinite width. At finite width, with Gaussian weights, exact for
+    an activation that is straight on either side of 0, and to ``accumulation.sums``'s accuracy for
+    any other; with orthogonal weights to order 1/N; with other light-tailed weights as Gaussian
+    ones, with ``cumulants.change`` added.
+    Assumes: a cotangent independent of the weights; for ``Recurrent``, weights that are drawn anew
+    at every step.
     """
     where, depth, width, positions = question
     expect_positions(where, net, positions)
@@ -140,7 +142,8 @@ def _q(net: Dense | Recurrent, question: Question) -> Law:
 
     Notes
     -----
-    Accuracy: as of the gradient; at finite width exact where the gradient is and ``sigma_b`` is the plain number 0.
+    Accuracy: as of the gradient; at finite width exact where the gradient is and ``sigma_b`` is the
+    plain number 0.
     Assumes: an input independent of the weights.
     """
     where, depth, width, positions = question

@@ -63,13 +63,14 @@ def log_parts_layers(net: Ensemble, *, depth: int, width: int | None = None) -> 
     Returns
     -------
     Parts
-        Two ``Law``, each of shape ``(depth,)``, per layer, the last entry 0: mean and standard deviation over networks of
-        natural logs of norms. The means add up to those of ``log_grad_layers``.
+        Two ``Law``, each of shape ``(depth,)``, per layer, the last entry 0: mean and standard
+        deviation over networks of natural logs of norms. The means add up to those of
+        ``log_grad_layers``.
 
     Notes
     -----
-    Accuracy: infinite width: 1e-13. Finite width: the sum of the means as ``log_grad_layers``, how it is shared
-    and the standard deviations to order 1/N; orthogonal weights without their
+    Accuracy: infinite width: 1e-13. Finite width: the sum of the means as ``log_grad_layers``, how
+    it is shared and the standard deviations to order 1/N; orthogonal weights without their
     alignment with the input have no spread of their own.
     Assumes: as ``log_grad_layers``.
 

@@ -41,8 +41,8 @@ def format_range(dtype: str) -> tuple[Fraction, Fraction, Fraction]:
     Parameters
     ----------
     dtype
-        One of ``float16``, ``bfloat16``, ``tensorfloat32`` (float32 but for the operands of matrix products, whose range is
-        the same), ``float32``, ``float64``.
+        One of ``float16``, ``bfloat16``, ``tensorfloat32`` (float32 but for the operands of matrix
+        products, whose range is the same), ``float32``, ``float64``.
 
     Returns
     -------
@@ -114,8 +114,8 @@ def _log(value: Fraction) -> Decimal:
 def depth_limit(factor: float, dtype: Any) -> DepthLimit:
     r"""First depths at which ``factor**depth`` leaves a number format, when it is cast to it.
 
-    A cast rounds to the nearest number and a tie to the even one, so that 0 begins at half the smallest subnormal number s, and
-    infinity half a spacing above the largest finite one:
+    A cast rounds to the nearest number and a tie to the even one, so that 0 begins at half the
+    smallest subnormal number s, and infinity half a spacing above the largest finite one:
 
     .. math:: \min\{d \ge 1 : f^d \le s / 2\} \quad\text{and}\quad
         \min\{d \ge 1 : f^d \ge \mathrm{largest} + \mathrm{spacing} / 2\}
@@ -123,23 +123,26 @@ def depth_limit(factor: float, dtype: Any) -> DepthLimit:
     Parameters
     ----------
     factor
-        Factor per layer of the number itself (not of its square), >= 0; it is taken as the exact binary number given.
+        Factor per layer of the number itself (not of its square), >= 0; it is taken as the exact
+        binary number given.
     dtype
         ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``, or a dtype.
 
     Returns
     -------
     DepthLimit
-        ``subnormal``: first depth at which the cast is below the smallest normal number: digits are lost, and hardware
-        that flushes subnormals to zero gives 0; ``zero``: first depth at which the cast is 0; ``overflow``: first depth at
-        which it is infinite. None for what never happens.
+        ``subnormal``: first depth at which the cast is below the smallest normal number: digits are
+        lost, and hardware that flushes subnormals to zero gives 0; ``zero``: first depth at which
+        the cast is 0; ``overflow``: first depth at which it is infinite. None for what never
+        happens.
 
     Notes
     -----
-    Accuracy: exact: the crossing is found to 60 digits, and settled in rational arithmetic where it is within 1e-30 of an
-    integer (powers of two).
-    Assumes: the exact power, rounded once, to nearest. A chain that rounds at every step is another question: with gradual
-    underflow and a factor above 1/2 it sticks at a few smallest subnormals and never reaches 0.
+    Accuracy: exact: the crossing is found to 60 digits, and settled in rational arithmetic where it
+    is within 1e-30 of an integer (powers of two).
+    Assumes: the exact power, rounded once, to nearest. A chain that rounds at every step is another
+    question: with gradual underflow and a factor above 1/2 it sticks at a few smallest subnormals
+    and never reaches 0.
 
     Examples
     --------
@@ -228,8 +231,9 @@ def pass_limit(
 ) -> PassLimit:
     r"""First layers at which the forward and the backward pass of a network under- or overflow.
 
-    The forward pass is lost at the first layer (counted from the input) whose largest entry overflows, or all of whose
-    entries round to zero; the backward pass at the first layer met on the way down from the top.
+    The forward pass is lost at the first layer (counted from the input) whose largest entry
+    overflows, or all of whose entries round to zero; the backward pass at the first layer met on
+    the way down from the top.
 
     Parameters
     ----------
@@ -242,24 +246,29 @@ def pass_limit(
     width
         Number of units, >= 1.
     squared_loss
-        Whether the top cotangent is ``h_depth`` itself (``E = |h|^2 / 2``) rather than standard normal.
+        Whether the top cotangent is ``h_depth`` itself (``E = |h|^2 / 2``) rather than standard
+        normal.
     flush
-        Whether the hardware flushes subnormal numbers to zero (``measure.engine.flushes_subnormals``).
+        Whether the hardware flushes subnormal numbers to zero
+        (``measure.engine.flushes_subnormals``).
 
     Returns
     -------
     PassLimit
-        ``forward``: the layer, from 1 at the input; ``backward``: the number of layers that the gradient has come down
-        from the top when it is lost (1 for the layer below the top; 0 if the cotangent itself is lost).
+        ``forward``: the layer, from 1 at the input; ``backward``: the number of layers that the
+        gradient has come down from the top when it is lost (1 for the layer below the top; 0 if the
+        cotangent itself is lost).
 
     Notes
     -----
-    Accuracy: the largest of ``width`` entries is taken at its median (entries of h Gaussian, of the gradient Gaussian
-    times a slope), and the norm at its typical value; the first lost layer of a single network scatters about it by
-    about the spread of the log-norm over the rate, and comes a little earlier where that spread is many layers.
-    Assumes: the two passes apart: a forward pass already lost is not followed into the backward one. With
-    ``squared_loss`` the cotangent is aligned with the weights; what that adds (over k layers of a critical linear or ReLU
-    stack a factor 1 + k or 1 + 2 k in the square) is taken at its leading order at large width.
+    Accuracy: the largest of ``width`` entries is taken at its median (entries of h Gaussian, of the
+    gradient Gaussian times a slope), and the norm at its typical value; the first lost layer of a
+    single network scatters about it by about the spread of the log-norm over the rate, and comes a
+    little earlier where that spread is many layers.
+    Assumes: the two passes apart: a forward pass already lost is not followed into the backward
+    one. With ``squared_loss`` the cotangent is aligned with the weights; what that adds (over k
+    layers of a critical linear or ReLU stack a factor 1 + k or 1 + 2 k in the square) is taken at
+    its leading order at large width.
 
     Examples
     --------

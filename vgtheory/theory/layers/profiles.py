@@ -17,26 +17,30 @@ def log_grad_layers(net: Any, *, depth: int, width: int | None = None, positions
 
     .. math:: \ln \frac{|\partial E / \partial h_l|}{|\partial E / \partial h_L|}, \qquad l = 1 \dots L
 
-    for one input of unit mean square and a standard normal cotangent :math:`\partial E / \partial h_L`, independent of the
-    weights. At infinite width it is :math:`\tfrac12 \sum_{k=l}^{L-1} \ln \chi(q_k)` and has no spread.
+    for one input of unit mean square and a standard normal cotangent
+    :math:`\partial E / \partial h_L`, independent of the weights. At infinite width it is
+    :math:`\tfrac12 \sum_{k=l}^{L-1} \ln \chi(q_k)` and has no spread.
 
     Parameters
     ----------
     net
-        A ``Dense``, ``Recurrent``, ``Conv``, ``Residual``, ``Normed`` or ``Transformer``, with scalar numbers. The ``h`` of a
-        ``Residual`` or a ``Transformer`` is the stream after a block.
+        A ``Dense``, ``Recurrent``, ``Conv``, ``Residual``, ``Normed`` or ``Transformer``, with
+        scalar numbers. The ``h`` of a ``Residual`` or a ``Transformer`` is the stream after a
+        block.
     depth
         Number of layers L, >= 1.
     width
         Number of units N (channels of a ``Conv``), >= 1; None for infinite.
     positions
-        Number of positions of a ``Conv`` or a ``Transformer``; of a ``Conv`` in a plane two of them.
+        Number of positions of a ``Conv`` or a ``Transformer``; of a ``Conv`` in a plane two of
+        them.
 
     Returns
     -------
     Law
-        ``mean`` and ``std`` over networks of the natural log of the norm (not of its square), each of shape ``(depth,)``;
-        the last entry is 0. It is the mean of the log, not the log of the mean.
+        ``mean`` and ``std`` over networks of the natural log of the norm (not of its square), each
+        of shape ``(depth,)``; the last entry is 0. It is the mean of the log, not the log of the
+        mean.
 
     Raises
     ------
@@ -45,9 +49,9 @@ def log_grad_layers(net: Any, *, depth: int, width: int | None = None, positions
 
     Notes
     -----
-    Accuracy: at infinite width 1e-13 per layer (``Conv`` 1e-12, ``Transformer`` 1e-10). At width N as in the table, whose
-    errors of the mean are in units of ``std``, measured. "Straight" is an activation that is straight on either side of 0:
-    ``linear``, ``relu``, ``leaky_relu``, ``abs``.
+    Accuracy: at infinite width 1e-13 per layer (``Conv`` 1e-12, ``Transformer`` 1e-10). At width N
+    as in the table, whose errors of the mean are in units of ``std``, measured. "Straight" is an
+    activation that is straight on either side of 0: ``linear``, ``relu``, ``leaky_relu``, ``abs``.
 
     ====================================  =====================  ===========  ======  ================================
     network at width N                    law                    mean to      std to  ``std`` is inf
@@ -64,18 +68,19 @@ def log_grad_layers(net: Any, *, depth: int, width: int | None = None, positions
     ``Conv`` else, ``Transformer``        none: refused
     ====================================  =====================  ===========  ======  ================================
 
-    The second row holds for N >= 64 and depths to ``10 N^(1/2)``. A ``Recurrent`` has the law of a ``Dense``. A ``Residual``
-    has an exact law, or one to order 1/N, for branches of one layer. With batch norm the mean is half the log of the mean
-    square, of the whole batch's gradient. Heavy-tailed weights have no law at width N.
+    The second row holds for N >= 64 and depths to ``10 N^(1/2)``. A ``Recurrent`` has the law of a
+    ``Dense``. A ``Residual`` has an exact law, or one to order 1/N, for branches of one layer. With
+    batch norm the mean is half the log of the mean square, of the whole batch's gradient.
+    Heavy-tailed weights have no law at width N.
 
-    Assumes: a cotangent independent of the weights (a loss such as ``|h_L|^2 / 2`` breaks this). For ``Recurrent``, that
-    re-using the weights does not matter, which is only an approximation: its spread is not predicted. For ``Transformer``,
-    attention that weighs all positions alike.
+    Assumes: a cotangent independent of the weights (a loss such as ``|h_L|^2 / 2`` breaks this).
+    For ``Recurrent``, that re-using the weights does not matter, which is only an approximation:
+    its spread is not predicted. For ``Transformer``, attention that weighs all positions alike.
 
     References
     ----------
-    Schoenholz et al. (2017), arXiv:1611.01232; Hanin and Nica (2020), arXiv:1812.05994 (exact ReLU law). The laws at finite
-    width are derived in the paper's appendix.
+    Schoenholz et al. (2017), arXiv:1611.01232; Hanin and Nica (2020), arXiv:1812.05994 (exact ReLU
+    law). The laws at finite width are derived in the paper's appendix.
 
     Examples
     --------
@@ -96,8 +101,8 @@ def log_chi_layers(net: Ensemble, *, depth: int, width: int | None = None) -> La
 
     .. math:: \ln \frac{|\partial E / \partial h_l|^2}{|\partial E / \partial h_{l+1}|^2}, \qquad l = 1 \dots L - 1
 
-    The terms of which twice ``log_grad_layers`` is the sum; neighbours are correlated, so its variance is not the sum of
-    theirs.
+    The terms of which twice ``log_grad_layers`` is the sum; neighbours are correlated, so its
+    variance is not the sum of theirs.
 
     Parameters
     ----------
@@ -111,7 +116,8 @@ def log_chi_layers(net: Ensemble, *, depth: int, width: int | None = None) -> La
     Returns
     -------
     Law
-        ``mean`` and ``std`` over networks of the natural log of the squared norm's factor, each of shape ``(depth - 1,)``.
+        ``mean`` and ``std`` over networks of the natural log of the squared norm's factor, each of
+        shape ``(depth - 1,)``.
 
     Notes
     -----
@@ -135,8 +141,8 @@ def log_grad_weight_layers(net: Ensemble, *, depth: int, width: int | None = Non
 
     .. math:: \ln \frac{|\partial E / \partial W_l|_F}{|\partial E / \partial W_L|_F}, \qquad l = 1 \dots L
 
-    For one input the gradient is the outer product of :math:`\partial E / \partial h_l` and the layer's input
-    :math:`x_{l-1}`, so its log-norm is the sum of theirs.
+    For one input the gradient is the outer product of :math:`\partial E / \partial h_l` and the
+    layer's input :math:`x_{l-1}`, so its log-norm is the sum of theirs.
 
     Parameters
     ----------
@@ -150,12 +156,13 @@ def log_grad_weight_layers(net: Ensemble, *, depth: int, width: int | None = Non
     Returns
     -------
     Law
-        ``mean`` and ``std`` over networks of the natural log of the norm, each of shape ``(depth,)``; the last entry is 0.
+        ``mean`` and ``std`` over networks of the natural log of the norm, each of shape
+        ``(depth,)``; the last entry is 0.
 
     Notes
     -----
-    Accuracy: as ``log_grad_layers``, but nowhere exact: without biases, and phi straight on either side of 0, ``std`` is to
-    15 % in networks deeper than they are wide.
+    Accuracy: as ``log_grad_layers``, but nowhere exact: without biases, and phi straight on either
+    side of 0, ``std`` is to 15 % in networks deeper than they are wide.
     Assumes: as ``log_grad_layers``, and one input (batch of one); ``sigma_w > 0``.
 
     Examples
@@ -183,12 +190,13 @@ def log_q_layers(net: Any, *, depth: int, width: int | None = None, positions: A
     Returns
     -------
     Law
-        ``mean`` and ``std`` over networks of the natural log of q, each of shape ``(depth,)``, for an input of unit mean
-        square. It is the mean of the log, not the log of the mean.
+        ``mean`` and ``std`` over networks of the natural log of q, each of shape ``(depth,)``, for
+        an input of unit mean square. It is the mean of the log, not the log of the mean.
 
     Notes
     -----
-    Accuracy: infinite width: 1e-13 per layer. Finite width: as ``log_grad_layers``, exact where that is and ``sigma_b = 0``.
+    Accuracy: infinite width: 1e-13 per layer. Finite width: as ``log_grad_layers``, exact where
+    that is and ``sigma_b = 0``.
     Assumes: an input that does not depend on the weights.
 
     References

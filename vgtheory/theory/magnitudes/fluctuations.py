@@ -1,10 +1,12 @@
 r"""Finite width: how the size of a layer's gradient wanders, from network to network and from example to example.
 
-To order 1/N the mean of log|g| over a layer's entries departs from infinite width by a linear response to noise that every
-layer adds: ``n_k`` to ln q of the next layer, ``beta_k`` to ln|g_k|^2 (``finite_width``). Two examples of correlation c share
-a part of that noise: the covariance of two examples is the network's own walk, what is left of one example's is new with each.
-The correlations themselves wander too, with a variance V that grows like depth / N: examples line up with what the weights
-stretch most, forward and backward, and units keep so much more from one example to the next.
+To order 1/N the mean of log|g| over a layer's entries departs from infinite width by a linear
+response to noise that every layer adds: ``n_k`` to ln q of the next layer, ``beta_k`` to ln|g_k|^2
+(``expansion``). Two examples of correlation c share a part of that noise: the covariance of two
+examples is the network's own walk, what is left of one example's is new with each. The correlations
+themselves wander too, with a variance V that grows like depth / N: examples line up with what the
+weights stretch most, forward and backward, and units keep so much more from one example to the
+next.
 
 ===========  ==============================================================  ==============
 symbol       meaning                                                         shape
@@ -81,7 +83,7 @@ def walks(layers: Layers, sides: tuple[Side, Side], c_zeta: np.ndarray, sigma_w:
     Parameters
     ----------
     layers
-        The trajectory (``finite_width.trajectory``), of NumPy arrays.
+        The trajectory (``expansion.trajectory``), of NumPy arrays.
     sides
         ``log_moments.sides`` at its layers.
     c_zeta

@@ -1,7 +1,8 @@
 r"""Entries of a minibatch's weight gradient: their logs on fixed units, draw by draw.
 
-An entry is :math:`g_{ij} = \tfrac1B \sum_b a_i^b \zeta_i^b x_j^b`, with a = phi'(h_i) and x = phi(h_j). Given these and what the cotangent
-keeps, it is normal, so that one more average is done in closed form (``log_shifted_normal``).
+An entry is :math:`g_{ij} = \tfrac1B \sum_b a_i^b \zeta_i^b x_j^b`, with a = phi'(h_i) and x =
+phi(h_j). Given these and what the cotangent keeps, it is normal, so that one more average is done
+in closed form (``log_shifted_normal``).
 
 ===========  ==============================================================  ==========================
 symbol       meaning                                                         shape
@@ -45,7 +46,8 @@ class Unit(NamedTuple):
     log_square
         Natural log of the mean of its square.
     nodes
-        Of what a unit keeps, with the mean and the mean square of the function there; each of shape ``(nodes,)``.
+        Of what a unit keeps, with the mean and the mean square of the function there; each of shape
+        ``(nodes,)``.
     spread
         Variance of two examples' correlation: the new part of h has another variance in every unit.
     """

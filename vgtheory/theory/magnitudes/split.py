@@ -3,8 +3,8 @@ r"""Why gradient magnitudes vary: the variance of log|g| over the entries of all
 .. math:: \operatorname{Var} \ln|g| = \operatorname{Var}_l E[\ln|g|\,|\,l] + E_l \operatorname{Var}_{ij} E[\ln|g|\,|\,ij] +
     E_{ij} \operatorname{Var}[\ln|g|\,|\,ij]
 
-over layers l, entries ij within a layer and draws (minibatches) of one entry; entries that are 0 have no log and are left out, so
-that each layer and each entry counts by its share of others.
+over layers l, entries ij within a layer and draws (minibatches) of one entry; entries that are 0
+have no log and are left out, so that each layer and each entry counts by its share of others.
 
 ===========  ==============================================================  ==============
 symbol       meaning                                                         shape
@@ -43,7 +43,8 @@ class VarianceSplit(NamedTuple):
     layers
         Variance over layers of their means: depth.
     entries
-        Mean over layers of the variance over their entries of these entries' means: what units keep from draw to draw.
+        Mean over layers of the variance over their entries of these entries' means: what units keep
+        from draw to draw.
     draws
         Mean variance of one entry over draws (minibatches, or single examples).
     zeros
@@ -158,10 +159,11 @@ def log_grad_variance(
     r"""Variance of log|g| over all entries of all weight gradients, split over layers, entries and draws.
 
     A draw is a minibatch of new examples, through one network. Each entry of the gradient is
-    :math:`g_{ij} = \tfrac1B \sum_b \phi'(h_i^b)\, \zeta_i^b\, \phi(h_j^b)`, and the cotangent :math:`\zeta` is normal and
-    independent of the forward pass. For B = 1 the log of an entry is a sum of three terms: that of a normal variable, of
-    variance :math:`\pi^2/8` with every activation, and one term for each of the two units. For large B, and uncorrelated
-    cotangents, an entry is normal given its units, and the variance of its log is again :math:`\pi^2/8`.
+    :math:`g_{ij} = \tfrac1B \sum_b \phi'(h_i^b)\, \zeta_i^b\, \phi(h_j^b)`, and the cotangent
+    :math:`\zeta` is normal and independent of the forward pass. For B = 1 the log of an entry is a
+    sum of three terms: that of a normal variable, of variance :math:`\pi^2/8` with every
+    activation, and one term for each of the two units. For large B, and uncorrelated cotangents, an
+    entry is normal given its units, and the variance of its log is again :math:`\pi^2/8`.
 
     Parameters
     ----------
@@ -172,8 +174,8 @@ def log_grad_variance(
     batch
         Examples B in a minibatch, >= 1.
     num_draws
-        Minibatches K, >= 2, over which the split is made. With K draws, a fraction 1/K of each entry's own variance appears
-        as variance between entries.
+        Minibatches K, >= 2, over which the split is made. With K draws, a fraction 1/K of each
+        entry's own variance appears as variance between entries.
     width
         Number of units N, >= 1 (of Gaussian weights); None for infinite.
     c_0
@@ -184,7 +186,8 @@ def log_grad_variance(
     Returns
     -------
     VarianceSplit
-        Each part as ``Estimate``: dimensionless, of natural logs; expected over networks; ``err`` is that of the numbers it was found on.
+        Each part as ``Estimate``: dimensionless, of natural logs; expected over networks; ``err``
+        is that of the numbers it was found on.
 
     Raises
     ------
@@ -193,16 +196,19 @@ def log_grad_variance(
 
     Notes
     -----
-    Accuracy: at infinite width 1e-7 for B = 1, by quadrature. For larger B ``err``, about 1 % of the entries' part; beyond
-    24 layers only some are drawn, and the others interpolated. At finite width, measured at depths up to a quarter of the
-    width, each part is accurate to 2 %. The layers' part has two further errors: (entries' part) / N and (depth / N)^3 / 6.
-    With an odd activation the remaining error falls as 1/N^2: for a critical tanh network of 32 layers, in batches of 32,
-    it is about -45 / N^2 of the layers' part and -130 / N^2 of the entries' (N = 64 to 512). With any other activation the
-    correlation of two examples varies from network to network, and what that does at order 1/N is not known: measured, with
-    ReLU in 8 and 32 layers, the entries' part is larger by 2.5 / N to 6 / N and the draws' smaller by 1 / N to 5 / N.
+    Accuracy: at infinite width 1e-7 for B = 1, by quadrature. For larger B ``err``, about 1 % of
+    the entries' part; beyond 24 layers only some are drawn, and the others interpolated. At finite
+    width, measured at depths up to a quarter of the width, each part is accurate to 2 %. The
+    layers' part has two further errors: (entries' part) / N and (depth / N)^3 / 6. With an odd
+    activation the remaining error falls as 1/N^2: for a critical tanh network of 32 layers, in
+    batches of 32, it is about -45 / N^2 of the layers' part and -130 / N^2 of the entries' (N = 64
+    to 512). With any other activation the correlation of two examples varies from network to
+    network, and what that does at order 1/N is not known: measured, with ReLU in 8 and 32 layers,
+    the entries' part is larger by 2.5 / N to 6 / N and the draws' smaller by 1 / N to 5 / N.
 
-    Assumes: a normal cotangent at the top, independent of the weights; h of a size that float64 holds; of each layer one entry in
-    each row and column, or all of them. Draws are independent given the network.
+    Assumes: a normal cotangent at the top, independent of the weights; h of a size that float64
+    holds; of each layer one entry in each row and column, or all of them. Draws are independent
+    given the network.
 
     Examples
     --------
@@ -231,8 +237,9 @@ def log_update_variance(
 
     .. math:: \frac{m_{ij}}{\sqrt{E[g_{ij}^2]}}, \qquad m = (1 - \beta_1) \sum_k \beta_1^k g^{(k)}
 
-    Dividing each entry by its own root mean square removes the influence of its layer and of its units. What remains is the
-    variance of one entry over draws: :math:`\pi^2 / 8` if g is normal with mean 0, with momentum or without.
+    Dividing each entry by its own root mean square removes the influence of its layer and of its
+    units. What remains is the variance of one entry over draws: :math:`\pi^2 / 8` if g is normal
+    with mean 0, with momentum or without.
 
     Parameters
     ----------
@@ -248,11 +255,13 @@ def log_update_variance(
 
     Notes
     -----
-    Accuracy: ``err``. With momentum it is inf where minibatches often have a gradient of exactly 0 (ReLU): each of them
-    lowers the log of the update by ln(1 / beta_1), which adds far more variance than the rest. Momentum is taken as a mean
-    over :math:`(1 + \beta_1) / (1 - \beta_1)` minibatches of equal weight.
-    Assumes: as ``log_grad_variance``; weights that stand still; a second moment averaged over many more steps than momentum (as Adam's
-    0.999); draws further apart than momentum remembers; an epsilon far below every entry.
+    Accuracy: ``err``. With momentum it is inf where minibatches often have a gradient of exactly 0
+    (ReLU): each of them lowers the log of the update by ln(1 / beta_1), which adds far more
+    variance than the rest. Momentum is taken as a mean over :math:`(1 + \beta_1) / (1 - \beta_1)`
+    minibatches of equal weight.
+    Assumes: as ``log_grad_variance``; weights that stand still; a second moment averaged over many
+    more steps than momentum (as Adam's 0.999); draws further apart than momentum remembers; an
+    epsilon far below every entry.
 
     Examples
     --------

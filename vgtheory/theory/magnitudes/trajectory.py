@@ -26,7 +26,8 @@ class Trajectory(NamedTuple):
     c, c_zeta
         Correlation of two examples' h, and of their gradients as they arrive.
     sides, seen_sides
-        Moments of phi and phi' at these correlations; and at those that examples have at finite width, root mean square.
+        Moments of phi and phi' at these correlations; and at those that examples have at finite
+        width, root mean square.
     log_zeta
         Natural log of the root mean square of an arriving gradient's entry.
     walks, aligned

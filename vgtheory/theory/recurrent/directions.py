@@ -22,13 +22,17 @@ class EigenDirections(NamedTuple):
     values
         Eigenvalues, complex, shape ``(width,)``.
     right
-        Unit right eigenvectors as columns, ``W x = lambda x``: along these states grow, shape ``(width, width)``.
+        Unit right eigenvectors as columns, ``W x = lambda x``: along these states grow, shape
+        ``(width, width)``.
     left
-        Unit left eigenvectors as columns, ``W^T y = conj(lambda) y``: along these gradients grow, the same shape.
+        Unit left eigenvectors as columns, ``W^T y = conj(lambda) y``: along these gradients grow,
+        the same shape.
     condition
-        ``1 / |y^* x|``, >= 1: how many times a change of W moves the eigenvalue; inf for a defective one.
+        ``1 / |y^* x|``, >= 1: how many times a change of W moves the eigenvalue; inf for a
+        defective one.
     period
-        Steps in which the direction turns around once, ``2 pi / |arg lambda|``; inf for a positive eigenvalue, 2 for a negative.
+        Steps in which the direction turns around once, ``2 pi / |arg lambda|``; inf for a positive
+        eigenvalue, 2 for a negative.
     """
 
     values: np.ndarray
@@ -45,7 +49,8 @@ def eigen_directions(matrix: Any) -> EigenDirections:
     .. math:: W x_k = \lambda_k x_k, \qquad W^{\mathsf T} \bar y_k = \lambda_k \bar y_k, \qquad
         \kappa_k = 1 / |y_k^* x_k|, \qquad p_k = 2 \pi / |\arg \lambda_k|
 
-    States ``W^t h`` turn towards the leading right eigenvector, gradients ``(W^T)^t v`` towards the leading left one.
+    States ``W^t h`` turn towards the leading right eigenvector, gradients ``(W^T)^t v`` towards the
+    leading left one.
 
     Parameters
     ----------
@@ -59,7 +64,8 @@ def eigen_directions(matrix: Any) -> EigenDirections:
 
     Notes
     -----
-    Accuracy: 1e-14 of the norm times the condition number for eigenvalues; for directions that, over the gap to the next.
+    Accuracy: for eigenvalues 1e-14 of the norm, times the condition number; for directions the same
+    over the gap to the next eigenvalue.
     Assumes: nothing.
 
     Examples
@@ -120,11 +126,13 @@ def alignment_steps(matrix: Any, vector: Any, steps: int) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        Angle in radians, 0 to pi/2, after t = 0 ... ``steps`` steps back, shape ``(steps + 1,)``; NaN once the gradient is 0.
+        Angle in radians, 0 to pi/2, after t = 0 ... ``steps`` steps back, shape ``(steps + 1,)``;
+        NaN once the gradient is 0.
 
     Notes
     -----
-    Accuracy: 1e-14 times the square of the leading eigenvalue's condition number, absolute; angles below that are noise.
+    Accuracy: 1e-14 times the square of the leading eigenvalue's condition number, absolute; angles
+    below that are noise.
     Assumes: a linear recurrence; eigenvalues within 1e-9 of the largest modulus lead together.
 
     Examples

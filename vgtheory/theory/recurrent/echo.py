@@ -17,17 +17,18 @@ _SEARCH, _WIDEST = 50, 40.0
 
 
 class EchoState(NamedTuple):
-    """What decides whether ``x' = phi(W x + input)`` forgets its initial state, for slopes of phi up to 1 and ``phi'(0) = 1``.
+    """Bounds on whether ``x' = phi(W x + input)`` forgets its initial state, for slopes of phi up to 1 and ``phi'(0) = 1``.
 
     Attributes
     ----------
     log_rho
-        Log of the spectral radius. Below 0 is necessary without input (else a state near 0 stays away from it), neither necessary nor
-        sufficient with input.
+        Log of the spectral radius. Without input a value below 0 is necessary; with input it is
+        neither necessary nor sufficient.
     log_norm
-        Log of the largest singular value. Below 0 is sufficient whatever the input.
+        Log of the largest singular value. A value below 0 is sufficient, whatever the input.
     log_scaled_norm
-        Log of the least ``|D W D^-1|`` found over positive diagonal D. Below 0 is sufficient as well, and weaker: between the other two.
+        Log of the least ``|D W D^-1|`` found over positive diagonal D, between the other two. A
+        value below 0 is sufficient, whatever the input.
     """
 
     log_rho: float
@@ -53,13 +54,14 @@ def echo_state(matrix: Any) -> EchoState:
 
     Notes
     -----
-    Accuracy: 1e-12 for radius (times its condition) and norm; the scaled norm is a valid bound whatever
-    the search of at most 50 steps finds.
+    Accuracy: 1e-12 for radius (times its condition) and norm; the scaled norm is a valid bound
+    whatever the search of at most 50 steps finds.
     Assumes: phi elementwise with slopes between 0 and 1, as tanh.
 
     References
     ----------
-    M. Buehner and P. Young, IEEE Trans. Neural Networks 17 (2006); I. B. Yildiz, H. Jaeger and S. J. Kiebel, Neural Networks 35 (2012).
+    M. Buehner and P. Young, IEEE Trans. Neural Networks 17 (2006); I. B. Yildiz, H. Jaeger and S.
+    J. Kiebel, Neural Networks 35 (2012).
 
     Examples
     --------
@@ -94,12 +96,12 @@ def _log_scaled_norm(w: np.ndarray) -> float:
 
 @asked(sigma_noise=one_not_negative)
 def memory_curve(matrix: Any, w_in: Any, num_lags: int, *, sigma_noise: Any = 0.0) -> np.ndarray:
-    r"""Share of an input's variance that a linear reservoir lets a linear readout recover k steps later.
+    r"""Share of an input's variance that a linear readout recovers from a linear reservoir k steps later.
 
     .. math:: m_k = (W^k w)^{\mathsf T} C^{-1} W^k w, \qquad C = \sum_{j \ge 0} W^j (w w^{\mathsf T} + \sigma^2 I) (W^j)^{\mathsf T},
         \qquad x_{t+1} = W x_t + w\, u_{t+1} + \sigma\, \xi_{t+1}
 
-    Without noise the sum over all k is the width (Jaeger): a reservoir shares out as many numbers as it has.
+    Without noise the sum over all k is the width of the reservoir (Jaeger).
 
     Parameters
     ----------
@@ -124,9 +126,11 @@ def memory_curve(matrix: Any, w_in: Any, num_lags: int, *, sigma_noise: Any = 0.
 
     Notes
     -----
-    Accuracy: 1e-12 over the square root of the smallest share of C's trace that an eigenvalue has: C is not formed, its factor is. Without noise
-    that share may be below 1e-30, and single m_k beyond the first lags are then those of a W rounded in its last digits; their sum stays.
-    Assumes: inputs and noise independent in time, of variance 1; a linear recurrence and the best linear readout.
+    Accuracy: 1e-12 over the square root of the smallest eigenvalue of C, as a share of its trace.
+    Without noise that share may be below 1e-30. Single m_k beyond the first lags then depend on the
+    last digits of W, but their sum does not.
+    Assumes: inputs and noise independent in time, of variance 1; a linear recurrence and the best
+    linear readout.
 
     References
     ----------

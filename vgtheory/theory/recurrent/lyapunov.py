@@ -1,12 +1,14 @@
 r"""Lyapunov exponents of products of random Jacobians: exact for Gaussian and orthogonal matrices, at infinite width for any activation.
 
-The k-th of N exponents, at infinite width with x = k / N, is what a new column of the product has left across the k before it. For
-Jacobians W D with Gaussian W and D of independent entries d = phi'(h),
+At infinite width the k-th of N exponents, with x = k / N, is the growth of a new column of the
+product orthogonally to the k columns before it. For Jacobians W D with Gaussian W and D of
+independent entries d = phi'(h),
 
 .. math:: x = E\left[\frac{m d^2}{1 + m d^2}\right], \qquad e^{2 \lambda(x)} = \sigma_w^2\, \frac{x}{m}
 
-where the first equation defines m(x): the resolvent of D G G^T D, G having k columns, as its argument goes to 0. At x = 0 this is
-chi_1, and for d = 1 the triangular law, :math:`e^{2\lambda} = \sigma_w^2 (1 - x)`.
+where the first equation defines m(x): the resolvent of D G G^T D, G having k columns, as its
+argument goes to 0. At x = 0 this is chi_1, and for d = 1 the triangular law,
+:math:`e^{2\lambda} = \sigma_w^2 (1 - x)`.
 """
 
 from typing import Any
@@ -97,9 +99,10 @@ def lyapunov_curve(net: Dense | Recurrent | Leaky, x: Any) -> np.ndarray:
 
     Notes
     -----
-    Accuracy: 1e-10 while the slopes' smallest are above 1e-150.
-    Assumes: infinite width, slopes at the length map's fixed point, independent of each other and of the matrix. With one set of weights
-    that is an approximation, except at x = 0 in the chaotic phase.
+    Accuracy: 1e-10, if no slope but 0 is below 1e-150.
+    Assumes: infinite width, and slopes at the fixed point of the length map that are independent of
+    each other and of the matrix. With one set of weights this is an approximation, except at x = 0
+    in the chaotic phase.
 
     References
     ----------
@@ -132,16 +135,18 @@ def lyapunov_curve(net: Dense | Recurrent | Leaky, x: Any) -> np.ndarray:
 def lyapunov_exponents(
     net: Dense | Recurrent | Leaky, *, width: int, steps: int = 1, num_exponents: int | None = None
 ) -> Law:
-    r"""Lyapunov exponents of a product of random Jacobians over so many steps.
+    r"""Lyapunov exponents of a product of random Jacobians.
 
-    For Gaussian matrices of their own at every step, exactly, at any width and after any number of steps,
+    For a product of independent Gaussian matrices, exactly at any width N and after any number T of
+    steps,
 
     .. math::
 
         E \lambda_k = \tfrac12 \left[ \ln \tfrac{2 \sigma_w^2}{N} + \psi\left(\tfrac{N - k + 1}{2}\right) \right], \qquad
         T\, \mathrm{Var}\, \lambda_k = \tfrac14\, \psi'\left(\tfrac{N - k + 1}{2}\right)
 
-    and :math:`\lambda_k = \ln \sigma_w` for orthogonal ones. For other activations ``lyapunov_curve`` at :math:`x = (k - 1/2)/N`.
+    For orthogonal matrices :math:`\lambda_k = \ln \sigma_w`. For any other activation than
+    ``linear`` the exponents are those of ``lyapunov_curve`` at :math:`x = (k - 1/2)/N`.
 
     Parameters
     ----------
@@ -157,18 +162,21 @@ def lyapunov_exponents(
     Returns
     -------
     Law
-        Natural logs per step, largest first, shape ``(num_exponents,)``; ``std`` from run to run, 0 where only infinite width is known.
+        Natural logs per step, largest first, shape ``(num_exponents,)``; ``std`` from run to run, 0
+        where only infinite width is known.
 
     Notes
     -----
-    Accuracy: 1e-13 for linear ``Dense``; else as ``lyapunov_curve``.
-    Assumes: for linear ``Dense`` nothing. Else infinite width; with one set of weights the approximation named at ``lyapunov_curve``, and at finite
-    width a state that is as chaotic as at infinite width: of tanh with sigma_w from 1 to 1.5 that takes thousands of units
-    (``experiments/lyapunov.py``).
+    Accuracy: 1e-13 for linear ``Dense``; as ``lyapunov_curve`` for any other network.
+    Assumes: nothing for linear ``Dense``. For any other network infinite width and, with one set of
+    weights, the approximation of ``lyapunov_curve``. A network of finite width must be as chaotic
+    as an infinite one, which takes thousands of units for tanh with sigma_w from 1 to 1.5
+    (experiment ``lyapunov``).
 
     References
     ----------
-    Newman (1986), Communications in Mathematical Physics 103, 121; Akemann, Burda and Kieburg (2014), arXiv:1406.0803.
+    Newman (1986), Communications in Mathematical Physics 103, 121; Akemann, Burda and Kieburg
+    (2014), arXiv:1406.0803.
 
     Examples
     --------
@@ -198,12 +206,14 @@ def lyapunov_exponent(net: Dense | Recurrent | Leaky) -> Any:
 
     .. math:: \lambda_{\max} = \tfrac12 \ln \sigma_w^2 E[\phi'(\sqrt{q^*} z)^2]
 
-    Noise at every step adds to q and pushes the activation towards its flat ends: it suppresses chaos.
+    Noise at every step adds to q and moves the activation towards its flat ends, which suppresses
+    chaos.
 
     Parameters
     ----------
     net
-        ``Dense``, ``Recurrent`` or ``Leaky`` with ``leak=1``; of ``Dense`` and ``Recurrent`` any shape of ``sigma_w`` and ``sigma_b``.
+        ``Dense``, ``Recurrent`` or ``Leaky`` with ``leak=1``; of ``Dense`` and ``Recurrent`` any
+        shape of ``sigma_w`` and ``sigma_b``.
 
     Returns
     -------
@@ -213,7 +223,8 @@ def lyapunov_exponent(net: Dense | Recurrent | Leaky) -> Any:
     Notes
     -----
     Accuracy: that of ``chi_1``.
-    Assumes: infinite width. It is exact there with one set of weights too, for without a leak the state is new at every step.
+    Assumes: infinite width. The exponent is then exact with one set of weights too, because without
+    a leak the state is new at every step.
 
     References
     ----------

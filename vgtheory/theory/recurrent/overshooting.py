@@ -24,8 +24,9 @@ class Overshoot(NamedTuple):
     log_grad
         Natural log of the Frobenius norm of dE/dW, shape ``()``.
     stable_rate
-        Learning rate beyond which the step overshoots by E's second-order expansion along the gradient, ``2 |dE/dW|^2`` over
-        its second derivative there; inf where that is not positive. Shape ``()``.
+        Learning rate beyond which the step overshoots by E's second-order expansion along the
+        gradient, ``2 |dE/dW|^2`` over its second derivative there; inf where that is not positive.
+        Shape ``()``.
     log_ratio
         Natural log of E after over E before, at each learning rate.
     """
@@ -39,14 +40,15 @@ class Overshoot(NamedTuple):
 @asked()
 @in_float64
 def overshoot(net: FixedRecurrent, state: Any, target: Any, learning_rates: Any, *, steps: int) -> Overshoot:
-    r"""Loss, gradient with respect to W and the loss after one step, of a linear recurrence that is to reach a target.
+    r"""Loss, gradient, and loss after one step of gradient descent, of a linear recurrence with a target.
 
     .. math:: E = \tfrac12 |W^T x - y|^2, \qquad \frac{\partial E}{\partial W} = \sum_{t=1}^{T}
         (W^{\mathsf T})^{T-t} (h_T - y)\, h_{t-1}^{\mathsf T}, \qquad
         \frac{E'}{E} = \frac{|(W - \eta\, \partial E / \partial W)^T x - y|^2}{|W^T x - y|^2}
 
     Along an eigenvector of a symmetric W, ``x = a u`` and ``y = b u``, the gradient is
-    ``T lambda^(T-1) a (lambda^T a - b) u u^T``: of order ``T lambda^(2T-1)``. So is the step.
+    ``T lambda^(T-1) a (lambda^T a - b) u u^T``. It is of order ``T lambda^(2T-1)``, and so is the
+    step.
 
     Parameters
     ----------
@@ -73,8 +75,9 @@ def overshoot(net: FixedRecurrent, state: Any, target: Any, learning_rates: Any,
 
     Notes
     -----
-    Accuracy: T times 1e-15 relative, times the condition of W's powers and, for ``log_ratio``, over the step's distance from an exact hit; the
-    gradient must lie in the number format's range, the loss after the step need not.
+    Accuracy: T times 1e-15 relative, times the condition of W's powers and, for ``log_ratio``, over
+    the step's distance from an exact hit; the gradient must lie in the number format's range, the
+    loss after the step need not.
     Assumes: nothing.
 
     Examples

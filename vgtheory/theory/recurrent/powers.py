@@ -1,4 +1,4 @@
-"""One matrix to the power t: eigenvalue powers, what it does to a vector, and the most it does to any."""
+"""One matrix to the power t: powers of its eigenvalues, the image of one vector, and the largest image of any."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -37,13 +37,16 @@ def log_eigen_powers(matrix: Any, steps: Any) -> Any:
     Returns
     -------
     numpy.ndarray or jax.Array
-        Natural log, shape ``(num_steps, width)`` (or ``(width,)``), the largest eigenvalue first; -inf for a zero one.
+        Natural log, shape ``(num_steps, width)`` (or ``(width,)``), the largest eigenvalue first;
+        -inf for a zero one.
 
     Notes
     -----
-    Accuracy: that of the eigenvalues times t; an eigenvalue's relative error is 1e-14 times its condition number
-    (``eigen_directions``), and a defective one loses half the digits or more. A JAX matrix is worked on in its own dtype.
-    Assumes: nothing; but for a non-normal W eigenvalues rule only the rate at large t, not the transient.
+    Accuracy: that of the eigenvalues times t; an eigenvalue's relative error is 1e-14 times its
+    condition number (``eigen_directions``), and a defective one loses half the digits or more. A
+    JAX matrix is worked on in its own dtype.
+    Assumes: nothing. For a non-normal W the eigenvalues determine the rate at large t only, not the
+    transient.
 
     Examples
     --------
@@ -70,8 +73,9 @@ def log_power_norms(matrix: Any, vector: Any, steps: Any) -> Any:
 
     .. math:: \ln \bigl| (W^{\mathsf T})^t v \bigr|
 
-    A normal W (complex Schur form diagonal) is taken apart into orthogonal eigendirections, each with its own power; any
-    other is raised to the power by repeated squaring in twice float64's precision, rescaled at each squaring.
+    A normal W, whose complex Schur form is diagonal, is split into orthogonal eigendirections. Any
+    other matrix is raised to the power by repeated squaring, in twice the precision of float64, and
+    rescaled at each squaring.
 
     Parameters
     ----------
@@ -89,13 +93,15 @@ def log_power_norms(matrix: Any, vector: Any, steps: Any) -> Any:
 
     Notes
     -----
-    Accuracy: 1e-12 absolute plus 1e-15 of the value; for normal matrices (normal to 1e-14 of their size) t times 1e-14 more, where
-    the leading directions have a share in ``v`` above 1e-15; for others t times 1e-31 times the square of the condition of the
-    eigenvectors, so that a Jordan block of width 32 and a Grcar matrix of 64 are right to 1e-12 at t = 1,000. Where ``v`` lies in an invariant
-    subspace whose powers fall 2^700 below the whole matrix's, steps are taken one by one in float64, with an error of t times
-    1e-16 times that condition. JAX arrays are raised by squaring in their own dtype, without its double: the error is t
-    roundings of it times the condition of the eigenvectors.
-    Time: 20 squarings for t = 10^6, together 25 ms at width 32, 0.4 s at 128 and half a minute at 512 on one core.
+    Accuracy: 1e-12 absolute plus 1e-15 of the value; for normal matrices (normal to 1e-14 of their
+    size) t times 1e-14 more, where the leading directions have a share in ``v`` above 1e-15; for
+    others t times 1e-31 times the square of the condition of the eigenvectors, so that a Jordan
+    block of width 32 and a Grcar matrix of 64 are right to 1e-12 at t = 1,000. Where ``v`` lies in
+    an invariant subspace whose powers fall 2^700 below the whole matrix's, steps are taken one by
+    one in float64, with an error of t times 1e-16 times that condition. JAX arrays are raised by
+    squaring in their own dtype, without its double: the error is t roundings of it times the
+    condition of the eigenvectors. Time: 20 squarings for t = 10^6, together 25 ms at width 32, 0.4
+    s at 128 and half a minute at 512 on one core.
     Assumes: a linear recurrence, h' = W h + b.
 
     Examples
@@ -128,7 +134,7 @@ def log_power_norms(matrix: Any, vector: Any, steps: Any) -> Any:
 
 @asked(steps=steps_back)
 def log_growth(matrix: Any, steps: Any) -> Any:
-    r"""Log of the most by which t steps of a linear recurrence can lengthen a gradient (or a state).
+    r"""Log of the largest factor by which t steps of a linear recurrence lengthen a gradient (or a state).
 
     .. math:: \ln \| W^t \|_2
 
@@ -142,12 +148,13 @@ def log_growth(matrix: Any, steps: Any) -> Any:
     Returns
     -------
     numpy.ndarray
-        Natural log of the largest singular value, the shape of ``steps``; -inf where the power is zero.
+        Natural log of the largest singular value, the shape of ``steps``; -inf where the power is
+        zero.
 
     Notes
     -----
-    Accuracy: 1e-12 absolute plus 1e-15 of the value, plus t times 1e-31 times the square of the condition of the eigenvectors
-    (powers are formed in twice float64's precision).
+    Accuracy: 1e-12 absolute plus 1e-15 of the value, plus t times 1e-31 times the square of the
+    condition of the eigenvectors (powers are formed in twice float64's precision).
     Assumes: a linear recurrence.
 
     Examples

@@ -51,8 +51,9 @@ def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int) -> Any:
     Notes
     -----
     Accuracy: rounding, 1e-15 per step, or 1e-15 of the log where that is larger.
-    Assumes: no input. The law also holds for a layer with symmetric W, if the state lies along the leading eigenvector and
-    the entries of that vector have equal modulus. For eigendirection k add t (ln|lambda_k| - ln|w|).
+    Assumes: no input. The law also holds for a layer with symmetric W, if the state lies along the
+    leading eigenvector and the entries of that vector have equal modulus. For eigendirection k add
+    t (ln|lambda_k| - ln|w|).
 
     Examples
     --------
@@ -74,27 +75,30 @@ def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int) -> Any:
 @asked()
 @in_float64
 def log_scalar_chain(mean: Any, std: Any, depth: int) -> Law:
-    r"""Log of a product of independent normal weights: what a typical chain does.
+    r"""Log of the product of independent normal weights: the gradient of a typical scalar chain.
 
     .. math:: \ln |w_1 \cdots w_n|, \qquad w_i \sim N(m, s^2)
 
     Parameters
     ----------
     mean, std
-        Mean m and standard deviation s >= 0 of each weight, of any broadcastable shapes; dimensionless.
+        Mean m and standard deviation s >= 0 of each weight, of any broadcastable shapes;
+        dimensionless.
     depth
         Number of weights n, >= 1.
 
     Returns
     -------
     Law
-        ``n E ln|w|`` and ``sqrt(n Var ln|w|)``, natural log; with ``std = 0`` it is ``n ln|m|`` and 0.
+        ``n E ln|w|`` and ``sqrt(n Var ln|w|)``, natural log; with ``std = 0`` it is ``n ln|m|`` and
+        0.
 
     Notes
     -----
     Accuracy: per weight 1e-13 absolute for the mean, 1e-12 relative for the standard deviation.
-    Assumes: independent weights. It is the mean of the log: E ln|w| lies below ln E|w| (``log_mean_scalar_chain``), so the
-    typical product is exponentially smaller than the mean one.
+    Assumes: independent weights. The law is that of the log: E ln|w| lies below ln E|w|
+    (``log_mean_scalar_chain``), so that a typical product is exponentially smaller than the mean
+    product.
 
     Examples
     --------
@@ -132,14 +136,15 @@ def _log_normal_moments(ratio: Any) -> tuple[Any, Any]:
 @asked()
 @in_float64
 def log_mean_scalar_chain(mean: Any, std: Any, depth: int) -> Any:
-    r"""Log of the mean of a product of independent normal weights' sizes: what the average over chains does.
+    r"""Log of the mean absolute product of independent normal weights: the mean gradient of scalar chains.
 
     .. math:: n \ln E|w|, \qquad E|w| = s\sqrt{2/\pi}\, e^{-m^2/2s^2} + m\,\mathrm{erf}\bigl(m / s\sqrt2\bigr)
 
     Parameters
     ----------
     mean, std
-        Mean m and standard deviation s >= 0 of each weight, of any broadcastable shapes; dimensionless.
+        Mean m and standard deviation s >= 0 of each weight, of any broadcastable shapes;
+        dimensionless.
     depth
         Number of weights n, >= 1.
 

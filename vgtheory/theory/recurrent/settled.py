@@ -21,8 +21,8 @@ def log_rate(net: FixedRecurrent, state: Any) -> float:
 
     .. math:: \frac1p \ln \rho\Bigl(\prod_{s=1}^{p} \mathrm{diag}\,\phi'(h^*_s)\, W^{\mathsf T}\Bigr)
 
-    with p = 1 where the state settles on a fixed point and p = 2 on a two-cycle (a symmetric W has no other attractor).
-    For a linear net it is :math:`\ln \rho(W)`.
+    with p = 1 where the state settles on a fixed point and p = 2 on a two-cycle (a symmetric W has
+    no other attractor). For a linear net it is :math:`\ln \rho(W)`.
 
     Parameters
     ----------
@@ -39,13 +39,15 @@ def log_rate(net: FixedRecurrent, state: Any) -> float:
     Raises
     ------
     ValueError
-        If ``net`` has a bias, ``state`` does not fit it or is not finite, or it has not settled on a fixed
-        point or two-cycle after 400,000 steps (it rotates, is chaotic or is critical: this law does not apply).
+        If ``net`` has a bias, ``state`` does not fit it or is not finite, or it has not settled on
+        a fixed point or two-cycle after 400,000 steps (it rotates, is chaotic or is critical: this
+        law does not apply).
 
     Notes
     -----
-    Accuracy: 1e-10 where the settled state is reached geometrically; at criticality (tanh, rho(W) = 1) it is approached as
-    1/sqrt(t), so that it counts as not settled: the limit is 0 and the gradient's decay a power law instead.
+    Accuracy: 1e-10 where the settled state is reached geometrically; at criticality (tanh, rho(W) =
+    1) it is approached as 1/sqrt(t), so that it counts as not settled: the limit is 0 and the
+    gradient's decay a power law instead.
     Assumes: no input, and a cotangent with a share in the leading direction.
 
     Examples

@@ -59,12 +59,13 @@ def _law_at_unit_scale(width: int) -> tuple[float, float]:
 @asked()
 @in_float64
 def log_spectral_radius(net: Recurrent, *, width: int) -> Law:
-    r"""Log of the spectral radius of a recurrence's random W: where a linear one turns from vanishing to exploding.
+    r"""Log of the spectral radius of the random W of a recurrence; a linear one vanishes below 0 and explodes above.
 
     .. math:: P(\rho \le r) \approx e^{-E_{\mathbb R}(r) - E_{\mathbb C^+}(r) + c(r)}
 
-    with the exact expected numbers of real eigenvalues and of complex pairs outside the circle, and for their repulsion half of what it
-    contributes to the exact law of a complex Gaussian matrix. An orthogonal W has ``rho = sigma_w``.
+    with the exact expected numbers of real eigenvalues and of complex pairs outside the circle. The
+    correction c for their repulsion is half of that in the exact law of a complex Gaussian matrix.
+    An orthogonal W has ``rho = sigma_w``.
 
     Parameters
     ----------
@@ -85,15 +86,17 @@ def log_spectral_radius(net: Recurrent, *, width: int) -> Law:
 
     Notes
     -----
-    Accuracy: the mean to 0.05 of a standard deviation, the standard deviation to 3 % (Gaussian weights, found by 20,000 draws each at
-    widths 8, 16 and 32 and 6,000 at 64; without the repulsion it would be 0.38 and 57 % at width 8); orthogonal weights exactly.
-    Assumes: real Gaussian or orthogonal weights. As N grows, ``rho / sigma_w`` tends to 1 from above, as a Gumbel variable whose
-    scale falls as ``1 / sqrt(N ln N)``.
+    Accuracy: the mean to 0.05 of a standard deviation, the standard deviation to 3 % (Gaussian
+    weights, found by 20,000 draws each at widths 8, 16 and 32 and 6,000 at 64; without the
+    repulsion it would be 0.38 and 57 % at width 8); orthogonal weights exactly.
+    Assumes: real Gaussian or orthogonal weights. As N grows, ``rho / sigma_w`` tends to 1 from
+    above, as a Gumbel variable whose scale falls as ``1 / sqrt(N ln N)``.
 
     References
     ----------
-    A. Edelman, E. Kostlan and M. Shub, J. Amer. Math. Soc. 7 (1994), for real eigenvalues; A. Edelman, J. Multivariate Anal. 60
-    (1997), for complex ones; B. Rider and C. D. Sinclair, Ann. Appl. Probab. 24 (2014), for the limit.
+    A. Edelman, E. Kostlan and M. Shub, J. Amer. Math. Soc. 7 (1994), for real eigenvalues; A.
+    Edelman, J. Multivariate Anal. 60 (1997), for complex ones; B. Rider and C. D. Sinclair, Ann.
+    Appl. Probab. 24 (2014), for the limit.
 
     Examples
     --------

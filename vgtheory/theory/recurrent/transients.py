@@ -1,4 +1,4 @@
-"""What eigenvalues do not say: how far a matrix is from normal, and how much its powers grow before they decay."""
+"""Non-normal matrices: how far a matrix is from normal, and how much its powers grow before they decay."""
 
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ _ANGLES, _RADII, _STARTS = 48, 20, 3
 
 
 class NonNormality(NamedTuple):
-    """Six numbers that agree, or vanish, where eigenvalues tell all.
+    """Six measures, which agree or vanish for a normal matrix.
 
     Attributes
     ----------
@@ -25,11 +25,13 @@ class NonNormality(NamedTuple):
     norm
         Largest singular value: the largest factor of the first step.
     numerical_radius
-        Largest modulus of ``x^* W x`` over unit x; between ``norm / 2`` and ``norm``; ``|W^t| <= 2 numerical_radius^t``.
+        Largest modulus of ``x^* W x`` over unit x; between ``norm / 2`` and ``norm``;
+        ``|W^t| <= 2 numerical_radius^t``.
     numerical_abscissa
         Largest real part of the same: largest eigenvalue of (W + W^T) / 2.
     departure
-        Henrici's departure from normality, the root of ``|W|_F^2 - sum |lambda|^2``; 0 for a normal W.
+        Henrici's departure from normality, the root of ``|W|_F^2 - sum |lambda|^2``; 0 for a normal
+        W.
     condition
         Largest eigenvalue condition number; 1 for a normal W, inf for a defective one.
     """
@@ -43,7 +45,7 @@ class NonNormality(NamedTuple):
 
 
 class Transient(NamedTuple):
-    """How much the powers of a decaying W grow first.
+    """Growth of the powers of a decaying W before they decay.
 
     Attributes
     ----------
@@ -52,7 +54,8 @@ class Transient(NamedTuple):
     step
         The t at which it is reached.
     log_kreiss
-        Natural log of the Kreiss constant ``K = sup (|z| - 1) |(z - W)^-1|`` over ``|z| > 1``, the lower bound of the peak.
+        Natural log of the Kreiss constant ``K = sup (|z| - 1) |(z - W)^-1|`` over ``|z| > 1``, the
+        lower bound of the peak.
     log_bound
         Natural log of ``e width K``, the upper bound by the Kreiss matrix theorem.
     """
@@ -65,7 +68,7 @@ class Transient(NamedTuple):
 
 @asked()
 def non_normality(matrix: Any) -> NonNormality:
-    r"""Spectral radius beside norm, numerical radius, numerical abscissa, Henrici's departure and worst eigenvalue condition.
+    r"""Measures of non-normality: spectral radius, norm, numerical radius and abscissa, departure, eigenvalue condition.
 
     .. math:: \rho(W) \le w(W) \le \|W\|_2 \le 2 w(W), \qquad w(W) = \max_\theta \lambda_{\max}
         \bigl(\tfrac12 (e^{i\theta} W + e^{-i\theta} W^{\mathsf T})\bigr)
@@ -82,8 +85,8 @@ def non_normality(matrix: Any) -> NonNormality:
 
     Notes
     -----
-    Accuracy: 1e-14 of the norm, the spectral radius that times its condition number; the numerical radius 1e-10 where its
-    maximum over angles is the highest of 48 evenly spaced starts.
+    Accuracy: 1e-14 of the norm, the spectral radius that times its condition number; the numerical
+    radius 1e-10 where its maximum over angles is the highest of 48 evenly spaced starts.
     Assumes: nothing.
 
     References
@@ -129,7 +132,7 @@ def _numerical_radius(w: np.ndarray) -> float:
 
 @asked()
 def transient(matrix: Any) -> Transient:
-    r"""Largest growth of the powers of a decaying matrix, when it comes, and the Kreiss matrix theorem's two bounds of it.
+    r"""Largest growth of the powers of a decaying matrix, the step at which it occurs, and its bounds by Kreiss's theorem.
 
     .. math:: K(W) = \sup_{|z| > 1} (|z| - 1)\, \|(z - W)^{-1}\|, \qquad K \le \max_t \|W^t\| \le e\, N K
 
@@ -146,13 +149,15 @@ def transient(matrix: Any) -> Transient:
     Raises
     ------
     ValueError
-        If the spectral radius is 1 or more, or the powers have not fallen below 1 after 100,000 steps.
+        If the spectral radius is 1 or more, or the powers have not fallen below 1 after 100,000
+        steps.
 
     Notes
     -----
-    Accuracy: peak 1e-12 (the search ends where a power's norm falls below 1: no later one can exceed all earlier ones). The
-    supremum is sought from the three best of 960 points: what is found never exceeds it, so that the lower bound holds;
-    1e-6 where its maximum is near one of them. The upper bound holds as far as the supremum is found.
+    Accuracy: peak 1e-12 (the search ends where a power's norm falls below 1: no later one can
+    exceed all earlier ones). The supremum is sought from the three best of 960 points: what is
+    found never exceeds it, so that the lower bound holds; 1e-6 where its maximum is near one of
+    them. The upper bound holds as far as the supremum is found.
     Assumes: a linear recurrence.
 
     References

@@ -15,9 +15,10 @@ from vgtheory.networks.dense import Dense
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.precision import floats, in_float64
 from vgtheory.theory.spectra.edge import jacobian_atom
-from vgtheory.theory.spectra.free_product import Chain, solve
+from vgtheory.theory.spectra.free_product import solve
 from vgtheory.theory.spectra.moments import settled_state
 from vgtheory.theory.spectra.slopes import NUM_POINTS, density_and_weight, slopes
+from vgtheory.theory.spectra.zeta_plane import Chain
 
 
 def _at(where: str, log_s: Any, net: Dense, depth: int) -> tuple[Array, Array]:
@@ -90,14 +91,17 @@ def jacobian_density_of_log(log_s: Any, net: Dense, depth: int) -> Any:
     Returns
     -------
     array
-        The shape of ``log_s``. Point masses are left out: at 0 (``jacobian_atom``) and, for orthogonal weights, where phi'^2
-        has one of weight p > 1 - 1/L, whose weight is 1 - L (1 - p) (all of it for ``linear``).
+        The shape of ``log_s``. Point masses are left out: at 0 (``jacobian_atom``) and, for
+        orthogonal weights, where phi'^2 has one of weight p > 1 - 1/L, whose weight is 1 - L (1 -
+        p) (all of it for ``linear``).
 
     Notes
     -----
-    Accuracy: in float64, at any depth, 1e-9 of itself where it is above 1e-5 of its maximum, else 1e-5 of that; at an edge,
-    where it goes as a root, half the digits; no better than 1e-15 / v if phi'^2 varies by no more than v.
-    Assumes: infinite width, every layer at ``q_star`` (its limit where 0 or infinite), slopes independent of the weights.
+    Accuracy: in float64, at any depth, 1e-9 relative where the density is above 1e-5 of its
+    maximum, and 1e-5 of the maximum elsewhere. Half of the digits are lost at an edge, where the
+    density goes as a root. If phi'^2 varies by v only, the accuracy is no better than 1e-15 / v.
+    Assumes: infinite width, every layer at ``q_star`` (its limit where 0 or infinite), slopes
+    independent of the weights.
 
     References
     ----------
@@ -122,7 +126,8 @@ def jacobian_density(s: Any, net: Dense, depth: int) -> Any:
     Parameters
     ----------
     s
-        Singular value, >= 0, any shape; where s itself is out of range, ``jacobian_density_of_log``.
+        Singular value, >= 0, any shape. If s is out of the range of numbers, use
+        ``jacobian_density_of_log``.
     net
         The ensemble, with one ``sigma_w`` and one ``sigma_b``; for many, ``jax.vmap``.
     depth
@@ -131,7 +136,8 @@ def jacobian_density(s: Any, net: Dense, depth: int) -> Any:
     Returns
     -------
     array
-        The shape of ``s``; without point masses, as ``jacobian_density_of_log``; at 0 the value at 1e-277.
+        The shape of ``s``; without point masses, as ``jacobian_density_of_log``; at 0 the value at
+        1e-277.
 
     Notes
     -----
@@ -156,8 +162,9 @@ def jacobian_cdf_of_log(log_s: Any, net: Dense, depth: int, width: int | None = 
 
     .. math:: \max\Bigl( 1 - \frac1\pi \operatorname{Im} \int (1 + M)\, d \ln \lambda,\; F_N(0) \Bigr)
 
-    The integral is elementary on the curve of ``free_product``. :math:`F_N(0)`, the weight at 0 for N units, is known exactly;
-    what it exceeds that of infinite width by is taken from the smallest singular values.
+    The integral is elementary on the curve of ``free_product``. The weight at 0 of N units,
+    :math:`F_N(0)`, is exact. Its excess over the weight at infinite width is taken from the
+    smallest singular values.
 
     Parameters
     ----------
@@ -177,9 +184,11 @@ def jacobian_cdf_of_log(log_s: Any, net: Dense, depth: int, width: int | None = 
 
     Notes
     -----
-    Accuracy: 1e-8 absolute in float64, 1e-12 where the density is above 1e-5 of its maximum, for any depth; at a relative
-    distance d from a point mass 1e-16 / d, and within 1e-14 times L of its place on either side.
-    Assumes: as ``jacobian_density_of_log``. Apart from the weight at 0, finite width is left out: O(L / N).
+    Accuracy: 1e-8 absolute in float64, 1e-12 where the density is above 1e-5 of its maximum, for
+    any depth; at a relative distance d from a point mass 1e-16 / d, and within 1e-14 times L of its
+    place on either side.
+    Assumes: as ``jacobian_density_of_log``. Corrections O(L / N) of finite width, except the weight
+    at 0, are left out.
 
     Examples
     --------

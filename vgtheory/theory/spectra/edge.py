@@ -1,4 +1,4 @@
-r"""Singular values of the input-output Jacobian ``J = D_L W_L ... D_1 W_1``: moments, density, edges, condition number.
+r"""Ends of the singular values of the Jacobian ``J = D_L W_L ... D_1 W_1``: exact zeros, edges, condition number.
 
 ==========  ==============================================================  ==========
 symbol      meaning                                                         shape
@@ -24,9 +24,9 @@ from vgtheory.networks.dense import Dense
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.arrays import library
 from vgtheory.theory.precision import in_float64
-from vgtheory.theory.spectra.free_product import Chain, complex_of, ends, image
 from vgtheory.theory.spectra.moments import _least_q, _mapped, settled_state
 from vgtheory.theory.spectra.slopes import Rule, Slopes, landmarks, plain_rule, slopes
+from vgtheory.theory.spectra.zeta_plane import Chain, complex_of, ends, image
 from vgtheory.weights import expect_light_tails
 
 
@@ -54,7 +54,8 @@ def jacobian_atom(net: Dense, depth: int, width: int | None = None) -> Any:
 
     .. math:: P(\phi' = 0), \qquad 1 - \frac1N \sum_{k=1}^N P(n \ge k)^L, \quad n \sim B\bigl(N, P(\phi' \ne 0)\bigr)
 
-    at infinite and at given width: the rank is the least number of active units in any layer.
+    at infinite width and at width N, where the rank is the smallest number of active units in any
+    layer.
 
     Parameters
     ----------
@@ -68,13 +69,14 @@ def jacobian_atom(net: Dense, depth: int, width: int | None = None) -> Any:
     Returns
     -------
     array
-        In [0, 1], the broadcast shape of ``sigma_w`` and ``sigma_b``; at finite width the mean over networks.
+        In [0, 1], the broadcast shape of ``sigma_w`` and ``sigma_b``; at finite width the mean over
+        networks.
 
     Notes
     -----
     Accuracy: 1e-12.
-    Assumes: units that are active independently of each other, which is exact for ``relu`` without biases and holds to
-    order 1/N where the share depends on q (``hard_tanh``).
+    Assumes: units that are active independently of each other, which is exact for ``relu`` without
+    biases and holds to order 1/N where the share depends on q (``hard_tanh``).
 
     Examples
     --------
@@ -106,9 +108,9 @@ def jacobian_edge(net: Dense, depth: int) -> JacobianEdge:
 
     .. math:: \frac{d \ln\lambda}{d\zeta} = 0, \qquad s = \sqrt\lambda
 
-    at real zeta above (or below) all values of phi'^2; in closed form
-    :math:`s^2 = \sigma_w^{2L} (L + 1)^{L + 1} / L^L` for linear Gaussian nets and
-    :math:`(\sigma_w^2 / 2)^L L^L / (L - 1)^{L - 1}` for orthogonal ``relu`` ones.
+    at real zeta above (or below) all values of phi'^2. The largest value has the closed form
+    :math:`s^2 = \sigma_w^{2L} (L + 1)^{L + 1} / L^L` for linear Gaussian networks and
+    :math:`s^2 = (\sigma_w^2 / 2)^L L^L / (L - 1)^{L - 1}` for orthogonal ``relu`` networks.
 
     Parameters
     ----------
@@ -124,12 +126,13 @@ def jacobian_edge(net: Dense, depth: int) -> JacobianEdge:
 
     Notes
     -----
-    Accuracy: 1e-13 times L in the logs; 1e-7 where an edge is at the end of the range of a slope that only large h reach
-    (``softplus``).
-    Assumes: infinite width. A network of width N stays inside by O(N^(-2/3)), and by much more where the density at the edge
-    is tiny: ``tanh`` has lower = 0 for every q > 0, though at small q no unit is that saturated. One direction in N is outside
-    the law, the signal's own: a change of the signal's size is multiplied by ``q_slope`` per layer, and ``q_slope ** L`` lies below
-    all other singular values of orthogonal ``tanh`` nets at small q.
+    Accuracy: 1e-13 times L in the logs; 1e-7 where the edge belongs to a slope that is reached at
+    large h only (``softplus``).
+    Assumes: infinite width. The values of a network of width N end O(N^(-2/3)) inside the edges,
+    and much farther inside where the density at an edge is tiny: ``tanh`` has lower = 0 for every q
+    > 0, though at small q no unit is so saturated. The law leaves out the direction of the signal
+    itself, whose singular value is ``q_slope ** L``. In orthogonal ``tanh`` networks at small q it
+    lies below all others.
 
     References
     ----------
@@ -196,13 +199,15 @@ def jacobian_condition(net: Dense, depth: int) -> Any:
     Returns
     -------
     array
-        At least 1, inf where singular values come down to 0 or are 0; the broadcast shape of ``sigma_w`` and ``sigma_b``.
+        At least 1, and inf where the smallest singular value is 0; the broadcast shape of
+        ``sigma_w`` and ``sigma_b``.
 
     Notes
     -----
     Accuracy: that of ``jacobian_edge``.
-    Assumes: the same. It is finite only for orthogonal weights and slopes that stay away from 0 (``linear``,
-    ``leaky_relu``), or in the limit q = 0, where ``tanh`` has 1: there the network is a dynamical isometry.
+    Assumes: as ``jacobian_edge``. The number is finite only for orthogonal weights and slopes that
+    stay away from 0 (``linear``, ``leaky_relu``), or in the limit q = 0, where ``tanh`` networks
+    have 1: they are dynamical isometries.
 
     Examples
     --------

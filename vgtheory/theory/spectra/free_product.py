@@ -1,17 +1,18 @@
 r"""The law of the singular values of ``D_L W_L ... D_1 W_1`` at infinite width: free factors, solved on one curve.
 
-With ``M(lambda) = E[x / (lambda - x)]`` over the squared singular values x in units of ``chi_1^L``, S-transforms multiply,
-which in terms of ``zeta`` reads
+With ``M(lambda) = E[x / (lambda - x)]`` over the squared singular values x in units of ``chi_1^L``,
+S-transforms multiply, which in terms of ``zeta`` reads
 
 .. math::
 
     w = E\Bigl[\frac{g}{\zeta - g}\Bigr], \qquad
     \ln\lambda = (L - 1) \ln\frac{w}{1 + w} + L \ln\zeta \;[\,+\, L \ln(1 + w) \text{ if Gaussian}], \qquad w = M(\lambda).
 
-In the upper half plane ``Im ln lambda / arg zeta`` increases with ``arg zeta`` at fixed ``|zeta|``: logarithms of the Pick
-functions ``E[1 / (1 - y g)]`` and ``E[g / (1 - y g)]`` of ``y = 1 / zeta`` are Pick functions again, real on the negative
-axis. So each circle has one point at most where lambda is real, which bisection in the angle cannot miss, and along the
-curve of these points lambda increases. There the density of ``ln lambda`` and the weight above lambda are
+In the upper half plane ``Im ln lambda / arg zeta`` increases with ``arg zeta`` at fixed ``|zeta|``:
+logarithms of the Pick functions ``E[1 / (1 - y g)]`` and ``E[g / (1 - y g)]`` of ``y = 1 / zeta``
+are Pick functions again, real on the negative axis. So each circle has one point at most where
+lambda is real, which bisection in the angle cannot miss, and along the curve of these points lambda
+increases. There the density of ``ln lambda`` and the weight above lambda are
 
 .. math::
 
@@ -32,36 +33,20 @@ symbol           meaning                                               shape
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from vgtheory.theory import arrays
-from vgtheory.theory.arrays import compiled, library
 from vgtheory.theory.spectra.slopes import NUM_POINTS, Rule, Slopes, halved, plain_rule, rule, still
+from vgtheory.theory.spectra.zeta_plane import Chain, ends, image, log_below
 
 _NUM_STEPS, _NUM_ROUNDS = 5, 2
-_DEEP, _WIDE = 40.0, 33.0
+_DEEP = 40.0
 _UNSETTLED, _ASTRAY = 1e5, 0.05
 """Newton's method has not arrived while ln lambda is further off than so many roundings per factor, or the weight so far."""
-
-
-class Chain(NamedTuple):
-    """How many factors are multiplied, and whether their weights are Gaussian (1) or orthogonal (0); shape ()."""
-
-    depth: Any
-    is_gaussian: Any
-
-
-class Image(NamedTuple):
-    """What a point of the zeta plane is mapped to; complex, shape (points,); ``slope`` is d ln lambda / d ln zeta."""
-
-    w: Any
-    log_lambda: Any
-    slope: Any
 
 
 class Curve(NamedTuple):
@@ -74,112 +59,12 @@ class Curve(NamedTuple):
     above: Array
 
 
-@compiled()
-def image(log_zeta: Any, at: Rule, chain: Chain) -> Image:
-    """Map points of the zeta plane, without cancellation where the argument or w is small.
-
-    Parameters
-    ----------
-    log_zeta
-        Complex, shape ``(points,)``, imaginary part in [0, pi].
-    at
-        The law of g for these points.
-    chain
-        The factors.
-    """
-    xp = library(log_zeta, at, chain)
-    angle, huge = log_zeta.imag[:, None], xp.finfo(at.g.dtype).max ** 0.24
-    t = xp.minimum(at.g * xp.exp(-log_zeta.real)[:, None], huge)
-    cos, sin, lift = xp.cos(angle), xp.sin(angle), 2 * xp.sin(angle / 2) ** 2
-    size = (1 - t) ** 2 + 2 * t * lift
-    once = at.weights / size
-    twice = once * t / size
-    side, plus, w, real, imag = (_sums if xp is jnp else _sums_in_numpy)(
-        -once * t * sin,
-        once * (1 - t + t * lift),
-        once * t * (1 - t - lift),
-        twice * ((1 - t) ** 2 * cos - 2 * t * lift),
-        -twice * (1 - t) * (1 + t) * sin,
-    )
-    plus, w, fall = (complex_of(a, b) for a, b in ((plus, side), (w, side), (real, imag)))
-    log_w, log_plus, flat = _log(w), _log(plus), chain.depth * chain.is_gaussian
-    log_lambda = (chain.depth - 1) * (log_w - log_plus) + chain.depth * log_zeta + flat * log_plus
-    return Image(w, log_lambda, chain.depth - ((chain.depth - 1) / w + flat) * fall / plus)
-
-
-@jax.custom_jvp
-def _sums(*terms: Array) -> Sequence[Array]:
-    """Sums over the nodes, all in one pass (ten times as fast as one by one)."""
-    zeros = tuple(jnp.zeros((), term.dtype) for term in terms)
-    return tuple(lax.reduce(terms, zeros, lambda a, b: tuple(map(lax.add, a, b)), (1,)))
-
-
-@_sums.defjvp
-def _sums_jvp(terms: Sequence[Array], tangents: Sequence[Array]) -> tuple[Sequence[Array], Sequence[Array]]:
-    return _sums(*terms), tuple(jnp.sum(each, axis=1) for each in tangents)
-
-
-def _sums_in_numpy(*terms: Any) -> Sequence[Any]:
-    return tuple(np.sum(each, axis=1) for each in terms)
-
-
-def complex_of(real: Any, imag: Any) -> Any:
-    """Complex numbers of these parts, in either library.
-
-    Parameters
-    ----------
-    real, imag
-        Arrays of one shape.
-    """
-    if library(real, imag) is jnp:
-        return lax.complex(real, imag)
-    made = np.empty(np.shape(real), complex)
-    made.real, made.imag = real, imag
-    return made
-
-
-def _log(value: Any) -> Any:
-    """Logarithm below its cut: w and 1 + w have imaginary parts <= 0, a zero of either sign included."""
-    xp = library(value)
-    return complex_of(xp.log(xp.abs(value)), -xp.arctan2(xp.abs(value.imag), value.real))
-
-
-@compiled()
-def ends(at: Rule, least: Any, most: Any, chain: Chain) -> tuple[Any, Any]:
-    """ln zeta at the lower and upper edge, real, where outside the range of g lambda turns back.
-
-    If g has an atom of weight above 1 - 1/L, lambda does not turn back, and the edge is the end of the range of g.
-
-    Parameters
-    ----------
-    at
-        The law of g, one row.
-    least, most
-        The range of positive g.
-    chain
-        The factors.
-    """
-    xp = library(at, least, most, chain)
-    (first, last), at = arrays.still(((least, most), at))
-    inner = lambda u, end: xp.log(end) - xp.logaddexp(-u, 0.0)
-    outer = lambda u, end: xp.log(end) + xp.logaddexp(u, 0.0)
-
-    def rises(radius: Any) -> Any:
-        there = image(complex_of(radius, xp.zeros_like(radius)), at, chain)
-        return (there.slope.real > 0) & (there.log_lambda.imag > -1)
-
-    low, high = (xp.full(1, each, at.g.dtype) for each in (-_WIDE, _WIDE))
-    lower = halved(lambda u: rises(inner(u, first)), low, high)
-    upper = halved(lambda u: ~rises(outer(u, last)), low, high)
-    return inner(lower, least)[0], outer(upper, most)[0]
-
-
 def _point(log_zeta: Array, at: Rule, chain: Chain) -> Curve:
     """What the law says at points that lie on the curve."""
     there = image(log_zeta, at, chain)
     t, angle = at.g * jnp.exp(-log_zeta.real)[:, None], log_zeta.imag[:, None]
     turn = jnp.sum(at.weights * jnp.arctan2(jnp.sin(angle), jnp.cos(angle) - t), axis=-1)
-    above = (chain.depth - 1) * _log(there.w).imag + chain.depth * (turn + chain.is_gaussian * there.w.imag)
+    above = (chain.depth - 1) * log_below(there.w).imag + chain.depth * (turn + chain.is_gaussian * there.w.imag)
     return Curve(log_zeta, there.log_lambda.real, there.slope.real, -there.w.imag / np.pi, above / np.pi)
 
 
@@ -285,7 +170,8 @@ def _finished(
 ) -> tuple[Array, Array]:
     """Density and weight up to it: where Newton's method has not arrived, those between drawn points; constant outside.
 
-    It may not arrive far in a tail, whose density is too small to hold zeta off the axis. The last step carries derivatives.
+    It may not arrive far in a tail, whose density is too small to hold zeta off the axis. The last
+    step carries derivatives.
     """
     low, high = drawn.log_lambda[0], drawn.log_lambda[-1]
     noise = _UNSETTLED * jnp.finfo(low.dtype).eps * chain.depth

@@ -19,7 +19,7 @@ def heavy_edge(probability: Any) -> Any:
 
     .. math:: P(s_{\max} \le s) = e^{-3 / (2 y^4)}, \qquad s = y + 1 / y, \quad y > 1
 
-    and with probability exp(-3/2) = 0.22 it is 2, as for independent entries of finite fourth moment.
+    With probability exp(-3/2) = 0.22 it is 2, as for independent entries of finite fourth moment.
 
     Parameters
     ----------
@@ -33,16 +33,17 @@ def heavy_edge(probability: Any) -> Any:
 
     Notes
     -----
-    Accuracy: of matrices of 64 to 256 units, measured: 4 % in the lowest tenth, where the edge at finite width lies below 2, 1 % in the
-    median, 3 % at 0.9.
-    Assumes: infinite width. Of the N^2 entries over sqrt(N) those above y are then a Poisson variable of mean 3 / (2 y^4), at any N: a fourth
-    moment that only just diverges. A single entry y added to a matrix of ordinary ones has a singular value of its own,
-    y + 1 / y, once y > 1.
+    Accuracy: measured with matrices of 64 to 256 units, 4 % in the lowest tenth, where the edge at
+    finite width lies below 2, 1 % at the median, and 3 % at 0.9.
+    Assumes: infinite width. The number of entries above y, in units of 1 / sqrt(N), is then a
+    Poisson variable of mean 3 / (2 y^4) at any N, because the fourth moment only just diverges. A
+    matrix with one entry y > 1 has a singular value y + 1 / y outside the others.
 
     References
     ----------
-    Auffinger, Ben Arous and Peche (2009), arXiv:0710.3132 (largest entries and largest eigenvalues); Benaych-Georges and Nadakuditi (2012),
-    arXiv:1103.2221 (a matrix of rank one added).
+    Auffinger, Ben Arous and Peche (2009), arXiv:0710.3132 (largest entries and largest
+    eigenvalues); Benaych-Georges and Nadakuditi (2012), arXiv:1103.2221 (a matrix of rank one
+    added).
 
     Examples
     --------

@@ -104,9 +104,10 @@ def jacobian_moments(net: Dense, depth: int) -> JacobianMoments:
     Notes
     -----
     Accuracy: that of ``chi_1`` times L.
-    Assumes: infinite width; every layer at ``q_star``, whose limit is taken where it is 0 or infinite. The spread tells of
-    dynamical isometry: for orthogonal weights it is 1 + L var(phi'^2) / E[phi'^2]^2, which goes to 1 with q where phi' is
-    smooth (``tanh``) and stays 1 + L for ``relu``; with Gaussian weights it is at least 1 + L.
+    Assumes: infinite width; every layer at ``q_star``, or at its limit where it is 0 or infinite.
+    The spread measures the distance from dynamical isometry. With orthogonal weights it is 1 + L
+    var(phi'^2) / E[phi'^2]^2, which tends to 1 as q goes to 0 if phi' is smooth (``tanh``), and is
+    1 + L for ``relu``. With Gaussian weights it is at least 1 + L.
 
     References
     ----------

@@ -73,7 +73,8 @@ def landmarks(activation: Activation) -> Landmarks:
     Parameters
     ----------
     activation
-        The nonlinearity. Where its slope falls below 1e-9 of the largest without being 0, the smallest is 0.
+        The nonlinearity. Where its slope falls below 1e-9 of the largest without being 0, the
+        smallest is 0.
     """
     square = lambda h: values(activation, h)[1] ** 2
     beside = np.add.outer(np.asarray(activation.kinks, dtype=float), [-_BESIDE, _BESIDE]).ravel()

@@ -1,7 +1,8 @@
 r"""Steps that Adam takes along a balanced chain while its averages lag far behind: the two averages, carried along the path.
 
-With w as the clock, :math:`dt = dw\,(\sqrt{\hat v} + \epsilon) / (\eta\, \hat m)`, where m and v are the running averages of g and g^2 in
-continuous time. In each of a few hundred panels of ln w, g is taken as an exponential, so that the averages are exact there.
+With w as the clock, :math:`dt = dw\,(\sqrt{\hat v} + \epsilon) / (\eta\, \hat m)`, where m and v
+are the running averages of g and g^2 in continuous time. In each of a few hundred panels of ln w, g
+is taken as an exponential, so that the averages are exact there.
 
 ===========  ===================================================  ======
 symbol       meaning                                              unit
@@ -46,7 +47,8 @@ def steps(chains: Sequence[Any], beta: float, square: float, eps: float) -> Any:
     Parameters
     ----------
     chains
-        Depth, w0, log of the end, target and rate, of one shape; w0 below the end, and that below the target.
+        Depth, w0, log of the end, target and rate, of one shape; w0 below the end, and that below
+        the target.
     beta, square
         Decays of the two averages, in [0, 1).
     eps
@@ -54,7 +56,8 @@ def steps(chains: Sequence[Any], beta: float, square: float, eps: float) -> Any:
 
     Notes
     -----
-    Accuracy: second order in the relative change of the gradient in one step; measured against optax, 1 % from 10 steps on.
+    Accuracy: second order in the relative change of the gradient in one step; measured against
+    optax, 1 % from 10 steps on.
     """
     depth, w0, log_end, y, rate = chains
     share = jnp.linspace(0, 1, _PANELS + 1, dtype=w0.dtype).reshape(-1, *[1] * w0.ndim)

@@ -1,4 +1,4 @@
-"""What weight decay leaves of a deep linear chain: shrunken weights, a start below which nothing grows, and at last nothing."""
+"""Weight decay of a deep linear chain: the weights at which it settles, and the largest decay that it survives."""
 
 from typing import Any, NamedTuple
 
@@ -16,11 +16,12 @@ class ChainDecay(NamedTuple):
     Attributes
     ----------
     decay_max
-        Beyond it the only minimum is w = 0.
+        Decay beyond which the only minimum is w = 0.
     w_star
-        Each weight where training ends that starts high enough; 0 beyond ``decay_max``.
+        Weight at which training ends, if it starts above the barrier; 0 beyond ``decay_max``.
     w_barrier
-        The start from which training ends at 0 if below it, at ``w_star`` if above it; inf beyond ``decay_max``.
+        Barrier: training ends at 0 if it starts below, and at ``w_star`` if it starts above; inf
+        beyond ``decay_max``.
     """
 
     decay_max: Any
@@ -33,20 +34,23 @@ class ChainDecay(NamedTuple):
 def chain_decay(depth: int, decay: float, *, y: float = 1.0) -> ChainDecay:
     r"""Weights at which a balanced scalar chain settles under weight decay, and the largest decay that it survives.
 
-    Loss :math:`(y - w_1\cdots w_L)^2/2 + (\lambda/2) \sum_i w_i^2`. With :math:`u = w^L / y`, balanced chains rest where
+    Loss :math:`(y - w_1\cdots w_L)^2/2 + (\lambda/2) \sum_i w_i^2`. With :math:`u = w^L / y`,
+    balanced chains rest where
 
     .. math:: (y - w^L)\, w^{L-2} = \lambda, \qquad
         \lambda_{max} = y^{2-2/L} u_m^{1-2/L} (1 - u_m), \quad u_m = \frac{L-2}{2L-2} \quad (L \ge 3)
 
-    For :math:`\lambda < \lambda_{max}` there are two such weights: the larger is a minimum, the smaller a barrier; 0 is a minimum, for every
-    decay above 0 and every L >= 3. At L = 2 :math:`w_*^2 = y - \lambda`, at L = 1 :math:`w_* = y / (1 + \lambda)`, without a barrier.
+    For :math:`\lambda < \lambda_{max}` two weights solve this equation: the larger is a minimum,
+    the smaller a barrier. For L >= 3 and any decay above 0, w = 0 is a minimum as well. There is no
+    barrier at L = 2, where :math:`w_*^2 = y - \lambda`, and at L = 1, where
+    :math:`w_* = y / (1 + \lambda)`.
 
     Parameters
     ----------
     depth
         Number of weights L, >= 1.
     decay
-        lambda, >= 0: what each step takes off a weight, over the learning rate.
+        Coefficient lambda of the decay, >= 0.
     y
         Target, > 0.
 
@@ -57,9 +61,10 @@ def chain_decay(depth: int, decay: float, *, y: float = 1.0) -> ChainDecay:
 
     Notes
     -----
-    Accuracy: 1e-12 relative, less near ``decay_max``, where the two weights merge as a root.
-    Assumes: equal weights. Unequal ones become equal, for decay shrinks differences of squares as exp(-2 lambda t). From small weights
-    decay is no remedy for vanishing: a start of w0 survives only a decay of about ``y w0^(L-2)``, less with every layer.
+    Accuracy: 1e-12 relative; less near ``decay_max``, where the two weights merge as a root.
+    Assumes: equal weights. Unequal weights become equal, because decay shrinks the differences of
+    their squares as exp(-2 lambda t). Decay does not cure vanishing: weights that start at w0
+    survive a decay of about ``y w0^(L-2)`` only, which falls with every layer.
 
     Examples
     --------

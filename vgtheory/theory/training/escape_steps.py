@@ -32,7 +32,8 @@ def log_escape_steps(
 ) -> Any:
     r"""Log of the number of steps that an optimiser takes to train a balanced scalar chain from below, at a small fixed rate.
 
-    With T of ``log_escape_time``, g the gradient of one weight, :math:`\Delta` end minus start, eta the learning rate:
+    With T of ``log_escape_time``, g the gradient of one weight, :math:`\Delta` end minus start, eta
+    the learning rate:
 
     ============  ==================================================================================================================
     ``sgd``       :math:`T / \eta + \tfrac12 \Delta \ln g`
@@ -42,8 +43,9 @@ def log_escape_steps(
                   + \tfrac12 \Delta \ln \frac{g}{g + \epsilon}`
     ============  ==================================================================================================================
 
-    The first term is the flow's; the others are the lag of averages behind a gradient that grows, to first order. Adam is sign descent
-    while gradients exceed eps, and gradient descent at the rate eta / eps where they do not: it crosses over at eps T = Delta w.
+    The first term is that of gradient flow. The others are, to first order, the lag of the running
+    averages behind a growing gradient. Adam is sign descent while gradients exceed eps, and
+    gradient descent at the rate eta / eps while they do not; the crossover is at eps T = Delta w.
 
     Parameters
     ----------
@@ -63,14 +65,16 @@ def log_escape_steps(
     Returns
     -------
     array
-        Natural log of the number of steps, the broadcast shape; -inf where the product is there already, inf where never.
+        Natural log of the number of steps, the broadcast shape; -inf where the product is there
+        already, inf where never.
 
     Notes
     -----
-    Accuracy: second order in the lag (1/2 step, or ``1/(1-beta)`` of them) times the relative change of the gradient in one step, which
-    at the start of a deep chain is ``(L-1) / w0`` times that of the weight; 1 step for ``sign``. Where the lag of Adam's averages
-    is more than 2 % of the steps, as in every run shorter than some ``1/(1-beta_2)``, the averages are carried along the path
-    instead (in 256 panels): 1 % from 10 steps on, measured against optax.
+    Accuracy: second order in the lag (1/2 step, or ``1/(1-beta)`` of them) times the relative
+    change of the gradient in one step, which at the start of a deep chain is ``(L-1) / w0`` times
+    that of the weight; 1 step for ``sign``. Where the lag of Adam's averages is more than 2 % of
+    the steps, as in every run shorter than some ``1/(1-beta_2)``, the averages are carried along
+    the path instead (in 256 panels): 1 % from 10 steps on, measured against optax.
     Assumes: that product is small. The number is 1 at least.
 
     Examples

@@ -33,8 +33,9 @@ def log_escape_time(depth: Any, w0: Any, *, level: Any = 0.5, y: Any = 1.0) -> A
 
     .. math:: \dot w = (y - w^L)\, w^{L-1}, \qquad T = \int_{w_0}^{(\ell y)^{1/L}} \frac{dw}{(y - w^L)\, w^{L-1}}
 
-    This is the flow of the loss :math:`(y - w_1 \cdots w_L)^2 / 2` where all weights start equal, and so stay. Gradient descent
-    with a small learning rate takes T over that rate steps. With :math:`u = w^L / y` and :math:`v = \ln((1 - u)/u)`,
+    This is the flow of the loss :math:`(y - w_1 \cdots w_L)^2 / 2` where all weights start equal,
+    and so stay. Gradient descent with a small learning rate takes T over that rate steps. With
+    :math:`u = w^L / y` and :math:`v = \ln((1 - u)/u)`,
 
     .. math:: T = \frac{y^{2/L - 2}}{L} \int (1 + e^v)^{1 - 2/L}\, dv .
 
@@ -45,21 +46,25 @@ def log_escape_time(depth: Any, w0: Any, *, level: Any = 0.5, y: Any = 1.0) -> A
     w0
         Each weight at the start, >= 0, any broadcastable shape.
     level
-        Share l of the target that the product is to reach, > 0: below 1 from below, above 1 from above.
+        Share l of the target that the product is to reach, > 0: below 1 from below, above 1 from
+        above.
     y
         Target, > 0.
 
     Returns
     -------
     array
-        Natural log of T, the broadcast shape: -inf where the product is there already, inf where it never gets there (level is
-        beyond the target, or at it, or w0 = 0 and depth >= 2).
+        Natural log of T, the broadcast shape: -inf where the product is there already, inf where it
+        never gets there (level is beyond the target, or at it, or w0 = 0 and depth >= 2).
 
     Notes
     -----
-    Accuracy: in float64 1e-13 relative in T, plus 1e-15 times the size of the log, plus what rounding w0 makes of T.
-    Assumes: flow (see ``log_escape_steps`` for steps). For small w0 it tends to :math:`w_0^{2-L} / (y (L-2))` at L > 2: depth enters as an
-    exponent; to :math:`\ln(1/w_0)/y` and a constant at L = 2. A negative w0 is that of its size for even L; for odd L >= 3 it never gets beyond 0.
+    Accuracy: in float64 1e-13 relative in T, plus 1e-15 times the size of the log, plus what
+    rounding w0 makes of T.
+    Assumes: flow (see ``log_escape_steps`` for steps). For small w0 it tends to
+    :math:`w_0^{2-L} / (y (L-2))` at L > 2: depth enters as an exponent; to :math:`\ln(1/w_0)/y` and
+    a constant at L = 2. A negative w0 is that of its size for even L; for odd L >= 3 it never gets
+    beyond 0.
 
     References
     ----------

@@ -5,7 +5,7 @@ symbol    meaning                                                           shap
 ========  ================================================================  =================
 ``s``     what has been added to the square of every weight                 ()
 ``xi``    log of the smallest weight over what it was                       (points,)
-``v``     as in ``dynamics``: where the product is, falls from start to end  (points,)
+``v``     as in ``escape_time``: place of the product; falls towards the end  (points,)
 ``x``     place within a panel of v, -1 at its start and 1 at its end        (points,)
 ========  ================================================================  =================
 """
@@ -51,8 +51,9 @@ def chain_flow(weights: Any, log_time: Any, *, y: float = 1.0) -> np.ndarray:
     .. math:: \dot w_i = (y - p)\, p / w_i, \quad p = w_1 \cdots w_L, \qquad w_i^2 - w_j^2 = const, \qquad
         t = \int_0^s \frac{ds'}{2\, p(s')\,(y - p(s'))}, \quad w_i(s)^2 = w_i(0)^2 + s
 
-    The gradient of a layer is p (y - p) over its own weight: the layer of the smallest weight has the largest gradient, moves
-    farthest and, for its size, fastest, wherever in the chain it stands; equal layers stay equal.
+    The gradient of a layer is p (y - p) over its own weight. The layer with the smallest weight
+    therefore has the largest gradient and moves farthest, wherever in the chain it stands. Equal
+    layers stay equal.
 
     Parameters
     ----------
@@ -75,10 +76,11 @@ def chain_flow(weights: Any, log_time: Any, *, y: float = 1.0) -> np.ndarray:
 
     Notes
     -----
-    Accuracy: that of the product at a time off by 1e-13 of itself, and by what rounding makes of the log of the product:
-    the end of a long wait, which takes less than 1e-13 of it, is not resolved (``log_layer_times`` and ``log_escape_time`` are unaffected).
-    Assumes: flow, of the loss (y - p)^2 / 2. A chain of negative product, which this refuses, goes to 0 first and stays there if its smallest
-    weights are equal in size.
+    Accuracy: that of the weights at a time which is off by 1e-13, relatively, plus the rounding of
+    the product's log. Events that take less than 1e-13 of the time before them are not resolved
+    (``log_layer_times`` and ``log_escape_time`` resolve them).
+    Assumes: gradient flow of the loss (y - p)^2 / 2. A chain of negative product goes to 0 first,
+    and stays there if its smallest weights are equal in size.
 
     Examples
     --------
@@ -103,8 +105,9 @@ def log_layer_times(weights: Any, *, share: float = 0.5, y: float = 1.0) -> np.n
 
     .. math:: w_i(t_i) = (1 - \alpha)\, w_i(0) + \alpha\, w_i(\infty)
 
-    Since all squares grow by one s, a layer of small weight is at half of its way when s has a quarter of its final value, one of large
-    weight when it has half: layers learn in the order of their weights, smallest first, whatever their place.
+    All squares grow by the same s. A layer of small weight has gone half of its way when s has a
+    quarter of its final value, and a layer of large weight when s has half of it. Layers therefore
+    learn in the order of their weights, smallest first, whatever their place.
 
     Parameters
     ----------
@@ -120,7 +123,8 @@ def log_layer_times(weights: Any, *, share: float = 0.5, y: float = 1.0) -> np.n
 
     Notes
     -----
-    Accuracy: 1e-12 absolute plus 1e-15 of the log, while the layers' way is not below 1e-3 of their weights.
+    Accuracy: 1e-12 absolute plus 1e-15 of the log, if layers move by more than 1e-3 of their
+    weights.
     Assumes: as ``chain_flow``.
 
     Examples

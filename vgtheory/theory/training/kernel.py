@@ -41,7 +41,8 @@ class TangentKernel(NamedTuple):
     Attributes
     ----------
     log_size
-        Natural log of the squared norm of one output's gradient with respect to all weights and biases, shape ``()``.
+        Natural log of the squared norm of one output's gradient with respect to all weights and
+        biases, shape ``()``.
     cosine
         Inner product of two inputs' gradients over that squared norm, the shape of ``c_0``.
     log_q
@@ -118,14 +119,16 @@ def _reader(net: Dense, depth: int, num_pairs: int) -> Callable[[Array, Array], 
 @asked()
 @in_float64
 def tangent_kernel(net: Dense, *, depth: int, width: int, num_inputs: int | None = None, c_0: Any = 0.5) -> Any:
-    r"""Tangent kernel of two inputs of unit mean square: the inner product of their outputs' gradients with respect to all parameters.
+    r"""Tangent kernel of two inputs of unit mean square: inner product of the gradients of their outputs.
 
     .. math:: \Theta_1 = N_0 c_0 + 1, \qquad
         \Theta_{l+1} = N\, E[\phi(u) \phi(v)] + 1 + \sigma_w^2\, E[\phi'(u) \phi'(v)]\, \Theta_l
 
-    One step of gradient descent at rate eta moves the output of one input by ``-eta Theta`` times the slope of the loss at the other's. With n examples,
-    the largest eigenvalue of ``Theta / n`` times the loss's curvature in an output (1 for half the squared error, 1/K for the cross-entropy of K classes that
-    are equally likely) is the curvature of the loss at initialisation; descent is stable at rates below 2 over it.
+    One step of gradient descent at rate eta changes the output of one input by ``-eta Theta`` times
+    the slope of the loss at the output of the other. The curvature of the loss at initialisation
+    is, with n examples, the largest eigenvalue of ``Theta / n`` times the curvature of the loss in
+    one output (1 for half the squared error, 1/K for the cross-entropy of K equally likely
+    classes). Descent is stable at rates below 2 over that curvature.
 
     Parameters
     ----------
@@ -148,12 +151,14 @@ def tangent_kernel(net: Dense, *, depth: int, width: int, num_inputs: int | None
     Notes
     -----
     Accuracy: 1e-10 per layer of the cosine; of ``log_size`` 1e-13 per layer.
-    Assumes: leading order in the width. At width N the kernel of one network scatters about it, and its mean lies off it, by a relative amount of order depth / N, in the
-    chaotic phase growing with depth faster than that; and it moves in training.
+    Assumes: leading order in the width. At width N the kernel of one network scatters, and its mean
+    departs, by a relative amount of order depth / N, which grows faster with depth in the chaotic
+    phase. The kernel also changes during training.
 
     References
     ----------
-    Jacot, Gabriel and Hongler (2018), arXiv:1806.07572; here with weights of variance ``sigma_w**2 / N`` that are themselves the parameters.
+    Jacot, Gabriel and Hongler (2018), arXiv:1806.07572; here with weights of variance
+    ``sigma_w**2 / N`` that are themselves the parameters.
 
     Examples
     --------

@@ -22,7 +22,8 @@ class StableStep(NamedTuple):
     log_converges
         Below it gradient descent from w0 ends in a minimum.
     log_finite
-        Below it the weights stay finite for ever; between the two they oscillate, or end where the product is 0.
+        Below it the weights stay finite for ever; between the two they oscillate, or end where the
+        product is 0.
     """
 
     log_local: Any
@@ -35,13 +36,15 @@ class StableStep(NamedTuple):
 def stable_step(depth: int, w0: float, *, y: float = 1.0) -> StableStep:
     r"""Log of the largest stable learning rates of gradient descent on a balanced scalar chain.
 
-    All weights are one, which a step sends to :math:`f(w) = w + \eta (y - w^L) w^{L-1}`. With :math:`w_* = y^{1/L}`,
+    All weights are equal, and a step sends them to :math:`f(w) = w + \eta (y - w^L) w^{L-1}`. With
+    :math:`w_* = y^{1/L}`,
 
     .. math:: \eta_{local} = \frac{2}{L w_*^{2(L-1)}}, \qquad
         \eta_{converges} = \min\Bigl(\eta_{local},\; \frac{k\, w_0^{2-L}}{w_0^L - y}\Bigr) \quad (w_0 > w_*),
 
-    k = 2 for even L: f sends w0 to -w0, and beyond that each step lands farther out. k = 1 for odd L >= 3: the first step makes
-    the weights negative, and from there small steps end at 0, a saddle. At L = 1 there is but the local limit.
+    For even L, k = 2: at this rate f sends w0 to -w0, and at larger rates each step lands farther
+    out. For odd L >= 3, k = 1: the first step makes the weights negative, from where small steps
+    end at the saddle 0. At L = 1 the local limit is the only one.
 
     Parameters
     ----------
@@ -55,16 +58,18 @@ def stable_step(depth: int, w0: float, *, y: float = 1.0) -> StableStep:
     Returns
     -------
     StableStep
-        Natural logs. ``log_finite`` is where w0 lies on the outermost cycle of two steps, w0 to -q and back,
-        :math:`q^{2L-1} + y q^{L-1} = w_0^{2L-1} - y w_0^{L-1}` (even L: q = w0), or where the highest point that f reaches from
-        between 0 and that cycle does (then almost every chain escapes in the end), whichever comes first.
+        Natural logs. ``log_finite`` is where w0 lies on the outermost cycle of two steps, w0 to -q
+        and back, :math:`q^{2L-1} + y q^{L-1} = w_0^{2L-1} - y w_0^{L-1}` (even L: q = w0), or where
+        the highest point that f reaches from between 0 and that cycle does (then almost every chain
+        escapes in the end), whichever comes first.
 
     Notes
     -----
     Accuracy: rounding for the closed forms, 1e-10 for ``log_finite``.
-    Assumes: equal weights, full batch, no momentum (heavy ball raises the local limit by 1 + beta). Isolated smaller steps that
-    land exactly on the saddle are left out. That nothing else attracts below the local limit rests on f's negative Schwarzian
-    derivative at the minimum and on simulation.
+    Assumes: equal weights, full batch, no momentum (heavy ball raises the local limit by 1 + beta).
+    Isolated smaller steps that land exactly on the saddle are left out. That nothing else attracts
+    below the local limit rests on f's negative Schwarzian derivative at the minimum and on
+    simulation.
 
     Examples
     --------

@@ -13,8 +13,9 @@ def log_mode_times(singular_values: Any, depth: int, w0: Any, *, level: Any = 0.
     .. math:: \|Y - W_L \cdots W_1\|_F^2 / 2, \quad Y = U S V^T, \quad W_L \cdots W_1 = U\, diag(p_k)\, V^T: \qquad
         \dot p_k = L\, (s_k - p_k)\, p_k^{2 - 2/L}
 
-    Each singular value is a balanced scalar chain whose target it is: strong modes first, and from a small start far apart, for the time goes as
-    ``1 / s_k`` and does not change with the others.
+    Each mode is a balanced scalar chain whose target is the mode's singular value. Modes do not
+    influence each other, and the time goes as ``1 / s_k``, so that strong modes are learned first
+    and, from a small start, far apart.
 
     Parameters
     ----------
@@ -35,8 +36,8 @@ def log_mode_times(singular_values: Any, depth: int, w0: Any, *, level: Any = 0.
     Notes
     -----
     Accuracy: as ``log_escape_time``.
-    Assumes: whitened inputs; every matrix w0 times an orthogonal one, each turned so that the product starts as w0^L U V^T (aligned). From
-    unaligned matrices modes must turn first.
+    Assumes: whitened inputs; matrices that are w0 times orthogonal ones and start aligned, so that
+    their product is w0^L U V^T. The modes of unaligned matrices must turn first.
 
     References
     ----------

@@ -1,15 +1,18 @@
 r"""Fluctuations of a network with Gaussian weights at width N: local in 1/N, exact in what accumulates over depth.
 
-Forward, given ``M = |x|^2 / N`` of the layer below, the entries of h are independent with variance ``Q = sigma_w^2 M +
-sigma_b^2``. So ln M is a Markov chain on the line: ``ln M' = ln E phi^2 + ln X``, X a mean over N independent units.
-Backward, given the forward pass, ``W^T g`` is ``sigma_w |g| / sqrt(N)`` times a standard normal vector whose component c
-along x has the mean square ``1 - omega + omega E t^2`` instead of 1. Hence ``|g|^2`` grows by ``sigma_w^2 E phi'^2 Y (1 +
-pull (c^2 - 1))``, Y a mean over units as well, and ``t^2`` becomes ``(keep c^2 + fresh) / (1 + pull (c^2 - 1))``.
+Forward, given ``M = |x|^2 / N`` of the layer below, the entries of h are independent with variance
+``Q = sigma_w^2 M + sigma_b^2``. So ln M is a Markov chain on the line:
+``ln M' = ln E phi^2 + ln X``, X a mean over N independent units. Backward, given the forward pass,
+``W^T g`` is ``sigma_w |g| / sqrt(N)`` times a standard normal vector whose component c along x has
+the mean square ``1 - omega + omega E t^2`` instead of 1. Hence ``|g|^2`` grows by
+``sigma_w^2 E phi'^2 Y (1 + pull (c^2 - 1))``, Y a mean over units as well, and ``t^2`` becomes
+``(keep c^2 + fresh) / (1 + pull (c^2 - 1))``.
 
-Sums along this chain are propagated down from the top as functions of ln M, on a grid: mean and variance of the sum still
-to come, mean square and fourth moment of t, the covariance of t^2 with the sum. A gamma variable with the two moments of
-c^2 (one degree of freedom for a normal c) stands for it by its two-point rule, and the sum, given c^2, is taken as linear
-in ln c^2: the covariance of any function with ln c^2 is the derivative of its mean with respect to the gamma's shape.
+Sums along this chain are propagated down from the top as functions of ln M, on a grid: mean and
+variance of the sum still to come, mean square and fourth moment of t, the covariance of t^2 with
+the sum. A gamma variable with the two moments of c^2 (one degree of freedom for a normal c) stands
+for it by its two-point rule, and the sum, given c^2, is taken as linear in ln c^2: the covariance
+of any function with ln c^2 is the derivative of its mean with respect to the gamma's shape.
 
 ===========  =============================================================================  ===============
 symbol       meaning                                                                        shape
@@ -58,7 +61,8 @@ GRAD, GRAD_WEIGHT, Q = Reward(1.0, 0.0, 0.0), Reward(1.0, -1.0, 0.0), Reward(0.0
 class State(NamedTuple):
     """Functions of ln M, each of shape (points,).
 
-    Of the sum still to come: mean, variance. Of t: mean square, fourth moment, covariance of t^2 with the sum; ``held``.
+    Of the sum still to come: mean, variance. Of t: mean square, fourth moment, covariance of t^2
+    with the sum; ``held``.
     """
 
     mean: Any
@@ -72,8 +76,8 @@ class State(NamedTuple):
 class Answer(NamedTuple):
     """What c^2 does to a layer, each of shape (points, nodes).
 
-    Means over c^2 of the gain ln(1 + pull (c^2 - 1)), t^2 and t^4; variance, covariance; ``_slope``: per unit of covariance of
-    c^2 with anything.
+    Means over c^2 of the gain ln(1 + pull (c^2 - 1)), t^2 and t^4; variance, covariance;
+    ``_slope``: per unit of covariance of c^2 with anything.
     """
 
     gain: Any
@@ -95,10 +99,12 @@ class Sums(NamedTuple):
     var
         Variance.
     own_mean, own_var
-        For ``GRAD`` and ``GRAD_WEIGHT``, the same of the term between a layer and the next; the last entry has no meaning.
+        For ``GRAD`` and ``GRAD_WEIGHT``, the same of the term between a layer and the next; the
+        last entry has no meaning.
     held
-        Share of the mean's growth that stems from one and the same component of the gradient along its layer's ``h``, or more
-        than any bound where the chain leaves the grid: the largest so far, from where the sum starts.
+        Share of the mean's growth that stems from one and the same component of the gradient along
+        its layer's ``h``, or more than any bound where the chain leaves the grid: the largest so
+        far, from where the sum starts.
     """
 
     mean: Any
@@ -226,8 +232,8 @@ def sums(sigma_w: Any, sigma_b: Any, activation: Activation, width: Any, depth: 
     depth
         Number of layers, >= 1.
     reward
-        ``GRAD``: ln ``|g_l|^2`` relative to the top, less ln sigma_w^2 for each layer between. ``GRAD_WEIGHT``: the same with
-        ln ``|x_{l-1}|^2``. ``Q``: ln Q_l relative to layer 1.
+        ``GRAD``: ln ``|g_l|^2`` relative to the top, less ln sigma_w^2 for each layer between.
+        ``GRAD_WEIGHT``: the same with ln ``|x_{l-1}|^2``. ``Q``: ln Q_l relative to layer 1.
 
     Returns
     -------
@@ -236,9 +242,11 @@ def sums(sigma_w: Any, sigma_b: Any, activation: Activation, width: Any, depth: 
 
     Notes
     -----
-    Accuracy: interpolation errs by 1e-9 per layer, relatively; it is common to the chain at great width, which is taken off.
-    Assumes: nothing below a scale of 1/16 in ``h`` but kinks; ln M between -20 and 20, or phi homogeneous of degree one, or
-    constant, beyond. Where an activation's ripples or a cusp leave no moments ``held`` is beyond any bound.
+    Accuracy: interpolation errs by 1e-9 per layer, relatively; it is common to the chain at great
+    width, which is taken off.
+    Assumes: nothing below a scale of 1/16 in ``h`` but kinks; ln M between -20 and 20, or phi
+    homogeneous of degree one, or constant, beyond. Where an activation's ripples or a cusp leave no
+    moments ``held`` is beyond any bound.
     """
     xp = library(sigma_w, sigma_b, width)
     at_points = units(sigma_w, sigma_b, activation)

@@ -21,16 +21,19 @@ def log_chi_square_law(width: int, slopes: tuple[float, float] = (1.0, 1.0)) -> 
 
     .. math:: \ln \frac1N \sum_{i=1}^N s_i^2 z_i^2, \qquad s_i \in \{s_+, s_-\}\ \text{with probability}\ \tfrac12
 
-    given that not all slopes drawn are zero: one layer's squared factor over ``sigma_w**2``. With one slope it is the log of
-    a chi-square. Else, with M(t) = E exp(-t s^2 z^2), mean and second moment are the integrals over ln t of ``exp(-t) -
-    M(t)^N`` and of it times ln t (the derivatives of E S^(-p) at p = 0), here relative to those of a chi-square of equal mean.
+    given that not all slopes drawn are zero. It is the squared factor of one layer over
+    ``sigma_w**2``. With one slope it is the log of a chi-square. With two slopes, and M(t) = E
+    exp(-t s^2 z^2), mean and second moment are the integrals over ln t of ``exp(-t) - M(t)^N`` and
+    of the same times ln t (derivatives of E S^(-p) at p = 0), taken relative to those of a
+    chi-square of equal mean.
 
     Parameters
     ----------
     width
         Number of units N, >= 1.
     slopes
-        Of phi at positive and at negative ``h``: ``(1, 1)`` linear, ``(1, 0)`` ReLU, ``(1, -1)`` absolute value.
+        Of phi at positive and at negative ``h``: ``(1, 1)`` linear, ``(1, 0)`` ReLU, ``(1, -1)``
+        absolute value.
 
     Returns
     -------

@@ -1,10 +1,12 @@
 r"""Fluctuations of activations and gradients to order 1/N about infinite width, for Gaussian and orthogonal weights.
 
-For Gaussian weights ``q_chain`` does without the expansion in what accumulates over depth; this is its limit at great width.
+For Gaussian weights ``accumulation`` does without the expansion in what accumulates over depth;
+this is its limit at great width.
 
-Forward, given the layer below, ``h`` is Gaussian with conditional variance Q; the fluctuation of Q feeds every later
-factor. Backward, given the forward pass, ``W^T g`` is Gaussian but for its component along the layer's input x, which the
-forward pass has fixed. Everything is relative: ``r = Q / q - 1`` with q the infinite-width value.
+Forward, given the layer below, ``h`` is Gaussian with conditional variance Q; the fluctuation of Q
+feeds every later factor. Backward, given the forward pass, ``W^T g`` is Gaussian but for its
+component along the layer's input x, which the forward pass has fixed. Everything is relative:
+``r = Q / q - 1`` with q the infinite-width value.
 
 ===========  =======================================================================  ==========
 symbol       meaning                                                                  unit
@@ -137,9 +139,11 @@ def trajectory(sigma_w: Any, sigma_b: Any, activation: Activation, orthogonal: b
 
     Notes
     -----
-    Accuracy: that of ``gaussian.mean`` at every layer; ln q neither under- nor overflows: beyond 1e-138 and 1e138 (in
-    float64; the roots of these for powers) the map's ratio is taken at the edge.
-    Assumes: there ``phi`` is homogeneous (of degree one, unless declared), or ``sigma_b`` or ``phi(0)`` keeps q away.
+    Accuracy: that of ``gaussian.mean`` at every layer; ln q neither under- nor overflows: beyond
+    1e-138 and 1e138 (in float64; the roots of these for powers) the map's ratio is taken at the
+    edge.
+    Assumes: there ``phi`` is homogeneous (of degree one, unless declared), or ``sigma_b`` or
+    ``phi(0)`` keeps q away.
     """
     size = depth if library(sigma_w, sigma_b) is np else 1 << (depth - 1).bit_length()
     layers = _walk(sigma_w, sigma_b, activation, orthogonal, size)
@@ -183,16 +187,18 @@ def backward_fluctuation(layers: Layers, width: Any, with_inputs: bool = False) 
     width
         Number of units.
     with_inputs
-        Whether to add ln |x_{l-1}|^2 (relative to the top as well), which makes it the weight gradient's squared norm.
+        Whether to add ln |x_{l-1}|^2 (relative to the top as well), which makes it the weight
+        gradient's squared norm.
 
     Returns
     -------
     tuple of arrays
-        Shift of the mean and variance, both zero at the top. The variance is inf from the layer down where fluctuations
-        are too large for an expansion in 1/width: the component along x carries more than 0.05 of ``|g|^2`` (it grows
-        where (d ln q_{l+1} / d ln q_l)^2 exceeds chi, as for ``softplus``); the variance of r moves ln chi by more than
-        0.15; or r varies by more than 0.3 while the map of ln q is no mere shift (``gelu`` and ``silu`` about their
-        unstable fixed point, where some networks of an ensemble fall into the other basin).
+        Shift of the mean and variance, both zero at the top. The variance is inf from the layer
+        down where fluctuations are too large for an expansion in 1/width: the component along x
+        carries more than 0.05 of ``|g|^2`` (it grows where (d ln q_{l+1} / d ln q_l)^2 exceeds chi,
+        as for ``softplus``); the variance of r moves ln chi by more than 0.15; or r varies by more
+        than 0.3 while the map of ln q is no mere shift (``gelu`` and ``silu`` about their unstable
+        fixed point, where some networks of an ensemble fall into the other basin).
     """
     xp = library(layers, width)
     r_mean, r_var = forward_fluctuation(layers, width)
@@ -227,8 +233,9 @@ def backward_fluctuation(layers: Layers, width: Any, with_inputs: bool = False) 
 def aligned_gain(layers: Layers) -> Any:
     r"""Log of how much larger ``|g_l|^2`` is for the cotangent ``h_depth`` itself than for one independent of the weights.
 
-    The share v of ``|g|^2`` along the layer's own input starts at ``rho`` instead of 1/N, and each layer adds
-    ``ln(1 + v along)``. Critical linear stacks gain ``ln(1 + k)`` over k layers, critical ReLU stacks ``ln(1 + 2 k)``.
+    The share v of ``|g|^2`` along the layer's own input starts at ``rho`` instead of 1/N, and each
+    layer adds ``ln(1 + v along)``. Critical linear stacks gain ``ln(1 + k)`` over k layers,
+    critical ReLU stacks ``ln(1 + 2 k)``.
 
     Parameters
     ----------

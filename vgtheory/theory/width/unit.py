@@ -44,8 +44,8 @@ class Unit(NamedTuple):
     own
         E[g z^2].
     own_x, own_y
-        N times the covariance of t^2 with the logs of the means of f and of y, where ``t`` is the sum of ``g^(1/2) z eta``
-        over the root of the sum of y, and ``own`` its mean square.
+        N times the covariance of t^2 with the logs of the means of f and of y, where ``t`` is the
+        sum of ``g^(1/2) z eta`` over the root of the sum of y, and ``own`` its mean square.
     """
 
     log_f: Any
@@ -70,15 +70,16 @@ def unit(log_q: Any, activation: Activation) -> Unit:
     Parameters
     ----------
     log_q
-        Natural log of the variance of ``h``, shape ``()``, or of NumPy's arrays any; taken at -60 or 60 beyond these.
+        Natural log of the variance of ``h``, shape ``()``, or of NumPy's arrays any; taken at -60
+        or 60 beyond these.
     activation
         The nonlinearity.
 
     Returns
     -------
     Unit
-        Each of that shape; not finite where the powers of an activation overflow or E[phi'^4] is infinite, NaN above
-        q = 16 for one that ripples however large ``h``.
+        Each of that shape; not finite where the powers of an activation overflow or E[phi'^4] is
+        infinite, NaN above q = 16 for one that ripples however large ``h``.
 
     Notes
     -----
@@ -107,8 +108,8 @@ def unit(log_q: Any, activation: Activation) -> Unit:
 def log_mean_law(second: Any, third: Any, width: Any) -> tuple[Any, Any]:
     r"""Mean and variance of the log of a mean over ``width`` independent units of mean 1.
 
-    With k = width / second, the mean of the units is taken as a gamma variable of shape k, and the third cumulant's excess
-    over the gamma's, ``d = third - 2 second^2``, as a correction:
+    With k = width / second, the mean of the units is taken as a gamma variable of shape k, and the
+    third cumulant's excess over the gamma's, ``d = third - 2 second^2``, as a correction:
 
     .. math:: E \ln X = \psi(k) - \ln k + \frac{d}{3 N^2}, \qquad \mathrm{Var} \ln X = \psi'(k)\, e^{-d / (N \kappa_2)}
 
