@@ -27,6 +27,7 @@ NOUNS = {
             "frame",
             "kinks",
             "networks",
+            "nonlinearities",
             "noun",
         ),
         "weights",

@@ -4,12 +4,10 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-from jax import Array
+import numpy as np
 
 from vgtheory.cusp import with_cusps
-from vgtheory.elementwise import arctan, arctan_slope, by_name, expect_elementwise, from_name
+from vgtheory.elementwise import by_name, expect_elementwise, from_name
 from vgtheory.expect import (
     Check,
     expect,
@@ -21,6 +19,7 @@ from vgtheory.expect import (
     plain_name,
 )
 from vgtheory.kinks import Pointwise, derivative, found_kinks
+from vgtheory.nonlinearities import FUNCTIONS, SELU_ALPHA, SELU_SCALE, in_numpy
 
 INF = float("inf")
 ACTIVATIONS: dict[str, "Activation"] = {}
@@ -117,169 +116,35 @@ def _restored(functions: dict[str, Any], facts: dict[str, Any]) -> Activation:
     return Activation(**{name: from_name(function) for name, function in functions.items()}, **facts)
 
 
-def _linear(h: Array) -> Array:
-    return h
-
-
-def _one(h: Array) -> Array:
-    return jnp.ones_like(h)
-
-
-def _step(h: Array) -> Array:
-    return jnp.where(h > 0, jnp.ones_like(h), jnp.zeros_like(h))
-
-
-def _leaky_relu(h: Array) -> Array:
-    return jnp.where(h > 0, h, 0.01 * h)
-
-
-def _leaky_step(h: Array) -> Array:
-    return jnp.where(h > 0, jnp.ones_like(h), jnp.full_like(h, 0.01))
-
-
-def _tanh_slope(h: Array) -> Array:
-    decay = jnp.exp(-2 * jnp.abs(h))
-    return 4 * decay / (1 + decay) ** 2
-
-
-def _erf_slope(h: Array) -> Array:
-    return 2 / jnp.sqrt(jnp.pi).astype(h.dtype) * jnp.exp(-(h**2))
-
-
-def _sigmoid_slope(h: Array) -> Array:
-    decay = jnp.exp(-jnp.abs(h))
-    return decay / (1 + decay) ** 2
-
-
-def _gelu(h: Array) -> Array:
-    return jax.nn.gelu(h, approximate=False)
-
-
-def _gelu_slope(h: Array) -> Array:
-    return jax.scipy.stats.norm.cdf(h) + h * jax.scipy.stats.norm.pdf(h)
-
-
-def _silu_slope(h: Array) -> Array:
-    gate = jax.nn.sigmoid(h)
-    return gate + h * _sigmoid_slope(h)
-
-
-def _elu(h: Array) -> Array:
-    return jnp.where(h > 0, h, jnp.expm1(jnp.minimum(h, 0)))
-
-
-def _elu_slope(h: Array) -> Array:
-    return jnp.where(h > 0, jnp.ones_like(h), jnp.exp(jnp.minimum(h, 0)))
-
-
-SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
-
-
-def _selu(h: Array) -> Array:
-    return SELU_SCALE * jnp.where(h > 0, h, SELU_ALPHA * jnp.expm1(jnp.minimum(h, 0)))
-
-
-def _selu_slope(h: Array) -> Array:
-    return SELU_SCALE * jnp.where(h > 0, jnp.ones_like(h), SELU_ALPHA * jnp.exp(jnp.minimum(h, 0)))
-
-
-def _hard_tanh(h: Array) -> Array:
-    return jnp.clip(h, -1, 1)
-
-
-def _box(h: Array) -> Array:
-    return jnp.where(jnp.abs(h) < 1, jnp.ones_like(h), jnp.zeros_like(h))
-
-
-def _hard_sigmoid_slope(h: Array) -> Array:
-    return jnp.where(jnp.abs(h) < 3, jnp.full_like(h, 1 / 6), jnp.zeros_like(h))
-
-
-def _hard_swish_slope(h: Array) -> Array:
-    return jnp.where(jnp.abs(h) < 3, (2 * h + 3) / 6, _step(h))
-
-
-def _mish_slope(h: Array) -> Array:
-    e = jnp.exp(-jnp.abs(h))
-    right = e**2 * (1 + e) / (1 + 2 * e + 2 * e**2) ** 2
-    left = e * (1 + e) / (2 + 2 * e + e**2) ** 2
-    return jnp.tanh(jax.nn.softplus(h)) + 4 * h * jnp.where(h > 0, right, left)
-
-
-def _softsign_slope(h: Array) -> Array:
-    return 1 / (1 + jnp.abs(h)) ** 2
-
-
-def _relu_squared(h: Array) -> Array:
-    return jax.nn.relu(h) ** 2
-
-
-def _relu_squared_slope(h: Array) -> Array:
-    return 2 * jax.nn.relu(h)
-
-
-def _relu6_slope(h: Array) -> Array:
-    return jnp.where((h > 0) & (h < 6), jnp.ones_like(h), jnp.zeros_like(h))
-
-
-def _gaussian(h: Array) -> Array:
-    return jnp.exp(-(h**2))
-
-
-def _gaussian_slope(h: Array) -> Array:
-    return -2 * h * jnp.exp(-(h**2))
-
-
-GELU_TANH_RATE, GELU_TANH_CUBIC = 1.5957691216057308, 0.044715  # 2 sqrt(2 / pi)
-
-
-def _gelu_tanh(h: Array) -> Array:
-    return h * jax.nn.sigmoid(GELU_TANH_RATE * (h + GELU_TANH_CUBIC * h**3))
-
-
-def _gelu_tanh_slope(h: Array) -> Array:
-    inner, inner_slope = h + GELU_TANH_CUBIC * h**3, 1 + 3 * GELU_TANH_CUBIC * h**2
-    gate = jax.nn.sigmoid(GELU_TANH_RATE * inner)
-    return gate + GELU_TANH_RATE * h * inner_slope * _sigmoid_slope(GELU_TANH_RATE * inner)
-
-
-def _cube(h: Array) -> Array:
-    return h**3
-
-
-def _cube_slope(h: Array) -> Array:
-    return 3 * h**2
-
-
 TAU = 6.283185307179586
 
 ACTIVATIONS |= {
     entry.name: entry
     for entry in (
-        Activation("linear", _linear, _one, (), 1.0, bounded=False, degree=1.0),
-        Activation("relu", jax.nn.relu, _step, (0.0,), 1.0, bounded=False, degree=1.0),
-        Activation("leaky_relu", _leaky_relu, _leaky_step, (0.0,), 1.0, bounded=False, degree=1.0),
-        Activation("tanh", jnp.tanh, _tanh_slope, (), 1.0, bounded=True),
-        Activation("erf", jax.scipy.special.erf, _erf_slope, (), 1.1283791670955126, bounded=True),
-        Activation("sigmoid", jax.nn.sigmoid, _sigmoid_slope, (), 0.25, bounded=True),
-        Activation("gelu", _gelu, _gelu_slope, (), 1.1289041451851547, bounded=False),
-        Activation("silu", jax.nn.silu, _silu_slope, (), 1.099839320128867, bounded=False),
-        Activation("softplus", jax.nn.softplus, jax.nn.sigmoid, (), 1.0, bounded=False),
-        Activation("elu", _elu, _elu_slope, (0.0,), 1.0, bounded=False),
-        Activation("selu", _selu, _selu_slope, (0.0,), SELU_SCALE * SELU_ALPHA, bounded=False),
-        Activation("sin", jnp.sin, jnp.cos, (), 1.0, bounded=True, period=TAU),
-        Activation("hard_tanh", _hard_tanh, _box, (-1.0, 1.0), 1.0, bounded=True),
-        Activation("hard_sigmoid", jax.nn.hard_sigmoid, _hard_sigmoid_slope, (-3.0, 3.0), 1 / 6, bounded=True),
-        Activation("hard_swish", jax.nn.hard_swish, _hard_swish_slope, (-3.0, 3.0), 1.5, bounded=False),
-        Activation("mish", jax.nn.mish, _mish_slope, (), 1.088498161251728, bounded=False),
-        Activation("softsign", jax.nn.soft_sign, _softsign_slope, (0.0,), 1.0, bounded=True),
-        Activation("arctan", arctan, arctan_slope, (), 1.0, bounded=True),
-        Activation("relu_squared", _relu_squared, _relu_squared_slope, (0.0,), INF, bounded=False, degree=2.0),
-        Activation("relu6", jax.nn.relu6, _relu6_slope, (0.0, 6.0), 1.0, bounded=True),
-        Activation("abs", jnp.abs, jnp.sign, (0.0,), 1.0, bounded=False, degree=1.0),
-        Activation("gaussian", _gaussian, _gaussian_slope, (), 0.8577638849607068, bounded=True),
-        Activation("gelu_tanh", _gelu_tanh, _gelu_tanh_slope, (), 1.1289930686587717, bounded=False),
-        Activation("cube", _cube, _cube_slope, (), INF, bounded=False, degree=3.0),
+        Activation("linear", *FUNCTIONS["linear"], (), 1.0, bounded=False, degree=1.0),
+        Activation("relu", *FUNCTIONS["relu"], (0.0,), 1.0, bounded=False, degree=1.0),
+        Activation("leaky_relu", *FUNCTIONS["leaky_relu"], (0.0,), 1.0, bounded=False, degree=1.0),
+        Activation("tanh", *FUNCTIONS["tanh"], (), 1.0, bounded=True),
+        Activation("erf", *FUNCTIONS["erf"], (), 1.1283791670955126, bounded=True),
+        Activation("sigmoid", *FUNCTIONS["sigmoid"], (), 0.25, bounded=True),
+        Activation("gelu", *FUNCTIONS["gelu"], (), 1.1289041451851547, bounded=False),
+        Activation("silu", *FUNCTIONS["silu"], (), 1.099839320128867, bounded=False),
+        Activation("softplus", *FUNCTIONS["softplus"], (), 1.0, bounded=False),
+        Activation("elu", *FUNCTIONS["elu"], (0.0,), 1.0, bounded=False),
+        Activation("selu", *FUNCTIONS["selu"], (0.0,), SELU_SCALE * SELU_ALPHA, bounded=False),
+        Activation("sin", *FUNCTIONS["sin"], (), 1.0, bounded=True, period=TAU),
+        Activation("hard_tanh", *FUNCTIONS["hard_tanh"], (-1.0, 1.0), 1.0, bounded=True),
+        Activation("hard_sigmoid", *FUNCTIONS["hard_sigmoid"], (-3.0, 3.0), 1 / 6, bounded=True),
+        Activation("hard_swish", *FUNCTIONS["hard_swish"], (-3.0, 3.0), 1.5, bounded=False),
+        Activation("mish", *FUNCTIONS["mish"], (), 1.088498161251728, bounded=False),
+        Activation("softsign", *FUNCTIONS["softsign"], (0.0,), 1.0, bounded=True),
+        Activation("arctan", *FUNCTIONS["arctan"], (), 1.0, bounded=True),
+        Activation("relu_squared", *FUNCTIONS["relu_squared"], (0.0,), INF, bounded=False, degree=2.0),
+        Activation("relu6", *FUNCTIONS["relu6"], (0.0, 6.0), 1.0, bounded=True),
+        Activation("abs", *FUNCTIONS["abs"], (0.0,), 1.0, bounded=False, degree=1.0),
+        Activation("gaussian", *FUNCTIONS["gaussian"], (), 0.8577638849607068, bounded=True),
+        Activation("gelu_tanh", *FUNCTIONS["gelu_tanh"], (), 1.1289930686587717, bounded=False),
+        Activation("cube", *FUNCTIONS["cube"], (), INF, bounded=False, degree=3.0),
     )
 }
 
@@ -313,4 +178,28 @@ def as_activation(activation: "str | Activation | Pointwise", where: str = "Acti
     return Activation(getattr(activation, "__name__", "custom"), activation)
 
 
-__all__ = ["ACTIVATIONS", "Activation", "Pointwise", "as_activation"]
+def is_tabled(activation: Activation) -> bool:
+    """Tell whether an activation is an entry of ``ACTIVATIONS`` itself.
+
+    Parameters
+    ----------
+    activation
+        Any.
+    """
+    return ACTIVATIONS.get(activation.name) is activation
+
+
+def both_in_numpy(activation: Activation, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Values of phi and phi' of an activation of the table, computed by NumPy and SciPy in float64.
+
+    Parameters
+    ----------
+    activation
+        An entry of ``ACTIVATIONS``.
+    h
+        Any shape.
+    """
+    return in_numpy(activation.phi)(h), in_numpy(activation.dphi)(h)
+
+
+__all__ = ["ACTIVATIONS", "Activation", "Pointwise", "as_activation", "both_in_numpy", "is_tabled"]

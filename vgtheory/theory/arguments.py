@@ -49,6 +49,13 @@ def expect_list(check: Check) -> Check:
     return each
 
 
+def expect_activations(where: str, **got: Any) -> None:
+    """Raise unless the single named value is an activation, or names one, or is a list of such."""
+    ((_, value),) = got.items()
+    check = expect_list(expect_activation) if isinstance(value, list | tuple) else expect_activation
+    check(where, **got)
+
+
 def held(where: str, **got: Any) -> None:
     """Raise unless the named value counts things that are held."""
     expect_count(where, 1, MOST, **got)
@@ -118,7 +125,7 @@ ARGUMENTS: dict[str, Check] = {
     **dict.fromkeys(("c", "c_0"), correlation),
     **dict.fromkeys(("tied", "squared_loss", "flush"), expect_flag),
     "activation": expect_activation,
-    "activations": expect_list(expect_activation),
+    "activations": expect_activations,
     "decades": number,
     "dtype": partial(expect_dtype, FORMATS),
     "factor": given(partial(expect_number, interval="[0, inf)", ndim=0)),

@@ -88,4 +88,30 @@ def still(value: Any) -> Any:
     return lax.stop_gradient(value) if library(value) is jnp else value
 
 
-__all__ = ["compiled", "library", "scan", "still"]
+def repeated(is_going: Callable[[Any], Any], step: Callable[[Any], Any], state: Any) -> Any:
+    """``jax.lax.while_loop``, which on arrays of NumPy is a plain loop.
+
+    Parameters
+    ----------
+    is_going, step, state
+        As there.
+    """
+    if library(state) is jnp:
+        return lax.while_loop(is_going, step, state)
+    while is_going(state):
+        state = step(state)
+    return state
+
+
+def rounding(x: Any) -> float:
+    """Machine epsilon of an array's floating dtype.
+
+    Parameters
+    ----------
+    x
+        The array.
+    """
+    return float(jnp.finfo(x.dtype).eps)
+
+
+__all__ = ["compiled", "library", "repeated", "rounding", "scan", "still"]

@@ -1,24 +1,34 @@
 """How theory chooses its precision: float64 for plain numbers, the caller's own dtype for JAX arrays."""
 
+import contextvars
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 
+from vgtheory.activation import Activation, is_tabled
+from vgtheory.theory.arrays import library
+
+_INSIDE = contextvars.ContextVar("inside", default=False)
+"""Whether a call with plain numbers is being answered."""
+FEW = 1024
+"""Up to so many networks NumPy is quicker than a program that has been compiled."""
+
 
 def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
     """Make ``function`` compute in float64 and return NumPy unless an argument holds a JAX array.
 
     With Python numbers or NumPy arrays only (of any precision), the call runs under ``jax.enable_x64`` whatever the process's
-    flag, and its results come back as NumPy float64. With a JAX array (or tracer) anywhere among the arguments, it computes
-    in that array's precision, but never in less than float32.
+    flag, and its results come back as NumPy float64; inside of another such call it is ``function`` itself. With a JAX array
+    (or tracer) anywhere among the arguments, it computes in that array's precision, but never in less than float32.
 
     Parameters
     ----------
     function
-        A function of pytrees that computes with ``jax.numpy``.
+        A function of pytrees that computes with ``jax.numpy``, or with NumPy where ``scales`` says so.
     """
 
     @functools.wraps(function)
@@ -27,10 +37,49 @@ def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
             args, kwargs = lifted((args, kwargs), np.float32)
             return function(*args, **kwargs)
         args, kwargs = lifted((args, kwargs), np.float64)
-        with jax.enable_x64(True):
-            return jax.tree.map(lambda leaf: np.asarray(leaf)[()], function(*args, **kwargs))
+        if _INSIDE.get():
+            return function(*args, **kwargs)
+        token = _INSIDE.set(True)
+        try:
+            with jax.enable_x64(True), np.errstate(all="ignore"):
+                return jax.tree.map(lambda leaf: np.asarray(leaf)[()], function(*args, **kwargs))
+        finally:
+            _INSIDE.reset(token)
 
     return wrapper
+
+
+def scales(net: Any, *others: Any) -> list[Any]:
+    """``sigma_w``, ``sigma_b`` and the other numbers of a question, as arrays of the library that is to answer it.
+
+    Few plain numbers are NumPy's, which need not be compiled, if the activation is one of the table; all else is JAX's.
+
+    Parameters
+    ----------
+    net
+        An ensemble.
+    others
+        Numbers or arrays.
+    """
+    values = (net.sigma_w, net.sigma_b, *others)
+    return numbers(net.activation, *values)
+
+
+def numbers(activation: Activation, *values: Any) -> list[Any]:
+    """``scales`` of any values.
+
+    Parameters
+    ----------
+    activation
+        The nonlinearity.
+    values
+        Numbers or arrays whose shapes broadcast.
+    """
+    if library(values) is np and is_tabled(activation):
+        arrays = [np.asarray(value, float) for value in values]
+        if math.prod(np.broadcast_shapes(*(each.shape for each in arrays))) <= FEW:
+            return arrays
+    return list(floats(*values))
 
 
 def in_numpy(function: Callable[..., Any]) -> Callable[..., Any]:

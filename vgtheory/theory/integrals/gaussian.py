@@ -14,13 +14,14 @@ symbol    meaning                                                    shape
 ========  =========================================================  ========
 """
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import lax
 
 from vgtheory.activation import Activation
 from vgtheory.cusp import graded
@@ -81,8 +82,8 @@ def marks(m: Any, s: Any, kinks: Any, panels: Panels, numpy: Any = jnp) -> Any:
 
 
 def smoothed(
-    functions: Callable[[Array], tuple[Array, ...]], m: Array, s: Array, kinks: Any, panels: Panels = COARSE
-) -> tuple[Array, ...]:
+    functions: Callable[[Any], tuple[Any, ...]], m: Any, s: Any, kinks: Any, panels: Panels = COARSE
+) -> tuple[Any, ...]:
     r"""Expectations :math:`E[F(m + s z)]` of several functions at every m.
 
     The line is split where the density varies (units of ``z``), where an activation does (fixed ``h``, and from there to
@@ -101,7 +102,7 @@ def smoothed(
 
     Returns
     -------
-    tuple of Array
+    tuple of arrays
         Each of m's shape.
 
     Notes
@@ -109,13 +110,12 @@ def smoothed(
     Accuracy: as ``pair_mean`` for ``COARSE``, as ``mean`` for ``FINE``.
     Assumes: nothing happens on scales of ``h`` far below the finest of ``panels`` except at the kinks.
     """
-    breaks = jnp.sort(marks(m, s, kinks, panels), axis=-1)
-    return averaged(functions, m, s, jnp.moveaxis(breaks, -1, 0), panels.order)
+    xp = library(m, s)
+    breaks = xp.sort(marks(m, s, kinks, panels, xp), axis=-1)
+    return averaged(functions, m, s, xp.moveaxis(breaks, -1, 0), panels.order)
 
 
-def averaged(
-    functions: Callable[[Array], tuple[Array, ...]], m: Array, s: Array, breaks: Array, order: int
-) -> tuple[Array, ...]:
+def averaged(functions: Callable[[Any], tuple[Any, ...]], m: Any, s: Any, breaks: Any, order: int) -> tuple[Any, ...]:
     """``smoothed`` with the ends of its pieces given.
 
     Parameters
@@ -129,26 +129,27 @@ def averaged(
 
     Returns
     -------
-    tuple of Array
+    tuple of arrays
         Each of m's shape.
     """
-    middle, half = (breaks[1:] + breaks[:-1]) / 2, jnp.diff(breaks, axis=0) / 2
+    xp = library(m, s, breaks)
+    middle, half = (breaks[1:] + breaks[:-1]) / 2, xp.diff(breaks, axis=0) / 2
+    places, weights = (xp.asarray(each, m.dtype) for each in _legendre(order))
 
-    def add(total: tuple[Array, ...], rule: tuple[Array, Array]) -> tuple[tuple[Array, ...], None]:
-        node, weight = rule
+    def parts(node: Any, weight: Any) -> Iterator[Any]:
         z = middle + half * node
-        density = half * jnp.exp(-(z**2) / 2) * weight / float(np.sqrt(2 * np.pi))
-        parts = (jnp.sum(each * density, axis=0) for each in functions(m[None] + s[None] * z))
-        return tuple(map(jnp.add, total, parts)), None
+        density = half * xp.exp(-(z**2) / 2) * weight / float(np.sqrt(2 * np.pi))
+        return (xp.sum(each * density, axis=0) for each in functions(m[None] + s[None] * z))
 
+    if xp is np:
+        return tuple(sum(each) for each in zip(*map(parts, places, weights), strict=True))
     # Node by node: XLA fuses that into one pass, and stores the whole grid otherwise.
     shapes = jax.eval_shape(functions, middle)
     start = tuple(jnp.zeros(each.shape[1:], each.dtype) for each in shapes)
-    places, weights = (jnp.asarray(each, m.dtype) for each in np.polynomial.legendre.leggauss(order))
-    return lax.scan(add, start, (places, weights))[0]
+    return lax.scan(lambda total, rule: (tuple(map(jnp.add, total, parts(*rule))), None), start, (places, weights))[0]
 
 
-def mean(integrand: Callable[[Array], Array], q: Array, kinks: tuple[float, ...] = ()) -> Array:
+def mean(integrand: Callable[[Any], Any], q: Any, kinks: tuple[float, ...] = ()) -> Any:
     r"""Expectation of a function of a standard normal variable.
 
     .. math:: E[F(z)], \qquad z \sim N(0, 1)
@@ -164,7 +165,7 @@ def mean(integrand: Callable[[Array], Array], q: Array, kinks: tuple[float, ...]
 
     Returns
     -------
-    Array
+    array
         Shape ``(...)``.
 
     Notes
@@ -181,15 +182,15 @@ def mean(integrand: Callable[[Array], Array], q: Array, kinks: tuple[float, ...]
     >>> round(float(gaussian.mean(lambda z: z**4, jnp.asarray(1.0))), 5)
     3.0
     """
-    q = jnp.asarray(q)
-    z, weights = nodes(q, kinks)
+    xp = library(q)
+    z, weights = nodes(xp.asarray(q), kinks)
     values = integrand(z)
     # A slope that is infinite next to a cusp counts only where a piece has a width.
-    weights = jnp.broadcast_to(weights, values.shape)
-    return jnp.sum(jnp.where(weights > 0, values, 0.0) * weights, axis=-1)
+    weights = xp.broadcast_to(weights, values.shape)
+    return xp.sum(xp.where(weights > 0, values, 0.0) * weights, axis=-1)
 
 
-def nodes(q: Array, kinks: Any = (), panels: Panels = FINE) -> tuple[Array, Array]:
+def nodes(q: Any, kinks: Any = (), panels: Panels = FINE) -> tuple[Any, Any]:
     """Nodes ``z`` and weights of the rule behind ``mean``, each of shape ``(nodes,)``.
 
     Parameters
@@ -199,11 +200,18 @@ def nodes(q: Array, kinks: Any = (), panels: Panels = FINE) -> tuple[Array, Arra
     panels
         Where to split.
     """
-    breaks = jnp.sort(marks(jnp.zeros_like(q), jnp.sqrt(q), kinks, panels))[:, None]
-    places, weights = (jnp.asarray(each, q.dtype)[None] for each in np.polynomial.legendre.leggauss(panels.order))
-    half = jnp.diff(breaks, axis=0) / 2
+    xp = library(q)
+    breaks = xp.sort(marks(xp.zeros_like(q), xp.sqrt(q), kinks, panels, xp))[:, None]
+    places, weights = (xp.asarray(each, q.dtype)[None] for each in _legendre(panels.order))
+    half = xp.diff(breaks, axis=0) / 2
     z = ((breaks[1:] + breaks[:-1]) / 2 + half * places).ravel()
-    return z, (half * weights).ravel() * jnp.exp(-(z**2) / 2) / float(np.sqrt(2 * np.pi))
+    return z, (half * weights).ravel() * xp.exp(-(z**2) / 2) / float(np.sqrt(2 * np.pi))
+
+
+@functools.cache
+def _legendre(order: int) -> tuple[np.ndarray, np.ndarray]:
+    places, weights = np.polynomial.legendre.leggauss(order)
+    return places, weights
 
 
 def settled(q: Any, activation: Activation) -> Any:
@@ -224,7 +232,7 @@ def settled(q: Any, activation: Activation) -> Any:
     return q if activation.period is None else library(q).minimum(q, (PERIODS * activation.period) ** 2)
 
 
-def settled_log(log_q: Array, activation: Activation) -> Array:
+def settled_log(log_q: Any, activation: Activation) -> Any:
     """Natural log of ``settled``.
 
     Parameters
@@ -234,12 +242,16 @@ def settled_log(log_q: Array, activation: Activation) -> Array:
     activation
         The nonlinearity.
     """
-    return log_q if activation.period is None else jnp.minimum(log_q, 2 * float(np.log(PERIODS * activation.period)))
+    return (
+        log_q
+        if activation.period is None
+        else library(log_q).minimum(log_q, 2 * float(np.log(PERIODS * activation.period)))
+    )
 
 
 def pair_mean(
-    first: Callable[[Array], Array], second: Callable[[Array], Array], q: Array, c: Array, kinks: tuple[float, ...] = ()
-) -> Array:
+    first: Callable[[Any], Any], second: Callable[[Any], Any], q: Any, c: Any, kinks: tuple[float, ...] = ()
+) -> Any:
     r"""Expectation of a product of functions of two correlated normal variables of one variance.
 
     .. math:: E[F(u)\, G(v)], \qquad E[u^2] = E[v^2] = q, \quad E[u v] = c q
@@ -259,7 +271,7 @@ def pair_mean(
 
     Returns
     -------
-    Array
+    array
         Shape ``()``.
 
     Notes
@@ -283,7 +295,7 @@ def pair_mean(
     return jnp.sum(weights * one * other)
 
 
-def blurred(kinks: Any, s: Array) -> Array:
+def blurred(kinks: Any, s: Any) -> Any:
     """Kinks of a function that is averaged over a normal variable of standard deviation s: where it bends, 0 included.
 
     Parameters
@@ -293,5 +305,6 @@ def blurred(kinks: Any, s: Array) -> Array:
     s
         Standard deviation, shape ``()``.
     """
-    widths = s * jnp.asarray(BLUR, s.dtype)
-    return (jnp.asarray((0.0, *kinks), s.dtype)[:, None] + widths[None, :]).ravel()
+    xp = library(s)
+    widths = s * xp.asarray(BLUR, s.dtype)
+    return (xp.asarray((0.0, *kinks), s.dtype)[:, None] + widths[None, :]).ravel()

@@ -2,13 +2,15 @@ r"""What an activation contributes as a function of ``q`` and ``c``, by the chea
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import lax
 
 from vgtheory.activation import Activation
+from vgtheory.theory.arrays import library
 from vgtheory.theory.integrals import gaussian
 from vgtheory.theory.integrals.moments_1d import squares_at
 from vgtheory.theory.integrals.squares import log_resolved
@@ -20,9 +22,11 @@ _LEAST = -30.0
 """Log of the smallest that is told from 0."""
 FEW = 16
 """Up to so many pairs are integrated one by one."""
+_LOOPED = 4
+"""Up to so many pairs of plain numbers are integrated by NumPy."""
 
 
-def integrated_pair(log_q: Array, log_share: Array, activation: Activation) -> Array:
+def integrated_pair(log_q: Any, log_share: Any, activation: Activation) -> Any:
     """Split, turn, cross and fold of one pair, integrated there and then.
 
     Parameters
@@ -34,24 +38,25 @@ def integrated_pair(log_q: Array, log_share: Array, activation: Activation) -> A
 
     Returns
     -------
-    Array
+    array
         Shape ``(4,)``.
     """
-    q, share = jnp.exp(log_q), jnp.exp(2 * jnp.maximum(log_share, _LEAST))
-    s, shared = jnp.sqrt(q * share), jnp.sqrt(q * (1 - share))
+    xp = library(log_q, log_share)
+    q, share = xp.exp(log_q), xp.exp(2 * xp.maximum(log_share, _LEAST))
+    s, shared = xp.sqrt(q * share), xp.sqrt(q * (1 - share))
     z, weights = gaussian.nodes(shared**2, gaussian.blurred(activation.kinks, s), gaussian.COARSE)
-    signed = shared * jnp.concatenate([z, -z])
+    signed = shared * xp.concatenate([z, -z])
     spread, length, slope = given_shared(signed, s, activation)
     squares = gaussian.mean(squares_at(q, activation), q, activation.kinks)
-    rows = jnp.stack(
+    rows = xp.stack(
         [spread[: z.size], slope[: z.size] ** 2, length.reshape(2, -1).prod(0), slope.reshape(2, -1).prod(0)]
     )
-    values = rows @ weights / jnp.stack([squares[1], squares[1], squares[0], squares[1]])
-    floors = jnp.asarray([_FLOOR, _LEAST, _LEAST, _LEAST], log_share.dtype)
-    return jnp.where(log_share < floors, mirrored(log_q, activation), values)
+    values = rows @ weights / xp.stack([squares[1], squares[1], squares[0], squares[1]])
+    floors = xp.asarray([_FLOOR, _LEAST, _LEAST, _LEAST], log_share.dtype)
+    return xp.where(log_share < floors, mirrored(log_q, activation), values)
 
 
-def pair(log_q: Array, log_share: Array, activation: Activation) -> Array:
+def pair(log_q: Any, log_share: Any, activation: Activation) -> Any:
     """Split, turn, cross and fold of many pairs, by the cheapest route.
 
     Few numbers that are known when the call is made are integrated; many are read from tables over the stretch of q that
@@ -67,17 +72,30 @@ def pair(log_q: Array, log_share: Array, activation: Activation) -> Array:
 
     Returns
     -------
-    Array
+    array
         Shape ``(..., 4)``.
 
     Notes
     -----
     Accuracy: see ``pairs``.
     """
+    if library(log_q, log_share) is np and log_q.size > _LOOPED:
+        return np.asarray(pair(jnp.asarray(log_q), jnp.asarray(log_share), activation))
     return reader(log_q, activation)(log_q, log_share)
 
 
-def reader(log_q: Array, activation: Activation, columns: int = 4) -> Callable[[Array, Array], Array]:
+def is_looped(log_q: Any) -> bool:
+    """Tell whether pairs of these variances are integrated by NumPy.
+
+    Parameters
+    ----------
+    log_q
+        Natural logs.
+    """
+    return library(log_q) is np and log_q.size <= _LOOPED
+
+
+def reader(log_q: Any, activation: Activation, columns: int = 4) -> Callable[[Any, Any], Any]:
     """The route of ``pair`` for these variances, as a function of (log_q, log_share).
 
     Parameters
@@ -91,7 +109,7 @@ def reader(log_q: Array, activation: Activation, columns: int = 4) -> Callable[[
     return jax.tree_util.Partial(whole, _unsettled(log_q, activation, columns))
 
 
-def _unsettled(log_q: Array, activation: Activation, columns: int) -> Callable[[Array, Array], Array]:
+def _unsettled(log_q: Any, activation: Activation, columns: int) -> Callable[[Any, Any], Any]:
     """What ``reader`` says, of 1 - split and 1 - turn; of a periodic activation at a variance that ``settled`` leaves as it is."""
     partial = jax.tree_util.Partial
     if isinstance(log_q, jax.core.Tracer):
@@ -106,7 +124,7 @@ def _unsettled(log_q: Array, activation: Activation, columns: int) -> Callable[[
     return read
 
 
-def _whole(read: Callable[[Array, Array], Array], log_q: Array, log_share: Array) -> Array:
+def _whole(read: Callable[[Any, Any], Any], log_q: Any, log_share: Any) -> Any:
     return lost(read(log_q, log_share))
 
 
@@ -115,7 +133,7 @@ def _cut(table: Pairs, columns: int) -> Pairs:
         return Pairs(table.series[..., :columns], table.cubics[..., :columns], table.first)
 
 
-def ahead(log_q: Array, activation: Activation) -> Callable[[Array, Array], tuple[Array, Array]]:
+def ahead(log_q: Any, activation: Activation) -> Callable[[Any, Any], tuple[Any, Any]]:
     """The route of ``pair`` to 1 - split and 1 - turn alone.
 
     Parameters
@@ -127,59 +145,65 @@ def ahead(log_q: Array, activation: Activation) -> Callable[[Array, Array], tupl
 
 
 @functools.lru_cache(maxsize=64)
-def _two(activation: Activation) -> Callable[..., tuple[Array, Array]]:
+def _two(activation: Activation) -> Callable[..., tuple[Any, Any]]:
     return functools.partial(_first_two, activation)
 
 
-def _first_two(
-    activation: Activation, read: Callable[[Array, Array], Array], log_q: Array, log_share: Array
-) -> tuple[Array, Array]:
+def _first_two(activation: Activation, read: Callable[[Any, Any], Any], log_q: Any, log_share: Any) -> tuple[Any, Any]:
     if activation.period is None:
         four = read(log_q, log_share)
         return four[..., 0], four[..., 1]
     four, log_shrunk = _at_less(activation, read, log_q, log_share)
-    return four[..., 0] - (1 - four[..., 0]) * jnp.expm1(log_shrunk), four[..., 1]
+    return four[..., 0] - (1 - four[..., 0]) * library(four).expm1(log_shrunk), four[..., 1]
 
 
 @functools.lru_cache(maxsize=64)
-def _integrator(activation: Activation) -> Callable[..., Array]:
+def _integrator(activation: Activation) -> Callable[..., Any]:
     """One function object per activation: ``jit`` knows a program again by it."""
     return functools.partial(_integrated, activation=activation)
 
 
 @functools.lru_cache(maxsize=64)
-def _settler(activation: Activation) -> Callable[..., Array]:
+def _settler(activation: Activation) -> Callable[..., Any]:
     return functools.partial(_periodic, activation)
 
 
 @functools.lru_cache(maxsize=64)
-def _resolver(activation: Activation) -> Callable[..., Array]:
+def _resolver(activation: Activation) -> Callable[..., Any]:
     return functools.partial(_resolved, log_resolved(activation))
 
 
-def _resolved(largest: float, read: Callable[[Array, Array], Array], log_q: Array, log_share: Array) -> Array:
+def _resolved(largest: float, read: Callable[[Any, Any], Any], log_q: Any, log_share: Any) -> Any:
     """NaN where a variance is too large for the ripples of an activation to be resolved."""
     return jnp.where((log_q > largest)[..., None], jnp.nan, read(log_q, log_share))
 
 
-def _at_less(
-    activation: Activation, read: Callable[[Array, Array], Array], log_q: Array, log_share: Array
-) -> tuple[Array, Array]:
+def _at_less(activation: Activation, read: Callable[[Any, Any], Any], log_q: Any, log_share: Any) -> tuple[Any, Any]:
     """What is read for a pair of no larger variance and of no larger difference, and the log of what that makes of split."""
     less = gaussian.settled_log(log_q, activation)
-    four = read(less, jnp.minimum(log_share + (log_q - less) / 2, 0.0))
-    return four, jnp.minimum(less - log_q - 2 * log_share, 0.0)
+    xp = library(log_q, log_share)
+    four = read(less, xp.minimum(log_share + (log_q - less) / 2, 0.0))
+    return four, xp.minimum(less - log_q - 2 * log_share, 0.0)
 
 
-def _periodic(activation: Activation, read: Callable[[Array, Array], Array], log_q: Array, log_share: Array) -> Array:
+def _periodic(activation: Activation, read: Callable[[Any, Any], Any], log_q: Any, log_share: Any) -> Any:
     """The four of a periodic activation."""
     four, log_shrunk = _at_less(activation, read, log_q, log_share)
-    split, *others = jnp.moveaxis(lost(four), -1, 0)
-    return jnp.stack([split * jnp.exp(log_shrunk), *others], axis=-1)
+    xp = library(four)
+    split, *others = xp.moveaxis(lost(four), -1, 0)
+    return xp.stack([split * xp.exp(log_shrunk), *others], axis=-1)
+
+
+def _integrated(log_q: Any, log_share: Any, activation: Activation) -> Any:
+    """``integrated_pair`` for any shape, of 1 - split and 1 - turn."""
+    if library(log_q, log_share) is not np:
+        return _mapped(log_q, log_share, activation)
+    pairs = zip(np.ravel(log_q), np.ravel(log_share), strict=True)
+    rows = [lost(integrated_pair(*each, activation)) for each in pairs]
+    return np.reshape(rows, (*np.shape(log_q), 4))
 
 
 @functools.partial(jax.jit, static_argnames=("activation",))
-def _integrated(log_q: Array, log_share: Array, activation: Activation) -> Array:
-    """``integrated_pair`` for any shape, of 1 - split and 1 - turn."""
+def _mapped(log_q: Any, log_share: Any, activation: Activation) -> Any:
     one = lambda each: lost(integrated_pair(each[0], each[1], activation))
     return lax.map(one, (log_q.ravel(), log_share.ravel())).reshape(*log_q.shape, 4)

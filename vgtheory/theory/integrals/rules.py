@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from vgtheory.activation import Activation
+from vgtheory.activation import Activation, both_in_numpy, is_tabled
 from vgtheory.cusp import has_fourth
 from vgtheory.theory.arrays import library
 from vgtheory.theory.integrals import gaussian
@@ -59,6 +59,8 @@ def values(activation: Activation, h: Any) -> tuple[Any, Any]:
     if library(h) is jnp:
         phi, dphi = _both(activation, h)
         return phi, dphi
+    if is_tabled(activation):
+        return both_in_numpy(activation, h)
     pieces = np.pad(h.ravel(), (0, -h.size % _CHUNK if h.size else _CHUNK)).reshape(-1, _CHUNK)
     with jax.ensure_compile_time_eval(), jax.enable_x64(True):
         found = np.concatenate([np.asarray(_program(activation)(each), float) for each in pieces], axis=1)

@@ -27,9 +27,11 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.activation import Activation
+from vgtheory.theory.arrays import library
 from vgtheory.theory.integrals import gaussian
 from vgtheory.theory.integrals.chebyshev import place, samples
 from vgtheory.theory.integrals.moments_1d import GRID, LN_Q, curves, value_and_slope
+from vgtheory.theory.integrals.rules import values
 from vgtheory.theory.precision import tables
 
 _LN_S = (-21.25, 0.625, 56, 16)
@@ -77,7 +79,7 @@ def _shared(s: np.ndarray, kinks: tuple[float, ...], wide: bool) -> tuple[np.nda
     return m.reshape(s.size, -1), (half[..., None] * weights).reshape(s.size, -1)
 
 
-def given_shared(m: Array, s: Array, activation: Activation, ready: Any = None) -> tuple[Array, Array, Array]:
+def given_shared(m: Any, s: Any, activation: Activation, ready: Any = None) -> tuple[Any, Any, Any]:
     """Variance over s^2, mean of phi and mean of phi', given m.
 
     Parameters
@@ -89,11 +91,12 @@ def given_shared(m: Array, s: Array, activation: Activation, ready: Any = None) 
     ready
         Breaks and order of the rule, if known.
     """
-    centre, width = activation.phi(m), jnp.broadcast_to(s, m.shape)
+    centre, width = values(activation, m)[0], library(m).broadcast_to(s, m.shape)
 
-    def parts(h: Array) -> tuple[Array, ...]:
-        change = activation.phi(h) - centre[None]
-        return change, change**2, activation.dphi(h)
+    def parts(h: Any) -> tuple[Any, ...]:
+        phi, dphi = values(activation, h)
+        change = phi - centre[None]
+        return change, change**2, dphi
 
     if ready is None:
         shift, square, slope = gaussian.smoothed(parts, m, width, activation.kinks)
@@ -193,7 +196,7 @@ def _cubics(series: np.ndarray, first_s: int, activation: Activation, first: int
     return np.pad(chosen, ((first, GRID[2] - 1 - last), (0, 0), (0, 0), (0, 0)))
 
 
-def mirrored(log_q: Array, activation: Activation) -> Array:
+def mirrored(log_q: Any, activation: Activation) -> Any:
     """The four at s = 0, shape (4,).
 
     Parameters
@@ -203,15 +206,16 @@ def mirrored(log_q: Array, activation: Activation) -> Array:
     activation
         The nonlinearity.
     """
-    q = gaussian.settled(jnp.exp(log_q), activation)
+    xp = library(log_q)
+    q = gaussian.settled(xp.exp(log_q), activation)
     kinks = (*activation.kinks, *(-kink for kink in activation.kinks))
 
-    def both(z: Array) -> Array:
-        pairs = [(each(jnp.sqrt(q) * z), each(-jnp.sqrt(q) * z)) for each in (activation.phi, activation.dphi)]
-        return jnp.stack([part for up, down in pairs for part in (up * down, up**2)])
+    def both(z: Any) -> Any:
+        pairs = zip(values(activation, xp.sqrt(q) * z), values(activation, -xp.sqrt(q) * z), strict=True)
+        return xp.stack([part for up, down in pairs for part in (up * down, up**2)])
 
     cross, f, fold, g = gaussian.mean(both, q, kinks)
-    return jnp.stack([jnp.ones_like(q), jnp.ones_like(q), cross / f, fold / g])
+    return xp.stack([xp.ones_like(q), xp.ones_like(q), cross / f, fold / g])
 
 
 @functools.partial(jax.jit, static_argnames=("activation",))
@@ -228,7 +232,7 @@ def _read(series: Array, first: Any, log_s: Array, log_q: Array) -> Array:
     return jnp.einsum("...ak,a...->...k", along_v, rows_s)
 
 
-def lost(four: Array) -> Array:
+def lost(four: Any) -> Any:
     """1 - split, 1 - turn, cross and fold, of the four; and the four of these.
 
     Parameters
@@ -236,7 +240,7 @@ def lost(four: Array) -> Array:
     four
         Along the last axis.
     """
-    return jnp.concatenate([1 - four[..., :2], four[..., 2:]], axis=-1)
+    return library(four).concatenate([1 - four[..., :2], four[..., 2:]], axis=-1)
 
 
 def at_pair(table: Pairs, log_q: Array, log_share: Array) -> Array:

@@ -17,25 +17,22 @@ initialiser                      drawn from                                  sig
 ===============================  ==========================================  ===========  ====================
 """
 
-from collections.abc import Sequence
+import functools
+import math
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
 
 from vgtheory.activation import ACTIVATIONS, Activation, as_activation
 from vgtheory.expect import expect_count
 from vgtheory.frame import aligned, frame
 from vgtheory.networks.dense import Dense
 from vgtheory.theory.arguments import asked
-from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
+from vgtheory.theory.integrals.moments_1d import curves, reader
 from vgtheory.theory.layers.formats import depth_limit, log_edges
 from vgtheory.theory.meanfield.criticality import critical
-from vgtheory.theory.meanfield.fixed_points import growth_and_slope
 from vgtheory.theory.meanfield.length import chi_1, q_star, q_stars
-from vgtheory.theory.precision import floats, in_float64
+from vgtheory.theory.precision import in_float64
 
 _THIRD, _TWO = 3**-0.5, 2**0.5
 INITIALISERS = {
@@ -169,23 +166,15 @@ def _lost(factor: float, dtype: str) -> int | None:
 
 
 @in_float64
-def _marched(net: Dense) -> Any:
-    """Log of the product of the first layers' own factors, by depth from 1 on; of many networks the depth is the first axis."""
-    sigma_w, sigma_b = floats(net.sigma_w, net.sigma_b)
-    return _walked(sigma_w, sigma_b, curves(net.activation))
-
-
-@jax.jit
-def _walked(sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
-    """The same, every layer's moments read from the activation's table."""
-
-    def step(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], Array]:
-        log_q, log = carry
-        log = log + jnp.log(sigma_w) + value_and_slope(table.log_g, log_q)[0] / 2
-        return (log_q + jnp.log1p(growth_and_slope(log_q, sigma_w, sigma_b, table)[0]), log), log
-
-    start = jnp.log(sigma_w**2 + sigma_b**2)
-    return lax.scan(step, (start, jnp.zeros_like(start)), length=_LAYERS)[1]
+def _marched(activation: Activation, sigma_w: float, sigma_b: float) -> np.ndarray:
+    """Log of the product of the first layers' own factors, by depth from 1 on."""
+    log_f, log_g = (reader(each) for each in curves(activation)[:2])
+    log_q, logs = math.log(sigma_w**2 + sigma_b**2), np.empty(_LAYERS)
+    for layer in range(_LAYERS):
+        logs[layer] = log_g(log_q)
+        growth = sigma_w**2 * np.exp(log_f(log_q) - log_q) + sigma_b**2 * np.exp(-log_q) - 1
+        log_q += float(np.log1p(growth))
+    return np.cumsum(math.log(sigma_w) + logs / 2)
 
 
 def _left(logs: np.ndarray, dtype: str) -> int | None:
@@ -205,14 +194,14 @@ def _audited(activation: Activation, width: int) -> list[InitialiserAudit]:
     with np.errstate(divide="ignore"):
         log_chi = 2 * np.log(factor)
     is_marginal = abs(log_chi) <= _CRITICAL
-    marched = _marched(net) if is_marginal.any() else None
+    marched = functools.cache(functools.partial(_marched, activation))
     rows = []
     for i, name in enumerate(scales):
         if name == "calculate_gain" and activation.name not in CALCULATE_GAIN:
             continue
-        logs = marched[:, i] if marched is not None and is_marginal[i] else None
-        xi_grad = np.inf if logs is not None else -1 / log_chi[i]
         scale, bias = float(sigma_w[i]), float(sigma_b[i])
+        logs = marched(scale, bias) if is_marginal[i] else None
+        xi_grad = np.inf if logs is not None else -1 / log_chi[i]
         lost = [
             _lost(float(factor[i]), dtype) if logs is None else _left(logs, dtype)
             for dtype in ("float16", "bfloat16", "float32")
@@ -226,7 +215,7 @@ def _audited(activation: Activation, width: int) -> list[InitialiserAudit]:
 
 
 @asked()
-def initialiser_audit(activations: Sequence[Any] | None = None, *, width: int = 512) -> AuditTable:
+def initialiser_audit(activations: Any = None, *, width: int = 512) -> AuditTable:
     r"""What the initialisers in use do to the gradient of a deep stack of square layers, and what to use instead.
 
     .. math:: |g_l| \propto \chi_1^{(L - l)/2}, \qquad \chi_1 = \sigma_w^2\, E[\phi'(\sqrt{q^*} z)^2]
@@ -234,7 +223,8 @@ def initialiser_audit(activations: Sequence[Any] | None = None, *, width: int = 
     Parameters
     ----------
     activations
-        Names, ``Activation`` objects or elementwise JAX functions; None for all of the table whose slope is bounded.
+        A name, an ``Activation`` or an elementwise JAX function, or a list of them; None for all of the table whose slope is
+        bounded.
     width
         Number of units, fan_in and fan_out alike; it sets the scale of PyTorch's and Equinox's biases.
 
@@ -265,11 +255,13 @@ def initialiser_audit(activations: Sequence[Any] | None = None, *, width: int = 
     Examples
     --------
     >>> from vgtheory import theory
-    >>> rows = {row.initialiser: row for row in theory.initialiser_audit(["relu"])}
+    >>> rows = {row.initialiser: row for row in theory.initialiser_audit("relu")}
     >>> [(name, round(rows[name].factor, 4), rows[name].float16) for name in ("pytorch", "flax", "he")]
     [('pytorch', 0.4082, 19), ('flax', 0.7071, 49), ('he', 1.0, None)]
     """
     expect_count("initialiser_audit", width=width)
     if activations is None:
         activations = [each for each in ACTIVATIONS.values() if each.sup_dphi != float("inf")]
+    if not isinstance(activations, list | tuple):
+        activations = [activations]
     return AuditTable(row for each in activations for row in _audited(as_activation(each), width))

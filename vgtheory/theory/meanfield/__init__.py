@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from vgtheory.theory.meanfield.correlation_limit import c_star, chi_c
     from vgtheory.theory.meanfield.criticality import Critical, critical
     from vgtheory.theory.meanfield.depth_scales import decade_depth, phase, xi_c, xi_grad, xi_q
-    from vgtheory.theory.meanfield.fixed_points import FixedPoints
+    from vgtheory.theory.meanfield.every_point import FixedPoints
     from vgtheory.theory.meanfield.length import chi_1, q_map, q_slope, q_star, q_stars
     from vgtheory.theory.meanfield.phases import PhaseDiagram, phase_diagram
 

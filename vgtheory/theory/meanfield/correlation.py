@@ -6,17 +6,17 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from vgtheory.activation import Activation
 from vgtheory.expect import expect_number
 from vgtheory.networks.ensemble import Ensemble
 from vgtheory.theory.arguments import asked
+from vgtheory.theory.arrays import compiled, library, rounding
 from vgtheory.theory.integrals import moments_2d, tables_2d
 from vgtheory.theory.integrals.moments_1d import curves, log_q_series, value_and_slope
 from vgtheory.theory.integrals.squares import log_resolved
 from vgtheory.theory.meanfield.fixed_points import fixed_point
-from vgtheory.theory.precision import floats, in_float64, tables
+from vgtheory.theory.precision import in_float64, scales, tables
 
 _EDGE = 27.6
 """Where q_star is 0 or infinite the map is taken at exp of minus or plus this."""
@@ -26,7 +26,7 @@ _FLAT = 2e-13
 """Of the log of a slope: the tables' own rounding."""
 
 
-def log_fixed(sigma_w: Array, sigma_b: Array, activation: Activation) -> Array:
+def log_fixed(sigma_w: Any, sigma_b: Any, activation: Activation) -> Any:
     """ln q_star, its limits moved to the edge.
 
     Parameters
@@ -39,7 +39,7 @@ def log_fixed(sigma_w: Array, sigma_b: Array, activation: Activation) -> Array:
     return log_inside(fixed_point(sigma_w, sigma_b, activation))
 
 
-def log_inside(q: Array) -> Array:
+def log_inside(q: Any) -> Any:
     """ln q, 0 and infinity moved to the edge.
 
     Parameters
@@ -47,8 +47,9 @@ def log_inside(q: Array) -> Array:
     q
         Variance, any shape.
     """
-    inside = (q > 0) & jnp.isfinite(q)
-    return jnp.where(inside, jnp.log(jnp.where(inside, q, 1.0)), jnp.where(q > 0, _EDGE, jnp.where(q == 0, -_EDGE, q)))
+    xp = library(q)
+    inside = (q > 0) & xp.isfinite(q)
+    return xp.where(inside, xp.log(xp.where(inside, q, 1.0)), xp.where(q > 0, _EDGE, xp.where(q == 0, -_EDGE, q)))
 
 
 class AtOne(NamedTuple):
@@ -64,10 +65,10 @@ class AtOne(NamedTuple):
         Whether the slope is 1 within rounding.
     """
 
-    slope: Array
-    log_slope: Array
-    share: Array
-    is_flat: Array
+    slope: Any
+    log_slope: Any
+    share: Any
+    is_flat: Any
 
 
 @tables
@@ -84,24 +85,25 @@ def log_ratio(activation: Activation) -> np.ndarray:
     return table.log_g - table.log_f + log_q_series()
 
 
-@jax.jit
-def _at_one(log_q: Array, sigma_w: Array, sigma_b: Array, log_f: Any, ratio: Any) -> AtOne:
+@compiled()
+def _at_one(log_q: Any, sigma_w: Any, sigma_b: Any, log_f: Any, ratio: Any) -> AtOne:
+    xp = library(log_q)
     steepness = value_and_slope(ratio, log_q)[0]
     square, alone = sigma_w**2, sigma_b == 0
     none = ~alone & (square == 0)
-    length = jnp.where(alone, 0.0, value_and_slope(log_f, log_q)[0])
-    biases = sigma_b**2 / jnp.where(square == 0, 1.0, square) * jnp.exp(-length)
-    log_share = -jnp.log1p(biases)
-    share = jnp.where(none, 0.0, 1 / (1 + biases))
-    log_slope = jnp.where(none, -jnp.inf, steepness + log_share)
-    slope = share * jnp.exp(steepness)
-    noise = _FLAT + 500 * float(jnp.finfo(slope.dtype).eps) * (jnp.abs(steepness) + jnp.abs(log_share))
-    straight = (jnp.abs(log_q) == _EDGE) & (jnp.abs(slope - 1) < _STRAIGHT)
-    is_flat = straight | ~none & (jnp.abs(log_slope) <= noise)
-    return AtOne(jnp.where(straight, 1.0, slope), jnp.where(is_flat, 0.0, log_slope), share, is_flat)
+    length = xp.where(alone, 0.0, value_and_slope(log_f, log_q)[0])
+    biases = sigma_b**2 / xp.where(square == 0, 1.0, square) * xp.exp(-length)
+    log_share = -xp.log1p(biases)
+    share = xp.where(none, 0.0, 1 / (1 + biases))
+    log_slope = xp.where(none, -xp.inf, steepness + log_share)
+    slope = share * xp.exp(steepness)
+    noise = _FLAT + 500 * rounding(slope) * (xp.abs(steepness) + xp.abs(log_share))
+    straight = (xp.abs(log_q) == _EDGE) & (xp.abs(slope - 1) < _STRAIGHT)
+    is_flat = straight | ~none & (xp.abs(log_slope) <= noise)
+    return AtOne(xp.where(straight, 1.0, slope), xp.where(is_flat, 0.0, log_slope), share, is_flat)
 
 
-def at_one(log_q: Array, sigma_w: Array, sigma_b: Array, activation: Activation) -> AtOne:
+def at_one(log_q: Any, sigma_w: Any, sigma_b: Any, activation: Activation) -> AtOne:
     """The map at c = 1; without weights and biases as it is with the smallest weights.
 
     Parameters
@@ -114,20 +116,21 @@ def at_one(log_q: Array, sigma_w: Array, sigma_b: Array, activation: Activation)
     return _at_one(log_q, sigma_w, sigma_b, curves(activation).log_f, log_ratio(activation))
 
 
-def _settled(where: str, net: Ensemble) -> tuple[Array, Array, Array]:
-    """ln q_star, slope at c = 1 and the image's share from the weights, all of one shape."""
-    sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
+def _settled(net: Ensemble, c: Any) -> tuple[Any, ...]:
+    """The correlation; and ln q_star, slope at c = 1 and the image's share from the weights, these of one shape."""
+    sigma_w, sigma_b, c = scales(net, c)
+    sigma_w, sigma_b = library(c).broadcast_arrays(sigma_w, sigma_b)
     log_q = log_fixed(sigma_w, sigma_b, net.activation)
     at = at_one(log_q, sigma_w, sigma_b, net.activation)
-    return log_q, at.slope, at.share
+    return c, log_q, at.slope, at.share
 
 
-def _pair_at(c: Any, log_q: Array, activation: Activation) -> tuple[Array, Array]:
-    """The four quantities of a pair of correlation c, and half of ln(1 - |c|)."""
-    c = jnp.asarray(c, log_q.dtype)
-    c, log_q = jnp.broadcast_arrays(c, log_q)
-    share = 1 - jnp.abs(c)
-    log_share = jnp.where(share > 0, jnp.log(jnp.where(share > 0, share, 1.0)) / 2, -jnp.inf)
+def _pair_at(c: Any, log_q: Any, activation: Activation) -> tuple[Any, Any]:
+    """The four quantities of a pair of correlation c, and 1 - |c|."""
+    xp = library(c, log_q)
+    c, log_q = xp.broadcast_arrays(c, log_q)
+    share = 1 - xp.abs(c)
+    log_share = xp.where(share > 0, xp.log(xp.where(share > 0, share, 1.0)) / 2, -xp.inf)
     return moments_2d.pair(log_q, log_share, activation), share
 
 
@@ -173,10 +176,9 @@ def c_map(c: Any, net: Ensemble) -> Any:
     >>> round(float(theory.c_map(0.0, Dense("relu", sigma_w=2**0.5))), 6)  # 1 / pi
     0.31831
     """
-    log_q, slope, share = _settled("c_map", net)
+    c, log_q, slope, share = _settled(net, c)
     four, gap = _pair_at(c, log_q, net.activation)
-    c, slope, share = jnp.broadcast_arrays(jnp.asarray(c, log_q.dtype), slope, share)
-    return jnp.where(c >= 0, 1 - slope * gap * four[..., 0], 1 - share + share * four[..., 2])
+    return library(c).where(c >= 0, 1 - slope * gap * four[..., 0], 1 - share + share * four[..., 2])
 
 
 @asked()
@@ -218,10 +220,9 @@ def c_map_slope(c: Any, net: Ensemble) -> Any:
     >>> round(float(theory.meanfield.c_map_slope(0.0, Dense("relu", sigma_w=2**0.5))), 6)
     0.5
     """
-    log_q, slope, _ = _settled("c_map_slope", net)
+    c, log_q, slope, _ = _settled(net, c)
     four, _ = _pair_at(c, log_q, net.activation)
-    c, slope = jnp.broadcast_arrays(jnp.asarray(c, log_q.dtype), slope)
-    return slope * jnp.where(c >= 0, four[..., 1], four[..., 3])
+    return slope * library(c).where(c >= 0, four[..., 1], four[..., 3])
 
 
 @asked(c=partial(expect_number, interval="(-1, 1)"))
@@ -260,8 +261,8 @@ def c_map_curvature(c: Any, net: Ensemble) -> Any:
     >>> round(float(theory.meanfield.c_map_curvature(0.0, Dense("relu", sigma_w=2**0.5))), 5)  # 1 / pi
     0.31831
     """
-    log_q, slope, _ = _settled("c_map_curvature", net)
-    c, log_q, slope = jnp.broadcast_arrays(jnp.asarray(c, log_q.dtype), log_q, slope)
+    c, log_q, slope, _ = (jnp.asarray(each) for each in _settled(net, c))
+    c, log_q, slope = jnp.broadcast_arrays(c, log_q, slope)
     table = tables_2d.pairs(net.activation)
     four = lambda log_share: tables_2d.at_pair(table, log_q, log_share)
     share = 1 - jnp.abs(c)

@@ -13,70 +13,66 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array
 
 from vgtheory.activation import Activation
 from vgtheory.networks.ensemble import Ensemble
 from vgtheory.theory.arguments import asked
+from vgtheory.theory.arrays import library
 from vgtheory.theory.integrals import moments_2d
 from vgtheory.theory.meanfield.correlation import AtOne, at_one, log_fixed
-from vgtheory.theory.precision import floats, in_float64
+from vgtheory.theory.meanfield.length import broadcast_scales
+from vgtheory.theory.precision import in_float64
+from vgtheory.theory.roots import root
 
 _LOWEST = -17.0
 """Half the log of the smallest 1 - c_star that is told from 0."""
-_NUM_STEPS, _CHUNK = 60, 4096
+_CHUNK = 4096
 
 
-@jax.jit
-def _log_gap(log_q: Array, log_slope: Array, read: Callable[[Array, Array], tuple[Array, Array]]) -> Array:
-    """Half of ln(1 - c_star), -inf where it is 1: bracketed Newton's method on ln of what the slope at 1 and split make."""
-    chaotic = log_slope > 0
+def _log_gap(log_q: Any, log_slope: Any, read: Callable[[Any, Any], tuple[Any, Any]]) -> Any:
+    """Half of ln(1 - c_star), -inf where it is 1: a root of the ln of what the slope at 1 and split make."""
+    xp, chaotic = library(log_slope), log_slope > 0
 
-    def step(state: tuple[Array, Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array, Array]:
-        count, low, high, x, moved = state
-        no_split, no_turn = read(log_q, x)
-        value = log_slope + jnp.log1p(-no_split)
-        low, high = jnp.where(value > 0, x, low), jnp.where(value > 0, high, x)
-        newton = x - value * (1 - no_split) / (2 * (no_split - no_turn))
-        # Newton's steps are taken as long as they shrink; else the bracket is halved.
-        inside = (newton > low) & (newton < high) & (jnp.abs(newton - x) < moved / 2)
-        following = jnp.where(inside, newton, (low + high) / 2)
-        return count + 1, low, high, following, jnp.where(chaotic, jnp.abs(following - x), 0.0)
+    def at(gap: Any) -> tuple[Any, Any]:
+        no_split, no_turn = read(log_q, gap)
+        value = log_slope + xp.log1p(-no_split)
+        return value, value * (1 - no_split) / (2 * (no_split - no_turn))
 
-    close = 16 * float(jnp.finfo(log_slope.dtype).eps)
-    going = lambda state: (state[0] < _NUM_STEPS) & (jnp.max(state[4]) > close)
-    low = jnp.full_like(log_slope, _LOWEST)
-    far = jnp.full_like(log_slope, jnp.inf)
-    root = lax.while_loop(going, step, (jnp.zeros((), int), low, jnp.zeros_like(low), jnp.full_like(low, -0.5), far))[3]
-    unknown = jnp.isnan(read(log_q, root)[0])
-    return jnp.where(chaotic, jnp.where(unknown, jnp.nan, root), -jnp.inf)
+    low = xp.full_like(log_slope, _LOWEST)
+    found = root(at, low, xp.zeros_like(low), xp.full_like(low, -0.5), sign=1.0, wanted=chaotic, close=16.0)
+    unknown = xp.isnan(read(log_q, found)[0])
+    return xp.where(chaotic, xp.where(unknown, xp.nan, found), -xp.inf)
 
 
-@jax.jit
-def _turn(log_q: Array, gap: Array, read: Callable[[Array, Array], tuple[Array, Array]]) -> Array:
+def _turn(log_q: Any, gap: Any, read: Callable[[Any, Any], tuple[Any, Any]]) -> Any:
     """1 less E[phi' phi'] over E[phi'^2], at c_star."""
-    inside = gap != -jnp.inf
-    return jnp.where(inside, read(log_q, jnp.where(inside, gap, 0.0))[1], 0.0)
+    xp, inside = library(gap), gap != -np.inf
+    return xp.where(inside, read(log_q, xp.where(inside, gap, 0.0))[1], 0.0)
 
 
-def _in_chunks(function: Callable[..., Array], log_q: Array, other: Array, activation: Activation) -> np.ndarray:
+_PROGRAMS = {function: jax.jit(function) for function in (_log_gap, _turn)}
+
+
+def _in_chunks(function: Callable[..., Any], log_q: Any, other: Any, activation: Activation) -> np.ndarray:
     """``function(log_q, other, read)`` in pieces of one size, those alike together: one compiled program for every call."""
-    size, pad, dtype = log_q.size, -log_q.size % _CHUNK, log_q.dtype
+    size, pad, dtype, program = log_q.size, -log_q.size % _CHUNK, log_q.dtype, _PROGRAMS[function]
+    if moments_2d.is_looped(log_q):
+        return np.asarray(function(log_q, other, moments_2d.ahead(log_q, activation)))
     if size <= moments_2d.FEW:
         # Few are integrated, which near criticality wants float64's digits; they are known, and so may be.
         with jax.enable_x64(True):
             log_q, other = (jnp.asarray(np.asarray(each, float)) for each in (log_q, other))
-            return np.asarray(function(log_q, other, moments_2d.ahead(log_q, activation))).astype(dtype)
-    read = moments_2d.ahead(log_q, activation)
+            return np.asarray(program(log_q, other, moments_2d.ahead(log_q, activation))).astype(dtype)
+    read = moments_2d.ahead(jnp.asarray(log_q), activation)
     order = np.argsort(np.asarray(other))
     pieces = [np.pad(np.asarray(each)[order], (0, pad), mode="edge").reshape(-1, _CHUNK) for each in (log_q, other)]
     found = np.empty(size, log_q.dtype)
-    found[order] = np.concatenate([np.asarray(function(*each, read)) for each in zip(*pieces, strict=True)])[:size]
+    found[order] = np.concatenate([np.asarray(program(*each, read)) for each in zip(*pieces, strict=True)])[:size]
     return found
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
-def fixed_gap(sigma_w: Array, sigma_b: Array, activation: Activation) -> Array:
+def fixed_gap(sigma_w: Any, sigma_b: Any, activation: Activation) -> Any:
     """Half of ln(1 - c_star), -inf where c_star is 1; where it is known which networks are chaotic, for these alone.
 
     Parameters
@@ -86,11 +82,19 @@ def fixed_gap(sigma_w: Array, sigma_b: Array, activation: Activation) -> Array:
     activation
         The nonlinearity.
     """
+    if library(sigma_w, sigma_b) is np:
+        log_q = log_fixed(sigma_w, sigma_b, activation)
+        return gap_at(log_q, at_one(log_q, sigma_w, sigma_b, activation).log_slope, activation)
+    return _differentiable_gap(sigma_w, sigma_b, activation)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _differentiable_gap(sigma_w: Array, sigma_b: Array, activation: Activation) -> Array:
     log_q = log_fixed(sigma_w, sigma_b, activation)
     return gap_at(log_q, at_one(log_q, sigma_w, sigma_b, activation).log_slope, activation)
 
 
-def gap_at(log_q: Array, log_slope: Array, activation: Activation) -> Array:
+def gap_at(log_q: Any, log_slope: Any, activation: Activation) -> Any:
     """``fixed_gap`` where ln q_star and the log of the slope at c = 1 are known; it carries no derivative.
 
     Parameters
@@ -101,16 +105,17 @@ def gap_at(log_q: Array, log_slope: Array, activation: Activation) -> Array:
         The nonlinearity.
     """
     if isinstance(log_q, jax.core.Tracer):
-        return _log_gap(log_q, log_slope, moments_2d.ahead(log_q, activation))
+        return _PROGRAMS[_log_gap](log_q, log_slope, moments_2d.ahead(log_q, activation))
+    xp = library(log_q, log_slope)
     chaotic = np.asarray(log_slope) > 0
     gap = np.full(log_slope.shape, -np.inf, log_slope.dtype)
     if chaotic.any():
-        log_q, log_slope = (jnp.asarray(np.asarray(each)[chaotic]) for each in (log_q, log_slope))
+        log_q, log_slope = (xp.asarray(np.asarray(each)[chaotic]) for each in (log_q, log_slope))
         gap[chaotic] = _in_chunks(_log_gap, log_q, log_slope, activation)
-    return jnp.asarray(gap)
+    return xp.asarray(gap)
 
 
-@fixed_gap.defjvp
+@_differentiable_gap.defjvp
 def _fixed_gap_jvp(activation: Activation, primals: Any, tangents: Any) -> tuple[Array, Array]:
     """Implicit function theorem; 0 where c_star is 1."""
 
@@ -118,7 +123,7 @@ def _fixed_gap_jvp(activation: Activation, primals: Any, tangents: Any) -> tuple
         log_q = log_fixed(sigma_w, sigma_b, activation)
         return log_q, at_one(log_q, sigma_w, sigma_b, activation).log_slope
 
-    gap = fixed_gap(*primals, activation)
+    gap = fixed_gap(primals[0], primals[1], activation)
     inside = jnp.isfinite(gap)
     x = jnp.where(inside, gap, -1.0)
     (log_q, _), (by_log_q, by_slope) = jax.jvp(parts, primals, tangents)
@@ -171,11 +176,10 @@ def c_star(net: Ensemble) -> Any:
     >>> round(float(theory.c_star(Dense("tanh", sigma_w=2.0, sigma_b=0.3))), 6)
     0.263895
     """
-    gap = fixed_gap(*jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b)), net.activation)
-    return correlation_at(gap)
+    return correlation_at(fixed_gap(*broadcast_scales(net), net.activation))
 
 
-def correlation_at(gap: Array) -> Array:
+def correlation_at(gap: Any) -> Any:
     """Correlation by half the log of its distance from 1.
 
     Parameters
@@ -183,8 +187,8 @@ def correlation_at(gap: Array) -> Array:
     gap
         From ``fixed_gap``.
     """
-    inside = gap != -jnp.inf
-    return jnp.where(inside, -jnp.expm1(2 * jnp.where(inside, gap, 0.0)), 1.0)
+    xp, inside = library(gap), gap != -np.inf
+    return xp.where(inside, -xp.expm1(2 * xp.where(inside, gap, 0.0)), 1.0)
 
 
 @asked()
@@ -229,7 +233,7 @@ def chi_c(net: Ensemble) -> Any:
     return settled_rates(net)[0]
 
 
-def settled_rates(net: Ensemble) -> tuple[Array, Array]:
+def settled_rates(net: Ensemble) -> tuple[Any, Any]:
     """``chi_c``, and its natural log, which keeps its digits where chi_c is near 1.
 
     Parameters
@@ -237,13 +241,13 @@ def settled_rates(net: Ensemble) -> tuple[Array, Array]:
     net
         The ensemble.
     """
-    sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
+    sigma_w, sigma_b = broadcast_scales(net)
     log_q = log_fixed(sigma_w, sigma_b, net.activation)
     at = at_one(log_q, sigma_w, sigma_b, net.activation)
     return rates_at_gap(fixed_gap(sigma_w, sigma_b, net.activation), log_q, at, net.activation)
 
 
-def rates_at_gap(gap: Array, log_q: Array, at: AtOne, activation: Activation) -> tuple[Array, Array]:
+def rates_at_gap(gap: Any, log_q: Any, at: AtOne, activation: Activation) -> tuple[Any, Any]:
     """``settled_rates`` where ``c_star`` is known by half the log of its distance from 1.
 
     Parameters
@@ -255,13 +259,14 @@ def rates_at_gap(gap: Array, log_q: Array, at: AtOne, activation: Activation) ->
     activation
         The nonlinearity.
     """
+    xp = library(gap, log_q)
     if isinstance(gap, jax.core.Tracer):
-        no_turn = _turn(log_q, gap, moments_2d.ahead(log_q, activation))
+        no_turn = _PROGRAMS[_turn](log_q, gap, moments_2d.ahead(log_q, activation))
     else:
         inside, known = np.asarray(gap) != -np.inf, np.zeros(gap.shape, gap.dtype)
         if inside.any():
-            log_q, gap = (jnp.asarray(np.asarray(each)[inside]) for each in (log_q, gap))
+            log_q, gap = (xp.asarray(np.asarray(each)[inside]) for each in (log_q, gap))
             known[inside] = _in_chunks(_turn, log_q, gap, activation)
-        no_turn = jnp.asarray(known)
-    log_turn = jnp.log1p(-jnp.minimum(no_turn, 1.0))
-    return at.slope * (1 - no_turn), jnp.where(at.is_flat, 0.0, jnp.minimum(at.log_slope + log_turn, 0.0))
+        no_turn = xp.asarray(known)
+    log_turn = xp.log1p(-xp.minimum(no_turn, 1.0))
+    return at.slope * (1 - no_turn), xp.where(at.is_flat, 0.0, xp.minimum(at.log_slope + log_turn, 0.0))

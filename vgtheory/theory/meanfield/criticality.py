@@ -7,24 +7,22 @@ The critical line is walked along ``q``: a network with E[phi^2] = f and E[phi'^
 so that every solution for a given ``sigma_b`` is a root in q, found on the same lattice as the fixed points.
 """
 
-import functools
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
 
 from vgtheory.activation import as_activation
 from vgtheory.expect import expect, expect_count, expect_not_negative
 from vgtheory.frame import frame_of
 from vgtheory.theory.arguments import asked
+from vgtheory.theory.arrays import compiled, library, rounding, still
 from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
 from vgtheory.theory.integrals.squares import INFINITE
-from vgtheory.theory.meanfield.fixed_points import growth_and_slope, lattice_in
-from vgtheory.theory.precision import floats, in_float64
+from vgtheory.theory.meanfield.fixed_points import brackets, growth_and_slope, lattice_in
+from vgtheory.theory.precision import in_float64, numbers
+from vgtheory.theory.roots import root
 
-_NUM_HALVINGS = 60
 _NOISE = 1e-11
 """Of q: how far q - f/g may miss its exact value."""
 
@@ -56,77 +54,77 @@ class Critical(NamedTuple):
         return frame_of(self, number=np.arange(np.shape(self.q_star)[-1]))
 
 
-def _bias_square(log_q: Array, table: Curves) -> Array:
-    """sigma_b^2 of the critical network whose fixed point is q, over q."""
-    log_f, log_g = (value_and_slope(each, log_q)[0] for each in table[:2])
-    return 1 - jnp.exp(log_f - log_g - log_q)
+def _bias_square(log_q: Any, table: Curves) -> tuple[Any, Any]:
+    """sigma_b^2 of the critical network whose fixed point is q, over q; and its derivative by ln q."""
+    (log_f, by_f), (log_g, by_g) = (value_and_slope(each, log_q) for each in table[:2])
+    ratio = library(log_q).exp(log_f - log_g - log_q)
+    return 1 - ratio, -ratio * (by_f - by_g - 1)
 
 
-def _halved(low: Array, high: Array, wanted: Array, table: Curves) -> Array:
-    """The ln q between the two at which the critical sigma_b^2 is the wanted one."""
-    excess = lambda log_q: _bias_square(log_q, table) - wanted * jnp.exp(-log_q)
-    sign = jnp.sign(excess(low))
-
-    def halve(_: Any, bracket: tuple[Array, Array]) -> tuple[Array, Array]:
-        low, high = bracket
-        middle = (low + high) / 2
-        before = jnp.sign(excess(middle)) == sign
-        return jnp.where(before, middle, low), jnp.where(before, high, middle)
-
-    low, high = lax.fori_loop(0, _NUM_HALVINGS, halve, (low, high))
-    return lax.stop_gradient((low + high) / 2)
+def _excess(log_q: Any, wanted: Any, table: Curves) -> tuple[Any, Any]:
+    """By how much the critical sigma_b^2 exceeds the wanted one, over q; and its derivative by ln q."""
+    value, slope = _bias_square(log_q, table)
+    share = wanted * library(log_q).exp(-log_q)
+    return value - share, slope + share
 
 
-def _solved(sigma_b: Array, table: Curves, size: int) -> Critical:
-    """Up to ``size`` solutions for one sigma_b."""
-    lattice = lattice_in(sigma_b.dtype)
-    wanted = sigma_b**2
-    excess = _bias_square(lattice, table) - wanted * jnp.exp(-lattice)
-    noise = max(_NOISE, 500 * float(jnp.finfo(sigma_b.dtype).eps))
-    signs = jnp.where(jnp.abs(excess) <= noise, 0.0, jnp.sign(excess))
-    known = lax.associative_scan(lambda a, b: jnp.where(b == 0, a, b), signs[::-1])[::-1]
-    turns = jnp.where(known[1:] * known[:-1] < 0, jnp.arange(lattice.size - 1), lattice.size)
-    index = jnp.sort(turns)[: size - 1]
-    found, low = index < lattice.size, jnp.minimum(index, lattice.size - 2)
-    log_q = jax.vmap(lambda a, b: _halved(a, b, wanted, table))(lattice[low], lattice[low + 1])
-    log_q = _carried(log_q, wanted, table)
-    at_zero = (wanted == 0) & (jnp.abs(excess[0]) <= noise)
-    same_everywhere = at_zero & jnp.all(signs == 0)
-    edge = jnp.where(same_everywhere, -value_and_slope(table.log_g, jnp.zeros_like(wanted))[0], lattice[0])
-    log_q = jnp.concatenate([edge[None], log_q])
-    found = jnp.concatenate([at_zero[None], found])
+def _solution(low: Any, high: Any, wanted: Any, found: Any, table: Curves) -> Any:
+    """The ln q between the two at which the critical sigma_b^2 is the wanted one, where there is one."""
+
+    def at(log_q: Any) -> tuple[Any, Any]:
+        excess, slope = _excess(log_q, wanted, table)
+        return excess, excess / slope
+
+    return still(root(at, low, high, (low + high) / 2, wanted=found))
+
+
+def _solved(sigma_b: Any, table: Curves, size: int) -> Critical:
+    """Up to ``size`` solutions for each sigma_b, those that are none at the end."""
+    xp, lattice = library(sigma_b), lattice_in(sigma_b)
+    sigma_b = sigma_b[..., None]
+    wanted, noise = sigma_b**2, max(_NOISE, 500 * rounding(sigma_b))
+    excess = _excess(lattice, wanted, table)[0]
+    signs = xp.where(xp.abs(excess) <= noise, 0.0, xp.sign(excess))
+    low, found, known = brackets(signs, size - 1)
+    log_q = _carried(_solution(lattice[low], lattice[low + 1], still(wanted), found, table), wanted, table)
+    at_zero = (wanted == 0) & (xp.abs(excess[..., :1]) <= noise)
+    same_everywhere = at_zero & xp.all(signs == 0, axis=-1, keepdims=True)
+    edge = xp.where(same_everywhere, -value_and_slope(table.log_g, xp.zeros_like(wanted))[0], lattice[0])
+    log_q, found = xp.concatenate([edge, log_q], axis=-1), xp.concatenate([at_zero, found], axis=-1)
+    first = xp.arange(log_q.shape[-1]) == 0
     log_g = value_and_slope(table.log_g, log_q)[0]
-    limit = jnp.asarray(table.log_g_ends[0], log_g.dtype)
-    log_w = -log_g.at[0].set(jnp.where(same_everywhere, log_g[0], limit)) / 2
-    _, slope = growth_and_slope(log_q, jnp.exp(log_w), sigma_b, table)
-    edge_stable = same_everywhere | (known[0] >= 0) & (_next_growth(table, log_w[0], lattice, noise) < 0)
-    stable = jnp.where(jnp.arange(log_q.size) == 0, edge_stable, jnp.abs(slope) < 1)
-    found &= log_w > -INFINITE / 4
-    q = jnp.exp(log_q).at[0].multiply(jnp.where(same_everywhere, 1.0, 0.0))
-    blank = lambda values: jnp.where(found, values, jnp.nan)
-    return Critical(blank(q), blank(jnp.exp(log_w)), blank(slope), stable & found)
+    limit = xp.asarray(table.log_g_ends[0], log_g.dtype)
+    log_w = -xp.where(first & ~same_everywhere, limit, log_g) / 2
+    _, slope = growth_and_slope(log_q, xp.exp(log_w), sigma_b, table)
+    edge_stable = same_everywhere | (known[..., :1] >= 0) & (_next_growth(table, log_w[..., :1], noise) < 0)
+    stable = xp.where(first, edge_stable, xp.abs(slope) < 1)
+    found = found & (log_w > -INFINITE / 4)
+    q = xp.where(first & ~same_everywhere, 0.0, xp.exp(log_q))
+    blank = lambda values: xp.where(found, values, xp.nan)
+    points = Critical(blank(q), blank(xp.exp(log_w)), blank(slope), stable & found)
+    order = xp.argsort(points.q_star, axis=-1)[..., :size]
+    return Critical(*(xp.take_along_axis(each, order, axis=-1) for each in points))
 
 
-def _next_growth(table: Curves, log_w: Array, lattice: Array, noise: float) -> Array:
+def _next_growth(table: Curves, log_w: Any, noise: float) -> Any:
     """First growth above q = 0 that is no rounding error, of the network that is critical at 0."""
-    growth, _ = growth_and_slope(lattice, jnp.exp(log_w), jnp.zeros_like(log_w), table)
-    return growth[jnp.argmax(jnp.abs(growth) > noise)]
+    xp = library(log_w)
+    growth, _ = growth_and_slope(lattice_in(log_w), xp.exp(log_w), xp.zeros_like(log_w), table)
+    return xp.take_along_axis(growth, xp.argmax(xp.abs(growth) > noise, axis=-1)[..., None], axis=-1)
 
 
-def _carried(log_q: Array, wanted: Array, table: Curves) -> Array:
+def _carried(log_q: Any, wanted: Any, table: Curves) -> Any:
     """``log_q`` with the derivative by ``wanted`` that the implicit function theorem gives it."""
-    square = lambda log_q: _bias_square(log_q, table) * jnp.exp(log_q)
-    value, slope = jax.jvp(square, (log_q,), (jnp.ones_like(log_q),))
-    gap = lax.stop_gradient(jnp.where(slope == 0, 1.0, slope))
-    return log_q + (wanted - lax.stop_gradient(wanted)) / gap + 0 * value
+    xp, (value, by_log_q) = library(log_q), _bias_square(log_q, table)
+    slope = xp.exp(log_q) * (value + by_log_q)
+    return log_q + (wanted - still(wanted)) / still(xp.where(slope == 0, 1.0, slope))
 
 
-@functools.partial(jax.jit, static_argnames=("size",))
-def _all_solved(sigma_b: Array, table: Curves, size: int) -> Critical:
-    """Solutions for a vector of sigma_b, those that are none at the end."""
-    found = jax.vmap(lambda each: _solved(each, table, max(size, 2)))(sigma_b)
-    order = jnp.argsort(found.q_star, axis=1)
-    return jax.tree.map(lambda leaf: jnp.take_along_axis(leaf, order, axis=1)[:, :size], found)
+@compiled("size")
+def _all_solved(sigma_b: Any, table: Curves, size: int) -> Critical:
+    """``_solved`` for at least two solutions, that the first axis of brackets is not empty."""
+    found = _solved(sigma_b, table, max(size, 2))
+    return jax.tree.map(lambda leaf: leaf[..., :size], found)
 
 
 @asked()
@@ -181,8 +179,9 @@ def critical(activation: Any, *, sigma_b: Any = 0.0, size: int | None = None) ->
     if size is not None:
         expect_count("critical", size=size)
     expect(np.size(sigma_b) > 0, "critical", "at least one sigma_b", sigma_b=sigma_b)
-    (sigma_b,) = floats(sigma_b)
-    found = _all_solved(sigma_b.ravel(), curves(as_activation(activation)), size or 6)
+    activation = as_activation(activation)
+    (sigma_b,) = numbers(activation, sigma_b)
+    found = _all_solved(sigma_b.ravel(), curves(activation), size or 6)
     if size is None and not isinstance(found.q_star, jax.core.Tracer):
         most = int(np.max(np.sum(~np.isnan(np.asarray(found.q_star)), axis=1), initial=0))
         found = jax.tree.map(lambda leaf: leaf[:, :most], found)

@@ -1,21 +1,20 @@
 """How far from criticality a network lies, in layers, and on which side."""
 
-import inspect
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from vgtheory.activation import Activation
 from vgtheory.expect import expect_not_negative
 from vgtheory.networks.ensemble import Ensemble
 from vgtheory.theory.arguments import asked
+from vgtheory.theory.arrays import library, rounding
 from vgtheory.theory.integrals.moments_1d import curves
 from vgtheory.theory.meanfield.correlation import AtOne, at_one, log_inside
 from vgtheory.theory.meanfield.correlation_limit import settled_rates
 from vgtheory.theory.meanfield.fixed_points import chi_at, fixed_point, growth_and_slope
-from vgtheory.theory.meanfield.length import q_slope
-from vgtheory.theory.precision import floats, in_float64
+from vgtheory.theory.meanfield.length import broadcast_scales, q_slope
+from vgtheory.theory.precision import in_float64
 
 _CRITICAL = 1e-9
 """Of ln chi_1: what still counts as critical."""
@@ -59,13 +58,8 @@ def phase(net: Ensemble) -> Any:
     [-1.0, 0.0, 1.0]
     """
     log_chi = _log_chi(net)
-    noise = max(_CRITICAL, 500 * float(jnp.finfo(log_chi.dtype).eps))
-    return jnp.where(jnp.abs(log_chi) <= noise, 0.0, jnp.sign(log_chi))
-
-
-def _plain(function: Any) -> Any:
-    """A theory function inside another: no second change of precision."""
-    return inspect.unwrap(function)
+    xp, noise = library(log_chi), max(_CRITICAL, 500 * rounding(log_chi))
+    return xp.where(xp.abs(log_chi) <= noise, 0.0, xp.sign(log_chi))
 
 
 def scale(factor: Any) -> Any:
@@ -76,10 +70,11 @@ def scale(factor: Any) -> Any:
     factor
         Per layer.
     """
-    factor = jnp.abs(jnp.asarray(factor))
-    log_factor = jnp.log(factor)
-    noise = max(_SLOPE, 64 * float(jnp.finfo(factor.dtype).eps))
-    return scale_of(jnp.where(jnp.abs(log_factor) <= noise, 0.0, log_factor))
+    xp = library(factor)
+    factor = xp.abs(xp.asarray(factor))
+    log_factor = xp.log(factor)
+    noise = max(_SLOPE, 64 * rounding(factor))
+    return scale_of(xp.where(xp.abs(log_factor) <= noise, 0.0, log_factor))
 
 
 def scale_of(log_factor: Any) -> Any:
@@ -90,8 +85,8 @@ def scale_of(log_factor: Any) -> Any:
     log_factor
         Per layer.
     """
-    flat = log_factor == 0
-    return jnp.where(flat, jnp.inf, -1 / jnp.where(flat, 1.0, log_factor))
+    xp, flat = library(log_factor), log_factor == 0
+    return xp.where(flat, xp.inf, -1 / xp.where(flat, 1.0, log_factor))
 
 
 def log_chi_at(q: Any, sigma_w: Any, sigma_b: Any, at: AtOne, activation: Activation) -> Any:
@@ -107,18 +102,18 @@ def log_chi_at(q: Any, sigma_w: Any, sigma_b: Any, at: AtOne, activation: Activa
         The nonlinearity.
     """
     growth, _ = growth_and_slope(log_inside(q), sigma_w, sigma_b, curves(activation))
-    rounding = 32 * float(jnp.finfo(growth.dtype).eps)
+    least, xp = 32 * rounding(growth), library(growth)
     # A homogeneous map near its critical scale leaves q where it is, and is on its way nonetheless.
-    moved = jnp.where(jnp.abs(growth) <= rounding, 0.0, growth)
-    inside = (q > 0) & jnp.isfinite(q)
-    limit = jnp.log(jnp.where(inside, 1.0, chi_at(q, sigma_w, activation)))
-    limit = jnp.where(jnp.abs(limit) <= rounding, 0.0, limit)
-    return jnp.where(inside, at.log_slope + jnp.log1p(jnp.where(inside, moved, 0.0)), limit)
+    moved = xp.where(xp.abs(growth) <= least, 0.0, growth)
+    inside = (q > 0) & xp.isfinite(q)
+    limit = xp.log(xp.where(inside, 1.0, chi_at(q, sigma_w, activation)))
+    limit = xp.where(xp.abs(limit) <= least, 0.0, limit)
+    return xp.where(inside, at.log_slope + xp.log1p(xp.where(inside, moved, 0.0)), limit)
 
 
 def _log_chi(net: Ensemble) -> Any:
     """Natural log of ``chi_1`` of an ensemble."""
-    sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
+    sigma_w, sigma_b = broadcast_scales(net)
     q = fixed_point(sigma_w, sigma_b, net.activation)
     at = at_one(log_inside(q), sigma_w, sigma_b, net.activation)
     return log_chi_at(q, sigma_w, sigma_b, at, net.activation)
@@ -246,7 +241,7 @@ def xi_q(net: Ensemble) -> Any:
     >>> round(float(theory.xi_q(Dense("tanh", sigma_w=1.5, sigma_b=0.3))), 3)
     1.167
     """
-    return scale(_plain(q_slope)(net))
+    return scale(q_slope(net))
 
 
 @asked()
@@ -285,5 +280,6 @@ def decade_depth(net: Ensemble, decades: Any = 1.0) -> Any:
     9.57
     """
     expect_not_negative("decade_depth", decades=decades)
-    depth = jnp.abs(_plain(xi_grad)(net))
-    return 2 * float(np.log(10)) * depth * jnp.asarray(decades, depth.dtype)
+    depth = xi_grad(net)
+    xp = library(depth, decades)
+    return 2 * float(np.log(10)) * xp.abs(depth) * xp.asarray(decades, depth.dtype)

@@ -5,7 +5,7 @@ then found by Newton's method within its bracket. The map is never iterated: at 
 """
 
 import functools
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,37 +13,37 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.activation import Activation
-from vgtheory.frame import frame_of
+from vgtheory.theory.arrays import library, rounding
 from vgtheory.theory.integrals.moments_1d import LN_END, LN_Q, Curves, curves, value_and_slope
+from vgtheory.theory.roots import root
 
 _INNER, _OUTER = np.linspace(-27.63, 27.63, 449), 27.63 * (LN_END / 27.63) ** (np.arange(1, 43) / 42)
 _LATTICE = np.concatenate([-_OUTER[::-1], _INNER, _OUTER])
 """Natural logs of q from 1e-95 to 1e95: eight to a unit from 1e-12 to 1e12, then in steps of a twentieth."""
 _STRAIGHT = 1e-6
 """An elasticity so near 1 at the lattice's end is 1."""
-_RISING = 1e-3
-"""An elasticity there above this is of a function that is 0 at 0."""
-_CHUNK = 1024
-_NUM_STEPS = 60
+CHUNK = 1024
 _NOISE = 500
 """Roundings (machine epsilons) by which a growth or a slope may miss its exact value."""
-NUM_POINTS = 8
-"""Most fixed points that are reported of one network."""
 
 
-def lattice_in(dtype: Any) -> Array:
+def _largest_log(x: Any) -> float:
+    """Natural log of what the format of an array has room for."""
+    return 0.98 * float(np.log(float(jnp.finfo(x.dtype).max)))
+
+
+def lattice_in(x: Any) -> Any:
     """Natural logs of q on which signs are looked at, as far as the format has room for q.
 
     Parameters
     ----------
-    dtype
-        Of the scales.
+    x
+        An array of the library and dtype that are asked for.
     """
-    room = 0.98 * float(np.log(float(jnp.finfo(dtype).max)))
-    return jnp.asarray(_LATTICE[np.abs(_LATTICE) <= room], dtype)
+    return library(x).asarray(_LATTICE[np.abs(_LATTICE) <= _largest_log(x)], x.dtype)
 
 
-def log_within(q: Array) -> Array:
+def log_within(q: Any) -> Any:
     """ln q, 0 and infinity moved to the lattice's ends.
 
     Parameters
@@ -51,11 +51,12 @@ def log_within(q: Array) -> Array:
     q
         Variance, any shape.
     """
-    lattice, inside = lattice_in(q.dtype), (q > 0) & (q < jnp.inf) | jnp.isnan(q)
-    return jnp.where(inside, jnp.log(jnp.where(inside, q, 1.0)), jnp.where(q > 0, lattice[-1], lattice[0]))
+    xp = library(q)
+    lattice, inside = lattice_in(q), (q > 0) & (q < xp.inf) | xp.isnan(q)
+    return xp.where(inside, xp.log(xp.where(inside, q, 1.0)), xp.where(q > 0, lattice[-1], lattice[0]))
 
 
-def growth_and_slope(log_q: Array, sigma_w: Array, sigma_b: Array, table: Curves) -> tuple[Array, Array]:
+def growth_and_slope(log_q: Any, sigma_w: Any, sigma_b: Any, table: Curves) -> tuple[Any, Any]:
     """Next q over this one, less 1; and the map's own slope dq'/dq over that ratio, d ln q' / d ln q.
 
     Parameters
@@ -65,102 +66,138 @@ def growth_and_slope(log_q: Array, sigma_w: Array, sigma_b: Array, table: Curves
     table
         The activation's.
     """
+    xp = library(log_q, sigma_w, sigma_b)
     log_f, slope = value_and_slope(table.log_f, log_q)
-    most = 0.98 * float(np.log(float(jnp.finfo(log_f.dtype).max)))
+    most = _largest_log(log_f)
     weights, biases = (
-        each**2 * jnp.exp(jnp.minimum(log, most)) for each, log in ((sigma_w, log_f - log_q), (sigma_b, -log_q))
+        each**2 * xp.exp(xp.minimum(log, most)) for each, log in ((sigma_w, log_f - log_q), (sigma_b, -log_q))
     )
     total = weights + biases
-    share = jnp.where(biases > 0, weights / jnp.where(biases > 0, total, 1.0), 1.0)
+    share = xp.where(biases > 0, weights / xp.where(biases > 0, total, 1.0), 1.0)
     return total - 1, share * slope
 
 
-def _growth(log_q: Array, sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
+def growth_at(log_q: Any, sigma_w: Any, sigma_b: Any, table: Curves) -> Any:
+    """The first of ``growth_and_slope``.
+
+    Parameters
+    ----------
+    log_q, sigma_w, sigma_b, table
+        As there.
+    """
     return growth_and_slope(log_q, sigma_w, sigma_b, table)[0]
 
 
-def _elasticity(log_q: Array, sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
+def elasticity_at(log_q: Any, sigma_w: Any, sigma_b: Any, table: Curves) -> Any:
+    """The second of ``growth_and_slope``.
+
+    Parameters
+    ----------
+    log_q, sigma_w, sigma_b, table
+        As there.
+    """
     return growth_and_slope(log_q, sigma_w, sigma_b, table)[1]
 
 
-def _noise(x: Array) -> float:
-    return _NOISE * float(jnp.finfo(x.dtype).eps)
+def noise_of(x: Any) -> float:
+    """By how much a growth or a slope may miss its exact value.
+
+    Parameters
+    ----------
+    x
+        An array of the dtype that is asked for.
+    """
+    return _NOISE * rounding(x)
 
 
-def _lattice_growth(sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
-    """Sign of the growth on the lattice (0 within rounding) for one network, shape (lattice,)."""
-    lattice = lattice_in(sigma_w.dtype)
-    growth = _growth(lattice, sigma_w, sigma_b, table)
-    noise = _noise(growth) * jnp.maximum(jnp.abs(lattice) / LN_Q, 1.0)
-    return jnp.where(jnp.abs(growth) <= noise, 0.0, jnp.sign(growth))
+def row(x: Any) -> Any:
+    """The same with a last axis, that of the lattice.
+
+    Parameters
+    ----------
+    x
+        Any shape.
+    """
+    return x[..., None]
 
 
-def _root(low: Array, high: Array, sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
-    """The ln q between the two at which the growth changes sign: Newton's steps, halving where they leave the bracket."""
-    at = functools.partial(growth_and_slope, sigma_w=sigma_w, sigma_b=sigma_b, table=table)
-    sign = jnp.sign(at(low)[0])
-    close = 4 * float(jnp.finfo(low.dtype).eps)
+def lattice_signs(sigma_w: Any, sigma_b: Any, table: Curves) -> Any:
+    """Sign of the growth on the lattice (0 within rounding), shape (..., lattice).
 
-    def step(state: tuple[Array, Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array, Array]:
-        count, low, high, x, moved = state
-        growth, elasticity = at(x)
-        before = jnp.sign(growth) == sign
-        low, high = jnp.where(before, x, low), jnp.where(before, high, x)
-        slope = (1 + growth) * (elasticity - 1)
-        newton = x - growth / jnp.where(slope == 0, 1.0, slope)
-        inside = (newton > jnp.minimum(low, high)) & (newton < jnp.maximum(low, high)) & (slope != 0)
-        # Newton's steps are taken as long as they shrink; else the bracket is halved.
-        following = jnp.where(inside & (jnp.abs(newton - x) < moved / 2), newton, (low + high) / 2)
-        return count + 1, low, high, following, jnp.abs(following - x)
-
-    going = lambda state: (state[0] < _NUM_STEPS) & (state[4] > close * jnp.maximum(jnp.abs(state[3]), 1.0))
-    start = (jnp.zeros_like(low), low, high, (low + high) / 2, jnp.full_like(low, jnp.inf))
-    return lax.while_loop(going, step, start)[3]
+    Parameters
+    ----------
+    sigma_w, sigma_b, table
+        As ``growth_and_slope``.
+    """
+    xp, lattice = library(sigma_w, sigma_b), lattice_in(sigma_w)
+    growth = growth_at(lattice, row(sigma_w), row(sigma_b), table)
+    noise = noise_of(growth) * xp.maximum(xp.abs(lattice) / LN_Q, 1.0)
+    return xp.where(xp.abs(growth) <= noise, 0.0, xp.sign(growth))
 
 
-def _from_unit(sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
-    """The fixed point that unit-variance inputs run to, for one network."""
-    lattice = lattice_in(sigma_w.dtype)
-    start = jnp.log(jnp.maximum(sigma_w**2 + sigma_b**2, jnp.finfo(sigma_w.dtype).tiny))
-    first = _growth(start, sigma_w, sigma_b, table)
-    signs = _lattice_growth(sigma_w, sigma_b, table)
-    up = first > 0
-    turned = jnp.where(up, (lattice > start) & (signs < 0), (lattice < start) & (signs > 0))
-    index = jnp.where(up, jnp.argmax(turned), lattice.size - 1 - jnp.argmax(turned[::-1]))
+def root_between(low: Any, high: Any, sigma_w: Any, sigma_b: Any, table: Curves, found: Any) -> Any:
+    """The ln q between the two at which the growth changes sign, where it does.
+
+    Parameters
+    ----------
+    low, high
+        Natural logs of q.
+    sigma_w, sigma_b, table
+        As ``growth_and_slope``.
+    found
+        Where it does.
+    """
+
+    def at(log_q: Any) -> tuple[Any, Any]:
+        growth, elasticity = growth_and_slope(log_q, sigma_w, sigma_b, table)
+        return growth, growth / ((1 + growth) * (elasticity - 1))
+
+    return root(at, low, high, (low + high) / 2, wanted=found)
+
+
+def _from_unit(sigma_w: Any, sigma_b: Any, table: Curves) -> Any:
+    """The fixed point that unit-variance inputs run to."""
+    xp, lattice = library(sigma_w, sigma_b), lattice_in(sigma_w)
+    start = xp.log(xp.maximum(sigma_w**2 + sigma_b**2, xp.finfo(sigma_w.dtype).tiny))
+    first = growth_at(start, sigma_w, sigma_b, table)
+    signs, up = lattice_signs(sigma_w, sigma_b, table), first > 0
+    beyond = xp.where(row(up), lattice > row(start), lattice < row(start))
+    turned = beyond & (signs == xp.where(row(up), -1.0, 1.0))
+    index = xp.where(up, xp.argmax(turned, axis=-1), lattice.size - 1 - xp.argmax(turned[..., ::-1], axis=-1))
     far = lattice[index]
     # The last place before it where the growth, beyond rounding, still has its first sign.
-    below = jnp.max(jnp.where((lattice < far) & (signs > 0), lattice, -jnp.inf))
-    above = jnp.min(jnp.where((lattice > far) & (signs < 0), lattice, jnp.inf))
-    near = jnp.where(up, jnp.maximum(start, below), jnp.minimum(start, above))
-    root = jnp.exp(_root(near, far, sigma_w, sigma_b, table))
-    settled = jnp.where(jnp.any(turned), root, _limit(up, signs, sigma_w, sigma_b, table))
-    outside = (jnp.abs(start) > lattice[-1]) & (sigma_w**2 + sigma_b**2 > 0) | jnp.isnan(first)
-    settled = jnp.where(outside, jnp.where(start == jnp.inf, jnp.inf, jnp.nan), settled)
-    return jnp.where(jnp.abs(first) <= _noise(first), jnp.exp(start), settled)
+    below = xp.max(xp.where((lattice < row(far)) & (signs > 0), lattice, -xp.inf), axis=-1)
+    above = xp.min(xp.where((lattice > row(far)) & (signs < 0), lattice, xp.inf), axis=-1)
+    near = xp.where(up, xp.maximum(start, below), xp.minimum(start, above))
+    is_held = xp.any(turned, axis=-1)
+    held = xp.exp(root_between(near, far, sigma_w, sigma_b, table, is_held))
+    settled = xp.where(is_held, held, _limit(up, signs, sigma_w, sigma_b, table))
+    outside = (xp.abs(start) > lattice[-1]) & (sigma_w**2 + sigma_b**2 > 0) | xp.isnan(first)
+    settled = xp.where(outside, xp.where(start == xp.inf, xp.inf, xp.nan), settled)
+    return xp.where(xp.abs(first) <= noise_of(first), xp.exp(start), settled)
 
 
-def _limit(up: Array, signs: Array, sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
+def _limit(up: Any, signs: Any, sigma_w: Any, sigma_b: Any, table: Curves) -> Any:
     """Where q runs to that turns nowhere on the lattice: infinity or 0, NaN if it is held somewhere beyond or unknown."""
-    lattice = lattice_in(sigma_w.dtype)
-    end, sign = jnp.where(up, lattice[-1], lattice[0]), jnp.where(up, signs[-1], signs[0])
-    held = (_elasticity(end, sigma_w, sigma_b, table) < 1 - _STRAIGHT) & (sign != 0)
-    held &= (sigma_w > 0) | (sigma_b > 0)
+    xp, lattice = library(sigma_w, sigma_b), lattice_in(sigma_w)
+    end, sign = xp.where(up, lattice[-1], lattice[0]), xp.where(up, signs[..., -1], signs[..., 0])
+    held = (elasticity_at(end, sigma_w, sigma_b, table) < 1 - _STRAIGHT) & (sign != 0)
+    held = held & ((sigma_w > 0) | (sigma_b > 0))
     room = lattice.size < _LATTICE.size
-    limit = jnp.where(up, jnp.inf, 0.0)
-    return jnp.where(jnp.isnan(sign) | held & ~room, jnp.nan, limit)
+    limit = xp.where(up, xp.inf, 0.0)
+    return xp.where(xp.isnan(sign) | held & (not room), xp.nan, limit)
 
 
 @jax.jit
 def _all_from_unit(sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
     flat = lax.map(
-        lambda pair: _from_unit(pair[0], pair[1], table), (sigma_w.ravel(), sigma_b.ravel()), batch_size=_CHUNK
+        lambda pair: _from_unit(pair[0], pair[1], table), (sigma_w.ravel(), sigma_b.ravel()), batch_size=CHUNK
     )
     return flat.reshape(sigma_w.shape)
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
-def fixed_point(sigma_w: Array, sigma_b: Array, activation: Activation) -> Array:
-    """``q_star`` for arrays of one shape and dtype.
+def fixed_point(sigma_w: Any, sigma_b: Any, activation: Activation) -> Any:
+    """``q_star`` for arrays of one shape, dtype and library.
 
     Parameters
     ----------
@@ -169,10 +206,17 @@ def fixed_point(sigma_w: Array, sigma_b: Array, activation: Activation) -> Array
     activation
         The nonlinearity.
     """
+    if library(sigma_w, sigma_b) is np:
+        return _from_unit(sigma_w, sigma_b, curves(activation))
+    return _differentiable(sigma_w, sigma_b, activation)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
+def _differentiable(sigma_w: Array, sigma_b: Array, activation: Activation) -> Array:
     return _all_from_unit(sigma_w, sigma_b, curves(activation))
 
 
-@fixed_point.defjvp
+@_differentiable.defjvp
 def _fixed_point_jvp(activation: Activation, primals: Any, tangents: Any) -> tuple[Array, Array]:
     """Implicit function theorem; 0 where there is no derivative."""
     (sigma_w, sigma_b), (by_w, by_b) = primals, tangents
@@ -180,87 +224,50 @@ def _fixed_point_jvp(activation: Activation, primals: Any, tangents: Any) -> tup
     inside = (q > 0) & jnp.isfinite(q)
     log_q = jnp.log(jnp.where(inside, q, 1.0))
     table = curves(activation)
-    gap = 1 - _elasticity(log_q, sigma_w, sigma_b, table)
-    marginal = ~inside | (jnp.abs(gap) <= _noise(gap))
+    gap = 1 - elasticity_at(log_q, sigma_w, sigma_b, table)
+    marginal = ~inside | (jnp.abs(gap) <= noise_of(gap))
     moved = 2 * (sigma_w * jnp.exp(value_and_slope(table.log_f, log_q)[0]) * by_w + sigma_b * by_b)
     return q, jnp.where(marginal, 0.0, moved / jnp.where(marginal, 1.0, gap))
 
 
-class FixedPoints(NamedTuple):
-    """Every fixed point of a length map, in ascending order, along a last axis.
-
-    Attributes
-    ----------
-    q
-        Mean square of ``h``; 0 and inf where the map has its limits there; NaN beyond the last one.
-    slope
-        dq'/dq there: what a small departure is multiplied by in each layer.
-    is_stable
-        Whether nearby q run to it.
-    """
-
-    q: Any
-    slope: Any
-    is_stable: Any
-
-    @property
-    def frame(self) -> Any:
-        """A row for each, as a ``pandas.DataFrame``."""
-        return frame_of(self, number=np.arange(np.shape(self.q)[-1]))
-
-
-def _carried(log_q: Array, sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
-    """The same roots, with the derivatives that the implicit function theorem gives them; 0 where there is none."""
-    gap = lax.stop_gradient(1 - _elasticity(log_q, sigma_w, sigma_b, table))
-    marginal = jnp.abs(gap) <= _noise(gap)
-    growth = _growth(log_q, sigma_w, sigma_b, table)
-    return log_q + jnp.where(marginal, 0.0, (growth - lax.stop_gradient(growth)) / jnp.where(marginal, 1.0, gap))
-
-
-def _every_point(sigma_w: Array, sigma_b: Array, table: Curves) -> FixedPoints:
-    """All fixed points of one network, NUM_POINTS of them."""
-    lattice = lattice_in(sigma_w.dtype)
-    signs = _lattice_growth(sigma_w, sigma_b, table)
-    # Where the growth is lost in rounding it counts as what it was further up.
-    last = lax.associative_scan(lambda a, b: jnp.where(b == 0, a, b), signs[::-1])[::-1]
-    turns = jnp.where(last[1:] * last[:-1] < 0, jnp.arange(lattice.size - 1), lattice.size)
-    index = jnp.sort(turns)[: NUM_POINTS - 2]
-    found = index < lattice.size
-    low = jnp.minimum(index, lattice.size - 2)
-    still_w, still_b = lax.stop_gradient((sigma_w, sigma_b))
-    known = lax.cummin(jnp.where(signs == 0, lattice.size - 1, jnp.arange(lattice.size)), reverse=True)
-    roots = jax.vmap(lambda a, b: _root(a, b, still_w, still_b, table))(lattice[low], lattice[known[low + 1]])
-    log_q = _carried(lax.stop_gradient(roots), sigma_w, sigma_b, table)
-    slopes = _elasticity(log_q, sigma_w, sigma_b, table)
-    ends = jnp.stack([lattice[0], lattice[-1]])
-    growth = _growth(ends, sigma_w, sigma_b, table)
-    reached = jnp.stack([(sigma_b == 0) & (_elasticity(ends, sigma_w, sigma_b, table)[0] > _RISING), last[-1] > 0])
-    at_ends = jnp.where(reached, (1 + growth) * _elasticity(ends, sigma_w, sigma_b, table), jnp.nan)
-    q = jnp.concatenate([jnp.zeros(1, log_q.dtype), jnp.where(found, jnp.exp(log_q), jnp.nan), jnp.full(1, jnp.inf)])
-    slope = jnp.concatenate([at_ends[:1], jnp.where(found, slopes, jnp.nan), at_ends[1:]])
-    stable = jnp.concatenate([last[:1] < 0, found & (jnp.abs(slopes) < 1), last[-1:] > 0])
-    q = jnp.where(jnp.isnan(slope), jnp.nan, q)
-    order = jnp.argsort(q)
-    return FixedPoints(q[order], slope[order], (stable & ~jnp.isnan(q))[order])
-
-
-@jax.jit
-def every_points(sigma_w: Array, sigma_b: Array, table: Curves) -> FixedPoints:
-    """``q_stars`` for arrays of one shape and dtype.
+def brackets(signs: Any, most: int) -> tuple[Any, Any, Any]:
+    """The first few changes of sign on the lattice, and the signs where those that are lost in rounding are what they are further up.
 
     Parameters
     ----------
-    sigma_w, sigma_b
-        Scales, of one shape.
-    table
-        The activation's.
+    signs
+        Along the last axis, 0 within rounding.
+    most
+        How many changes are looked for.
+
+    Returns
+    -------
+    tuple of arrays
+        Place on the lattice below each change, shape ``(..., most)``; whether it is one; the signs.
     """
-    one = lambda pair: _every_point(pair[0], pair[1], table)
-    found = lax.map(one, (sigma_w.ravel(), sigma_b.ravel()), batch_size=_CHUNK)
-    return jax.tree.map(lambda leaf: leaf.reshape(*sigma_w.shape, NUM_POINTS), found)
+    xp, size = library(signs), signs.shape[-1]
+    known = xp.take_along_axis(signs, next_known(signs), axis=-1)
+    turns = xp.where(known[..., 1:] * known[..., :-1] < 0, xp.arange(size - 1), size)
+    index = xp.sort(turns, axis=-1)[..., :most]
+    return xp.minimum(index, size - 2), index < size, known
 
 
-def chi_at(q: Array, sigma_w: Array, activation: Activation) -> Array:
+def next_known(signs: Any) -> Any:
+    """Place of the first sign from each on that is not 0; the last place if there is none.
+
+    Parameters
+    ----------
+    signs
+        Along the last axis.
+    """
+    xp, size = library(signs), signs.shape[-1]
+    places = xp.where(signs == 0, size - 1, xp.arange(size))
+    if xp is np:
+        return np.minimum.accumulate(places[..., ::-1], axis=-1)[..., ::-1]
+    return lax.cummin(places, axis=places.ndim - 1, reverse=True)
+
+
+def chi_at(q: Any, sigma_w: Any, activation: Activation) -> Any:
     """Factor of the squared gradient at variance ``q``, at 0 and inf its limit.
 
     Parameters
@@ -270,9 +277,10 @@ def chi_at(q: Array, sigma_w: Array, activation: Activation) -> Array:
     activation
         The nonlinearity.
     """
-    inside = (q > 0) & jnp.isfinite(q)
+    xp = library(q, sigma_w)
+    inside = (q > 0) & xp.isfinite(q)
     table = curves(activation)
-    known, _ = value_and_slope(table.log_g, jnp.log(jnp.where(inside, q, 1.0)))
-    ends = jnp.asarray(table.log_g_ends, q.dtype)
-    limits = jnp.where(q > 0, ends[1], jnp.where(q == 0, ends[0], jnp.nan))
-    return sigma_w**2 * jnp.exp(jnp.where(inside, known, limits))
+    known, _ = value_and_slope(table.log_g, xp.log(xp.where(inside, q, 1.0)))
+    ends = xp.asarray(table.log_g_ends, q.dtype)
+    limits = xp.where(q > 0, ends[1], xp.where(q == 0, ends[0], xp.nan))
+    return sigma_w**2 * xp.exp(xp.where(inside, known, limits))

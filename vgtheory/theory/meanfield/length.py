@@ -12,18 +12,26 @@ from vgtheory.activation import Activation
 from vgtheory.expect import expect
 from vgtheory.networks.ensemble import Ensemble
 from vgtheory.theory.arguments import asked
+from vgtheory.theory.arrays import library
 from vgtheory.theory.integrals import gaussian
-from vgtheory.theory.integrals.moments_1d import curves, value_and_slope
+from vgtheory.theory.integrals.moments_1d import curves, squares_in_numpy, value_and_slope
 from vgtheory.theory.integrals.squares import log_resolved
-from vgtheory.theory.meanfield.fixed_points import (
-    FixedPoints,
-    chi_at,
-    every_points,
-    fixed_point,
-    growth_and_slope,
-    log_within,
-)
-from vgtheory.theory.precision import floats, in_float64
+from vgtheory.theory.meanfield.every_point import FixedPoints, every_points
+from vgtheory.theory.meanfield.fixed_points import chi_at, fixed_point, growth_and_slope, log_within
+from vgtheory.theory.precision import in_float64, scales
+
+
+def broadcast_scales(net: Ensemble) -> tuple[Any, Any]:
+    """``sigma_w`` and ``sigma_b`` of one shape, as arrays of the library that is to compute.
+
+    Parameters
+    ----------
+    net
+        The ensemble.
+    """
+    values = scales(net)
+    sigma_w, sigma_b = library(*values).broadcast_arrays(*values)
+    return sigma_w, sigma_b
 
 
 def _mean_square(q: Array, activation: Activation, slope: bool) -> Array:
@@ -40,7 +48,9 @@ def _mean_squares(q: Array, activation: Activation, slope: bool = False) -> Arra
     return flat.reshape(q.shape)
 
 
-def _q_map(q: Array, sigma_w: Array, sigma_b: Array, activation: Activation) -> Array:
+def _q_map(q: Any, sigma_w: Any, sigma_b: Any, activation: Activation) -> Any:
+    if library(q) is np:
+        return sigma_w**2 * squares_in_numpy(q, activation)[0] + sigma_b**2
     if log_resolved(activation) == np.inf:
         return sigma_w**2 * _mean_squares(q, activation) + sigma_b**2
     log_f, _ = value_and_slope(curves(activation).log_f, jnp.log(jnp.maximum(q, jnp.finfo(q.dtype).tiny)))
@@ -87,7 +97,7 @@ def q_map(q: Any, net: Ensemble) -> Any:
     3.0
     """
     expect(isinstance(q, jax.Array) or bool(np.all(np.asarray(q) >= 0)), "q_map", "q >= 0", q=q)
-    q, sigma_w, sigma_b = floats(q, net.sigma_w, net.sigma_b)
+    sigma_w, sigma_b, q = scales(net, q)
     return _q_map(q, sigma_w, sigma_b, net.activation)
 
 
@@ -135,7 +145,7 @@ def q_star(net: Ensemble) -> Any:
     >>> round(float(theory.q_star(Dense("tanh", sigma_w=1.5, sigma_b=0.3))), 6)
     0.960844
     """
-    return fixed_point(*jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b)), net.activation)
+    return fixed_point(*broadcast_scales(net), net.activation)
 
 
 @asked()
@@ -175,7 +185,7 @@ def q_stars(net: Ensemble) -> FixedPoints:
     >>> [round(float(q), 4) for q in points.q[:3]], points.is_stable[:3].tolist()
     ([0.0, 0.3773, inf], [True, False, True])
     """
-    sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
+    sigma_w, sigma_b = broadcast_scales(net)
     return every_points(sigma_w, sigma_b, curves(net.activation))
 
 
@@ -217,7 +227,7 @@ def chi_1(net: Ensemble) -> Any:
     >>> round(float(theory.chi_1(Dense("relu", sigma_w=2**0.5))), 12)
     1.0
     """
-    sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
+    sigma_w, sigma_b = broadcast_scales(net)
     return chi_at(fixed_point(sigma_w, sigma_b, net.activation), sigma_w, net.activation)
 
 
@@ -258,7 +268,7 @@ def q_slope(net: Ensemble) -> Any:
     >>> round(float(theory.meanfield.q_slope(Dense("erf", sigma_w=1.5, sigma_b=0.3))), 4)
     0.3437
     """
-    sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
+    sigma_w, sigma_b = broadcast_scales(net)
     q = fixed_point(sigma_w, sigma_b, net.activation)
     growth, slope = growth_and_slope(log_within(q), sigma_w, sigma_b, curves(net.activation))
     return (1 + growth) * slope

@@ -3,7 +3,6 @@
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 
 from vgtheory.frame import frame_of
 from vgtheory.networks.ensemble import Ensemble
@@ -12,7 +11,8 @@ from vgtheory.theory.meanfield.correlation import at_one, log_inside
 from vgtheory.theory.meanfield.correlation_limit import correlation_at, fixed_gap, gap_at, rates_at_gap
 from vgtheory.theory.meanfield.depth_scales import log_chi_at, scale_of
 from vgtheory.theory.meanfield.fixed_points import chi_at, fixed_point
-from vgtheory.theory.precision import floats, in_float64
+from vgtheory.theory.meanfield.length import broadcast_scales
+from vgtheory.theory.precision import in_float64
 
 
 class PhaseDiagram(NamedTuple):
@@ -75,7 +75,7 @@ def phase_diagram(net: Ensemble) -> PhaseDiagram:
     >>> diagram.xi_c.shape, bool(((diagram.c_star < 1) == (diagram.chi_1 > 1)).all())
     ((5, 6), True)
     """
-    sigma_w, sigma_b = jnp.broadcast_arrays(*floats(net.sigma_w, net.sigma_b))
+    sigma_w, sigma_b = broadcast_scales(net)
     q = fixed_point(sigma_w, sigma_b, net.activation)
     log_q = log_inside(q)
     at = at_one(log_q, sigma_w, sigma_b, net.activation)

@@ -1,0 +1,105 @@
+"""Every fixed point of the length map, with its slope and stability."""
+
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax import Array, lax
+
+from vgtheory.frame import frame_of
+from vgtheory.theory.arrays import library, still
+from vgtheory.theory.integrals.moments_1d import Curves
+from vgtheory.theory.meanfield.fixed_points import (
+    CHUNK,
+    brackets,
+    elasticity_at,
+    growth_and_slope,
+    growth_at,
+    lattice_in,
+    lattice_signs,
+    next_known,
+    noise_of,
+    root_between,
+    row,
+)
+
+_RISING = 1e-3
+"""An elasticity at the lattice's lower end above this is of a function that is 0 at 0."""
+NUM_POINTS = 8
+"""Most fixed points that are reported of one network."""
+
+
+class FixedPoints(NamedTuple):
+    """Every fixed point of a length map, in ascending order, along a last axis.
+
+    Attributes
+    ----------
+    q
+        Mean square of ``h``; 0 and inf where the map has its limits there; NaN beyond the last one.
+    slope
+        dq'/dq there: what a small departure is multiplied by in each layer.
+    is_stable
+        Whether nearby q run to it.
+    """
+
+    q: Any
+    slope: Any
+    is_stable: Any
+
+    @property
+    def frame(self) -> Any:
+        """A row for each, as a ``pandas.DataFrame``."""
+        return frame_of(self, number=np.arange(np.shape(self.q)[-1]))
+
+
+def _carried(log_q: Any, sigma_w: Any, sigma_b: Any, table: Curves) -> Any:
+    """The same roots, with the derivatives that the implicit function theorem gives them; 0 where there is none."""
+    xp = library(log_q, sigma_w, sigma_b)
+    gap = still(1 - elasticity_at(log_q, sigma_w, sigma_b, table))
+    marginal = xp.abs(gap) <= noise_of(gap)
+    growth = growth_at(log_q, sigma_w, sigma_b, table)
+    return log_q + xp.where(marginal, 0.0, (growth - still(growth)) / xp.where(marginal, 1.0, gap))
+
+
+def _every_point(sigma_w: Any, sigma_b: Any, table: Curves) -> FixedPoints:
+    """All fixed points, NUM_POINTS of each network."""
+    xp, lattice = library(sigma_w, sigma_b), lattice_in(sigma_w)
+    signs, sigma_w, sigma_b = lattice_signs(sigma_w, sigma_b, table), row(sigma_w), row(sigma_b)
+    low, found, last = brackets(signs, NUM_POINTS - 2)
+    high = xp.take_along_axis(next_known(signs), low + 1, axis=-1)
+    roots = root_between(lattice[low], lattice[high], still(sigma_w), still(sigma_b), table, found)
+    log_q = _carried(still(roots), sigma_w, sigma_b, table)
+    slopes = elasticity_at(log_q, sigma_w, sigma_b, table)
+    ends = xp.stack([lattice[0], lattice[-1]])
+    growth, elasticity = growth_and_slope(ends, sigma_w, sigma_b, table)
+    reached = xp.concatenate([(sigma_b == 0) & (elasticity[..., :1] > _RISING), last[..., -1:] > 0], axis=-1)
+    at_ends = xp.where(reached, (1 + growth) * elasticity, xp.nan)
+    blank = lambda values: xp.where(found, values, xp.nan)
+    q = xp.concatenate([xp.zeros_like(sigma_w), blank(xp.exp(log_q)), xp.full_like(sigma_w, xp.inf)], axis=-1)
+    slope = xp.concatenate([at_ends[..., :1], blank(slopes), at_ends[..., 1:]], axis=-1)
+    stable = xp.concatenate([last[..., :1] < 0, found & (xp.abs(slopes) < 1), last[..., -1:] > 0], axis=-1)
+    q = xp.where(xp.isnan(slope), xp.nan, q)
+    order = xp.argsort(q, axis=-1)
+    sorted_points = (xp.take_along_axis(each, order, axis=-1) for each in (q, slope, stable & ~xp.isnan(q)))
+    return FixedPoints(*sorted_points)
+
+
+def every_points(sigma_w: Any, sigma_b: Any, table: Curves) -> FixedPoints:
+    """``q_stars`` for arrays of one shape, dtype and library.
+
+    Parameters
+    ----------
+    sigma_w, sigma_b
+        Scales, of one shape.
+    table
+        The activation's.
+    """
+    each = _every_point if library(sigma_w, sigma_b) is np else _mapped_points
+    return each(sigma_w, sigma_b, table)
+
+
+@jax.jit
+def _mapped_points(sigma_w: Array, sigma_b: Array, table: Curves) -> FixedPoints:
+    one = lambda pair: _every_point(pair[0], pair[1], table)
+    found = lax.map(one, (sigma_w.ravel(), sigma_b.ravel()), batch_size=CHUNK)
+    return jax.tree.map(lambda leaf: leaf.reshape(*sigma_w.shape, NUM_POINTS), found)
