@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from vgtheory._programs import cache_folder
 from vgtheory.frame import aligned, word
 
 # Steps on stderr would be lost among compiler chatter.
@@ -162,7 +163,9 @@ def main(words: Sequence[str]) -> int:
 
 
 def run() -> int:
-    """The command ``vgtheory``; returns the exit status."""
+    """The command ``vgtheory``; returns the exit status. What JAX compiles is kept in the user's cache directory."""
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder()))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
     return main(sys.argv[1:])
 
 

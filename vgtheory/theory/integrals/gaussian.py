@@ -134,6 +134,8 @@ def averaged(functions: Callable[[Any], tuple[Any, ...]], m: Any, s: Any, breaks
     """
     xp = library(m, s, breaks)
     middle, half = (breaks[1:] + breaks[:-1]) / 2, xp.diff(breaks, axis=0) / 2
+    if xp is np:
+        middle, half = _wide(middle, half)
     places, weights = (xp.asarray(each, m.dtype) for each in _legendre(order))
 
     def parts(node: Any, weight: Any) -> Iterator[Any]:
@@ -147,6 +149,13 @@ def averaged(functions: Callable[[Any], tuple[Any, ...]], m: Any, s: Any, breaks
     shapes = jax.eval_shape(functions, middle)
     start = tuple(jnp.zeros(each.shape[1:], each.dtype) for each in shapes)
     return lax.scan(lambda total, rule: (tuple(map(jnp.add, total, parts(*rule))), None), start, (places, weights))[0]
+
+
+def _wide(middle: np.ndarray, half: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The pieces that have a width, brought to the front."""
+    order = np.argsort(half <= 0, axis=0, kind="stable")
+    most = int(np.max(np.sum(half > 0, axis=0), initial=0))
+    return np.take_along_axis(middle, order, axis=0)[:most], np.take_along_axis(half, order, axis=0)[:most]
 
 
 def mean(integrand: Callable[[Any], Any], q: Any, kinks: tuple[float, ...] = ()) -> Any:

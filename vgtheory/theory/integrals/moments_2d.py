@@ -21,9 +21,7 @@ _FLOOR = float(np.log(1e-6))
 _LEAST = -30.0
 """Log of the smallest that is told from 0."""
 FEW = 16
-"""Up to so many pairs are integrated one by one."""
-_LOOPED = 4
-"""Up to so many pairs of plain numbers are integrated by NumPy."""
+"""Up to so many pairs are integrated one by one; those of plain numbers by NumPy."""
 
 
 def integrated_pair(log_q: Any, log_share: Any, activation: Activation) -> Any:
@@ -45,6 +43,8 @@ def integrated_pair(log_q: Any, log_share: Any, activation: Activation) -> Any:
     q, share = xp.exp(log_q), xp.exp(2 * xp.maximum(log_share, _LEAST))
     s, shared = xp.sqrt(q * share), xp.sqrt(q * (1 - share))
     z, weights = gaussian.nodes(shared**2, gaussian.blurred(activation.kinks, s), gaussian.COARSE)
+    if xp is np:
+        z, weights = (each[weights > 0] for each in (z, weights))
     signed = shared * xp.concatenate([z, -z])
     spread, length, slope = given_shared(signed, s, activation)
     squares = gaussian.mean(squares_at(q, activation), q, activation.kinks)
@@ -79,7 +79,7 @@ def pair(log_q: Any, log_share: Any, activation: Activation) -> Any:
     -----
     Accuracy: see ``pairs``.
     """
-    if library(log_q, log_share) is np and log_q.size > _LOOPED:
+    if library(log_q, log_share) is np and log_q.size > FEW:
         return np.asarray(pair(jnp.asarray(log_q), jnp.asarray(log_share), activation))
     return reader(log_q, activation)(log_q, log_share)
 
@@ -92,7 +92,7 @@ def is_looped(log_q: Any) -> bool:
     log_q
         Natural logs.
     """
-    return library(log_q) is np and log_q.size <= _LOOPED
+    return library(log_q) is np and log_q.size <= FEW
 
 
 def reader(log_q: Any, activation: Activation, columns: int = 4) -> Callable[[Any, Any], Any]:

@@ -8,50 +8,46 @@ symbol     meaning                                                     shape
 =========  ==========================================================  =====
 """
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
 
 from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count, is_static
 from vgtheory.networks.ensemble import Ensemble
 from vgtheory.theory.arguments import asked, one_correlation
+from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.integrals import moments_2d
 from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
 from vgtheory.theory.meanfield.fixed_points import growth_and_slope
-from vgtheory.theory.precision import floats, in_float64
+from vgtheory.theory.precision import in_float64, scales
 
 EDGE = 27.6
 """Beyond exp of plus or minus this q, the map's ratios are taken at the edge."""
 
 
-@functools.partial(jax.jit, static_argnames=("depth",))
-def _walk(
-    c: Array, sigma_w: Array, sigma_b: Array, table: Curves, read: Callable[[Array, Array], Array], depth: int
-) -> Array:
+@compiled("depth")
+def _walk(c: Any, sigma_w: Any, sigma_b: Any, table: Curves, read: Callable[[Any, Any], Any], depth: int) -> Any:
     """Correlations of layers 1 ... depth; compiled for depths that are powers of two."""
+    xp = library(c, sigma_w, sigma_b)
 
-    def step(state: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], Array]:
+    def step(state: tuple[Any, Any], _: None) -> tuple[tuple[Any, Any], Any]:
         log_q, gap = state
-        seen = jnp.clip(log_q, -EDGE, EDGE)
+        seen = xp.clip(log_q, -EDGE, EDGE)
         log_f, log_g = (value_and_slope(each, seen)[0] for each in table[:2])
         growth = growth_and_slope(seen, sigma_w, sigma_b, table)[0]
-        share = jnp.where(gap <= 1, gap, 2 - gap)
-        log_share = jnp.where(share > 0, jnp.log(jnp.where(share > 0, share, 1.0)) / 2, -jnp.inf)
+        share = xp.where(gap <= 1, gap, 2 - gap)
+        log_share = xp.where(share > 0, xp.log(xp.where(share > 0, share, 1.0)) / 2, -xp.inf)
         four = read(seen[None], log_share[None])[0]
         split, cross = four[0], four[2]
-        apart = sigma_w**2 * jnp.exp(log_g) * gap * split / (1 + growth)
-        weights = sigma_w**2 * jnp.exp(log_f - seen) / (1 + growth)
-        following = jnp.where(gap <= 1, apart, weights * (1 - cross))
-        return (log_q + jnp.log1p(growth), jnp.clip(following, 0.0, 2.0)), 1 - gap
+        apart = sigma_w**2 * xp.exp(log_g) * gap * split / (1 + growth)
+        weights = sigma_w**2 * xp.exp(log_f - seen) / (1 + growth)
+        following = xp.where(gap <= 1, apart, weights * (1 - cross))
+        return (log_q + xp.log1p(growth), xp.clip(following, 0.0, 2.0)), 1 - gap
 
     total = sigma_w**2 + sigma_b**2
-    return lax.scan(step, (jnp.log(total), sigma_w**2 * (1 - c) / total), length=depth)[1]
+    return scan(step, (xp.log(total), sigma_w**2 * (1 - c) / total), length=depth)[1]
 
 
 @asked(c_0=one_correlation)
@@ -105,10 +101,11 @@ def c_layers(net: Ensemble, *, depth: int, c_0: Any = 0.5) -> Law:
     expect_count("c_layers", depth=depth)
     correlated = not is_static(c_0) or bool(np.all(np.abs(c_0) <= 1))
     expect(correlated, "c_layers", "a correlation from -1 to 1", c_0=c_0)
-    c, sigma_w, sigma_b = floats(c_0, net.sigma_w, net.sigma_b)
+    sigma_w, sigma_b, c = scales(net, c_0)
     scalar = sigma_w.ndim == sigma_b.ndim == 0
     expect(scalar, "c_layers", "scalar sigma_w and sigma_b", "Use jax.vmap.", sigma_w=net.sigma_w, sigma_b=net.sigma_b)
-    read = moments_2d.reader(jnp.zeros(1), net.activation)
-    padded = 1 << (depth - 1).bit_length()
+    xp = library(c, sigma_w, sigma_b)
+    read = moments_2d.reader(xp.zeros(1), net.activation)
+    padded = depth if xp is np else 1 << (depth - 1).bit_length()
     mean = _walk(c, sigma_w, sigma_b, curves(net.activation), read, padded)[:depth]
-    return Law(mean, jnp.zeros_like(mean))
+    return Law(mean, xp.zeros_like(mean))
