@@ -94,7 +94,7 @@ def from_name(function: Any) -> Any:
     return getattr(importlib.import_module(function[0]), function[1]) if isinstance(function, tuple) else function
 
 
-def arctan_slope(h: Array) -> Array:
+def arctan_slope(h: Any) -> Any:
     """The arctangent's derivative, 1 / (1 + h^2).
 
     Parameters
