@@ -30,6 +30,11 @@ def _of(function: Any, h: Any) -> Any:
     return function(h) if isinstance(h, jax.Array) else in_numpy(function)(h)
 
 
+def _cube(h: Any) -> Any:
+    # NumPy's power takes ten times as long as two products.
+    return h**3 if isinstance(h, jax.Array) else h * h * h
+
+
 def _linear(h: Any) -> Any:
     return h
 
@@ -169,17 +174,13 @@ GELU_TANH_RATE, GELU_TANH_CUBIC = 1.5957691216057308, 0.044715  # 2 sqrt(2 / pi)
 
 
 def _gelu_tanh(h: Any) -> Any:
-    return h * _of(jax.nn.sigmoid, GELU_TANH_RATE * (h + GELU_TANH_CUBIC * h**3))
+    return h * _of(jax.nn.sigmoid, GELU_TANH_RATE * (h + GELU_TANH_CUBIC * _cube(h)))
 
 
 def _gelu_tanh_slope(h: Any) -> Any:
-    inner, inner_slope = h + GELU_TANH_CUBIC * h**3, 1 + 3 * GELU_TANH_CUBIC * h**2
+    inner, inner_slope = h + GELU_TANH_CUBIC * _cube(h), 1 + 3 * GELU_TANH_CUBIC * h**2
     gate = _of(jax.nn.sigmoid, GELU_TANH_RATE * inner)
     return gate + GELU_TANH_RATE * h * inner_slope * _sigmoid_slope(GELU_TANH_RATE * inner)
-
-
-def _cube(h: Any) -> Any:
-    return h**3
 
 
 def _cube_slope(h: Any) -> Any:

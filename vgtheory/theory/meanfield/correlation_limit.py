@@ -58,7 +58,8 @@ def _in_chunks(function: Callable[..., Any], log_q: Any, other: Any, activation:
     """``function(log_q, other, read)`` in pieces of one size, those alike together: one compiled program for every call."""
     size, pad, dtype, program = log_q.size, -log_q.size % _CHUNK, log_q.dtype, _PROGRAMS[function]
     if moments_2d.is_looped(log_q):
-        return np.asarray(function(log_q, other, moments_2d.ahead(log_q, activation)))
+        read = moments_2d.ahead(log_q, activation)
+        return np.asarray([function(*each, read) for each in zip(log_q, other, strict=True)])
     if size <= moments_2d.FEW:
         # Few are integrated, which near criticality wants float64's digits; they are known, and so may be.
         with jax.enable_x64(True):
