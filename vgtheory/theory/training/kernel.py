@@ -10,7 +10,6 @@ symbol     meaning                                                     shape
 """
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -25,8 +24,8 @@ from vgtheory.networks.ensemble import expect_matrices
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.integrals import moments_2d
 from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
+from vgtheory.theory.laws import Question, q_law
 from vgtheory.theory.layers.correlation import EDGE
-from vgtheory.theory.layers.profiles import log_q_layers
 from vgtheory.theory.meanfield.fixed_points import growth_and_slope
 from vgtheory.theory.precision import floats, in_float64
 
@@ -110,7 +109,7 @@ def _walk(
 
 def _reader(net: Dense, depth: int, num_pairs: int) -> Callable[[Array, Array], Array]:
     """Few pairs are integrated; many are read from a table over the variances that the layers pass through."""
-    log_q = inspect.unwrap(log_q_layers)(net, depth=depth).mean
+    log_q = jnp.asarray(q_law(net, Question(_WHERE, depth)).mean)
     if depth * num_pairs <= _MANY:
         return moments_2d.reader(log_q[:1], net.activation)
     return moments_2d.reader(jnp.repeat(jnp.clip(log_q, -EDGE, EDGE), moments_2d.FEW), net.activation)
