@@ -257,7 +257,7 @@ def initialiser_audit(activations: Any = None, *, width: int = 512) -> AuditTabl
     >>> from vgtheory import theory
     >>> rows = {row.initialiser: row for row in theory.initialiser_audit("relu")}
     >>> [(name, round(rows[name].factor, 4), rows[name].float16) for name in ("pytorch", "flax", "he")]
-    [('pytorch', 0.4082, 19), ('flax', 0.7071, 49), ('he', 1.0, None)]
+    [('pytorch', 0.4082, 20), ('flax', 0.7071, 50), ('he', 1.0, None)]
     """
     expect_count("initialiser_audit", width=width)
     if activations is None:
