@@ -11,7 +11,7 @@ from tests.reference_pair import FUNCTIONS
 from tests.tolerances import EXACT, POINTWISE, SUP_DECLARED
 from vgtheory import ACTIVATIONS, Activation, Dense, theory
 from vgtheory.activation import Pointwise, as_activation
-from vgtheory.kinks import found_kinks
+from vgtheory.activations.kinks import found_kinks
 from vgtheory.theory.precision import in_float64
 
 HS = np.array([-40.0, -9.3, -3.1, -1.7, -0.9, -0.11, -1e-3, -1e-9, 1e-9, 1e-3, 0.11, 0.9, 1.7, 3.1, 9.3, 40.0])

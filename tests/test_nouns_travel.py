@@ -35,7 +35,7 @@ from vgtheory import (
     theory,
 )
 from vgtheory.activation import as_activation
-from vgtheory.elementwise import arctan
+from vgtheory.activations.elementwise import arctan
 
 NOT_ELEMENTWISE = {
     "softmax": jax.nn.softmax,

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from vgtheory.cusp import with_cusps
-from vgtheory.elementwise import by_name, expect_elementwise, from_name
+from vgtheory.activations.cusp import with_cusps
+from vgtheory.activations.elementwise import by_name, expect_elementwise, from_name
+from vgtheory.activations.kinks import Pointwise, derivative, found_kinks
+from vgtheory.activations.nonlinearities import FUNCTIONS, SELU_ALPHA, SELU_SCALE, in_numpy
 from vgtheory.expect import (
     Check,
     expect,
@@ -18,8 +20,6 @@ from vgtheory.expect import (
     expect_text,
     plain_name,
 )
-from vgtheory.kinks import Pointwise, derivative, found_kinks
-from vgtheory.nonlinearities import FUNCTIONS, SELU_ALPHA, SELU_SCALE, in_numpy
 
 INF = float("inf")
 ACTIVATIONS: dict[str, "Activation"] = {}

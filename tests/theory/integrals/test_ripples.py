@@ -7,7 +7,7 @@ from scipy.integrate import quad
 
 from vgtheory import Dense, theory
 from vgtheory.activation import as_activation
-from vgtheory.cusp import steepness
+from vgtheory.activations.cusp import steepness
 from vgtheory.theory.integrals.log_moments import sides
 
 SNAKE = as_activation(lambda h: h + jnp.sin(h) ** 2)

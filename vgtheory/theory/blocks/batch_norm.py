@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vgtheory.activation import Activation
-from vgtheory.cusp import graded
+from vgtheory.activations.cusp import graded
 
 _ORDER = 16
 _MARKS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 16, 24)

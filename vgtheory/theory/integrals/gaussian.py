@@ -24,7 +24,7 @@ import numpy as np
 from jax import lax
 
 from vgtheory.activation import Activation
-from vgtheory.cusp import graded
+from vgtheory.activations.cusp import graded
 from vgtheory.theory.arrays import library
 
 BLUR = (-6.0, -3.0, -1.5, 0.0, 1.5, 3.0, 6.0)

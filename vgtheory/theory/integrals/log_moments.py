@@ -28,7 +28,7 @@ from jax import Array
 from scipy.special import polygamma, psi
 
 from vgtheory.activation import Activation, Pointwise
-from vgtheory.cusp import has_fourth
+from vgtheory.activations.cusp import has_fourth
 from vgtheory.theory.integrals import gaussian
 from vgtheory.theory.integrals.squares import log_resolved, resolved
 from vgtheory.theory.precision import in_float64

@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 
 from vgtheory.activation import Activation, both_in_numpy, is_tabled
-from vgtheory.cusp import has_fourth
+from vgtheory.activations.cusp import has_fourth
 from vgtheory.theory.arrays import library
 from vgtheory.theory.integrals import gaussian
 

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.polynomial import legendre
 
 from vgtheory.activation import ACTIVATIONS, Activation
-from vgtheory.cusp import graded
+from vgtheory.activations.cusp import graded
 from vgtheory.theory.integrals import gaussian
 
 Squares = Callable[[np.ndarray], np.ndarray]

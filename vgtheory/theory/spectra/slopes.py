@@ -22,7 +22,7 @@ from jax import Array, lax
 from jax.scipy.stats import norm
 
 from vgtheory.activation import Activation
-from vgtheory.cusp import graded, has_fourth
+from vgtheory.activations.cusp import graded, has_fourth
 from vgtheory.theory import arrays
 from vgtheory.theory.arrays import compiled, library
 from vgtheory.theory.integrals import gaussian

@@ -35,7 +35,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vgtheory.activation import Activation
-from vgtheory.cusp import has_fourth
+from vgtheory.activations.cusp import has_fourth
 from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.integrals.squares import log_resolved
 from vgtheory.theory.width.links import POINTS, RULE, Step, stencil, step_of, units

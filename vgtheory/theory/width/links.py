@@ -20,7 +20,7 @@ import numpy as np
 from jax import lax
 
 from vgtheory.activation import Activation
-from vgtheory.cusp import has_fourth
+from vgtheory.activations.cusp import has_fourth
 from vgtheory.theory.arrays import compiled, library
 from vgtheory.theory.integrals.squares import log_resolved
 from vgtheory.theory.width.unit import Unit, log_mean_law, unit

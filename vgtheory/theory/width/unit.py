@@ -17,7 +17,7 @@ import numpy as np
 import scipy.special
 
 from vgtheory.activation import Activation
-from vgtheory.cusp import has_fourth
+from vgtheory.activations.cusp import has_fourth
 from vgtheory.theory.arrays import library
 from vgtheory.theory.integrals import rules
 from vgtheory.theory.integrals.squares import resolved

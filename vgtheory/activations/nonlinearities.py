@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vgtheory.elementwise import arctan, arctan_slope
+from vgtheory.activations.elementwise import arctan, arctan_slope
 
 
 def _library(h: Any) -> Any:

@@ -78,7 +78,7 @@ def found_kinks(phi: Pointwise) -> tuple[float, ...]:
     Examples
     --------
     >>> import jax
-    >>> from vgtheory.kinks import found_kinks
+    >>> from vgtheory.activations.kinks import found_kinks
     >>> found_kinks(jax.nn.hard_swish), found_kinks(jax.nn.gelu)
     ((-3.0, 3.0), ())
     """
