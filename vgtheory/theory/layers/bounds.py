@@ -1,6 +1,5 @@
 """The textbook bounds: the largest slope of the activation times the norms of the weights."""
 
-import inspect
 from typing import Any
 
 import jax
@@ -172,7 +171,7 @@ def bound_excess(net: Ensemble, *, width: int | None = None, norm: str = "spectr
     np.float64(inf)
     """
     size = _norm_over_sigma_w("bound_excess", net, norm, width)
-    q = inspect.unwrap(q_star)(net)
+    q = q_star(net)
     log_slopes = jnp.log(chi_at(q, jnp.ones_like(q), net.activation)) / 2
     largest = sup_dphi(net.activation)
     return jnp.full_like(q, jnp.inf) if np.isinf(largest) else float(np.log(size * largest)) - log_slopes

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jax import lax
 from jax.scipy.special import erfc
-from scipy.special import erfinv
 
 from vgtheory.activation import Activation
 from vgtheory.expect import expect, expect_dtype, expect_one_of
@@ -217,7 +217,7 @@ def _peaks(net: Ensemble, depth: int, width: int, squared_loss: bool) -> _Peaks:
     if squared_loss:
         top = log_q[-1:] / 2
         log_g = log_g + expansion.aligned_gain(layers_of(question.where, net, depth, width)) / 2
-    gaussian_peak = np.log(np.sqrt(2) * erfinv(0.5 ** (1 / width)))
+    gaussian_peak = np.log(np.sqrt(2) * scipy.special.erfinv(0.5 ** (1 / width)))
     log_rms = jnp.log(*floats(net.sigma_w)) + log_g[1:] + top
     padded = jnp.pad(log_q, (0, (1 << (depth - 1).bit_length()) - depth), mode="edge")
     sloped = _log_peaks(padded, net.activation, width)[: depth - 1]

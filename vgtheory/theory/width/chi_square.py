@@ -4,7 +4,7 @@ import functools
 
 import jax
 import numpy as np
-import scipy.special
+import scipy
 
 from vgtheory.activation import Activation
 from vgtheory.estimate import Law

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-import scipy.special
+import scipy
 
 from vgtheory.activation import Activation
 from vgtheory.activations.cusp import has_fourth
