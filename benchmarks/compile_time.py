@@ -20,7 +20,7 @@ def seconds(depth: int, width: int) -> tuple[float, float]:
     net, times = Dense("tanh", 1.5), []
     for index in range(2):
         start = time.perf_counter()
-        measure.chain(jax.random.key(index), net, depth=depth, width=width, num_nets=1)
+        measure.samples(jax.random.key(index), net, depth=depth, width=width, num_nets=1)
         times.append(time.perf_counter() - start)
     return times[0] - times[1], times[1]
 

@@ -21,7 +21,7 @@ def alone(keep: str, depth: int, width: int, nets: int, inputs: int) -> None:
     size = {"depth": depth, "width": width, "num_nets": nets, "num_inputs": inputs, "keep": keep}
     plan = measure.plan(net, **size)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    logs = measure.chain(jax.random.key(0), net, **size)
+    logs = measure.samples(jax.random.key(0), net, **size)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(
         json.dumps({"needed": plan.needed, "before": before * 1024, "peak": peak * 1024, "bytes": logs.log_grad.nbytes})

@@ -20,7 +20,7 @@ NET = Dense("tanh", 1.327, 0.05**0.5)
 
 def per_network(width: int, num_nets: int, sampler: str) -> float:
     how = {"depth": DEPTH, "width": width, "num_nets": num_nets, "sampler": sampler}
-    return machine.seconds(lambda index: measure.chain(jax.random.key(index), NET, **how), 3) / num_nets
+    return machine.seconds(lambda index: measure.samples(jax.random.key(index), NET, **how), 3) / num_nets
 
 
 def million() -> None:

@@ -54,7 +54,7 @@ def main() -> None:
         f"(jax.random.normal {normals['jax.random'] / 1e6:.0f} M/s)"
     )
     net = Dense("tanh", SIGMA_W)
-    run = lambda index: measure.chain(
+    run = lambda index: measure.samples(
         jax.random.key(index), net, **size, num_nets=options.nets, num_inputs=options.batch
     )
     taken = machine.seconds(run, 1 if options.nets >= 32 else 3) / options.nets

@@ -1,6 +1,6 @@
 """How far do gradients scatter, from networks ten thousand times wider than deep to networks a thousand times deeper than wide?
 
-Critical networks without their weight matrices (``measure.chain``, ``sampler="matrix_free"``: other draws from the same
+Critical networks without their weight matrices (``measure.samples``, ``sampler="matrix_free"``: other draws from the same
 distribution), up to a million units and sixty-four thousand layers, against the finite-width law.
 """
 
@@ -44,7 +44,7 @@ SMOKE = Config(net=("relu",), size=("1,024 x 100", "128 x 1,280"))
 def run(config: Config) -> dict[str, Any]:
     (name,), (size,) = config.net, config.size
     (width, depth, num_nets), net = SIZES[size], NETS[name]
-    logs = measure.chain(key_of(config), net, depth=depth, width=width, num_nets=num_nets, sampler="matrix_free")
+    logs = measure.samples(key_of(config), net, depth=depth, width=width, num_nets=num_nets, sampler="matrix_free")
     law = theory.log_grad_layers(net, depth=depth, width=width)
     bottom = logs.log_grad[:, 0]
     return {

@@ -76,9 +76,7 @@ def run(config: Config) -> dict[str, Any]:
     key, (place,), (sigma_qk,) = key_of(config), config.place, config.sigma_qk
     net = Transformer("gelu", 1.0, sigma_qk, place, heads=config.heads)
     sizes = {"depth": config.depth, "positions": config.positions}
-    logs = measure.blocks.transformer_logs(
-        jax.random.fold_in(key, 0), net, width=config.width, num_nets=config.num_nets, **sizes
-    )
+    logs = measure.samples(jax.random.fold_in(key, 0), net, width=config.width, num_nets=config.num_nets, **sizes)
     twin, law = _twin(config, jax.random.fold_in(key, 1)), theory.blocks.log_grad_groups(net, **sizes)
     stream = _of_mean_square(logs.log_grad)
     top = logs.log_grad_groups["mlp_out"][:, -1:]

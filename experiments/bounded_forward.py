@@ -44,7 +44,7 @@ SMOKE = Config(net=(STRONG, LARGE, TYPICAL, GROWING), depth=40, width=32)
 def run(config: Config) -> dict[str, Any]:
     (name,) = config.net
     net, size = NETS[name], {"depth": config.depth, "width": config.width}
-    logs = measure.chain(key_of(config), net, **size, num_nets=config.num_nets)
+    logs = measure.samples(key_of(config), net, **size, num_nets=config.num_nets)
     law, layers = theory.log_grad_layers(net, **size), thinned(config.depth, config.num_layers)
     return {
         "layer": layers,

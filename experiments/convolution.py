@@ -73,7 +73,7 @@ def run(config: Config) -> dict[str, Any]:
         (config.depth_delta, config.nets_delta) if delta else (config.depth_gaussian, config.nets_gaussian)
     )
     size, num = {"depth": depth, "positions": shape}, int(np.prod(shape))
-    logs = measure.blocks.conv_logs(key_of(config), net, **size, width=config.width, num_nets=num_nets)
+    logs = measure.samples(key_of(config), net, **size, width=config.width, num_nets=num_nets)
     low, high, spread = _range(net, depth, config.width, shape)
     layers = thinned(depth, num)
     chosen, looked = logs.log_grad[:, layers - 1], max(0, depth - 1 - BELOW)

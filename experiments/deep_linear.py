@@ -38,7 +38,7 @@ def run(config: Config) -> dict[str, Any]:
         if weights == "identity"
         else Dense("linear", k, 0.0, weights)
     )
-    logs = measure.chain(key_of(config), net, depth=config.depth, width=config.width, num_nets=config.num_nets)
+    logs = measure.samples(key_of(config), net, depth=config.depth, width=config.width, num_nets=config.num_nets)
     layers = thinned(config.depth)
     if weights == "identity":
         mean = np.log(k) * np.arange(config.depth - 1, -1, -1)

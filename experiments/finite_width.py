@@ -1,7 +1,7 @@
 """How far do networks of one ensemble scatter? Mean and spread of the log-gradient at widths 64 to 1024, ten roots of it deep.
 
 Critical or nearly critical networks, and one ensemble (GELU at 1.5) whose networks fall into two basins. Networks are drawn
-without their weight matrices, from the same distribution (``measure.chain``, ``sampler="matrix_free"``).
+without their weight matrices, from the same distribution (``measure.samples``, ``sampler="matrix_free"``).
 """
 
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ def run(config: Config) -> dict[str, Any]:
     (name,), (width,) = config.net, config.width
     net, depth = NETS[name], int(STEEPNESS * width**0.5)
     size = {"depth": depth, "width": width}
-    samples = measure.chain(key_of(config), net, **size, num_nets=config.num_nets, sampler="matrix_free").log_grad
+    samples = measure.samples(key_of(config), net, **size, num_nets=config.num_nets, sampler="matrix_free").log_grad
     samples = samples[np.isfinite(samples[:, 0])]
     law, layers = theory.log_grad_layers(net, **size), thinned(depth, config.num_rows)
     bottom = samples[:, 0]

@@ -93,7 +93,7 @@ def run(config: Config) -> dict[str, Any]:
     (activation,), (initialiser,) = config.activation, config.initialiser
     rows = theory.initialiser_audit([activation], width=config.width)
     net, size = _net(config, rows), {"depth": config.depth, "width": config.width}
-    logs = measure.chain(key_of(config), net, **size, num_nets=config.num_nets)
+    logs = measure.samples(key_of(config), net, **size, num_nets=config.num_nets)
     law, layers = theory.log_grad_layers(net, **size), thinned(config.depth, 10)
     factor = float(np.sqrt(theory.chi_1(net)))
     lost = theory.depth_limit(factor, FORMATS[0]).zero

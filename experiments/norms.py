@@ -60,8 +60,7 @@ def _logs(config: Config, net: Any, batch: int | None) -> np.ndarray:
     large = (batch or 0) > LARGE[net.activation.name]
     size = {"depth": config.depth, "width": config.wide if large else config.width}
     size["num_nets"] = config.num_wide if large else config.num_nets
-    logs = measure.chain if isinstance(net, Dense) else measure.blocks.block_logs
-    return logs(key_of(config), net, **size, sampler="matrix_free" if large else "networks").log_grad
+    return measure.samples(key_of(config), net, **size, sampler="matrix_free" if large else "networks").log_grad
 
 
 def run(config: Config) -> dict[str, Any]:

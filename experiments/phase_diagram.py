@@ -53,7 +53,7 @@ def _tile(centre: float, size: float, across: int) -> np.ndarray:
 def _measured(activation: str, point: tuple[float, float], config: Config, key: Any) -> dict[str, Any]:
     """One point: the gradient's rate against the law at this width, the correlation at the top against infinite width."""
     net, size = Dense(activation, *point), {"depth": config.depth, "width": config.width}
-    samples = measure.chain(key, net, **size, num_nets=config.num_nets).log_grad
+    samples = measure.samples(key, net, **size, num_nets=config.num_nets).log_grad
     c = measure.layers.c_layers(key, net, **size, num_nets=config.num_nets, c_0=config.c_0)
     label = f"{activation}, sigma_w={point[0]:g}, sigma_b={point[1]:g}"
     return {

@@ -57,7 +57,7 @@ def run(config: Config) -> dict[str, Any]:
 def compared(key: jax.Array, net: Dense, depth: int, width: int, num_nets: int) -> dict[str, Any]:
     """One ensemble's measured profile beside its law."""
     size, name = {"depth": depth, "width": width}, net.activation.name
-    logs = measure.chain(key, net, **size, num_nets=num_nets)
+    logs = measure.samples(key, net, **size, num_nets=num_nets)
     law, layers = theory.log_grad_layers(net, **size), thinned(depth, NUM_ROWS)
     return {
         "layer": layers,

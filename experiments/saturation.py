@@ -78,7 +78,7 @@ def _measured_share(net: Dense, config: Config) -> Estimate:
 def run(config: Config) -> dict[str, Any]:
     (name,) = config.net
     net, size = _net(name), {"depth": config.depth, "width": config.width}
-    logs = measure.chain(key_of(config), net, **size, num_nets=config.num_nets)
+    logs = measure.samples(key_of(config), net, **size, num_nets=config.num_nets)
     law, layers = theory.log_grad_layers(net, **size), thinned(config.depth)
     q = np.exp(theory.log_q_layers(net, depth=config.share_depth).mean[-1])
     share, log_w = _measured_share(net, config), np.log(net.sigma_w)

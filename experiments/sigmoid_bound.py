@@ -32,7 +32,7 @@ def run(config: Config) -> dict[str, Any]:
     (sigma_w,) = config.sigma_w
     net, key = Dense("sigmoid", sigma_w), key_of(config)
     size = {"depth": config.depth, "width": config.width}
-    logs = measure.chain(key, net, **size, num_nets=config.num_nets)
+    logs = measure.samples(key, net, **size, num_nets=config.num_nets)
     law, layers = theory.log_grad_layers(net, **size), thinned(config.depth)
     short = {**size, "depth": config.bound_depth, "num_nets": config.num_nets}
     bound = measure.layers.log_bound_layers(key, net, **short)

@@ -55,7 +55,7 @@ def run(config: Config) -> dict[str, Any]:
     known = bool(np.isfinite(theory.log_grad_layers(net, depth=2, width=config.width).std[0]))
     size = {"depth": depth, "width": config.width if known else config.long_width if long else config.wide}
     sampler = "networks" if known else "matrix_free"
-    logs = measure.blocks.block_logs(key_of(config), net, **size, num_nets=config.num_nets, sampler=sampler)
+    logs = measure.samples(key_of(config), net, **size, num_nets=config.num_nets, sampler=sampler)
     law, layers = theory.log_grad_layers(net, **size), thinned(size["depth"], 40)
     growth, span = theory.blocks.residual_growth(net), size["depth"] - 1
     rates = logs.log_grad[:, 0] / span

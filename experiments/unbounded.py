@@ -74,7 +74,7 @@ def run(config: Config) -> dict[str, Any]:
 def _rate(config: Config, net: Dense) -> dict[str, Any]:
     """The gradient's rate over depth, beside its law."""
     size = {"depth": config.depth, "width": config.width}
-    logs = measure.chain(key_of(config), net, **size, num_nets=config.num_nets)
+    logs = measure.samples(key_of(config), net, **size, num_nets=config.num_nets)
     law = theory.log_grad_layers(net, **size)
     return rate_columns(config.net[0], "dense, gaussian", logs.log_grad, law)
 

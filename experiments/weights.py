@@ -45,7 +45,7 @@ def run(config: Config) -> dict[str, Any]:
     activation, sigma_w, sigma_b = NETS[name]
     key, size = key_of(config), {"depth": config.depth, "width": config.width}
     net, gaussian = (Dense(activation, sigma_w, sigma_b, weights) for weights in (kind, "gaussian"))
-    logs = measure.chain(key, net, **size, num_nets=config.num_nets)
+    logs = measure.samples(key, net, **size, num_nets=config.num_nets)
     alike = theory.log_grad_layers(gaussian, **size)
     # Of heavy tails there is no law at finite width: that of Gaussian weights, with nothing said of its error.
     known = kind != "heavy_tailed"

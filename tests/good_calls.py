@@ -130,12 +130,12 @@ THEORY: dict[str, dict[str, Any]] = {
 }
 _CHANGE = {"change": 0.05}
 MEASURE: dict[str, dict[str, Any]] = {
-    **_each(("chain", "log_chi_layers", "log_grad_layers", "log_grad_weight_layers", "log_q_layers"), PROFILE),
+    **_each(("samples", "log_chi_layers", "log_grad_layers", "log_grad_weight_layers", "log_q_layers"), PROFILE),
     **_each(("c_layers", "jacobian_moments", "link_parts", "log_bound_layers", "log_parts_layers"), RUN),
     **_each(("jacobian_singular_values", "jacobian_top_singular_values"), RUN),
-    **_each(("block_logs", "log_grad_alpha_layers"), PROFILE | {"net": Residual("tanh", 1.5, alpha=0.5)}),
-    **_each(("conv_logs", "log_grad_positions", "log_q_positions"), SPACE),
-    **_each(("log_grad_groups", "transformer_logs"), STACK),
+    **_each(("log_grad_alpha_layers",), PROFILE | {"net": Residual("tanh", 1.5, alpha=0.5)}),
+    **_each(("log_grad_positions", "log_q_positions"), SPACE),
+    **_each(("log_grad_groups",), STACK),
     **_each(("cell_logs", "log_grad_steps", "q_state"), STEPS),
     **_each(("log_grad_entries", "log_grad_variance"), BATCHES),
     **_each(("draw_network", "plain_grads"), {"key": KEY, "net": TANH, "depth": 2, "width": 4}),

@@ -100,8 +100,8 @@ def test_a_refusal_bears_the_name_of_what_was_called(refused: Callable[..., Any]
 
 @pytest.mark.parametrize("dtype", [jnp.float64, np.dtype("float64"), "float64"], ids=["type", "dtype", "name"])
 def test_a_format_is_a_name_or_a_dtype(dtype: Any) -> None:
-    logs = measure.chain(**(RUN | {"dtype": dtype}))
-    assert np.array_equal(logs.log_grad, measure.chain(**(RUN | {"dtype": "float64"})).log_grad)
+    logs = measure.samples(**(RUN | {"dtype": dtype}))
+    assert np.array_equal(logs.log_grad, measure.samples(**(RUN | {"dtype": "float64"})).log_grad)
 
 
 def test_counts_of_numpy_are_counts() -> None:
@@ -110,8 +110,8 @@ def test_counts_of_numpy_are_counts() -> None:
 
 
 def test_a_scale_beyond_the_format_is_refused(refused: Callable[..., Any]) -> None:
-    with refused("chain", "sigma_w"):
-        measure.chain(**(RUN | {"net": type(TANH)("tanh", 1e100)}))
+    with refused("samples", "sigma_w"):
+        measure.samples(**(RUN | {"net": type(TANH)("tanh", 1e100)}))
 
 
 @pytest.mark.parametrize("measured", [1.05, Law(1.05, 0.1), (1.05, 0.1)], ids=["number", "Law", "tuple"])

@@ -61,15 +61,15 @@ def test_a_test_is_one_row() -> None:
 
 def test_logs_have_a_row_for_each_layer_of_each_network(key: jax.Array) -> None:
     size = {"depth": 5, "width": 16, "num_nets": 3}
-    logs = measure.chain(key, Dense("tanh"), **size)
+    logs = measure.samples(key, Dense("tanh"), **size)
     table = logs.frame
     assert table.columns.tolist() == ["net", "layer", *logs._fields]
     assert table[(table.net == 2) & (table.layer == 4)].log_grad.item() == logs.log_grad[2, 3]
-    grid = measure.chain(key, Dense("tanh", sigma_w=np.array([1.0, 2.0])), **size, num_inputs=2)
+    grid = measure.samples(key, Dense("tanh", sigma_w=np.array([1.0, 2.0])), **size, num_inputs=2)
     table = grid.frame
     assert len(table) == 2 * 3 * 2 * 5
     row = table[(table["index"] == 1) & (table.net == 2) & (table.input == 0) & (table.layer == 4)]
     assert row.log_q.item() == grid.log_q[1, 2, 0, 3]
     assert row.log_grad_weight.item() == grid.log_grad_weight[1, 2, 3]
-    blocks = measure.blocks.block_logs(key, Normed("relu"), **size)
+    blocks = measure.samples(key, Normed("relu"), **size)
     assert blocks.frame.columns.tolist() == ["net", "layer", *blocks._fields]

@@ -21,8 +21,8 @@ SMALL: dict[str, Callable[[Any], Any]] = {
     "batch_norm_rate": lambda n: theory.blocks.batch_norm_rate("relu", batch=n(8)),
 }
 MEASURED: dict[str, Callable[[Any], Any]] = {
-    "chain": lambda n: measure.chain(KEY, NET, depth=n(3), width=n(8), num_nets=n(2), num_inputs=n(2)),
-    "conv_logs": lambda n: measure.blocks.conv_logs(KEY, FIELD, depth=n(3), width=n(4), num_nets=n(2), positions=n(5)),
+    "samples": lambda n: measure.samples(KEY, NET, depth=n(3), width=n(8), num_nets=n(2), num_inputs=n(2)),
+    "samples of fields": lambda n: measure.samples(KEY, FIELD, depth=n(3), width=n(4), num_nets=n(2), positions=n(5)),
     "link_parts": lambda n: measure.layers.link_parts(KEY, NET, depth=n(2), width=n(8), num_nets=n(2)),
     "plan": lambda n: measure.plan(NET, depth=n(3), width=n(8), num_nets=n(2)),
 }

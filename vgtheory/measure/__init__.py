@@ -23,8 +23,9 @@ from vgtheory._door import door
 
 if TYPE_CHECKING:
     from vgtheory.measure import blocks, cells, engine, layers, magnitudes, recurrent, spectra, training
+    from vgtheory.measure.engine.dispatch import samples
     from vgtheory.measure.engine.taps import log_norm, tap
-    from vgtheory.measure.layers.chains import chain, plan
+    from vgtheory.measure.layers.chains import plan
     from vgtheory.measure.layers.formats import pass_limit
     from vgtheory.measure.layers.profiles import log_grad_layers, log_grad_weight_layers, log_q_layers
     from vgtheory.measure.magnitudes.split import log_grad_variance
@@ -35,7 +36,6 @@ __getattr__, __dir__ = door(__name__, __file__)
 __all__ = [
     "blocks",
     "cells",
-    "chain",
     "engine",
     "jacobian_singular_values",
     "layers",
@@ -49,6 +49,7 @@ __all__ = [
     "pass_limit",
     "plan",
     "recurrent",
+    "samples",
     "spectra",
     "tap",
     "training",

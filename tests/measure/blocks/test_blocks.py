@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from tests.tolerances import EQUAL_FLOAT32, EQUAL_FLOAT64, SAME_LAW, SIGMAS, SPREAD
-from vgtheory import Dense, Normed, Residual, measure, theory
+from vgtheory import Normed, Residual, measure, theory
 from vgtheory.measure.blocks import blocks
 from vgtheory.measure.engine.draws import words_of
 from vgtheory.measure.engine.networks import draw_cotangent, draw_input
@@ -36,7 +36,7 @@ def test_logs_are_those_of_plain_autodiff(key: jax.Array, name: str) -> None:
     net, depth, width = SMALL[name], 4, 6
     rows = net.batch or 3
     many = {"num_inputs": None if net.batch else rows}
-    logs = measure.blocks.block_logs(key, net, depth=depth, width=width, num_nets=1, dtype="float64", **many)
+    logs = measure.samples(key, net, depth=depth, width=width, num_nets=1, dtype="float64", **many)
     with jax.enable_x64(True):
         words = words_of(jax.random.fold_in(key, 0))
         vectors = (words, width, "float64", rows)
@@ -110,7 +110,7 @@ def sampled() -> Callable[[str], measure.blocks.BlockLogs]:
     def logs(name: str) -> measure.blocks.BlockLogs:
         net, depth, width, num_nets = TWINS[name]
         how = {"sampler": "matrix_free" if width > WIDE else "networks"}
-        return measure.blocks.block_logs(jax.random.key(31), net, depth=depth, width=width, num_nets=num_nets, **how)
+        return measure.samples(jax.random.key(31), net, depth=depth, width=width, num_nets=num_nets, **how)
 
     return logs
 
@@ -149,7 +149,7 @@ def batch_increments(key: jax.Array, name: str, batch: int, width: int, num_nets
     """Log-factors of the squared gradient, each layer's of each network."""
     net = Normed(name, "batch", batch=batch)
     how = {"sampler": "matrix_free" if width > WIDE else "networks"}
-    logs = measure.blocks.block_logs(key, net, depth=BATCH_DEPTH, width=width, num_nets=num_nets, **how).log_grad
+    logs = measure.samples(key, net, depth=BATCH_DEPTH, width=width, num_nets=num_nets, **how).log_grad
     return -2 * np.diff(logs)[:, COUNTED]
 
 
@@ -183,7 +183,7 @@ def test_a_batch_whose_drift_is_above_one_leaves_the_fixed_point(key: jax.Array)
 
 def test_alphas_at_zero_all_have_the_gradient_that_theory_says(key: jax.Array) -> None:
     net, size = Residual("tanh", 1.5, alpha=0.0), {"depth": 12, "width": 256}
-    logs = measure.blocks.block_logs(key, net, **size, num_nets=200).log_grad_alpha
+    logs = measure.samples(key, net, **size, num_nets=200).log_grad_alpha
     law = theory.blocks.log_grad_alpha_layers(net, depth=12)
     assert np.max(np.abs(z_of(logs, law.mean))) < SIGMAS
     pooled = logs.mean() - law.mean[0]
@@ -205,31 +205,31 @@ def test_alphas_at_zero_all_have_the_gradient_that_theory_says(key: jax.Array) -
 def test_without_matrices_the_law_is_the_same_at_any_width(key: jax.Array, net: Any) -> None:
     size = {"depth": 8, "width": 12, "num_nets": 800}
     one, other = jax.random.split(key)
-    real = measure.blocks.block_logs(one, net, **size)
-    free = measure.blocks.block_logs(other, net, **size, sampler="matrix_free")
+    real = measure.samples(one, net, **size)
+    free = measure.samples(other, net, **size, sampler="matrix_free")
     for seen, same in ((real.log_grad[:, 0], free.log_grad[:, 0]), (real.log_q[:, -1], free.log_q[:, -1])):
         assert stats.ks_2samp(seen, same).pvalue > SAME_LAW
 
 
 def test_a_number_of_inputs_is_followed_one_by_one(key: jax.Array) -> None:
     net, size = Residual("relu", 1.2), {"depth": 5, "width": 16, "num_nets": 3}
-    one, many = measure.blocks.block_logs(key, net, **size), measure.blocks.block_logs(key, net, **size, num_inputs=4)
+    one, many = measure.samples(key, net, **size), measure.samples(key, net, **size, num_inputs=4)
     assert many.log_grad.shape == (3, 4, 5)
     np.testing.assert_allclose(many.log_grad[:, 0], one.log_grad, atol=EQUAL_FLOAT32)
 
 
 def test_wrong_questions_are_refused(refused: Callable, key: jax.Array) -> None:
     size = {"depth": 3, "width": 8, "num_nets": 2}
-    with refused("block_logs", "net"):
-        measure.blocks.block_logs(key, Dense("relu"), **size)
-    with refused("block_logs", "num_inputs"):
-        measure.blocks.block_logs(key, Normed("relu", "batch", batch=5), **size, num_inputs=4)
-    with refused("block_logs", "sigma_w", "Call it once for each"):
-        measure.blocks.block_logs(key, Residual("relu", np.ones(2)), **size)
-    with refused("block_logs", "sampler", "Did you mean 'matrix_free'"):
-        measure.blocks.block_logs(key, Residual("relu"), **size, sampler="matrixfree")
-    with refused("block_logs", "rows"):
-        measure.blocks.block_logs(key, Normed("relu", "batch", batch=9), **size, sampler="matrix_free")
+    with refused("samples", "net"):
+        measure.samples(key, "residual", **size)
+    with refused("samples", "num_inputs"):
+        measure.samples(key, Normed("relu", "batch", batch=5), **size, num_inputs=4)
+    with refused("samples", "sigma_w", "Call it once for each"):
+        measure.samples(key, Residual("relu", np.ones(2)), **size)
+    with refused("samples", "sampler", "Did you mean 'matrix_free'"):
+        measure.samples(key, Residual("relu"), **size, sampler="matrixfree")
+    with refused("samples", "rows"):
+        measure.samples(key, Normed("relu", "batch", batch=9), **size, sampler="matrix_free")
     with refused("log_chi_layers", "net"):
         measure.layers.log_chi_layers(key, Residual("relu"), **size)
     with refused("log_grad_alpha_layers", "net"):

@@ -64,7 +64,7 @@ def test_the_log_domain_is_plain_autodiff_of_flax(key: jax.Array, name: str, pad
     net, positions = Conv(name, 1.5, 0.3, padding=padding), POSITIONS[place]
     shape = positions if isinstance(positions, tuple) else (positions,)
     h, grads = plain(key, net, 5, 6, shape)
-    logs = measure.blocks.conv_logs(key, net, depth=5, width=6, positions=positions, num_nets=1)
+    logs = measure.samples(key, net, depth=5, width=6, positions=positions, num_nets=1)
     level = np.log(np.mean(grads[-1] ** 2) * 6)
     with np.errstate(divide="ignore"):
         log_g = (np.log(np.sum(grads**2, axis=-1)) - level) / 2
@@ -88,9 +88,7 @@ def test_delta_orthogonal_kernels_turn_each_position_alike(key: jax.Array) -> No
 @pytest.mark.slow
 def test_keeping_segments_changes_nothing(key: jax.Array) -> None:
     size: dict[str, Any] = {"depth": 9, "width": 6, "positions": 5, "num_nets": 2}
-    one, other = (
-        measure.blocks.conv_logs(key, Conv("tanh", 1.4), **size, keep=keep) for keep in ("activations", "segments")
-    )
+    one, other = (measure.samples(key, Conv("tanh", 1.4), **size, keep=keep) for keep in ("activations", "segments"))
     for a, b in zip(one, other, strict=True):
         np.testing.assert_allclose(a, b, rtol=EQUAL_FLOAT32, atol=EQUAL_FLOAT32)
 
@@ -123,7 +121,7 @@ def test_profiles_agree_and_three_percent_off_fails(key: jax.Array, name: str, p
     net, straight = NETS[name], name.startswith("linear")
     size: dict[str, Any] = {"depth": 24 if straight else 7, "positions": POSITIONS[place]}
     width, num_nets = (48, 200) if straight else (192, 24)
-    logs = measure.blocks.conv_logs(key, net, **size, width=width, num_nets=num_nets)
+    logs = measure.samples(key, net, **size, width=width, num_nets=num_nets)
     known = {"width": width} if straight else {}
     wrong = Conv(net.activation, 1.03 * net.sigma_w, net.sigma_b, 3, net.weights, net.padding)
     for quantity, samples in (("log_grad_layers", logs.log_grad), ("log_q_layers", logs.log_q)):
@@ -141,7 +139,7 @@ def test_profiles_agree_and_three_percent_off_fails(key: jax.Array, name: str, p
 def test_positions_agree_and_three_percent_off_fails(key: jax.Array, place: str) -> None:
     net, wrong = (Conv("tanh", off * 1.5, 0.2, padding="zero") for off in (1, 1.03))
     size: dict[str, Any] = {"depth": 5, "positions": POSITIONS[place]}
-    logs = measure.blocks.conv_logs(key, net, **size, width=192, num_nets=24)
+    logs = measure.samples(key, net, **size, width=192, num_nets=24)
     for quantity, samples in (
         ("log_grad_positions", logs.log_grad_positions),
         ("log_q_positions", logs.log_q_positions),
@@ -152,7 +150,7 @@ def test_positions_agree_and_three_percent_off_fails(key: jax.Array, place: str)
 
 def test_estimates_are_the_mean_over_networks(key: jax.Array) -> None:
     net, size = Conv("tanh", 1.4), {"depth": 3, "width": 6, "positions": (3, 4), "num_nets": 5}
-    logs = measure.blocks.conv_logs(key, net, **size)
+    logs = measure.samples(key, net, **size)
     for quantity, samples in (
         ("log_grad_layers", logs.log_grad),
         ("log_q_layers", logs.log_q),
@@ -167,7 +165,7 @@ def test_estimates_are_the_mean_over_networks(key: jax.Array) -> None:
 def test_zero_padding_costs_what_the_largest_eigenvalue_says(key: jax.Array) -> None:
     """The mean square over networks of a linear stack is that of infinite width at any number of channels."""
     net = Conv("linear", padding="zero")
-    logs = measure.blocks.conv_logs(key, net, depth=12, width=48, positions=5, num_nets=400).log_grad
+    logs = measure.samples(key, net, depth=12, width=48, positions=5, num_nets=400).log_grad
     square = np.exp(2 * logs)
     predicted, err = (
         np.exp(2 * theory.log_grad_layers(net, depth=12, positions=5).mean),
@@ -181,10 +179,12 @@ def test_zero_padding_costs_what_the_largest_eigenvalue_says(key: jax.Array) -> 
 
 def test_wrong_questions(key: jax.Array, refused: Any) -> None:
     size: dict[str, Any] = {"depth": 2, "width": 4, "num_nets": 1}
-    with refused("conv_logs", "net"):
-        measure.blocks.conv_logs(key, Dense("tanh"), **size, positions=3)
+    with pytest.raises(TypeError, match=r"samples\(\) got an unexpected keyword argument 'positions'"):
+        measure.samples(key, Dense("tanh"), **size, positions=3)
     for positions in (0, 2.0, (1, 2, 3), None, (3, True)):
-        with refused("conv_logs", "positions"):
-            measure.blocks.conv_logs(key, Conv("tanh"), **size, positions=positions)
-    with refused("chain", "net"):
-        measure.chain(key, Conv("tanh"), **size)
+        with refused("samples", "positions"):
+            measure.samples(key, Conv("tanh"), **size, positions=positions)
+    with pytest.raises(TypeError, match=r"samples\(\) missing a required argument: 'positions'"):
+        measure.samples(key, Conv("tanh"), **size)
+    with refused("samples", "net"):
+        measure.samples(key, "conv", **size, positions=3)

@@ -22,7 +22,7 @@ SIZES = {"depth": 10, "positions": 4}
 def test_the_gradients_are_plain_autodiff_s(key: jax.Array, place: str) -> None:
     net, depth, width, positions = Transformer("tanh", 1.2, 1.5, place, heads=2, mlp_ratio=3), 3, 8, 5
     how: dict[str, Any] = {"depth": depth, "width": width, "positions": positions, "dtype": "float64"}
-    logs = measure.blocks.transformer_logs(key, net, num_nets=1, **how)
+    logs = measure.samples(key, net, num_nets=1, **how)
     with jax.enable_x64(True):
         words = words_of(jax.random.fold_in(key, 0))
         given = jax.tree.map(lambda leaf: jnp.asarray(leaf, "float64"), net)
@@ -76,16 +76,16 @@ def departures(net: Transformer, logs: Any) -> np.ndarray:
 @pytest.mark.parametrize("place", ["pre", pytest.param("post", marks=pytest.mark.slow)])
 def test_wide_blocks_with_uniform_attention_obey_the_law(key: jax.Array, place: str) -> None:
     net = Transformer("relu", 1.3, 1e-3, place, heads=4)
-    logs = measure.blocks.transformer_logs(key, net, width=256, num_nets=40, **SIZES)
+    logs = measure.samples(key, net, width=256, num_nets=40, **SIZES)
     assert np.abs(departures(net, logs)).max() < SIGMAS
     off = dataclasses.replace(net, sigma_w=1.03 * net.sigma_w)
     assert np.abs(departures(off, logs)).max() > SIGMAS
 
 
 def test_wrong_questions_are_refused(refused: Callable, key: jax.Array) -> None:
-    with refused("transformer_logs", "width", ""):
-        measure.blocks.transformer_logs(key, Transformer(heads=3), width=8, num_nets=2, **SIZES)
-    with refused("transformer_logs", "net"):
-        measure.blocks.transformer_logs(key, "gelu", width=8, num_nets=2, **SIZES)
-    with refused("transformer_logs", "c_0"):
-        measure.blocks.transformer_logs(key, Transformer(), width=8, num_nets=2, c_0=2.0, **SIZES)
+    with refused("samples", "width", ""):
+        measure.samples(key, Transformer(heads=3), width=8, num_nets=2, **SIZES)
+    with refused("samples", "net"):
+        measure.samples(key, "gelu", width=8, num_nets=2, **SIZES)
+    with refused("samples", "c_0"):
+        measure.samples(key, Transformer(), width=8, num_nets=2, c_0=2.0, **SIZES)

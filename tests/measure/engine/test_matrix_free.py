@@ -18,7 +18,7 @@ def drawn(key: jax.Array, net: Dense, **how: Any) -> tuple[measure.layers.ChainL
     """Real networks, and as many without matrices, of other draws."""
     keys = (jax.random.fold_in(key, index) for index in (1, 2))
     both = [
-        measure.chain(own, net, **how, sampler=name)
+        measure.samples(own, net, **how, sampler=name)
         for own, name in zip(keys, ("networks", "matrix_free"), strict=True)
     ]
     return both[0], both[1]
@@ -61,13 +61,15 @@ def test_same_law_with_several_inputs(key: jax.Array, name: str) -> None:
 
 def test_the_test_has_power(key: jax.Array) -> None:
     """sigma_w three per cent off is found."""
-    real = measure.chain(key, NETS["tanh"], depth=12, width=8, num_nets=6000, sampler="matrix_free")
+    real = measure.samples(key, NETS["tanh"], depth=12, width=8, num_nets=6000, sampler="matrix_free")
     off = Dense("tanh", 1.03 * 1.6, 0.3)
     assert (
         min(
             p_values(
                 real,
-                measure.chain(jax.random.fold_in(key, 1), off, depth=12, width=8, num_nets=6000, sampler="matrix_free"),
+                measure.samples(
+                    jax.random.fold_in(key, 1), off, depth=12, width=8, num_nets=6000, sampler="matrix_free"
+                ),
             ).values()
         )
         < POWER
@@ -78,7 +80,7 @@ def test_dead_layers_are_as_frequent_as_predicted(key: jax.Array) -> None:
     """With one input and with two: zero vectors on the way up and down."""
     predicted = theory.width.dead_probability(Dense("relu", 1.4), depth=20, width=3)
     for inputs in (None, 2):
-        logs = measure.chain(
+        logs = measure.samples(
             key, Dense("relu", 1.4), depth=20, width=3, num_nets=600, num_inputs=inputs, sampler="matrix_free"
         )
         bottom = logs.log_grad.reshape(600, -1, 20)[:, 0, 0]
@@ -89,7 +91,7 @@ def test_dead_layers_are_as_frequent_as_predicted(key: jax.Array) -> None:
 def test_inputs_that_become_the_same(key: jax.Array) -> None:
     """A deep ordered network, where R is singular: all inputs have the same gradient in the end, and it is the law's."""
     net, size = Dense("tanh", 0.9, 0.5), {"depth": 80, "width": 64}
-    logs = measure.chain(key, net, **size, num_nets=60, num_inputs=4, sampler="matrix_free")
+    logs = measure.samples(key, net, **size, num_nets=60, num_inputs=4, sampler="matrix_free")
     assert np.ptp(logs.log_q[:, :, -1], axis=1).max() < 1e-4
     law = theory.log_grad_layers(net, **size)
     assert abs(logs.log_grad[:, 0, 0].mean() - law.mean[0]) < SIGMAS * law.std[0] / 60**0.5
@@ -104,5 +106,5 @@ def test_a_million_units(key: jax.Array) -> None:
 
 @pytest.mark.parametrize("net", [Recurrent("tanh", sigma_w=1.0), Dense("tanh", weights="orthogonal")])
 def test_other_weights_are_refused(key: jax.Array, refused: Callable[..., Any], net: Any) -> None:
-    with refused("chain", "net|weights", "sampler='networks'"):
-        measure.chain(key, net, depth=3, width=4, num_nets=1, sampler="matrix_free")
+    with refused("samples", "net|weights", "sampler='networks'"):
+        measure.samples(key, net, depth=3, width=4, num_nets=1, sampler="matrix_free")

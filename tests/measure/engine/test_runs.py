@@ -32,7 +32,7 @@ def test_two_devices_make_the_same_numbers(key: jax.Array) -> None:
     """To the bit, in a chaotic network too, with a number of networks that two does not divide."""
     assert len(jax.devices()) == 2
     one, two = (
-        measure.chain(key, GRID, depth=30, width=32, num_nets=19, devices=jax.devices()[:count]) for count in (1, 2)
+        measure.samples(key, GRID, depth=30, width=32, num_nets=19, devices=jax.devices()[:count]) for count in (1, 2)
     )
     assert one.log_grad.shape == two.log_grad.shape == (2, 19, 30)
     assert apart(one, two) == 0
@@ -48,7 +48,7 @@ jax.config.update("jax_num_cpu_devices", 8)
 from vgtheory import Dense, measure
 how = dict(depth=40, width=32, num_nets=37, num_inputs={inputs!r}, sampler={sampler!r})
 net = Dense("tanh", np.array([0.9, 2.5]), 0.1)
-runs = [measure.chain(jax.random.key(3), net, **how, devices=jax.devices()[:count]) for count in (1, 2, 4, 8)]
+runs = [measure.samples(jax.random.key(3), net, **how, devices=jax.devices()[:count]) for count in (1, 2, 4, 8)]
 print(json.dumps([max(float(np.abs(np.expm1(a - b)).max()) for a, b in zip(run, runs[0])) for run in runs]))
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -57,10 +57,8 @@ print(json.dumps([max(float(np.abs(np.expm1(a - b)).max()) for a, b in zip(run, 
 
 MEASURED: dict[str, Callable[..., Any]] = {
     "cells": lambda key, **how: measure.cells.cell_logs(key, LSTM(sigma_in=1.0), width=16, steps=8, burn_in=8, **how),
-    "blocks": lambda key, **how: measure.blocks.block_logs(
-        key, Normed("relu", norm="batch", batch=8), depth=8, width=16, **how
-    ),
-    "transformer": lambda key, **how: measure.blocks.transformer_logs(
+    "blocks": lambda key, **how: measure.samples(key, Normed("relu", norm="batch", batch=8), depth=8, width=16, **how),
+    "transformer": lambda key, **how: measure.samples(
         key, Transformer("relu", heads=2), depth=3, width=16, positions=4, **how
     ),
 }
@@ -69,7 +67,7 @@ MEASURED: dict[str, Callable[..., Any]] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MEASURED)
 def test_other_numbers_of_devices_round_otherwise_at_most(name: str, key: jax.Array) -> None:
-    """What docs/scale.md promises of them; that of ``chain`` is above."""
+    """What docs/scale.md promises of them; that of dense networks is above."""
     one, two = (MEASURED[name](key, num_nets=3, devices=jax.devices()[:count]) for count in (1, 2))
     for ours, theirs in zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=OTHER_DEVICES)
@@ -79,39 +77,39 @@ def test_chunks_and_what_is_kept_do_not_change_the_numbers(key: jax.Array) -> No
     """Three chunk sizes and recomputation; an ordered network, in which roundings stay what they are."""
     net, size = Dense("tanh", 1.0, 0.1), {"depth": 24, "width": 16, "num_nets": 11}
     device = jax.devices()[:1]
-    whole = measure.chain(key, net, **size, devices=device)
+    whole = measure.samples(key, net, **size, devices=device)
     lanes = set()
     for memory in (5.5e4, 7.5e4, 1e9):
         lanes.add(measure.plan(net, **size, memory=memory, devices=device).lanes)
-        assert apart(measure.chain(key, net, **size, memory=memory, devices=device), whole) < SAME_FLOAT32
+        assert apart(measure.samples(key, net, **size, memory=memory, devices=device), whole) < SAME_FLOAT32
     assert len(lanes) == 3
-    assert apart(measure.chain(key, net, **size, keep="segments", devices=device), whole) < SAME_FLOAT32
+    assert apart(measure.samples(key, net, **size, keep="segments", devices=device), whole) < SAME_FLOAT32
 
 
 def test_segments_of_a_prime_depth(key: jax.Array) -> None:
     net, size = Dense("gelu", 1.4, 0.1), {"depth": 23, "width": 12, "num_nets": 2}
-    assert apart(measure.chain(key, net, **size, keep="segments"), measure.chain(key, net, **size)) < SAME_FLOAT32
+    assert apart(measure.samples(key, net, **size, keep="segments"), measure.samples(key, net, **size)) < SAME_FLOAT32
 
 
 def test_a_grid_is_its_points(key: jax.Array) -> None:
     size = {"depth": 12, "width": 24, "num_nets": 3}
     sigma_w, sigma_b = np.array([[0.7], [1.3]]), np.array([0.0, 0.2, 0.5])
-    grid = measure.chain(key, Dense("erf", sigma_w, sigma_b), **size)
+    grid = measure.samples(key, Dense("erf", sigma_w, sigma_b), **size)
     assert grid.log_grad.shape == (2, 3, 3, 12)
-    one = measure.chain(key, Dense("erf", 1.3, 0.2), **size)
+    one = measure.samples(key, Dense("erf", 1.3, 0.2), **size)
     assert apart(measure.layers.ChainLogs(*(leaf[1, 1] for leaf in grid)), one) < EQUAL_FLOAT32
 
 
 def test_common_draws_sharpen_a_comparison(key: jax.Array) -> None:
     """The change of the rate from one sigma_w to the next is better known than either rate."""
-    logs = measure.chain(key, Dense("tanh", np.array([1.0, 1.03]), 0.2), depth=20, width=32, num_nets=40)
+    logs = measure.samples(key, Dense("tanh", np.array([1.0, 1.03]), 0.2), depth=20, width=32, num_nets=40)
     total = logs.log_grad[:, :, 0]
     assert (total[1] - total[0]).std() < 0.3 * total[0].std()
 
 
 def test_many_inputs_equal_plain_autodiff(key: jax.Array) -> None:
     net, size = Dense("tanh", 1.3, 0.2), {"depth": 10, "width": 24, "num_inputs": 5}
-    chain = measure.chain(key, net, **size, num_nets=2)
+    chain = measure.samples(key, net, **size, num_nets=2)
     plain = measure.engine.plain_grads(jax.random.fold_in(key, 1), net, **size)
     assert np.abs(np.expm1(chain.log_grad[1] - plain.log_grad + plain.log_grad[:, -1:])).max() < EQUAL_FLOAT32
     weight = chain.log_grad_weight[1] - plain.log_grad_weight + plain.log_grad_weight[-1]
@@ -121,7 +119,7 @@ def test_many_inputs_equal_plain_autodiff(key: jax.Array) -> None:
 def test_weight_gradients_of_inputs_far_apart_in_size(key: jax.Array) -> None:
     """A linear recurrence that sends one input through 10^30 and the other through 10^-30: each Gram entry has its own scale."""
     matrix = np.diag([2.0, 0.5] * 4)
-    logs = measure.chain(key, FixedRecurrent("linear", matrix=matrix), depth=100, width=8, num_nets=2, num_inputs=3)
+    logs = measure.samples(key, FixedRecurrent("linear", matrix=matrix), depth=100, width=8, num_nets=2, num_inputs=3)
     assert np.isfinite(logs.log_grad_weight).all()
     assert np.isfinite(logs.log_grad).all()
 
@@ -142,12 +140,12 @@ def test_the_plan_is_what_the_compiler_needs(key: jax.Array) -> None:
 
 
 def test_what_cannot_fit_says_so_with_the_numbers(refused: Callable[..., Any], key: jax.Array) -> None:
-    with refused("chain", "needed", "Use fewer inputs"):
-        measure.chain(key, Dense("tanh"), depth=100, width=512, num_nets=1, memory=1e6)
+    with refused("samples", "needed", "Use fewer inputs"):
+        measure.samples(key, Dense("tanh"), depth=100, width=512, num_nets=1, memory=1e6)
     with refused("plan", "keep"):
         measure.plan(Dense("tanh"), depth=100, width=512, num_nets=1, keep="nothing")
-    with refused("chain", "num_inputs"):
-        measure.chain(key, Dense("tanh"), depth=3, width=4, num_nets=1, num_inputs=0)
+    with refused("samples", "num_inputs"):
+        measure.samples(key, Dense("tanh"), depth=3, width=4, num_nets=1, num_inputs=0)
 
 
 @pytest.mark.slow
@@ -163,7 +161,7 @@ port, count, index, out = sys.argv[1:]
 if int(count) > 1:
     jax.distributed.initialize(f"127.0.0.1:{port}", num_processes=int(count), process_id=int(index))
 from vgtheory import Dense, measure
-logs = measure.chain(jax.random.key(1), Dense("tanh", np.array([1.0, 2.0]), 0.1), depth=20, width=32, num_nets=37)
+logs = measure.samples(jax.random.key(1), Dense("tanh", np.array([1.0, 2.0]), 0.1), depth=20, width=32, num_nets=37)
 parts = measure.layers.log_parts_layers(jax.random.key(1), Dense("tanh", 1.2), depth=5, width=16, num_nets=5)
 if jax.process_index() == 0:
     np.savez(out, *logs, parts.weights.value)

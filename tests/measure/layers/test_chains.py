@@ -24,7 +24,7 @@ TIGHT = {"float32": EQUAL_FLOAT32, "float64": EQUAL_FLOAT64}
 )
 def test_equals_plain_autodiff_at_depth_20(key: jax.Array, activation: str, dtype: str) -> None:
     net, size = Dense(activation, 1.2, 0.1), {"depth": 20, "width": 24}
-    chain = measure.chain(key, net, **size, num_nets=2, dtype=dtype)
+    chain = measure.samples(key, net, **size, num_nets=2, dtype=dtype)
     plain = measure.engine.plain_grads(jax.random.fold_in(key, 1), net, **size, dtype=dtype)
     for ours, theirs in ((chain.log_grad, plain.log_grad), (chain.log_grad_weight, plain.log_grad_weight)):
         relative = np.expm1(ours[1] - (theirs - theirs[-1]))
@@ -38,7 +38,7 @@ def test_orthogonal_and_recurrent_networks_equal_plain_autodiff_too(key: jax.Arr
         FixedRecurrent("erf", matrix=0.9 * np.eye(24)),
     )
     for net in nets:
-        chain = measure.chain(key, net, depth=12, width=24, num_nets=1)
+        chain = measure.samples(key, net, depth=12, width=24, num_nets=1)
         plain = measure.engine.plain_grads(jax.random.fold_in(key, 0), net, depth=12, width=24)
         assert np.abs(np.expm1(chain.log_grad[0] - plain.log_grad + plain.log_grad[-1])).max() < EQUAL_FLOAT32
 
@@ -49,17 +49,17 @@ def test_forward_log_sizes_are_those_of_the_network(key: jax.Array) -> None:
     module, variables = measure.engine.draw_network(own, net, depth=6, width=24)
     x = draw_input(words_of(own), 24, jnp.float32)
     sizes = [float(jnp.mean(module.clone(depth=d).apply(variables, x, jnp.zeros((d, 24))) ** 2)) for d in range(1, 7)]
-    measured = measure.chain(key, net, depth=6, width=24, num_nets=1).log_q[0]
+    measured = measure.samples(key, net, depth=6, width=24, num_nets=1).log_q[0]
     assert np.abs(np.expm1(measured - np.log(sizes))).max() < EQUAL_FLOAT32
 
 
 def test_a_profile_does_not_depend_on_how_many_networks_are_drawn(key: jax.Array) -> None:
-    few, many = (measure.chain(key, Dense("tanh"), depth=5, width=16, num_nets=n).log_grad for n in (3, 19))
+    few, many = (measure.samples(key, Dense("tanh"), depth=5, width=16, num_nets=n).log_grad for n in (3, 19))
     assert np.abs(np.expm1(few - many[:3])).max() < EQUAL_FLOAT32
 
 
 def test_deep_linear_stack_does_not_overflow(key: jax.Array) -> None:
-    logs = measure.chain(key, FixedRecurrent("linear", matrix=1.1 * np.eye(8)), depth=10_000, width=8, num_nets=2)
+    logs = measure.samples(key, FixedRecurrent("linear", matrix=1.1 * np.eye(8)), depth=10_000, width=8, num_nets=2)
     decades = logs.log_grad[:, 0] / np.log(10)
     assert np.isfinite(logs.log_q).all()
     assert decades == pytest.approx(413.9, abs=0.05)
@@ -84,7 +84,7 @@ def test_sigmoid_of_depth_100000_runs(key: jax.Array) -> None:
 
 
 def test_a_dead_layer_is_reported_not_dropped(key: jax.Array) -> None:
-    logs = measure.chain(key, Dense("relu", 1.4), depth=30, width=2, num_nets=200)
+    logs = measure.samples(key, Dense("relu", 1.4), depth=30, width=2, num_nets=200)
     dead = np.isneginf(logs.log_grad[:, 0])
     predicted = theory.width.dead_probability(Dense("relu", 1.4), depth=30, width=2)
     assert abs(dead.mean() - predicted) < SIGMAS * (predicted * (1 - predicted) / 200) ** 0.5
@@ -109,10 +109,10 @@ def test_what_may_not_be_scaled_is_recognised() -> None:
 )
 def test_wrong_questions_get_one_sentence(key: jax.Array, refused: Callable[..., Any], wrong: dict[str, Any]) -> None:
     asked = {"depth": 3, "width": 4, "num_nets": 2} | wrong
-    with refused("chain", next(iter(wrong))):
-        measure.chain(key, Dense("tanh"), **asked)
+    with refused("samples", next(iter(wrong))):
+        measure.samples(key, Dense("tanh"), **asked)
 
 
 def test_a_matrix_of_another_width_is_refused(key: jax.Array, refused: Callable[..., Any]) -> None:
-    with refused("chain", "width"):
-        measure.chain(key, FixedRecurrent("tanh", matrix=np.eye(4)), depth=3, width=5, num_nets=1)
+    with refused("samples", "width"):
+        measure.samples(key, FixedRecurrent("tanh", matrix=np.eye(4)), depth=3, width=5, num_nets=1)

@@ -52,7 +52,7 @@ def test_their_sum_is_the_chains_gradient(key: jax.Array) -> None:
     net = NETS["tanh"]
     parts = measure.layers.link_parts(key, net, **SIZE, num_nets=3)
     summed = np.cumsum((parts.weights + parts.slopes)[:, ::-1], axis=1)[:, ::-1]
-    log_grad = measure.chain(key, net, **SIZE, num_nets=3).log_grad
+    log_grad = measure.samples(key, net, **SIZE, num_nets=3).log_grad
     np.testing.assert_allclose(summed, log_grad, atol=SIZE["depth"] * EQUAL_FLOAT32)
 
 

@@ -41,7 +41,7 @@ def depth_of(width: int) -> int:
 
 def sampled(key: jax.Array, net: Dense, width: int, num_nets: int | None = None) -> Any:
     size = {"depth": depth_of(width), "width": width, "num_nets": num_nets or NUM_NETS[width]}
-    return measure.chain(key, net, **size, sampler="matrix_free")
+    return measure.samples(key, net, **size, sampler="matrix_free")
 
 
 def check_law(samples: np.ndarray, law: Any, layers: list[int]) -> None:
@@ -106,7 +106,7 @@ def test_networks_that_fall_into_two_basins_have_the_law_as_well(key: jax.Array)
 @pytest.mark.parametrize(("name", "width"), [("tanh", 64), ("gelu", 64), ("relu", 64), ("selu", 128)])
 def test_real_weight_matrices_give_the_same(key: jax.Array, name: str, width: int) -> None:
     net, depth = CRITICAL[name], depth_of(width)
-    samples = measure.chain(key, net, depth=depth, width=width, num_nets=FEW).log_grad
+    samples = measure.samples(key, net, depth=depth, width=width, num_nets=FEW).log_grad
     law = theory.log_grad_layers(net, depth=depth, width=width)
     samples, mean, std = samples[:, :-1], law.mean[:-1], law.std[:-1]
     off, spread = samples - samples.mean(axis=0), samples.std(axis=0, ddof=1)
@@ -138,10 +138,10 @@ def test_factors_of_single_layers_agree(key: jax.Array) -> None:
 )
 def test_networks_without_matrices_are_distributed_as_networks(key: jax.Array, net: Dense) -> None:
     """At width 8, where nothing is small; also a sum of forward and backward logs, which tells of their correlation."""
-    real = measure.chain(key, net, depth=12, width=8, num_nets=3000)
-    free = measure.chain(jax.random.fold_in(key, 1), net, depth=12, width=8, num_nets=12_000, sampler="matrix_free")
+    real = measure.samples(key, net, depth=12, width=8, num_nets=3000)
+    free = measure.samples(jax.random.fold_in(key, 1), net, depth=12, width=8, num_nets=12_000, sampler="matrix_free")
     off = Dense(net.activation, 1.06 * net.sigma_w, net.sigma_b)
-    other = measure.chain(key, off, depth=12, width=8, num_nets=3000)
+    other = measure.samples(key, off, depth=12, width=8, num_nets=3000)
 
     def p_values(logs: Any) -> list[float]:
         pairs = [(logs[row][:, layer], free[row][:, layer]) for row in range(3) for layer in (0, 5, 10)]
@@ -155,24 +155,24 @@ def test_networks_without_matrices_are_distributed_as_networks(key: jax.Array, n
 @pytest.mark.slow
 def test_without_matrices_a_network_does_not_depend_on_how_many_are_drawn(key: jax.Array) -> None:
     net, size = Dense("tanh", 1.5, 0.3), {"depth": 5, "width": 8, "sampler": "matrix_free"}
-    few, more = (measure.chain(key, net, num_nets=num, **size) for num in (3, 300))
+    few, more = (measure.samples(key, net, num_nets=num, **size) for num in (3, 300))
     for one, two in zip(few, more, strict=True):
         np.testing.assert_allclose(one, two[:3], rtol=LAW_STD**4, atol=LAW_STD**4)
 
 
 @pytest.mark.slow
 def test_without_matrices_depth_and_dead_layers_are_reported(key: jax.Array) -> None:
-    deep = measure.chain(key, Dense("sigmoid", 1.0), depth=1000, width=16, num_nets=2, sampler="matrix_free")
+    deep = measure.samples(key, Dense("sigmoid", 1.0), depth=1000, width=16, num_nets=2, sampler="matrix_free")
     assert np.isfinite(deep.log_grad).all()
     assert deep.log_grad[:, 0].max() < -1000
-    dead = measure.chain(key, Dense("relu", 1.4), depth=30, width=2, num_nets=50, sampler="matrix_free")
+    dead = measure.samples(key, Dense("relu", 1.4), depth=30, width=2, num_nets=50, sampler="matrix_free")
     share = np.isneginf(dead.log_grad).any(axis=1).mean()
     assert share == pytest.approx(theory.width.dead_probability(Dense("relu"), depth=30, width=2), abs=0.05)
 
 
 @pytest.mark.parametrize("net", [Dense("tanh", 1.0, weights="orthogonal")])
 def test_only_gaussian_networks_go_without_matrices(key: jax.Array, net: Dense, refused: pytest.RaisesExc) -> None:
-    with refused("chain", "weights"):
-        measure.chain(key, net, depth=3, width=4, num_nets=2, sampler="matrix_free")
-    with refused("chain", "sampler"):
-        measure.chain(key, Dense("tanh"), depth=3, width=4, num_nets=2, sampler="matrices")
+    with refused("samples", "weights"):
+        measure.samples(key, net, depth=3, width=4, num_nets=2, sampler="matrix_free")
+    with refused("samples", "sampler"):
+        measure.samples(key, Dense("tanh"), depth=3, width=4, num_nets=2, sampler="matrices")

@@ -55,7 +55,7 @@ def loop(matrices: list[Any], biases: list[Any], x: np.ndarray, g: np.ndarray, p
 
 def same(key: jax.Array, activation: Any, dtype: str, phi: Pointwise, dphi: Pointwise) -> None:
     net = Dense(activation, 1.7, 0.35)
-    measured = measure.chain(key, net, depth=DEPTH, width=WIDTH, num_nets=1, dtype=dtype)
+    measured = measure.samples(key, net, depth=DEPTH, width=WIDTH, num_nets=1, dtype=dtype)
     for ours, plain in zip(measured, loop(*drawn(key, net, dtype), phi, dphi), strict=True):
         np.testing.assert_allclose(ours[0], plain, rtol=0, atol=TIGHT[dtype])
 

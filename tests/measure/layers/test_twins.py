@@ -58,7 +58,7 @@ def sampled() -> Callable[[str], Any]:
 
     def logs(name: str) -> Any:
         if name not in seen:
-            seen[name] = measure.chain(jax.random.key(20), NETS[name], **size(name), num_nets=NUM_NETS)
+            seen[name] = measure.samples(jax.random.key(20), NETS[name], **size(name), num_nets=NUM_NETS)
         return seen[name]
 
     return logs
@@ -122,7 +122,7 @@ def test_where_the_law_ends_its_spread_says_so() -> None:
 
 
 def test_estimates_are_the_mean_over_networks_with_its_standard_error(key: jax.Array) -> None:
-    logs = measure.chain(key, NETS["tanh chaotic"], depth=6, width=32, num_nets=50)
+    logs = measure.samples(key, NETS["tanh chaotic"], depth=6, width=32, num_nets=50)
     for quantity, samples in zip(PROFILES, (logs[1], logs[2], logs[0]), strict=True):
         estimate = surface.public(measure)[quantity](key, NETS["tanh chaotic"], depth=6, width=32, num_nets=50)
         assert np.array_equal(estimate.value, samples.mean(axis=0))

@@ -72,7 +72,7 @@ def sampled() -> Any:
     def logs(name: str, kind: str) -> Any:
         if (name, kind) not in seen:
             size = {"depth": DEPTH, "width": WIDTH, "num_nets": NUM_NETS}
-            seen[name, kind] = measure.chain(jax.random.key(11), of_kind(NETS[name], kind), **size)
+            seen[name, kind] = measure.samples(jax.random.key(11), of_kind(NETS[name], kind), **size)
         return seen[name, kind]
 
     return logs
@@ -111,7 +111,7 @@ def test_heavy_tails_change_nothing_at_infinite_width(key: jax.Array) -> None:
     """The mean square of a linear stack is the same at every width; its log's mean at 192 units is short of that by some 1/N."""
     for off, agrees in ((1.0, True), (1.03, False)):
         net = of_kind(NETS["linear"], "heavy_tailed")
-        logs = measure.chain(key, net, depth=6, width=192, num_nets=48)
+        logs = measure.samples(key, net, depth=6, width=192, num_nets=48)
         law = theory.log_grad_layers(of_kind(NETS["linear"], "heavy_tailed", off), depth=6)
         assert (np.abs(z_and_spread(logs.log_grad, law)[0]).max() < SIGMAS) == agrees
 
@@ -119,7 +119,7 @@ def test_heavy_tails_change_nothing_at_infinite_width(key: jax.Array) -> None:
 @pytest.mark.slow
 def test_sparse_weights_scatter_more_than_gaussian_ones_as_their_fourth_cumulant_says(key: jax.Array) -> None:
     size, num_nets = {"depth": 5, "width": 96}, 2000
-    logs = measure.chain(key, of_kind(NETS["linear"], "sparse"), **size, num_nets=num_nets).log_grad[:, 0]
+    logs = measure.samples(key, of_kind(NETS["linear"], "sparse"), **size, num_nets=num_nets).log_grad[:, 0]
     sparse, gaussian = (
         theory.log_grad_layers(of_kind(NETS["linear"], kind), **size) for kind in ("sparse", "gaussian")
     )
@@ -144,8 +144,8 @@ def test_what_has_no_law_is_refused(refused: Any) -> None:
         theory.recurrent.log_spectral_radius(Recurrent("linear", 1.0, weights="sparse"), width=64)
     with refused("lyapunov_exponents", "weights"):
         theory.lyapunov_exponents(Dense("linear", weights="sparse"), width=64)
-    with refused("chain", "weights", remedy="Use sampler='networks'"):
-        measure.chain(jax.random.key(0), Dense("tanh", weights="uniform"), **size, num_nets=1, sampler="matrix_free")
+    with refused("samples", "weights", remedy="Use sampler='networks'"):
+        measure.samples(jax.random.key(0), Dense("tanh", weights="uniform"), **size, num_nets=1, sampler="matrix_free")
 
 
 def test_too_few_entries_have_no_spread_predicted() -> None:
@@ -168,7 +168,7 @@ def test_the_spectrum_of_independent_entries_is_one() -> None:
 def test_the_fourth_cumulant_moves_means_at_order_one_over_width(key: jax.Array) -> None:
     """Sparse tanh networks of 256 units: by Edgeworth's term and by what ties a weight to the slope above it."""
     net, size = Dense("tanh", 2.0, 0.1, "sparse"), {"depth": 6, "width": 256}
-    samples = measure.chain(key, net, **size, num_nets=6000).log_grad_weight[:, 0]
+    samples = measure.samples(key, net, **size, num_nets=6000).log_grad_weight[:, 0]
     right, wrong = (
         theory.log_grad_weight_layers(of_kind(net, kind), **size).mean[0] for kind in ("sparse", "gaussian")
     )

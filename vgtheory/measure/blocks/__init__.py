@@ -11,21 +11,18 @@ from vgtheory._door import door
 
 if TYPE_CHECKING:
     from vgtheory.measure.blocks.alpha import log_grad_alpha_layers
-    from vgtheory.measure.blocks.blocks import BlockLogs, block_logs
-    from vgtheory.measure.blocks.convolution import ConvLogs, conv_logs
+    from vgtheory.measure.blocks.blocks import BlockLogs
+    from vgtheory.measure.blocks.convolution import ConvLogs
     from vgtheory.measure.blocks.positions import log_grad_positions, log_q_positions
-    from vgtheory.measure.blocks.transformer import TransformerLogs, log_grad_groups, transformer_logs
+    from vgtheory.measure.blocks.transformer import TransformerLogs, log_grad_groups
 
 __getattr__, __dir__ = door(__name__, __file__)
 __all__ = [
     "BlockLogs",
     "ConvLogs",
     "TransformerLogs",
-    "block_logs",
-    "conv_logs",
     "log_grad_alpha_layers",
     "log_grad_groups",
     "log_grad_positions",
     "log_q_positions",
-    "transformer_logs",
 ]

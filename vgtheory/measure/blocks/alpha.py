@@ -8,7 +8,7 @@ from jax import Array
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect
 from vgtheory.measure.arguments import asked
-from vgtheory.measure.blocks.blocks import block_logs
+from vgtheory.measure.blocks.blocks import samples
 from vgtheory.measure.engine.averages import averaged, over_inputs
 from vgtheory.networks.blocks import Residual
 
@@ -39,7 +39,7 @@ def log_grad_alpha_layers(
     dtype
         ``"float32"`` or ``"float64"``.
     how
-        More of ``block_logs``: ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
+        More of ``samples``: ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def log_grad_alpha_layers(
     Raises
     ------
     ValueError
-        As ``block_logs``, and if ``net`` has no branches.
+        As ``samples``, and if ``net`` has no branches.
 
     Notes
     -----
@@ -66,5 +66,5 @@ def log_grad_alpha_layers(
     (4,)
     """
     expect(isinstance(net, Residual), "log_grad_alpha_layers", "a Residual ensemble", net=type(net).__name__)
-    logs = block_logs(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
+    logs = samples(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
     return averaged(over_inputs(logs.log_grad_alpha, how), np.full(depth, depth), dtype)

@@ -1,7 +1,7 @@
 """Gradients through chains of residual blocks and of normalised layers, by automatic differentiation in the log domain.
 
 All of the gradient flows through the stream, so its cotangent is renormalised after every block and the log kept. Where a block has no norm the stream
-is divided by its rms on the way up, as in ``chain``, and its scale goes along as a log.
+is divided by its rms on the way up, as in dense networks, and its scale goes along as a log.
 """
 
 import dataclasses
@@ -18,11 +18,12 @@ from vgtheory.expect import expect, expect_scalars
 from vgtheory.frame import frame_of_logs
 from vgtheory.measure.arguments import asked, one_of
 from vgtheory.measure.engine.averages import from_top
-from vgtheory.measure.engine.draws import BIAS, normal, words_of
+from vgtheory.measure.engine.dispatch import measures
+from vgtheory.measure.engine.draws import BIAS, normal
 from vgtheory.measure.engine.links import activate, affine, is_scalable
 from vgtheory.measure.engine.log_pass import over_layers
 from vgtheory.measure.engine.networks import SAMPLERS, draw_cotangent, draw_input, draw_weights
-from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, over_networks, planned
+from vgtheory.measure.engine.runs import chosen_devices, in_format, planned, run
 from vgtheory.measure.engine.single_use import fresh_product
 from vgtheory.measure.engine.taps import log_norm
 from vgtheory.networks.blocks import Blocks, Normed, Residual, alpha_of
@@ -66,11 +67,9 @@ class _Size(NamedTuple):
 
     depth: int
     width: int
-    num_nets: int
     num_inputs: int
     dtype: str
     keep: str
-    lanes: int
     scalable: bool
     free: bool
 
@@ -150,7 +149,7 @@ def _block(net: Residual, draw: _Draw, index: Array, state: tuple[Array, Array],
     return normed(summed, net.norm) if net.norm is not None and net.place == "post" else summed
 
 
-def _walked(net: Blocks, words: Array, size: _Size) -> tuple[Array, ...]:
+def _one(words: Array, net: Blocks, size: _Size) -> tuple[Array, ...]:
     """One network: log rms of h, log-factors of its gradient, gradients of alpha, log-scales before each block."""
     vectors = (words, size.width, size.dtype, size.num_inputs)
     start, cotangent = draw_input(*vectors), draw_cotangent(*vectors)
@@ -179,15 +178,6 @@ def _walked(net: Blocks, words: Array, size: _Size) -> tuple[Array, ...]:
     return log_rms, down.grad, down.alpha, log_scale
 
 
-@compiled("size", "devices")
-def _all(key: Array, net: Blocks, size: _Size, devices: tuple) -> tuple[Array, ...]:
-    def one(shared: tuple[Array, Blocks], index: Array) -> tuple[Array, ...]:
-        key, net = shared
-        return _walked(net, words_of(jax.random.fold_in(key, index)), size)
-
-    return over_networks(one, (key, net), size.num_nets, size.lanes, devices)
-
-
 def _logs(net: Blocks, scalable: bool, walked: tuple[np.ndarray, ...]) -> BlockLogs:
     """Sums over depth, in float64; leaves are (num_nets, depth, inputs), and come out as (num_nets, inputs, depth)."""
     log_rms, grad, alpha, log_scale = (np.swapaxes(np.asarray(leaf, np.float64), 1, 2) for leaf in walked)
@@ -201,8 +191,9 @@ def _logs(net: Blocks, scalable: bool, walked: tuple[np.ndarray, ...]) -> BlockL
     return BlockLogs(log_q, log_grad, np.full_like(log_grad, np.nan) if isinstance(net, Normed) else log_alpha)
 
 
+@measures(Residual, Normed)
 @asked(sampler=one_of(SAMPLERS))
-def block_logs(
+def samples(
     key: Array,
     net: Blocks,
     *,
@@ -235,7 +226,7 @@ def block_logs(
         ``"networks"``: real weight matrices. ``"matrix_free"``: other draws from the same distribution, at the same finite width, at a cost that grows as
         the width; at most as many inputs as units.
     keep, memory, devices
-        As for ``chain``.
+        As for ``samples``.
 
     Returns
     -------
@@ -257,7 +248,7 @@ def block_logs(
     --------
     >>> import jax
     >>> from vgtheory import Residual, measure
-    >>> logs = measure.blocks.block_logs(jax.random.key(0), Residual("tanh", alpha=0.0), depth=3, width=16, num_nets=2)
+    >>> logs = measure.samples(jax.random.key(0), Residual("tanh", alpha=0.0), depth=3, width=16, num_nets=2)
     >>> bool(abs(logs.log_grad).max() < 1e-6)
     True
     """
@@ -265,26 +256,15 @@ def block_logs(
     if isinstance(net, Residual):
         net = dataclasses.replace(net, alpha=alpha_of(net, depth))
         scales["alpha"] = net.alpha
-    expect_scalars("block_logs", **scales)
+    expect_scalars("samples", **scales)
     alone = num_inputs is None or net.norm != "batch"
-    expect(alone, "block_logs", "no number of inputs but net.batch", num_inputs=num_inputs)
+    expect(alone, "samples", "no number of inputs but net.batch", num_inputs=num_inputs)
     rows, where = net.batch or num_inputs or 1, chosen_devices(devices)
     scalable, free = net.norm is None and is_scalable(net.activation), sampler == "matrix_free"
-    expect(not free or rows <= width, "block_logs", "no more inputs than units", rows=rows)
-    with jax.enable_x64(dtype == "float64"):
-        count: dict[str, Any] = {"depth": depth, "width": width, "num_nets": num_nets}
-        bytes_each = jnp.dtype(dtype).itemsize
-        laid_out = planned(
-            "block_logs",
-            **count,
-            rows=rows,
-            itemsize=bytes_each,
-            keep=keep,
-            memory=memory,
-            devices=where,
-            matrices=not free,
-        )
-        size = _Size(depth, width, num_nets, rows, dtype, laid_out.keep, laid_out.lanes, scalable, free)
-        given = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), net)
-        logs = _logs(net, scalable, fetched(_all(key, given, size, where)))
+    expect(not free or rows <= width, "samples", "no more inputs than units", rows=rows)
+    count = {"depth": depth, "width": width, "num_nets": num_nets, "rows": rows, "itemsize": np.dtype(dtype).itemsize}
+    plan = planned("samples", **count, keep=keep, memory=memory, devices=where, matrices=not free)
+    size = _Size(depth, width, rows, dtype, plan.keep, scalable, free)
+    how: dict[str, Any] = {"num_nets": num_nets, "dtype": dtype, "lanes": plan.lanes, "devices": where}
+    logs = _logs(net, scalable, run(_one, key, in_format(net, dtype), size, **how))
     return logs if num_inputs is not None else BlockLogs(*(leaf[:, 0] for leaf in logs))

@@ -16,11 +16,12 @@ from jax import Array, lax
 from vgtheory.expect import expect_scalars
 from vgtheory.measure.arguments import asked
 from vgtheory.measure.engine.averages import from_top
-from vgtheory.measure.engine.draws import BIAS, WEIGHTS, normal, words_of
+from vgtheory.measure.engine.dispatch import measures
+from vgtheory.measure.engine.draws import BIAS, WEIGHTS, normal
 from vgtheory.measure.engine.links import activate, is_scalable
 from vgtheory.measure.engine.log_pass import over_layers
 from vgtheory.measure.engine.networks import draw_cotangent, draw_input, orthogonal, wide
-from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, over_networks, planned
+from vgtheory.measure.engine.runs import chosen_devices, in_format, planned, run
 from vgtheory.measure.engine.taps import log_norm
 from vgtheory.networks.conv import Conv, expect_positions
 
@@ -55,7 +56,6 @@ class _Size(NamedTuple):
     depth: int
     width: int
     shape: tuple[int, ...]
-    num_nets: int
     dtype: str
     scalable: bool
     keep: str
@@ -139,7 +139,7 @@ def _gauge_backward(scalable: bool, kept: None, cotangents: tuple[Array, ...]) -
 _gauge.defvjp(lambda scalable, h, slots: (_gauge(scalable, h, slots), None), _gauge_backward)
 
 
-def _walk(words: Array, net: Conv, size: _Size) -> tuple[Array, ...]:
+def _one(words: Array, net: Conv, size: _Size) -> tuple[Array, ...]:
     """One network, up and down: the rms of every layer in units of the scale below, shares, and both of the cotangent."""
     num = int(np.prod(size.shape))
     x_0, cotangent = (draw(words, size.width, size.dtype, num) for draw in (draw_input, draw_cotangent))
@@ -170,18 +170,9 @@ def _walk(words: Array, net: Conv, size: _Size) -> tuple[Array, ...]:
     return log_rms, shares, below.size, below.shares
 
 
-@compiled("size", "devices")
-def _walks(key: Array, net: Conv, size: _Size, devices: tuple) -> tuple[Array, ...]:
-    def one(shared: Any, index: Array) -> tuple[Array, ...]:
-        key, net = shared
-        return _walk(words_of(jax.random.fold_in(key, index)), net, size)
-
-    # One at a time: XLA makes a grouped convolution of a batch of kernels, which is slow.
-    return over_networks(one, (key, net), size.num_nets, 1, devices)
-
-
+@measures(Conv)
 @asked()
-def conv_logs(
+def samples(
     key: Array,
     net: Conv,
     *,
@@ -212,7 +203,7 @@ def conv_logs(
     dtype
         ``"float32"`` or ``"float64"``: of weights and arithmetic.
     keep, memory, devices
-        As for ``chain``.
+        As for ``samples``.
 
     Returns
     -------
@@ -234,20 +225,20 @@ def conv_logs(
     >>> import jax
     >>> from vgtheory import Conv, measure
     >>> net = Conv("tanh", weights="delta_orthogonal")
-    >>> logs = measure.blocks.conv_logs(jax.random.key(0), net, depth=3, width=8, positions=(4, 5), num_nets=2)
+    >>> logs = measure.samples(jax.random.key(0), net, depth=3, width=8, positions=(4, 5), num_nets=2)
     >>> logs.log_grad.shape, logs.log_grad_positions.shape
     ((2, 3), (2, 3, 4, 5))
     """
-    where = "conv_logs"
+    where = "samples"
     expect_scalars(where, sigma_w=net.sigma_w, sigma_b=net.sigma_b)
     shape, chosen = expect_positions(where, net, positions), chosen_devices(devices)
-    with jax.enable_x64(dtype == "float64"):
-        rows, itemsize = int(np.prod(shape)) + net.kernel_size ** len(shape) * width, jnp.dtype(dtype).itemsize
-        count = {"depth": depth, "width": width, "rows": rows, "num_nets": num_nets, "itemsize": itemsize}
-        kept = planned(where, **count, keep=keep, memory=memory, devices=chosen).keep
-        size = _Size(depth, width, shape, num_nets, dtype, is_scalable(net.activation), kept)
-        scales = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), net)
-        return _summed(fetched(_walks(key, scales, size, chosen)), size)
+    rows, itemsize = int(np.prod(shape)) + net.kernel_size ** len(shape) * width, np.dtype(dtype).itemsize
+    count = {"depth": depth, "width": width, "rows": rows, "num_nets": num_nets, "itemsize": itemsize}
+    kept = planned(where, **count, keep=keep, memory=memory, devices=chosen).keep
+    size = _Size(depth, width, shape, dtype, is_scalable(net.activation), kept)
+    # One at a time: XLA makes a grouped convolution of a batch of kernels, which is slow.
+    walked = run(_one, key, in_format(net, dtype), size, num_nets=num_nets, dtype=dtype, devices=chosen)
+    return _summed(walked, size)
 
 
 def _summed(walked: tuple[np.ndarray, ...], size: _Size) -> ConvLogs:

@@ -7,7 +7,7 @@ from jax import Array
 
 from vgtheory.estimate import Estimate
 from vgtheory.measure.arguments import asked
-from vgtheory.measure.blocks.convolution import conv_logs
+from vgtheory.measure.blocks.convolution import samples
 from vgtheory.measure.engine.averages import averaged
 from vgtheory.networks.conv import Conv
 
@@ -37,7 +37,7 @@ def log_q_positions(
     dtype
         ``"float32"`` or ``"float64"``.
     how
-        ``keep``, ``memory``, ``devices`` of ``conv_logs``.
+        ``keep``, ``memory``, ``devices`` of ``samples``.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def log_q_positions(
     Raises
     ------
     ValueError
-        As ``conv_logs``.
+        As ``samples``.
 
     Notes
     -----
@@ -63,7 +63,7 @@ def log_q_positions(
     >>> bool((seen.value[0, 0] < seen.value[0, 1:3]).all())
     True
     """
-    logs = conv_logs(key, net, depth=depth, width=width, positions=positions, num_nets=num_nets, dtype=dtype, **how)
+    logs = samples(key, net, depth=depth, width=width, positions=positions, num_nets=num_nets, dtype=dtype, **how)
     return _averaged(logs.log_q_positions, 2 * np.arange(1, depth + 1), dtype)
 
 
@@ -86,7 +86,7 @@ def log_grad_positions(
     dtype
         ``"float32"`` or ``"float64"``.
     how
-        ``keep``, ``memory``, ``devices`` of ``conv_logs``.
+        ``keep``, ``memory``, ``devices`` of ``samples``.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def log_grad_positions(
     Raises
     ------
     ValueError
-        As ``conv_logs``.
+        As ``samples``.
 
     Notes
     -----
@@ -112,5 +112,5 @@ def log_grad_positions(
     >>> bool((seen.value[0, 0] < seen.value[0, 1:3]).all())
     True
     """
-    logs = conv_logs(key, net, depth=depth, width=width, positions=positions, num_nets=num_nets, dtype=dtype, **how)
+    logs = samples(key, net, depth=depth, width=width, positions=positions, num_nets=num_nets, dtype=dtype, **how)
     return _averaged(logs.log_grad_positions, np.arange(depth, 0, -1), dtype)

@@ -13,8 +13,9 @@ from vgtheory.estimate import Estimate
 from vgtheory.expect import expect, expect_scalars
 from vgtheory.measure.arguments import asked, count, number
 from vgtheory.measure.engine.averages import averaged, from_top
-from vgtheory.measure.engine.draws import COTANGENT, INPUT, WEIGHTS, normal, words_of
-from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, over_networks
+from vgtheory.measure.engine.dispatch import measures
+from vgtheory.measure.engine.draws import COTANGENT, INPUT, WEIGHTS, normal
+from vgtheory.measure.engine.runs import chosen_devices, in_format, run
 from vgtheory.measure.engine.taps import log_norm, log_pair, tap
 from vgtheory.networks.transformer import GROUPS, Transformer
 
@@ -96,12 +97,18 @@ def _block(net: Transformer, x: Array, weights: dict[str, Array], slots: dict[st
     return after(x + _weighed(inner, weights["mlp_out"], slots["mlp_out"]))
 
 
-def _one(
-    shared: tuple[Transformer, Array, Array], index: Array, *, depth: int, width: int, positions: int, dtype: str
-) -> tuple[Array, Array, dict[str, Array]]:
+class _Size(NamedTuple):
+    """What a program is compiled for."""
+
+    depth: int
+    width: int
+    positions: int
+    dtype: str
+
+
+def _one(words: Array, given: tuple[Transformer, Array], size: _Size) -> tuple[Array, Array, dict[str, Array]]:
     """One network: mean squares, log-factors of the stream's gradient from each block to the one below, and the weights'."""
-    net, c_0, key = shared
-    words = words_of(jax.random.fold_in(key, index))
+    (net, c_0), (depth, width, positions, dtype) = given, size
     drawn = normal(words, INPUT, 0, (positions + 1, width), dtype)
     x_0 = jnp.sqrt(1 - c_0) * drawn[1:] + jnp.sqrt(c_0) * drawn[:1]
     x_0 = x_0 * lax.rsqrt(jnp.mean(x_0**2, axis=1, keepdims=True))
@@ -122,24 +129,9 @@ def _one(
     return squares, rows, groups
 
 
-@compiled("depth", "width", "num_nets", "positions", "dtype", "devices")
-def _all(
-    net: Transformer,
-    c_0: Array,
-    key: Array,
-    depth: int,
-    width: int,
-    num_nets: int,
-    positions: int,
-    dtype: str,
-    devices: tuple,
-) -> Any:
-    one = functools.partial(_one, depth=depth, width=width, positions=positions, dtype=dtype)
-    return over_networks(one, (net, c_0, key), num_nets, 1, devices)
-
-
+@measures(Transformer)
 @asked(positions=count(), c_0=number("[0, 1]"))
-def transformer_logs(
+def samples(
     key: Array,
     net: Transformer,
     *,
@@ -189,18 +181,15 @@ def transformer_logs(
     >>> import jax
     >>> from vgtheory import Transformer, measure
     >>> small = {"depth": 2, "width": 16, "num_nets": 3, "positions": 4}
-    >>> measure.blocks.transformer_logs(jax.random.key(0), Transformer("relu", heads=2), **small).log_grad[
-    ...     :, -1
-    ... ].tolist()
+    >>> measure.samples(jax.random.key(0), Transformer("relu", heads=2), **small).log_grad[:, -1].tolist()
     [0.0, 0.0, 0.0]
     """
-    where = "transformer_logs"
+    where = "samples"
     expect_scalars(where, sigma_w=net.sigma_w, sigma_qk=net.sigma_qk)
     expect(width % net.heads == 0, where, f"a width that is a multiple of heads={net.heads}", width=width)
-    with jax.enable_x64(dtype == "float64"):
-        given = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), net)
-        sizes = (depth, width, num_nets, positions, dtype, chosen_devices(devices))
-        squares, rows, groups = fetched(_all(given, jnp.asarray(c_0, dtype), key, *sizes))
+    size, chosen = _Size(depth, width, positions, dtype), chosen_devices(devices)
+    given = in_format((net, c_0), dtype)
+    squares, rows, groups = run(_one, key, given, size, num_nets=num_nets, dtype=dtype, devices=chosen)
     # The tap at a block's foot belongs to the stream after the block below.
     log_grad = from_top(np.pad(np.asarray(rows, float)[:, 1:], ((0, 0), (0, 1))))
     return TransformerLogs(
@@ -227,7 +216,7 @@ def log_grad_groups(
     dtype
         ``"float32"`` or ``"float64"``.
     how
-        ``positions``, ``c_0``, ``devices`` of ``transformer_logs``.
+        ``positions``, ``c_0``, ``devices`` of ``samples``.
 
     Returns
     -------
@@ -238,7 +227,7 @@ def log_grad_groups(
     Raises
     ------
     ValueError
-        As ``transformer_logs``.
+        As ``samples``.
 
     Notes
     -----
@@ -254,6 +243,6 @@ def log_grad_groups(
     >>> float(groups["mlp_out"].value[-1])
     0.0
     """
-    logs = transformer_logs(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how).log_grad_groups
+    logs = samples(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how).log_grad_groups
     top = logs["mlp_out"][:, -1:]
     return {name: averaged(each - top, np.full(depth, depth), dtype) for name, each in logs.items()}

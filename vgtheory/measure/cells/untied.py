@@ -14,8 +14,8 @@ from vgtheory.expect import expect_scalars
 from vgtheory.measure.arguments import asked, one_of
 from vgtheory.measure.cells.steppers import SAMPLERS, hidden_of, start_of, stepper
 from vgtheory.measure.engine.averages import averaged
-from vgtheory.measure.engine.draws import COTANGENT, normal, words_of
-from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, lanes_for, over_networks
+from vgtheory.measure.engine.draws import COTANGENT, normal
+from vgtheory.measure.engine.runs import chosen_devices, in_format, lanes_for, run
 from vgtheory.networks.cells import LSTM, Cell, Skip
 
 _ROWS = 4
@@ -65,20 +65,20 @@ def _tapped(state: Any, slot: Array) -> Any:
 _tapped.defvjp(lambda state, slot: (state, slot), lambda slot, cotangent: _tree_norm(cotangent)[::-1])
 
 
-def _one(
-    shared: tuple[Cell, Array],
-    index: Array,
-    *,
-    width: int,
-    steps: int,
-    burn_in: int,
-    sampler: str,
-    driven: bool,
-    dtype: str,
-) -> tuple[Array, Array]:
+class _Size(NamedTuple):
+    """What a program is compiled for."""
+
+    width: int
+    steps: int
+    burn_in: int
+    sampler: str
+    driven: bool
+    dtype: str
+
+
+def _one(words: Array, cell: Cell, size: _Size) -> tuple[Array, Array]:
     """One network: log-factors of its gradient, the newest step first, and its mean square h at every step."""
-    cell, key = shared
-    words = words_of(jax.random.fold_in(key, index))
+    width, steps, burn_in, sampler, driven, dtype = size
     step = stepper(cell, words, width, dtype, sampler, driven)
     state = start_of(cell, words, width, dtype)
     state, _ = lax.scan(lambda state, t: (step(state, t), None), state, jnp.arange(burn_in))
@@ -98,25 +98,6 @@ def _one(
 
     logs, squares = jax.grad(energy, has_aux=True)(jnp.zeros(steps, dtype))
     return logs[::-1], squares
-
-
-@compiled("width", "steps", "burn_in", "num_nets", "lanes", "sampler", "driven", "dtype", "devices")
-def _all(
-    cell: Cell,
-    key: Array,
-    width: int,
-    steps: int,
-    burn_in: int,
-    num_nets: int,
-    lanes: int,
-    sampler: str,
-    driven: bool,
-    dtype: str,
-    devices: tuple,
-) -> Any:
-    sizes: dict[str, Any] = {"width": width, "steps": steps, "burn_in": burn_in, "driven": driven}
-    one = functools.partial(_one, sampler=sampler, dtype=dtype, **sizes)
-    return over_networks(one, (cell, key), num_nets, lanes, devices)
 
 
 @asked(sampler=one_of(SAMPLERS))
@@ -188,11 +169,9 @@ def cell_logs(
     if sampler == "cells" and chosen[0].platform == "cpu":
         lanes = min(lanes, max(1, _CACHED // width**2))
     driven = bool(np.any(np.asarray(cell.sigma_in) != 0))
-    with jax.enable_x64(dtype == "float64"):
-        given = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), cell)
-        logs, squares = fetched(
-            _all(given, key, width, steps, burn_in, num_nets, lanes, sampler, driven, dtype, chosen)
-        )
+    size = _Size(width, steps, burn_in, sampler, driven, dtype)
+    how: dict[str, Any] = {"num_nets": num_nets, "dtype": dtype, "lanes": lanes, "devices": chosen}
+    logs, squares = run(_one, key, in_format(cell, dtype), size, **how)
     profile = np.cumsum(np.asarray(logs, dtype=np.float64), axis=1)
     return CellLogs(np.pad(profile, ((0, 0), (1, 0))), np.mean(np.asarray(squares, dtype=np.float64), axis=1))
 

@@ -239,7 +239,7 @@ def draw_network(key: Array, net: Layered, *, depth: int, width: int, dtype: Any
     Parameters
     ----------
     key
-        The network's key; the chain of ``measure.chain`` with key K uses ``fold_in(K, index)`` for its network ``index``.
+        The network's key; the chain of ``measure.samples`` with key K uses ``fold_in(K, index)`` for its network ``index``.
     net
         The ensemble, with scalar ``sigma_w`` and ``sigma_b``.
     depth, width

@@ -31,7 +31,7 @@ def plain_grads(
     Parameters
     ----------
     key
-        The network's own key (``fold_in(key, index)`` for network ``index`` of ``chain``).
+        The network's own key (``fold_in(key, index)`` for network ``index`` of ``samples``).
     net
         The ensemble.
     depth, width
@@ -53,7 +53,7 @@ def plain_grads(
 
     Notes
     -----
-    Accuracy: that of ``dtype``; norms below its smallest number are lost, which is the point of ``chain``.
+    Accuracy: that of ``dtype``; norms below its smallest number are lost, which is the point of ``samples``.
     Assumes: nothing. Compile time grows with depth, since the network is unrolled.
 
     Examples

@@ -1,7 +1,7 @@
 """Many networks: mapped or batched, spread over devices, within a memory that is planned before anything runs.
 
-A network's numbers are a function of its own key, so they are the same on any number of devices and in any order: ``chain``'s to the bit
-on CPUs, others' to rounding, for XLA makes another program for another number of devices.
+A network's numbers are a function of its own key, so they are the same on any number of devices and in any order: dense networks' to the
+bit on CPUs, others' to rounding, for XLA makes another program for another number of devices.
 """
 
 import functools
@@ -15,6 +15,7 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.expect import expect, expect_one_of
+from vgtheory.measure.engine.draws import words_of
 from vgtheory.measure.engine.log_pass import KEEP, segment_length
 
 _LANE_NUMBERS, _MOST_LANES = {"cpu": 2**14}, {"cpu": 16}
@@ -168,6 +169,62 @@ def fetched(tree: Any) -> Any:
 
         tree = multihost_utils.process_allgather(tree, tiled=True)
     return jax.tree.map(np.asarray, tree)
+
+
+@compiled("one", "size", "num_nets", "lanes", "devices")
+def _all(
+    key: Array, given: Any, one: Callable[..., Any], size: Any, num_nets: int, lanes: int, devices: tuple[Any, ...]
+) -> Any:
+    def own(shared: Any, index: Array) -> Any:
+        key, given = shared
+        return one(words_of(jax.random.fold_in(key, index)), given, size)
+
+    return over_networks(own, (key, given), num_nets, lanes, devices)
+
+
+def run(
+    one: Callable[..., Any],
+    key: Array,
+    given: Any,
+    size: Any,
+    *,
+    num_nets: int,
+    dtype: str,
+    lanes: int = 1,
+    devices: tuple[Any, ...],
+) -> Any:
+    """What ``one(words, given, size)`` finds in every network, as NumPy arrays with a first axis of networks.
+
+    Parameters
+    ----------
+    one
+        One network's measurement, a function of a module; network i has the words of ``fold_in(key, i)``.
+    key
+        A JAX key.
+    given
+        Arrays and nouns that all networks use.
+    size
+        What the program is compiled for; hashable.
+    num_nets, lanes, devices
+        As for ``over_networks``.
+    dtype
+        ``"float32"`` or ``"float64"``: with the latter, numbers may be as wide.
+    """
+    with jax.enable_x64(dtype == "float64"):
+        return fetched(_all(key, given, one, size, num_nets, lanes, devices))
+
+
+def in_format(given: Any, dtype: str) -> Any:
+    """Every number of a noun in a format.
+
+    Parameters
+    ----------
+    given
+        Nouns and numbers.
+    dtype
+        ``"float32"`` or ``"float64"``.
+    """
+    return jax.tree.map(lambda leaf: np.asarray(leaf, dtype), given)
 
 
 def _host_memory() -> int:

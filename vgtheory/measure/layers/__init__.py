@@ -11,7 +11,7 @@ from vgtheory._door import door
 
 if TYPE_CHECKING:
     from vgtheory.measure.layers.bounds import log_bound_layers
-    from vgtheory.measure.layers.chains import ChainLogs, chain, plan
+    from vgtheory.measure.layers.chains import ChainLogs, plan
     from vgtheory.measure.layers.correlation import c_layers
     from vgtheory.measure.layers.factors import Parts, link_parts, log_parts_layers
     from vgtheory.measure.layers.formats import PassLimits, pass_limit
@@ -23,7 +23,6 @@ __all__ = [
     "Parts",
     "PassLimits",
     "c_layers",
-    "chain",
     "link_parts",
     "log_bound_layers",
     "log_chi_layers",

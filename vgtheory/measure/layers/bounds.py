@@ -40,7 +40,7 @@ def log_bound_layers(
     Parameters
     ----------
     key
-        A JAX key; the weights are those that ``chain`` draws for the same key.
+        A JAX key; the weights are those that ``samples`` draws for the same key.
     net
         The ensemble; its activation must declare ``sup_dphi``.
     depth, width, num_nets

@@ -17,15 +17,15 @@ from vgtheory.expect import expect
 from vgtheory.frame import frame_of_logs
 from vgtheory.measure.arguments import asked, one_of
 from vgtheory.measure.engine.averages import from_top
-from vgtheory.measure.engine.draws import words_of
+from vgtheory.measure.engine.dispatch import measures
 from vgtheory.measure.engine.links import is_scalable
 from vgtheory.measure.engine.log_pass import Walk, walk
 from vgtheory.measure.engine.matrix_free import check_matrix_free, walk_without_matrices
 from vgtheory.measure.engine.networks import SAMPLERS, draw_cotangent, draw_input, draw_weights, scale_w, wide
-from vgtheory.measure.engine.runs import Plan, chosen_devices, compiled, fetched, over_networks, planned
+from vgtheory.measure.engine.runs import Plan, chosen_devices, planned, run
 from vgtheory.networks.dense import Dense
 from vgtheory.networks.ensemble import Layered
-from vgtheory.networks.recurrent import FixedRecurrent, Tied
+from vgtheory.networks.recurrent import FixedRecurrent, Recurrent, Tied
 
 _NUMBERS_AT_ONCE = 2**19
 """Sums over depth are formed in float64 for so many layers of inputs at a time."""
@@ -63,13 +63,11 @@ class _Size(NamedTuple):
 
     depth: int
     width: int
-    num_nets: int
     num_inputs: int
     dtype: str
     scalable: bool
     sampler: str
     keep: str
-    lanes: int
 
 
 def _at(net: Layered, sigma_w: Any, sigma_b: Any) -> Layered:
@@ -78,28 +76,21 @@ def _at(net: Layered, sigma_w: Any, sigma_b: Any) -> Layered:
     return dataclasses.replace(net, sigma_b=sigma_b, **scale)
 
 
-@compiled("size", "devices")
-def _walks(key: Array, net: Layered, grid: tuple[Array, Array], size: _Size, devices: tuple) -> Walk:
-    """All networks at all points of the grid; every leaf has the axes (num_nets, points, ...)."""
-    tied = isinstance(net, Tied)
+def _one(words: Array, given: tuple[Layered, tuple[Array, Array]], size: _Size) -> Walk:
+    """One network at all points of the grid; every leaf has the axes (points, ...)."""
+    net, grid = given
+    vectors = (words, size.width, size.dtype, size.num_inputs)
+    x_0, cotangent = draw_input(*vectors), draw_cotangent(*vectors)
+    drawn = draw_weights(words, net, 1, size.width, size.dtype) if isinstance(net, Tied) else None
 
-    def one(shared: Any, index: Array) -> Walk:
-        key, net, grid = shared
-        words = words_of(jax.random.fold_in(key, index))
-        vectors = (words, size.width, size.dtype, size.num_inputs)
-        x_0, cotangent = draw_input(*vectors), draw_cotangent(*vectors)
-        drawn = draw_weights(words, net, 1, size.width, size.dtype) if tied else None
+    def point(sigma_w: Array, sigma_b: Array) -> Walk:
+        here = _at(net, sigma_w, sigma_b)
+        if size.sampler == "matrix_free" and isinstance(here, Dense):
+            return walk_without_matrices(words, here, x_0, cotangent, size.depth, size.scalable)
+        weights_of = lambda layer: drawn or draw_weights(words, net, layer, size.width, size.dtype)
+        return walk(weights_of, here, x_0, cotangent, size.depth, size.scalable, size.keep)
 
-        def point(sigma_w: Array, sigma_b: Array) -> Walk:
-            here = _at(net, sigma_w, sigma_b)
-            if size.sampler == "matrix_free" and isinstance(here, Dense):
-                return walk_without_matrices(words, here, x_0, cotangent, size.depth, size.scalable)
-            weights_of = lambda layer: drawn or draw_weights(words, net, layer, size.width, size.dtype)
-            return walk(weights_of, here, x_0, cotangent, size.depth, size.scalable, size.keep)
-
-        return jax.vmap(point)(*grid)
-
-    return over_networks(one, (key, net, grid), size.num_nets, size.lanes, devices)
+    return jax.vmap(point)(*grid)
 
 
 def _finite_peak(values: np.ndarray) -> np.ndarray:
@@ -138,7 +129,7 @@ def _logs(walked: Walk, scalable: bool) -> ChainLogs:
         return ChainLogs(log_q, log_grad, log_weight - log_weight[..., -1:])
 
 
-def grid_of(net: Layered, dtype: str) -> tuple[tuple[int, ...], tuple[Array, Array]]:
+def grid_of(net: Layered, dtype: str) -> tuple[tuple[int, ...], tuple[np.ndarray, np.ndarray]]:
     """Shape of an ensemble's grid, and its points, one after the other.
 
     Parameters
@@ -154,7 +145,7 @@ def grid_of(net: Layered, dtype: str) -> tuple[tuple[int, ...], tuple[Array, Arr
         shape = np.broadcast_shapes(*shapes)
     except ValueError:
         expect(False, "measure", "sigma_w and sigma_b that broadcast", shapes=shapes)
-    points = tuple(jnp.broadcast_to(jnp.asarray(scale, wide(dtype)), shape).reshape(-1) for scale in scales)
+    points = tuple(np.broadcast_to(np.asarray(scale, wide(dtype)), shape).reshape(-1) for scale in scales)
     return shape, (points[0], points[1])
 
 
@@ -171,14 +162,14 @@ def plan(
     memory: float | int | None = None,
     devices: Sequence[Any] | None = None,
 ) -> Plan:
-    r"""How ``chain`` would lay out a measurement, and the memory that takes, before anything runs.
+    r"""How ``samples`` would lay out a measurement, and the memory that takes, before anything runs.
 
     Parameters
     ----------
     net
         The ensemble.
     depth, width, num_nets, num_inputs, dtype, keep, memory, devices
-        As for ``chain``.
+        As for ``samples``.
 
     Returns
     -------
@@ -206,8 +197,9 @@ def plan(
     return planned(where, **size, keep=keep, memory=memory, devices=chosen_devices(devices))
 
 
+@measures(Dense, Recurrent, FixedRecurrent)
 @asked(sampler=one_of(SAMPLERS))
-def chain(
+def samples(
     key: Array,
     net: Layered,
     *,
@@ -278,24 +270,24 @@ def chain(
     --------
     >>> import jax, numpy as np
     >>> from vgtheory import Dense, measure
-    >>> logs = measure.chain(jax.random.key(0), Dense("tanh"), depth=5, width=16, num_nets=3)
+    >>> logs = measure.samples(jax.random.key(0), Dense("tanh"), depth=5, width=16, num_nets=3)
     >>> logs.log_grad.shape, logs.log_grad[:, -1].tolist()
     ((3, 5), [0.0, 0.0, 0.0])
     >>> grid = Dense("tanh", sigma_w=np.array([1.0, 2.0]))
-    >>> logs = measure.chain(jax.random.key(0), grid, depth=5, width=16, num_nets=3, num_inputs=4)
+    >>> logs = measure.samples(jax.random.key(0), grid, depth=5, width=16, num_nets=3, num_inputs=4)
     >>> logs.log_grad.shape, logs.log_grad_weight.shape
     ((2, 3, 4, 5), (2, 3, 5))
     """
     if sampler == "matrix_free":
-        check_matrix_free("chain", net)
+        check_matrix_free("samples", net)
     scalable, where = is_scalable(net.activation), chosen_devices(devices)
-    with jax.enable_x64(dtype == "float64"):
-        shape, grid = grid_of(net, dtype)
-        rows, itemsize = grid[0].size * (num_inputs or 1), jnp.dtype(dtype).itemsize
-        count = {"depth": depth, "width": width, "rows": rows, "num_nets": num_nets, "itemsize": itemsize}
-        laid_out = planned("chain", **count, keep=keep, memory=memory, devices=where, matrices=sampler == "networks")
-        size = _Size(depth, width, num_nets, num_inputs or 1, dtype, scalable, sampler, laid_out.keep, laid_out.lanes)
-        walked = fetched(_walks(key, net, grid, size, where))
+    shape, grid = grid_of(net, dtype)
+    rows, itemsize = grid[0].size * (num_inputs or 1), jnp.dtype(dtype).itemsize
+    count = {"depth": depth, "width": width, "rows": rows, "num_nets": num_nets, "itemsize": itemsize}
+    plan = planned("samples", **count, keep=keep, memory=memory, devices=where, matrices=sampler == "networks")
+    size = _Size(depth, width, num_inputs or 1, dtype, scalable, sampler, plan.keep)
+    how: dict[str, Any] = {"num_nets": num_nets, "dtype": dtype, "lanes": plan.lanes, "devices": where}
+    walked = run(_one, key, (net, grid), size, **how)
     logs = [leaf.reshape(*shape, *leaf.shape[1:]) for leaf in _summed(walked, scalable)]
     if num_inputs is None:
         return ChainLogs(logs[0][..., 0, :], logs[1][..., 0, :], logs[2])

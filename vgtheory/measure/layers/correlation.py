@@ -1,6 +1,6 @@
 r"""The correlation of two inputs sent through the same real networks, layer by layer."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,10 +10,9 @@ from jax import Array, lax
 from vgtheory.estimate import Estimate
 from vgtheory.measure.arguments import asked, count, number
 from vgtheory.measure.engine.averages import averaged
-from vgtheory.measure.engine.draws import words_of
 from vgtheory.measure.engine.links import activate, affine, is_scalable
 from vgtheory.measure.engine.networks import draw_input, draw_weights, wide
-from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, lanes_for, over_networks
+from vgtheory.measure.engine.runs import chosen_devices, lanes_for, run
 from vgtheory.measure.engine.taps import log_norm
 from vgtheory.networks.ensemble import Layered
 from vgtheory.networks.recurrent import Tied
@@ -45,27 +44,18 @@ def _pair_walk(words: Array, net: Layered, c_0: Array, depth: int, width: int, d
     return lax.scan(link, start, jnp.arange(1, depth + 1))[1]
 
 
-@compiled("depth", "width", "num_nets", "dtype", "scalable", "devices")
-def _pair_walks(
-    key: Array,
-    net: Layered,
-    c_0: Array,
-    depth: int,
-    width: int,
-    num_nets: int,
-    dtype: str,
-    scalable: bool,
-    devices: tuple,
-) -> Array:
-    """All networks; network i has the key ``fold_in(key, i)``."""
+class _Size(NamedTuple):
+    """What a program is compiled for."""
 
-    def one(shared: Any, index: Array) -> Array:
-        key, net, c_0 = shared
-        words = words_of(jax.random.fold_in(key, index))
-        return _pair_walk(words, net, c_0, depth, width, dtype, scalable)
+    depth: int
+    width: int
+    dtype: str
+    scalable: bool
 
-    lanes = lanes_for(width**2, num_nets, devices)
-    return over_networks(one, (key, net, c_0), num_nets, lanes, devices)
+
+def _one(words: Array, given: tuple[Layered, Array], size: _Size) -> Array:
+    """One network."""
+    return _pair_walk(words, *given, size.depth, size.width, size.dtype, size.scalable)
 
 
 @asked(c_0=number("[-1, 1]"), width=count(3))
@@ -81,7 +71,7 @@ def c_layers(
     Parameters
     ----------
     key
-        A JAX key; network i uses ``fold_in(key, i)`` and has the weights that ``chain`` gives it.
+        A JAX key; network i uses ``fold_in(key, i)`` and has the weights that ``samples`` gives it.
     net
         The ensemble, with scalar ``sigma_w`` and ``sigma_b`` (or a given matrix, whose width must be ``width``).
     depth, width, num_nets
@@ -116,8 +106,7 @@ def c_layers(
     >>> bool(ordered.value[-1] > 0.99)
     True
     """
-    with jax.enable_x64(dtype == "float64"):
-        start = jnp.asarray(c_0, dtype)
-        scalable, devices = is_scalable(net.activation), chosen_devices(None)
-        walked = fetched(_pair_walks(key, net, start, depth, width, num_nets, dtype, scalable, devices))
-        return averaged(walked.astype(np.float64), np.arange(1, depth + 1), dtype)
+    size, devices = _Size(depth, width, dtype, is_scalable(net.activation)), chosen_devices(None)
+    how: dict[str, Any] = {"num_nets": num_nets, "dtype": dtype, "lanes": lanes_for(width**2, num_nets, devices)}
+    walked = run(_one, key, (net, np.asarray(c_0, dtype)), size, **how, devices=devices)
+    return averaged(walked.astype(np.float64), np.arange(1, depth + 1), dtype)

@@ -13,10 +13,9 @@ from jax import Array, lax
 
 from vgtheory.measure.arguments import asked
 from vgtheory.measure.engine.averages import averaged
-from vgtheory.measure.engine.draws import words_of
 from vgtheory.measure.engine.links import activate, affine, is_scalable
 from vgtheory.measure.engine.networks import draw_cotangent, draw_input, draw_weights, wide
-from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, lanes_for, over_networks
+from vgtheory.measure.engine.runs import chosen_devices, lanes_for, run
 from vgtheory.measure.engine.taps import log_norm, tap
 from vgtheory.networks.ensemble import Layered
 
@@ -65,18 +64,18 @@ def _walk(words: Array, net: Layered, depth: int, width: int, dtype: str, scalab
     return Parts(jnp.concatenate([parts.weights + log_rms, top]), jnp.concatenate([parts.slopes, top]))
 
 
-@compiled("depth", "width", "num_nets", "dtype", "scalable", "devices")
-def _walks(
-    key: Array, net: Layered, depth: int, width: int, num_nets: int, dtype: str, scalable: bool, devices: tuple
-) -> Parts:
-    """All networks; network i has the key ``fold_in(key, i)``."""
+class _Size(NamedTuple):
+    """What a program is compiled for."""
 
-    def one(shared: Any, index: Array) -> Parts:
-        key, net = shared
-        return _walk(words_of(jax.random.fold_in(key, index)), net, depth, width, dtype, scalable)
+    depth: int
+    width: int
+    dtype: str
+    scalable: bool
 
-    lanes = lanes_for(width**2, num_nets, devices)
-    return over_networks(one, (key, net), num_nets, lanes, devices)
+
+def _one(words: Array, net: Layered, size: _Size) -> Parts:
+    """One network."""
+    return _walk(words, net, *size)
 
 
 @asked()
@@ -86,7 +85,7 @@ def link_parts(key: Array, net: Layered, *, depth: int, width: int, num_nets: in
     Parameters
     ----------
     key
-        A JAX key; network i uses ``fold_in(key, i)`` and is the one that ``chain`` walks for it.
+        A JAX key; network i uses ``fold_in(key, i)`` and is the one that ``samples`` walks for it.
     net
         The ensemble, with scalar ``sigma_w`` and ``sigma_b``.
     depth, width, num_nets
@@ -98,7 +97,7 @@ def link_parts(key: Array, net: Layered, *, depth: int, width: int, num_nets: in
     -------
     Parts
         Arrays of shape ``(num_nets, depth)``, float64: of the norm, per layer, from layer l+1 to layer l; 0 at the top. Their
-        sum over the layers from l up is ``chain``'s ``log_grad``.
+        sum over the layers from l up is ``samples``'s ``log_grad``.
 
     Raises
     ------
@@ -118,10 +117,10 @@ def link_parts(key: Array, net: Layered, *, depth: int, width: int, num_nets: in
     >>> bool((parts.slopes[:, :-1] < 0).all())  # slopes of at most 1 only take away
     True
     """
-    with jax.enable_x64(dtype == "float64"):
-        scalable, devices = is_scalable(net.activation), chosen_devices(None)
-        walked = fetched(_walks(key, net, depth, width, num_nets, dtype, scalable, devices))
-        return Parts(*(leaf.astype(np.float64) for leaf in walked))
+    size, devices = _Size(depth, width, dtype, is_scalable(net.activation)), chosen_devices(None)
+    how: dict[str, Any] = {"num_nets": num_nets, "dtype": dtype, "lanes": lanes_for(width**2, num_nets, devices)}
+    walked = run(_one, key, net, size, **how, devices=devices)
+    return Parts(*(leaf.astype(np.float64) for leaf in walked))
 
 
 @asked()

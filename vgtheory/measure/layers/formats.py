@@ -10,9 +10,8 @@ from jax import Array, lax
 
 from vgtheory.formats import FORMATS, TF32_BITS
 from vgtheory.measure.arguments import asked, dtype_of
-from vgtheory.measure.engine.draws import words_of
 from vgtheory.measure.engine.networks import draw_cotangent, draw_input, draw_layer
-from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, lanes_for, over_networks
+from vgtheory.measure.engine.runs import chosen_devices, lanes_for, run
 from vgtheory.networks.ensemble import Layered
 
 
@@ -35,40 +34,40 @@ _rounded_product.defvjp(
 )
 
 
-@compiled("depth", "width", "num_nets", "dtype", "devices")
-def _peaks(
-    key: Array, net: Layered, depth: int, width: int, num_nets: int, dtype: str, squared_loss: Array, devices: tuple
-) -> tuple[Array, Array]:
-    """Largest |entry| of h_l and of dE/dh_l in plain arithmetic, each of shape (num_nets, depth)."""
-    multiply = _rounded_product if dtype == "tensorfloat32" else functools.partial(jnp.dot, precision="highest")
-    dtype = FORMATS[dtype]
+class _Size(NamedTuple):
+    """What a program is compiled for."""
 
-    def one(shared: Any, index: Array) -> tuple[Array, Array]:
-        key, net, squared_loss = shared
-        own = words_of(jax.random.fold_in(key, index))
+    depth: int
+    width: int
+    dtype: str
 
-        def affine(number: Any, x: Array) -> Array:
-            layer = draw_layer(own, net, number, width, dtype)["params"]["Dense_0"]
-            return multiply(x, layer["kernel"]) + layer["bias"]
 
-        @jax.checkpoint
-        def link(h: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
-            number, offset = inputs
-            h = affine(number, net.activation.phi(h).astype(dtype)) + offset
-            return h, h
+def _one(own: Array, given: tuple[Layered, Array], size: _Size) -> tuple[Array, Array]:
+    """Largest |entry| of h_l and of dE/dh_l in plain arithmetic, each of shape (depth,)."""
+    (net, squared_loss), (depth, width, name) = given, size
+    multiply = _rounded_product if name == "tensorfloat32" else functools.partial(jnp.dot, precision="highest")
+    dtype = FORMATS[name]
 
-        def top(offsets: Array) -> tuple[Array, Array]:
-            h = affine(1, draw_input(own, width, dtype)) + offsets[0]
-            last, rest = lax.scan(link, h, (jnp.arange(2, depth + 1), offsets[1:]))
-            return last, jnp.concatenate([h[None], rest])
+    def affine(number: Any, x: Array) -> Array:
+        layer = draw_layer(own, net, number, width, dtype)["params"]["Dense_0"]
+        return multiply(x, layer["kernel"]) + layer["bias"]
 
-        last, pull, states = jax.vjp(top, jnp.zeros((depth, width), dtype), has_aux=True)
-        (grads,) = pull(jnp.where(squared_loss, last, draw_cotangent(own, width, dtype)))
-        wide = jnp.promote_types(dtype, jnp.float32)
-        peak_h, peak_grad = (jnp.max(jnp.abs(values), axis=1).astype(wide) for values in (states, grads))
-        return peak_h, peak_grad
+    @jax.checkpoint
+    def link(h: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
+        number, offset = inputs
+        h = affine(number, net.activation.phi(h).astype(dtype)) + offset
+        return h, h
 
-    return over_networks(one, (key, net, squared_loss), num_nets, lanes_for(width**2, num_nets, devices), devices)
+    def top(offsets: Array) -> tuple[Array, Array]:
+        h = affine(1, draw_input(own, width, dtype)) + offsets[0]
+        last, rest = lax.scan(link, h, (jnp.arange(2, depth + 1), offsets[1:]))
+        return last, jnp.concatenate([h[None], rest])
+
+    last, pull, states = jax.vjp(top, jnp.zeros((depth, width), dtype), has_aux=True)
+    (grads,) = pull(jnp.where(squared_loss, last, draw_cotangent(own, width, dtype)))
+    wide = jnp.promote_types(dtype, jnp.float32)
+    peak_h, peak_grad = (jnp.max(jnp.abs(values), axis=1).astype(wide) for values in (states, grads))
+    return peak_h, peak_grad
 
 
 def _first_lost(peaks: np.ndarray) -> np.ndarray:
@@ -122,7 +121,7 @@ def pass_limit(
     >>> bool((limits.forward < 10).all())
     True
     """
-    with jax.enable_x64(dtype == "float64"):
-        asked = (depth, width, num_nets, dtype, jnp.asarray(squared_loss), chosen_devices(None))
-        forward, backward = fetched(_peaks(key, net, *asked))
+    given, devices = (net, np.asarray(squared_loss)), chosen_devices(None)
+    how: dict[str, Any] = {"num_nets": num_nets, "dtype": dtype, "lanes": lanes_for(width**2, num_nets, devices)}
+    forward, backward = run(_one, key, given, _Size(depth, width, dtype), **how, devices=devices)
     return PassLimits(_first_lost(forward) + 1, _first_lost(backward[:, ::-1]))

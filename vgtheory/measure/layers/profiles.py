@@ -7,24 +7,12 @@ from jax import Array
 
 from vgtheory.estimate import Estimate
 from vgtheory.measure.arguments import asked
-from vgtheory.measure.blocks.blocks import block_logs
-from vgtheory.measure.blocks.convolution import conv_logs
-from vgtheory.measure.blocks.transformer import transformer_logs
 from vgtheory.measure.engine.averages import averaged, over_inputs
-from vgtheory.measure.layers.chains import chain
-from vgtheory.networks.blocks import BLOCKS, Blocks
-from vgtheory.networks.conv import Conv
+from vgtheory.measure.engine.dispatch import sampled
+from vgtheory.measure.layers.chains import samples
+from vgtheory.networks.blocks import Blocks
 from vgtheory.networks.ensemble import Layered
 from vgtheory.networks.transformer import Transformer
-
-
-def _walked(key: Array, net: Layered | Blocks | Transformer, **how: Any) -> Any:
-    """The networks one by one."""
-    if isinstance(net, Conv):
-        return conv_logs(key, net, **how)
-    if isinstance(net, Transformer):
-        return transformer_logs(key, net, **how)
-    return block_logs(key, net, **how) if isinstance(net, BLOCKS) else chain(key, net, **how)
 
 
 @asked()
@@ -53,8 +41,8 @@ def log_grad_layers(
     dtype
         ``"float32"`` or ``"float64"``.
     how
-        More of ``chain``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``. Of other
-        ensembles, what ``block_logs``, ``conv_logs`` (``positions``) and ``transformer_logs`` (``positions``, ``c_0``) take.
+        More of ``samples``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``. Of a ``Conv``
+        ``positions``, and of a ``Transformer`` ``positions`` and ``c_0``.
 
     Returns
     -------
@@ -64,7 +52,7 @@ def log_grad_layers(
     Raises
     ------
     ValueError
-        As ``chain``.
+        As ``samples``.
 
     Notes
     -----
@@ -80,7 +68,7 @@ def log_grad_layers(
     >>> bool(deep.value[0] < -400)
     True
     """
-    logs = _walked(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
+    logs = sampled(net, key, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
     return averaged(over_inputs(logs.log_grad, how), np.arange(depth - 1, -1, -1), dtype)
 
 
@@ -110,7 +98,7 @@ def log_chi_layers(
     dtype
         ``"float32"`` or ``"float64"``.
     how
-        More of ``chain`` (or ``block_logs``): ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
+        More of ``samples``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
 
     Returns
     -------
@@ -121,7 +109,7 @@ def log_chi_layers(
     Raises
     ------
     ValueError
-        As ``chain``.
+        As ``samples``.
 
     Notes
     -----
@@ -136,7 +124,7 @@ def log_chi_layers(
     >>> factors.value.shape
     (3,)
     """
-    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
+    logs = samples(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
     with np.errstate(invalid="ignore"):
         return averaged(-2 * np.diff(over_inputs(logs.log_grad, how)), np.full(depth - 1, depth), dtype)
 
@@ -167,7 +155,7 @@ def log_grad_weight_layers(
     dtype
         ``"float32"`` or ``"float64"``.
     how
-        More of ``chain`` (or ``block_logs``): ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
+        More of ``samples``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
 
     Returns
     -------
@@ -177,7 +165,7 @@ def log_grad_weight_layers(
     Raises
     ------
     ValueError
-        As ``chain``.
+        As ``samples``.
 
     Notes
     -----
@@ -192,7 +180,7 @@ def log_grad_weight_layers(
     >>> profile.value.shape
     (4,)
     """
-    logs = chain(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
+    logs = samples(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
     return averaged(logs.log_grad_weight, np.full(depth, depth), dtype)
 
 
@@ -222,8 +210,8 @@ def log_q_layers(
     dtype
         ``"float32"`` or ``"float64"``.
     how
-        More of ``chain``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``. Of other
-        ensembles, what ``block_logs``, ``conv_logs`` (``positions``) and ``transformer_logs`` (``positions``, ``c_0``) take.
+        More of ``samples``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``. Of a ``Conv``
+        ``positions``, and of a ``Transformer`` ``positions`` and ``c_0``.
 
     Returns
     -------
@@ -233,7 +221,7 @@ def log_q_layers(
     Raises
     ------
     ValueError
-        As ``chain``.
+        As ``samples``.
 
     Notes
     -----
@@ -248,5 +236,5 @@ def log_q_layers(
     >>> bool(abs(profile.value[0]) < 5 * profile.err[0])
     True
     """
-    logs = _walked(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
+    logs = sampled(net, key, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
     return averaged(over_inputs(logs.log_q, how), 2 * np.arange(1, depth + 1), dtype)

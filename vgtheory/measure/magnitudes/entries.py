@@ -20,9 +20,8 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.measure.arguments import asked
-from vgtheory.measure.engine.draws import words_of
 from vgtheory.measure.engine.networks import draw_cotangent, draw_input, draw_weights, wide
-from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, over_networks
+from vgtheory.measure.engine.runs import chosen_devices, run
 from vgtheory.networks.dense import Dense
 
 
@@ -80,17 +79,18 @@ def _logs(words: Array, net: Dense, depth: int, width: int, dtype: str, batches:
     return jnp.concatenate([(entries(g, x_0) + log_size)[None], above])
 
 
-@compiled("depth", "width", "num_nets", "dtype", "batches", "devices")
-def _all_logs(
-    key: Array, net: Dense, depth: int, width: int, num_nets: int, dtype: str, batches: Batches, devices: tuple
-) -> Array:
-    """All networks; network i has the key ``fold_in(key, i)``."""
+class _Size(NamedTuple):
+    """What a program is compiled for."""
 
-    def one(shared: Any, index: Array) -> Array:
-        key, net = shared
-        return _logs(words_of(jax.random.fold_in(key, index)), net, depth, width, dtype, batches)
+    depth: int
+    width: int
+    dtype: str
+    batches: Batches
 
-    return over_networks(one, (key, net), num_nets, 1, devices)
+
+def _one(words: Array, net: Dense, size: _Size) -> Array:
+    """One network."""
+    return _logs(words, net, *size)
 
 
 @asked()
@@ -112,7 +112,7 @@ def log_grad_entries(
     Parameters
     ----------
     key
-        A JAX key; network i uses ``fold_in(key, i)`` and has the weights that ``chain`` gives it.
+        A JAX key; network i uses ``fold_in(key, i)`` and has the weights that ``samples`` gives it.
     net
         A ``Dense`` ensemble, with scalar ``sigma_w`` and ``sigma_b``.
     depth, width, num_nets
@@ -147,8 +147,8 @@ def log_grad_entries(
     (2, 3, 8, 16)
     """
     batches = Batches(num_draws, batch, float(c_0), float(c_cotangent))
-    with jax.enable_x64(dtype == "float64"):
-        return fetched(_all_logs(key, net, depth, width, num_nets, dtype, batches, chosen_devices(None)))
+    size = _Size(depth, width, dtype, batches)
+    return run(_one, key, net, size, num_nets=num_nets, dtype=dtype, devices=chosen_devices(None))
 
 
 __all__ = ["log_grad_entries"]

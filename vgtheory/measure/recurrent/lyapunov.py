@@ -1,10 +1,8 @@
 """Lyapunov exponents of random networks."""
 
-import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -15,9 +13,9 @@ from vgtheory.expect import expect, expect_scalars
 from vgtheory.measure.arguments import asked
 from vgtheory.measure.cells.steppers import start_of, stepper
 from vgtheory.measure.engine.averages import averaged
-from vgtheory.measure.engine.draws import COTANGENT, normal, words_of
+from vgtheory.measure.engine.draws import COTANGENT, normal
 from vgtheory.measure.engine.networks import draw_input, draw_weights, scale_w
-from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, lanes_for, over_networks
+from vgtheory.measure.engine.runs import chosen_devices, in_format, lanes_for, run
 from vgtheory.measure.recurrent.exponents import Settle, Step, exponents_of, orthonormal
 from vgtheory.networks.cells import CELLS, Cell
 from vgtheory.networks.dense import Dense
@@ -49,62 +47,26 @@ def _network(
     return step, draw_input(words, width, dtype), _unit if unbiased and net.activation.degree == 1 else as_is
 
 
-def _one(
-    shared: tuple[Any, Array],
-    index: Array,
-    *,
-    width: int,
-    num_exponents: int,
-    steps: int,
-    burn_in: int,
-    block: int,
-    dtype: str,
-    unbiased: bool,
-    driven: bool,
-) -> Array:
+class _Size(NamedTuple):
+    """What a program is compiled for."""
+
+    width: int
+    num_exponents: int
+    steps: int
+    burn_in: int
+    block: int
+    dtype: str
+    unbiased: bool
+    driven: bool
+
+
+def _one(words: Array, net: Any, size: _Size) -> Array:
     """Exponents of one network."""
-    net, key = shared
-    words = words_of(jax.random.fold_in(key, index))
+    width, num_exponents, steps, burn_in, block, dtype, unbiased, driven = size
     step, start, settle = _network(net, words, width, dtype, unbiased, driven)
     tangents, _ = orthonormal(normal(words, COTANGENT, 1, (num_exponents, start.size), dtype))
     logs = exponents_of(step, start, tangents, settle, steps=steps, burn_in=burn_in, block=block)
     return jnp.sum(logs, axis=0) / steps
-
-
-_STATIC = (
-    "width",
-    "num_exponents",
-    "steps",
-    "burn_in",
-    "block",
-    "num_nets",
-    "lanes",
-    "dtype",
-    "devices",
-    "unbiased",
-    "driven",
-)
-
-
-@compiled(*_STATIC)
-def _all(
-    net: Any,
-    key: Array,
-    width: int,
-    num_exponents: int,
-    steps: int,
-    burn_in: int,
-    block: int,
-    num_nets: int,
-    lanes: int,
-    dtype: str,
-    devices: tuple,
-    unbiased: bool,
-    driven: bool,
-) -> Array:
-    sizes: dict[str, Any] = {"width": width, "num_exponents": num_exponents, "steps": steps, "burn_in": burn_in}
-    one = functools.partial(_one, block=block, dtype=dtype, unbiased=unbiased, driven=driven, **sizes)
-    return over_networks(one, (net, key), num_nets, lanes, devices)
 
 
 @asked()
@@ -183,10 +145,9 @@ def lyapunov_logs(
     lanes = lanes_for(width**2, num_nets, chosen)
     unbiased = bool(np.all(np.asarray(getattr(net, "sigma_b", 1.0)) == 0))
     driven = bool(np.any(np.asarray(getattr(net, "sigma_in", 0.0)) != 0))
-    counts = (width, num_exponents, steps, burn_in, block, num_nets, lanes, dtype, chosen, unbiased, driven)
-    with jax.enable_x64(dtype == "float64"):
-        given = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), net)
-        return np.asarray(fetched(_all(given, key, *counts)), dtype=np.float64)
+    size = _Size(width, num_exponents, steps, burn_in, block, dtype, unbiased, driven)
+    how: dict[str, Any] = {"num_nets": num_nets, "dtype": dtype, "lanes": lanes, "devices": chosen}
+    return np.asarray(run(_one, key, in_format(net, dtype), size, **how), dtype=np.float64)
 
 
 @asked()

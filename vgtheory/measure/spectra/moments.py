@@ -2,16 +2,14 @@
 
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from vgtheory.estimate import Estimate
 from vgtheory.measure.arguments import asked
-from vgtheory.measure.engine.draws import words_of
 from vgtheory.measure.engine.links import is_scalable
-from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, lanes_for, over_networks
+from vgtheory.measure.engine.runs import chosen_devices, lanes_for, run
 from vgtheory.measure.spectra.linear_map import Size, down, fresh, in_size, probes, up
 from vgtheory.networks.ensemble import Layered
 
@@ -31,21 +29,12 @@ class JacobianMoments(NamedTuple):
     spread: Any
 
 
-@compiled("size", "num_probes", "devices")
-def _probed(
-    key: Array, net: Layered, input_square: Array, num_probes: int, size: Size, devices: tuple
-) -> tuple[Array, Array]:
-    """Logs of the mean squares of ``J v`` and of ``J^T J v`` over the probes v, each of shape ``(num_nets,)``."""
-
-    def one(shared: Any, index: Array) -> tuple[Array, Array]:
-        key, net, input_square = shared
-        words = words_of(jax.random.fold_in(key, index))
-        above, along, _ = up(words, net, input_square, fresh(probes(words, size.width, num_probes)), in_size, size)
-        below = down(words, net, along, above, in_size, size)
-        return 2 * above.logs[0], 2 * below.logs[0]
-
-    lanes = lanes_for(size.width * max(size.width, num_probes), size.num_nets, devices)
-    return over_networks(one, (key, net, input_square), size.num_nets, lanes, devices)
+def _one(words: Array, given: tuple[Layered, Array], asked: tuple[Size, int]) -> tuple[Array, Array]:
+    """Logs of the mean squares of ``J v`` and of ``J^T J v`` over the probes v."""
+    (net, input_square), (size, num_probes) = given, asked
+    above, along, _ = up(words, net, input_square, fresh(probes(words, size.width, num_probes)), in_size, size)
+    below = down(words, net, along, above, in_size, size)
+    return 2 * above.logs[0], 2 * below.logs[0]
 
 
 def _ratios(first: np.ndarray, second: np.ndarray, rounding: float) -> JacobianMoments:
@@ -123,10 +112,9 @@ def jacobian_moments(
     >>> bool(abs(moments.spread.value - 1) < 5 * moments.spread.err)
     True
     """
-    with jax.enable_x64(True):
-        size, square = (
-            Size(depth, width, num_nets, dtype, is_scalable(net.activation)),
-            jnp.asarray(input_square, float),
-        )
-        first, second = fetched(_probed(key, net, square, num_probes, size, chosen_devices(None)))
+    size, devices = Size(depth, width, num_nets, dtype, is_scalable(net.activation)), chosen_devices(None)
+    lanes = lanes_for(width * max(width, num_probes), num_nets, devices)
+    how: dict[str, Any] = {"num_nets": num_nets, "lanes": lanes, "devices": devices}
+    # Logs are summed in float64, whatever the network's format.
+    first, second = run(_one, key, (net, np.asarray(input_square, float)), (size, num_probes), dtype="float64", **how)
     return _ratios(first, second, 2 * depth * float(jnp.finfo(dtype).eps))

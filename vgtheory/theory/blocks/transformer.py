@@ -171,7 +171,7 @@ def _certain(mean: Array) -> Law:
 def _asked(net: Transformer, question: Question) -> tuple[_Facts, Block, _Grads]:
     """Walk the blocks of inputs that are independent between positions."""
     where, depth, width, positions = question
-    remedy = "Leave width out, or measure it: measure.blocks.transformer_logs."
+    remedy = "Leave width out, or measure it: measure.samples."
     expect(width is None, where, "infinite width for a Transformer", remedy, width=width)
     return _walked(where, net, depth, positions, 0.0)
 
