@@ -19,6 +19,7 @@ NOUNS = {
         "_door",
         "activation",
         "activations",
+        "checks",
         "estimate",
         "expect",
         "formats",
@@ -36,6 +37,7 @@ MAY_IMPORT = {
     "vgtheory/measure": {*NOUNS, "vgtheory.measure"},
     "vgtheory/compare": {
         "vgtheory._door",
+        "vgtheory.checks",
         "vgtheory.estimate",
         "vgtheory.expect",
         "vgtheory.frame",

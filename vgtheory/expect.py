@@ -1,17 +1,15 @@
 """One sentence for every wrong question: ``where: expected WHAT, got NAME=VALUE.`` plus, where there is one, a remedy.
 
 Only what is known without running a program is looked at: Python's and NumPy's numbers, concrete JAX arrays, and of a traced
-array its dtype and shape. ``asking`` makes of a table of checks the decorator that public functions wear.
+array its dtype and shape.
 """
 
 import contextlib
 import dataclasses
 import difflib
 import functools
-import inspect
 import numbers
-import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -280,52 +278,3 @@ def expect_runs(where: str, what: str, name: str) -> Iterator[None]:
             raise
         first = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"[:_LONGEST]
         raise ValueError(f"{where}: expected {what}, got {name}={first}.") from error
-
-
-def optional(check: Check) -> Check:
-    """The same check, which None passes too."""
-
-    def checked(where: str, **got: Any) -> None:
-        if any(value is not None for value in got.values()):
-            check(where, **got)
-
-    return checked
-
-
-def _check_of(parameter: inspect.Parameter, table: Mapping[str, Check]) -> Check:
-    """A parameter's check, by its annotation if that is one of nouns."""
-    kinds = typing.get_args(parameter.annotation) or (parameter.annotation,)
-    if all(dataclasses.is_dataclass(kind) for kind in kinds):
-        return functools.partial(expect_noun, kinds=kinds)
-    check = table[parameter.name]
-    return optional(check) if parameter.default is None else check
-
-
-def as_int(value: Any) -> Any:
-    """NumPy's integers as Python's, which do not overflow; also those in a tuple."""
-    if isinstance(value, tuple) and not hasattr(value, "_fields"):
-        return tuple(map(as_int, value))
-    return int(value) if isinstance(value, np.integer) else value
-
-
-def asking(table: Mapping[str, Check]) -> Callable[..., Callable[[Function], Function]]:
-    """Make the decorator ``asked(**own)``, which checks every argument by the table, or by a function's ``own`` checks."""
-
-    def asked(**own: Check) -> Callable[[Function], Function]:
-        def decorate(function: Any) -> Any:
-            where, parameters = function.__name__, inspect.signature(function).parameters
-            checks = {name: own.get(name) or _check_of(each, table) for name, each in parameters.items()}
-
-            @functools.wraps(function)
-            def wrapper(*args: Any, **kwargs: Any) -> Any:
-                args, kwargs = tuple(map(as_int, args)), {name: as_int(value) for name, value in kwargs.items()}
-                for name, value in (*zip(parameters, args, strict=False), *kwargs.items()):
-                    if name in checks:
-                        checks[name](where, **{name: value})
-                return function(*args, **kwargs)
-
-            return wrapper
-
-        return decorate
-
-    return asked

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from vgtheory.checks import asking, optional
 from vgtheory.estimate import Estimate
-from vgtheory.expect import asking, expect, expect_data, expect_number, optional
+from vgtheory.expect import expect, expect_data, expect_number
 
 _SLACK = 1e-6
 """By which rounding may carry a probability beyond 0 or 1."""

@@ -13,9 +13,10 @@ from vgtheory._door import door
 
 if TYPE_CHECKING:
     from vgtheory.diagnose.diagnosis import Diagnosis, Row, diagnose
+    from vgtheory.diagnose.layer_laws import LayerLaw, TwinPlan
     from vgtheory.diagnose.record import NormHistory, NormRecord, norm_history, record_norms
     from vgtheory.diagnose.runs import Removal
-    from vgtheory.diagnose.twin import InfiniteWidth, LayerLaw, TwinPlan, infinite_width
+    from vgtheory.diagnose.twin import InfiniteWidth, infinite_width
     from vgtheory.diagnose.verdict import Verdict
 
 __getattr__, __dir__ = door(__name__, __file__)

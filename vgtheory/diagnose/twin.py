@@ -11,55 +11,13 @@ import numpy as np
 from jax import Array
 
 from vgtheory.diagnose.arguments import expect_rngs
+from vgtheory.diagnose.layer_laws import LayerLaw, TwinPlan, copies_of, mean_of
 from vgtheory.diagnose.particles import REPLICAS, Linear, apart, convolution, fresh, pooled_norm, pooled_tap, together
 from vgtheory.diagnose.tracing.calls import Call, Hooked, expect_model, hooked
 from vgtheory.diagnose.tracing.kinds import CONV, contracted, is_replaced, num_out, takes_off_mean
 from vgtheory.diagnose.tracing.trace import necks, traced
-from vgtheory.estimate import Estimate
 from vgtheory.expect import expect, expect_count, expect_flag
 from vgtheory.measure import log_norm
-
-
-class LayerLaw(NamedTuple):
-    """What a layer does in the twin; natural logs, ``err`` one standard error over draws.
-
-    Attributes
-    ----------
-    log_rms
-        Of the root mean square of the layer's output, bias included.
-    log_grad
-        Of ``|dE/dy|``, the norm over all of the output.
-    log_grad_weight
-        Of ``|dE/dW|``, the norm with respect to weights and bias together, as ``diagnose`` measures it; of this call's share
-        where the layer is called more than once.
-    """
-
-    log_rms: Estimate
-    log_grad: Estimate
-    log_grad_weight: Estimate
-
-
-class TwinPlan(NamedTuple):
-    """What a dry run of the model has found.
-
-    Attributes
-    ----------
-    replicas
-        Copies of the model whose units together are the particles.
-    calls
-        Paths of the calls that are replaced, in order.
-    uses
-        By layer, how often it is called.
-    kept
-        Layers that run as they are, with their own weights at their own width: convolutions in groups, transposed convolutions,
-        ``Einsum``, layers with parameters of a kind of their own, layers called by keyword, and layers that no hook
-        reaches.
-    """
-
-    replicas: int
-    calls: tuple[str, ...]
-    uses: dict[str, int]
-    kept: tuple[str, ...]
 
 
 class _State(NamedTuple):
@@ -137,12 +95,12 @@ class InfiniteWidth:
 
         @jax.custom_vjp
         def every(args: tuple) -> Any:
-            return mapped(one)(_copies(plan, args))
+            return mapped(one)(copies_of(plan, args))
 
         def back(args: tuple, cotangent: Any) -> tuple[Any]:
             # Again inside the map, where the replicas see each other.
             pull = lambda args, cotangent: jax.vjp(one, args)[1](cotangent)[0]
-            parts = mapped(pull)(_copies(plan, args), cotangent)
+            parts = mapped(pull)(copies_of(plan, args), cotangent)
             return (jax.tree.map(lambda leaf: jnp.sum(leaf, axis=0), parts),)
 
         every.defvjp(lambda args: (every(args), args), back)
@@ -189,14 +147,14 @@ class InfiniteWidth:
         @jax.jit
         def draw(key: Array, args: tuple) -> Any:
             one = jax.vmap(jax.grad(energy, has_aux=True), in_axes=(None, None, 0), axis_name=REPLICAS)
-            return jax.tree.map(lambda leaf: leaf[0], one((slots, taps), key, _copies(plan, args)))
+            return jax.tree.map(lambda leaf: leaf[0], one((slots, taps), key, copies_of(plan, args)))
 
         drawn = [draw(each, args) for each in jax.random.split(key, num_draws)]
         (grads, taken), sizes = jax.tree.map(lambda *leaves: np.stack(leaves).astype(float), *drawn)
         above, laws = np.zeros(num_draws), {}
         for path in reversed(plan.calls):
             above = above + taken.get(path, 0.0)
-            laws[path] = LayerLaw(*map(_mean, (sizes[path], *(grads[path].T + above))))
+            laws[path] = LayerLaw(*map(mean_of, (sizes[path], *(grads[path].T + above))))
         return dict(reversed(laws.items()))
 
     def _run(
@@ -267,18 +225,6 @@ def _looked_up(state: _State, call: Call, tokens: Array) -> Array:
     key = jax.random.fold_in(state.key, call.place)
     table = jnp.sqrt(jnp.mean(call.kernel**2)) * jax.random.normal(key, (num, state.plan.replicas * features))
     return jnp.take(apart(table), tokens, axis=0)
-
-
-def _copies(plan: TwinPlan, args: Any) -> Any:
-    """Arguments for every replica."""
-    return jax.tree.map(lambda leaf: jnp.broadcast_to(jnp.asarray(leaf), (plan.replicas, *jnp.shape(leaf))), args)
-
-
-def _mean(draws: np.ndarray) -> Estimate:
-    """Mean over draws, and its standard error; inf from one alone."""
-    with np.errstate(invalid="ignore"):
-        err = draws.std(ddof=1) / len(draws) ** 0.5 if len(draws) > 1 else np.inf
-    return Estimate(draws.mean(), float(err))
 
 
 def infinite_width(

@@ -4,14 +4,16 @@ import functools
 import inspect
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args
 
 import jax
 import numpy as np
 
+from vgtheory.checks import as_int, optional
 from vgtheory.expect import (
     MOST,
-    as_int,
+    Check,
+    Function,
     expect,
     expect_count,
     expect_dtype,
@@ -20,12 +22,8 @@ from vgtheory.expect import (
     expect_noun,
     expect_number,
     expect_one_of,
-    optional,
 )
 from vgtheory.networks.recurrent import FixedRecurrent
-
-Check = Callable[..., Any]
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 DTYPES = ("float32", "float64")
 _HOUSE = re.compile(r"^\w+(?=: expected )")

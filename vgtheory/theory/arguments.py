@@ -10,10 +10,10 @@ import jax
 import numpy as np
 
 from vgtheory.activation import as_activation
+from vgtheory.checks import asking
 from vgtheory.expect import (
     MOST,
     Check,
-    asking,
     expect,
     expect_count,
     expect_dtype,

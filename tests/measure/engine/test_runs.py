@@ -15,7 +15,7 @@ import pytest
 
 from tests.tolerances import EQUAL_FLOAT32, OTHER_DEVICES, SAME_FLOAT32
 from vgtheory import LSTM, Dense, FixedRecurrent, Normed, Transformer, measure
-from vgtheory.measure.engine.runs import bytes_needed
+from vgtheory.measure.engine.memory import bytes_needed
 
 ROOT = Path(__file__).resolve().parents[3]
 CHAIN = importlib.import_module("vgtheory.measure.layers.chains")

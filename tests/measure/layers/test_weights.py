@@ -10,8 +10,7 @@ from scipy import stats
 from tests import surface
 from tests.tolerances import EQUAL_FLOAT32, POWER, SAME_LAW, SIGMAS, SPREAD
 from vgtheory import Dense, Estimate, Recurrent, compare, measure, theory
-from vgtheory.measure.engine.draws import words_of
-from vgtheory.measure.engine.entries import drawn
+from vgtheory.measure.engine.draws import drawn, words_of
 from vgtheory.weights import CUT, DEGREES, EXCESS_KURTOSIS, SHARE
 
 LIGHT = [kind for kind, excess in EXCESS_KURTOSIS.items() if np.isfinite(excess)]

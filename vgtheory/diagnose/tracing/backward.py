@@ -12,9 +12,10 @@ import numpy as np
 from jax import Array
 from jax.extend.core import Literal
 
+from vgtheory.diagnose.tracing.flow import PARAM, STATE
 from vgtheory.diagnose.tracing.marks import bound, mark_p
 from vgtheory.diagnose.tracing.probes import Cut, joint_tap, log_root, probe, squares
-from vgtheory.diagnose.tracing.trace import PARAM, STATE, Site, Trace
+from vgtheory.diagnose.tracing.trace import Site, Trace
 
 
 class Slots(NamedTuple):

@@ -12,25 +12,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, cast
 
 import jax
-import jax.numpy as jnp
 from flax import linen as nn
 from flax import nnx
 from jax.extend.core import get_opaque_trace_state
 
 from vgtheory.diagnose.arguments import is_numeric
+from vgtheory.diagnose.tracing.leaves import arrays_of, is_linen_leaf, is_nnx_leaf, kind_of, linen_params, name_of
 from vgtheory.expect import expect
-
-KINDS: dict[str, tuple[type, ...]] = {
-    "dense": (nn.Dense, nn.DenseGeneral, nn.Einsum, nnx.Linear, nnx.LinearGeneral, nnx.Einsum),
-    "conv": (nn.Conv, nn.ConvLocal, nn.ConvTranspose, nnx.Conv, nnx.ConvTranspose),
-    "norm": (
-        *(nn.LayerNorm, nn.RMSNorm, nn.GroupNorm, nn.BatchNorm, nn.InstanceNorm),
-        *(nnx.LayerNorm, nnx.RMSNorm, nnx.GroupNorm, nnx.BatchNorm, nnx.InstanceNorm),
-    ),
-    "embed": (nn.Embed, nnx.Embed),
-}
-"""Leaf layers by kind; any other module that owns parameters and no modules is ``"other"``."""
-KERNELS = ("kernel", "embedding", "scale")
 
 
 class Call(NamedTuple):
@@ -129,36 +117,6 @@ class _Walks(threading.local):
 _WALKS = _Walks()
 
 
-def _kind(module: Any, owns_only_arrays: Callable[[Any], bool]) -> str | None:
-    """Kind of a leaf layer; None if it is none."""
-    for kind, types in KINDS.items():
-        if isinstance(module, types):
-            return kind
-    return "other" if owns_only_arrays(module) else None
-
-
-def _name(path: tuple, module: Any, method: str) -> str:
-    """Path of a layer in words; the model itself goes by its class."""
-    layer = "/".join(map(str, path)) or type(module).__name__.lower()
-    return layer if method == "__call__" else f"{layer}.{method}"
-
-
-def _linen_params(module: nn.Module) -> dict[str, Any]:
-    """What the module owns itself."""
-    return dict(nn.meta.unbox(module.variables.get("params", {})))
-
-
-def _linen_leaf(module: nn.Module) -> bool:
-    owned = _linen_params(module)
-    return bool(owned) and not any(hasattr(value, "keys") for value in owned.values())
-
-
-def _arrays(owned: Callable[[str], Any], method: str) -> tuple[Any, Any]:
-    """Kernel and bias, by their names."""
-    kernel = next((value for name in KERNELS if (value := owned(name)) is not None), None)
-    return (kernel, owned("bias")) if kernel is None or method != "attend" else (jnp.swapaxes(kernel, 0, 1), None)
-
-
 def _intercept(run: Any, args: tuple, kwargs: dict, context: Any) -> Any:
     """Around every method of every Linen module."""
     module, method = context.module, context.method_name
@@ -167,18 +125,13 @@ def _intercept(run: Any, args: tuple, kwargs: dict, context: Any) -> Any:
     if type(module) is nn.OptimizedLSTMCell and context.orig_method.func.__qualname__.startswith("Optimized"):
         # It multiplies by all its kernels at once, in no layer; the plain cell has the same parameters and calls layers.
         return nn.LSTMCell.__call__(cast(Any, module), *args, **kwargs)
-    kind = _kind(module, _linen_leaf)
+    kind = kind_of(module, is_linen_leaf)
     if kind is None:
         return run(*args, **kwargs)
     kind = "dense" if method == "attend" else kind
-    arrays = _arrays(_linen_params(module).get, method)
-    layer = _name(module.path, module, method)
+    arrays = arrays_of(linen_params(module).get, method)
+    layer = name_of(module.path, module, method)
     return _WALKS.stack[-1].visit(layer, kind, module, arrays, functools.partial(run, **kwargs), args)
-
-
-def _nnx_leaf(module: nnx.Module) -> bool:
-    own = vars(module).values()
-    return any(isinstance(value, nnx.Param) for value in own) and len(list(nnx.iter_modules(module))) == 1
 
 
 def _nnx_visit(cls: type, method: str) -> Callable[..., Any]:
@@ -196,7 +149,7 @@ def _nnx_visit(cls: type, method: str) -> Callable[..., Any]:
         path, kind = self.vg_call
         layer = path if method == "__call__" else f"{path}.{method}"
         kind = "dense" if method == "attend" else kind
-        return _WALKS.stack[-1].visit(layer, kind, self, _arrays(owned, method), run, args)
+        return _WALKS.stack[-1].visit(layer, kind, self, arrays_of(owned, method), run, args)
 
     return visited
 
@@ -211,10 +164,10 @@ def _nnx_subclass(cls: type) -> type:
 def _ask(clone: nnx.Module) -> nnx.Module:
     """Let every leaf layer of a clone ask the hook."""
     for path, module in list(nnx.iter_modules(clone)):
-        kind = _kind(module, _nnx_leaf)
+        kind = kind_of(module, is_nnx_leaf)
         if kind is not None and callable(module):
             # Kept with the module: it survives the copies that Flax's own transformations make.
-            vars(module)["vg_call"] = (_name(path, module, "__call__"), kind)
+            vars(module)["vg_call"] = (name_of(path, module, "__call__"), kind)
             object.__setattr__(module, "__class__", _nnx_subclass(type(module)))
     return clone
 

@@ -11,13 +11,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import Literal
 
 from vgtheory.diagnose.tracing.calls import Call, Hooked
+from vgtheory.diagnose.tracing.flow import STATE, carrying_of, dependence, is_float, leads_only_to, reads, uses_of
 from vgtheory.diagnose.tracing.marks import flat, mark_p
 from vgtheory.expect import expect
 
-NONE, PARAM, STATE = 0, 1, 2
 WEIGHTED = ("dense", "conv", "embed", "other")
 """Kinds that count as a layer of depth."""
 _HEAVY = ("dot_general", "conv_general_dilated", "scan", "while", "custom_vjp_call", "remat2", "checkpoint")
@@ -93,18 +92,6 @@ def _is_array(value: Any) -> bool:
     return isinstance(value, jax.Array | np.ndarray)
 
 
-def is_float(value: Any) -> bool:
-    """Tell whether an array, or a variable of a trace, is of real numbers.
-
-    Parameters
-    ----------
-    value
-        Anything.
-    """
-    dtype = getattr(getattr(value, "aval", value), "dtype", None)
-    return dtype is not None and jnp.issubdtype(dtype, jnp.floating)
-
-
 def _fan_in(call: Call) -> float:
     """Inputs per output of a layer, from its kernel's shape."""
     if call.kernel is None or call.kind not in ("dense", "conv"):
@@ -167,44 +154,14 @@ def split_arrays(batch: Any) -> tuple[list[Any], Callable[[list], Any]]:
     return [leaves[i] for i in where], join
 
 
-def _reads(eqn: Any) -> list[Any]:
-    return [atom for atom in eqn.invars if not isinstance(atom, Literal)]
-
-
-def _depend(jaxpr: Any, num_leaves: int) -> dict[Any, int]:
-    """What each variable depends on."""
-    dep = {var: PARAM if i < num_leaves and is_float(var) else NONE for i, var in enumerate(jaxpr.invars)}
-    data = set(jaxpr.invars[num_leaves:])
-    for eqn in jaxpr.eqns:
-        read = _reads(eqn)
-        top = max((dep.get(var, NONE) for var in read), default=NONE)
-        is_mark = eqn.primitive is mark_p
-        meets = any(var in data for var in read) or is_mark
-        found = NONE if eqn.primitive.name == "stop_gradient" else STATE if top == PARAM and meets else top
-        for var in eqn.outvars:
-            dep[var] = found if is_float(var) or jnp.iscomplexobj(var.aval) else NONE
-            if meets:
-                data.add(var)
-    return dep
-
-
-def _carrying(jaxpr: Any, dep: dict[Any, int]) -> set[Any]:
-    """Variables that depend on parameters and that the loss depends on, by a path that gradients take."""
-    carrying = {var for var in jaxpr.outvars if dep.get(var)}
-    for eqn in reversed(jaxpr.eqns):
-        if any(var in carrying for var in eqn.outvars):
-            carrying.update(var for var in _reads(eqn) if dep.get(var))
-    return carrying
-
-
 def _taps(jaxpr: Any, inside: list[int], dep: dict[Any, int], carrying: set[Any]) -> dict[int, list[Any]]:
     """Places to renormalise at. All variables alive at a place are a cut, so any place will do; cheap ones are taken."""
     states = lambda variables: (var for var in variables if var in carrying and dep[var] == STATE)
-    last = {var: i for i, eqn in enumerate(jaxpr.eqns) for var in states(_reads(eqn))}
+    last = {var: i for i, eqn in enumerate(jaxpr.eqns) for var in states(reads(eqn))}
     taps, alive, credit, heavy = {}, dict[Any, None](), 0.0, 0
     for i, eqn in enumerate(jaxpr.eqns):
         alive |= dict.fromkeys(var for var in states(eqn.outvars) if last.get(var, -1) > i)
-        for var in {var for var in states(_reads(eqn)) if last[var] <= i}:
+        for var in {var for var in states(reads(eqn)) if last[var] <= i}:
             alive.pop(var, None)
         made = sum(var.aval.size for var in states(eqn.outvars))
         credit += made if eqn.primitive.name in _HEAVY else made / 8
@@ -226,7 +183,7 @@ def necks(trace: Trace) -> set[str]:
     """
     jaxpr, dep, carrying = trace.jaxpr, trace.dep, trace.carrying
     states = lambda variables: [var for var in variables if var in carrying and dep[var] == STATE]
-    last = {var: i for i, eqn in enumerate(jaxpr.eqns) for var in states(_reads(eqn))}
+    last = {var: i for i, eqn in enumerate(jaxpr.eqns) for var in states(reads(eqn))}
     ends = {site.end: site.path for site in trace.sites}
     alive: set[Any] = set()
     found = set()
@@ -242,7 +199,7 @@ def _longest(jaxpr: Any, sites: list[Site], marks: dict[int, tuple[int, bool]], 
     best: dict[Any, tuple[int, int]] = {}
     below: dict[int, int] = {}
     for i, eqn in enumerate(jaxpr.eqns):
-        found = max((best.get(var, (0, -1)) for var in _reads(eqn) if dep.get(var)), default=(0, -1))
+        found = max((best.get(var, (0, -1)) for var in reads(eqn) if dep.get(var)), default=(0, -1))
         if i in marks and not marks[i][1]:
             below[marks[i][0]] = found[1]
         elif i in marks:
@@ -254,31 +211,6 @@ def _longest(jaxpr: Any, sites: list[Site], marks: dict[int, tuple[int, bool]], 
         chain.append(last)
         last = below[last]
     return chain[::-1]
-
-
-def _only_to(readers: dict[Any, list[int]], jaxpr: Any, start: Any, goal: int, dep: dict[Any, int]) -> bool:
-    """Whether all paths from a variable lead to one operation, without meeting another mark or the end first."""
-    todo, seen = [start], {start}
-    while todo:
-        var = todo.pop()
-        if var is jaxpr.outvars[0]:
-            return False
-        for i in readers.get(var, []):
-            if i == goal:
-                continue
-            if jaxpr.eqns[i].primitive is mark_p:
-                return False
-            new = [out for out in jaxpr.eqns[i].outvars if dep.get(out) and out not in seen]
-            todo += new
-            seen |= set(new)
-    return True
-
-
-def _uses(jaxpr: Any, start: int, end: int, dep: dict[Any, int], carrying: set[Any]) -> tuple[Any, ...]:
-    """What the operations between two marks read of the parameters."""
-    made = {var for eqn in jaxpr.eqns[start:end] for var in eqn.outvars}
-    read = dict.fromkeys(var for eqn in jaxpr.eqns[start + 1 : end] for var in _reads(eqn))
-    return tuple(var for var in read if dep.get(var) == PARAM and var in carrying and var not in made)
 
 
 def traced(model: Hooked, batch: tuple, where: str = "diagnose") -> Trace:
@@ -309,24 +241,24 @@ def traced(model: Hooked, batch: tuple, where: str = "diagnose") -> Trace:
     marks = {i: (renumbered[n], end) for i, (n, end) in marks.items() if n in renumbered}
     named = jax.tree_util.tree_leaves_with_path(model.params)
     leaves = [jax.tree_util.keystr(path, simple=True, separator="/").removesuffix("/value") for path, _ in named]
-    dep = _depend(jaxpr, len(leaves))
-    carrying = _carrying(jaxpr, dep)
+    dep = dependence(jaxpr, len(leaves))
+    carrying = carrying_of(jaxpr, dep)
     sites, inside, used = list[Site](), [-1] * len(jaxpr.eqns), dict[str, int]()
     for k, n in enumerate(whole):
         (call, fan_in), start, end = calls[n], places[n, False], places[n, True]
         use = used.setdefault(call.layer, 0)
         used[call.layer] += 1
         inside[start + 1 : end] = [k] * (end - start - 1)
-        uses = _uses(jaxpr, start, end, dep, carrying)
+        uses = uses_of(jaxpr, start, end, dep, carrying)
         path, shape = f"{call.layer}@{use}" if use else call.layer, jaxpr.eqns[end].outvars[0].aval.shape
         sites.append(Site(path, call.layer, call.kind, shape, fan_in, start, end, uses))
     chain = _longest(jaxpr, sites, marks, dep)
     readers: dict[Any, list[int]] = {}
     for i, eqn in enumerate(jaxpr.eqns):
-        for var in _reads(eqn):
+        for var in reads(eqn):
             readers.setdefault(var, []).append(i)
     pairs = itertools.pairwise(chain)
-    plain = [_only_to(readers, jaxpr, jaxpr.eqns[sites[a].end].outvars[0], sites[b].start, dep) for a, b in pairs]
+    plain = [leads_only_to(readers, jaxpr, jaxpr.eqns[sites[a].end].outvars[0], sites[b].start, dep) for a, b in pairs]
     taps = _taps(jaxpr, inside, dep, carrying)
     unseen = [layer for layer in dict.fromkeys(call.layer for call, _ in calls) if layer not in used]
     return Trace(jaxpr, closed.consts, unseen, leaves, sites, inside, dep, carrying, taps, chain, plain)

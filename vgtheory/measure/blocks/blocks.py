@@ -22,8 +22,9 @@ from vgtheory.measure.engine.dispatch import measures
 from vgtheory.measure.engine.draws import BIAS, normal
 from vgtheory.measure.engine.links import activate, affine, is_scalable
 from vgtheory.measure.engine.log_pass import over_layers
+from vgtheory.measure.engine.memory import planned
 from vgtheory.measure.engine.networks import SAMPLERS, draw_cotangent, draw_input, draw_weights
-from vgtheory.measure.engine.runs import chosen_devices, in_format, planned, run
+from vgtheory.measure.engine.runs import chosen_devices, in_format, run
 from vgtheory.measure.engine.single_use import fresh_product
 from vgtheory.measure.engine.taps import log_norm
 from vgtheory.networks.blocks import Blocks, Normed, Residual, alpha_of

@@ -20,8 +20,9 @@ from vgtheory.measure.engine.dispatch import measures
 from vgtheory.measure.engine.draws import BIAS, WEIGHTS, normal
 from vgtheory.measure.engine.links import activate, is_scalable
 from vgtheory.measure.engine.log_pass import over_layers
+from vgtheory.measure.engine.memory import planned
 from vgtheory.measure.engine.networks import draw_cotangent, draw_input, orthogonal, wide
-from vgtheory.measure.engine.runs import chosen_devices, in_format, planned, run
+from vgtheory.measure.engine.runs import chosen_devices, in_format, run
 from vgtheory.measure.engine.taps import log_norm
 from vgtheory.networks.conv import Conv, expect_positions
 

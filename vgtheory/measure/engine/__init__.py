@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from vgtheory._door import door
 
 if TYPE_CHECKING:
+    from vgtheory.measure.engine.memory import Plan
     from vgtheory.measure.engine.networks import Network, draw_network
     from vgtheory.measure.engine.plain import PlainLogs, flushes_subnormals, plain_grads
-    from vgtheory.measure.engine.runs import Plan
     from vgtheory.measure.engine.taps import log_norm, tap
 
 __getattr__, __dir__ = door(__name__, __file__)

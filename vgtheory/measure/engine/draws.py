@@ -13,6 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.scipy.special import erfinv
+
+from vgtheory.weights import CUT, SHARE
 
 INPUT, WEIGHTS, BIAS, COTANGENT, UNITS, ABOVE, PROBE = range(7)
 MASK = 10
@@ -22,6 +25,8 @@ _PARITY = 0x1BD11BDA
 _LAYER_BITS = 28
 _TERMS = {"float32": 5, "float64": 10}
 """Terms of the series of cos and sin on [-pi/4, pi/4] that reach the format's rounding."""
+_FULL = math.erf(CUT / math.sqrt(2))
+_CUT_STD = math.sqrt(1 - 2 * CUT * math.exp(-(CUT**2) / 2) / math.sqrt(2 * math.pi) / _FULL)
 
 
 def words_of(key: Array) -> Array:
@@ -145,3 +150,40 @@ def normal(words: Array, role: int, layer: Any, shape: tuple[int, ...], dtype: A
     sign = 1 - (turn >> np.uint32(29) & np.uint32(2)).astype(jnp.int32).astype(dtype)
     # The radius is used once: XLA would store it, and compute the words again for what is left.
     return sign * side * jnp.sqrt(-2 * jnp.log((long.astype(dtype) + 0.5) * 2.0**-32))
+
+
+def _student(size: Array) -> Array:
+    """Absolute value of Student's t with 4 degrees of freedom that is exceeded with this probability."""
+    root = jnp.sqrt(size * (2 - size))
+    third = jnp.arctan2(1 - size, root) / 3
+    return jnp.sqrt(8 * jnp.sin(2 * third) * jnp.sin(third) / root)
+
+
+def drawn(words: Array, weights: str, stream: Any, shape: tuple[int, ...], dtype: Any) -> Array:
+    """Independent entries of one layer's matrix.
+
+    Parameters
+    ----------
+    words
+        The network's key (``draws.words_of``).
+    weights
+        A kind of ``weights.EXCESS_KURTOSIS``.
+    stream
+        The layer; may be traced.
+    shape
+        Of the result.
+    dtype
+        ``float32`` or ``float64``.
+    """
+    if weights in ("gaussian", "sparse"):
+        z = normal(words, WEIGHTS, stream, shape, dtype)
+        if weights == "gaussian":
+            return z
+        kept = signed_uniform(words, MASK, stream, shape, dtype)[0] <= SHARE
+        return jnp.where(kept, z * SHARE**-0.5, 0.0).astype(dtype)
+    size, sign = signed_uniform(words, WEIGHTS, stream, shape, dtype)
+    if weights == "uniform":
+        return sign * size * math.sqrt(3)
+    if weights == "truncated_normal":
+        return sign * erfinv(size * _FULL) * (math.sqrt(2) / _CUT_STD)
+    return sign * _student(size) / math.sqrt(2)

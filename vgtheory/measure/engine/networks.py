@@ -10,8 +10,7 @@ from jax import Array, lax
 from vgtheory.activation import Activation
 from vgtheory.formats import FORMATS
 from vgtheory.measure.arguments import asked, dtype_of
-from vgtheory.measure.engine.draws import BIAS, COTANGENT, INPUT, WEIGHTS, normal, words_of
-from vgtheory.measure.engine.entries import drawn
+from vgtheory.measure.engine.draws import BIAS, COTANGENT, INPUT, WEIGHTS, drawn, normal, words_of
 from vgtheory.networks.ensemble import Layered, expect_matrices
 from vgtheory.networks.recurrent import FixedRecurrent, Tied
 

@@ -21,8 +21,9 @@ from vgtheory.measure.engine.dispatch import measures
 from vgtheory.measure.engine.links import is_scalable
 from vgtheory.measure.engine.log_pass import Walk, walk
 from vgtheory.measure.engine.matrix_free import check_matrix_free, walk_without_matrices
+from vgtheory.measure.engine.memory import Plan, planned
 from vgtheory.measure.engine.networks import SAMPLERS, draw_cotangent, draw_input, draw_weights, scale_w, wide
-from vgtheory.measure.engine.runs import Plan, chosen_devices, planned, run
+from vgtheory.measure.engine.runs import chosen_devices, run
 from vgtheory.networks.dense import Dense
 from vgtheory.networks.ensemble import Layered
 from vgtheory.networks.recurrent import FixedRecurrent, Recurrent, Tied

@@ -10,29 +10,19 @@ import numpy as np
 import optax
 from jax import Array, lax
 
-from vgtheory.expect import expect, expect_one_of, expect_runs, expect_scalars
+from vgtheory.expect import expect_scalars
 from vgtheory.measure.arguments import asked, count, free, number, optimiser_of_optax, optional, pair, when
-from vgtheory.measure.engine.draws import BIAS, normal, words_of
-from vgtheory.measure.engine.entries import drawn
+from vgtheory.measure.engine.draws import BIAS, drawn, normal, words_of
 from vgtheory.measure.engine.networks import orthogonal
 from vgtheory.measure.engine.runs import chosen_devices, compiled, fetched, lanes_for, over_networks
 from vgtheory.measure.engine.taps import log_norm
+from vgtheory.measure.training.tasks import WHERE, examples_of, expect_loss, loss_of, updates_of
 from vgtheory.networks.blocks import Normed
 from vgtheory.networks.dense import Dense
 
 _EPSILON = 1e-5
 """Of the norms, as is usual in training."""
-_WHERE = "training_logs"
-_PER_OCTAVE = 2
 _FEWEST_LAYERS = 2
-
-LOSSES: dict[str, Callable[[Array, Array], Array]] = {
-    "cross_entropy": lambda outputs, targets: optax.losses.softmax_cross_entropy_with_integer_labels(
-        outputs, targets
-    ).mean(),
-    "squared": lambda outputs, targets: jnp.sum((outputs - targets) ** 2, axis=1).mean() / 2,
-}
-"""Of outputs, shape (batch, num_outputs), and targets: classes, or the outputs wanted."""
 
 
 class TrainingLogs(NamedTuple):
@@ -181,53 +171,6 @@ def _all(shared: Any, sizes: _Sizes, num_nets: int, lanes: int, devices: tuple) 
     return over_networks(functools.partial(_one, sizes=sizes), shared, num_nets, lanes, devices)
 
 
-def _octaves(num_updates: int) -> np.ndarray:
-    """0, the last update, and two to an octave between them."""
-    powers = np.arange(0, np.log2(num_updates), 1 / _PER_OCTAVE)
-    return np.unique([0, *np.round(2**powers).astype(int), num_updates])
-
-
-def _records(record: Sequence[int] | None, num_updates: int) -> np.ndarray:
-    """The numbers of updates asked for."""
-    when = _octaves(num_updates) if record is None else np.asarray(record)
-    ok = when.ndim == 1 and when.size > 0 and bool(when[0] >= 0 and when[-1] <= num_updates)
-    ok = ok and bool(np.all(np.diff(when) > 0))
-    expect(ok, _WHERE, f"increasing numbers from 0 to {num_updates}", record=record)
-    return when
-
-
-def _loss(loss: Any, is_class: bool) -> Any:
-    name = ("cross_entropy" if is_class else "squared") if loss is None else loss
-    if isinstance(name, str):
-        expect_one_of(LOSSES, _WHERE, loss=name)
-        return LOSSES[name]
-    expect(callable(name), _WHERE, f"a function loss or one of {sorted(LOSSES)}", loss=loss)
-    return name
-
-
-def _expect_loss(loss: Any, batch: int, num_outputs: int, targets: Array) -> None:
-    with expect_runs(_WHERE, "a loss of outputs and targets", "loss"):
-        shapes = ((batch, num_outputs), (batch, *targets.shape[1:]))
-        dtypes = (jnp.float32, targets.dtype)
-        value = jax.eval_shape(loss, *map(jax.ShapeDtypeStruct, shapes, dtypes))
-    scalar = getattr(value, "shape", None) == () and jnp.issubdtype(value.dtype, jnp.floating)
-    expect(scalar, _WHERE, "a loss that returns one real number", loss=value)
-
-
-def _split(inputs: Any, targets: Any, unseen: Any) -> tuple[tuple[Array, ...], bool]:
-    """Examples as arrays, and whether the targets are classes."""
-    is_class = bool(np.issubdtype(np.asarray(targets).dtype, np.integer))
-    test_inputs, test_targets = (inputs, targets) if unseen is None else unseen
-    for x, y in ((inputs, targets), (test_inputs, test_targets)):
-        shape, wanted = np.shape(x), np.shape(y)
-        expect(len(shape) == 2, _WHERE, "inputs of shape (num, num_inputs)", inputs=f"shape {shape}")
-        fits = wanted[:1] == shape[:1] and len(wanted) == (1 if is_class else 2)
-        expect(fits, _WHERE, "an integer, or one row, for each input", targets=f"shape {wanted}")
-    kind = jnp.int32 if is_class else jnp.float32
-    pairs = ((inputs, jnp.float32), (targets, kind), (test_inputs, jnp.float32), (test_targets, kind))
-    return tuple(jnp.asarray(each, dtype) for each, dtype in pairs), is_class
-
-
 @asked(
     inputs=number(ndim=2),
     targets=number(ndim=None),
@@ -327,13 +270,13 @@ def training_logs(
     >>> logs.log_grad_weight.shape == (2, logs.updates.size, 3), bool((logs.score[:, -1] > 0.95).all())
     (True, True)
     """
-    expect_scalars(_WHERE, sigma_w=net.sigma_w, sigma_b=net.sigma_b)
-    data, is_class = _split(inputs, targets, unseen)
-    when, chosen = _records(record, num_updates), chosen_devices(devices)
+    expect_scalars(WHERE, sigma_w=net.sigma_w, sigma_b=net.sigma_b)
+    data, is_class = examples_of(inputs, targets, unseen)
+    when, chosen = updates_of(record, num_updates), chosen_devices(devices)
     num_outputs = int(np.max(targets)) + 1 if is_class else np.shape(targets)[1]
     probes, num_inputs = min(num_probes, len(data[0])), data[0].shape[1]
-    found = _loss(loss, is_class)
-    _expect_loss(found, batch, num_outputs, data[1])
+    found = loss_of(loss, is_class)
+    expect_loss(found, batch, num_outputs, data[1])
     sizes = _Sizes(depth, width, num_inputs, num_outputs, batch, probes, optimiser, found, is_class)
     ends = np.unique([*when, num_updates]).astype(np.int32)
     given = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), net)
