@@ -89,7 +89,7 @@ WITHOUT_TWIN = {
     "nested_variances": "arithmetic",
     "variance_split": "arithmetic",
 }
-MOST_LINES = 350
+MOST_LINES = 300
 
 
 def imports(path: Path) -> Iterator[str]:

@@ -7,7 +7,7 @@ MEAN = 1e-13
 """Stated by ``gaussian.mean``: relative; by ``gaussian.moments``: relative to the mean of the integrand's size."""
 
 PAIR = 1e-10
-"""Stated by ``c_map`` and by the tables of pairs: of the value at full correlation; ``gaussian.pair_mean`` is ten times better."""
+"""Stated by ``c_map`` and by the tables of pairs: of the value at full correlation."""
 
 CURVE = 1e-12
 """Stated by ``curves``: relative."""

@@ -83,18 +83,6 @@ def test_pairs_are_as_accurate_as_stated(name: str) -> None:
     assert np.max(np.abs(got - truth["value"]) / size) < PAIR
 
 
-@pytest.mark.parametrize("name", ["tanh", "relu", "hard_swish"])
-def test_pair_mean_is_the_same_integral(name: str) -> None:
-    entry, truth = ACTIVATIONS[name], pairs(name)
-    chosen = [i for i in range(truth["q"].size) if truth["q"][i] in (1e-2, 3.0, 1e4)]
-    value = jax.jit(lambda f, q, c: gaussian.pair_mean(f, f, q, c, entry.kinks), static_argnums=0)
-    for i in chosen:
-        function = entry.dphi if truth["slope"][i] else entry.phi
-        got = in_float64(value)(function, truth["q"][i], truth["c"][i])
-        size = float(reference.mean_square(name, truth["q"][i], bool(truth["slope"][i])))
-        assert abs(got - truth["value"][i]) < PAIR * size
-
-
 @pytest.mark.parametrize("name", ["tanh", "gelu", "hard_tanh", "sin"])
 def test_higher_moments_are_as_accurate_as_stated(name: str) -> None:
     qs = (1e-2, 3.0, 50.0)

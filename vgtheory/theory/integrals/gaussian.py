@@ -1,4 +1,4 @@
-r"""The only place that integrates: expectations over one standard normal variable, and over a correlated pair.
+r"""The only place that integrates: expectations over one normal variable, and the rules for a pair.
 
 ========  =========================================================  ========
 symbol    meaning                                                    shape
@@ -107,7 +107,7 @@ def smoothed(
 
     Notes
     -----
-    Accuracy: as ``pair_mean`` for ``COARSE``, as ``mean`` for ``FINE``.
+    Accuracy: 1e-11 relative for ``COARSE``, as ``mean`` for ``FINE``.
     Assumes: nothing happens on scales of ``h`` far below the finest of ``panels`` except at the kinks.
     """
     xp = library(m, s)
@@ -256,52 +256,6 @@ def settled_log(log_q: Any, activation: Activation) -> Any:
         if activation.period is None
         else library(log_q).minimum(log_q, 2 * float(np.log(PERIODS * activation.period)))
     )
-
-
-def pair_mean(
-    first: Callable[[Any], Any], second: Callable[[Any], Any], q: Any, c: Any, kinks: tuple[float, ...] = ()
-) -> Any:
-    r"""Expectation of a product of functions of two correlated normal variables of one variance.
-
-    .. math:: E[F(u)\, G(v)], \qquad E[u^2] = E[v^2] = q, \quad E[u v] = c q
-
-    Given what they have in common, ``m`` of variance ``|c| q``, the two are independent (and for c < 0 of opposite
-    ``m``), so that this is :math:`E_m[\bar F(m)\, \bar G(\pm m)]`, each bar an average over a variance of
-    ``(1 - |c|) q``; kinks blur to width s there, and the outer rule is split at that scale too.
-
-    Parameters
-    ----------
-    first, second
-        Elementwise functions F and G of ``h``.
-    q, c
-        Variance, >= 0, and correlation in [-1, 1], each of shape ``()``.
-    kinks
-        Points in ``h`` where F or G or a derivative jumps.
-
-    Returns
-    -------
-    array
-        Shape ``()``.
-
-    Notes
-    -----
-    Accuracy: 1e-11 of :math:`\sqrt{E[F^2] E[G^2]}` in float64 for the table's activations and their derivatives, q in
-    [1e-12, 1e12] and c in [-1, 1].
-    Assumes: as ``mean``, with scales down to 1/2.
-
-    Examples
-    --------
-    >>> import jax.numpy as jnp
-    >>> from vgtheory.theory.integrals import gaussian
-    >>> round(float(gaussian.pair_mean(jnp.tanh, jnp.tanh, jnp.asarray(1.0), jnp.asarray(0.5))), 4)
-    0.1863
-    """
-    shared, s = jnp.sqrt(q * jnp.abs(c)), jnp.sqrt(q * (1 - jnp.abs(c)))
-    z, weights = nodes(shared**2, blurred(kinks, s), COARSE)
-    m, width = shared * z, jnp.broadcast_to(s, z.shape)
-    (one,) = smoothed(lambda h: (first(h),), m, width, kinks)
-    (other,) = smoothed(lambda h: (second(h),), jnp.where(c < 0, -m, m), width, kinks)
-    return jnp.sum(weights * one * other)
 
 
 def blurred(kinks: Any, s: Any) -> Any:

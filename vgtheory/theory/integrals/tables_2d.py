@@ -159,7 +159,7 @@ def pairs(activation: Activation, log_q: Any = None) -> Pairs:
     -----
     Accuracy: 1e-10 of each quantity's value at ``s = 0``, q in [1e-12, 1e12], all c (``split`` of activations that are
     straight at infinity: for q <= 1e6; beyond it what ``phi`` itself loses in a difference, 1e-16 sqrt(q) / s).
-    Assumes: as ``gaussian.pair_mean``.
+    Assumes: kinks are where the activation says, and the function varies on scales of 1/2 or more between them.
     """
     known = np.array([-27.7, 27.7]) if log_q is None else np.clip(log_q, -27.7, 27.7)
     low, high = float(np.min(known)), float(np.max(known))
