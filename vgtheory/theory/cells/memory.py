@@ -48,7 +48,8 @@ def tied_grad_steps(
     -------
     Estimate
         Natural log of the norm at t = 0 ... steps, shape ``(steps + 1,)``; ``err`` is the standard
-        error of the numerical solution.
+        error of the numerical solution. NaN for a cell that comes to rest (most of those without a
+        drive), whose fields repeat themselves until their covariance has no inverse.
 
     Notes
     -----
@@ -105,7 +106,8 @@ def memory_steps(cell: Cell, *, tied: bool = False) -> float:
     Returns
     -------
     float
-        Steps; inf for a factor of one, 0 where no gradient is left after one step.
+        Steps; inf for a factor of one, 0 where no gradient is left after one step, NaN where
+        ``tied_grad_steps`` is.
 
     Notes
     -----
@@ -125,7 +127,7 @@ def memory_steps(cell: Cell, *, tied: bool = False) -> float:
     if tied and rate > 0:
         first = abs(_tied_rate(cell, 1 / rate))
         rate = abs(_tied_rate(cell, 1 / first)) if first > 0 else first
-    return 1 / rate if rate > 0 else float("inf")
+    return float("inf") if rate == 0 else 1 / rate
 
 
 @asked(memory=one_positive)

@@ -37,6 +37,8 @@ from vgtheory.theory.precision import in_float64
 
 _JITTER = 1e-9
 """Least share of a field's variance that is new at a step: the Cholesky factor of a field that stands still needs some."""
+_LOST = 1e-3
+"""Share of a field's variance by which its past may overshoot it in rounding; beyond, the field stands still and is lost."""
 _TINY = 1e-200
 _START = 0.1
 Paths = tuple[np.ndarray, ...]
@@ -153,10 +155,14 @@ class _Gaussian:
         """The next value, given its covariance with all before and its variance, last."""
         t, self.length = self.length, self.length + 1
         row = self.lower[t]
-        if t:
+        if t and not self.lower[:t].diagonal().all():
+            row[:t] = np.nan
+        elif t:
             row[:t] = scipy.linalg.solve_triangular(self.lower[:t, :t], covariance[:t], lower=True, check_finite=False)
         left = covariance[t] - row[:t] @ row[:t]
-        row[t] = max(left, _JITTER * covariance[t], _TINY) ** 0.5
+        if left < -_LOST * covariance[t]:
+            left = np.nan
+        row[t] = np.maximum(left, max(_JITTER * covariance[t], _TINY)) ** 0.5
         half = self.normals.shape[1] // 2
         self.normals[t, :half] = self.rng.standard_normal(half)
         self.normals[t, half:] = -self.normals[t, :half]
@@ -211,7 +217,7 @@ def _backward(unit: _Unit, way: _Forward, steps: int, paths: int, rng: np.random
         field = process.next(covariance) * way.slopes[step]
         above = (*below[:-1], below[-1] + field)
         size = size_of(above)
-        logs.append(scale + np.log(size) if size > 0 else -np.inf)
+        logs.append(-np.inf if size == 0 else scale + np.log(size))
         if 0 < size < 1e-6 or size > 1e6:
             above, scale = tuple(part / size for part in above), scale + float(np.log(size))
             sent, process.lower = sent / size, process.lower / size
