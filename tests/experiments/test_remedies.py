@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from experiments import remedies
-from experiments.parts import optimisers
+from experiments.parts import optimisers, pilots
+from vgtheory import Dense
 
 ROUNDING = 1e-4
 """Log of a norm of some hundred float32 entries, each the difference of two weights after a step of 10^10."""
@@ -30,8 +31,8 @@ def test_shares_of_a_clipped_step_are_those_predicted(how: str, close: float) ->
 
 def test_decay_shrinks_weights_that_get_no_gradient_exponentially(key: jax.Array) -> None:
     """A sigmoid stack of twelve layers moves the lower ones by nothing else."""
-    plan = remedies.Plan(remedies.Dense("sigmoid", 0.5), optimisers.decayed(0.05), 12, 16, 16, 40)
-    logs = remedies._logs(key, plan, 0.1, 1, [0, 40])
+    plan = pilots.Plan(Dense("sigmoid", 0.5), optimisers.decayed(0.05), 12, 16, 16, 40)
+    logs = pilots.logs_of(key, plan, 0.1, 1, [0, 40])
     lower = (logs.log_scale[:, 1] - logs.log_scale[:, 0])[:, 1:6]
     np.testing.assert_allclose(lower, 40 * np.log1p(-0.1 * 0.05), atol=ROUNDING)
     assert abs(logs.log_scale[0, 1, -1] - logs.log_scale[0, 0, -1] - lower[0, 0]) > ROUNDING

@@ -88,6 +88,18 @@ def still(value: Any) -> Any:
     return lax.stop_gradient(value) if library(value) is jnp else value
 
 
+def of_one_rank(*arrays: Any) -> list[Any]:
+    """Arrays with axes of length 1 in front, as many as the largest has: strict users of JAX forbid it to add them.
+
+    Parameters
+    ----------
+    arrays
+        Of shapes that broadcast.
+    """
+    rank = max(each.ndim for each in arrays)
+    return [each.reshape((1,) * (rank - each.ndim) + each.shape) for each in arrays]
+
+
 def repeated(is_going: Callable[[Any], Any], step: Callable[[Any], Any], state: Any) -> Any:
     """``jax.lax.while_loop``, which on arrays of NumPy is a plain loop.
 
@@ -114,4 +126,4 @@ def rounding(x: Any) -> float:
     return float(jnp.finfo(x.dtype).eps)
 
 
-__all__ = ["compiled", "library", "repeated", "rounding", "scan", "still"]
+__all__ = ["compiled", "library", "of_one_rank", "repeated", "rounding", "scan", "still"]

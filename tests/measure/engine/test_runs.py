@@ -15,6 +15,7 @@ import pytest
 
 from tests.tolerances import EQUAL_FLOAT32, OTHER_DEVICES, SAME_FLOAT32
 from vgtheory import LSTM, Dense, FixedRecurrent, Normed, Transformer, measure
+from vgtheory.measure.engine import runs
 from vgtheory.measure.engine.memory import bytes_needed
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -130,9 +131,10 @@ def test_the_plan_is_what_the_compiler_needs(key: jax.Array) -> None:
     shape, grid = CHAIN.grid_of(net, "float32")
     devices = tuple(jax.devices()[:1])
     for keep, lanes, inputs in (("activations", 1, 8), ("segments", 2, 4)):
-        asked = CHAIN._Size(*size.values(), 4, inputs, "float32", True, "networks", keep, lanes)
-        program = CHAIN._walks.program(xla_cpu_prefer_vector_width=512)
-        used = program.lower(key, net, grid, asked, devices).compile().memory_analysis()
+        asked = CHAIN._Size(*size.values(), inputs, "float32", True, "networks", keep)
+        program = runs._all.program(xla_cpu_prefer_vector_width=512)
+        given = (key, (net, grid), CHAIN._one, asked, 4, lanes, devices)
+        used = program.lower(*given).compile().memory_analysis()
         count = {"rows": inputs, "num_nets": 4, "num_devices": 1, "itemsize": 4}
         planned = bytes_needed(keep, lanes, **size, **count)
         assert planned / 3 < used.temp_size_in_bytes + used.output_size_in_bytes < 1.2 * planned

@@ -16,7 +16,7 @@ from vgtheory.activation import as_activation
 from vgtheory.expect import expect, expect_count, expect_not_negative
 from vgtheory.frame import frame_of
 from vgtheory.theory.arguments import asked
-from vgtheory.theory.arrays import compiled, library, rounding, still
+from vgtheory.theory.arrays import compiled, library, of_one_rank, rounding, still
 from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
 from vgtheory.theory.integrals.squares import INFINITE
 from vgtheory.theory.meanfield.fixed_points import brackets, growth_and_slope, lattice_in
@@ -64,7 +64,8 @@ def _bias_square(log_q: Any, table: Curves) -> tuple[Any, Any]:
 def _excess(log_q: Any, wanted: Any, table: Curves) -> tuple[Any, Any]:
     """By how much the critical sigma_b^2 exceeds the wanted one, over q; and its derivative by ln q."""
     value, slope = _bias_square(log_q, table)
-    share = wanted * library(log_q).exp(-log_q)
+    value, slope, log_q, wanted = of_one_rank(value, slope, log_q, wanted)
+    share = wanted * library(log_q, wanted).exp(-log_q)
     return value - share, slope + share
 
 
@@ -91,7 +92,7 @@ def _solved(sigma_b: Any, table: Curves, size: int) -> Critical:
     same_everywhere = at_zero & xp.all(signs == 0, axis=-1, keepdims=True)
     edge = xp.where(same_everywhere, -value_and_slope(table.log_g, xp.zeros_like(wanted))[0], lattice[0])
     log_q, found = xp.concatenate([edge, log_q], axis=-1), xp.concatenate([at_zero, found], axis=-1)
-    first = xp.arange(log_q.shape[-1]) == 0
+    first = xp.broadcast_to(xp.arange(log_q.shape[-1]) == 0, log_q.shape)
     log_g = value_and_slope(table.log_g, log_q)[0]
     limit = xp.asarray(table.log_g_ends[0], log_g.dtype)
     log_w = -xp.where(first & ~same_everywhere, limit, log_g) / 2

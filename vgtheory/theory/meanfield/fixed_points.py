@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.activation import Activation
-from vgtheory.theory.arrays import library, rounding
+from vgtheory.theory.arrays import library, of_one_rank, rounding
 from vgtheory.theory.integrals.moments_1d import LN_END, LN_Q, Curves, curves, value_and_slope
 from vgtheory.theory.roots import root
 
@@ -69,6 +69,7 @@ def growth_and_slope(log_q: Any, sigma_w: Any, sigma_b: Any, table: Curves) -> t
     xp = library(log_q, sigma_w, sigma_b)
     log_f, slope = value_and_slope(table.log_f, log_q)
     most = _largest_log(log_f)
+    log_q, log_f, slope, sigma_w, sigma_b = of_one_rank(log_q, log_f, slope, sigma_w, sigma_b)
     weights, biases = (
         each**2 * xp.exp(xp.minimum(log, most)) for each, log in ((sigma_w, log_f - log_q), (sigma_b, -log_q))
     )
