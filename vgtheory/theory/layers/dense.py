@@ -19,7 +19,7 @@ from vgtheory.theory.width.accumulation import Reward
 from vgtheory.theory.width.chi_square import is_exact, log_chi_square_law, sides
 from vgtheory.weights import expect_light_tails
 
-_LOOPED = 128
+_LOOPED = 64
 """Largest depth at which plain numbers are computed by NumPy, layer by layer, instead of being compiled."""
 
 
