@@ -33,7 +33,7 @@ format: $(STAMP) ## Rewrite the sources in the one format
 test: $(STAMP) ## Run the tests, all but the slow ones and those for an accelerator
 	@$(RUN) -m pytest -n 2 --dist loadfile
 
-# Compiling is most of it and takes one core: a second process comes from the other end, and each waits for the other's cells.
+# Each cell takes about one core: a second process comes from the other end, and each waits for the other's cells.
 smoke: $(STAMP) ## Run every experiment, figure and the report in small, into build/smoke
 	@$(RUN) -m experiments all --smoke --backwards --out build/smoke/results >/dev/null & other=$$!; \
 	  $(RUN) -m experiments all --smoke --out build/smoke/results; status=$$?; wait $$other && exit $$status
@@ -41,7 +41,8 @@ smoke: $(STAMP) ## Run every experiment, figure and the report in small, into bu
 	@$(RUN) -m experiments report --results build/smoke/results --figures build/smoke/figures --out build/smoke/report --paper build/smoke/paper
 
 reproduce: $(STAMP) ## Run every experiment in full, but for those that train, then the figures and the report
-	@$(RUN) -m experiments all --out build/results
+	@$(RUN) -m experiments all --backwards --out build/results >/dev/null & other=$$!; \
+	  $(RUN) -m experiments all --out build/results; status=$$?; wait $$other && exit $$status
 	@$(RUN) -m figures --results build/results
 	@$(RUN) -m experiments report --results build/results
 
