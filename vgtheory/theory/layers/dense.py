@@ -19,11 +19,11 @@ from vgtheory.theory.width.accumulation import Reward
 from vgtheory.theory.width.chi_square import is_exact, log_chi_square_law, sides
 from vgtheory.weights import expect_light_tails
 
-_LOOPED = 64
-"""Largest depth at which plain numbers are computed by NumPy, layer by layer, instead of being compiled."""
+_LOOPED, _LOOPED_INFINITE = 64, 512
+"""Largest depths, at finite and at infinite width, at which plain numbers are computed by NumPy instead of being compiled."""
 
 
-def scales_of(net: Ensemble, depth: int) -> tuple[Any, Any]:
+def scales_of(net: Ensemble, depth: int, is_infinite: bool = False) -> tuple[Any, Any]:
     """``sigma_w`` and ``sigma_b`` as arrays of the library that is to compute.
 
     Parameters
@@ -32,9 +32,11 @@ def scales_of(net: Ensemble, depth: int) -> tuple[Any, Any]:
         The ensemble.
     depth
         Number of layers.
+    is_infinite
+        Whether nothing but the law at infinite width is asked for, whose layers cost a tenth.
     """
-    given = (net.sigma_w, net.sigma_b)
-    looped = library(given) is np and depth <= _LOOPED and log_resolved(net.activation) == np.inf
+    given, most = (net.sigma_w, net.sigma_b), _LOOPED_INFINITE if is_infinite else _LOOPED
+    looped = library(given) is np and depth <= most and log_resolved(net.activation) == np.inf
     sigma_w, sigma_b = (np.asarray(each, float) for each in given) if looped else floats(*given)
     return sigma_w, sigma_b
 
@@ -61,11 +63,13 @@ def layers_of(where: str, net: Ensemble, depth: int, width: int | None = None) -
         Numbers of layers and units.
     """
     _check(where, net, width)
-    return _layers(net, depth)
+    return _layers(net, depth, width)
 
 
-def _layers(net: Ensemble, depth: int) -> expansion.Layers:
-    return expansion.trajectory(*scales_of(net, depth), net.activation, net.weights == "orthogonal", depth)
+def _layers(net: Ensemble, depth: int, width: int | None) -> expansion.Layers:
+    return expansion.trajectory(
+        *scales_of(net, depth, width is None), net.activation, net.weights == "orthogonal", depth
+    )
 
 
 def _infinite_grad(layers: expansion.Layers) -> Any:
@@ -124,7 +128,7 @@ def _grad(net: Dense | Recurrent, question: Question) -> Law:
     _check(where, net, width)
     if width is not None and is_exact(net):
         return _counted(net, depth, width, np.arange(depth - 1, -1, -1))
-    layers = _layers(net, depth)
+    layers = _layers(net, depth, width)
     mean = _infinite_grad(layers)
     if width is None:
         return _certain(mean / 2)
@@ -151,7 +155,7 @@ def _q(net: Dense | Recurrent, question: Question) -> Law:
     _check(where, net, width)
     if width is not None and is_exact(net) and isinstance(net.sigma_b, float | int) and net.sigma_b == 0:
         return _counted_q(net, depth, width)
-    layers = _layers(net, depth)
+    layers = _layers(net, depth, width)
     if width is None:
         return _certain(layers.log_q)
     if net.weights == "orthogonal":
@@ -187,7 +191,7 @@ def chi_law(net: Ensemble, question: Question) -> Law:
     if width is not None and is_exact(net):
         half = _counted(net, depth, width, np.ones(depth - 1))
         return Law(2 * half.mean, 2 * half.std)
-    layers = _layers(net, depth)
+    layers = _layers(net, depth, width)
     mean = layers.log_chi[:-1]
     if width is None:
         return _certain(mean)
