@@ -1,9 +1,11 @@
-r"""Where the correlation of two inputs settles, and how fast.
+"""The fixed point of the correlation map and the rate of convergence to it.
 
-The map of the correlation is a power series in c with no negative coefficient, hence convex on [0, 1], and it maps 1 to 1: the
-fixed point is 1 where the slope there is at most 1, and the one root below it otherwise. With ``D(c) = E[phi^2] - E[phi phi]``
-and ``1 - c = s^2 / q`` that root solves ``sigma_w^2 D = s^2``, whose two sides are compared by the ratio
-``D / (s^2 E[phi'^2])`` (``split`` in ``pair_tables``), whose distance from 1 is known by itself, however near c is to 1.
+The correlation map is a power series in c with no negative coefficient, hence convex on [0, 1], and
+it maps 1 to 1. The fixed point is 1 where the slope at 1 is at most 1, and otherwise the one root
+below 1. With ``D(c) = E[phi^2] - E[phi phi]`` and ``1 - c = s^2 / q``, that root solves ``sigma_w^2
+D = s^2``. The two sides are compared through the ratio ``D / (s^2 E[phi'^2])``, called ``split`` in
+``tables_2d``. The table holds the distance of this ratio from 1, so that no digits are lost near c
+= 1.
 """
 
 import functools
@@ -26,12 +28,12 @@ from vgtheory.theory.precision import in_float64
 from vgtheory.theory.roots import root
 
 _LOWEST = -17.0
-"""Half the log of the smallest 1 - c_star that is told from 0."""
+"""Half the log of the smallest 1 - c_star that counts as different from 0."""
 _CHUNK = 4096
 
 
 def _log_gap(log_q: Any, log_slope: Any, read: Callable[[Any, Any], tuple[Any, Any]]) -> Any:
-    """Half of ln(1 - c_star), -inf where it is 1: a root of the ln of what the slope at 1 and split make."""
+    """Half of ln(1 - c_star), -inf where c_star is 1."""
     xp, chaotic = library(log_slope), log_slope > 0
 
     def at(gap: Any) -> tuple[Any, Any]:
@@ -46,7 +48,7 @@ def _log_gap(log_q: Any, log_slope: Any, read: Callable[[Any, Any], tuple[Any, A
 
 
 def _turn(log_q: Any, gap: Any, read: Callable[[Any, Any], tuple[Any, Any]]) -> Any:
-    """1 less E[phi' phi'] over E[phi'^2], at c_star."""
+    """1 - E[phi' phi'] / E[phi'^2] at c_star."""
     xp, inside = library(gap), gap != -np.inf
     return xp.where(inside, read(log_q, xp.where(inside, gap, 0.0))[1], 0.0)
 
@@ -55,7 +57,7 @@ _PROGRAMS = {function: jax.jit(function) for function in (_log_gap, _turn)}
 
 
 def _in_chunks(function: Callable[..., Any], log_q: Any, other: Any, activation: Activation) -> np.ndarray:
-    """``function(log_q, other, read)`` in pieces of one size, those alike together: one compiled program for every call."""
+    """``function(log_q, other, read)`` in sorted pieces of one size, which share one program."""
     size, pad, dtype, program = log_q.size, -log_q.size % _CHUNK, log_q.dtype, _PROGRAMS[function]
     if moments_2d.is_looped(log_q):
         read = moments_2d.ahead(log_q, activation)
@@ -74,15 +76,7 @@ def _in_chunks(function: Callable[..., Any], log_q: Any, other: Any, activation:
 
 
 def fixed_gap(sigma_w: Any, sigma_b: Any, activation: Activation) -> Any:
-    """Half of ln(1 - c_star), -inf where c_star is 1; where it is known which networks are chaotic, for these alone.
-
-    Parameters
-    ----------
-    sigma_w, sigma_b
-        Scales, of one shape.
-    activation
-        The nonlinearity.
-    """
+    """Half of ln(1 - c_star), -inf where c_star is 1."""
     if library(sigma_w, sigma_b) is np:
         log_q = log_fixed(sigma_w, sigma_b, activation)
         return gap_at(log_q, at_one(log_q, sigma_w, sigma_b, activation).log_slope, activation)
@@ -96,15 +90,7 @@ def _differentiable_gap(sigma_w: Array, sigma_b: Array, activation: Activation) 
 
 
 def gap_at(log_q: Any, log_slope: Any, activation: Activation) -> Any:
-    """``fixed_gap`` where ln q_star and the log of the slope at c = 1 are known; it carries no derivative.
-
-    Parameters
-    ----------
-    log_q, log_slope
-        Of one shape.
-    activation
-        The nonlinearity.
-    """
+    """``fixed_gap`` from ln q_star and the log of the slope at c = 1; it has no derivative."""
     if isinstance(log_q, jax.core.Tracer):
         return _PROGRAMS[_log_gap](log_q, log_slope, moments_2d.ahead(log_q, activation))
     xp = library(log_q, log_slope)
@@ -137,35 +123,39 @@ def _fixed_gap_jvp(activation: Activation, primals: Any, tangents: Any) -> tuple
 @asked()
 @in_float64
 def c_star(net: Ensemble) -> Any:
-    r"""Fixed point that the correlation of any two inputs runs to.
+    r"""Fixed point of the correlation map that any two inputs converge to, c*.
 
-    .. math:: c^* = \frac{\sigma_w^2\, E[\phi(u) \phi(v)] + \sigma_b^2}{q^*} \quad \text{at correlation } c^*
+    .. math:: c^* = \frac{\sigma_w^2\, E[\phi(u) \phi(v)] + \sigma_b^2}{q^*} \quad
+        \text{at correlation } c^*
 
     Parameters
     ----------
     net
-        The ensemble; ``sigma_w`` and ``sigma_b`` of any broadcastable shapes (a million networks take some seconds).
+        The ensemble, as in ``q_star``.
 
     Returns
     -------
     array
-        From 0 to 1, broadcast shape. 1 where the map's slope there is at most 1 (ordered or critical): all inputs come to
-        look alike. Below 1 (chaotic) close inputs come apart. Without weights it is 1. Differentiable (implicit function
-        theorem; 0 where c_star is 1).
-
-    Raises
-    ------
-    ValueError
-        If ``net`` is a ``FixedRecurrent``.
+        Correlation from 0 to 1; broadcast shape. It is 1 where the slope of the map at c = 1 is at
+        most 1 (ordered or critical), and all inputs come to look alike. It is below 1 in the
+        chaotic phase, where close inputs separate. Without weights it is 1. The derivative is that
+        of the implicit function theorem, and 0 where c_star is 1.
 
     Notes
     -----
-    Accuracy: 1e-10 absolute; of 1 - c_star 1e-9 relative divided by the distance of ln chi_1 from 0 over 0.1. It is a root
-    bracketed and found by Newton's method, so that nearness to criticality costs nothing. A network counts as critical, and has
-    c_star 1, where ln chi_1 is within rounding of 0: 2e-13 and, of the two logs whose sum it is (the biases' and the activation's),
-    1e-13 of their sizes, in float32 6e-5. Without biases the first is 0 and the second vanishes with q, so that in float32 too
-    tanh is chaotic at sigma_w = 1.001; a sigma_w within 1e-4 of the critical one is critical there.
-    Assumes: infinite width. For a linear network without biases every c is a fixed point; 1 is returned.
+    Accuracy:
+
+    - 1e-10 absolute. For 1 - c_star, 1e-9 relative times 0.1 / abs(ln chi_1).
+    - Newton's method inside a bracket finds the root, so that nearness to criticality costs no
+      time.
+    - c_star is 1 where ln chi_1 is within rounding of 0. ln chi_1 is the sum of a log due to the
+      biases and a log due to the activation. Rounding is 2e-13 plus 1e-13 times their sizes, and
+      6e-5 times their sizes in float32.
+    - Without biases the first log is 0 and the second vanishes with q. In float32, tanh is
+      therefore chaotic at sigma_w = 1.001, and critical within 1e-4 of sigma_w = 1.
+
+    Assumes: infinite width. For a linear network without biases every c is a fixed point, and 1 is
+    returned.
 
     References
     ----------
@@ -181,13 +171,7 @@ def c_star(net: Ensemble) -> Any:
 
 
 def correlation_at(gap: Any) -> Any:
-    """Correlation by half the log of its distance from 1.
-
-    Parameters
-    ----------
-    gap
-        From ``fixed_gap``.
-    """
+    """Correlation from half the log of its distance from 1."""
     xp, inside = library(gap), gap != -np.inf
     return xp.where(inside, -xp.expm1(2 * xp.where(inside, gap, 0.0)), 1.0)
 
@@ -195,26 +179,22 @@ def correlation_at(gap: Any) -> Any:
 @asked()
 @in_float64
 def chi_c(net: Ensemble) -> Any:
-    r"""Slope of the correlation map at its fixed point: what a small departure from ``c_star`` is multiplied by per layer.
+    r"""Slope of the correlation map at c*: factor per layer of a small deviation from c*.
 
     .. math:: \chi_{c^*} = \sigma_w^2\, E[\phi'(u) \phi'(v)] \quad \text{at correlation } c^*
 
     Parameters
     ----------
     net
-        The ensemble; ``sigma_w`` and ``sigma_b`` of any broadcastable shapes.
+        The ensemble, as in ``q_star``.
 
     Returns
     -------
     array
-        Per layer, at most 1; broadcast shape. In the ordered phase it is ``chi_1`` (or, for ``q_star`` 0 or infinite, the
-        slope at 1 of the limiting map: 1 for ``relu`` without biases at any ``sigma_w``, a power law and no scale). Without
-        weights it is 0, and without weights and biases what it tends to as the weights go to 0.
-
-    Raises
-    ------
-    ValueError
-        If ``net`` is a ``FixedRecurrent``.
+        Slope per layer, at most 1; broadcast shape. In the ordered phase it is ``chi_1``. Where
+        ``q_star`` is 0 or infinite, it is the slope at 1 of the limiting map: 1 for ``relu``
+        without biases at any ``sigma_w``, whose correlations converge by a power law. Without
+        weights it is 0. Without weights and biases it is the limit of small weights.
 
     Notes
     -----
@@ -235,13 +215,7 @@ def chi_c(net: Ensemble) -> Any:
 
 
 def settled_rates(net: Ensemble) -> tuple[Any, Any]:
-    """``chi_c``, and its natural log, which keeps its digits where chi_c is near 1.
-
-    Parameters
-    ----------
-    net
-        The ensemble.
-    """
+    """``chi_c`` and its natural log, which keeps its digits where chi_c is near 1."""
     sigma_w, sigma_b = broadcast_scales(net)
     log_q = log_fixed(sigma_w, sigma_b, net.activation)
     at = at_one(log_q, sigma_w, sigma_b, net.activation)
@@ -249,17 +223,7 @@ def settled_rates(net: Ensemble) -> tuple[Any, Any]:
 
 
 def rates_at_gap(gap: Any, log_q: Any, at: AtOne, activation: Activation) -> tuple[Any, Any]:
-    """``settled_rates`` where ``c_star`` is known by half the log of its distance from 1.
-
-    Parameters
-    ----------
-    gap
-        From ``fixed_gap``.
-    log_q, at
-        ln q_star and the map at c = 1, of the same shape.
-    activation
-        The nonlinearity.
-    """
+    """``settled_rates`` from ``fixed_gap``, ln q_star and the map at c = 1, arrays of one shape."""
     xp = library(gap, log_q)
     if isinstance(gap, jax.core.Tracer):
         no_turn = _PROGRAMS[_turn](log_q, gap, moments_2d.ahead(log_q, activation))

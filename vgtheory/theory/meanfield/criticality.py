@@ -1,10 +1,12 @@
-r"""The line between vanishing and exploding, and how far from it a network lies, in layers.
+r"""The critical line between vanishing and exploding gradients.
 
-The critical line is walked along ``q``: a network with E[phi^2] = f and E[phi'^2] = g at its fixed point is critical for
+The line is parametrised by ``q``. A network with E[phi^2] = f and E[phi'^2] = g at its fixed point
+is critical for
 
 .. math:: \sigma_w^2 = \frac{1}{g}, \qquad \sigma_b^2 = q - \frac{f}{g}
 
-so that every solution for a given ``sigma_b`` is a root in q, found on the same lattice as the fixed points.
+Every solution for a given ``sigma_b`` is therefore a root in q, found on the lattice that also
+brackets the fixed points.
 """
 
 from typing import Any, NamedTuple
@@ -24,23 +26,24 @@ from vgtheory.theory.precision import in_float64, numbers
 from vgtheory.theory.roots import root
 
 _NOISE = 1e-11
-"""Of q: how far q - f/g may miss its exact value."""
+"""Largest error of q - f/g, relative to q."""
 
 
 class Critical(NamedTuple):
-    """Every critical initialisation for one sigma_b, in ascending order of q, along a last axis.
+    """Critical initialisations for each sigma_b, in ascending order of q along the last axis.
 
     Attributes
     ----------
     q_star
-        Mean square of ``h`` at the fixed point; 0 where the network is critical only as q goes to 0. For a homogeneous
-        activation without biases any q will do: that of unit inputs is given.
+        Mean square of ``h`` at the fixed point; 0 where the network is critical only as q goes to
+        0. For a homogeneous activation without biases every q is a fixed point, and the q of unit
+        inputs is given.
     sigma_w
-        The scale to use.
+        The critical weight scale.
     slope
-        dq'/dq there.
+        Slope dq'/dq of the length map at the fixed point.
     is_stable
-        Whether nearby q run to it: if not, no network stays there.
+        Whether nearby q converge to the fixed point. If not, no network stays there.
     """
 
     q_star: Any
@@ -50,19 +53,19 @@ class Critical(NamedTuple):
 
     @property
     def frame(self) -> Any:
-        """A row for each, as a ``pandas.DataFrame``."""
+        """One row for each solution, as a ``pandas.DataFrame``."""
         return frame_of(self, number=np.arange(np.shape(self.q_star)[-1]))
 
 
 def _bias_square(log_q: Any, table: Curves) -> tuple[Any, Any]:
-    """sigma_b^2 of the critical network whose fixed point is q, over q; and its derivative by ln q."""
+    """sigma_b^2 / q of the critical network whose fixed point is q, and its derivative by ln q."""
     (log_f, by_f), (log_g, by_g) = (value_and_slope(each, log_q) for each in table[:2])
     ratio = library(log_q).exp(log_f - log_g - log_q)
     return 1 - ratio, -ratio * (by_f - by_g - 1)
 
 
 def _excess(log_q: Any, wanted: Any, table: Curves) -> tuple[Any, Any]:
-    """By how much the critical sigma_b^2 exceeds the wanted one, over q; and its derivative by ln q."""
+    """Excess of the critical sigma_b^2 over the wanted one, over q; and its derivative by ln q."""
     value, slope = _bias_square(log_q, table)
     value, slope, log_q, wanted = of_one_rank(value, slope, log_q, wanted)
     share = wanted * library(log_q, wanted).exp(-log_q)
@@ -70,7 +73,7 @@ def _excess(log_q: Any, wanted: Any, table: Curves) -> tuple[Any, Any]:
 
 
 def _solution(low: Any, high: Any, wanted: Any, found: Any, table: Curves) -> Any:
-    """The ln q between the two at which the critical sigma_b^2 is the wanted one, where there is one."""
+    """The ln q between ``low`` and ``high`` at which the critical sigma_b^2 is the wanted one."""
 
     def at(log_q: Any) -> tuple[Any, Any]:
         excess, slope = _excess(log_q, wanted, table)
@@ -80,7 +83,7 @@ def _solution(low: Any, high: Any, wanted: Any, found: Any, table: Curves) -> An
 
 
 def _solved(sigma_b: Any, table: Curves, size: int) -> Critical:
-    """Up to ``size`` solutions for each sigma_b, those that are none at the end."""
+    """Up to ``size`` solutions for each sigma_b, filled up at the end."""
     xp, lattice = library(sigma_b), lattice_in(sigma_b)
     sigma_b = sigma_b[..., None]
     wanted, noise = sigma_b**2, max(_NOISE, 500 * rounding(sigma_b))
@@ -108,14 +111,14 @@ def _solved(sigma_b: Any, table: Curves, size: int) -> Critical:
 
 
 def _next_growth(table: Curves, log_w: Any, noise: float) -> Any:
-    """First growth above q = 0 that is no rounding error, of the network that is critical at 0."""
+    """First growth above q = 0 that exceeds rounding, for the network that is critical at q = 0."""
     xp = library(log_w)
     growth, _ = growth_and_slope(lattice_in(log_w), xp.exp(log_w), xp.zeros_like(log_w), table)
     return xp.take_along_axis(growth, xp.argmax(xp.abs(growth) > noise, axis=-1)[..., None], axis=-1)
 
 
 def _carried(log_q: Any, wanted: Any, table: Curves) -> Any:
-    """``log_q`` with the derivative by ``wanted`` that the implicit function theorem gives it."""
+    """``log_q`` with the derivative by ``wanted`` from the implicit function theorem."""
     xp, (value, by_log_q) = library(log_q), _bias_square(log_q, table)
     slope = xp.exp(log_q) * (value + by_log_q)
     return log_q + (wanted - still(wanted)) / still(xp.where(slope == 0, 1.0, slope))
@@ -123,7 +126,7 @@ def _carried(log_q: Any, wanted: Any, table: Curves) -> Any:
 
 @compiled("size")
 def _all_solved(sigma_b: Any, table: Curves, size: int) -> Critical:
-    """``_solved`` for at least two solutions, that the first axis of brackets is not empty."""
+    """``_solved`` with room for two solutions at least, as ``brackets`` needs."""
     found = _solved(sigma_b, table, max(size, 2))
     return jax.tree.map(lambda leaf: leaf[..., :size], found)
 
@@ -131,38 +134,38 @@ def _all_solved(sigma_b: Any, table: Curves, size: int) -> Critical:
 @asked()
 @in_float64
 def critical(activation: Any, *, sigma_b: Any = 0.0, size: int | None = None) -> Critical:
-    r"""The initialisations at which gradients neither vanish nor explode: ``chi_1 = 1``.
+    r"""Critical initialisations: the weight scales at which ``chi_1`` is 1.
 
-    .. math:: \sigma_w^2 = \frac{1}{E[\phi'^2]}, \qquad \sigma_b^2 = q - \frac{E[\phi^2]}{E[\phi'^2]}
+    .. math:: \sigma_w^2 = \frac{1}{E[\phi'^2]}, \qquad
+        \sigma_b^2 = q - \frac{E[\phi^2]}{E[\phi'^2]}
 
     Parameters
     ----------
     activation
         A name, an ``Activation`` or an elementwise JAX function.
     sigma_b
-        Standard deviation of the biases, any shape.
+        Standard deviation of the biases, any shape, >= 0.
     size
-        Length of the last axis; None for 6, or, given plain numbers, for as many solutions as there are.
+        Length of the last axis, >= 1. None stands for as many solutions as there are if ``sigma_b``
+        is a plain number, and for 6 if it is an array of JAX.
 
     Returns
     -------
     Critical
-        Every solution with q from 1e-95 to 1e95, fields of shape ``(..., size)``, filled up with NaN. A solution that is
-        not stable is critical on paper only: q leaves it.
-
-    Raises
-    ------
-    ValueError
-        If ``sigma_b`` is negative, the name unknown, or ``size`` no positive integer.
+        Every solution with q from 1e-95 to 1e95; fields of shape ``(..., size)``, filled up with
+        NaN. Use a solution that ``is_stable``: the signal leaves the others.
 
     Notes
     -----
-    Accuracy: 1e-11 relative for ``sigma_w`` and, away from a turning point of the line, for ``q_star``.
-    Assumes: infinite width; solutions further apart than a factor of 1.13 in q, and outside [1e-12, 1e12] than a twentieth of ln q.
+    Accuracy: 1e-11 relative for ``sigma_w`` and, away from a turning point of the line, for
+    ``q_star``.
+    Assumes: infinite width. Two solutions are told apart if they differ by a factor of 1.13 in q,
+    or, outside [1e-12, 1e12], by 5 % in ln q.
 
     References
     ----------
-    Schoenholz et al. (2017), arXiv:1611.01232 (the line of tanh); Hayou et al. (2019), arXiv:1902.06853 (its curve in q).
+    Schoenholz et al. (2017), arXiv:1611.01232 (the line of tanh); Hayou et al. (2019),
+    arXiv:1902.06853 (its curve in q).
 
     Examples
     --------
@@ -172,9 +175,6 @@ def critical(activation: Any, *, sigma_b: Any = 0.0, size: int | None = None) ->
     [1.76]
     >>> theory.critical("relu", sigma_b=0.1).sigma_w.size  # none: with biases q grows without end
     0
-    >>> gelu = theory.critical("gelu", sigma_b=0.5)
-    >>> gelu.sigma_w.round(3).tolist(), gelu.is_stable.tolist()
-    ([1.4], [True])
     """
     expect_not_negative("critical", sigma_b=sigma_b)
     if size is not None:

@@ -1,4 +1,4 @@
-"""How far from criticality a network lies, in layers, and on which side."""
+"""Phase of a network, and its depth scales in layers."""
 
 from typing import Any
 
@@ -17,9 +17,9 @@ from vgtheory.theory.meanfield.length import broadcast_scales, q_slope
 from vgtheory.theory.precision import in_float64
 
 _CRITICAL = 1e-9
-"""Of ln chi_1: what still counts as critical."""
+"""Largest absolute ln chi_1 that counts as critical."""
 _SLOPE = 1e-11
-"""Of ln q_slope."""
+"""Largest absolute ln q_slope that counts as 0."""
 
 
 @asked()
@@ -30,25 +30,22 @@ def phase(net: Ensemble) -> Any:
     Parameters
     ----------
     net
-        The ensemble; ``sigma_w`` and ``sigma_b`` of any broadcastable shapes.
+        The ensemble, as in ``q_star``.
 
     Returns
     -------
     array
-        Sign of ``ln chi_1``, 0 where that is below 1e-9 (in float32: 1e-4); broadcast shape. It is that of the limit of many
-        layers: where q runs to 0 or to infinity for ever, 0 says that the factor tends to 1, not that the gradient keeps its norm
-        (``log_grad_layers``; ``drift`` of ``initialiser_audit``).
-
-    Raises
-    ------
-    ValueError
-        If ``net`` is a ``FixedRecurrent``.
+        Sign of ``ln chi_1``, and 0 where its size is below 1e-9 (float32: 1e-4); broadcast shape.
+        The phase describes the limit of many layers. Where q tends to 0 or infinity, 0 means that
+        the factor tends to 1, not that the gradient keeps its norm: see ``log_grad_layers`` and the
+        ``drift`` of ``initialiser_audit``.
 
     Notes
     -----
     Accuracy: that of ``chi_1``.
-    Assumes: infinite width. The names are those of the correlation of two inputs; where ``q_star`` is 0 or infinite (``relu``
-    without biases) that has no phase of its own, and only the gradient's is told.
+    Assumes: infinite width. "Ordered" and "chaotic" are phases of the correlation of two inputs.
+    Where ``q_star`` is 0 or infinite, as for ``relu`` without biases, the correlation has no phase,
+    and the result describes the gradient only.
 
     Examples
     --------
@@ -63,13 +60,7 @@ def phase(net: Ensemble) -> Any:
 
 
 def scale(factor: Any) -> Any:
-    """-1 / ln of a factor's size, infinite where it is 1 within rounding.
-
-    Parameters
-    ----------
-    factor
-        Per layer.
-    """
+    """-1 / ln of a factor's size, infinite where the factor is 1 within rounding."""
     xp = library(factor)
     factor = xp.abs(xp.asarray(factor))
     log_factor = xp.log(factor)
@@ -78,29 +69,13 @@ def scale(factor: Any) -> Any:
 
 
 def scale_of(log_factor: Any) -> Any:
-    """-1 over the log of a factor, infinite where that is 0.
-
-    Parameters
-    ----------
-    log_factor
-        Per layer.
-    """
+    """-1 over the log of a factor, infinite where the log is 0."""
     xp, flat = library(log_factor), log_factor == 0
     return xp.where(flat, xp.inf, -1 / xp.where(flat, 1.0, log_factor))
 
 
 def log_chi_at(q: Any, sigma_w: Any, sigma_b: Any, at: AtOne, activation: Activation) -> Any:
-    """Natural log of ``chi_1``, which near 0 keeps its digits and within rounding of it is 0.
-
-    Parameters
-    ----------
-    q, sigma_w, sigma_b
-        Fixed point and scales, of one shape.
-    at
-        The map of the correlation at c = 1.
-    activation
-        The nonlinearity.
-    """
+    """Natural log of ``chi_1``, with all its digits near 0, and 0 within rounding."""
     growth, _ = growth_and_slope(log_inside(q), sigma_w, sigma_b, curves(activation))
     least, xp = 32 * rounding(growth), library(growth)
     # A homogeneous map near its critical scale leaves q where it is, and is on its way nonetheless.
@@ -122,30 +97,26 @@ def _log_chi(net: Ensemble) -> Any:
 @asked()
 @in_float64
 def xi_grad(net: Ensemble) -> Any:
-    r"""Depth scale of the gradient's squared norm.
+    r"""Depth scale of the squared gradient norm, xi_grad.
 
     .. math:: \xi_\nabla = -\frac{1}{\ln \chi_1}
 
     Parameters
     ----------
     net
-        The ensemble; ``sigma_w`` and ``sigma_b`` of any broadcastable shapes.
+        The ensemble, as in ``q_star``.
 
     Returns
     -------
     array
-        Layers over which the mean *squared* gradient falls by e; negative where it grows, infinite at criticality
-        (ln chi_1 within rounding of 0), 0 without weights; broadcast shape. The norm itself has twice the scale.
-
-    Raises
-    ------
-    ValueError
-        If ``net`` is a ``FixedRecurrent``.
+        Layers in which the mean *squared* gradient falls by a factor e; broadcast shape. It is
+        negative where gradients grow, infinite at criticality (ln chi_1 within rounding of 0), and
+        0 without weights. The norm itself has twice this scale.
 
     Notes
     -----
-    Accuracy: that of ``chi_1``, divided by its distance from 1. Without biases that distance itself keeps its digits near 1: in
-    float32 1e-3 relative a thousandth beyond a critical ``sigma_w``, whose own rounding it is.
+    Accuracy: that of ``chi_1`` over its distance from 1. Without biases the distance keeps its
+    digits: in float32 it is accurate to 1e-3 where ``sigma_w`` is a thousandth above critical.
     Assumes: infinite width.
 
     References
@@ -164,30 +135,26 @@ def xi_grad(net: Ensemble) -> Any:
 @asked()
 @in_float64
 def xi_c(net: Ensemble) -> Any:
-    r"""Depth scale over which the correlation of two inputs settles.
+    r"""Depth scale over which the correlation of two inputs converges, xi_c.
 
     .. math:: \xi_c = -\frac{1}{\ln \chi_{c^*}}
 
     Parameters
     ----------
     net
-        The ensemble; ``sigma_w`` and ``sigma_b`` of any broadcastable shapes.
+        The ensemble, as in ``q_star``.
 
     Returns
     -------
     array
-        Layers, >= 0, infinite at criticality (ln chi_c within rounding of 0); broadcast shape. Infinite too for ``relu``
-        without biases at every ``sigma_w``, where correlations settle by a power of the depth. Without weights it is 0, and
-        without weights and biases what it tends to as the weights go to 0.
-
-    Raises
-    ------
-    ValueError
-        If ``net`` is a ``FixedRecurrent``.
+        Layers, >= 0; broadcast shape. It is infinite at criticality (ln chi_c within rounding of
+        0), and for ``relu`` without biases at every ``sigma_w``, where correlations converge by a
+        power of the depth. Without weights it is 0. Without weights and biases it is the limit of
+        small weights.
 
     Notes
     -----
-    Accuracy: that of ``chi_c``, divided by its distance from 1; without biases as ``xi_grad``.
+    Accuracy: that of ``chi_c`` over its distance from 1; without biases as ``xi_grad``.
     Assumes: infinite width.
 
     References
@@ -206,29 +173,25 @@ def xi_c(net: Ensemble) -> Any:
 @asked()
 @in_float64
 def xi_q(net: Ensemble) -> Any:
-    r"""Depth scale over which the length of an input settles.
+    r"""Depth scale over which the length of an input converges, xi_q.
 
     .. math:: \xi_q = -\frac{1}{\ln |dq'/dq|}
 
     Parameters
     ----------
     net
-        The ensemble; ``sigma_w`` and ``sigma_b`` of any broadcastable shapes.
+        The ensemble, as in ``q_star``.
 
     Returns
     -------
     array
-        Layers; infinite where the slope is 1 within 1e-11 (float32: 8e-6), 0 without weights; broadcast shape. Where the slope
-        is negative q settles by swinging, and this is the scale of the slope's size.
-
-    Raises
-    ------
-    ValueError
-        If ``net`` is a ``FixedRecurrent``.
+        Layers; broadcast shape. It is infinite where the slope is 1 within 1e-11 (float32: 8e-6),
+        and 0 without weights. Where the slope is negative, q oscillates about q* while it
+        converges.
 
     Notes
     -----
-    Accuracy: that of ``q_slope``, divided by its distance from 1.
+    Accuracy: that of ``q_slope`` over its distance from 1.
     Assumes: infinite width.
 
     References
@@ -247,14 +210,14 @@ def xi_q(net: Ensemble) -> Any:
 @asked()
 @in_float64
 def decade_depth(net: Ensemble, decades: Any = 1.0) -> Any:
-    r"""Depth at which the norm of the gradient has lost, or gained, so many powers of ten.
+    r"""Depth at which the gradient norm has changed by a given number of powers of ten.
 
     .. math:: L = \frac{2 \ln 10}{|\ln \chi_1|}\, d
 
     Parameters
     ----------
     net
-        The ensemble; ``sigma_w`` and ``sigma_b`` of any broadcastable shapes.
+        The ensemble, as in ``q_star``.
     decades
         Powers of ten d, >= 0; broadcasts.
 
@@ -263,15 +226,10 @@ def decade_depth(net: Ensemble, decades: Any = 1.0) -> Any:
     array
         Layers, infinite at criticality; broadcast shape.
 
-    Raises
-    ------
-    ValueError
-        If ``net`` is a ``FixedRecurrent`` or ``decades`` is negative.
-
     Notes
     -----
     Accuracy: that of ``xi_grad``.
-    Assumes: infinite width. For the layer at which a number format gives out, with its spread, see ``pass_limit``.
+    Assumes: infinite width. ``pass_limit`` gives the layer at which a number format gives out.
 
     Examples
     --------

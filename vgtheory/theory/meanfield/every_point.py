@@ -24,22 +24,22 @@ from vgtheory.theory.meanfield.fixed_points import (
 )
 
 _RISING = 1e-3
-"""An elasticity at the lattice's lower end above this is of a function that is 0 at 0."""
+"""An activation that is 0 at 0 has an elasticity above this at the lattice's lower end."""
 NUM_POINTS = 8
-"""Most fixed points that are reported of one network."""
+"""Largest number of fixed points reported for one network."""
 
 
 class FixedPoints(NamedTuple):
-    """Every fixed point of a length map, in ascending order, along a last axis.
+    """Every fixed point of a length map, in ascending order along the last axis.
 
     Attributes
     ----------
     q
-        Mean square of ``h``; 0 and inf where the map has its limits there; NaN beyond the last one.
+        Mean square of ``h``; 0 and inf where the map has these limits; NaN beyond the last one.
     slope
-        dq'/dq there: what a small departure is multiplied by in each layer.
+        Slope dq'/dq there: the factor per layer of a small deviation.
     is_stable
-        Whether nearby q run to it.
+        Whether nearby q converge to the fixed point.
     """
 
     q: Any
@@ -48,12 +48,12 @@ class FixedPoints(NamedTuple):
 
     @property
     def frame(self) -> Any:
-        """A row for each, as a ``pandas.DataFrame``."""
+        """One row for each fixed point, as a ``pandas.DataFrame``."""
         return frame_of(self, number=np.arange(np.shape(self.q)[-1]))
 
 
 def _carried(log_q: Any, sigma_w: Any, sigma_b: Any, table: Curves) -> Any:
-    """The same roots, with the derivatives that the implicit function theorem gives them; 0 where there is none."""
+    """The roots with their derivatives by the implicit function theorem; 0 where there is none."""
     xp = library(log_q, sigma_w, sigma_b)
     gap = still(1 - elasticity_at(log_q, sigma_w, sigma_b, table))
     marginal = xp.abs(gap) <= noise_of(gap)
@@ -62,7 +62,7 @@ def _carried(log_q: Any, sigma_w: Any, sigma_b: Any, table: Curves) -> Any:
 
 
 def _every_point(sigma_w: Any, sigma_b: Any, table: Curves) -> FixedPoints:
-    """All fixed points, NUM_POINTS of each network."""
+    """All fixed points, NUM_POINTS for each network."""
     xp, lattice = library(sigma_w, sigma_b), lattice_in(sigma_w)
     signs, sigma_w, sigma_b = lattice_signs(sigma_w, sigma_b, table), row(sigma_w), row(sigma_b)
     low, found, last = brackets(signs, NUM_POINTS - 2)
@@ -85,15 +85,7 @@ def _every_point(sigma_w: Any, sigma_b: Any, table: Curves) -> FixedPoints:
 
 
 def every_points(sigma_w: Any, sigma_b: Any, table: Curves) -> FixedPoints:
-    """``q_stars`` for arrays of one shape, dtype and library.
-
-    Parameters
-    ----------
-    sigma_w, sigma_b
-        Scales, of one shape.
-    table
-        The activation's.
-    """
+    """``q_stars`` for arrays of one shape, dtype and library."""
     each = _every_point if library(sigma_w, sigma_b) is np else _mapped_points
     return each(sigma_w, sigma_b, table)
 

@@ -1,7 +1,8 @@
-r"""Fixed points of the length map.
+"""Fixed points of the length map.
 
-A fixed point is a root of ``growth = q_map(q) / q - 1``; its sign on a lattice of ln q brackets every one of them, and a root is
-then found by Newton's method within its bracket. The map is never iterated: at criticality that would not arrive.
+A fixed point is a root of ``growth = q_map(q) / q - 1``. The sign of the growth on a lattice of ln
+q brackets every root, and Newton's method then finds it within its bracket. The map is never
+iterated, because at criticality the iteration would not converge.
 """
 
 import functools
@@ -19,53 +20,33 @@ from vgtheory.theory.roots import root
 
 _INNER, _OUTER = np.linspace(-27.63, 27.63, 449), 27.63 * (LN_END / 27.63) ** (np.arange(1, 43) / 42)
 _LATTICE = np.concatenate([-_OUTER[::-1], _INNER, _OUTER])
-"""Natural logs of q from 1e-95 to 1e95: eight to a unit from 1e-12 to 1e12, then in steps of a twentieth."""
+"""Natural logs of q from 1e-95 to 1e95: eight per unit from 1e-12 to 1e12, then in steps of 5 %."""
 _STRAIGHT = 1e-6
-"""An elasticity so near 1 at the lattice's end is 1."""
+"""An elasticity at the lattice's end that is this near to 1 counts as 1."""
 CHUNK = 1024
 _NOISE = 500
-"""Roundings (machine epsilons) by which a growth or a slope may miss its exact value."""
+"""Largest error of a growth or a slope, in machine epsilons."""
 
 
 def _largest_log(x: Any) -> float:
-    """Natural log of what the format of an array has room for."""
+    """Natural log of nearly the largest number of an array's format."""
     return 0.98 * float(np.log(float(jnp.finfo(x.dtype).max)))
 
 
 def lattice_in(x: Any) -> Any:
-    """Natural logs of q on which signs are looked at, as far as the format has room for q.
-
-    Parameters
-    ----------
-    x
-        An array of the library and dtype that are asked for.
-    """
+    """Natural logs of q at which signs are taken, within the range of the format of ``x``."""
     return library(x).asarray(_LATTICE[np.abs(_LATTICE) <= _largest_log(x)], x.dtype)
 
 
 def log_within(q: Any) -> Any:
-    """ln q, 0 and infinity moved to the lattice's ends.
-
-    Parameters
-    ----------
-    q
-        Variance, any shape.
-    """
+    """ln q, where 0 and infinity become the lattice's ends."""
     xp = library(q)
     lattice, inside = lattice_in(q), (q > 0) & (q < xp.inf) | xp.isnan(q)
     return xp.where(inside, xp.log(xp.where(inside, q, 1.0)), xp.where(q > 0, lattice[-1], lattice[0]))
 
 
 def growth_and_slope(log_q: Any, sigma_w: Any, sigma_b: Any, table: Curves) -> tuple[Any, Any]:
-    """Next q over this one, less 1; and the map's own slope dq'/dq over that ratio, d ln q' / d ln q.
-
-    Parameters
-    ----------
-    log_q, sigma_w, sigma_b
-        Natural log of q and the scales; shapes that broadcast.
-    table
-        The activation's.
-    """
+    """Growth q' / q - 1 and elasticity d ln q' / d ln q of the length map."""
     xp = library(log_q, sigma_w, sigma_b)
     log_f, slope = value_and_slope(table.log_f, log_q)
     most = _largest_log(log_f)
@@ -79,57 +60,27 @@ def growth_and_slope(log_q: Any, sigma_w: Any, sigma_b: Any, table: Curves) -> t
 
 
 def growth_at(log_q: Any, sigma_w: Any, sigma_b: Any, table: Curves) -> Any:
-    """The first of ``growth_and_slope``.
-
-    Parameters
-    ----------
-    log_q, sigma_w, sigma_b, table
-        As there.
-    """
+    """The first of ``growth_and_slope``."""
     return growth_and_slope(log_q, sigma_w, sigma_b, table)[0]
 
 
 def elasticity_at(log_q: Any, sigma_w: Any, sigma_b: Any, table: Curves) -> Any:
-    """The second of ``growth_and_slope``.
-
-    Parameters
-    ----------
-    log_q, sigma_w, sigma_b, table
-        As there.
-    """
+    """The second of ``growth_and_slope``."""
     return growth_and_slope(log_q, sigma_w, sigma_b, table)[1]
 
 
 def noise_of(x: Any) -> float:
-    """By how much a growth or a slope may miss its exact value.
-
-    Parameters
-    ----------
-    x
-        An array of the dtype that is asked for.
-    """
+    """Largest error of a growth or a slope in the dtype of ``x``."""
     return _NOISE * rounding(x)
 
 
 def row(x: Any) -> Any:
-    """The same with a last axis, that of the lattice.
-
-    Parameters
-    ----------
-    x
-        Any shape.
-    """
+    """The array with a last axis of length 1, along which the lattice broadcasts."""
     return x[..., None]
 
 
 def lattice_signs(sigma_w: Any, sigma_b: Any, table: Curves) -> Any:
-    """Sign of the growth on the lattice (0 within rounding), shape (..., lattice).
-
-    Parameters
-    ----------
-    sigma_w, sigma_b, table
-        As ``growth_and_slope``.
-    """
+    """Sign of the growth on the lattice (0 within rounding), shape (..., lattice)."""
     xp, lattice = library(sigma_w, sigma_b), lattice_in(sigma_w)
     growth = growth_at(lattice, row(sigma_w), row(sigma_b), table)
     noise = noise_of(growth) * xp.maximum(xp.abs(lattice) / LN_Q, 1.0)
@@ -137,17 +88,7 @@ def lattice_signs(sigma_w: Any, sigma_b: Any, table: Curves) -> Any:
 
 
 def root_between(low: Any, high: Any, sigma_w: Any, sigma_b: Any, table: Curves, found: Any) -> Any:
-    """The ln q between the two at which the growth changes sign, where it does.
-
-    Parameters
-    ----------
-    low, high
-        Natural logs of q.
-    sigma_w, sigma_b, table
-        As ``growth_and_slope``.
-    found
-        Where it does.
-    """
+    """The ln q between ``low`` and ``high`` at which the growth changes sign, where ``found``."""
 
     def at(log_q: Any) -> tuple[Any, Any]:
         growth, elasticity = growth_and_slope(log_q, sigma_w, sigma_b, table)
@@ -157,7 +98,7 @@ def root_between(low: Any, high: Any, sigma_w: Any, sigma_b: Any, table: Curves,
 
 
 def _from_unit(sigma_w: Any, sigma_b: Any, table: Curves) -> Any:
-    """The fixed point that unit-variance inputs run to."""
+    """The fixed point that unit-variance inputs converge to."""
     xp, lattice = library(sigma_w, sigma_b), lattice_in(sigma_w)
     start = xp.log(xp.maximum(sigma_w**2 + sigma_b**2, xp.finfo(sigma_w.dtype).tiny))
     first = growth_at(start, sigma_w, sigma_b, table)
@@ -179,7 +120,7 @@ def _from_unit(sigma_w: Any, sigma_b: Any, table: Curves) -> Any:
 
 
 def _limit(up: Any, signs: Any, sigma_w: Any, sigma_b: Any, table: Curves) -> Any:
-    """Where q runs to that turns nowhere on the lattice: infinity or 0, NaN if it is held somewhere beyond or unknown."""
+    """Limit of a q that turns nowhere on the lattice: inf or 0, NaN if held beyond or unknown."""
     xp, lattice = library(sigma_w, sigma_b), lattice_in(sigma_w)
     end, sign = xp.where(up, lattice[-1], lattice[0]), xp.where(up, signs[..., -1], signs[..., 0])
     held = (elasticity_at(end, sigma_w, sigma_b, table) < 1 - _STRAIGHT) & (sign != 0)
@@ -198,15 +139,7 @@ def _all_from_unit(sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
 
 
 def fixed_point(sigma_w: Any, sigma_b: Any, activation: Activation) -> Any:
-    """``q_star`` for arrays of one shape, dtype and library.
-
-    Parameters
-    ----------
-    sigma_w, sigma_b
-        Scales, of one shape.
-    activation
-        The nonlinearity.
-    """
+    """``q_star`` for arrays of one shape, dtype and library."""
     if library(sigma_w, sigma_b) is np:
         return _from_unit(sigma_w, sigma_b, curves(activation))
     return _differentiable(sigma_w, sigma_b, activation)
@@ -232,19 +165,11 @@ def _fixed_point_jvp(activation: Activation, primals: Any, tangents: Any) -> tup
 
 
 def brackets(signs: Any, most: int) -> tuple[Any, Any, Any]:
-    """The first few changes of sign on the lattice, and the signs where those that are lost in rounding are what they are further up.
+    """The first ``most`` changes of sign on the lattice, along the last axis.
 
-    Parameters
-    ----------
-    signs
-        Along the last axis, 0 within rounding.
-    most
-        How many changes are looked for.
-
-    Returns
-    -------
-    tuple of arrays
-        Place on the lattice below each change, shape ``(..., most)``; whether it is one; the signs.
+    A sign that is lost in rounding (0) is replaced by the next known one further up. The function
+    returns the place on the lattice below each change, shape ``(..., most)``; whether there is a
+    change; and the signs.
     """
     xp, size = library(signs), signs.shape[-1]
     known = xp.take_along_axis(signs, next_known(signs), axis=-1)
@@ -254,13 +179,7 @@ def brackets(signs: Any, most: int) -> tuple[Any, Any, Any]:
 
 
 def next_known(signs: Any) -> Any:
-    """Place of the first sign from each on that is not 0; the last place if there is none.
-
-    Parameters
-    ----------
-    signs
-        Along the last axis.
-    """
+    """Place of the first sign from each place on that is not 0; the last place if there is none."""
     xp, size = library(signs), signs.shape[-1]
     places = xp.where(signs == 0, size - 1, xp.arange(size))
     if xp is np:
@@ -269,15 +188,7 @@ def next_known(signs: Any) -> Any:
 
 
 def chi_at(q: Any, sigma_w: Any, activation: Activation) -> Any:
-    """Factor of the squared gradient at variance ``q``, at 0 and inf its limit.
-
-    Parameters
-    ----------
-    q, sigma_w
-        Variance and scale, of one shape.
-    activation
-        The nonlinearity.
-    """
+    """Squared-gradient growth factor at variance ``q``; at 0 and inf its limit."""
     xp = library(q, sigma_w)
     inside = (q > 0) & xp.isfinite(q)
     table = curves(activation)

@@ -1,4 +1,4 @@
-"""Infinite width: the length map, its fixed points, and the gradient's factor per layer."""
+"""Infinite width: the length map, its fixed points, and the squared-gradient growth factor."""
 
 import functools
 from typing import Any
@@ -22,13 +22,7 @@ from vgtheory.theory.precision import in_float64, scales
 
 
 def broadcast_scales(net: Ensemble) -> tuple[Any, Any]:
-    """``sigma_w`` and ``sigma_b`` of one shape, as arrays of the library that is to compute.
-
-    Parameters
-    ----------
-    net
-        The ensemble.
-    """
+    """``sigma_w`` and ``sigma_b`` of one shape, as arrays of the library that is to compute."""
     values = scales(net)
     sigma_w, sigma_b = library(*values).broadcast_arrays(*values)
     return sigma_w, sigma_b
@@ -43,7 +37,7 @@ def _mean_square(q: Array, activation: Activation, slope: bool) -> Array:
 
 @functools.partial(jax.jit, static_argnames=("activation", "slope"))
 def _mean_squares(q: Array, activation: Activation, slope: bool = False) -> Array:
-    """The same for any shape of q."""
+    """``_mean_square`` at every q of an array."""
     flat = lax.map(lambda each: _mean_square(each, activation, slope), q.ravel(), batch_size=256)
     return flat.reshape(q.shape)
 
@@ -60,7 +54,7 @@ def _q_map(q: Any, sigma_w: Any, sigma_b: Any, activation: Activation) -> Any:
 @asked()
 @in_float64
 def q_map(q: Any, net: Ensemble) -> Any:
-    r"""Mean square pre-activation of the next layer.
+    r"""Length map: mean square of the next layer's pre-activations.
 
     .. math:: q \mapsto \sigma_w^2\, E[\phi(\sqrt{q} z)^2] + \sigma_b^2
 
@@ -69,21 +63,16 @@ def q_map(q: Any, net: Ensemble) -> Any:
     q
         Mean square of ``h`` in this layer, any shape, >= 0.
     net
-        The ensemble; ``sigma_w`` and ``sigma_b`` broadcast against ``q``.
+        The ensemble, as in ``q_star``; ``sigma_w`` and ``sigma_b`` broadcast against ``q``.
 
     Returns
     -------
     array
         Mean square of ``h`` in the next layer; broadcast shape.
 
-    Raises
-    ------
-    ValueError
-        If ``q`` is a negative number or ``net`` is a ``FixedRecurrent``.
-
     Notes
     -----
-    Accuracy: 1e-13 relative in float64 (see ``gaussian.mean``).
+    Accuracy: 1e-13 relative in float64.
     Assumes: infinite width.
 
     References
@@ -104,36 +93,37 @@ def q_map(q: Any, net: Ensemble) -> Any:
 @asked()
 @in_float64
 def q_star(net: Ensemble) -> Any:
-    r"""Fixed point of the length map that inputs of unit mean square run to.
+    r"""Fixed point of the length map that inputs of unit mean square converge to, q*.
 
     .. math:: q^* = \sigma_w^2\, E[\phi(\sqrt{q^*} z)^2] + \sigma_b^2
 
-    From the first layer's :math:`\sigma_w^2 + \sigma_b^2` it is the first root in the direction in which the map moves it:
-    bracketed on a lattice of ln q, then found by Newton's method inside the bracket. The map is never iterated.
+    The first layer has :math:`q = \sigma_w^2 + \sigma_b^2`. The fixed point is the first root from
+    there in the direction in which the map moves q. A lattice of ln q brackets the root, and
+    Newton's method finds it inside the bracket. The map is never iterated.
 
     Parameters
     ----------
     net
-        The ensemble; ``sigma_w`` and ``sigma_b`` of any broadcastable shapes (a million networks take some seconds).
+        A ``Dense``, ``Conv`` or ``Recurrent`` ensemble. ``sigma_w`` and ``sigma_b`` may be arrays
+        whose shapes broadcast, one network for each entry; a million networks take some seconds.
 
     Returns
     -------
     array
-        Mean square of ``h`` at depth; 0 if it shrinks without end, inf if it grows without end; broadcast shape of
-        ``sigma_w`` and ``sigma_b``. Differentiable (implicit function theorem) where it is finite and positive; where the
-        map's slope is 1 there is no derivative, and it is taken as 0.
-
-    Raises
-    ------
-    ValueError
-        If ``net`` is a ``FixedRecurrent``.
+        Mean square of ``h`` at depth, of the broadcast shape of the scales; 0 if q shrinks without
+        end, inf if it grows without end. The derivative is that of the implicit function theorem.
+        It is taken as 0 where ``q_star`` is 0 or infinite, or the map's slope is 1.
 
     Notes
     -----
-    Accuracy: 1e-12 relative divided by the distance of the map's slope from 1, for q from 1e-95 to 1e95 (1e-9 for an activation
-    that ripples however large ``h``); NaN where q is held outside this range, or its integrals cannot be resolved.
-    Assumes: infinite width; a map that increases with ``q`` (of the table's all but ``sin`` and ``gaussian``). Other basins:
-    ``q_stars``.
+    Accuracy:
+
+    - 1e-12 relative, over the distance of the map's slope from 1, for q from 1e-95 to 1e95.
+    - 1e-9 for an activation that ripples at every size of ``h``.
+    - NaN where q is held outside that range, or its integrals cannot be resolved.
+
+    Assumes: infinite width; a map that increases with ``q``, as for all tabled activations but
+    ``sin`` and ``gaussian``. ``q_stars`` lists the fixed points that other inputs converge to.
 
     References
     ----------
@@ -151,34 +141,30 @@ def q_star(net: Ensemble) -> Any:
 @asked()
 @in_float64
 def q_stars(net: Ensemble) -> FixedPoints:
-    r"""Every fixed point of the length map, with its slope and stability.
+    """Every fixed point of the length map, with its slope and stability.
 
     Parameters
     ----------
     net
-        The ensemble; ``sigma_w`` and ``sigma_b`` of any broadcastable shapes.
+        The ensemble, as in ``q_star``.
 
     Returns
     -------
     FixedPoints
-        Fields of shape ``(..., 8)``, the first axes those of ``sigma_w`` and ``sigma_b``, ascending in q and filled up with
-        NaN. A homogeneous map at its critical scale (``relu`` at sqrt 2 without biases) leaves every q where it is: only 0
-        is then listed.
-
-    Raises
-    ------
-    ValueError
-        If ``net`` is a ``FixedRecurrent``.
+        Fields of shape ``(..., 8)``: the shape of the scales, then the fixed points in ascending
+        order, filled up with NaN. A homogeneous map at its critical scale, such as ``relu`` at sqrt
+        2 without biases, leaves every q unchanged. Only 0 is then listed.
 
     Notes
     -----
-    Accuracy: as ``q_star``; two fixed points closer together than a factor of 1.13 (outside [1e-12, 1e12] than a twentieth of
-    ln q) count as none.
+    Accuracy: as ``q_star``. A pair of fixed points is missed if they are closer than a factor of
+    1.13 in q, or, outside [1e-12, 1e12], closer than 5 % in ln q.
     Assumes: infinite width.
 
     Examples
     --------
-    GELU and SiLU with the gain of tanh have two basins, and which one an input runs to depends on its size:
+    GELU with the gain of tanh has two basins. The size of an input decides which fixed point it
+    converges to:
 
     >>> from vgtheory import Dense, theory
     >>> points = theory.meanfield.q_stars(Dense("gelu", sigma_w=5 / 3, sigma_b=0.0))
@@ -192,30 +178,27 @@ def q_stars(net: Ensemble) -> FixedPoints:
 @asked()
 @in_float64
 def chi_1(net: Ensemble) -> Any:
-    r"""Factor per layer of the mean squared gradient at the fixed point.
+    r"""Squared-gradient growth factor per layer, chi_1, at the fixed point of the length map.
 
     .. math:: \chi_1 = \sigma_w^2\, E[\phi'(\sqrt{q^*} z)^2]
 
     Parameters
     ----------
     net
-        The ensemble; ``sigma_w`` and ``sigma_b`` of any broadcastable shapes.
+        The ensemble, as in ``q_star``.
 
     Returns
     -------
     array
-        Per layer, of the *squared* norm; below 1 gradients vanish, above 1 they explode; broadcast shape.
-
-    Raises
-    ------
-    ValueError
-        If ``net`` is a ``FixedRecurrent``.
+        Factor per layer of the mean *squared* norm; broadcast shape. Gradients vanish where it is
+        below 1 and explode where it is above 1. Where ``q_star`` is 0 or infinite, it is the limit
+        there.
 
     Notes
     -----
-    Accuracy: 1e-12 relative (away from a marginal ``q_star``). Where ``q_star`` is 0 or infinite it is the limit there.
-    Assumes: infinite width, a cotangent independent of the weights; for a ``Recurrent`` net, that using the same weights
-    at every step does not matter, which is an approximation.
+    Accuracy: 1e-12 relative, away from a marginal ``q_star``.
+    Assumes: infinite width and a cotangent independent of the weights. For a ``Recurrent`` net,
+    chi_1 neglects that every step uses the same weights, which is an approximation.
 
     References
     ----------
@@ -234,29 +217,26 @@ def chi_1(net: Ensemble) -> Any:
 @asked()
 @in_float64
 def q_slope(net: Ensemble) -> Any:
-    r"""Slope of the length map at its fixed point: what a small departure from ``q_star`` is multiplied by in each layer.
+    r"""Slope of the length map at its fixed point: factor per layer of a small deviation from q*.
 
     .. math:: \frac{dq'}{dq} = \frac{\sigma_w^2}{2 q^*}\, E[\phi(\sqrt{q^*} z)^2 (z^2 - 1)]
+
+    This form, unlike the one with phi'', also holds for functions with kinks.
 
     Parameters
     ----------
     net
-        The ensemble; ``sigma_w`` and ``sigma_b`` of any broadcastable shapes.
+        The ensemble, as in ``q_star``.
 
     Returns
     -------
     array
-        Per layer; broadcast shape. At ``q_star`` 0 or inf its limit there.
-
-    Raises
-    ------
-    ValueError
-        If ``net`` is a ``FixedRecurrent``.
+        Slope per layer; broadcast shape. Where ``q_star`` is 0 or infinite, it is the limit there.
 
     Notes
     -----
     Accuracy: 1e-10.
-    Assumes: infinite width. Written so, and not through phi'', it holds for functions with kinks.
+    Assumes: infinite width.
 
     References
     ----------
