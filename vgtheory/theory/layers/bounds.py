@@ -1,4 +1,4 @@
-"""The textbook bounds: the largest slope of the activation times the norms of the weights."""
+"""Textbook bounds on the gradient: largest slope of the activation times norms of the weights."""
 
 from typing import Any
 
@@ -33,15 +33,15 @@ def sup_dphi(activation: Any) -> float:
     Returns
     -------
     float
-        Its declared value, or a search over 200,001 points with |h| < 8e4, refined about the
-        largest; inf if it is not finite somewhere on them.
+        The declared value, or else the largest of 200,001 points with |h| < 8e4, refined about that
+        point; inf if a slope is not finite.
 
     Notes
     -----
-    Accuracy: declared values 1e-15; searched ones 1e-9 for slopes that vary on scales above 1e-4
-    (1e-7 where the largest is at a jump).
-    Assumes: the supremum lies within |h| < 8e4 (an unbounded slope, such as that of h^2, is
-    reported there).
+    Accuracy: declared values 1e-15. Searched values 1e-9 for slopes that vary on scales above 1e-4,
+    and 1e-7 where the largest is at a jump.
+    Assumes: the supremum lies within |h| < 8e4. An unbounded slope, such as that of h^2, is
+    reported there.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def sup_dphi(activation: Any) -> float:
 
 
 def _searched(activation: Activation) -> float:
-    """Supremum of |dphi| on the grid and about its largest point."""
+    """Supremum of |dphi| on the grid, refined about its largest point."""
     dphi = activation.dphi
     with jax.enable_x64(True):
         size = np.abs(np.asarray(dphi(jnp.asarray(_GRID))))
@@ -87,37 +87,32 @@ def log_bound_layers(net: Ensemble, *, depth: int, width: int | None = None, nor
     Parameters
     ----------
     net
-        The ensemble, with ``sigma_w``.
+        The ensemble; only ``sigma_w``, the activation and the kind of weights matter.
     depth
         Number of layers L, >= 1.
     width
-        Number of units N; needed for the Frobenius norm (``sigma_w * sqrt(N)``).
+        Number of units N; required for the Frobenius norm.
     norm
-        ``"spectral"`` (2 ``sigma_w`` for independent weights of finite fourth moment at infinite
-        width, ``sigma_w`` for orthogonal ones) or ``"frobenius"``.
+        ``"spectral"`` is the norm at infinite width: ``2 sigma_w`` for independent weights of
+        finite fourth moment, ``sigma_w`` for orthogonal ones. ``"frobenius"`` is ``sigma_w *
+        sqrt(N)``.
 
     Returns
     -------
     array
         Natural log, shape ``(depth,)``; the last entry is 0.
 
-    Raises
-    ------
-    ValueError
-        If ``norm="frobenius"`` and no width is given.
-
     Notes
     -----
-    Accuracy: the spectral norm of an N x N matrix of independent entries lies below 2 ``sigma_w``
-    by O(N^(-2/3)); its Frobenius norm has relative spread 1/(sqrt(2) N).
-    Assumes: nothing of the activations beyond their largest slope, which is why it is loose.
+    Accuracy: the spectral norm of an N x N matrix of independent entries lies O(N^(-2/3)) below ``2
+    sigma_w``. Its Frobenius norm has relative spread 1/(sqrt(2) N).
+    Assumes: nothing of the activation but its largest slope, which is why the bound is loose.
 
     Examples
     --------
-    >>> import numpy as np
     >>> from vgtheory import Dense, theory
-    >>> np.exp(theory.layers.log_bound_layers(Dense("sigmoid", sigma_w=1.0), depth=3)).tolist()
-    [0.25, 0.5, 1.0]
+    >>> theory.layers.log_bound_layers(Dense("sigmoid", sigma_w=1.0), depth=3).round(4).tolist()
+    [-1.3863, -0.6931, 0.0]
     """
     size = _norm_over_sigma_w("log_bound_layers", net, norm, width)
     sigma_w, num_factors = floats(net.sigma_w, jnp.arange(depth - 1, -1, -1))
@@ -128,34 +123,27 @@ def log_bound_layers(net: Ensemble, *, depth: int, width: int | None = None, nor
 @asked()
 @in_float64
 def bound_excess(net: Ensemble, *, width: int | None = None, norm: str = "spectral") -> Any:
-    r"""Natural log per layer by which the textbook bound on the gradient's norm exceeds its mean-field rate.
+    r"""Log per layer by which the textbook bound on the gradient exceeds its mean-field rate.
 
     .. math:: \ln\left(\sup|\phi'| \, \|W\|\right) - \tfrac12 \ln \chi_1
         = \ln \frac{\|W\|}{\sigma_w} + \ln \frac{\sup|\phi'|}{\sqrt{E[\phi'(\sqrt{q^*} z)^2]}}
 
-    The first term is what the most stretched direction has over a random one, the second what the
-    steepest point has over the root mean square; neither depends on the depth, so the bound is
-    loose exponentially in it.
+    The first term compares the most stretched direction with a random one, the second the steepest
+    slope with the root mean square. The bound is loose by these terms in every layer, hence
+    exponentially in the depth.
 
     Parameters
     ----------
     net
         The ensemble; ``sigma_w`` and ``sigma_b`` of any broadcastable shapes.
-    width
-        Number of units N; needed for the Frobenius norm.
-    norm
-        ``"spectral"`` or ``"frobenius"``, as for ``log_bound_layers``.
+    width, norm
+        As in ``log_bound_layers``.
 
     Returns
     -------
     array
-        Per layer, >= 0 but for rounding; inf for a slope without bound, of which the bound says
-        nothing; broadcast shape.
-
-    Raises
-    ------
-    ValueError
-        If ``norm="frobenius"`` and no width is given.
+        Natural log per layer, >= 0 but for rounding; broadcast shape. It is inf for an unbounded
+        slope, for which there is no bound.
 
     Notes
     -----
@@ -165,10 +153,8 @@ def bound_excess(net: Ensemble, *, width: int | None = None, norm: str = "spectr
     Examples
     --------
     >>> from vgtheory import Dense, theory
-    >>> round(float(theory.layers.bound_excess(Dense("linear", sigma_w=1.0))), 6)  # ln 2: the weights alone
+    >>> round(float(theory.layers.bound_excess(Dense("linear", sigma_w=1.0))), 6)  # ln 2
     0.693147
-    >>> theory.layers.bound_excess(Dense("cube", sigma_w=0.2, sigma_b=0.3))
-    np.float64(inf)
     """
     size = _norm_over_sigma_w("bound_excess", net, norm, width)
     q = q_star(net)

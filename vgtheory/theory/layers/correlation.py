@@ -1,11 +1,11 @@
-r"""Infinite width: the correlation of two inputs, layer by layer, together with their length.
+"""Infinite width: the correlation of two inputs, layer by layer, together with their length.
 
-=========  ==========================================================  =====
-symbol     meaning                                                     shape
-=========  ==========================================================  =====
-``c``      correlation of the two inputs in this layer                 ()
-``gap``    1 - c, kept by itself: near 1 it knows more digits          ()
-=========  ==========================================================  =====
+=======  =========================================================  =====
+symbol   meaning                                                    shape
+=======  =========================================================  =====
+``c``    correlation of the two inputs in this layer                ()
+``gap``  1 - c, kept apart because it has more digits near c = 1    ()
+=======  =========================================================  =====
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from vgtheory.theory.meanfield.fixed_points import growth_and_slope
 from vgtheory.theory.precision import in_float64, scales
 
 EDGE = 27.6
-"""Beyond exp of plus or minus this q, the map's ratios are taken at the edge."""
+"""Where abs(ln q) exceeds this, the ratios of the map are taken at the edge."""
 
 
 @compiled("depth")
@@ -59,8 +59,8 @@ def c_layers(net: Ensemble, *, depth: int, c_0: Any = 0.5) -> Law:
         c_{l+1} = \frac{\sigma_w^2\, E[\phi(u) \phi(v)] + \sigma_b^2}{q_{l+1}}, \quad
         E[u^2] = E[v^2] = q_l, \quad E[u v] = c_l q_l
 
-    for two inputs of unit mean square, :math:`q_1 = \sigma_w^2 + \sigma_b^2`. Unlike ``c_map``, which stands at ``q_star``,
-    it follows q on its way there.
+    Both inputs have unit mean square, so that :math:`q_1 = \sigma_w^2 + \sigma_b^2`. Unlike
+    ``c_map``, which holds q at ``q_star``, this profile includes the change of q with depth.
 
     Parameters
     ----------
@@ -74,19 +74,15 @@ def c_layers(net: Ensemble, *, depth: int, c_0: Any = 0.5) -> Law:
     Returns
     -------
     Law
-        ``mean``: correlation of the two ``h_l`` (means included: it is their normalised overlap), shape ``(depth,)``;
-        ``std``: 0, for a wide network has no other.
-
-    Raises
-    ------
-    ValueError
-        If ``depth`` is no positive integer, ``c_0`` no correlation, ``net`` is a ``FixedRecurrent``, or a scale is not a scalar.
+        ``mean``: normalised overlap of the two ``h_l`` (means are not subtracted), shape
+        ``(depth,)``. ``std``: 0, as at infinite width.
 
     Notes
     -----
-    Accuracy: 1e-10 per layer in the ordered phase, where errors die; in the chaotic phase an early error in 1 - c grows
-    with it, by at most ``chi_1`` per layer.
-    Assumes: infinite width; at width N the mean over networks lies O(1/N) away (see ``measure.layers.c_layers``).
+    Accuracy: 1e-10 per layer in the ordered phase, where errors shrink. In the chaotic phase an
+    error in 1 - c grows by at most ``chi_1`` per layer.
+    Assumes: infinite width. At width N the mean over networks differs by O(1/N), see
+    ``measure.layers.c_layers``.
 
     References
     ----------
@@ -95,7 +91,7 @@ def c_layers(net: Ensemble, *, depth: int, c_0: Any = 0.5) -> Law:
     Examples
     --------
     >>> from vgtheory import Dense, theory
-    >>> theory.layers.c_layers(Dense("relu", sigma_w=2**0.5), depth=3, c_0=0.0).mean.round(4).tolist()
+    >>> theory.layers.c_layers(Dense("relu", 2**0.5), depth=3, c_0=0.0).mean.round(4).tolist()
     [0.0, 0.3183, 0.4937]
     """
     expect_count("c_layers", depth=depth)

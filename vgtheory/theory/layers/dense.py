@@ -1,4 +1,4 @@
-"""Chains of square layers, ``Dense`` and ``Recurrent``: every profile over depth, at infinite and at finite width."""
+"""Laws of ``Dense`` and ``Recurrent``: profiles over depth, at infinite and finite width."""
 
 from typing import Any
 
@@ -20,20 +20,13 @@ from vgtheory.theory.width.chi_square import is_exact, log_chi_square_law, sides
 from vgtheory.weights import expect_light_tails
 
 _LOOPED, _LOOPED_INFINITE = 64, 512
-"""Largest depths, at finite and at infinite width, at which plain numbers are computed by NumPy instead of being compiled."""
+"""Largest depths, at finite and at infinite width, at which NumPy computes plain numbers."""
 
 
 def scales_of(net: Ensemble, depth: int, is_infinite: bool = False) -> tuple[Any, Any]:
     """``sigma_w`` and ``sigma_b`` as arrays of the library that is to compute.
 
-    Parameters
-    ----------
-    net
-        The ensemble.
-    depth
-        Number of layers.
-    is_infinite
-        Whether nothing but the law at infinite width is asked for, whose layers cost a tenth.
+    A layer at infinite width costs a tenth of one at finite width, hence ``is_infinite``.
     """
     given, most = (net.sigma_w, net.sigma_b), _LOOPED_INFINITE if is_infinite else _LOOPED
     looped = library(given) is np and depth <= most and log_resolved(net.activation) == np.inf
@@ -42,7 +35,7 @@ def scales_of(net: Ensemble, depth: int, is_infinite: bool = False) -> tuple[Any
 
 
 def _check(where: str, net: Ensemble, width: int | None) -> None:
-    """Raise unless the ensemble is one whose law is known."""
+    """Raise unless the law of the ensemble is known."""
     expect_matrices(where, net)
     if width is not None:
         expect_light_tails(where, net)
@@ -51,17 +44,7 @@ def _check(where: str, net: Ensemble, width: int | None) -> None:
 
 
 def layers_of(where: str, net: Ensemble, depth: int, width: int | None = None) -> expansion.Layers:
-    """The infinite-width trajectory with each layer's noise, or the house's error.
-
-    Parameters
-    ----------
-    where
-        Name of the public function that was called, for errors only.
-    net
-        The ensemble.
-    depth, width
-        Numbers of layers and units.
-    """
+    """The trajectory at infinite width with each layer's noise; it raises if the law is unknown."""
     _check(where, net, width)
     return _layers(net, depth, width)
 
@@ -93,14 +76,14 @@ def _sums(net: Ensemble, depth: int, width: int, reward: Reward) -> accumulation
 
 
 def _accumulated(sums: accumulation.Sums, mean: Any, noise_var: Any) -> Law:
-    """Law of a sum along the chain, of this mean at infinite width; its spread is inf where it cannot be had."""
+    """Law of a sum along the chain with this mean at infinite width; ``std`` is inf if unknown."""
     xp = library(sums, mean)
     std = xp.where(sums.held > accumulation.MOST_HELD, xp.inf, _root(sums.var + noise_var))
     return Law(mean + sums.mean, std)
 
 
 def _counted(net: Ensemble, depth: int, width: int, counts: np.ndarray) -> Law:
-    """Law of half the log of a product of so many independent chi-square factors."""
+    """Law of half the log of products of independent chi-square factors, ``counts`` of them."""
     factor = log_chi_square_law(width, sides(net.activation) or (1.0, 1.0))
     sigma_w = scales_of(net, depth)[0]
     xp = library(sigma_w)
@@ -116,12 +99,15 @@ def _grad(net: Dense | Recurrent, question: Question) -> Law:
 
     Notes
     -----
-    Accuracy: 1e-13 per layer at infinite width. At finite width, with Gaussian weights, exact for
-    an activation that is straight on either side of 0, and to ``accumulation.sums``'s accuracy for
-    any other; with orthogonal weights to order 1/N; with other light-tailed weights as Gaussian
-    ones, with ``cumulants.change`` added.
-    Assumes: a cotangent independent of the weights; for ``Recurrent``, weights that are drawn anew
-    at every step.
+    Accuracy:
+
+    - 1e-13 per layer at infinite width.
+    - Gaussian weights at finite width: exact for an activation that is straight on either side of
+      0, and as ``accumulation.sums`` for any other.
+    - Orthogonal weights: to order 1/N. Other light-tailed weights: as Gaussian ones, with
+      ``cumulants.change`` added.
+
+    Assumes: a cotangent independent of the weights; for ``Recurrent``, new weights at every step.
     """
     where, depth, width, positions = question
     expect_positions(where, net, positions)
@@ -146,7 +132,7 @@ def _q(net: Dense | Recurrent, question: Question) -> Law:
 
     Notes
     -----
-    Accuracy: as of the gradient; at finite width exact where the gradient is and ``sigma_b`` is the
+    Accuracy: as of the gradient; exact at finite width where the gradient is and ``sigma_b`` is the
     plain number 0.
     Assumes: an input independent of the weights.
     """
@@ -167,7 +153,7 @@ def _q(net: Dense | Recurrent, question: Question) -> Law:
 
 
 def _counted_q(net: Ensemble, depth: int, width: int) -> Law:
-    """Exact forward law without biases: one full chi-square, and below it those of the active units."""
+    """Exact forward law without biases: one full chi-square, then those of the active units."""
     full, below = log_chi_square_law(width), _counted(net, depth, width, np.arange(depth))
     sigma_w = scales_of(net, depth)[0]
     xp = library(sigma_w)
@@ -177,15 +163,7 @@ def _counted_q(net: Ensemble, depth: int, width: int) -> Law:
 
 @np.errstate(all="ignore")
 def chi_law(net: Ensemble, question: Question) -> Law:
-    """``log_chi_layers`` of a chain of square layers.
-
-    Parameters
-    ----------
-    net
-        The ensemble.
-    question
-        What is asked about it.
-    """
+    """``log_chi_layers`` of a chain of square layers."""
     where, depth, width, _ = question
     _check(where, net, width)
     if width is not None and is_exact(net):
@@ -207,15 +185,7 @@ def chi_law(net: Ensemble, question: Question) -> Law:
 
 @np.errstate(all="ignore")
 def grad_weight_law(net: Ensemble, question: Question) -> Law:
-    """``log_grad_weight_layers`` of a chain of square layers.
-
-    Parameters
-    ----------
-    net
-        The ensemble.
-    question
-        What is asked about it.
-    """
+    """``log_grad_weight_layers`` of a chain of square layers."""
     where, depth, width, _ = question
     layers = layers_of(where, net, depth, width)
     log_input = layers.log_q + library(layers).log(layers.rho)

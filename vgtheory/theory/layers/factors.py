@@ -1,4 +1,4 @@
-"""What the weights and what the slopes of the activation do to the gradient, apart, layer by layer."""
+"""Contributions of weights and of slopes to the norm of the gradient, layer by layer."""
 
 from typing import Any, NamedTuple
 
@@ -21,9 +21,9 @@ class Parts(NamedTuple):
     Attributes
     ----------
     weights
-        What ``W^T`` does to the norm.
+        Factor by which ``W^T`` changes the norm.
     slopes
-        What the slopes of the activation do to it after that.
+        Factor by which the slopes of the activation change it after that.
     """
 
     weights: Any
@@ -32,7 +32,7 @@ class Parts(NamedTuple):
 
 @compiled()
 def _excess(layers: expansion.Layers) -> Any:
-    """Excess u of g's component along the input at layers 2 ... depth, in the order of the links below them."""
+    """Excess u of g's component along the input, at layers 2 ... depth."""
 
     def step(u: Any, layer: expansion.Layers) -> tuple[Any, Any]:
         return layer.kick + u * layer.grip, u
@@ -45,7 +45,7 @@ def _excess(layers: expansion.Layers) -> Any:
 @in_float64
 @np.errstate(all="ignore")
 def log_parts_layers(net: Ensemble, *, depth: int, width: int | None = None) -> Parts:
-    r"""What each layer's weights, and what its slopes, do to the norm of the gradient.
+    r"""Log-factors by which each layer's weights and slopes change the norm of the gradient.
 
     .. math:: \ln \frac{|W_{l+1}^{\mathsf T} g_{l+1}|}{|g_{l+1}|} \to \ln \sigma_w, \qquad
         \ln \frac{|D_l W_{l+1}^{\mathsf T} g_{l+1}|}{|W_{l+1}^{\mathsf T} g_{l+1}|} \to
@@ -54,24 +54,21 @@ def log_parts_layers(net: Ensemble, *, depth: int, width: int | None = None) -> 
     Parameters
     ----------
     net
-        The ensemble, with scalar ``sigma_w`` and ``sigma_b``.
-    depth
-        Number of layers L, >= 1.
-    width
-        Number of units N, >= 1; None for infinite.
+        A ``Dense`` or ``Recurrent`` ensemble with scalar ``sigma_w`` and ``sigma_b``.
+    depth, width
+        As in ``log_grad_layers``.
 
     Returns
     -------
     Parts
-        Two ``Law``, each of shape ``(depth,)``, per layer, the last entry 0: mean and standard
-        deviation over networks of natural logs of norms. The means add up to those of
-        ``log_grad_layers``.
+        Two ``Law`` of natural logs of norms over networks, each of shape ``(depth,)``, the last
+        entry 0. The means, summed from the top, add up to those of ``log_grad_layers``.
 
     Notes
     -----
-    Accuracy: infinite width: 1e-13. Finite width: the sum of the means as ``log_grad_layers``, how
-    it is shared and the standard deviations to order 1/N; orthogonal weights without their
-    alignment with the input have no spread of their own.
+    Accuracy: 1e-13 at infinite width. At finite width the sum of the means is as accurate as
+    ``log_grad_layers``. Its split and the standard deviations are accurate to order 1/N. For
+    orthogonal weights the spread due to their alignment with the input is missing.
     Assumes: as ``log_grad_layers``.
 
     Examples

@@ -1,4 +1,4 @@
-"""Depths at which a number format gives out, and depths at which a network's forward or backward pass does."""
+"""Depths at which a number format gives out, for powers of a factor and for networks."""
 
 import functools
 import math
@@ -28,7 +28,7 @@ _DIGITS, _NEAR = 60, Decimal("1e-30")
 
 
 class DepthLimit(NamedTuple):
-    """First depths at which a power, cast to a number format, leaves it; None where it never does."""
+    """First depths at which a power, cast to a number format, leaves it; None if it never does."""
 
     subnormal: int | None
     zero: int | None
@@ -38,16 +38,8 @@ class DepthLimit(NamedTuple):
 def format_range(dtype: str) -> tuple[Fraction, Fraction, Fraction]:
     """Smallest subnormal, smallest normal and largest finite number of a format, exactly.
 
-    Parameters
-    ----------
-    dtype
-        One of ``float16``, ``bfloat16``, ``tensorfloat32`` (float32 but for the operands of matrix
-        products, whose range is the same), ``float32``, ``float64``.
-
-    Returns
-    -------
-    tuple of Fraction
-        The three numbers.
+    The format ``tensorfloat32`` has the range of ``float32``, and differs in the operands of
+    products.
     """
     expect_one_of(FORMATS, "format_range", dtype=dtype)
     info = jnp.finfo(FORMATS[dtype])
@@ -57,7 +49,7 @@ def format_range(dtype: str) -> tuple[Fraction, Fraction, Fraction]:
 
 
 class _Edges(NamedTuple):
-    """Below ``normal`` a number is rounded to a subnormal one, up to ``zero`` to 0, from ``overflow`` on to infinity."""
+    """Exact numbers at which a cast begins to give infinity, and ends to give 0 or a subnormal."""
 
     zero: Fraction
     normal: Fraction
@@ -66,32 +58,26 @@ class _Edges(NamedTuple):
 
 @functools.cache
 def _edges(dtype: str) -> _Edges:
-    """Half-way between neighbours, where a tie goes to the even one: to 0, to the smallest normal, to infinity."""
+    """Half-way points between neighbours; ties go to 0, the smallest normal and infinity."""
     smallest, normal, largest = format_range(dtype)
     spacing = Fraction(float(jnp.finfo(FORMATS[dtype]).epsneg)) * 2 ** largest.numerator.bit_length()
     return _Edges(smallest / 2, normal - smallest / 2, largest + spacing / 2)
 
 
 def log_edges(dtype: str) -> tuple[float, float, float]:
-    """Natural logs of where a cast to a format begins to give 0 (below), normal numbers (above) and infinity (above).
-
-    Parameters
-    ----------
-    dtype
-        As of ``format_range``.
-    """
+    """Natural logs of where a cast gives 0 (below), normal numbers (above) and infinity (above)."""
     zero, normal, overflow = (math.log(edge.numerator) - math.log(edge.denominator) for edge in _edges(dtype))
     return zero, normal, overflow
 
 
 def _power_beyond(factor: Fraction, depth: int, bound: Fraction, above: bool, at: bool) -> bool:
-    """Exactly whether factor**depth lies beyond the bound, or on it where that counts too."""
+    """Exactly whether factor**depth lies beyond the bound; ``at`` includes the bound itself."""
     power = factor**depth
     return (at and power == bound) or (power > bound if above else power < bound)
 
 
 def _first_depth(factor: Fraction, bound: Fraction, above: bool, at: bool) -> int | None:
-    """Smallest depth >= 1 with factor**depth above (below) the bound, or at it where that counts too."""
+    """Smallest depth >= 1 with factor**depth above (below) the bound; ``at`` includes the bound."""
     if factor == 0:
         return None if above else 1
     if (factor > 1) != above or factor == 1:
@@ -112,10 +98,10 @@ def _log(value: Fraction) -> Decimal:
 @asked()
 @in_numpy
 def depth_limit(factor: float, dtype: Any) -> DepthLimit:
-    r"""First depths at which ``factor**depth`` leaves a number format, when it is cast to it.
+    r"""First depths at which ``factor**depth``, cast to a number format, leaves the format.
 
-    A cast rounds to the nearest number and a tie to the even one, so that 0 begins at half the
-    smallest subnormal number s, and infinity half a spacing above the largest finite one:
+    A cast rounds to the nearest number, and a tie to the even one. Zero therefore begins at half
+    the smallest subnormal number s, and infinity half a spacing above the largest finite number:
 
     .. math:: \min\{d \ge 1 : f^d \le s / 2\} \quad\text{and}\quad
         \min\{d \ge 1 : f^d \ge \mathrm{largest} + \mathrm{spacing} / 2\}
@@ -123,34 +109,31 @@ def depth_limit(factor: float, dtype: Any) -> DepthLimit:
     Parameters
     ----------
     factor
-        Factor per layer of the number itself (not of its square), >= 0; it is taken as the exact
-        binary number given.
+        Factor per layer of the number itself (not of its square), >= 0; taken as the exact binary
+        number.
     dtype
         ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``, or a dtype.
 
     Returns
     -------
     DepthLimit
-        ``subnormal``: first depth at which the cast is below the smallest normal number: digits are
-        lost, and hardware that flushes subnormals to zero gives 0; ``zero``: first depth at which
-        the cast is 0; ``overflow``: first depth at which it is infinite. None for what never
-        happens.
+        First depths at which the cast is below the smallest normal number (``subnormal``), 0
+        (``zero``) and infinite (``overflow``); None for what never happens. A subnormal number has
+        lost digits, and hardware that flushes subnormals makes it 0.
 
     Notes
     -----
-    Accuracy: exact: the crossing is found to 60 digits, and settled in rational arithmetic where it
-    is within 1e-30 of an integer (powers of two).
-    Assumes: the exact power, rounded once, to nearest. A chain that rounds at every step is another
-    question: with gradual underflow and a factor above 1/2 it sticks at a few smallest subnormals
-    and never reaches 0.
+    Accuracy: exact. The crossing is found to 60 digits, and rational arithmetic decides where it is
+    within 1e-30 of an integer (powers of two).
+    Assumes: the exact power, rounded once to nearest. A chain that rounds at every step differs:
+    with gradual underflow and a factor above 1/2 it stays at a few smallest subnormals and never
+    reaches 0.
 
     Examples
     --------
     >>> from vgtheory import theory
     >>> theory.depth_limit(0.25, "float16")
     DepthLimit(subnormal=8, zero=13, overflow=None)
-    >>> theory.depth_limit(1.1, "float32").overflow
-    931
     """
     finite = isinstance(factor, float | int | np.floating | np.integer) and bool(np.isfinite(factor)) and factor >= 0
     expect(finite, "depth_limit", "a finite factor >= 0", factor=factor)
@@ -165,7 +148,7 @@ def depth_limit(factor: float, dtype: Any) -> DepthLimit:
 
 
 class PassLimit(NamedTuple):
-    """First layers at which each pass leaves a number format; None where it does not within the depth."""
+    """First layers at which each pass leaves a number format; None if it does not."""
 
     forward: int | None
     backward: int | None
@@ -178,7 +161,7 @@ def _log_peaks(log_q: Any, activation: Activation, width: int) -> Any:
 
 
 def _log_peak(log_q: Any, activation: Activation, width: int) -> Any:
-    """Log of the median largest of width entries |phi'(h) u|, u standard normal."""
+    """Log of the median largest of ``width`` entries |phi'(h) u|, u standard normal."""
     edge = 0.45 * float(np.log(np.finfo(float).tiny))
     q = jnp.exp(jnp.clip(log_q, edge, -edge))
     dphi = activation.dphi
@@ -202,7 +185,7 @@ def _log_peak(log_q: Any, activation: Activation, width: int) -> Any:
 
 
 class _Peaks(NamedTuple):
-    """Natural logs of the median largest entries of h_l, of W^T dE/dh_{l+1} and of dE/dh_l, each of shape (depth,)."""
+    """Logs of the median largest entries of h_l, W^T dE/dh_{l+1} and dE/dh_l."""
 
     h: Any
     product: Any
@@ -229,24 +212,22 @@ def _peaks(net: Ensemble, depth: int, width: int, squared_loss: bool) -> _Peaks:
 def pass_limit(
     net: Ensemble, dtype: Any, *, depth: int, width: int, squared_loss: bool = False, flush: bool = False
 ) -> PassLimit:
-    r"""First layers at which the forward and the backward pass of a network under- or overflow.
+    """First layers at which the forward and the backward pass of a network under- or overflow.
 
-    The forward pass is lost at the first layer (counted from the input) whose largest entry
-    overflows, or all of whose entries round to zero; the backward pass at the first layer met on
-    the way down from the top.
+    The forward pass is lost at the first layer, counted from the input, whose largest entry
+    overflows or whose entries all round to zero. The backward pass is lost at the first such layer
+    counted from the top.
 
     Parameters
     ----------
     net
-        The ensemble, with scalar ``sigma_w`` and ``sigma_b``.
+        A ``Dense`` or ``Recurrent`` ensemble with scalar ``sigma_w`` and ``sigma_b``.
     dtype
         ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``, or a dtype.
-    depth
-        Number of layers, >= 1.
-    width
-        Number of units, >= 1.
+    depth, width
+        Numbers of layers and of units, >= 1.
     squared_loss
-        Whether the top cotangent is ``h_depth`` itself (``E = |h|^2 / 2``) rather than standard
+        Whether the top cotangent is ``h_depth`` itself (``E = |h|^2 / 2``) instead of standard
         normal.
     flush
         Whether the hardware flushes subnormal numbers to zero
@@ -255,26 +236,25 @@ def pass_limit(
     Returns
     -------
     PassLimit
-        ``forward``: the layer, from 1 at the input; ``backward``: the number of layers that the
-        gradient has come down from the top when it is lost (1 for the layer below the top; 0 if the
-        cotangent itself is lost).
+        ``forward``: the layer, from 1 at the input. ``backward``: the number of layers below the
+        top at which the gradient is lost; 0 if the cotangent itself is lost.
 
     Notes
     -----
-    Accuracy: the largest of ``width`` entries is taken at its median (entries of h Gaussian, of the
-    gradient Gaussian times a slope), and the norm at its typical value; the first lost layer of a
-    single network scatters about it by about the spread of the log-norm over the rate, and comes a
-    little earlier where that spread is many layers.
-    Assumes: the two passes apart: a forward pass already lost is not followed into the backward
-    one. With ``squared_loss`` the cotangent is aligned with the weights; what that adds (over k
-    layers of a critical linear or ReLU stack a factor 1 + k or 1 + 2 k in the square) is taken at
-    its leading order at large width.
+    Accuracy: the limits are typical values. The largest of ``width`` entries is taken at its median
+    (entries of h Gaussian, entries of the gradient Gaussian times a slope), and the norm at its
+    typical value. Single networks scatter about the limit by the spread of the log-norm over the
+    rate, and lose a pass a little earlier where this scatter is many layers.
+    Assumes: separate passes; a forward pass that is lost does not affect the backward limit. With
+    ``squared_loss`` the cotangent is aligned with the weights. The gain from this is taken at
+    leading order at large width: 1 + k or 1 + 2 k in the square over k layers of a critical linear
+    or ReLU network.
 
     Examples
     --------
     >>> from vgtheory import Dense, theory
-    >>> theory.pass_limit(Dense("tanh", sigma_w=3.0), "float16", depth=100, width=256)
-    PassLimit(forward=None, backward=31)
+    >>> theory.pass_limit(Dense("linear", sigma_w=3.0), "float16", depth=16, width=64)
+    PassLimit(forward=10, backward=10)
     """
     dtype = expect_dtype(FORMATS, "pass_limit", dtype=dtype)
     expect_matrices("pass_limit", net)

@@ -1,20 +1,20 @@
-r"""Audit of the initialisers in use: what each does to the gradient of a deep stack, and what to use instead.
+"""Audit of common initialisers: their effect on gradients, and what to use instead.
 
-All of them draw weights of variance ``sigma_w**2 / fan_in``; whether from a normal, truncated normal or uniform distribution
-does not matter at infinite width. For square layers (fan_in = fan_out):
+All of them draw weights of variance ``sigma_w**2 / fan_in``. A normal, truncated normal or uniform
+distribution makes no difference at infinite width. For square layers (fan_in = fan_out):
 
-===============================  ==========================================  ===========  ====================
-initialiser                      drawn from                                  sigma_w**2   sigma_b**2
-===============================  ==========================================  ===========  ====================
-``pytorch`` nn.Linear            U(-1, 1) / sqrt(fan_in), biases too         1/3          1 / (3 fan_in)
-``equinox`` nn.Linear            the same                                    1/3          1 / (3 fan_in)
-``flax`` Dense, nnx.Linear       truncated normal (``lecun_normal``)         1            0
-``keras`` Dense                  uniform (``glorot_uniform``)                1            0
-``glorot``                       2 fan_in / (fan_in + fan_out)               1            0
-``lecun``, ``orthogonal``        gain 1                                      1            0
-``he``                           gain sqrt(2)                                2            0
-``calculate_gain``               PyTorch's, for the activations it knows     gain**2      0
-===============================  ==========================================  ===========  ====================
+============================  ====================================  ==========  ==============
+initialiser                   drawn from                            sigma_w**2  sigma_b**2
+============================  ====================================  ==========  ==============
+``pytorch`` nn.Linear         U(-1, 1) / sqrt(fan_in), also biases  1/3         1 / (3 fan_in)
+``equinox`` nn.Linear         U(-1, 1) / sqrt(fan_in), also biases  1/3         1 / (3 fan_in)
+``flax`` Dense, nnx.Linear    truncated normal (``lecun_normal``)   1           0
+``keras`` Dense               uniform (``glorot_uniform``)          1           0
+``glorot``                    2 fan_in / (fan_in + fan_out)         1           0
+``lecun``, ``orthogonal``     gain 1                                1           0
+``he``                        gain sqrt(2)                          2           0
+``calculate_gain``            PyTorch's gain for its activations    gain**2     0
+============================  ====================================  ==========  ==============
 """
 
 import functools
@@ -45,7 +45,7 @@ INITIALISERS = {
     "orthogonal": (1.0, 0.0),
     "he": (_TWO, 0.0),
 }
-"""``sigma_w`` and ``sigma_b * sqrt(fan_in)`` of each for square layers."""
+"""``sigma_w`` and ``sigma_b * sqrt(fan_in)`` of each initialiser for square layers."""
 CALCULATE_GAIN = {
     "linear": 1.0,
     "sigmoid": 1.0,
@@ -54,41 +54,43 @@ CALCULATE_GAIN = {
     "leaky_relu": (2 / (1 + 0.01**2)) ** 0.5,
     "selu": 3 / 4,
 }
-"""What ``torch.nn.init.calculate_gain`` returns, by activation; it refuses all others."""
+"""Values of ``torch.nn.init.calculate_gain`` by activation; it refuses all others."""
 _CRITICAL = 1e-9
-"""Of ln chi_1: what still counts as critical, as in ``phase``."""
+"""Largest absolute ln chi_1 that counts as critical, as in ``phase``."""
 _LAYERS, _DRIFT = 10_000, 1_000
 _LARGEST_SIGMA_B, _NUM_TRIED, _NUM_PASSES = 4.0, 65, 4
 
 
 class InitialiserAudit(NamedTuple):
-    """What one initialiser does to one activation's gradient.
+    """Effect of one initialiser on the gradient of one activation.
 
     Attributes
     ----------
     activation, initialiser
         Names.
     sigma_w, sigma_b
-        The scales that the initialiser amounts to.
+        Scales of the initialiser.
     q_star
-        Mean square of ``h`` at depth, for inputs of unit mean square; 0 or inf if it runs there.
+        Mean square of ``h`` at depth, for inputs of unit mean square; it may be 0 or inf.
     num_basins
-        Number of stable fixed points, 0 and inf included: if more than one, the size of the input decides.
+        Number of stable fixed points, 0 and inf included. If there are several, the size of the
+        input decides between them.
     factor
-        Of the gradient's norm per layer, ``sqrt(chi_1)``.
+        Growth factor of the gradient's norm per layer, ``sqrt(chi_1)``.
     xi_grad
-        Layers over which the mean squared gradient falls by e; negative where it grows, inf at criticality.
+        Depth scale of the squared gradient, as ``theory.xi_grad``.
     drift
-        Where the factor is 1 in the limit: what the first 1,000 layers make of the log of the gradient's norm. It is 0 where every
-        layer's factor is 1; else q runs to 0 or to infinity and the factor to 1 so slowly that their product has no limit. NaN where
-        the factor is not 1.
+        Change of the log-norm of the gradient over the first 1,000 layers where ``factor`` is 1;
+        NaN elsewhere. It is 0 where every layer's factor is 1. Otherwise q tends to 0 or infinity,
+        and the factors tend to 1 so slowly that their product has no limit.
     float16, bfloat16, float32
-        First depth at which ``factor**depth``, cast to the format, is zero (infinite, where it grows); where the factor is 1,
-        first depth at which the product of the layers' own factors is, among the first 10,000; None if never, or not in those.
+        First depth at which ``factor**depth``, cast to the format, is zero or infinite; None if
+        never. Where ``factor`` is 1, the product of the single layers' factors replaces the power,
+        and only the first 10,000 layers are searched.
     critical_sigma_w
-        The scale of a stable critical network with the same ``sigma_b``; NaN if there is none.
+        Weight scale of a stable critical network with the same ``sigma_b``; NaN if there is none.
     unbiased_sigma_w
-        The same at ``sigma_b = 0``.
+        Weight scale of a stable critical network with ``sigma_b = 0``; NaN if there is none.
     least_sigma_b
         Smallest ``sigma_b`` with a stable critical network; NaN if there is none up to 4.
     """
@@ -115,7 +117,7 @@ class AuditTable(list[InitialiserAudit]):
 
     @property
     def frame(self) -> Any:
-        """A row for each audit, as a ``pandas.DataFrame``; NaN where a depth is None."""
+        """One row for each audit, as a ``pandas.DataFrame``; NaN where a depth is None."""
         names = InitialiserAudit._fields
         columns = {name: [np.nan if row[at] is None else row[at] for row in self] for at, name in enumerate(names)}
         return frame("AuditTable.frame", columns)
@@ -125,7 +127,7 @@ class AuditTable(list[InitialiserAudit]):
 
 
 def _scales(activation: Activation, width: int) -> dict[str, tuple[float, float]]:
-    """``sigma_w`` and ``sigma_b`` of every initialiser, as many for every activation so that one compilation serves all."""
+    """``sigma_w`` and ``sigma_b`` by initialiser; one size for all activations shares a program."""
     scales = {name: (sigma_w, bias / width**0.5) for name, (sigma_w, bias) in INITIALISERS.items()}
     return {**scales, "calculate_gain": (CALCULATE_GAIN.get(activation.name, 1.0), 0.0)}
 
@@ -139,7 +141,7 @@ def _stable_sigma_w(activation: Activation, sigma_b: np.ndarray) -> np.ndarray:
 
 
 def _critical_scales(activation: Activation, sigma_b: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """Stable critical ``sigma_w`` for each ``sigma_b`` and for none, and the smallest ``sigma_b`` that has one."""
+    """Stable critical ``sigma_w`` for each ``sigma_b`` and for 0; least ``sigma_b`` with one."""
     low, high = 0.0, _LARGEST_SIGMA_B
     own, least = np.full(sigma_b.size + 1, np.nan), np.nan
     for index in range(_NUM_PASSES):
@@ -178,14 +180,14 @@ def _marched(activation: Activation, sigma_w: float, sigma_b: float) -> np.ndarr
 
 
 def _left(logs: np.ndarray, dtype: str) -> int | None:
-    """First depth at which such a product is zero or infinite in the format."""
+    """First depth at which the product of the layers' factors is zero or infinite in the format."""
     zero, _, overflow = log_edges(dtype)
     left = (logs <= zero) | (logs >= overflow)
     return int(np.argmax(left)) + 1 if left.any() else None
 
 
 def _audited(activation: Activation, width: int) -> list[InitialiserAudit]:
-    """Every initialiser for one activation."""
+    """Audits of every initialiser for one activation."""
     scales = _scales(activation, width)
     sigma_w, sigma_b = np.array(list(scales.values())).T
     net = Dense(activation, sigma_w, sigma_b)
@@ -216,48 +218,50 @@ def _audited(activation: Activation, width: int) -> list[InitialiserAudit]:
 
 @asked()
 def initialiser_audit(activations: Any = None, *, width: int = 512) -> AuditTable:
-    r"""What the initialisers in use do to the gradient of a deep stack of square layers, and what to use instead.
+    r"""Effect of common initialisers on the gradient of a deep network of square layers.
 
-    .. math:: |g_l| \propto \chi_1^{(L - l)/2}, \qquad \chi_1 = \sigma_w^2\, E[\phi'(\sqrt{q^*} z)^2]
+    .. math:: |g_l| \propto \chi_1^{(L - l)/2}, \qquad
+        \chi_1 = \sigma_w^2\, E[\phi'(\sqrt{q^*} z)^2]
 
     Parameters
     ----------
     activations
-        A name, an ``Activation`` or an elementwise JAX function, or a list of them; None for all of the table whose slope is
-        bounded.
+        A name, an ``Activation`` or an elementwise JAX function, or a list of them; None for every
+        tabled activation of bounded slope.
     width
-        Number of units, fan_in and fan_out alike; it sets the scale of PyTorch's and Equinox's biases.
+        Number of units, fan_in and fan_out alike; it sets the scale of PyTorch's and Equinox's
+        biases.
 
     Returns
     -------
     AuditTable
-        A list of ``InitialiserAudit``, one for each activation and initialiser; ``calculate_gain`` only where PyTorch has one.
-
-    Raises
-    ------
-    ValueError
-        If a name is unknown or ``width`` is no positive integer.
+        A list of ``InitialiserAudit``, one for each activation and initialiser; ``calculate_gain``
+        only where PyTorch has a gain.
 
     Notes
     -----
-    Accuracy: that of ``chi_1`` and ``critical``; ``least_sigma_b`` 1e-6. The depths are those of a power of the factor:
-    the first layers, and single entries of the gradient, come before or after it by a few.
-    Assumes: infinite width, square layers. A factor of 1 is a limit: at ``q_star`` 0 (tanh at ``sigma_w`` 1) the norm falls by a power of the depth,
-    as L^(-1/2) there; where q runs to infinity it may move faster than any power. At He's scale ELU's q grows by 1 per layer, its squared
-    factor is :math:`1 + (2 \pi q)^{-1/2}`, and the norm grows as :math:`e^{\sqrt{L / 2\pi}}`; softplus's squared factor is
-    :math:`1 - 2 (2 \pi q)^{-1/2}` and :math:`q \propto L^{2/3}`, so that its norm falls as :math:`e^{-c L^{2/3}}`, c = 0.42. ``drift`` tells.
+    Accuracy: that of ``chi_1`` and ``critical``; ``least_sigma_b`` to 1e-6. Depths are those of a
+    power of the factor. The first layers and single entries of the gradient shift them by a few.
+    Assumes: infinite width, square layers. A factor of 1 describes the limit of many layers, and
+    ``drift`` the approach to it:
+
+    - tanh at ``sigma_w`` 1 has ``q_star`` 0, and the norm falls as :math:`L^{-1/2}`.
+    - ELU at He's scale: q grows by 1 per layer, the squared factor is :math:`1 + (2 \pi q)^{-1/2}`,
+      and the norm grows as :math:`e^{\sqrt{L / 2\pi}}`.
+    - softplus at He's scale: q grows as :math:`L^{2/3}`, the squared factor is :math:`1 - 2 (2 \pi
+      q)^{-1/2}`, and the norm falls as :math:`e^{-c L^{2/3}}` with c = 0.42.
 
     References
     ----------
-    Glorot and Bengio (2010); He et al. (2015), arXiv:1502.01852; the defaults are those documented by PyTorch, Equinox,
-    Flax and Keras (Flax's are checked by drawing them).
+    Glorot and Bengio (2010); He et al. (2015), arXiv:1502.01852. The defaults are those documented
+    by PyTorch, Equinox, Flax and Keras; Flax's are checked by drawing them.
 
     Examples
     --------
     >>> from vgtheory import theory
     >>> rows = {row.initialiser: row for row in theory.initialiser_audit("relu")}
-    >>> [(name, round(rows[name].factor, 4), rows[name].float16) for name in ("pytorch", "flax", "he")]
-    [('pytorch', 0.4082, 20), ('flax', 0.7071, 50), ('he', 1.0, None)]
+    >>> [(name, round(rows[name].factor, 4), rows[name].float16) for name in ("pytorch", "he")]
+    [('pytorch', 0.4082, 20), ('he', 1.0, None)]
     """
     expect_count("initialiser_audit", width=width)
     if activations is None:

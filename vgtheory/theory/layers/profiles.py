@@ -1,4 +1,4 @@
-"""Profiles over depth: log-norms of activations and gradients, layer by layer."""
+"""Profiles over depth: logs of the sizes of signals and gradients, layer by layer."""
 
 from typing import Any
 
@@ -15,16 +15,17 @@ from vgtheory.theory.precision import in_float64
 def log_grad_layers(net: Any, *, depth: int, width: int | None = None, positions: Any = None) -> Law:
     r"""Log-norm of the gradient with respect to every layer's pre-activations, relative to the top.
 
-    .. math:: \ln \frac{|\partial E / \partial h_l|}{|\partial E / \partial h_L|}, \qquad l = 1 \dots L
+    .. math:: \ln \frac{|\partial E / \partial h_l|}{|\partial E / \partial h_L|}, \qquad
+        l = 1 \dots L
 
-    for one input of unit mean square and a standard normal cotangent
-    :math:`\partial E / \partial h_L`, independent of the weights. At infinite width it is
-    :math:`\tfrac12 \sum_{k=l}^{L-1} \ln \chi(q_k)` and has no spread.
+    The input has unit mean square. The cotangent :math:`\partial E / \partial h_L` is standard
+    normal and independent of the weights. At infinite width the log-norm is :math:`\tfrac12
+    \sum_{k=l}^{L-1} \ln \chi(q_k)` and has no spread.
 
     Parameters
     ----------
     net
-        A ``Dense``, ``Recurrent``, ``Conv``, ``Residual``, ``Normed`` or ``Transformer``, with
+        A ``Dense``, ``Recurrent``, ``Conv``, ``Residual``, ``Normed`` or ``Transformer`` with
         scalar numbers. The ``h`` of a ``Residual`` or a ``Transformer`` is the stream after a
         block.
     depth
@@ -32,14 +33,14 @@ def log_grad_layers(net: Any, *, depth: int, width: int | None = None, positions
     width
         Number of units N (channels of a ``Conv``), >= 1; None for infinite.
     positions
-        Number of positions of a ``Conv`` or a ``Transformer``; of a ``Conv`` in a plane two of
-        them.
+        Number of positions of a ``Conv`` or a ``Transformer``; a pair of numbers for a ``Conv`` in
+        a plane.
 
     Returns
     -------
     Law
         ``mean`` and ``std`` over networks of the natural log of the norm (not of its square), each
-        of shape ``(depth,)``; the last entry is 0. It is the mean of the log, not the log of the
+        of shape ``(depth,)``; the last entry is 0. The mean is that of the log, not the log of the
         mean.
 
     Raises
@@ -50,32 +51,33 @@ def log_grad_layers(net: Any, *, depth: int, width: int | None = None, positions
     Notes
     -----
     Accuracy: at infinite width 1e-13 per layer (``Conv`` 1e-12, ``Transformer`` 1e-10). At width N
-    as in the table, whose errors of the mean are in units of ``std``, measured. "Straight" is an
-    activation that is straight on either side of 0: ``linear``, ``relu``, ``leaky_relu``, ``abs``.
+    as in the table, where errors of the mean are measured and in units of ``std``. "Straight" means
+    straight on either side of 0: ``linear``, ``relu``, ``leaky_relu``, ``abs``.
 
-    ====================================  =====================  ===========  ======  ================================
-    network at width N                    law                    mean to      std to  ``std`` is inf
-    ====================================  =====================  ===========  ======  ================================
-    ``Dense``, Gaussian, straight         exact, no layer dead   exact        exact   never
-    ``Dense``, Gaussian                   depth exact, 1/N       0.05         3 %     where one component rules |g|
-    ``Dense``, other independent weights  the same, 4th moment   0.03 to 0.1  8 %     where kurtosis is too large
-    ``Dense``, orthogonal                 1/N                    1/N          1/N     where the expansion fails
-    ``Conv``, linear, delta-orthogonal    exact                  exact        exact   never
-    ``Conv``, linear, without a border    exact second moment    log-normal   5 %     from 0.27 on
-    ``Residual``, linear, no norm, bias   exact                  exact        exact   never
-    ``Residual``, straight, the same      1/N                    0.1          15 %    never
-    ``Residual`` else, ``Normed``         infinite width         unknown      --      always
-    ``Conv`` else, ``Transformer``        none: refused
-    ====================================  =====================  ===========  ======  ================================
+    ===============================  =====================  ===========  ======  ===================
+    network at width N               law                    mean to      std to  ``std`` is inf
+    ===============================  =====================  ===========  ======  ===================
+    ``Dense``, Gaussian, straight    exact, no layer dead   exact        exact   never
+    ``Dense``, Gaussian              depth exact, 1/N       0.05         3 %     one component rules
+    ``Dense``, other independent     plus 4th moment        0.03 to 0.1  8 %     kurtosis too large
+    ``Dense``, orthogonal            1/N                    1/N          1/N     expansion fails
+    ``Conv``, linear, delta-orth.    exact                  exact        exact   never
+    ``Conv``, linear, no border      exact second moment    log-normal   5 %     from 0.27 on
+    ``Residual``, linear, plain      exact                  exact        exact   never
+    ``Residual``, straight, plain    1/N                    0.1          15 %    never
+    other ``Residual``, ``Normed``   infinite width         unknown      --      always
+    other ``Conv``, ``Transformer``  none: refused
+    ===============================  =====================  ===========  ======  ===================
 
-    The second row holds for N >= 64 and depths to ``10 N^(1/2)``. A ``Recurrent`` has the law of a
-    ``Dense``. A ``Residual`` has an exact law, or one to order 1/N, for branches of one layer. With
-    batch norm the mean is half the log of the mean square, of the whole batch's gradient.
-    Heavy-tailed weights have no law at width N.
+    - The second row holds for N >= 64 and depths up to ``10 N^(1/2)``. Its ``std`` is inf where one
+      component dominates the gradient.
+    - A ``Recurrent`` has the law of a ``Dense``. Heavy-tailed weights have no law at width N.
+    - "Plain" branches have one layer, no norm and no bias.
+    - With batch norm the mean is half the log of the mean square of the whole batch's gradient.
 
     Assumes: a cotangent independent of the weights (a loss such as ``|h_L|^2 / 2`` breaks this).
-    For ``Recurrent``, that re-using the weights does not matter, which is only an approximation:
-    its spread is not predicted. For ``Transformer``, attention that weighs all positions alike.
+    For a ``Recurrent``, re-using the weights is neglected, which is only an approximation: its
+    spread is not predicted. For a ``Transformer``, attention weighs all positions alike.
 
     References
     ----------
@@ -97,21 +99,20 @@ def log_grad_layers(net: Any, *, depth: int, width: int | None = None, positions
 @asked()
 @in_float64
 def log_chi_layers(net: Ensemble, *, depth: int, width: int | None = None) -> Law:
-    r"""Log of the factor by which the squared gradient grows from each layer to the one below.
+    r"""Log of the squared-gradient growth factor of each single layer.
 
-    .. math:: \ln \frac{|\partial E / \partial h_l|^2}{|\partial E / \partial h_{l+1}|^2}, \qquad l = 1 \dots L - 1
+    .. math:: \ln \frac{|\partial E / \partial h_l|^2}{|\partial E / \partial h_{l+1}|^2}, \qquad
+        l = 1 \dots L - 1
 
-    The terms of which twice ``log_grad_layers`` is the sum; neighbours are correlated, so its
-    variance is not the sum of theirs.
+    These terms add up to twice ``log_grad_layers``. Neighbouring terms are correlated, so their
+    variances do not add up to its variance.
 
     Parameters
     ----------
     net
-        The ensemble, with scalar ``sigma_w`` and ``sigma_b``.
-    depth
-        Number of layers L, >= 1.
-    width
-        Number of units N, >= 1; None for infinite.
+        A ``Dense`` or ``Recurrent`` ensemble with scalar ``sigma_w`` and ``sigma_b``.
+    depth, width
+        As in ``log_grad_layers``.
 
     Returns
     -------
@@ -127,9 +128,8 @@ def log_chi_layers(net: Ensemble, *, depth: int, width: int | None = None) -> La
     Examples
     --------
     >>> from vgtheory import Dense, theory
-    >>> law = theory.layers.log_chi_layers(Dense("relu", sigma_w=2**0.5), depth=3, width=64)
-    >>> [round(float(value), 4) for value in law.mean], [round(float(value), 4) for value in law.std]
-    ([-0.0401, -0.0401], [0.2881, 0.2881])
+    >>> theory.layers.log_chi_layers(Dense("relu", sigma_w=2**0.5), depth=3, width=64).mean.round(4)
+    array([-0.0401, -0.0401])
     """
     return chi_law(net, Question("log_chi_layers", depth, width))
 
@@ -137,21 +137,20 @@ def log_chi_layers(net: Ensemble, *, depth: int, width: int | None = None) -> La
 @asked()
 @in_float64
 def log_grad_weight_layers(net: Ensemble, *, depth: int, width: int | None = None) -> Law:
-    r"""Log of the Frobenius norm of the gradient with respect to every layer's weights, relative to the top.
+    r"""Log of the Frobenius norm of the gradient of every layer's weights, relative to the top.
 
-    .. math:: \ln \frac{|\partial E / \partial W_l|_F}{|\partial E / \partial W_L|_F}, \qquad l = 1 \dots L
+    .. math:: \ln \frac{|\partial E / \partial W_l|_F}{|\partial E / \partial W_L|_F}, \qquad
+        l = 1 \dots L
 
     For one input the gradient is the outer product of :math:`\partial E / \partial h_l` and the
-    layer's input :math:`x_{l-1}`, so its log-norm is the sum of theirs.
+    layer's input :math:`x_{l-1}`. Its log-norm is therefore the sum of theirs.
 
     Parameters
     ----------
     net
-        The ensemble, with scalar ``sigma_w`` and ``sigma_b``.
-    depth
-        Number of layers L, >= 1.
-    width
-        Number of units N, >= 1; None for infinite.
+        A ``Dense`` or ``Recurrent`` ensemble with scalar ``sigma_w`` and ``sigma_b``.
+    depth, width
+        As in ``log_grad_layers``.
 
     Returns
     -------
@@ -161,8 +160,8 @@ def log_grad_weight_layers(net: Ensemble, *, depth: int, width: int | None = Non
 
     Notes
     -----
-    Accuracy: as ``log_grad_layers``, but nowhere exact: without biases, and phi straight on either
-    side of 0, ``std`` is to 15 % in networks deeper than they are wide.
+    Accuracy: as ``log_grad_layers``, but nowhere exact. For straight activations without biases,
+    ``std`` is accurate to 15 % in networks that are deeper than wide.
     Assumes: as ``log_grad_layers``, and one input (batch of one); ``sigma_w > 0``.
 
     Examples
@@ -185,18 +184,18 @@ def log_q_layers(net: Any, *, depth: int, width: int | None = None, positions: A
     Parameters
     ----------
     net, depth, width, positions
-        As ``log_grad_layers``.
+        As in ``log_grad_layers``.
 
     Returns
     -------
     Law
         ``mean`` and ``std`` over networks of the natural log of q, each of shape ``(depth,)``, for
-        an input of unit mean square. It is the mean of the log, not the log of the mean.
+        an input of unit mean square. The mean is that of the log, not the log of the mean.
 
     Notes
     -----
-    Accuracy: infinite width: 1e-13 per layer. Finite width: as ``log_grad_layers``, exact where
-    that is and ``sigma_b = 0``.
+    Accuracy: 1e-13 per layer at infinite width. At finite width as ``log_grad_layers``; exact where
+    it is exact and ``sigma_b = 0``.
     Assumes: an input that does not depend on the weights.
 
     References
