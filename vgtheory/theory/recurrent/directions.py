@@ -1,4 +1,4 @@
-"""Eigenvectors of a matrix, right and left, and how a gradient turns towards the leading one."""
+"""Left and right eigenvectors of a matrix, and the alignment of gradients with them."""
 
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from vgtheory.networks.recurrent import check_matrix
 from vgtheory.theory.arguments import asked
 
 _SAME = 1e-9
-"""Eigenvalues whose moduli differ by less, relatively, lead together."""
+"""Eigenvalues whose moduli differ by less, relative to the largest, count as leading together."""
 _RANK = 1e-6
 
 
@@ -22,17 +22,16 @@ class EigenDirections(NamedTuple):
     values
         Eigenvalues, complex, shape ``(width,)``.
     right
-        Unit right eigenvectors as columns, ``W x = lambda x``: along these states grow, shape
-        ``(width, width)``.
+        Unit right eigenvectors as columns, ``W x = lambda x``, shape ``(width, width)``; states
+        grow along these.
     left
-        Unit left eigenvectors as columns, ``W^T y = conj(lambda) y``: along these gradients grow,
-        the same shape.
+        Unit left eigenvectors as columns, ``W^T y = conj(lambda) y``, shape ``(width, width)``;
+        gradients grow along these.
     condition
-        ``1 / |y^* x|``, >= 1: how many times a change of W moves the eigenvalue; inf for a
-        defective one.
+        Condition number of the eigenvalue, ``1 / |y^* x|`` >= 1; inf for a defective one.
     period
         Steps in which the direction turns around once, ``2 pi / |arg lambda|``; inf for a positive
-        eigenvalue, 2 for a negative.
+        eigenvalue, 2 for a negative one.
     """
 
     values: np.ndarray
@@ -44,13 +43,13 @@ class EigenDirections(NamedTuple):
 
 @asked()
 def eigen_directions(matrix: Any) -> EigenDirections:
-    r"""Eigenvalues with their right and left directions, condition numbers and periods of rotation.
+    r"""Eigenvalues with left and right eigenvectors, condition numbers and periods of rotation.
 
     .. math:: W x_k = \lambda_k x_k, \qquad W^{\mathsf T} \bar y_k = \lambda_k \bar y_k, \qquad
         \kappa_k = 1 / |y_k^* x_k|, \qquad p_k = 2 \pi / |\arg \lambda_k|
 
-    States ``W^t h`` turn towards the leading right eigenvector, gradients ``(W^T)^t v`` towards the
-    leading left one.
+    States ``W^t h`` turn towards the leading right eigenvector, and gradients ``(W^T)^t v`` towards
+    the leading left one.
 
     Parameters
     ----------
@@ -60,11 +59,12 @@ def eigen_directions(matrix: Any) -> EigenDirections:
     Returns
     -------
     EigenDirections
-        The largest modulus first; of a complex pair the one with positive imaginary part first.
+        The largest modulus first; of a complex pair the eigenvalue with positive imaginary part
+        first.
 
     Notes
     -----
-    Accuracy: for eigenvalues 1e-14 of the norm, times the condition number; for directions the same
+    Accuracy: eigenvalues to 1e-14 of the norm times the condition number; directions to this error
     over the gap to the next eigenvalue.
     Assumes: nothing.
 
@@ -87,13 +87,7 @@ def eigen_directions(matrix: Any) -> EigenDirections:
 
 
 def leading_left(matrix: np.ndarray) -> np.ndarray:
-    """Orthonormal basis of the space spanned by the left eigenvectors of the largest modulus, shape ``(width, dimension)``.
-
-    Parameters
-    ----------
-    matrix
-        W.
-    """
+    """Orthonormal basis of the leading left eigenvectors, as columns."""
     found = eigen_directions(matrix)
     sizes = np.abs(found.values)
     chosen = found.left[:, sizes >= (1 - _SAME) * sizes[0]]
@@ -107,12 +101,13 @@ def _from_zero(where: str, **got: Any) -> None:
 
 @asked(steps=_from_zero)
 def alignment_steps(matrix: Any, vector: Any, steps: int) -> np.ndarray:
-    r"""Angle between a gradient on its way back and the leading left eigendirection (the plane of a rotating pair).
+    r"""Angle between a back-propagated gradient and the leading left eigendirection, step by step.
 
     .. math:: \theta_t = \arctan \frac{|(1 - P) (W^{\mathsf T})^t v|}{|P (W^{\mathsf T})^t v|}
 
-    with P the orthogonal projection on the left eigenvectors of the largest modulus. It shrinks by
-    ``|lambda_2 / lambda_1|`` per step in the end; its cosine is the alignment.
+    P is the orthogonal projection on the left eigenvectors of the largest modulus, a plane for a
+    complex pair. The angle finally shrinks by ``|lambda_2 / lambda_1|`` per step. Its cosine is the
+    alignment.
 
     Parameters
     ----------
@@ -121,7 +116,7 @@ def alignment_steps(matrix: Any, vector: Any, steps: int) -> np.ndarray:
     vector
         Gradient v at the last step, shape ``(width,)``, not 0.
     steps
-        Number of steps, >= 1.
+        Number of steps, >= 0.
 
     Returns
     -------
@@ -131,9 +126,8 @@ def alignment_steps(matrix: Any, vector: Any, steps: int) -> np.ndarray:
 
     Notes
     -----
-    Accuracy: 1e-14 times the square of the leading eigenvalue's condition number, absolute; angles
-    below that are noise.
-    Assumes: a linear recurrence; eigenvalues within 1e-9 of the largest modulus lead together.
+    Accuracy: 1e-14 absolute times the square of the leading eigenvalue's condition number.
+    Assumes: a linear recurrence. Eigenvalues within 1e-9 of the largest modulus lead together.
 
     Examples
     --------

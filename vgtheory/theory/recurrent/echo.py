@@ -1,4 +1,4 @@
-"""Echo-state networks: whether a fixed recurrence forgets its initial state, and how much of its input it remembers."""
+"""Echo-state networks: whether a reservoir forgets its initial state, and its input memory."""
 
 from typing import Any, NamedTuple
 
@@ -17,18 +17,18 @@ _SEARCH, _WIDEST = 50, 40.0
 
 
 class EchoState(NamedTuple):
-    """Bounds on whether ``x' = phi(W x + input)`` forgets its initial state, for slopes of phi up to 1 and ``phi'(0) = 1``.
+    """Bounds on the echo-state property of ``x' = phi(W x + input)``, phi of slopes 0 to 1
 
     Attributes
     ----------
     log_rho
-        Log of the spectral radius. Without input a value below 0 is necessary; with input it is
-        neither necessary nor sufficient.
+        Log of the spectral radius. A value below 0 is necessary without input, for phi'(0) = 1;
+        with input it is neither necessary nor sufficient.
     log_norm
-        Log of the largest singular value. A value below 0 is sufficient, whatever the input.
+        Log of the largest singular value. A value below 0 is sufficient for any input.
     log_scaled_norm
-        Log of the least ``|D W D^-1|`` found over positive diagonal D, between the other two. A
-        value below 0 is sufficient, whatever the input.
+        Log of the least ``|D W D^-1|`` found over positive diagonal D, which lies between the other
+        two. A value below 0 is sufficient for any input.
     """
 
     log_rho: float
@@ -38,7 +38,7 @@ class EchoState(NamedTuple):
 
 @asked()
 def echo_state(matrix: Any) -> EchoState:
-    r"""Three bounds on the echo-state property of a reservoir, one necessary without input and two sufficient with any.
+    r"""Bounds on the echo-state property: one necessary (without input), two sufficient.
 
     .. math:: \ln \rho(W) \le \ln \min_D \| D W D^{-1} \|_2 \le \ln \| W \|_2
 
@@ -50,12 +50,12 @@ def echo_state(matrix: Any) -> EchoState:
     Returns
     -------
     EchoState
-        Natural logs per step; a slope ``sup |phi'|`` other than 1 adds its log.
+        Natural logs per step; add ``ln sup |phi'|`` if the largest slope is not 1.
 
     Notes
     -----
-    Accuracy: 1e-12 for radius (times its condition) and norm; the scaled norm is a valid bound
-    whatever the search of at most 50 steps finds.
+    Accuracy: 1e-12 for the norm and, times its condition, for the radius. The scaled norm is a
+    valid bound wherever its search of at most 50 steps ends.
     Assumes: phi elementwise with slopes between 0 and 1, as tanh.
 
     References
@@ -68,7 +68,7 @@ def echo_state(matrix: Any) -> EchoState:
     >>> import numpy as np
     >>> from vgtheory import theory
     >>> bounds = theory.recurrent.echo_state(np.array([[0.5, 10.0], [0.0, 0.5]]))
-    >>> [bool(log < 0) for log in bounds]  # the norm is 10; a change of units shows that it forgets
+    >>> [bool(log < 0) for log in bounds]  # the norm is 10, yet it forgets
     [True, False, True]
     """
     check_matrix("echo_state", matrix)
@@ -78,7 +78,7 @@ def echo_state(matrix: Any) -> EchoState:
 
 
 def _log_scaled_norm(w: np.ndarray) -> float:
-    """Least found log of |D W D^-1| over diagonal D, a convex function of ln D; its slope is u^2 - v^2."""
+    """Least log of |D W D^-1| found; it is convex in ln D, with slope u^2 - v^2."""
 
     def value(log_d: np.ndarray) -> tuple[float, np.ndarray]:
         u, s, vt = np.linalg.svd(np.exp(log_d[:, None] - log_d[None, :]) * w)
@@ -96,10 +96,11 @@ def _log_scaled_norm(w: np.ndarray) -> float:
 
 @asked(sigma_noise=one_not_negative)
 def memory_curve(matrix: Any, w_in: Any, num_lags: int, *, sigma_noise: Any = 0.0) -> np.ndarray:
-    r"""Share of an input's variance that a linear readout recovers from a linear reservoir k steps later.
+    r"""Memory curve: share of an input's variance that a linear readout recovers k steps later.
 
-    .. math:: m_k = (W^k w)^{\mathsf T} C^{-1} W^k w, \qquad C = \sum_{j \ge 0} W^j (w w^{\mathsf T} + \sigma^2 I) (W^j)^{\mathsf T},
-        \qquad x_{t+1} = W x_t + w\, u_{t+1} + \sigma\, \xi_{t+1}
+    .. math:: m_k = (W^k w)^{\mathsf T} C^{-1} W^k w, \qquad
+        C = \sum_{j \ge 0} W^j (w w^{\mathsf T} + \sigma^2 I) (W^j)^{\mathsf T}, \qquad
+        x_{t+1} = W x_t + w\, u_{t+1} + \sigma\, \xi_{t+1}
 
     Without noise the sum over all k is the width of the reservoir (Jaeger).
 
@@ -140,7 +141,7 @@ def memory_curve(matrix: Any, w_in: Any, num_lags: int, *, sigma_noise: Any = 0.
     --------
     >>> import numpy as np
     >>> from vgtheory import theory
-    >>> shift = 0.5 * np.eye(3, k=-1)  # a delay line, which remembers three numbers, each wholly
+    >>> shift = 0.5 * np.eye(3, k=-1)  # a delay line, which remembers three inputs completely
     >>> theory.recurrent.memory_curve(shift, np.array([1.0, 0.0, 0.0]), 4).round(6).tolist()
     [1.0, 1.0, 1.0, 0.0]
     """
@@ -165,6 +166,6 @@ def _echoes(w: np.ndarray, start: np.ndarray, num_lags: int) -> np.ndarray:
 
 
 def _noise_factor(w: np.ndarray) -> np.ndarray:
-    """A factor F, F^T F the covariance that unit noise leaves; the identity it begins with makes it regular."""
+    """A factor F with F^T F the covariance of unit noise."""
     covariance = scipy.linalg.solve_discrete_lyapunov(w, np.eye(len(w)))
     return np.linalg.cholesky((covariance + covariance.T) / 2).T

@@ -1,4 +1,4 @@
-"""One step of gradient descent on a linear recurrence: how large its gradient is, and how far the step throws it."""
+"""One step of gradient descent on a linear recurrence."""
 
 import functools
 from typing import Any, NamedTuple
@@ -24,11 +24,11 @@ class Overshoot(NamedTuple):
     log_grad
         Natural log of the Frobenius norm of dE/dW, shape ``()``.
     stable_rate
-        Learning rate beyond which the step overshoots by E's second-order expansion along the
-        gradient, ``2 |dE/dW|^2`` over its second derivative there; inf where that is not positive.
-        Shape ``()``.
+        Learning rate above which the step overshoots, by E's second-order expansion along the
+        gradient: ``2 |dE/dW|^2`` over the second derivative, inf where that is not positive. Shape
+        ``()``.
     log_ratio
-        Natural log of E after over E before, at each learning rate.
+        Natural log of E after the step over E before it, at each learning rate.
     """
 
     log_loss: Any
@@ -40,15 +40,15 @@ class Overshoot(NamedTuple):
 @asked()
 @in_float64
 def overshoot(net: FixedRecurrent, state: Any, target: Any, learning_rates: Any, *, steps: int) -> Overshoot:
-    r"""Loss, gradient, and loss after one step of gradient descent, of a linear recurrence with a target.
+    r"""Overshoot of gradient descent: loss before and after one step on a linear recurrence.
 
     .. math:: E = \tfrac12 |W^T x - y|^2, \qquad \frac{\partial E}{\partial W} = \sum_{t=1}^{T}
         (W^{\mathsf T})^{T-t} (h_T - y)\, h_{t-1}^{\mathsf T}, \qquad
         \frac{E'}{E} = \frac{|(W - \eta\, \partial E / \partial W)^T x - y|^2}{|W^T x - y|^2}
 
-    Along an eigenvector of a symmetric W, ``x = a u`` and ``y = b u``, the gradient is
-    ``T lambda^(T-1) a (lambda^T a - b) u u^T``. It is of order ``T lambda^(2T-1)``, and so is the
-    step.
+    Along an eigenvector of a symmetric W, ``x = a u`` and ``y = b u``, the gradient is ``T
+    lambda^(T-1) a (lambda^T a - b) u u^T``. Gradient and step are therefore of order ``T
+    lambda^(2T-1)``.
 
     Parameters
     ----------
@@ -68,25 +68,19 @@ def overshoot(net: FixedRecurrent, state: Any, target: Any, learning_rates: Any,
     Overshoot
         Float64 NumPy, or arrays in the arguments' dtype if one of them is a JAX array.
 
-    Raises
-    ------
-    ValueError
-        If ``net`` is not linear, or has a bias.
-
     Notes
     -----
-    Accuracy: T times 1e-15 relative, times the condition of W's powers and, for ``log_ratio``, over
-    the step's distance from an exact hit; the gradient must lie in the number format's range, the
-    loss after the step need not.
+    Accuracy: T times 1e-15 relative, times the condition of W's powers. For ``log_ratio`` divide by
+    the distance from an exact hit of the target. The gradient must lie in the range of the number
+    format; the loss after the step need not.
     Assumes: nothing.
 
     Examples
     --------
     >>> import numpy as np
     >>> from vgtheory import FixedRecurrent, theory
-    >>> step = theory.recurrent.overshoot(
-    ...     FixedRecurrent("linear", matrix=np.array([[1.1]])), [1.0], [0.0], 0.01, steps=50
-    ... )
+    >>> net = FixedRecurrent("linear", matrix=np.array([[1.1]]))
+    >>> step = theory.recurrent.overshoot(net, [1.0], [0.0], 0.01, steps=50)
     >>> round(float(np.exp(step.log_grad) / (50 * 1.1**99)), 12)
     1.0
     >>> round(float(step.log_ratio / np.log(10)))  # one step at a rate of 0.01
@@ -102,7 +96,7 @@ def overshoot(net: FixedRecurrent, state: Any, target: Any, learning_rates: Any,
 
 @functools.partial(jax.jit, static_argnames="steps")
 def _solved(matrix: Array, x: Array, y: Array, rates: Array, steps: int) -> Overshoot:
-    """The four numbers."""
+    """-"""
     states, errors = _orbit(matrix, x, y, steps)
     grad = _dot(errors.T, states)
     size = jnp.max(jnp.abs(grad))
@@ -118,14 +112,14 @@ def _dot(a: Array, b: Array) -> Array:
 
 
 def _orbit(matrix: Array, x: Array, y: Array, steps: int) -> tuple[Array, Array]:
-    """States h_0 ... h_(T-1) and the gradients with respect to h_1 ... h_T, each shape ``(steps, width)``."""
+    """States h_0 ... h_(T-1) and gradients of h_1 ... h_T, each of shape ``(steps, width)``."""
     last, states = lax.scan(lambda h, _: (_dot(matrix, h), h), x, None, length=steps)
     errors = lax.scan(lambda g, _: (_dot(matrix.T, g), g), last - y, None, length=steps)[1]
     return states, errors[::-1]
 
 
 def _log_loss(matrix: Array, x: Array, y: Array, steps: int) -> Array:
-    """Log of half the squared distance; the state is kept near unit size and its log goes along."""
+    """Log of half the squared distance; the state keeps unit size, and its log is carried along."""
 
     def step(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
         h, log_scale = carry
@@ -141,7 +135,7 @@ def _log_loss(matrix: Array, x: Array, y: Array, steps: int) -> Array:
 
 
 def _stable_rate(matrix: Array, grad: Array, x: Array, y: Array, steps: int) -> Array:
-    """2 E' / E'' along a unit step down the gradient, by the derivatives of the state along it."""
+    """2 E' / E'' along a unit step down the gradient, from derivatives of the state along it."""
     unit = grad / jnp.max(jnp.abs(grad))
     unit = unit / jnp.sqrt(jnp.sum(unit**2))
 

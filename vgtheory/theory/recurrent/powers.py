@@ -1,4 +1,4 @@
-"""One matrix to the power t: powers of its eigenvalues, the image of one vector, and the largest image of any."""
+"""Powers of one matrix: its eigenvalues, the image of one vector, and the largest image of any."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +18,7 @@ from vgtheory.theory.precision import floats
 
 _NORMAL = 1e-14
 _LOST = 2.0**-700
-"""A share this small of a vector may have lost digits, or all of itself, to underflow."""
+"""A vector this much smaller than the matrix's power may have lost digits to underflow."""
 
 
 @asked(steps=steps_back)
@@ -30,22 +30,22 @@ def log_eigen_powers(matrix: Any, steps: Any) -> Any:
     Parameters
     ----------
     matrix
-        W, shape ``(width, width)``.
+        W, shape ``(width, width)``; entries real.
     steps
         Steps t, integers >= 0, shape ``(num_steps,)`` or ``()``; static.
 
     Returns
     -------
     numpy.ndarray or jax.Array
-        Natural log, shape ``(num_steps, width)`` (or ``(width,)``), the largest eigenvalue first;
+        Natural log, shape ``(num_steps, width)`` or ``(width,)``, the largest eigenvalue first;
         -inf for a zero one.
 
     Notes
     -----
-    Accuracy: that of the eigenvalues times t; an eigenvalue's relative error is 1e-14 times its
-    condition number (``eigen_directions``), and a defective one loses half the digits or more. A
-    JAX matrix is worked on in its own dtype.
-    Assumes: nothing. For a non-normal W the eigenvalues determine the rate at large t only, not the
+    Accuracy: t times the error of the eigenvalue, 1e-14 relative times its condition number
+    (``eigen_directions``). A defective eigenvalue loses half the digits or more. A JAX matrix is
+    computed in its own dtype.
+    Assumes: nothing. For a non-normal W the eigenvalues give the rate at large t only, not the
     transient.
 
     Examples
@@ -79,12 +79,10 @@ def log_power_norms(matrix: Any, vector: Any, steps: Any) -> Any:
 
     Parameters
     ----------
-    matrix
-        W, shape ``(width, width)``; entries real.
+    matrix, steps
+        As in ``log_eigen_powers``.
     vector
         Gradient v at the last step, shape ``(width,)``.
-    steps
-        Steps t, integers >= 0, shape ``(num_steps,)`` or ``()``; static.
 
     Returns
     -------
@@ -93,25 +91,26 @@ def log_power_norms(matrix: Any, vector: Any, steps: Any) -> Any:
 
     Notes
     -----
-    Accuracy: 1e-12 absolute plus 1e-15 of the value; for normal matrices (normal to 1e-14 of their
-    size) t times 1e-14 more, where the leading directions have a share in ``v`` above 1e-15; for
-    others t times 1e-31 times the square of the condition of the eigenvectors, so that a Jordan
-    block of width 32 and a Grcar matrix of 64 are right to 1e-12 at t = 1,000. Where ``v`` lies in
-    an invariant subspace whose powers fall 2^700 below the whole matrix's, steps are taken one by
-    one in float64, with an error of t times 1e-16 times that condition. JAX arrays are raised by
-    squaring in their own dtype, without its double: the error is t roundings of it times the
-    condition of the eigenvectors. Time: 20 squarings for t = 10^6, together 25 ms at width 32, 0.4
-    s at 128 and half a minute at 512 on one core.
+    Accuracy: 1e-12 absolute plus 1e-15 of the value, and in addition:
+
+    - W normal to 1e-14 of its size: t times 1e-14, if the leading directions have a share in ``v``
+      above 1e-15.
+    - Any other W: t times 1e-31 times the square of the condition of the eigenvectors. A Jordan
+      block of width 32 and a Grcar matrix of 64 are accurate to 1e-12 at t = 1,000.
+    - ``v`` in an invariant subspace whose powers fall 2^700 below the matrix's: single steps in
+      float64, with an error of t times 1e-16 times the condition.
+    - JAX arrays: squaring in their own dtype, with an error of t roundings times the condition.
+
+    Time for t = 10^6 on one core: 25 ms at width 32, 0.4 s at 128, half a minute at 512.
+
     Assumes: a linear recurrence, h' = W h + b.
 
     Examples
     --------
     >>> import numpy as np
     >>> from vgtheory import theory
-    >>> theory.recurrent.log_power_norms(np.diag([0.9, 0.5]), np.array([1.0, 1.0]), np.array([0, 1000])).round(
-    ...     4
-    ... ).tolist()
-    [0.3466, -105.3605]
+    >>> theory.recurrent.log_power_norms(np.diag([0.9, 0.5]), np.ones(2), [0, 1000]).round(4)
+    array([   0.3466, -105.3605])
     """
     check_matrix("log_power_norms", matrix)
     counts = expect_steps("log_power_norms", steps)
@@ -134,16 +133,14 @@ def log_power_norms(matrix: Any, vector: Any, steps: Any) -> Any:
 
 @asked(steps=steps_back)
 def log_growth(matrix: Any, steps: Any) -> Any:
-    r"""Log of the largest factor by which t steps of a linear recurrence lengthen a gradient (or a state).
+    r"""Log-norm of a matrix power: the largest growth of a gradient or a state in t steps.
 
     .. math:: \ln \| W^t \|_2
 
     Parameters
     ----------
-    matrix
-        W, shape ``(width, width)``; entries real.
-    steps
-        Steps t, integers >= 0, shape ``(num_steps,)`` or ``()``.
+    matrix, steps
+        As in ``log_eigen_powers``.
 
     Returns
     -------
@@ -154,7 +151,7 @@ def log_growth(matrix: Any, steps: Any) -> Any:
     Notes
     -----
     Accuracy: 1e-12 absolute plus 1e-15 of the value, plus t times 1e-31 times the square of the
-    condition of the eigenvectors (powers are formed in twice float64's precision).
+    condition of the eigenvectors.
     Assumes: a linear recurrence.
 
     Examples
@@ -179,13 +176,7 @@ def log_growth(matrix: Any, steps: Any) -> Any:
 
 
 def logs_of(values: Any) -> Any:
-    """Natural logs, -inf at zero without a warning.
-
-    Parameters
-    ----------
-    values
-        Numbers >= 0.
-    """
+    """Natural logs, -inf at zero without a warning."""
     with np.errstate(divide="ignore"):
         return np.log(values)
 
@@ -204,7 +195,7 @@ def _normal_powers(sizes: np.ndarray, shares: np.ndarray, counts: np.ndarray) ->
 
 
 def _powers(matrix: np.ndarray, counts: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
-    """matrix**count over a power of two, and its exponent, for ascending counts: each from the one before, by squarings kept."""
+    """matrix**count over a power of two, and its exponent, for ascending counts."""
     squares = [(double_double.pair(matrix), 0)]
     power, shift, reached = double_double.pair(np.eye(len(matrix))), 0, 0
     for count in counts:
@@ -220,7 +211,7 @@ def _powers(matrix: np.ndarray, counts: np.ndarray) -> Iterator[tuple[np.ndarray
 
 
 def _squared_powers(matrix: np.ndarray, start: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Log-norms of matrix**t start by the binary digits of t; step by step where that would underflow."""
+    """Log-norms of matrix**t start by the binary digits of t; by steps where that underflows."""
     vectors, shifts = double_double.normalised(
         double_double.pair(np.repeat(start[:, None], counts.size, axis=1)), axis=0
     )
@@ -241,7 +232,7 @@ def _squared_powers(matrix: np.ndarray, start: np.ndarray, counts: np.ndarray) -
 
 
 def _stepped_powers(matrix: np.ndarray, start: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """The same one step after the other."""
+    """Log-norms of matrix**t start, one step after the other."""
     logs, shift, vector = np.full(counts.size, -np.inf), 0, start
     for step in range(int(counts.max(initial=-1)) + 1):
         exponent = int(np.frexp(np.abs(vector).max())[1])
@@ -254,7 +245,7 @@ def _stepped_powers(matrix: np.ndarray, start: np.ndarray, counts: np.ndarray) -
 
 
 def _traced_powers(matrix: Array, vector: Array, counts: np.ndarray) -> Array:
-    """The same in ``jax.numpy``: scales are divided out as constants, which leaves value and derivatives as they are."""
+    """``_squared_powers`` in ``jax.numpy``; scales are divided out as constants."""
     vectors = jnp.repeat(vector[:, None], counts.size, axis=1)
     logs, square = jnp.zeros(counts.size, vector.dtype), matrix.T
     log_square = jnp.zeros((), vector.dtype)
@@ -272,6 +263,6 @@ def _traced_powers(matrix: Array, vector: Array, counts: np.ndarray) -> Array:
 
 
 def _constant_size(values: Array, axis: int | None = None) -> Array:
-    """Largest modulus, 1 instead of 0, for derivatives a constant."""
+    """Largest modulus, 1 instead of 0, as a constant for derivatives."""
     size = lax.stop_gradient(jnp.max(jnp.abs(values), axis=axis))
     return jnp.where(size > 0, size, 1.0)

@@ -15,11 +15,11 @@ from vgtheory.theory.arguments import asked, expect_broadcast, one_number
 from vgtheory.theory.precision import floats, in_float64
 
 _FAR = 16
-"""Ratio of mean to standard deviation beyond which ln|z + ratio| is as good as analytic."""
+"""Ratio of mean to standard deviation above which ln|z + ratio| is as good as analytic."""
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(64)
 _WEIGHTS /= _WEIGHTS.sum()
 _COUNTS = np.arange(660.0)
-"""Forty standard deviations beyond the mean of the Poisson mixture at ``_FAR``."""
+"""Counts up to forty standard deviations above the mean of the Poisson mixture at ``_FAR``."""
 _FACTORIALS = scipy.special.gammaln(_COUNTS + 1)
 _LOGS = (np.log(2) + scipy.special.digamma(_COUNTS + 0.5)) / 2
 _VARS = scipy.special.polygamma(1, _COUNTS + 0.5) / 4
@@ -28,9 +28,10 @@ _VARS = scipy.special.polygamma(1, _COUNTS + 0.5) / 4
 @asked(w=one_number, h_0=one_number)
 @in_float64
 def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int) -> Any:
-    r"""Log-gradient along a one-dimensional recurrence, exactly.
+    r"""Exact log-gradient along a one-dimensional recurrence.
 
-    .. math:: \ln \left|\frac{\partial h_t}{\partial h_0}\right| = \sum_{s=0}^{t-1} \ln |w\,\phi'(h_s)|, \qquad h_{s+1} = w\,\phi(h_s)
+    .. math:: \ln \left|\frac{\partial h_t}{\partial h_0}\right|
+        = \sum_{s=0}^{t-1} \ln |w\,\phi'(h_s)|, \qquad h_{s+1} = w\,\phi(h_s)
 
     Parameters
     ----------
@@ -75,7 +76,7 @@ def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int) -> Any:
 @asked()
 @in_float64
 def log_scalar_chain(mean: Any, std: Any, depth: int) -> Law:
-    r"""Log of the product of independent normal weights: the gradient of a typical scalar chain.
+    r"""Log of the product of independent normal weights: gradient of a typical scalar chain.
 
     .. math:: \ln |w_1 \cdots w_n|, \qquad w_i \sim N(m, s^2)
 
@@ -96,7 +97,7 @@ def log_scalar_chain(mean: Any, std: Any, depth: int) -> Law:
     Notes
     -----
     Accuracy: per weight 1e-13 absolute for the mean, 1e-12 relative for the standard deviation.
-    Assumes: independent weights. The law is that of the log: E ln|w| lies below ln E|w|
+    Assumes: independent weights. The law is that of the log. E ln|w| lies below ln E|w|
     (``log_mean_scalar_chain``), so that a typical product is exponentially smaller than the mean
     product.
 
@@ -117,7 +118,7 @@ def log_scalar_chain(mean: Any, std: Any, depth: int) -> Law:
 
 
 def _log_normal_moments(ratio: Any) -> tuple[Any, Any]:
-    """Mean and variance of ln|z + ratio| for a standard normal z: a Poisson mixture of chi-square logs, or Gauss-Hermite."""
+    """Mean and variance of ln|z + ratio|, z standard normal: Poisson mixture or Gauss-Hermite."""
     row = lambda each: jnp.asarray(each, ratio.dtype).reshape((1,) * ratio.ndim + (-1,))
     nodes, counts, factorials, chi_vars, chi_rows = map(row, (_NODES, _COUNTS, _FACTORIALS, _VARS, _LOGS))
     weights, chi_logs = (jnp.asarray(each, ratio.dtype) for each in (_WEIGHTS, _LOGS))
@@ -136,17 +137,15 @@ def _log_normal_moments(ratio: Any) -> tuple[Any, Any]:
 @asked()
 @in_float64
 def log_mean_scalar_chain(mean: Any, std: Any, depth: int) -> Any:
-    r"""Log of the mean absolute product of independent normal weights: the mean gradient of scalar chains.
+    r"""Log of the mean absolute product of normal weights: mean gradient of scalar chains.
 
-    .. math:: n \ln E|w|, \qquad E|w| = s\sqrt{2/\pi}\, e^{-m^2/2s^2} + m\,\mathrm{erf}\bigl(m / s\sqrt2\bigr)
+    .. math:: n \ln E|w|, \qquad
+        E|w| = s\sqrt{2/\pi}\, e^{-m^2/2s^2} + m\,\mathrm{erf}\bigl(m / s\sqrt2\bigr)
 
     Parameters
     ----------
-    mean, std
-        Mean m and standard deviation s >= 0 of each weight, of any broadcastable shapes;
-        dimensionless.
-    depth
-        Number of weights n, >= 1.
+    mean, std, depth
+        As in ``log_scalar_chain``.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The rate at which a settled recurrence forgets: eigenvalues of the Jacobian where it has settled."""
+"""Rate of forgetting of a recurrence, from the eigenvalues of its Jacobian on the attractor."""
 
 from typing import Any
 
@@ -17,46 +17,45 @@ _MAX_STEPS = 200_000
 
 @asked()
 def log_rate(net: FixedRecurrent, state: Any) -> float:
-    r"""Log-factor per step by which the gradient changes once an undriven recurrence has settled.
+    r"""Log-factor per step of the gradient once an undriven recurrence has reached its attractor.
 
-    .. math:: \frac1p \ln \rho\Bigl(\prod_{s=1}^{p} \mathrm{diag}\,\phi'(h^*_s)\, W^{\mathsf T}\Bigr)
+    .. math:: \frac1p \ln \rho\Bigl(\prod_{s=1}^p \mathrm{diag}\,\phi'(h^*_s)\, W^{\mathsf T}\Bigr)
 
-    with p = 1 where the state settles on a fixed point and p = 2 on a two-cycle (a symmetric W has
-    no other attractor). For a linear net it is :math:`\ln \rho(W)`.
+    The period p is 1 for a fixed point and 2 for a two-cycle; a symmetric W has no other attractor.
+    For a linear net the rate is :math:`\ln \rho(W)`.
 
     Parameters
     ----------
     net
         A ``FixedRecurrent`` with ``sigma_b = 0``.
     state
-        Initial ``h``, shape ``(width,)``.
+        Initial ``h``, shape ``(width,)``, finite.
 
     Returns
     -------
     float
-        Natural log per step; of the norm, not its square.
+        Natural log of the norm (not its square) per step.
 
     Raises
     ------
     ValueError
-        If ``net`` has a bias, ``state`` does not fit it or is not finite, or it has not settled on
-        a fixed point or two-cycle after 400,000 steps (it rotates, is chaotic or is critical: this
-        law does not apply).
+        If the state has not reached a fixed point or a two-cycle after 400,000 steps: it rotates,
+        is chaotic or is critical, and this law does not apply.
 
     Notes
     -----
-    Accuracy: 1e-10 where the settled state is reached geometrically; at criticality (tanh, rho(W) =
-    1) it is approached as 1/sqrt(t), so that it counts as not settled: the limit is 0 and the
-    gradient's decay a power law instead.
+    Accuracy: 1e-10 where the state converges geometrically. At criticality (tanh, rho(W) = 1) it
+    converges as 1/sqrt(t) and counts as not settled. The rate is then 0, and the gradient decays by
+    a power law.
     Assumes: no input, and a cotangent with a share in the leading direction.
 
     Examples
     --------
     >>> import numpy as np
     >>> from vgtheory import FixedRecurrent, theory
-    >>> rate = theory.recurrent.log_rate(FixedRecurrent("tanh", matrix=np.array([[2.0]])), np.ones(1))
-    >>> round(float(np.exp(rate)), 4)
-    0.1664
+    >>> rate = theory.recurrent.log_rate(FixedRecurrent("linear", matrix=np.eye(2) / 2), np.ones(2))
+    >>> float(np.exp(rate))
+    0.5
     """
     matrix, h = np.asarray(net.matrix, dtype=float), np.asarray(state, dtype=float)
     expect(h.shape == matrix.shape[:1], "log_rate", "a state that fits the matrix", shape=h.shape)

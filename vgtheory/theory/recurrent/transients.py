@@ -1,4 +1,4 @@
-"""Non-normal matrices: how far a matrix is from normal, and how much its powers grow before they decay."""
+"""Non-normal matrices: measures of non-normality, and the growth of powers before they decay."""
 
 from typing import Any, NamedTuple
 
@@ -16,19 +16,19 @@ _ANGLES, _RADII, _STARTS = 48, 20, 3
 
 
 class NonNormality(NamedTuple):
-    """Six measures, which agree or vanish for a normal matrix.
+    """Six measures of a matrix's non-normality.
 
     Attributes
     ----------
     rho
-        Spectral radius: the factor per step in the end.
+        Spectral radius: the growth factor per step at late times.
     norm
-        Largest singular value: the largest factor of the first step.
+        Largest singular value: the largest growth factor of the first step.
     numerical_radius
-        Largest modulus of ``x^* W x`` over unit x; between ``norm / 2`` and ``norm``;
-        ``|W^t| <= 2 numerical_radius^t``.
+        Largest modulus of ``x^* W x`` over unit x, between ``norm / 2`` and ``norm``; it bounds
+        powers by ``|W^t| <= 2 numerical_radius^t``.
     numerical_abscissa
-        Largest real part of the same: largest eigenvalue of (W + W^T) / 2.
+        Largest real part of ``x^* W x``, the largest eigenvalue of (W + W^T) / 2.
     departure
         Henrici's departure from normality, the root of ``|W|_F^2 - sum |lambda|^2``; 0 for a normal
         W.
@@ -50,11 +50,11 @@ class Transient(NamedTuple):
     Attributes
     ----------
     log_peak
-        Natural log of ``max_t |W^t|``, t >= 0; 0 where they never exceed 1.
+        Natural log of ``max_t |W^t|``, t >= 0; 0 where the powers never exceed 1.
     step
-        The t at which it is reached.
+        The step t of the peak.
     log_kreiss
-        Natural log of the Kreiss constant ``K = sup (|z| - 1) |(z - W)^-1|`` over ``|z| > 1``, the
+        Natural log of the Kreiss constant ``K = sup (|z| - 1) |(z - W)^-1|`` over ``|z| > 1``, a
         lower bound of the peak.
     log_bound
         Natural log of ``e width K``, the upper bound by the Kreiss matrix theorem.
@@ -68,7 +68,7 @@ class Transient(NamedTuple):
 
 @asked()
 def non_normality(matrix: Any) -> NonNormality:
-    r"""Measures of non-normality: spectral radius, norm, numerical radius and abscissa, departure, eigenvalue condition.
+    r"""Measures of non-normality: spectral and numerical radius, norm, departure, condition.
 
     .. math:: \rho(W) \le w(W) \le \|W\|_2 \le 2 w(W), \qquad w(W) = \max_\theta \lambda_{\max}
         \bigl(\tfrac12 (e^{i\theta} W + e^{-i\theta} W^{\mathsf T})\bigr)
@@ -85,8 +85,8 @@ def non_normality(matrix: Any) -> NonNormality:
 
     Notes
     -----
-    Accuracy: 1e-14 of the norm, the spectral radius that times its condition number; the numerical
-    radius 1e-10 where its maximum over angles is the highest of 48 evenly spaced starts.
+    Accuracy: 1e-14 of the norm; for the spectral radius times its condition number. The numerical
+    radius 1e-10, if its maximum over angles lies next to the highest of 48 evenly spaced ones.
     Assumes: nothing.
 
     References
@@ -115,7 +115,7 @@ def non_normality(matrix: Any) -> NonNormality:
 
 
 def _numerical_radius(w: np.ndarray) -> float:
-    """Largest over angles, from the best of evenly spaced ones by bounded search."""
+    """Largest value over angles, by a bounded search from the best of evenly spaced ones."""
 
     def reach(angle: float) -> float:
         turned = np.exp(1j * angle) * w
@@ -132,9 +132,10 @@ def _numerical_radius(w: np.ndarray) -> float:
 
 @asked()
 def transient(matrix: Any) -> Transient:
-    r"""Largest growth of the powers of a decaying matrix, the step at which it occurs, and its bounds by Kreiss's theorem.
+    r"""Transient growth of a decaying matrix: peak of its powers, and Kreiss's bounds.
 
-    .. math:: K(W) = \sup_{|z| > 1} (|z| - 1)\, \|(z - W)^{-1}\|, \qquad K \le \max_t \|W^t\| \le e\, N K
+    .. math:: K(W) = \sup_{|z| > 1} (|z| - 1)\, \|(z - W)^{-1}\|, \qquad
+        K \le \max_t \|W^t\| \le e\, N K
 
     Parameters
     ----------
@@ -154,10 +155,10 @@ def transient(matrix: Any) -> Transient:
 
     Notes
     -----
-    Accuracy: peak 1e-12 (the search ends where a power's norm falls below 1: no later one can
-    exceed all earlier ones). The supremum is sought from the three best of 960 points: what is
-    found never exceeds it, so that the lower bound holds; 1e-6 where its maximum is near one of
-    them. The upper bound holds as far as the supremum is found.
+    Accuracy: 1e-12 for the peak; the search ends where a power's norm falls below 1, after which
+    none exceeds the peak. The supremum is sought from the three best of 960 points, and is accurate
+    to 1e-6 if its maximum lies near one of them. Otherwise it is too small: the lower bound still
+    holds, and the upper one may not.
     Assumes: a linear recurrence.
 
     References
@@ -182,7 +183,7 @@ def transient(matrix: Any) -> Transient:
 
 
 def _peak(w: np.ndarray) -> tuple[float, int]:
-    """Largest log-norm of the powers and its step: once one is below 1, the largest lies behind."""
+    """Largest log-norm of the powers and its step; the search ends once a norm is below 1."""
     power, log_scale, best, where = np.eye(len(w)), 0.0, 0.0, 0
     for step in range(1, _MAX_STEPS + 1):
         power = w @ power
@@ -197,7 +198,7 @@ def _peak(w: np.ndarray) -> tuple[float, int]:
 
 
 def _log_kreiss(w: np.ndarray) -> float:
-    """Log of the largest found; at infinity it is 1."""
+    """Log of the largest value found; it is 0 at infinity."""
     eye = np.eye(len(w))
 
     def log_size(point: np.ndarray) -> float:
