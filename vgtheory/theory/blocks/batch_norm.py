@@ -1,16 +1,16 @@
-r"""Batch norm over B inputs: what it makes of a unit, averaged over units.
+"""Batch norm over B inputs: averages over a unit, and the growth of its gradient.
 
-At the fixed point all inputs are alike, so the B numbers that a unit holds are, less their mean and
-over their standard deviation, uniform on a sphere: of radius root B, in the n = B - 1 dimensions of
-vectors that sum to 0. ``y_1`` and ``y_2`` are two of them, of variance 1 and correlation ``-1/n``.
+At the fixed point all inputs are alike. The B numbers of a unit, after the norm, are then uniform
+on a sphere of radius root B in the n = B - 1 dimensions of vectors that sum to 0. ``y_1`` and
+``y_2`` are two of them, of variance 1 and correlation ``-1/n``.
 
-==========  ===========================================================================  ================
-symbol      meaning                                                                      shape
-==========  ===========================================================================  ================
-``n``       B - 1                                                                        ()
-``y``       what a unit holds of an input, after the norm                                (nodes,)
-``theta``   latitude: y_1 is root n sin(theta)                                           (nodes,)
-==========  ===========================================================================  ================
+=========  ====================================================  ========
+symbol     meaning                                               shape
+=========  ====================================================  ========
+``n``      B - 1                                                 ()
+``y``      value of a unit for one input, after the norm         (nodes,)
+``theta``  latitude: y_1 is root n sin(theta)                    (nodes,)
+=========  ====================================================  ========
 """
 
 import functools
@@ -35,14 +35,14 @@ class BatchRates(NamedTuple):
     Attributes
     ----------
     square, variance
-        E phi(y_1)^2, and that less E phi(y_1) phi(y_2).
+        E phi(y_1)^2, and E phi(y_1)^2 - E phi(y_1) phi(y_2).
     seen
         Factor per layer of the mean squared gradient that has passed one norm (its mean over the
         batch is 0).
     unseen
-        What the mean over the batch of a gradient adds to it, which the next norm will no longer
-        see: of a gradient of equal mean squares, independent from input to input, the share
-        ``1/B``.
+        Additional factor from the gradient's mean over the batch, which the next norm removes. It
+        holds for gradients of equal mean squares that are independent between inputs, whose mean
+        has the share ``1/B``.
     """
 
     square: float
@@ -61,7 +61,7 @@ def _rule(breaks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _latitudes(centre: np.ndarray, radius: np.ndarray, marks: np.ndarray, power: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes theta of ``centre + radius sin(theta)``, split at these marks, and weights in proportion to cos^power that sum to 1."""
+    """Nodes theta of ``centre + radius sin(theta)``, split at the marks; weights as cos^power."""
     places = np.clip((marks - centre[..., None]) / radius[..., None], -1.0, 1.0)
     units = np.linspace(-_REACH, _REACH, 27) / max(1.0, power) ** 0.5
     limit = min(np.pi / 2, _REACH / max(1.0, power) ** 0.5)
@@ -72,7 +72,7 @@ def _latitudes(centre: np.ndarray, radius: np.ndarray, marks: np.ndarray, power:
 
 
 def _corners(kinks: np.ndarray, n: int) -> np.ndarray:
-    """Values of y_1 at which a kink enters or leaves the range of y_2, each with points that close in on it."""
+    """Values of y_1 at which a kink enters or leaves the range of y_2, and points close by."""
     t = kinks[np.abs(kinks) < n**0.5] / n**0.5
     turn = (1 - t**2) ** 0.5 * (1 - 1 / n**2) ** 0.5
     at = n**0.5 * np.concatenate([-t / n + turn, -t / n - turn])
@@ -81,14 +81,7 @@ def _corners(kinks: np.ndarray, n: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=256)
 def averages(activation: Activation, batch: int) -> dict[str, float]:
-    """Averages over ``y_1``, and over the pair: of f = phi, g = phi' and k = y phi'.
-
-    Parameters
-    ----------
-    activation
-        The nonlinearity.
-    batch
-        Number of inputs B, >= 4.
+    """Averages over ``y_1`` and over the pair, of f = phi, g = phi' and k = y phi'; B >= 4.
 
     Notes
     -----
@@ -131,23 +124,16 @@ def _at(activation: Activation, y: np.ndarray) -> np.ndarray:
 
 
 def batch_rates(activation: Activation, batch: int) -> BatchRates:
-    r"""What batch norm and the activation behind it do to the batch, and to its gradient.
+    r"""Averages of batch norm and activation, for the batch and for its gradient; B >= 4.
 
-    With Gh = r y / root B, the norm's Jacobian is :math:`(\sqrt B / r)(G - y y^T / B)`, G taking
-    the mean off, and r, independent of y, has :math:`E r^{-2} = 1 / (s^2 (B - 3))`. A gradient
-    whose covariance over the batch is G comes out as
+    With Gh = r y / root B, the norm's Jacobian is :math:`(\sqrt B / r)(G - y y^T / B)`. G removes
+    the mean, and r is independent of y with :math:`E r^{-2} = 1 / (s^2 (B - 3))`. A gradient of
+    covariance G over the batch is mapped to
 
-    .. math:: \frac{(B - 1) E\phi'^2 + E[\phi'_1 \phi'_2] - E[y^2 \phi'^2] + E[y_1 \phi'_1 y_2 \phi'_2]}
-        {(B - 3)(E\phi^2 - E[\phi_1 \phi_2])}\, G
+    .. math:: \frac{(B - 1) E\phi'^2 + E[\phi'_1 \phi'_2] - E[y^2 \phi'^2]
+        + E[y_1 \phi'_1 y_2 \phi'_2]}{(B - 3)(E\phi^2 - E[\phi_1 \phi_2])}\, G
 
-    and one independent from input to input without the terms in two inputs.
-
-    Parameters
-    ----------
-    activation
-        The nonlinearity.
-    batch
-        Number of inputs B, >= 4.
+    For a gradient that is independent between inputs, the terms in two inputs are absent.
     """
     m = averages(activation, batch)
     variance = m["ff"] - m["f12"]
@@ -158,15 +144,7 @@ def batch_rates(activation: Activation, batch: int) -> BatchRates:
 
 
 def drift(activation: Activation, batch: int) -> float:
-    """Factor per layer of a small difference between the mean squares of two inputs, relative to the batch's.
-
-    Parameters
-    ----------
-    activation
-        The nonlinearity.
-    batch
-        Number of inputs B, >= 4.
-    """
+    """Factor per layer of a small difference between the mean squares of two inputs; B >= 4."""
     m, few = averages(activation, batch), (batch - 2) / batch
     third = (batch * m["f12"] - 2 * m["ffy,y"]) / (batch - 2)
     moved = 2 * (m["ffyy"] - m["ff,yy"]) * few - 4 * few * (m["ffy,y"] - third)

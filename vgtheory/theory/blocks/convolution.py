@@ -3,7 +3,8 @@ r"""Convolutions at infinite width: mean squares of signal and gradient at every
 With many channels the taps of a Gaussian kernel act independently. Forward and backward, mean
 squares are therefore averaged over the kernel's window (``A``):
 
-.. math:: q_{l+1} = \sigma_w^2\, A\, E[\phi(\sqrt{q_l} z)^2] + \sigma_b^2, \qquad g_l = \sigma_w^2\, E[\phi'(\sqrt{q_l} z)^2]\, A\, g_{l+1}
+.. math:: q_{l+1} = \sigma_w^2\, A\, E[\phi(\sqrt{q_l} z)^2] + \sigma_b^2, \qquad
+    g_l = \sigma_w^2\, E[\phi'(\sqrt{q_l} z)^2]\, A\, g_{l+1}
 
 With circular padding A leaves constant fields unchanged and preserves the sum of every field. With
 zero padding, windows at the border average over zeros, and part of the sum is lost. A
@@ -29,13 +30,7 @@ from vgtheory.theory.precision import floats
 
 
 def is_closed(net: Conv) -> bool:
-    """Tell whether nothing is lost at the border.
-
-    Parameters
-    ----------
-    net
-        The ensemble.
-    """
+    """Tell whether nothing is lost at the border."""
     return net.padding == "circular" or net.weights == "delta_orthogonal"
 
 
@@ -78,24 +73,9 @@ def _fields(scales: tuple[Array, Array], table: Curves, net: Conv, depth: int, s
 
 
 def fields(where: str, net: Conv, depth: int, positions: Any) -> tuple[Array, Array]:
-    """Check the question, and both fields at infinite width.
+    """Check the question; logs of q and of the squared gradient over the top's at infinite width.
 
-    Parameters
-    ----------
-    where
-        Name of the public function that was called, for errors only.
-    net
-        The ensemble.
-    depth
-        Number of layers.
-    positions
-        Number of positions, or two of them.
-
-    Returns
-    -------
-    tuple of arrays
-        Natural logs of q and of the squared gradient over the top's, each of shape
-        ``(depth, *positions)``.
+    Both have the shape ``(depth, *positions)``.
     """
     shape = expect_positions(where, net, positions)
     scales = floats(net.sigma_w, net.sigma_b)
@@ -106,7 +86,7 @@ def fields(where: str, net: Conv, depth: int, positions: Any) -> tuple[Array, Ar
 
 
 def _means(net: Conv, question: Question) -> tuple[Array, Array]:
-    """Logs of both fields' means over positions; where nothing is lost one position stands for all."""
+    """Logs of both fields' means over positions; without a border one position is enough."""
     where, depth, _, positions = question
     shape = expect_positions(where, net, positions)
     both = fields(where, net, depth, (1,) * len(shape) if is_closed(net) else shape)
@@ -122,7 +102,7 @@ def _expect_width(net: Conv, question: Question, known: bool) -> None:
 
 
 def _variance(net: Conv, question: Question, fixed: bool) -> Any:
-    """Variance of the log of the squared norm after 0 ... depth layers: of inputs of fixed norms, or of normal ones."""
+    """Variance of the log of the squared norm after 0 ... depth layers."""
     _, depth, width, positions = question
     if width is None or net.weights == "delta_orthogonal":
         return jnp.zeros(depth + 1)
@@ -131,7 +111,7 @@ def _variance(net: Conv, question: Question, fixed: bool) -> Any:
 
 
 def _law(mean: Array, var: Array) -> Law:
-    """Of a log-normal variable of known mean."""
+    """Law of the log of a log-normal variable with this log-mean and variance."""
     var = var.astype(mean.dtype)
     return Law(mean - var / 2, jnp.where(var > fourier.MOST, jnp.inf, jnp.sqrt(var)))
 
@@ -142,10 +122,9 @@ def _grad(net: Conv, question: Question) -> Law:
 
     Notes
     -----
-    Accuracy: 1e-12 per layer at infinite width. At finite width, of linear networks without a
-    border: exact for delta-orthogonal kernels; for Gaussian ones from the exact second moment
-    (``fourier``), ``std`` to 5 %, and inf from a ``std`` of the norm's log of 0.27 on. Any other
-    network with a width is refused.
+    Accuracy: 1e-12 per layer at infinite width. At finite width only linear networks without a
+    border have a law. It is exact for delta-orthogonal kernels. For Gaussian kernels it follows
+    from the exact second moment (``fourier``), with ``std`` to 5 %, and inf above 0.27.
     Assumes: a cotangent independent of the weights.
     """
     mean = _means(net, question)[1]
@@ -159,7 +138,7 @@ def _q(net: Conv, question: Question) -> Law:
 
     Notes
     -----
-    Accuracy: as of the gradient; with a width only without biases.
+    Accuracy: as of the gradient; at finite width only without biases.
     Assumes: inputs of unit mean square at every position.
     """
     mean = _means(net, question)[0]

@@ -1,12 +1,12 @@
-r"""How a residual chain's gradient grows with its depth, once deep: exponentially, as a stretched exponential, as a power, or not at all.
+"""Growth of a residual chain's gradient with its depth.
 
-========  =======================================================================  ======
-symbol    meaning                                                                  shape
-========  =======================================================================  ======
-``F``     mean square of a branch's output                                         ()
-``C``     factor by which a branch alone changes the mean squared gradient         ()
-``gain``  alpha^2                                                                  ()
-========  =======================================================================  ======
+========  ==================================================================  =====
+symbol    meaning                                                             shape
+========  ==================================================================  =====
+``F``     mean square of a branch's output                                    ()
+``C``     factor by which a branch alone changes the mean squared gradient    ()
+``gain``  alpha^2                                                             ()
+========  ==================================================================  =====
 """
 
 import dataclasses
@@ -30,22 +30,23 @@ from vgtheory.theory.precision import in_numpy
 _FAR = 1e15
 _LOG_WIDE, _LOG_WIDER = 100.0, 200.0
 _SETTLED = 1e-6
-"""How far the slope of a log over ln q may change between these two and be that of a power."""
+"""Largest change of a log-slope between these two q for a power law."""
 _FLAT = 1e-3
 _STEPS = 512
 
 
 class ResidualGrowth(NamedTuple):
-    """What the log of the mean squared gradient's growth from top to bottom, over L blocks, tends to.
+    """Asymptotic law of the log of the mean squared gradient's growth over L blocks.
 
     Attributes
     ----------
     kind
-        ``"exponential"`` and ``"stretched"``: ``coefficient * L**exponent``; ``"power"``:
-        ``coefficient * ln L``; ``"bounded"``: ``coefficient`` itself; ``"faster"``: faster than any
-        of these, or infinite at once; ``"unsettled"``: none of these laws holds, see below.
+        - ``"exponential"`` or ``"stretched"``: the log is ``coefficient * L**exponent``.
+        - ``"power"``: it is ``coefficient * ln L``. ``"bounded"``: it is ``coefficient``.
+        - ``"faster"``: it grows faster than any of these, or is infinite at once.
+        - ``"unsettled"``: none of these laws holds.
     coefficient
-        Of the squared norm; natural log; NaN if unsettled.
+        Coefficient for the squared norm; natural log; NaN if unsettled.
     exponent
         1, 1/2, 2/3, or 0; NaN if unsettled.
     """
@@ -58,31 +59,34 @@ class ResidualGrowth(NamedTuple):
 @asked()
 @in_numpy
 def residual_growth(net: Residual) -> ResidualGrowth:
-    r"""Law by which the mean squared gradient of a residual chain grows with the number of blocks L.
+    r"""Growth law of the mean squared gradient of a residual chain in the number of blocks L.
 
-    =========================================  ==================================================
-    chain, with a constant ``alpha``           log of the growth from top to bottom
-    =========================================  ==================================================
-    no norm, phi straight at infinity          proportional to L
-    no norm, phi like abs(h)^p, 0 < p < 1      proportional to ln L
-    no norm, phi bounded                       proportional to the root of L (or to L^(2/3))
-    no norm, phi like a logarithm of h         no law in closed form: ``"unsettled"``
-    layer or RMS norm before the branch        (C/F) ln L
-    batch norm before the branch               ``batch_norm_rate`` times ln L
-    layer or RMS norm after the sum            L ln[(1 + alpha^2 C) / (1 + alpha^2 F)]
-    =========================================  ==================================================
+    =======================================  ============================================
+    chain, with a constant ``alpha``         log of the growth from top to bottom
+    =======================================  ============================================
+    no norm, phi straight at infinity        proportional to L
+    no norm, phi like abs(h)^p, 0 < p < 1    proportional to ln L
+    no norm, phi bounded                     proportional to L^(1/2) (or to L^(2/3))
+    no norm, phi like a logarithm of h       no law in closed form: ``"unsettled"``
+    layer or RMS norm before the branch      (C/F) ln L
+    batch norm before the branch             ``batch_norm_rate`` times ln L
+    layer or RMS norm after the sum          L ln[(1 + alpha^2 C) / (1 + alpha^2 F)]
+    =======================================  ============================================
 
-    A bounded activation fills a stream whose mean square grows in proportion to l, so that an ever
-    smaller share of units has a slope. The growth is then
+    With a bounded activation the mean square of the stream grows in proportion to l, so that an
+    ever smaller share of units has a slope. The growth is then
 
-    .. math:: \ln \frac{E|g_0|^2}{E|g_L|^2} \to \frac{2 \alpha \sigma_w^2 I}{\sqrt{2\pi (\sigma_w^2 S + \sigma_b^2)}} \sqrt L, \qquad
+    .. math:: \ln \frac{E|g_0|^2}{E|g_L|^2} \to \frac{2 \alpha \sigma_w^2 I}{\sqrt{2\pi
+        (\sigma_w^2 S + \sigma_b^2)}} \sqrt L, \qquad
         I = \int \phi'^2\, dh, \quad S = \tfrac12 [\phi(\infty)^2 + \phi(-\infty)^2]
 
-    which is (8/3) alpha sigma_w / sqrt(2 pi) per root of L for tanh without biases. For phi =
-    abs(h)^p the coefficient of ln L is p^2 / [(2 p - 1)(1 - p)]; in general, with E[phi^2] -> A q^a
-    and E[phi'^2] -> B q^(a - 1), it is B / [A (1 - a)]. C/F is 1 for ReLU, and at least 1 for any
-    odd function. With ``alpha="1/sqrt(L)"`` the growth is bounded, and with ``"1/L"`` or 0 there is
-    none. ``log_grad_layers`` has the profile of any chain, also of an unsettled one.
+    - tanh without biases: the coefficient of L^(1/2) is (8/3) alpha sigma_w / sqrt(2 pi).
+    - phi = abs(h)^p: the coefficient of ln L is p^2 / [(2 p - 1)(1 - p)]. In general, with E[phi^2]
+      -> A q^a and E[phi'^2] -> B q^(a - 1), it is B / [A (1 - a)].
+    - C/F is 1 for ReLU, and at least 1 for any odd function.
+    - ``alpha="1/sqrt(L)"``: the growth is bounded. ``"1/L"`` or 0: there is none.
+
+    ``log_grad_layers`` has the profile of any chain, also of an unsettled one.
 
     Parameters
     ----------
@@ -92,7 +96,7 @@ def residual_growth(net: Residual) -> ResidualGrowth:
     Returns
     -------
     ResidualGrowth
-        Of the mean square.
+        Law of the mean square.
 
     Notes
     -----
@@ -102,13 +106,9 @@ def residual_growth(net: Residual) -> ResidualGrowth:
 
     Examples
     --------
-    >>> import numpy as np
     >>> from vgtheory import Residual, theory
-    >>> growth = theory.blocks.residual_growth(Residual("tanh", sigma_w=1.5))
-    >>> growth.kind, growth.exponent, round(float(growth.coefficient / (8 / 3 * 1.5 / np.sqrt(2 * np.pi))), 9)
-    ('stretched', 0.5, 1.0)
-    >>> theory.blocks.residual_growth(Residual("relu", 2**0.5, norm="layer"))
-    ResidualGrowth(kind='power', coefficient=1.0, exponent=0.0)
+    >>> theory.blocks.residual_growth(Residual("linear", norm="batch", batch=5))
+    ResidualGrowth(kind='power', coefficient=1.5, exponent=0.0)
     """
     where = "residual_growth"
     expect(isinstance(net, Residual), where, "a Residual ensemble", net=type(net).__name__)
@@ -125,14 +125,14 @@ def residual_growth(net: Residual) -> ResidualGrowth:
 
 
 def _branch(net: Residual, log_q: float) -> tuple[float, float]:
-    """Ln F and ln C at one ln q."""
+    """ln F and ln C at one ln q."""
     q, sigma_w, sigma_b = (jnp.asarray(float(each)) for each in (log_q, net.sigma_w, net.sigma_b))
     log_f, log_c = branch(q, sigma_w, sigma_b, net.activation, net.branch_layers)
     return float(log_f), float(log_c)
 
 
 def _normed(net: Residual) -> ResidualGrowth:
-    """With a norm."""
+    """Growth with a norm."""
     if net.norm == "batch":
         return ResidualGrowth("power", batch_rates(net.activation, net.batch).seen, 0.0)
     size, factor = np.exp(_branch(net, 0.0))
@@ -143,7 +143,7 @@ def _normed(net: Residual) -> ResidualGrowth:
 
 
 def _tail(net: Residual, log_q: float) -> tuple[np.ndarray, np.ndarray]:
-    """Ln F and ln C, without biases, and their slopes over ln q, from the curves: they hold where q is huge."""
+    """ln F and ln C without biases, and their slopes over ln q, from tables that hold at huge q."""
     table, log_w = curves(net.activation), 2 * np.log(net.sigma_w)
     log_f, log_c, rise, fall = log_q, 0.0, 1.0, 0.0
     for _ in range(net.branch_layers):
@@ -154,7 +154,7 @@ def _tail(net: Residual, log_q: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _plain(net: Residual) -> ResidualGrowth:
-    """Without a norm: by how F and C depend on q once it is huge."""
+    """Growth without a norm, from the dependence of F and C on q at huge q."""
     gain, one = net.alpha**2, dataclasses.replace(net, branch_layers=1)
     if (net.activation.degree or 1) > 1:
         return ResidualGrowth("faster", np.inf, np.inf)
@@ -179,7 +179,7 @@ def _ends(activation: Activation) -> float:
 
 
 def _stretched(net: Residual, gain: float) -> ResidualGrowth:
-    """Bounded activations: C falls as the root of q, F settles."""
+    """Bounded activations: C falls as q^(-1/2), and F tends to a constant."""
     limit = net.sigma_w**2 * _ends(net.activation) + net.sigma_b**2
     size, log_c = limit, 0.0
     fed, first = _tail(dataclasses.replace(net, branch_layers=1), _LOG_WIDE)[0]
@@ -196,7 +196,7 @@ def _stretched(net: Residual, gain: float) -> ResidualGrowth:
 
 
 def _limit(net: Residual) -> float:
-    """Growth at alpha = 1/sqrt(L) as L goes to infinity: a differential equation in t = l / L, by Runge and Kutta's fourth order."""
+    """Growth at alpha = 1/sqrt(L) for L to infinity: a differential equation in l / L."""
     if net.norm == "batch":
         rates, spread = batch_rates(net.activation, net.batch), net.sigma_w**2
         return float(_batch_limit(rates.seen, rates.unseen, spread * rates.variance, net.batch))
@@ -221,6 +221,6 @@ def _limit(net: Residual) -> float:
 
 
 def _batch_limit(seen: float, unseen: float, pull: float, batch: int) -> float:
-    """Of batch norm: a' = a (seen) + unseen, in units of pull / (1 + pull t), the batch's mean staying as it is."""
+    """Growth with batch norm, from a' = a (seen) + unseen in units of pull / (1 + pull t)."""
     grown = (1 + pull) ** seen
     return np.log(((batch - 1) * (grown + unseen / seen * (grown - 1)) + 1) / batch)

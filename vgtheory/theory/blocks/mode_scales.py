@@ -13,43 +13,39 @@ from vgtheory.theory.meanfield.depth_scales import scale_of
 from vgtheory.theory.precision import in_float64
 
 _ONE = 1e-6
-"""A mode whose factor is so near 1 is the uniform one: any other loses 1 / n^2 at least."""
+"""A mode whose factor is this near 1 is the uniform one: any other loses 1 / n^2 at least."""
 
 
 @asked()
 @in_float64
 def xi_c_modes(net: Conv, positions: Any) -> Any:
-    r"""Depth scale over which each spatial Fourier mode of the correlations between positions settles.
+    r"""Depth scale over which each spatial Fourier mode of the correlations converges.
 
-    .. math:: \xi_c(k) = -\frac{1}{\ln |\chi_{c^*}\, D(k)|}, \qquad D(k) = \prod_i \frac1K \sum_\beta \cos \frac{2 \pi k_i \beta}{n_i}
+    .. math:: \xi_c(k) = -\frac{1}{\ln |\chi_{c^*}\, D(k)|}, \qquad
+        D(k) = \prod_i \frac1K \sum_\beta \cos \frac{2 \pi k_i \beta}{n_i}
 
     The covariance of the pre-activations at positions a and a + d is a function of a, whose Fourier
-    modes settle independently of each other.
+    modes converge independently of each other.
 
     Parameters
     ----------
     net
-        The ensemble, with circular padding or delta-orthogonal kernels; scalar ``sigma_w`` and
+        A ``Conv`` with circular padding or delta-orthogonal kernels, and scalar ``sigma_w`` and
         ``sigma_b``.
     positions
-        Number of positions, or two of them for a plane.
+        Number of positions, or a pair of numbers for a plane.
 
     Returns
     -------
     array
         Layers, shape ``positions``. Entry 0 belongs to the uniform mode and is ``xi_c``. At
-        criticality it alone is infinite with Gaussian kernels, and all entries are with
-        delta-orthogonal kernels, for which D is 1.
-
-    Raises
-    ------
-    ValueError
-        If a border of zeros mixes with Gaussian kernels.
+        criticality only this entry is infinite with Gaussian kernels. With delta-orthogonal kernels
+        D is 1, and all entries are.
 
     Notes
     -----
     Accuracy: that of ``xi_c``.
-    Assumes: infinitely many channels, ``q_star`` reached, a small departure from the fixed point;
+    Assumes: infinitely many channels, ``q_star`` reached, a small deviation from the fixed point;
     positions that differ.
 
     References

@@ -1,15 +1,15 @@
-r"""Infinite width: mean squares of a residual stream and of its gradient, block by block, in the log domain.
+"""Infinite width: mean squares of a residual stream and of its gradient, block by block.
 
-=========  ====================================================================  ======
-symbol     meaning                                                               shape
-=========  ====================================================================  ======
-``q``      mean square of the stream                                             ()
-``F``      mean square of a branch's output                                      ()
-``C``      factor by which a branch alone changes the mean squared gradient      ()
-``s2``     variance of the stream over a batch                                   ()
-``a, b``   mean squared gradient that the batch's norm sees, and that of the     ()
-           batch's mean, which it does not
-=========  ====================================================================  ======
+========  ==================================================================  =====
+symbol    meaning                                                             shape
+========  ==================================================================  =====
+``q``     mean square of the stream                                           ()
+``F``     mean square of a branch's output                                    ()
+``C``     factor by which a branch alone changes the mean squared gradient    ()
+``s2``    variance of the stream over a batch                                 ()
+``a``     mean squared gradient without its mean over the batch               ()
+``b``     mean squared gradient of the batch's mean, which the norm removes   ()
+========  ==================================================================  =====
 """
 
 import functools
@@ -42,12 +42,11 @@ class Profile(NamedTuple):
     Attributes
     ----------
     log_q
-        Of the mean square of ``h_l``.
+        Log of the mean square of ``h_l``.
     log_grad
-        Of the mean squared gradient with respect to ``h_l``, relative to the top.
+        Log of the mean squared gradient with respect to ``h_l``, relative to the top.
     log_branch
-        Of the mean square of block l's branch, before ``alpha``; of a chain without skips, of
-        ``h_l``.
+        Log of the mean square of block l's branch, before ``alpha``; without skips, of ``h_l``.
     """
 
     log_q: Array
@@ -61,22 +60,14 @@ def log_of(value: Array) -> Array:
 
 
 def log_sum(first: Array, second: Array) -> Array:
-    """Ln(exp(first) + exp(second)), with derivatives where one or both are -inf."""
+    """ln(exp(first) + exp(second)), with derivatives where one or both are -inf."""
     larger, less = jnp.maximum(first, second), jnp.minimum(first, second)
     there = less > -jnp.inf
     return larger + jnp.where(there, jnp.log1p(jnp.exp(jnp.where(there, less - larger, 0.0))), 0.0)
 
 
 def log_squares(log_q: Array, activation: Activation) -> tuple[Array, Array]:
-    """Ln E[phi^2] and ln E[phi'^2] at one ln q; beyond 1e138 as of a function of its declared degree, or else of degree one.
-
-    Parameters
-    ----------
-    log_q
-        Natural log of the variance of ``h``, shape ``()``.
-    activation
-        The nonlinearity.
-    """
+    """ln E[phi^2] and ln E[phi'^2] at one ln q; beyond 1e138 by the declared degree (or 1)."""
     if log_resolved(activation) < jnp.inf:
         log_f, log_g = (value_and_slope(each, log_q)[0] for each in curves(activation)[:2])
         return log_f, log_g
@@ -90,30 +81,14 @@ def log_squares(log_q: Array, activation: Activation) -> tuple[Array, Array]:
 
 
 def from_top(log_chi: Array) -> Array:
-    """Sum of the logs of factors from the top down; the factor from ``h_l`` to ``h_{l-1}`` is entry l - 1, the first is not used.
-
-    Parameters
-    ----------
-    log_chi
-        Shape ``(depth,)``.
-    """
+    """Sum of log-factors from the top down; entry l - 1 belongs to ``h_l`` and ``h_{l-1}``."""
     return jnp.concatenate([jnp.cumsum(log_chi[1:][::-1])[::-1], jnp.zeros_like(log_chi[:1])])
 
 
 def branch(
     log_q: Array, sigma_w: Array, sigma_b: Array, activation: Activation, num_layers: int = 1
 ) -> tuple[Array, Array]:
-    """Ln F and ln C of a branch whose input has normal entries of this ln q.
-
-    Parameters
-    ----------
-    log_q, sigma_w, sigma_b
-        Shape ``()``.
-    activation
-        The nonlinearity.
-    num_layers
-        Of the branch.
-    """
+    """ln F and ln C of a branch whose input has normal entries of this ln q."""
     log_w, log_c = 2 * log_of(sigma_w), jnp.zeros_like(log_q)
     for _ in range(num_layers):
         log_f, log_g = log_squares(log_q, activation)
@@ -144,7 +119,7 @@ def _unit_branch(sigma_w: Array, sigma_b: Array, activation: Activation, num_lay
 
 
 def _normed(net: Residual, scales: list[Array], depth: int) -> Profile:
-    """Layer or RMS norm: at the start of every branch q grows in a straight line; of every sum, each block does the same."""
+    """Layer or RMS norm: before the branch q grows linearly; after the sum every block is alike."""
     sigma_w, sigma_b, alpha = scales
     size, factor = _unit_branch(sigma_w, sigma_b, net.activation, net.branch_layers)
     blocks = jnp.arange(depth, dtype=sigma_w.dtype)
@@ -158,7 +133,7 @@ def _normed(net: Residual, scales: list[Array], depth: int) -> Profile:
 
 
 def _batch(net: Residual, scales: list[Array], depth: int) -> Profile:
-    """Batch norm at the start of every branch; the top's gradient is independent from input to input."""
+    """Batch norm before every branch; the gradient at the top is independent between inputs."""
     sigma_w, sigma_b, alpha = scales
     rates, spread = batch_rates(net.activation, net.batch), alpha**2 * sigma_w**2
     blocks = jnp.arange(depth, dtype=sigma_w.dtype)
@@ -179,15 +154,7 @@ def _batch(net: Residual, scales: list[Array], depth: int) -> Profile:
 
 
 def profile(net: Residual, depth: int) -> Profile:
-    """The stream and its gradient along a residual chain.
-
-    Parameters
-    ----------
-    net
-        The ensemble, with scalar numbers.
-    depth
-        Number of blocks.
-    """
+    """The stream and its gradient along a residual chain with scalar numbers."""
     scales = floats(net.sigma_w, net.sigma_b, alpha_of(net, depth))
     if net.norm is None:
         size = 1 << (depth - 1).bit_length()
@@ -197,15 +164,7 @@ def profile(net: Residual, depth: int) -> Profile:
 
 
 def checked(where: str, net: Residual, depth: int) -> Profile:
-    """``profile`` of an ensemble that is known to have single numbers.
-
-    Parameters
-    ----------
-    where
-        Name of the public function that was called, for errors only.
-    net, depth
-        As ``profile``.
-    """
+    """``profile`` of an ensemble, after checking that its numbers are scalars."""
     expect_scalars(where, sigma_w=net.sigma_w, sigma_b=net.sigma_b, alpha=alpha_of(net, depth))
     return profile(net, depth)
 
@@ -216,11 +175,12 @@ def _grad(net: Residual, question: Question) -> Law:
 
     Notes
     -----
-    Accuracy: 1e-13 per block at infinite width. At finite width ``std`` is inf, and the mean that
-    of infinite width, unless branches have one layer, no norm, no bias, and an activation that is
-    straight on either side of 0: a linear one gives the exact law, any other a law to order 1/N
-    (measured, at depths up to the width: the mean to 0.1 standard deviations, and ``std`` to 15 %).
-    With batch norm the mean is half the log of the mean square of the whole batch's gradient.
+    Accuracy: 1e-13 per block at infinite width. At finite width ``std`` is inf, and the mean is
+    that of infinite width. The exception are branches of one layer without norm and bias whose
+    activation is straight on either side of 0. The law is then exact for a linear activation, and
+    otherwise to order 1/N: at depths up to the width the mean to 0.1 standard deviations, ``std``
+    to 15 % (measured). With batch norm the mean is half the log of the mean square of the whole
+    batch's gradient.
     Assumes: a cotangent independent of the weights.
     """
     counts = np.arange(question.depth - 1, -1, -1)
@@ -247,7 +207,7 @@ def _asked(net: Residual, question: Question) -> Profile:
 
 
 def _straight(net: Residual) -> tuple[float, float] | None:
-    """Slopes on either side of 0 of a chain whose law at finite width is known; None of any other."""
+    """Slopes on either side of 0 if the law at finite width is known; None otherwise."""
     unbiased = isinstance(net.sigma_b, float | int) and net.sigma_b == 0
     return sides(net.activation) if net.norm is None and net.branch_layers == 1 and unbiased else None
 
@@ -255,7 +215,7 @@ def _straight(net: Residual) -> tuple[float, float] | None:
 def _at_width(
     net: Residual, question: Question, log_square: Array, counts: np.ndarray, order: Callable[..., Law]
 ) -> Law:
-    """Law of the log of a mean square whose value at infinite width is given, after so many blocks."""
+    """Law of the log of a mean square from its value at infinite width, after ``counts`` blocks."""
     where, depth, width, _ = question
     if width is None:
         return Law(log_square, jnp.zeros_like(log_square))

@@ -1,20 +1,20 @@
-r"""Residual chains at finite width: how the logs of the stream's and of the gradient's norm scatter, for straight branches.
+"""Residual chains at finite width: fluctuations of the stream's and the gradient's log-norms.
 
 With ``phi`` linear a block multiplies the square of any norm by a noncentral chi-square that is
 independent of all other blocks, so that the law is exact. With ``phi`` straight on either side of 0
-the law is to order 1/N: the weights of a block add noise of their own, and the share of active
-units, which changes slowly from block to block, adds noise that neighbouring blocks have in common.
+the law is to order 1/N. The weights of a block add noise of their own. The share of active units
+changes slowly from block to block and adds noise that neighbouring blocks have in common.
 
-==========  =================================================================  =========
-symbol      meaning                                                            shape
-==========  =================================================================  =========
-``beta2``   (alpha sigma_w)^2                                                  ()
-``c``       factor of the mean squares per block, 1 + beta2 even               ()
-``even``    E phi'^2: half the sum of the squared slopes                       ()
-``odd``     half their difference                                              ()
-``rho``     correlation of a unit with itself so many blocks later             (blocks,)
-``arcs``    mean product of its signs, 2 / pi arcsin(rho)                      (blocks,)
-==========  =================================================================  =========
+=========  ================================================================  =========
+symbol     meaning                                                           shape
+=========  ================================================================  =========
+``beta2``  (alpha sigma_w)^2                                                 ()
+``c``      factor of the mean squares per block, 1 + beta2 even              ()
+``even``   E phi'^2: half the sum of the squared slopes                      ()
+``odd``    half their difference                                             ()
+``rho``    correlation of a unit with itself j blocks later                  (blocks,)
+``arcs``   mean product of its signs, 2 / pi arcsin(rho)                     (blocks,)
+=========  ================================================================  =========
 """
 
 import numpy as np
@@ -29,18 +29,12 @@ def log_block_law(beta2: float, width: int) -> Law:
     r"""Law of the log of the square of :math:`e + \alpha W e`, e of unit norm.
 
     .. math:: \ln\left[ \frac{\beta^2}{N} \chi'^2_N(N / \beta^2) \right], \qquad
-        E \ln \chi'^2_N(\delta) = \ln 2 + E\, \psi(N/2 + K), \quad K \sim \mathrm{Poisson}(\delta / 2)
-
-    Parameters
-    ----------
-    beta2
-        (alpha sigma_w)^2.
-    width
-        Number of units N.
+        E \ln \chi'^2_N(\delta) = \ln 2 + E\, \psi(N/2 + K), \qquad
+        K \sim \mathrm{Poisson}(\delta / 2)
 
     Notes
     -----
-    Accuracy: 1e-12 of the mean; of the standard deviation 1e-9, relatively.
+    Accuracy: 1e-12 for the mean, 1e-9 relative for the standard deviation.
     Assumes: Gaussian weights.
     """
     if beta2 == 0:
@@ -62,7 +56,7 @@ def log_block_law(beta2: float, width: int) -> Law:
 
 
 def _var(alone: np.ndarray, pair: np.ndarray) -> np.ndarray:
-    """Variance of a sum over 0, 1, 2, ... blocks: each one's own, and ``pair[j]``, the covariance besides of blocks at distance j."""
+    """Variance of a sum over 0, 1, 2, ... blocks; ``pair[j]`` is the covariance at distance j."""
     return np.concatenate([[0.0], np.cumsum(alone + 2 * np.cumsum(pair) - pair[0])])
 
 
@@ -78,22 +72,16 @@ def _setting(
 
 
 def log_grad_law(beta2: float, slopes: tuple[float, float], depth: int, width: int) -> Law:
-    r"""Law of ln ``|g_l|^2`` relative to the top less its value at infinite width, order 1/width, shapes ``(depth,)``.
+    r"""Law of ln ``|g_l|^2`` relative to the top, less its value at infinite width, to order 1/N.
 
-    .. math:: \frac{1}{N c^2} \Bigl[ \sum_k (4 \beta^2 p_k + 2 \beta^4 E \phi'^4) + \beta^4 \sum_{k k'} \mathrm{Cov}(\phi'^2_k, \phi'^2_{k'}) \Bigr]
+    The mean and ``std`` have the shape ``(depth,)``. The variance is
 
-    is the variance, with :math:`p_k` the mean of :math:`\phi'^2` of block k over units weighted by
-    the squared gradient, which blocks above have made larger where they are steep. The mean is less
-    by half of the terms with k = k': what blocks have in common raises the mean square.
+    .. math:: \frac{1}{N c^2} \Bigl[ \sum_k (4 \beta^2 p_k + 2 \beta^4 E \phi'^4)
+        + \beta^4 \sum_{k k'} \mathrm{Cov}(\phi'^2_k, \phi'^2_{k'}) \Bigr]
 
-    Parameters
-    ----------
-    beta2
-        (alpha sigma_w)^2.
-    slopes
-        Of ``phi`` at positive and at negative ``h``.
-    depth, width
-        Numbers of blocks and units.
+    Here :math:`p_k` is the mean of :math:`\phi'^2` of block k over units weighted by the squared
+    gradient, which blocks above have made larger where they are steep. The mean is lower by half of
+    the terms with k = k'; the noise that blocks have in common raises the mean square.
     """
     even, odd, c, rho, arcs = _setting(beta2, slopes, depth)
     risen = np.concatenate([[0.0], np.cumsum((even**2 + odd**2 * arcs[1:]) * rho[1:] ** 2)])
@@ -105,18 +93,14 @@ def log_grad_law(beta2: float, slopes: tuple[float, float], depth: int, width: i
 
 
 def log_q_law(beta2: float, slopes: tuple[float, float], depth: int, width: int) -> Law:
-    r"""Law of ln ``|h_l|^2`` less its value at infinite width, order 1/width, shapes ``(depth,)``.
+    r"""Law of ln ``|h_l|^2`` less its value at infinite width, to order 1/N, shapes ``(depth,)``.
 
-    A unit that is large and active makes every unit noisier, itself too, and stays active: block k
-    multiplies the mean square by a further
+    A unit that is large and active makes every unit noisier, itself included, and stays active.
+    Block k therefore multiplies the mean square by a further
 
     .. math:: 1 + \frac{(\beta^2\, \mathrm{odd})^2}{N c^2} \sum_{j=1}^{k-1} M(\rho_j), \qquad
-        M(\rho) = E[\mathrm{sgn}(a) a^2\, \mathrm{sgn}(b)] = \tfrac2\pi (\arcsin\rho + \rho \sqrt{1 - \rho^2})
-
-    Parameters
-    ----------
-    beta2, slopes, depth, width
-        As ``log_grad_law``.
+        M(\rho) = E[\mathrm{sgn}(a) a^2\, \mathrm{sgn}(b)]
+        = \tfrac2\pi (\arcsin\rho + \rho \sqrt{1 - \rho^2})
     """
     even, odd, c, rho, arcs = _setting(beta2, slopes, depth)
     bend = 2 / np.pi * rho * np.sqrt(1 - rho**2)

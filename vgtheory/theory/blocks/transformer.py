@@ -1,20 +1,20 @@
-r"""Transformer blocks of infinite width whose attention is uniform: the exact law of stream, gradient and weight gradients.
+"""Transformer blocks of infinite width with uniform attention: stream, gradient, weight gradients.
 
 If all pairs of the T positions are alike, the stream has two overlaps: ``q`` of a position with
 itself, and ``q - apart`` of two positions. The gradient has two as well, ``a`` and ``a * tie``.
 Uniform attention replaces both by their average over pairs, the perceptron acts on them by the
 correlation map of its activation, and layer norm divides by q.
 
-===========  =====================================================================  ========
-symbol       meaning                                                                shape
-===========  =====================================================================  ========
-``q``        mean square of the stream                                              ()
-``gap``      1 - c, c the correlation of two positions                              ()
-``tie``      correlation of the gradients at two positions                          ()
-``mix``      mean over pairs of positions (also with themselves) of an overlap      ()
-``split``    E[phi^2] - E[phi phi'] over ``s E[phi'^2] gap``                        ()
-``turn``     E[phi' phi'] over E[phi'^2], at two positions                          ()
-===========  =====================================================================  ========
+=========  ===================================================================  =====
+symbol     meaning                                                              shape
+=========  ===================================================================  =====
+``q``      mean square of the stream                                            ()
+``gap``    1 - c, c the correlation of two positions                            ()
+``tie``    correlation of the gradients at two positions                        ()
+``mix``    mean of an overlap over all pairs, positions with themselves too     ()
+``split``  E[phi^2] - E[phi phi'] over ``s E[phi'^2] gap``                      ()
+``turn``   E[phi' phi'] over E[phi'^2], at two positions                        ()
+=========  ===================================================================  =====
 """
 
 import functools
@@ -38,11 +38,12 @@ from vgtheory.theory.precision import floats, in_float64
 
 
 class Block(NamedTuple):
-    """What one block does, each of shape (depth,).
+    """State of the forward pass at one block, each of shape (depth,).
 
-    Stream after it: ``log_q``, ``gap``. Inside: gaps before attention and before the perceptron;
-    what the gradient of a branch is multiplied by where it joins the skip's; gains of the norms
-    after a sum (``post``); ``turn``; E[phi phi'] at two positions over E[phi^2].
+    ``log_q`` and ``gap`` describe the stream after the block. ``gap_attention`` and ``gap_mlp`` are
+    gaps before attention and before the perceptron. ``into_*`` multiplies the gradient of a branch
+    where it joins the skip's, and ``after_*`` is the gain of the norm after a sum (``post``).
+    ``cross`` is E[phi phi'] at two positions over E[phi^2].
     """
 
     log_q: Array
@@ -76,7 +77,7 @@ def _facts(net: Transformer, positions: Array) -> _Facts:
 
 
 def _mixed(gap: Array, positions: Array) -> Array:
-    """Mean over pairs of positions of a correlation that is 1 on the diagonal and 1 - gap off it."""
+    """Mean over pairs of positions of a correlation, 1 on the diagonal and 1 - gap off it."""
     return 1 - gap * (1 - 1 / positions)
 
 
@@ -111,7 +112,7 @@ def _climb(
 
 
 class _Grads(NamedTuple):
-    """Log of a position's squared gradient and its ``tie``: at the block's end, at the perceptron's output and at attention's."""
+    """Log of a position's squared gradient and its ``tie``: block, perceptron, attention."""
 
     top: tuple[Array, Array]
     mlp: tuple[Array, Array]
@@ -137,7 +138,7 @@ def _descend(facts: _Facts, state: tuple[Array, Array], block: Block) -> tuple[t
 def _profile(
     net: Transformer, positions: Array, c_0: Array, read: Callable[[Array, Array], Array], depth: int
 ) -> tuple[_Facts, Block, _Grads]:
-    """Every block's numbers from inputs of unit mean square, and every block's gradient from a white one at the top."""
+    """Numbers of every block, for inputs of unit mean square and a white gradient at the top."""
     facts = _facts(net, positions)
     zero = jnp.zeros_like(facts.weight)
     climb = functools.partial(_climb, facts, net.place, read)
@@ -155,7 +156,7 @@ def _check(where: str, net: Transformer, depth: int, positions: Any, c_0: Any) -
 
 
 def _walked(where: str, net: Transformer, depth: int, positions: Any, c_0: Any) -> tuple[_Facts, Block, _Grads]:
-    """Check the question and walk the blocks."""
+    """Check the question, then compute all blocks."""
     _check(where, net, depth, positions, c_0)
     count, c = floats(float(positions), c_0)
     net = jax.tree.map(lambda leaf: floats(leaf)[0], net)
@@ -169,7 +170,7 @@ def _certain(mean: Array) -> Law:
 
 
 def _asked(net: Transformer, question: Question) -> tuple[_Facts, Block, _Grads]:
-    """Walk the blocks of inputs that are independent between positions."""
+    """All blocks, for inputs that are independent between positions."""
     where, depth, width, positions = question
     remedy = "Leave width out, or measure it: measure.samples."
     expect(width is None, where, "infinite width for a Transformer", remedy, width=width)
@@ -182,7 +183,7 @@ def _grad(net: Transformer, question: Question) -> Law:
 
     Notes
     -----
-    Accuracy: 1e-10 per block at infinite width, the only one that is predicted.
+    Accuracy: 1e-10 per block at infinite width; there is no law at finite width.
     Assumes: attention that weighs all positions alike (``sigma_qk = 0``); inputs and cotangents
     that are independent between positions.
     """
@@ -204,22 +205,26 @@ def _q(net: Transformer, question: Question) -> Law:
 @asked(c_0=partial(expect_number, interval="[0, 1]", ndim=0))
 @in_float64
 def log_grad_groups(net: Transformer, *, depth: int, positions: int, c_0: Any = 0.0) -> dict[str, Law]:
-    r"""Log-norm of the gradient of each matrix of a transformer block, relative to W_2 of the last block's perceptron.
+    r"""Log-norms of the weight gradients of a transformer, relative to W_2 of the last perceptron.
 
-    .. math:: \ln \frac{|\partial E / \partial W_{g,l}|_F}{|\partial E / \partial W_{2,L}|_F}, \qquad l = 1 \dots L
+    .. math:: \ln \frac{|\partial E / \partial W_{g,l}|_F}{|\partial E / \partial W_{2,L}|_F}, \quad
+        l = 1 \dots L
 
-    for one sequence of inputs of unit mean square and standard normal gradients
-    :math:`\partial E / \partial h_L`, independent of the weights and between positions. With T
-    positions of correlation c before attention, gradients of correlation b, and attention that
-    weighs all alike, :math:`|\partial E/\partial W_v|^2 = |\partial E/\partial W_o|^2 \propto
-    \sigma_w^2\, [1 + (T-1) c]\,[1 + (T-1) b]` while queries and keys get
-    :math:`\sigma_{qk}^2 \sigma_w^4 (1-c)^2 \tfrac{T-1}{T}\,[1 + (T-1) c b]`, which is 0 where all
-    positions have become alike.
+    The sequence of inputs has unit mean square. The gradients :math:`\partial E / \partial h_L` are
+    standard normal, independent of the weights and between positions. With T positions of
+    correlation c before attention, gradients of correlation b, and uniform attention,
+
+    .. math:: |\partial E/\partial W_v|^2 = |\partial E/\partial W_o|^2
+        \propto \sigma_w^2\, [1 + (T-1) c]\,[1 + (T-1) b], \qquad
+        |\partial E/\partial W_{q, k}|^2
+        \propto \sigma_{qk}^2 \sigma_w^4 (1-c)^2 \tfrac{T-1}{T}\,[1 + (T-1) c b]
+
+    The gradients of queries and keys are 0 where all positions have become alike.
 
     Parameters
     ----------
     net
-        The blocks, with scalar ``sigma_w`` and ``sigma_qk``.
+        A ``Transformer`` with scalar ``sigma_w`` and ``sigma_qk``.
     depth
         Number of blocks L, >= 1.
     positions
@@ -230,23 +235,23 @@ def log_grad_groups(net: Transformer, *, depth: int, positions: int, c_0: Any = 
     Returns
     -------
     dict
-        By matrix (``query``, ``key``, ``value``, ``output``, ``mlp_in``, ``mlp_out``): ``Law`` of
-        the natural log of the norm (not of its square), ``mean`` of shape ``(depth,)``, no spread;
-        -inf where a gradient is exactly zero.
+        By matrix (``query``, ``key``, ``value``, ``output``, ``mlp_in``, ``mlp_out``), a ``Law`` of
+        the natural log of the norm (not of its square), ``mean`` of shape ``(depth,)``, without
+        spread; -inf where a gradient is exactly zero.
 
     Notes
     -----
-    Accuracy: 1e-10 per block for attention that is exactly uniform (``sigma_qk = 0``); queries and
-    keys to first order in ``sigma_qk``. With ``sigma_qk = 1`` attention is not uniform: the
-    experiment ``attention`` measures what that changes.
+    Accuracy: 1e-10 per block for uniform attention (``sigma_qk = 0``); queries and keys to first
+    order in ``sigma_qk``. With ``sigma_qk = 1`` attention is not uniform; the experiment
+    ``attention`` measures the difference.
     Assumes: infinite width and heads of infinite width; gradients independent of the weights.
 
     Examples
     --------
     >>> from vgtheory import Transformer, theory
-    >>> groups = theory.blocks.log_grad_groups(Transformer("relu", place="pre"), depth=1, positions=8)
-    >>> {name: round(float(law.mean[0]), 3) for name, law in sorted(groups.items())}
-    {'key': -1.269, 'mlp_in': -0.693, 'mlp_out': 0.0, 'output': -1.202, 'query': -1.269, 'value': -1.202}
+    >>> groups = theory.blocks.log_grad_groups(Transformer("linear"), depth=1, positions=8)
+    >>> round(float(groups["query"].mean[0]), 3), round(float(groups["value"].mean[0]), 3)
+    (-1.482, -1.415)
     """
     facts, stack, grads = _walked("log_grad_groups", net, depth, positions, c_0)
     weight, count = facts.weight, facts.positions
