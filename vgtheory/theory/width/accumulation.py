@@ -1,31 +1,32 @@
-r"""Fluctuations of a network with Gaussian weights at width N: local in 1/N, exact in what accumulates over depth.
+"""Fluctuations at width N for Gaussian weights: local in 1/N, exact in depth.
 
 Forward, given ``M = |x|^2 / N`` of the layer below, the entries of h are independent with variance
-``Q = sigma_w^2 M + sigma_b^2``. So ln M is a Markov chain on the line:
-``ln M' = ln E phi^2 + ln X``, X a mean over N independent units. Backward, given the forward pass,
-``W^T g`` is ``sigma_w |g| / sqrt(N)`` times a standard normal vector whose component c along x has
-the mean square ``1 - omega + omega E t^2`` instead of 1. Hence ``|g|^2`` grows by
-``sigma_w^2 E phi'^2 Y (1 + pull (c^2 - 1))``, Y a mean over units as well, and ``t^2`` becomes
-``(keep c^2 + fresh) / (1 + pull (c^2 - 1))``.
+``Q = sigma_w^2 M + sigma_b^2``. Hence ln M is a Markov chain on the line, ``ln M' = ln E phi^2 + ln
+X``, where X is a mean over N independent units.
 
-Sums along this chain are propagated down from the top as functions of ln M, on a grid: mean and
-variance of the sum still to come, mean square and fourth moment of t, the covariance of t^2 with
-the sum. A gamma variable with the two moments of c^2 (one degree of freedom for a normal c) stands
-for it by its two-point rule, and the sum, given c^2, is taken as linear in ln c^2: the covariance
-of any function with ln c^2 is the derivative of its mean with respect to the gamma's shape.
+Backward, given the forward pass, ``W^T g`` is ``sigma_w |g| / sqrt(N)`` times a standard normal
+vector, whose component c along x has the mean square ``1 - omega + omega E t^2`` instead of 1.
+Hence ``|g|^2`` grows by ``sigma_w^2 E phi'^2 Y (1 + pull (c^2 - 1))``, where Y is a mean over units
+as well, and ``t^2`` becomes ``(keep c^2 + fresh) / (1 + pull (c^2 - 1))``.
 
-===========  =============================================================================  ===============
-symbol       meaning                                                                        shape
-===========  =============================================================================  ===============
-``M``        mean square of a layer's input; 1 at layer 1                                   (points,)
-``omega``    share of the weights (not the bias) in Q                                       (points,)
-``t``        (h . g) / (sqrt(Q) |g|), the component of the gradient along its own h         (points,)
-``c``        (W^T g . x) sqrt(N) / (sigma_w |x| |g|), that of W^T g along x                 (points, nodes)
-``pull``     answer of ln |g|^2 to c^2, E[f g] / N                                          (points, 1)
-``keep``     what t^2 keeps of c^2                                                          (points, 1)
-``fresh``    what t^2 gains from the units' own noise                                       (points, 1)
-``held``     how much of ln |g|^2 has grown out of one and the same t                       (points,)
-===========  =============================================================================  ===============
+Sums along this chain are propagated down from the top as functions of ln M on a grid: mean and
+variance of the sum still to come, mean square and fourth moment of t, and the covariance of t^2
+with the sum. A two-point rule stands for c^2, the rule of a gamma variable with its two moments.
+Given c^2, the sum is taken as linear in ln c^2: the covariance of any function with ln c^2 is the
+derivative of its mean with respect to the gamma's shape.
+
+=========  ==========================================================  ===============
+symbol     meaning                                                     shape
+=========  ==========================================================  ===============
+``M``      mean square of a layer's input; 1 at layer 1                (points,)
+``omega``  share of the weights (not the bias) in Q                    (points,)
+``t``      (h . g) / (sqrt(Q) |g|), component of the gradient along h  (points,)
+``c``      (W^T g . x) sqrt(N) / (sigma_w |x| |g|), component along x  (points, nodes)
+``pull``   response of ln |g|^2 to c^2, E[f g] / N                     (points, 1)
+``keep``   part of t^2 that comes from c^2                             (points, 1)
+``fresh``  part of t^2 that comes from the units' own noise            (points, 1)
+``held``   part of ln |g|^2 that has grown out of one t                (points,)
+=========  ==========================================================  ===============
 """
 
 from typing import Any, NamedTuple
@@ -44,11 +45,11 @@ _WIDE = -1.15
 _LEAST, _FLAT = 1e-6, 0.02
 _SHALLOWEST = 64
 MOST_HELD = 2.0
-"""Largest ``held`` at which the sum's variance is right to 5 %."""
+"""Largest ``held`` at which the sum's variance is accurate to 5 %."""
 
 
 class Reward(NamedTuple):
-    """What is summed along the chain: how often each layer's growth of ln |g|^2 downwards, of ln M and of ln Q upwards."""
+    """Weights in the sum of each layer's growth of ln |g|^2, ln M and ln Q."""
 
     grad: float
     size: float
@@ -61,8 +62,8 @@ GRAD, GRAD_WEIGHT, Q = Reward(1.0, 0.0, 0.0), Reward(1.0, -1.0, 0.0), Reward(0.0
 class State(NamedTuple):
     """Functions of ln M, each of shape (points,).
 
-    Of the sum still to come: mean, variance. Of t: mean square, fourth moment, covariance of t^2
-    with the sum; ``held``.
+    ``mean`` and ``var`` belong to the sum still to come; ``t2``, ``t4`` and ``tie`` are the mean
+    square and fourth moment of t and the covariance of t^2 with the sum.
     """
 
     mean: Any
@@ -74,10 +75,10 @@ class State(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What c^2 does to a layer, each of shape (points, nodes).
+    """Response of a layer to c^2, each of shape (points, nodes).
 
-    Means over c^2 of the gain ln(1 + pull (c^2 - 1)), t^2 and t^4; variance, covariance;
-    ``_slope``: per unit of covariance of c^2 with anything.
+    Means over c^2 of the gain ln(1 + pull (c^2 - 1)), of t^2 and of t^4; variance and covariance.
+    ``_slope`` is per unit of the covariance of c^2 with any variable.
     """
 
     gain: Any
@@ -90,21 +91,21 @@ class Answer(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Law of the sum between a layer and the top (or, for ``Q``, the bottom): shape (depth,), zero there.
+    """Law of the sum between a layer and the top (layer 1 for ``Q``), shape (depth,).
 
     Attributes
     ----------
     mean
-        Mean, less that at infinite width.
+        Mean, less its value at infinite width.
     var
         Variance.
     own_mean, own_var
-        For ``GRAD`` and ``GRAD_WEIGHT``, the same of the term between a layer and the next; the
-        last entry has no meaning.
+        For ``GRAD`` and ``GRAD_WEIGHT``, mean and variance of the term between a layer and the
+        next; the last entry has no meaning.
     held
-        Share of the mean's growth that stems from one and the same component of the gradient along
-        its layer's ``h``, or more than any bound where the chain leaves the grid: the largest so
-        far, from where the sum starts.
+        Share of the mean's growth that stems from one component of the gradient along its layer's
+        ``h``: the largest so far, from the start of the sum. Above any bound where the chain leaves
+        the grid.
     """
 
     mean: Any
@@ -115,7 +116,7 @@ class Sums(NamedTuple):
 
 
 def _two_points(scale: Any, shape: Any) -> tuple[Any, Any, Any, Any]:
-    """Two-point rule, along a last axis, of the gamma variable with this scale and shape: nodes, weights, their slopes."""
+    """Two-point rule, along a last axis, of a gamma variable: nodes, weights, and their slopes."""
     xp = library(scale, shape)
     root, signs = xp.sqrt(1 + shape)[..., None], xp.asarray([-1.0, 1.0], shape.dtype).reshape((1,) * shape.ndim + (2,))
     steep = 1 / (2 * root)
@@ -124,7 +125,7 @@ def _two_points(scale: Any, shape: Any) -> tuple[Any, Any, Any, Any]:
 
 
 def _answer(step: Step, mean: Any, square: Any) -> Answer:
-    """The answer to c^2 of this mean and mean square, each of shape (points, nodes) or (points, 1)."""
+    """Response to a c^2 of this mean and mean square, shapes (points, nodes) or (points, 1)."""
     xp = library(step, mean)
     pull, keep, fresh = (each[..., None] for each in (step.pull, step.keep, step.fresh))
     shape = mean**2 / xp.maximum(square - mean**2, _FLAT * mean**2)
@@ -148,7 +149,7 @@ def _answer(step: Step, mean: Any, square: Any) -> Answer:
 
 
 def _above(step: Step, state: State) -> tuple[Any, ...]:
-    """At every node, what the layer above leaves: the sum's mean and variance, moments of c^2, its covariance, ``held``."""
+    """At every node: moments of the sum above and of c^2, their covariance, ``held``."""
     xp = library(step, state)
     free = 1 - step.omega
     square = 3 * free**2 + 6 * free * step.omega * state.t2 + step.omega**2 * state.t4
@@ -157,7 +158,7 @@ def _above(step: Step, state: State) -> tuple[Any, ...]:
 
 
 def _down(step: Step, normal: Answer, reward: Any, state: State) -> tuple[State, Any, Any]:
-    """From the layer above to this one; also mean and variance of what this layer adds by itself."""
+    """From the layer above to this one; also mean and variance of this layer's own term."""
     xp = library(step, state)
     grad, size, q = reward
     mean, var, c2, c4, tie, held = _above(step, state)
@@ -185,7 +186,7 @@ def _down(step: Step, normal: Answer, reward: Any, state: State) -> tuple[State,
 
 
 def _visits(step: Step, start: Any, size: int) -> Any:
-    """Distribution over the grid at layers 1 ... size, shape (size, points), as weights that interpolate."""
+    """Distribution over the grid at layers 1 ... size, shape (size, points)."""
     rule = RULE.astype(start.dtype)[None, :, None]
     moves = _spread(step.points, step.share * rule, (1, 2))
     return scan(lambda place, _: (place @ moves, place), start, length=size)[1]
@@ -199,7 +200,7 @@ def _spread(points: Any, share: Any, axes: tuple[int, ...]) -> Any:
 
 @compiled("size")
 def _sums(step: Step, reward: Any, depth: Any, size: int) -> tuple[Any, ...]:
-    """Mean, variance, own mean, own variance and ``held``, each of shape (size,), counted from where the sum starts."""
+    """The fields of ``Sums``, each of shape (size,), counted from the start of the sum."""
     xp = library(step, reward)
     start = _spread(*stencil(xp.zeros_like(reward[0])), (0,))
     visits = _visits(step, start, size)
@@ -219,34 +220,19 @@ def _sums(step: Step, reward: Any, depth: Any, size: int) -> tuple[Any, ...]:
 
 
 def sums(sigma_w: Any, sigma_b: Any, activation: Activation, width: Any, depth: int, reward: Reward) -> Sums:
-    """Law of a sum along the chain, for inputs of unit mean square and a top cotangent independent of the weights.
+    """Law of a sum along the chain, for unit inputs and a top cotangent independent of the weights.
 
-    Parameters
-    ----------
-    sigma_w, sigma_b
-        Scales, shape ``()``.
-    activation
-        The nonlinearity.
-    width
-        Number of units.
-    depth
-        Number of layers, >= 1.
-    reward
-        ``GRAD``: ln ``|g_l|^2`` relative to the top, less ln sigma_w^2 for each layer between.
-        ``GRAD_WEIGHT``: the same with ln ``|x_{l-1}|^2``. ``Q``: ln Q_l relative to layer 1.
-
-    Returns
-    -------
-    Sums
-        Each of shape ``(depth,)``, by layer; ``own_*`` at l is the term between layers l and l + 1.
+    ``GRAD`` is ln ``|g_l|^2`` relative to the top, less ln sigma_w^2 for each layer between.
+    ``GRAD_WEIGHT`` adds ln ``|x_{l-1}|^2``. ``Q`` is ln Q_l relative to layer 1. The fields have
+    the shape ``(depth,)``; ``own_*`` at l is the term between layers l and l + 1.
 
     Notes
     -----
-    Accuracy: interpolation errs by 1e-9 per layer, relatively; it is common to the chain at great
-    width, which is taken off.
-    Assumes: nothing below a scale of 1/16 in ``h`` but kinks; ln M between -20 and 20, or phi
-    homogeneous of degree one, or constant, beyond. Where an activation's ripples or a cusp leave no
-    moments ``held`` is beyond any bound.
+    Accuracy: interpolation has a relative error of 1e-9 per layer, which is also that of the chain
+    at great width, and is subtracted.
+    Assumes: no structure of phi below a scale of 1/16 in ``h`` but kinks; ln M between -20 and 20,
+    or phi homogeneous of degree one, or constant, beyond. Where an activation's ripples or a cusp
+    leave no moments, ``held`` is above any bound.
     """
     xp = library(sigma_w, sigma_b, width)
     at_points = units(sigma_w, sigma_b, activation)

@@ -1,14 +1,14 @@
-r"""What weights that are not Gaussian change at width N: nothing at infinite width, and at finite width what their fourth cumulant does.
+r"""Effect of the fourth cumulant of weights that are not Gaussian, at width N.
 
 Given its input, :math:`h_i = \sum_j W_{ij} x_j` of independent entries of excess kurtosis
-:math:`\kappa` has the excess kurtosis :math:`\kappa\, k_x / N` with
-:math:`k_x = E x^4 / (E x^2)^2`. Per layer, that
+:math:`\kappa` has the excess kurtosis :math:`\kappa\, k_x / N` with :math:`k_x = E x^4 / (E
+x^2)^2`. In every layer this has three effects:
 
-- moves the means of phi^2 and of phi'^2, by Edgeworth's term: order 1/N, and nothing for phi
-  straight on either side of 0;
-- ties W_ij^2 to h_i^2, and so the gradient that comes down to the slopes above: order 1/N, and
-  again nothing for such phi;
-- widens a squared norm's own factor, whose variance is :math:`(2 + \kappa k_x / N) / N` for a
+- It moves the means of phi^2 and of phi'^2 by Edgeworth's term: order 1/N, and 0 for phi straight
+  on either side of 0.
+- It correlates W_ij^2 with h_i^2, and thus the gradient from above with the slopes above: order
+  1/N, and again 0 for such phi.
+- It widens a squared norm's own factor, whose variance is :math:`(2 + \kappa k_x / N) / N` for a
   linear layer: order 1/N^2.
 """
 
@@ -19,18 +19,18 @@ from vgtheory.theory.width.expansion import Layers
 from vgtheory.weights import EXCESS_KURTOSIS
 
 _LARGEST = 1.0
-"""Excess kurtosis of one h, given the layer below, up to which one term of its expansion tells the spread."""
+"""Largest excess kurtosis of h, given the layer below, at which one term gives the spread."""
 
 
 class Change(NamedTuple):
-    """What is added to a Gaussian law, each of shape (depth,), all of natural logs of squares.
+    """Additions to a Gaussian law, each of shape (depth,), all of natural logs of squares.
 
     Attributes
     ----------
     grad, grad_var
         Mean and variance of ``ln |g_l|^2`` relative to the top.
     factor, factor_var
-        Of its growth from layer l + 1 to layer l; 0 at the top.
+        Mean and variance of its growth from layer l + 1 to layer l; 0 at the top.
     size
         Mean of ``ln |x_{l-1}|^2``.
     q, q_var
@@ -47,28 +47,14 @@ class Change(NamedTuple):
 
 
 def change(layers: Layers, weights: str, width: int) -> Change:
-    """Difference between the law of independent entries of another kind and that of Gaussian ones.
-
-    Parameters
-    ----------
-    layers
-        The trajectory of Gaussian weights.
-    weights
-        A kind of finite kurtosis.
-    width
-        Number of units.
-
-    Returns
-    -------
-    Change
-        Zeros for Gaussian weights.
+    """Law of independent entries of another kind less the law of Gaussian ones; zeros for Gaussian.
 
     Notes
     -----
-    Accuracy: means to order 1/N; variances to the leading order, kappa / N^2, for phi straight on
-    either side of 0, and inf where one h, given the layer below, has an excess kurtosis above 1.
-    Measured, for sparse weights at that end: the mean 0.1 standard deviations off, ``std`` 8 %; for
-    the others 0.03 and 1 %.
+    Accuracy: means to order 1/N. Variances to the leading order, kappa / N^2, for phi straight on
+    either side of 0, and inf where h has an excess kurtosis above 1. Measured for sparse weights
+    near that limit: the mean to 0.1 standard deviations, ``std`` to 8 %; for other weights 0.03 and
+    1 %.
     Assumes: an input of normal numbers, ``sigma_w > 0``.
     """
     xp = library(layers)
@@ -79,7 +65,7 @@ def change(layers: Layers, weights: str, width: int) -> Change:
 
 @compiled()
 def _change(layers: Layers, ratio: Any, share: Any) -> Change:
-    """``ratio`` is kappa over N, ``share`` one over N."""
+    """``ratio`` is kappa / N, ``share`` is 1 / N."""
     xp = library(layers, ratio)
     above = xp.append(layers.rho[1:], 1.0)
     of_x = 1 + layers.forward / xp.where(above > 0, above, 1.0) ** 2

@@ -1,27 +1,25 @@
-r"""Fluctuations of activations and gradients to order 1/N about infinite width, for Gaussian and orthogonal weights.
+"""Fluctuations to order 1/N about infinite width, for Gaussian and orthogonal weights.
 
-For Gaussian weights ``accumulation`` does without the expansion in what accumulates over depth;
-this is its limit at great width.
+For Gaussian weights, ``accumulation`` avoids the expansion where fluctuations accumulate over
+depth; this is its limit at great width. Forward, given the layer below, ``h`` is Gaussian with
+conditional variance Q, whose fluctuation affects every later factor. Backward, given the forward
+pass, ``W^T g`` is Gaussian but for its component along the layer's input x, which the forward pass
+has fixed. Everything is relative: ``r = Q / q - 1`` with q the infinite-width value.
 
-Forward, given the layer below, ``h`` is Gaussian with conditional variance Q; the fluctuation of Q
-feeds every later factor. Backward, given the forward pass, ``W^T g`` is Gaussian but for its
-component along the layer's input x, which the forward pass has fixed. Everything is relative:
-``r = Q / q - 1`` with q the infinite-width value.
-
-===========  =======================================================================  ==========
-symbol       meaning                                                                  unit
-===========  =======================================================================  ==========
-``slope``    d ln q_{l+1} / d ln q_l                                                  1
-``bend``     second-order coefficient of the same                                     1
-``a``        d ln E[phi'^2] / d ln q                                                  1
-``b``        second-order coefficient of the same                                     1
-``rho``      share of the weights (not the bias) in q                                 1
-``u``        excess of the squared component of g along x over one of N, E[c^2] - 1   1
-``forward``  N times the variance of a layer's own noise in ln q_{l+1}                1
-``back``     N times the variance of a layer's own noise in ln |g_l|^2                1
-``joint``    N times the covariance of the two                                        1
-``reach``    total response of ln |g_l|^2 to r_l                                      1
-===========  =======================================================================  ==========
+===========  ==============================================================
+symbol       meaning, dimensionless
+===========  ==============================================================
+``slope``    d ln q_{l+1} / d ln q_l
+``bend``     second-order coefficient of ln q_{l+1} in ln q_l
+``a``        d ln E[phi'^2] / d ln q
+``b``        second-order coefficient of ln E[phi'^2] in ln q
+``rho``      share of the weights (not the bias) in q
+``u``        E[c^2] - 1, for the squared component of g along x over 1/N
+``forward``  N times the variance of a layer's own noise in ln q_{l+1}
+``back``     N times the variance of a layer's own noise in ln |g_l|^2
+``joint``    N times the covariance of the two
+``reach``    total response of ln |g_l|^2 to r_l
+===========  ==============================================================
 """
 
 import functools
@@ -41,12 +39,15 @@ from vgtheory.theory.integrals.squares import log_resolved
 from vgtheory.theory.precision import in_float64
 
 _SMALL_U, _SMALL_EFFECT, _SMALL_R, _NEARLY_ONE = 0.05, 0.15, 0.3, 0.02
-"""Where the order-1/N law holds: largest share of the component along x in |g|^2; largest effect of r's variance on ln chi; and
-largest variance of r where the map of ln q is no mere shift, that is, its slope is not this nearly one."""
+"""Where the order-1/N law holds.
+
+These bound the share of the component along x in |g|^2, the effect of r's variance on ln chi, and
+the variance of r where the slope of the map of ln q is not within ``_NEARLY_ONE`` of 1.
+"""
 
 
 class Layers(NamedTuple):
-    """The infinite-width trajectory and each layer's noise; every field has shape (depth,); see the module's key."""
+    """The infinite-width trajectory and each layer's noise (module's table), shape (depth,)."""
 
     log_q: Any
     log_chi: Any
@@ -66,7 +67,7 @@ class Layers(NamedTuple):
 
 
 def _moments(q: Any, log_q: Any, activation: Activation) -> Moments:
-    """``rules.moments``; where it would not see an activation's ripples, what is known of their squares, and NaN."""
+    """``rules.moments``; where ripples are not resolved, the moments of squares only, and NaN."""
     found, largest = moments(q, activation), log_resolved(activation)
     if largest == np.inf:
         return found
@@ -78,7 +79,7 @@ def _moments(q: Any, log_q: Any, activation: Activation) -> Moments:
 
 
 def _layer(log_q: Any, sigma_w: Any, sigma_b: Any, activation: Activation, orthogonal: bool) -> tuple[Any, Layers]:
-    """One layer: the next ln q, and everything about the noise that this layer adds."""
+    """One layer: the next ln q, and the noise that this layer adds."""
     degree = activation.degree or 1.0
     xp = library(log_q, sigma_w, sigma_b)
     edge = 0.45 * float(np.log(float(xp.finfo(log_q.dtype).tiny))) / max(degree, 1.0)
@@ -112,38 +113,22 @@ def _layer(log_q: Any, sigma_w: Any, sigma_b: Any, activation: Activation, ortho
 
 @compiled("activation", "orthogonal", "depth")
 def _walk(sigma_w: Any, sigma_b: Any, activation: Activation, orthogonal: bool, depth: int) -> Layers:
-    """The layers themselves, for depths that are powers of two: one compilation serves all depths up to it."""
+    """The layers, for depths that are powers of two, so that few programs serve all depths."""
     step = functools.partial(_layer, sigma_w=sigma_w, sigma_b=sigma_b, activation=activation, orthogonal=orthogonal)
     start = library(sigma_w, sigma_b).log(sigma_w**2 + sigma_b**2)
     return scan(lambda log_q, _: step(log_q), start, length=depth)[1]
 
 
 def trajectory(sigma_w: Any, sigma_b: Any, activation: Activation, orthogonal: bool, depth: int) -> Layers:
-    """Infinite-width layers 1 ... depth for inputs of unit mean square, with each layer's noise coefficients.
-
-    Parameters
-    ----------
-    sigma_w, sigma_b
-        Scales, shape ``()``.
-    activation
-        The nonlinearity.
-    orthogonal
-        Whether the weights are orthogonal.
-    depth
-        Number of layers, >= 1.
-
-    Returns
-    -------
-    Layers
-        Every field of shape ``(depth,)``.
+    """Infinite-width layers 1 ... depth for inputs of unit mean square, with each layer's noise.
 
     Notes
     -----
-    Accuracy: that of ``gaussian.mean`` at every layer; ln q neither under- nor overflows: beyond
+    Accuracy: that of ``gaussian.mean`` at every layer. ln q neither under- nor overflows: beyond
     1e-138 and 1e138 (in float64; the roots of these for powers) the map's ratio is taken at the
     edge.
-    Assumes: there ``phi`` is homogeneous (of degree one, unless declared), or ``sigma_b`` or
-    ``phi(0)`` keeps q away.
+    Assumes: beyond the edges, ``phi`` is homogeneous (of degree one, unless declared), or
+    ``sigma_b`` or ``phi(0)`` keeps q away.
     """
     size = depth if library(sigma_w, sigma_b) is np else 1 << (depth - 1).bit_length()
     layers = _walk(sigma_w, sigma_b, activation, orthogonal, size)
@@ -152,20 +137,7 @@ def trajectory(sigma_w: Any, sigma_b: Any, activation: Activation, orthogonal: b
 
 @compiled()
 def forward_fluctuation(layers: Layers, width: Any) -> tuple[Any, Any]:
-    """Mean and variance of r_l = Q_l / q_l - 1 at order 1/width, each of shape ``(depth,)``.
-
-    Parameters
-    ----------
-    layers
-        The trajectory.
-    width
-        Number of units.
-
-    Returns
-    -------
-    tuple of arrays
-        Mean and variance, dimensionless.
-    """
+    """Mean and variance of r_l = Q_l / q_l - 1 at order 1/width, each of shape ``(depth,)``."""
 
     def step(state: tuple[Any, Any], layer: Layers) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
         mean, var = state
@@ -178,27 +150,17 @@ def forward_fluctuation(layers: Layers, width: Any) -> tuple[Any, Any]:
 
 @compiled("with_inputs")
 def backward_fluctuation(layers: Layers, width: Any, with_inputs: bool = False) -> tuple[Any, Any]:
-    """Order-1/width shift of the mean of ln |g_l|^2, and its variance, each of shape ``(depth,)``, relative to the top.
+    """Mean shift and variance of ln |g_l|^2 relative to the top, at order 1/width.
 
-    Parameters
-    ----------
-    layers
-        The trajectory.
-    width
-        Number of units.
-    with_inputs
-        Whether to add ln |x_{l-1}|^2 (relative to the top as well), which makes it the weight
-        gradient's squared norm.
+    ``with_inputs`` adds ln |x_{l-1}|^2, relative to the top, which gives the squared norm of the
+    weight gradient. The variance is inf from the layer down where fluctuations are too large for an
+    expansion in 1/width:
 
-    Returns
-    -------
-    tuple of arrays
-        Shift of the mean and variance, both zero at the top. The variance is inf from the layer
-        down where fluctuations are too large for an expansion in 1/width: the component along x
-        carries more than 0.05 of ``|g|^2`` (it grows where (d ln q_{l+1} / d ln q_l)^2 exceeds chi,
-        as for ``softplus``); the variance of r moves ln chi by more than 0.15; or r varies by more
-        than 0.3 while the map of ln q is no mere shift (``gelu`` and ``silu`` about their unstable
-        fixed point, where some networks of an ensemble fall into the other basin).
+    - The component along x carries more than 0.05 of ``|g|^2``. It grows where (d ln q_{l+1} / d ln
+      q_l)^2 exceeds chi, as for ``softplus``.
+    - The variance of r changes ln chi by more than 0.15.
+    - The variance of r exceeds 0.3 where the map of ln q is no mere shift. For ``gelu`` and
+      ``silu`` near their unstable fixed point, some networks then fall into the other basin.
     """
     xp = library(layers, width)
     r_mean, r_var = forward_fluctuation(layers, width)
@@ -231,21 +193,12 @@ def backward_fluctuation(layers: Layers, width: Any, with_inputs: bool = False) 
 
 @compiled()
 def aligned_gain(layers: Layers) -> Any:
-    r"""Log of how much larger ``|g_l|^2`` is for the cotangent ``h_depth`` itself than for one independent of the weights.
+    """Log-gain of ``|g_l|^2`` for the cotangent ``h_depth`` over one independent of the weights.
 
     The share v of ``|g|^2`` along the layer's own input starts at ``rho`` instead of 1/N, and each
-    layer adds ``ln(1 + v along)``. Critical linear stacks gain ``ln(1 + k)`` over k layers,
-    critical ReLU stacks ``ln(1 + 2 k)``.
-
-    Parameters
-    ----------
-    layers
-        The trajectory.
-
-    Returns
-    -------
-    Any
-        Natural log, shape ``(depth,)``, zero at the top; its leading order at large width.
+    layer adds ``ln(1 + v along)``. Critical linear networks gain ``ln(1 + k)`` over k layers,
+    critical ReLU networks ``ln(1 + 2 k)``. Shape ``(depth,)``, zero at the top, at leading order in
+    the width.
     """
     xp = library(layers)
 
@@ -271,11 +224,9 @@ def dead_probability(net: Ensemble, *, depth: int, width: int) -> float:
     Parameters
     ----------
     net
-        The ensemble; 0 for any activation but ``relu``.
-    depth
-        Number of layers L, >= 1.
-    width
-        Number of units N, >= 1.
+        The ensemble; the result is 0 for any activation but ``relu``.
+    depth, width
+        Numbers of layers L and of units N, >= 1.
 
     Returns
     -------
@@ -285,7 +236,7 @@ def dead_probability(net: Ensemble, *, depth: int, width: int) -> float:
     Notes
     -----
     Accuracy: 1e-15.
-    Assumes: weights and biases that are symmetric about 0 and, from unit to unit, independent.
+    Assumes: weights and biases that are symmetric about 0 and independent between units.
 
     Examples
     --------

@@ -1,15 +1,4 @@
-r"""One layer of the chain of ln M (see ``accumulation``): what it does at every point of a grid.
-
-===========  =============================================================================  ===============
-symbol       meaning                                                                        shape
-===========  =============================================================================  ===============
-``M``        mean square of a layer's input; 1 at layer 1                                   (points,)
-``omega``    share of the weights (not the bias) in Q                                       (points,)
-``pull``     answer of ln |g|^2 to c^2, E[f g] / N                                          (points, 1)
-``keep``     what t^2 keeps of c^2                                                          (points, 1)
-``fresh``    what t^2 gains from the units' own noise                                       (points, 1)
-===========  =============================================================================  ===============
-"""
+"""One layer of the chain of ln M at every point of a grid; symbols as in ``accumulation``."""
 
 import functools
 import operator
@@ -26,7 +15,7 @@ from vgtheory.theory.integrals.squares import log_resolved
 from vgtheory.theory.width.unit import Unit, log_mean_law, unit
 
 POINTS = 160
-"""Of the grid of ln M."""
+"""Number of points of the grid of ln M."""
 _REACH, _STENCIL = 20.0, 6
 _EDGE = float(np.arcsinh(_REACH / 2))
 _LOG_M = 2 * np.sinh(np.linspace(-_EDGE, _EDGE, POINTS))
@@ -38,7 +27,7 @@ _FLAT, _LOST = 0.02, 1e6
 
 
 class Step(NamedTuple):
-    """What one layer does at every grid point: last axes (points,), (points, 1) or (points, nodes)."""
+    """Effect of one layer at every grid point: shapes (points,), (points, 1) or (points, nodes)."""
 
     omega: Any
     points: Any
@@ -56,13 +45,7 @@ class Step(NamedTuple):
 
 
 def stencil(log_m: Any) -> tuple[Any, Any]:
-    """Grid points and Lagrange weights, along a last axis, that interpolate at any ln M; beyond the grid, at its end.
-
-    Parameters
-    ----------
-    log_m
-        Natural log of M, any shape.
-    """
+    """Grid points and Lagrange weights that interpolate at ln M, or at the grid's end."""
     xp = library(log_m)
     place = (xp.clip(xp.arcsinh(log_m / 2) / _EDGE, -1.0, 1.0) + 1) / 2 * (POINTS - 1)
     first = xp.clip(xp.floor(place).astype(int) - _STENCIL // 2 + 1, 0, POINTS - _STENCIL)
@@ -79,15 +62,7 @@ def _log_q(log_m: Any, sigma_w: Any, sigma_b: Any) -> Any:
 
 @compiled("activation")
 def units(sigma_w: Any, sigma_b: Any, activation: Activation) -> tuple[Unit, Any]:
-    """Moments at every grid point, zeros where a power of the activation overflows; and where they are not known.
-
-    Parameters
-    ----------
-    sigma_w, sigma_b
-        Scales, shape ``()``.
-    activation
-        The nonlinearity.
-    """
+    """Moments at every grid point, 0 where a power of phi overflows; and where unknown."""
     xp = library(sigma_w, sigma_b)
     log_q = _log_q(xp.asarray(_LOG_M, sigma_w.dtype), sigma_w, sigma_b)
     if xp is np:
@@ -107,15 +82,7 @@ def units(sigma_w: Any, sigma_b: Any, activation: Activation) -> tuple[Unit, Any
 
 @compiled()
 def step_of(units: Unit, unknown: Any, sigma_w: Any, sigma_b: Any, width: Any) -> Step:
-    """The layer of this width.
-
-    Parameters
-    ----------
-    units, unknown
-        What the function ``units`` returns.
-    sigma_w, sigma_b, width
-        Scales and number of units, shape ``()``.
-    """
+    """The layer of this width, from the result of ``units``."""
     xp = library(units, sigma_w, sigma_b, width)
     u = jax.tree.map(lambda leaf: leaf[:, None], units)
     log_m, nodes = xp.asarray(_LOG_M, sigma_w.dtype)[:, None], xp.asarray(_NODES, sigma_w.dtype)[None]
@@ -144,7 +111,7 @@ def step_of(units: Unit, unknown: Any, sigma_w: Any, sigma_b: Any, width: Any) -
 
 
 def _roughness(units: Unit) -> Any:
-    """Nonzero at an end of the grid beyond which phi is neither homogeneous of degree one nor constant."""
+    """Nonzero at an end of the grid where phi is neither homogeneous of degree one nor constant."""
     xp, place = library(units), np.arange(POINTS)
     slopes = xp.diff(units.log_f) / xp.diff(xp.asarray(_LOG_M, units.log_f.dtype))
     bent = xp.minimum(xp.abs(slopes), xp.abs(slopes - 1)) > _FLAT

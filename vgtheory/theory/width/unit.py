@@ -1,13 +1,13 @@
-r"""One unit of a layer: its moments, and the laws of logs of means over N independent units.
+"""One unit of a layer: its moments, and the laws of logs of means over N independent units.
 
-===========  ================================================================  =======
-symbol       meaning                                                           shape
-===========  ================================================================  =======
-``z``        standard normal; ``h = sqrt(q) z``                                nodes
-``f``        phi(h)^2 over its mean                                            nodes
-``g``        phi'(h)^2 over its mean                                           nodes
-``y``        g eta^2, eta standard normal and independent: mean 1              nodes
-===========  ================================================================  =======
+======  ======================================================  =====
+symbol  meaning                                                 shape
+======  ======================================================  =====
+``z``   standard normal; ``h = sqrt(q) z``                      nodes
+``f``   phi(h)^2 over its mean                                  nodes
+``g``   phi'(h)^2 over its mean                                 nodes
+``y``   g eta^2, eta standard normal and independent: mean 1    nodes
+======  ======================================================  =====
 """
 
 from typing import Any, NamedTuple
@@ -36,7 +36,7 @@ class Unit(NamedTuple):
     x2, x3, y2, y3
         Second and third cumulants of f and of y.
     xy, xxy, xyy
-        Their joint cumulants.
+        Joint cumulants of f and y.
     pull
         E[f g].
     keep
@@ -44,7 +44,7 @@ class Unit(NamedTuple):
     own
         E[g z^2].
     own_x, own_y
-        N times the covariance of t^2 with the logs of the means of f and of y, where ``t`` is the
+        N times the covariance of t^2 with the logs of the means of f and of y. Here ``t`` is the
         sum of ``g^(1/2) z eta`` over the root of the sum of y, and ``own`` its mean square.
     """
 
@@ -65,21 +65,10 @@ class Unit(NamedTuple):
 
 
 def unit(log_q: Any, activation: Activation) -> Unit:
-    """All one-dimensional moments that a layer's fluctuations need, at one ln q.
+    """All one-dimensional moments that a layer's fluctuations need, at one ln q within [-60, 60].
 
-    Parameters
-    ----------
-    log_q
-        Natural log of the variance of ``h``, shape ``()``, or of NumPy's arrays any; taken at -60
-        or 60 beyond these.
-    activation
-        The nonlinearity.
-
-    Returns
-    -------
-    Unit
-        Each of that shape; not finite where the powers of an activation overflow or E[phi'^4] is
-        infinite, NaN above q = 16 for one that ripples however large ``h``.
+    They are not finite where powers of an activation overflow or E[phi'^4] is infinite, and NaN
+    above q = 16 for an activation that ripples at every size of ``h``.
 
     Notes
     -----
@@ -108,22 +97,11 @@ def unit(log_q: Any, activation: Activation) -> Unit:
 def log_mean_law(second: Any, third: Any, width: Any) -> tuple[Any, Any]:
     r"""Mean and variance of the log of a mean over ``width`` independent units of mean 1.
 
-    With k = width / second, the mean of the units is taken as a gamma variable of shape k, and the
-    third cumulant's excess over the gamma's, ``d = third - 2 second^2``, as a correction:
+    With k = width / second, the mean of the units is a gamma variable of shape k, corrected by the
+    third cumulant's excess over the gamma's, ``d = third - 2 second^2``:
 
-    .. math:: E \ln X = \psi(k) - \ln k + \frac{d}{3 N^2}, \qquad \mathrm{Var} \ln X = \psi'(k)\, e^{-d / (N \kappa_2)}
-
-    Parameters
-    ----------
-    second, third
-        Cumulants of one unit, any shape, >= 0 (the second).
-    width
-        Number of units N; scalar.
-
-    Returns
-    -------
-    tuple of arrays
-        Mean and variance, natural log.
+    .. math:: E \ln X = \psi(k) - \ln k + \frac{d}{3 N^2}, \qquad
+        \mathrm{Var} \ln X = \psi'(k)\, e^{-d / (N \kappa_2)}
 
     Notes
     -----
