@@ -1,18 +1,18 @@
-r"""Steps that Adam takes along a balanced chain while its averages lag far behind: the two averages, carried along the path.
+r"""Number of steps of Adam along a balanced chain, where its running averages lag far behind.
 
 With w as the clock, :math:`dt = dw\,(\sqrt{\hat v} + \epsilon) / (\eta\, \hat m)`, where m and v
 are the running averages of g and g^2 in continuous time. In each of a few hundred panels of ln w, g
-is taken as an exponential, so that the averages are exact there.
+is taken as an exponential, for which the averages are exact.
 
-===========  ===================================================  ======
-symbol       meaning                                              unit
-===========  ===================================================  ======
-``log_g``    ln of the gradient of one weight                     1
-``first``    average of g, over g                                 1
-``second``   average of g^2, over g^2                             1
-``slow``     (root of the corrected second + eps / g) over first  1
-``time``     steps so far                                         steps
-===========  ===================================================  ======
+==========  ===============================================
+symbol      meaning
+==========  ===============================================
+``log_g``   ln of the gradient of one weight
+``first``   average of g, over g
+``second``  average of g^2, over g^2
+``slow``    (root of corrected second + eps / g) over first
+``time``    number of steps up to here
+==========  ===============================================
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ _PANELS, _CORRECTIONS, _FLAT = 256, 4, 1e-4
 
 
 def _averaged(decay: float, time: Any, ratio: Any, before: Any) -> Any:
-    """A running average over its integrand, after a panel in which that grows by the factor exp(ratio)."""
+    """A running average over its integrand, after a panel in which that grows by exp(ratio)."""
     turn = decay * time + ratio
     flat = jnp.abs(turn) < _FLAT
     safe = jnp.where(flat, 1.0, turn)
@@ -35,24 +35,18 @@ def _averaged(decay: float, time: Any, ratio: Any, before: Any) -> Any:
 
 
 def _log_mean(a: Any, b: Any) -> Any:
-    """The mean of what goes from a to b as an exponential."""
+    """Mean of an exponential that goes from a to b."""
     log = jnp.log(b / a)
     flat = jnp.abs(log) < _FLAT
     return jnp.where(flat, (a + b) / 2, (b - a) / jnp.where(flat, 1.0, log))
 
 
 def steps(chains: Sequence[Any], beta: float, square: float, eps: float) -> Any:
-    """Number of steps from w0 to exp(log_end), with Adam's corrections of its averages' bias.
+    """Number of steps from w0 to exp(log_end), with Adam's bias corrections.
 
-    Parameters
-    ----------
-    chains
-        Depth, w0, log of the end, target and rate, of one shape; w0 below the end, and that below
-        the target.
-    beta, square
-        Decays of the two averages, in [0, 1).
-    eps
-        Added to the root of the second.
+    ``chains`` holds depth, w0, log of the end, target and rate, of one shape, with w0 below the end
+    and the end below the target. ``beta`` and ``square`` are the decays of the two averages, and
+    ``eps`` is added to the root of the second.
 
     Notes
     -----

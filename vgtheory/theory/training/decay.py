@@ -1,4 +1,4 @@
-"""Weight decay of a deep linear chain: the weights at which it settles, and the largest decay that it survives."""
+"""Weight decay of a deep linear chain: its equilibria, and the largest decay that it survives."""
 
 from typing import Any, NamedTuple
 
@@ -11,17 +11,17 @@ from vgtheory.theory.precision import in_numpy
 
 
 class ChainDecay(NamedTuple):
-    """Where balanced chains under weight decay end.
+    """Equilibria of a balanced chain under weight decay.
 
     Attributes
     ----------
     decay_max
-        Decay beyond which the only minimum is w = 0.
+        Decay above which the only minimum is w = 0.
     w_star
-        Weight at which training ends, if it starts above the barrier; 0 beyond ``decay_max``.
+        Weight at the end of training, if it starts above the barrier; 0 above ``decay_max``.
     w_barrier
-        Barrier: training ends at 0 if it starts below, and at ``w_star`` if it starts above; inf
-        beyond ``decay_max``.
+        Barrier between 0 and ``w_star``: the end of training depends on the side of the start. It
+        is inf above ``decay_max``.
     """
 
     decay_max: Any
@@ -32,18 +32,19 @@ class ChainDecay(NamedTuple):
 @asked(decay=one_not_negative, y=one_scale)
 @in_numpy
 def chain_decay(depth: int, decay: float, *, y: float = 1.0) -> ChainDecay:
-    r"""Weights at which a balanced scalar chain settles under weight decay, and the largest decay that it survives.
+    r"""Equilibria of a balanced scalar chain under weight decay, and the largest decay it survives.
 
-    Loss :math:`(y - w_1\cdots w_L)^2/2 + (\lambda/2) \sum_i w_i^2`. With :math:`u = w^L / y`,
-    balanced chains rest where
+    The loss is :math:`(y - w_1\cdots w_L)^2/2 + (\lambda/2) \sum_i w_i^2`. With :math:`u = w^L /
+    y`, the equilibria of balanced chains obey
 
     .. math:: (y - w^L)\, w^{L-2} = \lambda, \qquad
-        \lambda_{max} = y^{2-2/L} u_m^{1-2/L} (1 - u_m), \quad u_m = \frac{L-2}{2L-2} \quad (L \ge 3)
+        \lambda_{max} = y^{2-2/L} u_m^{1-2/L} (1 - u_m), \qquad
+        u_m = \frac{L-2}{2L-2} \quad (L \ge 3)
 
     For :math:`\lambda < \lambda_{max}` two weights solve this equation: the larger is a minimum,
     the smaller a barrier. For L >= 3 and any decay above 0, w = 0 is a minimum as well. There is no
-    barrier at L = 2, where :math:`w_*^2 = y - \lambda`, and at L = 1, where
-    :math:`w_* = y / (1 + \lambda)`.
+    barrier at L = 2, where :math:`w_*^2 = y - \lambda`, and at L = 1, where :math:`w_* = y / (1 +
+    \lambda)`.
 
     Parameters
     ----------

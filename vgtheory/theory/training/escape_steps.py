@@ -1,4 +1,4 @@
-"""How many steps optimisers take to train a deep linear chain: the flow's time, and how their averages lag behind it."""
+"""Number of steps of optimisers on a deep linear chain: gradient flow, and the lag of averages."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from vgtheory.theory.training.escape_time import check_chain, log_escape_time
 
 OPTIMISERS = ("sgd", "momentum", "sign", "adam")
 _FIRST_ORDER, _LEAST = 0.02, -0.999999
-"""Share of the steps up to which the lag of Adam's averages is taken to first order; and what a negative lag leaves, at least."""
+"""Share of the steps up to which the lag is taken to first order; least value of a negative lag."""
 
 
 @asked(depth=integers)
@@ -30,29 +30,29 @@ def log_escape_steps(
     square_decay: float = 0.999,
     eps: float = 1e-8,
 ) -> Any:
-    r"""Log of the number of steps that an optimiser takes to train a balanced scalar chain from below, at a small fixed rate.
+    r"""Log of the number of steps that an optimiser takes to train a balanced scalar chain.
 
-    With T of ``log_escape_time``, g the gradient of one weight, :math:`\Delta` end minus start, eta
-    the learning rate:
+    With T of ``log_escape_time``, g the gradient of one weight, :math:`\Delta` end minus start, and
+    eta the small fixed learning rate:
 
-    ============  ==================================================================================================================
-    ``sgd``       :math:`T / \eta + \tfrac12 \Delta \ln g`
-    ``momentum``  :math:`(1-\beta) T / \eta + \frac{\beta}{1-\beta} + \frac{1+\beta}{2(1-\beta)} \Delta \ln g`
-    ``sign``      :math:`\Delta w / \eta`: no depth in it
-    ``adam``      :math:`(\Delta w + \epsilon T) / \eta + \frac{\beta_1}{1-\beta_1} \Delta \ln g - \frac{\beta_2}{1-\beta_2} \Delta \ln(g + \epsilon)
-                  + \tfrac12 \Delta \ln \frac{g}{g + \epsilon}`
-    ============  ==================================================================================================================
+    - ``sgd``: :math:`T / \eta + \tfrac12 \Delta \ln g`
+    - ``momentum``: :math:`(1-\beta) T / \eta + \frac{\beta}{1-\beta} + \frac{1+\beta}{2(1-\beta)}
+      \Delta \ln g`
+    - ``sign``: :math:`\Delta w / \eta`, which does not depend on the depth
+    - ``adam``: :math:`(\Delta w + \epsilon T) / \eta + \frac{\beta_1}{1-\beta_1} \Delta \ln g -
+      \frac{\beta_2}{1-\beta_2} \Delta \ln(g + \epsilon) + \tfrac12 \Delta \ln \frac{g}{g +
+      \epsilon}`
 
-    The first term is that of gradient flow. The others are, to first order, the lag of the running
-    averages behind a growing gradient. Adam is sign descent while gradients exceed eps, and
-    gradient descent at the rate eta / eps while they do not; the crossover is at eps T = Delta w.
+    The first term is the time of gradient flow. The others are, to first order, the lag of the
+    running averages behind a growing gradient. Adam is sign descent while gradients exceed eps, and
+    gradient descent at the rate eta / eps while they do not. The crossover is at eps T = Delta w.
 
     Parameters
     ----------
     optimiser
         ``"sgd"``, ``"momentum"`` (heavy ball), ``"sign"`` or ``"adam"``.
     depth, w0, level, y
-        As ``log_escape_time``; ``level`` below 1, and the start below it.
+        As in ``log_escape_time``; ``level`` below 1, and the start below it.
     learning_rate
         eta, > 0, any broadcastable shape.
     momentum
@@ -60,30 +60,34 @@ def log_escape_steps(
     square_decay
         beta_2 of Adam, in [0, 1).
     eps
-        Added to the root of Adam's average square, >= 0.
+        Term added to the root of Adam's average square, >= 0.
 
     Returns
     -------
     array
-        Natural log of the number of steps, the broadcast shape; -inf where the product is there
-        already, inf where never.
+        Natural log of the number of steps (>= 1), the broadcast shape; -inf where the product is
+        there already, inf where never.
 
     Notes
     -----
-    Accuracy: second order in the lag (1/2 step, or ``1/(1-beta)`` of them) times the relative
-    change of the gradient in one step, which at the start of a deep chain is ``(L-1) / w0`` times
-    that of the weight; 1 step for ``sign``. Where the lag of Adam's averages is more than 2 % of
-    the steps, as in every run shorter than some ``1/(1-beta_2)``, the averages are carried along
-    the path instead (in 256 panels): 1 % from 10 steps on, measured against optax.
-    Assumes: that product is small. The number is 1 at least.
+    Accuracy:
+
+    - 1 step for ``sign``. Otherwise second order in the lag (1/2 step, or ``1/(1-beta)`` steps)
+      times the relative change of the gradient in one step. At the start of a deep chain that
+      change is ``(L-1) / w0`` times that of the weight.
+    - Where the lag of Adam's averages exceeds 2 % of the steps, as in every run shorter than about
+      ``1/(1-beta_2)``, the averages are integrated along the path in 256 panels: 1 % from 10 steps
+      on, measured against optax.
+
+    Assumes: a small change of the gradient in the time of the lag.
 
     Examples
     --------
     >>> import numpy as np
     >>> from vgtheory import theory
-    >>> steps = lambda name: np.exp(theory.training.log_escape_steps(name, np.array([3, 30]), 0.5, learning_rate=1e-3))
-    >>> np.log10(steps("sgd")).round(1).tolist(), np.log10(steps("sign")).round(1).tolist()
-    ([3.0, 10.0], [2.5, 2.7])
+    >>> steps = theory.training.log_escape_steps("sign", np.array([3, 30]), 0.5, learning_rate=1e-3)
+    >>> np.exp(steps).round().tolist()
+    [294.0, 477.0]
     """
     where = "log_escape_steps"
     expect_one_of(OPTIMISERS, where, optimiser=optimiser)
@@ -108,7 +112,7 @@ def _log_steps(
     square: float,
     eps: float,
 ) -> Any:
-    """The flow's number of steps, and what lags add to it."""
+    """Number of steps of the flow, and the lags."""
     log_end = (jnp.log(level) + jnp.log(y)) / depth
     log_move = jnp.log(jnp.maximum(jnp.exp(log_end) - w0, 0))
     log_g = (

@@ -1,14 +1,14 @@
-r"""How long gradient descent takes to train a deep linear chain: exact times of its flow.
+"""Exact time that gradient flow takes to train a deep linear chain.
 
-========  ================================================================  ======
-symbol    meaning                                                           shape
-========  ================================================================  ======
-``w``     weight of each layer of a balanced chain                          ()
-``p``     product of the weights, ``w^L``                                   ()
-``u``     ``p / y``: the share of the target that is reached                ()
-``v``     ``ln((1 - u) / u)`` on the way up, ``ln(u - 1)`` on the way down  ()
-``c``     exponent of ``1 + e^v`` in the time that a step of ``v`` takes    ()
-========  ================================================================  ======
+======  ================================================================
+symbol  meaning
+======  ================================================================
+``w``   weight of each layer of a balanced chain
+``p``   product of the weights, ``w^L``
+``u``   ``p / y``: the share of the target that is reached
+``v``   ``ln((1 - u) / u)`` on the way up, ``ln(u - 1)`` on the way down
+``c``   exponent of ``1 + e^v`` in the time that a step of ``v`` takes
+======  ================================================================
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ from vgtheory.theory.arguments import asked, expect_broadcast, integers
 from vgtheory.theory.precision import floats, in_float64
 
 _EDGES = np.arange(-36.0, 37.0, 3.0)
-"""Where (1 + e^v)^c is neither 1 nor e^(cv); branch points are pi away from the axis."""
+"""Range where (1 + e^v)^c is neither 1 nor e^(cv); branch points are pi away from the axis."""
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 
 
@@ -31,13 +31,13 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 def log_escape_time(depth: Any, w0: Any, *, level: Any = 0.5, y: Any = 1.0) -> Any:
     r"""Log of the time that gradient flow takes to train a balanced scalar chain, exactly.
 
-    .. math:: \dot w = (y - w^L)\, w^{L-1}, \qquad T = \int_{w_0}^{(\ell y)^{1/L}} \frac{dw}{(y - w^L)\, w^{L-1}}
+    .. math:: \dot w = (y - w^L)\, w^{L-1}, \qquad
+        T = \int_{w_0}^{(\ell y)^{1/L}} \frac{dw}{(y - w^L)\, w^{L-1}}
+        = \frac{y^{2/L - 2}}{L} \int (1 + e^v)^{1 - 2/L}\, dv
 
-    This is the flow of the loss :math:`(y - w_1 \cdots w_L)^2 / 2` where all weights start equal,
-    and so stay. Gradient descent with a small learning rate takes T over that rate steps. With
-    :math:`u = w^L / y` and :math:`v = \ln((1 - u)/u)`,
-
-    .. math:: T = \frac{y^{2/L - 2}}{L} \int (1 + e^v)^{1 - 2/L}\, dv .
+    with :math:`v = \ln((1 - u)/u)` and :math:`u = w^L / y`. This is the flow of the loss :math:`(y
+    - w_1 \cdots w_L)^2 / 2` where all weights start equal, and so stay. Gradient descent with a
+    small learning rate takes T over that rate steps.
 
     Parameters
     ----------
@@ -54,17 +54,17 @@ def log_escape_time(depth: Any, w0: Any, *, level: Any = 0.5, y: Any = 1.0) -> A
     Returns
     -------
     array
-        Natural log of T, the broadcast shape: -inf where the product is there already, inf where it
-        never gets there (level is beyond the target, or at it, or w0 = 0 and depth >= 2).
+        Natural log of T, the broadcast shape. It is -inf where the product is there already. It is
+        inf where it never gets there: ``level`` is 1 or on the other side of 1, or w0 = 0 and depth
+        >= 2.
 
     Notes
     -----
-    Accuracy: in float64 1e-13 relative in T, plus 1e-15 times the size of the log, plus what
-    rounding w0 makes of T.
-    Assumes: flow (see ``log_escape_steps`` for steps). For small w0 it tends to
-    :math:`w_0^{2-L} / (y (L-2))` at L > 2: depth enters as an exponent; to :math:`\ln(1/w_0)/y` and
-    a constant at L = 2. A negative w0 is that of its size for even L; for odd L >= 3 it never gets
-    beyond 0.
+    Accuracy: in float64 1e-13 relative in T, plus 1e-15 of the log, plus the effect of rounding w0.
+    Assumes: flow (see ``log_escape_steps`` for steps). For small w0, T tends to :math:`w_0^{2-L} /
+    (y (L-2))` at L > 2, where depth is an exponent, and to :math:`\ln(1/w_0)/y` plus a constant at
+    L = 2. A negative w0 is equivalent to its size for even L; for odd L >= 3 it never gets beyond
+    0.
 
     References
     ----------
@@ -76,8 +76,6 @@ def log_escape_time(depth: Any, w0: Any, *, level: Any = 0.5, y: Any = 1.0) -> A
     >>> from vgtheory import theory
     >>> round(float(theory.training.log_escape_time(1000, 0.1) / np.log(10)), 3)
     995.001
-    >>> round(float(np.exp(theory.training.log_escape_time(1, 0.0))), 4)
-    0.6931
     """
     check_chain("log_escape_time", depth, w0, y)
     expect_positive("log_escape_time", level=level)
@@ -97,7 +95,7 @@ def log_escape_time(depth: Any, w0: Any, *, level: Any = 0.5, y: Any = 1.0) -> A
 
 
 def check_chain(where: str, depth: Any, w0: Any, y: Any) -> None:
-    """Static facts of a balanced chain and its target."""
+    """Raise unless depth, start and target are those of a balanced chain."""
     depths = np.asarray(depth)
     ok = np.issubdtype(depths.dtype, np.integer) and bool(np.all(depths >= 1))
     expect(ok, where, "integers depth >= 1", depth=depth)
@@ -110,7 +108,7 @@ def check_chain(where: str, depth: Any, w0: Any, y: Any) -> None:
 
 
 def expect_positive(where: str, **got: Any) -> None:
-    """Raise if the single named value is a plain number, or holds plain numbers, that are not finite and above 0."""
+    """Raise if the single named value holds plain numbers that are not finite and above 0."""
     ((name, value),) = got.items()
     if is_static(value) or isinstance(value, list | tuple):
         entries = np.asarray(value, dtype=float)
@@ -126,7 +124,7 @@ def _distance(log_u: Any) -> Any:
 @jax.jit
 @jnp.vectorize
 def _log_power_integral(c: Any, low: Any, high: Any) -> Any:
-    """Log of the integral of (1 + e^v)^c over v from low to high; its asymptotes in closed form, what they lack by quadrature."""
+    """Log of the integral of (1 + e^v)^c: asymptotes in closed form, the rest by quadrature."""
     bottom, top = jnp.maximum(low, 0), jnp.maximum(high, 0)
     rate = jnp.where(c == 0, 1.0, jnp.abs(c))
     peak = jnp.where(c == 0, 0.0, jnp.maximum(jnp.sign(c) * rate * bottom, jnp.sign(c) * rate * top))

@@ -1,13 +1,15 @@
-r"""Every layer of a scalar chain under gradient flow, from any start: one quadrature, for squares of weights keep their differences.
+"""Every layer of a scalar chain under gradient flow, from any start, by one quadrature.
 
-========  ================================================================  =================
-symbol    meaning                                                           shape
-========  ================================================================  =================
-``s``     what has been added to the square of every weight                 ()
-``xi``    log of the smallest weight over what it was                       (points,)
-``v``     as in ``escape_time``: place of the product; falls towards the end  (points,)
-``x``     place within a panel of v, -1 at its start and 1 at its end        (points,)
-========  ================================================================  =================
+Squares of weights keep their differences, so that one number describes the flow.
+
+======  =================================================================  =========
+symbol  meaning                                                            shape
+======  =================================================================  =========
+``s``   growth of the square of every weight                               ()
+``xi``  log of the smallest weight over its start                          (points,)
+``v``   place of the product, as in ``escape_time``; falls with time       (points,)
+``x``   place within a panel of v, -1 at its start and 1 at its end        (points,)
+======  =================================================================  =========
 """
 
 from typing import Any, NamedTuple
@@ -20,18 +22,18 @@ from vgtheory.theory.arguments import asked, one_positive
 from vgtheory.theory.precision import in_numpy
 
 _WIDTH = 2.5
-"""Of a panel in v; the integrand's nearest singularities are pi/2 off the axis."""
+"""Width of a panel in v; the integrand's nearest singularities are pi/2 off the axis."""
 _NODES, _WEIGHTS = legendre.leggauss(20)
 _TO_SERIES = (legendre.legvander(_NODES, 19) * _WEIGHTS[:, None]).T * (np.arange(20)[:, None] + 0.5)
-"""From values at the nodes to Legendre coefficients."""
+"""Matrix from values at the nodes to Legendre coefficients."""
 _END = -40.0
-"""Where the product is its target, to the last digit."""
+"""Value of v where the product is its target to the last digit."""
 _MOST = 2_000_000
-"""Numbers held at a time."""
+"""Largest number of entries held at a time."""
 
 
 class _Path(NamedTuple):
-    """A flow as a curve: logs of the squared weights, of the smallest and of the others' excess over it; target; v; times of panels."""
+    """A flow: logs of squares (smallest, excess over it), target, panels in v and their times."""
 
     log_least: float
     log_excess: np.ndarray
@@ -48,7 +50,8 @@ class _Path(NamedTuple):
 def chain_flow(weights: Any, log_time: Any, *, y: float = 1.0) -> np.ndarray:
     r"""Weights of a scalar chain in the course of gradient flow, exactly.
 
-    .. math:: \dot w_i = (y - p)\, p / w_i, \quad p = w_1 \cdots w_L, \qquad w_i^2 - w_j^2 = const, \qquad
+    .. math:: \dot w_i = (y - p)\, p / w_i, \quad p = w_1 \cdots w_L, \qquad
+        w_i^2 - w_j^2 = const, \qquad
         t = \int_0^s \frac{ds'}{2\, p(s')\,(y - p(s'))}, \quad w_i(s)^2 = w_i(0)^2 + s
 
     The gradient of a layer is p (y - p) over its own weight. The layer with the smallest weight
@@ -58,7 +61,7 @@ def chain_flow(weights: Any, log_time: Any, *, y: float = 1.0) -> np.ndarray:
     Parameters
     ----------
     weights
-        At the start, shape ``(depth,)``; none is 0, their product is positive.
+        Weights at the start, shape ``(depth,)``; none is 0, their product is positive.
     log_time
         Natural log of the times t, shape ``(times,)`` or ``()``; -inf and inf are allowed.
     y
@@ -69,16 +72,11 @@ def chain_flow(weights: Any, log_time: Any, *, y: float = 1.0) -> np.ndarray:
     numpy.ndarray
         Shape ``(times, depth)`` or ``(depth,)``.
 
-    Raises
-    ------
-    ValueError
-        If a weight is 0, or the product of the weights is negative.
-
     Notes
     -----
-    Accuracy: that of the weights at a time which is off by 1e-13, relatively, plus the rounding of
-    the product's log. Events that take less than 1e-13 of the time before them are not resolved
-    (``log_layer_times`` and ``log_escape_time`` resolve them).
+    Accuracy: a relative error of 1e-13 in the time, plus the rounding of the product's log. Events
+    that take less than 1e-13 of the time before them are not resolved; ``log_layer_times`` and
+    ``log_escape_time`` resolve them.
     Assumes: gradient flow of the loss (y - p)^2 / 2. A chain of negative product goes to 0 first,
     and stays there if its smallest weights are equal in size.
 
@@ -101,18 +99,18 @@ def chain_flow(weights: Any, log_time: Any, *, y: float = 1.0) -> np.ndarray:
 @in_numpy
 @asked(y=one_positive)
 def log_layer_times(weights: Any, *, share: float = 0.5, y: float = 1.0) -> np.ndarray:
-    r"""Log of the time at which each layer of a scalar chain has gone a share of its own way, under gradient flow.
+    r"""Log of the time at which each layer of a scalar chain has gone a share of its own way.
 
     .. math:: w_i(t_i) = (1 - \alpha)\, w_i(0) + \alpha\, w_i(\infty)
 
-    All squares grow by the same s. A layer of small weight has gone half of its way when s has a
-    quarter of its final value, and a layer of large weight when s has half of it. Layers therefore
-    learn in the order of their weights, smallest first, whatever their place.
+    All squares grow by the same s under gradient flow. A layer of small weight has gone half of its
+    way when s has a quarter of its final value, and a layer of large weight when s has half of it.
+    Layers therefore learn in the order of their weights, smallest first, whatever their place.
 
     Parameters
     ----------
     weights, y
-        As ``chain_flow``.
+        As in ``chain_flow``.
     share
         alpha, in (0, 1).
 
@@ -174,7 +172,7 @@ def _v_of(log_u: Any) -> Any:
 
 
 def _path(weights: np.ndarray, y: float) -> _Path:
-    """The flow's times at the ends of panels in v, and a series for what lies between."""
+    """Times of the flow at the ends of panels in v, and a series within each panel."""
     squares = weights**2
     with np.errstate(divide="ignore"):
         log_excess = np.log(squares - squares.min())
@@ -200,7 +198,7 @@ def _path(weights: np.ndarray, y: float) -> _Path:
 
 
 def _log_sizes(path: _Path, v: np.ndarray) -> np.ndarray:
-    """Logs of the weights where the product is at v, by Newton's method on a convex function from its far side; shape (points, depth)."""
+    """Logs of the weights where the product is at v, by Newton's method; shape (points, depth)."""
     away = np.logaddexp(0, v)
     log_p = path.log_y - away if path.rises else path.log_y + away
     log_sizes = lambda xi: np.logaddexp(path.log_excess, path.log_least + 2 * xi[:, None]) / 2
@@ -216,7 +214,7 @@ def _log_sizes(path: _Path, v: np.ndarray) -> np.ndarray:
 
 
 def _log_speed(path: _Path, v: np.ndarray) -> np.ndarray:
-    """Log of the time that a unit of v takes: 1 + e^v on the way up and (1 + e^v)^-2 on the way down, over y^2 times the sum of 1 / w^2."""
+    """Log of the time per unit of v: (1 + e^v)^(1 or -2) over y^2 times the sum of 1 / w^2."""
     log_sizes = _log_sizes(path, v.ravel())
     log_sum = np.logaddexp.reduce(-2 * log_sizes, axis=1).reshape(v.shape)
     power = 1 if path.rises else -2
@@ -234,7 +232,7 @@ def _log_time_at(path: _Path, v: np.ndarray) -> np.ndarray:
 
 
 def _v_at(path: _Path, log_time: np.ndarray) -> np.ndarray:
-    """Where the product is at a time, by bisection in the panel's series; -inf beyond the last panel."""
+    """Place of the product at a time, by bisection in the series; -inf beyond the last panel."""
     panel = np.clip(np.searchsorted(path.log_edges, log_time, side="right") - 1, 0, len(path.log_peaks) - 1)
     wanted = np.exp(log_time - path.log_peaks[panel]) - np.exp(path.log_edges[panel] - path.log_peaks[panel])
     low, high = -np.ones(log_time.shape), np.ones(log_time.shape)

@@ -1,12 +1,12 @@
-r"""Infinite width: the tangent kernel of a network and what two inputs share of it, layer by layer and in logs.
+"""Infinite width: the tangent kernel of a network, layer by layer and in logs.
 
-=========  ==========================================================  =====
-symbol     meaning                                                     shape
-=========  ==========================================================  =====
-``gap``    1 - c, c the correlation of two inputs in this layer        (n,)
-``size``   log of the kernel of an input with itself                   ()
-``r``      kernel of the two inputs over ``size``'s                    (n,)
-=========  ==========================================================  =====
+========  ====================================================  =====
+symbol    meaning                                               shape
+========  ====================================================  =====
+``gap``   1 - c, c the correlation of two inputs in this layer  (n,)
+``size``  log of the kernel of an input with itself             ()
+``r``     kernel of the two inputs over that of one             (n,)
+========  ====================================================  =====
 """
 
 import functools
@@ -31,11 +31,11 @@ from vgtheory.theory.precision import floats, in_float64
 
 _WHERE = "tangent_kernel"
 _MANY = 256
-"""Pairs in all layers from which on a table is the quicker way."""
+"""Number of pairs in all layers from which on a table is quicker."""
 
 
 class TangentKernel(NamedTuple):
-    """Kernel of the outputs of a network with all weights and biases free, and of the outputs as drawn.
+    """Tangent kernel of the outputs (all weights and biases free), and law of the outputs.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class TangentKernel(NamedTuple):
 
 
 class _State(NamedTuple):
-    """Of one layer's pre-activations."""
+    """State of one layer's pre-activations."""
 
     log_q: Array
     gap: Array
@@ -72,7 +72,7 @@ def _mixed(size: Array, r: Array, log_own: Array, own: Array) -> tuple[Array, Ar
 
 
 def _with_bias(log_square: Array, cosine: Array) -> tuple[Array, Array]:
-    """A layer's own weights, whose kernel is that of its inputs, and its bias, whose kernel is 1."""
+    """Kernel of a layer's own weights, which is that of its inputs, and of its bias, which is 1."""
     return _mixed(log_square, cosine, jnp.zeros_like(log_square), jnp.ones_like(cosine))
 
 
@@ -108,7 +108,7 @@ def _walk(
 
 
 def _reader(net: Dense, depth: int, num_pairs: int) -> Callable[[Array, Array], Array]:
-    """Few pairs are integrated; many are read from a table over the variances that the layers pass through."""
+    """Few pairs are integrated; many are read from a table over the variances of the layers."""
     log_q = jnp.asarray(q_law(net, Question(_WHERE, depth)).mean)
     if depth * num_pairs <= _MANY:
         return moments_2d.reader(log_q[:1], net.activation)
@@ -118,27 +118,28 @@ def _reader(net: Dense, depth: int, num_pairs: int) -> Callable[[Array, Array], 
 @asked()
 @in_float64
 def tangent_kernel(net: Dense, *, depth: int, width: int, num_inputs: int | None = None, c_0: Any = 0.5) -> Any:
-    r"""Tangent kernel of two inputs of unit mean square: inner product of the gradients of their outputs.
+    r"""Neural tangent kernel of two inputs of unit mean square.
 
     .. math:: \Theta_1 = N_0 c_0 + 1, \qquad
         \Theta_{l+1} = N\, E[\phi(u) \phi(v)] + 1 + \sigma_w^2\, E[\phi'(u) \phi'(v)]\, \Theta_l
 
-    One step of gradient descent at rate eta changes the output of one input by ``-eta Theta`` times
-    the slope of the loss at the output of the other. The curvature of the loss at initialisation
-    is, with n examples, the largest eigenvalue of ``Theta / n`` times the curvature of the loss in
-    one output (1 for half the squared error, 1/K for the cross-entropy of K equally likely
-    classes). Descent is stable at rates below 2 over that curvature.
+    The kernel is the inner product of the gradients of two outputs. One step of gradient descent at
+    rate eta changes the output of one input by ``-eta Theta`` times the slope of the loss at the
+    output of the other. The curvature of the loss at initialisation is, with n examples, the
+    largest eigenvalue of ``Theta / n`` times the curvature of the loss in one output. That factor
+    is 1 for half the squared error, and 1/K for the cross-entropy of K equally likely classes.
+    Descent is stable at rates below 2 over the curvature.
 
     Parameters
     ----------
     net
-        The ensemble, with scalar ``sigma_w`` and ``sigma_b``.
+        A ``Dense`` ensemble with scalar ``sigma_w`` and ``sigma_b``.
     depth
         Number of matrices L, the last of which reads the outputs, >= 1.
     width
         Number of units N, >= 1.
     num_inputs
-        Number of inputs N_0, >= 1; ``None``: the width.
+        Number of inputs N_0, >= 1; None for the width.
     c_0
         Correlations of the two inputs, from -1 to 1; a number, or an array of one axis.
 
@@ -149,23 +150,22 @@ def tangent_kernel(net: Dense, *, depth: int, width: int, num_inputs: int | None
 
     Notes
     -----
-    Accuracy: 1e-10 per layer of the cosine; of ``log_size`` 1e-13 per layer.
+    Accuracy: 1e-10 per layer for the cosine, 1e-13 per layer for ``log_size``.
     Assumes: leading order in the width. At width N the kernel of one network scatters, and its mean
-    departs, by a relative amount of order depth / N, which grows faster with depth in the chaotic
+    changes, by a relative amount of order depth / N, which grows faster with depth in the chaotic
     phase. The kernel also changes during training.
 
     References
     ----------
-    Jacot, Gabriel and Hongler (2018), arXiv:1806.07572; here with weights of variance
-    ``sigma_w**2 / N`` that are themselves the parameters.
+    Jacot, Gabriel and Hongler (2018), arXiv:1806.07572; here with weights of variance ``sigma_w**2
+    / N`` that are themselves the parameters.
 
     Examples
     --------
-    >>> import numpy as np
     >>> from vgtheory import Dense, theory
     >>> kernel = theory.training.tangent_kernel(Dense("linear"), depth=3, width=100, c_0=0.0)
-    >>> round(float(np.exp(kernel.log_size)), 9), round(float(kernel.cosine), 12)  # 3 x 100 and three biases
-    (303.0, 0.009900990099)
+    >>> round(float(kernel.cosine), 9)  # 3 biases over 3 x 100 weights and 3 biases
+    0.00990099
     """
     expect_matrices(_WHERE, net)
     num_inputs = width if num_inputs is None else num_inputs

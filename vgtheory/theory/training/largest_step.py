@@ -1,4 +1,4 @@
-"""How large a step gradient descent may take on a deep linear chain before it no longer finds the minimum, or runs away."""
+"""Largest learning rates of gradient descent on a deep linear chain."""
 
 import functools
 from typing import Any, NamedTuple
@@ -18,12 +18,13 @@ class StableStep(NamedTuple):
     Attributes
     ----------
     log_local
-        Below it the minimum attracts what is near: 2 over the top eigenvalue of the Hessian there.
+        Rate below which the minimum attracts nearby weights: 2 over the top eigenvalue of its
+        Hessian.
     log_converges
-        Below it gradient descent from w0 ends in a minimum.
+        Rate below which gradient descent from w0 ends in a minimum.
     log_finite
-        Below it the weights stay finite for ever; between the two they oscillate, or end where the
-        product is 0.
+        Rate below which the weights stay finite for ever. Between the two rates they oscillate, or
+        end where the product is 0.
     """
 
     log_local: Any
@@ -36,15 +37,21 @@ class StableStep(NamedTuple):
 def stable_step(depth: int, w0: float, *, y: float = 1.0) -> StableStep:
     r"""Log of the largest stable learning rates of gradient descent on a balanced scalar chain.
 
-    All weights are equal, and a step sends them to :math:`f(w) = w + \eta (y - w^L) w^{L-1}`. With
+    All weights are equal, and a step maps them to :math:`f(w) = w + \eta (y - w^L) w^{L-1}`. With
     :math:`w_* = y^{1/L}`,
 
     .. math:: \eta_{local} = \frac{2}{L w_*^{2(L-1)}}, \qquad
-        \eta_{converges} = \min\Bigl(\eta_{local},\; \frac{k\, w_0^{2-L}}{w_0^L - y}\Bigr) \quad (w_0 > w_*),
+        \eta_{converges} = \min\Bigl(\eta_{local},\; \frac{k\, w_0^{2-L}}{w_0^L - y}\Bigr) \qquad
+        (w_0 > w_*)
 
-    For even L, k = 2: at this rate f sends w0 to -w0, and at larger rates each step lands farther
+    For even L, k = 2: at this rate f maps w0 to -w0, and at larger rates each step lands farther
     out. For odd L >= 3, k = 1: the first step makes the weights negative, from where small steps
     end at the saddle 0. At L = 1 the local limit is the only one.
+
+    ``log_finite`` is the smaller of two rates. At the first, w0 lies on the outermost cycle of two
+    steps, w0 to -q and back, :math:`q^{2L-1} + y q^{L-1} = w_0^{2L-1} - y w_0^{L-1}` (even L: q =
+    w0). At the second, the highest image under f of weights between 0 and that cycle lies on the
+    cycle; beyond it almost every chain escapes in the end.
 
     Parameters
     ----------
@@ -58,18 +65,15 @@ def stable_step(depth: int, w0: float, *, y: float = 1.0) -> StableStep:
     Returns
     -------
     StableStep
-        Natural logs. ``log_finite`` is where w0 lies on the outermost cycle of two steps, w0 to -q
-        and back, :math:`q^{2L-1} + y q^{L-1} = w_0^{2L-1} - y w_0^{L-1}` (even L: q = w0), or where
-        the highest point that f reaches from between 0 and that cycle does (then almost every chain
-        escapes in the end), whichever comes first.
+        Natural logs of the rates.
 
     Notes
     -----
     Accuracy: rounding for the closed forms, 1e-10 for ``log_finite``.
     Assumes: equal weights, full batch, no momentum (heavy ball raises the local limit by 1 + beta).
-    Isolated smaller steps that land exactly on the saddle are left out. That nothing else attracts
-    below the local limit rests on f's negative Schwarzian derivative at the minimum and on
-    simulation.
+    Isolated smaller steps that land exactly on the saddle are left out. The absence of other
+    attractors below the local limit rests on f's negative Schwarzian derivative at the minimum and
+    on simulation.
 
     Examples
     --------
@@ -77,8 +81,6 @@ def stable_step(depth: int, w0: float, *, y: float = 1.0) -> StableStep:
     >>> from vgtheory import theory
     >>> np.exp(theory.training.stable_step(10, 0.5)).round(3).tolist()
     [0.2, 0.2, 0.591]
-    >>> [f"{np.exp(theory.training.stable_step(depth, 2.0).log_converges):.1e}" for depth in (2, 10, 20)]
-    ['6.7e-01', '7.6e-06', '7.3e-12']
     """
     expect_scalars("stable_step", w0=w0, y=y)
     expect_positive("stable_step", w0=w0)
@@ -95,7 +97,7 @@ def stable_step(depth: int, w0: float, *, y: float = 1.0) -> StableStep:
 
 
 def _log_to_zero(depth: int, log_w: float) -> float:
-    """Log of the step that sends a weight above the minimum's, 1, to 0."""
+    """Log of the step that maps a weight above the minimum's, 1, to 0."""
     return (2 - depth) * log_w - _log_excess(depth * log_w)
 
 
@@ -105,7 +107,7 @@ def _log_excess(log_p: float) -> float:
 
 
 def _log_partner(depth: int, log_w: float) -> float:
-    """Log of q, where a step may send the weight w to -q and the next one back."""
+    """Log of q, where one step may map the weight w to -q and the next one back."""
     if depth % 2 == 0:
         return log_w
     size = (depth - 1) * log_w + _log_excess(depth * log_w)
@@ -118,10 +120,10 @@ def _log_partner(depth: int, log_w: float) -> float:
 
 @functools.lru_cache(maxsize=256)
 def _log_crisis(depth: int) -> float:
-    """Log of the step at which the highest point that f reaches within the outermost cycle is that cycle's own."""
+    """Log of the step at which the highest image within the outermost cycle lies on the cycle."""
 
     def gap(log_w: float) -> float:
-        """Log of the outermost weight over the highest image of what lies below it, at the step that makes it outermost."""
+        """Log of the outermost weight over the highest image of smaller weights."""
         log_step = _log_to_zero(depth, log_w) + np.log1p(np.exp(_log_partner(depth, log_w) - log_w))
         return log_w - _log_peak(depth, log_step)
 

@@ -1,4 +1,4 @@
-"""How long each mode of a deep linear network takes to be learned."""
+"""Learning times of the modes of a deep linear network."""
 
 from typing import Any
 
@@ -8,19 +8,19 @@ from vgtheory.theory.training.escape_time import log_escape_time
 
 @asked()
 def log_mode_times(singular_values: Any, depth: int, w0: Any, *, level: Any = 0.5) -> Any:
-    r"""Log of the time that gradient flow takes to learn each mode of a deep linear network, exactly.
+    r"""Log of the time that gradient flow takes to learn each mode of a deep linear network.
 
-    .. math:: \|Y - W_L \cdots W_1\|_F^2 / 2, \quad Y = U S V^T, \quad W_L \cdots W_1 = U\, diag(p_k)\, V^T: \qquad
-        \dot p_k = L\, (s_k - p_k)\, p_k^{2 - 2/L}
+    .. math:: \|Y - W_L \cdots W_1\|_F^2 / 2, \quad Y = U S V^T, \quad
+        W_L \cdots W_1 = U\, diag(p_k)\, V^T: \qquad \dot p_k = L\, (s_k - p_k)\, p_k^{2 - 2/L}
 
     Each mode is a balanced scalar chain whose target is the mode's singular value. Modes do not
-    influence each other, and the time goes as ``1 / s_k``, so that strong modes are learned first
-    and, from a small start, far apart.
+    influence each other, and the time is proportional to ``1 / s_k``. Strong modes are learned
+    first, and far apart from a small start.
 
     Parameters
     ----------
     singular_values
-        Of the target, s_k, > 0, any shape.
+        Singular values s_k of the target, > 0, any shape.
     depth
         Number of matrices L, >= 1.
     w0
@@ -31,7 +31,7 @@ def log_mode_times(singular_values: Any, depth: int, w0: Any, *, level: Any = 0.
     Returns
     -------
     array
-        Natural log, one for each singular value; -inf and inf as ``log_escape_time``.
+        Natural log, one for each singular value; -inf and inf as in ``log_escape_time``.
 
     Notes
     -----
