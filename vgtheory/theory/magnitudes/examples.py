@@ -1,4 +1,4 @@
-"""Split of one layer for single examples, by quadrature: an entry's log is a sum over its two units."""
+"""Split of one layer for single examples, by quadrature over the two units of an entry."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from vgtheory.theory.magnitudes.trajectory import Trajectory, wider
 
 
 class _OneSide(NamedTuple):
-    """A side of single examples' entries: share not 0, weights and variances at its nodes, mean, and what units keep."""
+    """One side of entries: share not 0, weights and variances at nodes, mean, kept variance."""
 
     share: np.ndarray
     weight: np.ndarray
@@ -30,23 +30,13 @@ def _one_side(side: Side) -> _OneSide:
 
 
 def _seen(share: np.ndarray, draws: int) -> np.ndarray:
-    """Part of an entry's own variance that so many draws show: those that are not 0, less one."""
+    """Part of an entry's own variance that ``draws`` draws show: those that are not 0, less one."""
     few = np.minimum(share, 1.0)
     return (draws * few - 1 + (1 - few) ** draws) / np.maximum(draws * few, minibatch.TINY)
 
 
 def sums(way: Trajectory, c_0: float, draws: int) -> list[Sums]:
-    """Every layer's split.
-
-    Parameters
-    ----------
-    way
-        The network's layers.
-    c_0
-        Correlation of two examples' inputs.
-    draws
-        Number of examples over which the split is made.
-    """
+    """Split of every layer over ``draws`` examples of input correlation ``c_0``."""
     depth = len(way.c)
     sides = way.seen_sides
     signals, slopes = (_one_side(side) for side in sides)

@@ -1,20 +1,22 @@
-r"""Finite width: how the size of a layer's gradient wanders, from network to network and from example to example.
+"""Finite width: fluctuations of the size of a layer's gradient between networks and examples.
 
-To order 1/N the mean of log|g| over a layer's entries departs from infinite width by a linear
-response to noise that every layer adds: ``n_k`` to ln q of the next layer, ``beta_k`` to ln|g_k|^2
-(``expansion``). Two examples of correlation c share a part of that noise: the covariance of two
-examples is the network's own walk, what is left of one example's is new with each. The correlations
-themselves wander too, with a variance V that grows like depth / N: examples line up with what the
-weights stretch most, forward and backward, and units keep so much more from one example to the
-next.
+To order 1/N the mean of log|g| over a layer's entries differs from infinite width by a linear
+response to noise that every layer adds: ``n_k`` to ln q of the next layer, and ``beta_k`` to
+ln|g_k|^2 (``expansion``). Two examples of correlation c share a part of that noise. The covariance
+of two examples is the fluctuation between networks, and the rest of one example's variance is new
+with each example.
 
-===========  ==============================================================  ==============
-symbol       meaning                                                         shape
-===========  ==============================================================  ==============
-``forward``  N times (co)variance of n                                       (depth,)
-``back``     N times (co)variance of beta                                    (depth,)
-``joint``    N times covariance of n and beta of one layer                   (depth,)
-===========  ==============================================================  ==============
+The correlations themselves fluctuate too, with a variance V that grows like depth / N. Examples
+align with the directions that the weights stretch most, forward and backward. Units then keep
+correspondingly more from one example to the next.
+
+===========  ==============================================  ========
+symbol       meaning                                         shape
+===========  ==============================================  ========
+``forward``  N times (co)variance of n                       (depth,)
+``back``     N times (co)variance of beta                    (depth,)
+``joint``    N times covariance of n and beta of one layer   (depth,)
+===========  ==============================================  ========
 """
 
 from typing import NamedTuple
@@ -31,9 +33,9 @@ class Walks(NamedTuple):
     Attributes
     ----------
     shared
-        Of two examples through one network.
+        Covariance of two examples through one network.
     own
-        What each example adds.
+        Additional covariance of a single example.
     """
 
     shared: np.ndarray
@@ -41,15 +43,13 @@ class Walks(NamedTuple):
 
 
 class _Noise(NamedTuple):
-    """See the module's key."""
-
     forward: np.ndarray
     back: np.ndarray
     joint: np.ndarray
 
 
 def _shared_noise(sides: tuple[Side, Side], c_zeta: np.ndarray, gain: np.ndarray) -> _Noise:
-    """What two examples have in common: every moment of a pair is one of what the unit keeps."""
+    """Noise that two examples have in common, from the moments of the part that units keep."""
     signals, slopes = sides
     over = lambda one, other: np.sum(signals.weight * one * other, axis=1)
     ones = np.ones_like(signals.weight)
@@ -62,7 +62,7 @@ def _shared_noise(sides: tuple[Side, Side], c_zeta: np.ndarray, gain: np.ndarray
 
 
 def _responses(layers: Layers, sides: tuple[Side, Side]) -> tuple[np.ndarray, np.ndarray]:
-    """Response of the mean of log|g| of every layer to n and to beta, each of shape (depth, depth)."""
+    """Response of the mean of log|g| of every layer to n and to beta, shapes (depth, depth)."""
     depth = len(layers.slope)
     signals, slopes = (side.response for side in sides)
     r = np.zeros((depth, depth))
@@ -78,25 +78,10 @@ def _responses(layers: Layers, sides: tuple[Side, Side]) -> tuple[np.ndarray, np
 
 
 def walks(layers: Layers, sides: tuple[Side, Side], c_zeta: np.ndarray, sigma_w: float, width: int) -> Walks:
-    """Both covariances of a walk in networks of Gaussian weights.
+    """Covariances over layers in networks of Gaussian weights, to order 1/N.
 
-    Parameters
-    ----------
-    layers
-        The trajectory (``expansion.trajectory``), of NumPy arrays.
-    sides
-        ``log_moments.sides`` at its layers.
-    c_zeta
-        Correlation of two examples' gradients as they arrive at every layer, shape ``(depth,)``.
-    sigma_w
-        Scale of the weights.
-    width
-        Number of units N.
-
-    Returns
-    -------
-    Walks
-        To order 1/N.
+    ``sides`` are ``log_moments.sides`` at the trajectory's layers, and ``c_zeta`` is the
+    correlation of two examples' gradients as they arrive at every layer, shape ``(depth,)``.
     """
     to_n, to_beta = _responses(layers, sides)
     following = np.exp(np.append(layers.log_q[1:], layers.log_q[-1]))
@@ -118,9 +103,9 @@ class Alignment(NamedTuple):
     Attributes
     ----------
     signals
-        Of their h.
+        Variance of the correlation of their h.
     gradients
-        Of their gradients as they arrive at a layer.
+        Variance of the correlation of their gradients as they arrive at a layer.
     """
 
     signals: np.ndarray
@@ -130,21 +115,10 @@ class Alignment(NamedTuple):
 def alignment(
     layers: Layers, sides: tuple[Side, Side], c: np.ndarray, c_0: float, sigma_w: float, width: int
 ) -> Alignment:
-    """How far the correlations of examples spread about their means at width N.
+    """Variance of the correlations of examples at width N, to order 1/N and damped to stay below 1.
 
-    Parameters
-    ----------
-    layers, sides, sigma_w, width
-        As for ``walks``.
-    c
-        Mean correlation at every layer, shape ``(depth,)``.
-    c_0
-        That of the inputs.
-
-    Returns
-    -------
-    Alignment
-        To order 1/N, and so damped that it stays below 1.
+    ``c`` is the mean correlation at every layer, shape ``(depth,)``, and ``c_0`` that of the
+    inputs.
     """
     signals, slopes = sides
     over = lambda one, other: np.sum(signals.weight * one * other, axis=1)

@@ -1,17 +1,17 @@
 r"""Entries of a minibatch's weight gradient: their logs on fixed units, draw by draw.
 
 An entry is :math:`g_{ij} = \tfrac1B \sum_b a_i^b \zeta_i^b x_j^b`, with a = phi'(h_i) and x =
-phi(h_j). Given these and what the cotangent keeps, it is normal, so that one more average is done
-in closed form (``log_shifted_normal``).
+phi(h_j). Given these and the part of the cotangent that units keep, it is normal, so that one more
+average is done in closed form (``log_shifted_normal``).
 
-===========  ==============================================================  ==========================
-symbol       meaning                                                         shape
-===========  ==============================================================  ==========================
-``a``        slopes of the output units, over their root mean square         (draws, units, batch)
-``x``        signals of the input units, likewise                            (draws, units, batch)
-``n``        what an output unit's cotangent keeps from example to example   (units,)
-``y``        mean of log|g| given all these                                  (draws, units, units)
-===========  ==============================================================  ==========================
+======  ==================================================================  =====================
+symbol  meaning                                                             shape
+======  ==================================================================  =====================
+``a``   slopes of the output units, over their root mean square             (draws, units, batch)
+``x``   signals of the input units, over their root mean square             (draws, units, batch)
+``n``   part of an output unit's cotangent that examples have in common     (units,)
+``y``   mean of log|g| given all these                                      (draws, units, units)
+======  ==================================================================  =====================
 """
 
 from typing import Any, NamedTuple
@@ -27,27 +27,27 @@ from vgtheory.theory.precision import in_float64
 UNITS = 128
 _TABLE = np.linspace(0, 14, 1401)
 TINY = 1e-300
-"""Keeps logs and ratios finite where nothing is."""
+"""Term that keeps logs and ratios finite."""
 TINY = 1e-300
 """Keeps logs and ratios finite where nothing is."""
 _MORE = 2048
-"""Further examples from which a unit's own mean square is taken."""
+"""Number of further examples from which a unit's own mean square is taken."""
 
 
 class Unit(NamedTuple):
-    """What decides a side of an entry in one layer; ``function`` None is the standard normal variable itself, or 1 at c = 1.
+    """One side of an entry in one layer.
 
     Attributes
     ----------
     function
-        phi or phi'.
+        phi or phi'; None for the standard normal variable itself, or for 1 at c = 1.
     log_q, c
-        Of its h.
+        Log-variance and correlation of its h.
     log_square
         Natural log of the mean of its square.
     nodes
-        Of what a unit keeps, with the mean and the mean square of the function there; each of shape
-        ``(nodes,)``.
+        Nodes of the part of h that a unit keeps, with the mean and the mean square of the function
+        there; each of shape ``(nodes,)``.
     spread
         Variance of two examples' correlation: the new part of h has another variance in every unit.
     """
@@ -61,7 +61,7 @@ class Unit(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Of a layer, per entry and draw: the share that is not 0, its mean log, and the two parts of its variance, times that share."""
+    """Split of a layer: share of entries not 0, mean log, and the two variances times the share."""
 
     share: float
     mean: float
@@ -70,7 +70,7 @@ class Sums(NamedTuple):
 
 
 def _strata(rng: np.random.Generator) -> np.ndarray:
-    """Standard normal numbers, one in each of as many equally likely pieces."""
+    """Standard normal numbers, one in each of ``UNITS`` equally likely pieces."""
     return ndtri((np.arange(UNITS) + rng.uniform(size=UNITS)) / UNITS)
 
 
@@ -83,13 +83,13 @@ def _values(unit: Unit, u: np.ndarray) -> Any:
 
 
 def _sizes(spread: float, rng: np.random.Generator) -> np.ndarray:
-    """Of vectors of 1 / spread normal numbers, over their root mean square: what aligned examples are multiplied by in every unit."""
+    """Norms of vectors of 1 / spread normal numbers, over their root mean square."""
     degrees = 1 / max(spread, 1e-9)
     return np.sqrt(rng.gamma(degrees / 2, 2 / degrees, UNITS))
 
 
 class _Drawn(NamedTuple):
-    """Values, and what is needed to draw more of the same units."""
+    """Values, and the kept part of the units."""
 
     values: np.ndarray
     kept: np.ndarray
@@ -106,7 +106,7 @@ def _drawn(unit: Unit, shape: tuple[int, int], rng: np.random.Generator) -> _Dra
 
 
 def _own_moments(unit: Unit, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and mean square of each unit, over their root mean square over all and its square."""
+    """Mean and mean square of each unit, in units of those over all."""
     if unit.nodes is None:
         return (kept, kept**2 + 1 - unit.c) if unit.c < 1 else (np.ones(UNITS), np.ones(UNITS))
     m, first, square = unit.nodes
@@ -141,24 +141,12 @@ def sums(
     scaled_batch: int | None,
     seed: int,
 ) -> Sums:
-    """The split of one layer over a set of units.
+    """Split of one layer over a set of units.
 
-    Parameters
-    ----------
-    slope, signal
-        The two sides.
-    c_zeta
-        Correlation of two examples' arriving gradients.
-    own_var
-        Variance of the log-size that each example adds of its own (finite width).
-    spread
-        Variance of two examples' arriving gradients' correlation (finite width).
-    draws, batch
-        Numbers of minibatches, and of examples in each.
-    scaled_batch
-        Batch over whose root mean square each entry is divided; None for none.
-    seed
-        Of the fixed numbers.
+    ``c_zeta`` is the correlation of two examples' arriving gradients, and ``spread`` its variance
+    at finite width. ``own_var`` is the variance of the log-size that each example adds. Each entry
+    is divided by its root mean square over ``scaled_batch`` examples, if given. ``seed`` fixes the
+    numbers.
     """
     rng = np.random.default_rng(seed)
     sides = _drawn(slope, (draws, batch), rng), _drawn(signal, (draws, batch), rng)
@@ -187,7 +175,7 @@ def _shifted(r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _split(y: np.ndarray, var: np.ndarray, there: np.ndarray) -> Sums:
-    """Means and squares over draws and entries, of those that are not 0; ``var`` is spread over both as a draw's noise is."""
+    """Means and squares over draws and entries that are not 0; the noise ``var`` counts in both."""
     count = there.sum(axis=0)
     some, total = np.maximum(count, 1), count.sum()
     of_entry = np.where(there, y, 0.0).sum(axis=0) / some

@@ -1,18 +1,19 @@
-r"""Why gradient magnitudes vary: the variance of log|g| over the entries of all weight gradients, split exactly.
+r"""Variance of log|g| over the entries of all weight gradients, split exactly into three parts.
 
-.. math:: \operatorname{Var} \ln|g| = \operatorname{Var}_l E[\ln|g|\,|\,l] + E_l \operatorname{Var}_{ij} E[\ln|g|\,|\,ij] +
-    E_{ij} \operatorname{Var}[\ln|g|\,|\,ij]
+.. math:: \operatorname{Var} \ln|g| = \operatorname{Var}_l E[\ln|g|\,|\,l]
+    + E_l \operatorname{Var}_{ij} E[\ln|g|\,|\,ij] + E_{ij} \operatorname{Var}[\ln|g|\,|\,ij]
 
-over layers l, entries ij within a layer and draws (minibatches) of one entry; entries that are 0
-have no log and are left out, so that each layer and each entry counts by its share of others.
+The parts belong to layers l, to entries ij within a layer, and to draws (minibatches) of one entry.
+Entries that are 0 have no log and are left out; each layer and each entry counts by its share of
+other entries.
 
-===========  ==============================================================  ==============
-symbol       meaning                                                         shape
-===========  ==============================================================  ==============
-``c_zeta``   correlation of two examples' gradients as they reach a layer    (depth,)
-``share``    of a layer's entries that are not 0                             (depth,)
-``mean``     of log|g| in a layer                                            (depth,)
-===========  ==============================================================  ==============
+==========  ============================================================  ========
+symbol      meaning                                                       shape
+==========  ============================================================  ========
+``c_zeta``  correlation of two examples' gradients as they reach a layer  (depth,)
+``share``   share of a layer's entries that are not 0                     (depth,)
+``mean``    mean of log|g| in a layer                                     (depth,)
+==========  ============================================================  ========
 """
 
 from typing import Any, NamedTuple
@@ -29,22 +30,21 @@ from vgtheory.theory.magnitudes.minibatch import Sums, Unit
 from vgtheory.theory.magnitudes.trajectory import Trajectory, trajectory
 
 _MOST_LAYERS = 24
-"""Of a deeper net's minibatches so many layers are drawn; what lies between is interpolated."""
+"""Number of layers drawn for minibatches of a deeper net; the others are interpolated."""
 _NUM_SETS = 4
 _FEW = 1e-3
-"""Share of zeros from which momentum is no mean of equal weights: it decays by beta_1 with every minibatch that brings none."""
+"""Share of zeros above which momentum is not a mean of equal weights."""
 
 
 class VarianceSplit(NamedTuple):
-    """The three parts of Var log|g|, which add up to it, and the share of entries that are 0; each an ``Estimate``.
+    """The three parts of Var log|g| and the share of zeros, each an ``Estimate``.
 
     Attributes
     ----------
     layers
         Variance over layers of their means: depth.
     entries
-        Mean over layers of the variance over their entries of these entries' means: what units keep
-        from draw to draw.
+        Mean over layers of the variance between entries, of each entry's mean over draws.
     draws
         Mean variance of one entry over draws (minibatches, or single examples).
     zeros
@@ -58,7 +58,7 @@ class VarianceSplit(NamedTuple):
 
     @property
     def frame(self) -> Any:
-        """A row for each part, as a ``pandas.DataFrame``."""
+        """One row for each part, as a ``pandas.DataFrame``."""
         return frame_of_parts(self)
 
 
@@ -71,7 +71,7 @@ def _chosen(depth: int) -> np.ndarray:
 
 
 class Drawing(NamedTuple):
-    """Of minibatches: number of draws, examples in each, and the batch by whose root mean square entries are divided (None: as they are)."""
+    """Minibatches: number of draws, examples in each, batch by which entries are scaled or None."""
 
     draws: int
     batch: int
@@ -107,7 +107,7 @@ def _batch_sums(way: Trajectory, net: Dense, c_0: float, drawing: Drawing, seed:
 
 
 def _joined(rows: Any, walk: np.ndarray, own: np.ndarray, width: int | None) -> np.ndarray:
-    """The three parts, and the share of zeros, of a network from those of its layers; ``own`` adds to the draws'."""
+    """The four fields for a network from those of its layers; ``own`` adds to the draws'."""
     share, mean, entries, inside = np.array(rows).T
     p = share / share.sum()
     entries, inside = entries / share, inside / share
@@ -118,7 +118,7 @@ def _joined(rows: Any, walk: np.ndarray, own: np.ndarray, width: int | None) -> 
 
 
 def _check(where: str, net: Dense, num_draws: int, width: int | None) -> None:
-    """Raise unless the question is one."""
+    """Raise unless the question is a proper one."""
     expect(num_draws > 1, where, "at least two draws", num_draws=num_draws)
     known = width is None or net.weights == "gaussian"
     expect(known, where, "Gaussian weights at a given width", weights=net.weights)
@@ -127,7 +127,7 @@ def _check(where: str, net: Dense, num_draws: int, width: int | None) -> None:
 def _split(
     net: Dense, depth: int, width: int | None, c_0: float, c_cotangent: float, drawing: Drawing
 ) -> VarianceSplit:
-    """Both ways to the split: quadrature for single examples, fixed numbers for all else."""
+    """The split by quadrature for single examples, and on fixed numbers for all else."""
     way = trajectory(net, depth, width, c_0, c_cotangent)
     shared, own = way.walks
     draws, batch, scaled = drawing
@@ -156,58 +156,56 @@ def log_grad_variance(
     c_0: float = 0.0,
     c_cotangent: float = 0.0,
 ) -> VarianceSplit:
-    r"""Variance of log|g| over all entries of all weight gradients, split over layers, entries and draws.
+    r"""Variance of log|g| over all entries of all weight gradients, by layers, entries and draws.
 
     A draw is a minibatch of new examples, through one network. Each entry of the gradient is
     :math:`g_{ij} = \tfrac1B \sum_b \phi'(h_i^b)\, \zeta_i^b\, \phi(h_j^b)`, and the cotangent
     :math:`\zeta` is normal and independent of the forward pass. For B = 1 the log of an entry is a
-    sum of three terms: that of a normal variable, of variance :math:`\pi^2/8` with every
-    activation, and one term for each of the two units. For large B, and uncorrelated cotangents, an
+    sum of three terms: the log of a normal variable, of variance :math:`\pi^2/8` with every
+    activation, and one term for each of the two units. For large B and uncorrelated cotangents, an
     entry is normal given its units, and the variance of its log is again :math:`\pi^2/8`.
 
     Parameters
     ----------
     net
-        The ensemble, with plain ``sigma_w`` and ``sigma_b``.
+        A ``Dense`` with plain ``sigma_w`` and ``sigma_b``.
     depth
         Number of layers L, >= 1.
     batch
         Examples B in a minibatch, >= 1.
     num_draws
-        Minibatches K, >= 2, over which the split is made. With K draws, a fraction 1/K of each
-        entry's own variance appears as variance between entries.
+        Minibatches K, >= 2, over which the split is made. A fraction 1/K of each entry's own
+        variance appears as variance between entries.
     width
-        Number of units N, >= 1 (of Gaussian weights); None for infinite.
+        Number of units N, >= 1, for Gaussian weights only; None for infinite.
     c_0
         Correlation of two examples' inputs, from 0 to below 1.
     c_cotangent
-        Correlation of their gradients at the top, likewise; 0 for labels that say nothing.
+        Correlation of their gradients at the top, from 0 to below 1; 0 for uninformative labels.
 
     Returns
     -------
     VarianceSplit
-        Each part as ``Estimate``: dimensionless, of natural logs; expected over networks; ``err``
-        is that of the numbers it was found on.
-
-    Raises
-    ------
-    ValueError
-        If a width is given for weights that are not Gaussian.
+        Parts of the variance of natural logs, expected over networks; ``err`` is the error of the
+        numerical solution.
 
     Notes
     -----
-    Accuracy: at infinite width 1e-7 for B = 1, by quadrature. For larger B ``err``, about 1 % of
-    the entries' part; beyond 24 layers only some are drawn, and the others interpolated. At finite
-    width, measured at depths up to a quarter of the width, each part is accurate to 2 %. The
-    layers' part has two further errors: (entries' part) / N and (depth / N)^3 / 6. With an odd
-    activation the remaining error falls as 1/N^2: for a critical tanh network of 32 layers, in
-    batches of 32, it is about -45 / N^2 of the layers' part and -130 / N^2 of the entries' (N = 64
-    to 512). With any other activation the correlation of two examples varies from network to
-    network, and what that does at order 1/N is not known: measured, with ReLU in 8 and 32 layers,
-    the entries' part is larger by 2.5 / N to 6 / N and the draws' smaller by 1 / N to 5 / N.
+    Accuracy:
 
-    Assumes: a normal cotangent at the top, independent of the weights; h of a size that float64
-    holds; of each layer one entry in each row and column, or all of them. Draws are independent
+    - Infinite width: 1e-7 for B = 1, by quadrature. For larger B ``err``, about 1 % of the entries'
+      part; beyond 24 layers some are interpolated.
+    - Finite width, measured at depths up to a quarter of the width: 2 % for each part. The layers'
+      part has two further errors: (entries' part) / N and (depth / N)^3 / 6.
+    - With an odd activation the remaining error falls as 1/N^2. For a critical tanh network of 32
+      layers in batches of 32 it is about -45 / N^2 of the layers' part and -130 / N^2 of the
+      entries' (N = 64 to 512).
+    - With any other activation the correlation of two examples fluctuates between networks, and its
+      effect at order 1/N is not known. Measured with ReLU in 8 and 32 layers, the entries' part is
+      larger by 2.5 / N to 6 / N and the draws' smaller by 1 / N to 5 / N.
+
+    Assumes: a normal cotangent at the top, independent of the weights; h within the range of
+    float64; of each layer one entry in each row and column, or all of them. Draws are independent
     given the network.
 
     Examples
@@ -233,7 +231,7 @@ def log_update_variance(
     c_0: float = 0.0,
     c_cotangent: float = 0.0,
 ) -> VarianceSplit:
-    r"""Variance of log|update| of RMSProp or, with momentum, of Adam, split over layers, entries and draws.
+    r"""Variance of log|update| of RMSProp or Adam, by layers, entries and draws.
 
     .. math:: \frac{m_{ij}}{\sqrt{E[g_{ij}^2]}}, \qquad m = (1 - \beta_1) \sum_k \beta_1^k g^{(k)}
 
@@ -244,31 +242,31 @@ def log_update_variance(
     Parameters
     ----------
     net, depth, batch, num_draws, width, c_0, c_cotangent
-        As ``log_grad_variance``.
+        As in ``log_grad_variance``.
     beta_1
-        Decay of momentum, from 0 (RMSProp) to below 1.
+        Decay of momentum, from 0 (RMSProp) to below 1 (Adam).
 
     Returns
     -------
     VarianceSplit
-        As there, of log|update|.
+        Parts of the variance of log|update|, as in ``log_grad_variance``.
 
     Notes
     -----
     Accuracy: ``err``. With momentum it is inf where minibatches often have a gradient of exactly 0
-    (ReLU): each of them lowers the log of the update by ln(1 / beta_1), which adds far more
+    (ReLU). Each of them lowers the log of the update by ln(1 / beta_1), which adds far more
     variance than the rest. Momentum is taken as a mean over :math:`(1 + \beta_1) / (1 - \beta_1)`
     minibatches of equal weight.
-    Assumes: as ``log_grad_variance``; weights that stand still; a second moment averaged over many
-    more steps than momentum (as Adam's 0.999); draws further apart than momentum remembers; an
+    Assumes: as ``log_grad_variance``; constant weights; a second moment averaged over many more
+    steps than momentum (as Adam's 0.999); draws further apart than the memory of momentum; an
     epsilon far below every entry.
 
     Examples
     --------
     >>> from vgtheory import Dense, theory
-    >>> split = theory.magnitudes.log_update_variance(Dense("linear", 1.0), depth=3, batch=32)
-    >>> bool(abs(split.layers.value) < 0.01), bool(abs(split.draws.value * 16 / 15 - 1.23) < 0.05)
-    (True, True)
+    >>> split = theory.magnitudes.log_update_variance(Dense("linear", 1.0), depth=2, num_draws=4)
+    >>> split.layers.value < 0.01, round(split.draws.value * 4 / 3, 1)
+    (True, 2.5)
     """
     _check("log_update_variance", net, num_draws, width)
     averaged = round(batch * (1 + beta_1) / (1 - beta_1))

@@ -1,4 +1,4 @@
-"""A network's layers as the split of Var log|g| needs them: sizes, correlations of two examples, and what both do at finite width."""
+"""Sizes and correlations along a network's layers, as the split of Var log|g| needs them."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from vgtheory.theory.width.expansion import Layers
 
 
 class Trajectory(NamedTuple):
-    """All about a network's layers that the split needs; arrays of shape ``(depth,)``.
+    """Sizes and correlations along a network's layers; arrays of shape ``(depth,)``.
 
     Attributes
     ----------
@@ -26,14 +26,14 @@ class Trajectory(NamedTuple):
     c, c_zeta
         Correlation of two examples' h, and of their gradients as they arrive.
     sides, seen_sides
-        Moments of phi and phi' at these correlations; and at those that examples have at finite
-        width, root mean square.
+        Moments of phi and phi' at these correlations, and at the root mean square of the
+        correlations at finite width.
     log_zeta
         Natural log of the root mean square of an arriving gradient's entry.
     walks, aligned
-        How sizes and correlations wander at finite width.
+        Fluctuations of sizes and of correlations at finite width.
     shift
-        What the mean log of a layer's gradient is off infinite width.
+        Change of the mean log of a layer's gradient from infinite width.
     """
 
     layers: Layers
@@ -53,7 +53,7 @@ def _layers(net: Dense, depth: int) -> Layers:
 
 
 def _backward(sides: tuple[Side, Side], c_cotangent: float) -> np.ndarray:
-    """``c_zeta``: the top's cotangent correlation, times each layer's factor on the way down."""
+    """``c_zeta``: correlation of cotangents at the top times the factors of the layers above."""
     slopes = sides[1]
     factor = np.sum(slopes.weight * slopes.first**2, axis=1) / np.sum(slopes.weight * slopes.square, axis=1)
     c_zeta = np.full(len(factor), c_cotangent)
@@ -63,13 +63,7 @@ def _backward(sides: tuple[Side, Side], c_cotangent: float) -> np.ndarray:
 
 
 def trajectory(net: Dense, depth: int, width: int | None, c_0: float, c_cotangent: float) -> Trajectory:
-    """Walk the layers.
-
-    Parameters
-    ----------
-    net, depth, width, c_0, c_cotangent
-        As ``log_grad_variance``.
-    """
+    """The trajectory of a network; parameters as in ``log_grad_variance``."""
     layers = _layers(net, depth)
     c = np.clip(c_layers(net, depth=depth, c_0=c_0).mean, 0.0, 1.0)
     sides = log_moments.sides(np.asarray(layers.log_q), c, net.activation)
@@ -85,7 +79,7 @@ def trajectory(net: Dense, depth: int, width: int | None, c_0: float, c_cotangen
 
 
 def _at_width(net: Dense, way: Trajectory, width: int, c_0: float) -> Trajectory:
-    """The same at finite width."""
+    """The trajectory with its fluctuations at finite width."""
     depth, sigma_w = len(way.c), float(net.sigma_w)
     aligned = alignment(way.layers, way.sides, way.c, c_0, sigma_w, width)
     if not _is_odd(net):
@@ -97,17 +91,14 @@ def _at_width(net: Dense, way: Trajectory, width: int, c_0: float) -> Trajectory
 
 
 def wider(c: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """Root mean square of a correlation of this mean and variance.
-
-    Parameters
-    ----------
-    c, spread
-        Mean and variance, of one shape.
-    """
+    """Root mean square of a correlation of this mean and variance."""
     return np.minimum(np.sqrt(c**2 + spread), 1.0)
 
 
 def _is_odd(net: Dense) -> bool:
-    """Whether phi(-h) is -phi(h): what a unit keeps is then even in the correlation, and its variance adds up."""
+    """Whether phi(-h) = -phi(h).
+
+    The part that units keep is then even in the correlation, whose variance therefore adds to it.
+    """
     right, left = np.split(values(net.activation, np.linspace(0.1, 5.0, 50) * np.array([[1.0], [-1.0]]))[0], 2)
     return bool(np.allclose(left, -right, rtol=1e-12))
