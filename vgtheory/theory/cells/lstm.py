@@ -1,17 +1,15 @@
-r"""The LSTM's mean square gradient: not a number per step but an operator, for it depends on what the cell holds.
+r"""The LSTM's mean square gradient, by an operator on functions of the cell's content.
 
-Of the gradient a with respect to a cell c let v(c) = E[a^2 | c]; of that with respect to h, s =
-E[d^2]. Weights are fresh at every step, so that d is Gaussian and independent of c, and one step
-back they obey
+For the gradient a with respect to a cell c let v(c) = E[a^2 | c], and for the gradient d with
+respect to h let s = E[d^2]. Weights are fresh at every step, so that d is Gaussian and independent
+of c. One step back they obey
 
-.. math::
+.. math:: v(c) = E[f^2\, v'(f c + i g)] + E[o^2]\, \tanh'(c)^2\, s, \qquad
+    s = \sigma_g^2 \left( E[\dot f^2 c^2 v'] + E[\dot i^2 g^2 v']
+    + E[\dot o^2]\, E[\tanh^2 c]\, s' \right) + \sigma_w^2 E[i^2 \dot g^2 v']
 
-    v(c) = E[f^2\, v'(f c + i g)] + E[o^2]\, \tanh'(c)^2\, s, \qquad
-    s = \sigma_g^2 \left( E[\dot f^2 c^2 v'] + E[\dot i^2 g^2 v'] + E[\dot o^2]\, E[\tanh^2 c]\, s' \right) + \sigma_w^2 E[i^2 \dot g^2 v']
-
-v is even; it is held by its values at the Chebyshev nodes of [0, C]. Averages over f, i and g are
-sums over nodes, those over u = i g with their number brought down to a Gauss rule that has the same
-moments.
+v is even, and represented by its values at the Chebyshev nodes of [0, C]. Averages over f, i and g
+are sums over nodes. A Gauss rule with the same moments reduces the nodes of u = i g.
 """
 
 from collections.abc import Callable
@@ -27,13 +25,16 @@ from vgtheory.networks.cells import LSTM
 from vgtheory.theory.cells.moments import Transfer, gate, normal_nodes
 
 _GAUSS, _GATE = 11, 32
-"""Nodes of the rule for u = i g in [-1, 1], exact to degree 21, where tanh'(c + u)^2 converges as 1/3.4 per degree; and of that for f,
-of whose polynomials f^2 and its squared slope, f^2 (1 - f)^2, are too."""
+"""Numbers of nodes for u = i g in [-1, 1] and for f.
+
+The rule for u is exact to degree 21, where tanh'(c + u)^2 converges as 1/3.4 per degree. The rule
+for f is exact for the polynomials f^2 and f^2 (1 - f)^2.
+"""
 _REACH, _MARGIN, _LEAST_MARGIN = 9.0, 3.0, 21.0
-"""C, in standard deviations of c, and what is added to it: 3, or for small cells so many standard deviations."""
+"""C in standard deviations of c, and its margin: 3, or 21 standard deviations for small cells."""
 _LARGEST_EDGE = 60.0
 _NODES_PER_UNIT, _FEWEST = 7.0, 48
-"""tanh has its poles at i pi/2, so that the interpolation's error is exp(-7 pi)."""
+"""The poles of tanh at i pi/2 make the interpolation's error exp(-7 pi)."""
 _TOLERANCE = 1e-10
 _SMALLEST = 1e-9
 _MOST_STEPS, _FLOOR = 12, 1e-300
@@ -49,7 +50,7 @@ class _Rules(NamedTuple):
 
 
 def _gauss_rule(nodes: np.ndarray, weights: np.ndarray, order: int = _GAUSS) -> tuple[np.ndarray, np.ndarray]:
-    """The Gauss rule of a discrete measure, by the Lanczos process with full reorthogonalisation."""
+    """Gauss rule of a discrete measure, by the Lanczos process with full reorthogonalisation."""
     order, total = min(order, nodes.size), weights.sum()
     if total <= 0 or np.ptp(nodes) == 0:
         return nodes[:1], np.array([total])
@@ -83,7 +84,7 @@ def _rules(cell: LSTM, h: float) -> _Rules:
 
 
 class _Grid(NamedTuple):
-    """Chebyshev nodes c >= 0 of even functions on [-C, C], and the matrix that turns values there into coefficients."""
+    """Chebyshev nodes of even functions on [-C, C], and the matrix from values to coefficients."""
 
     c: np.ndarray
     edge: float
@@ -99,7 +100,7 @@ class _Grid(NamedTuple):
         return out
 
     def operator(self, f: np.ndarray, weights: np.ndarray, rule: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        """Values of v to values of E[weight v(f c + u)] at the nodes."""
+        """Matrix from values of v to values of E[weight v(f c + u)] at the nodes."""
         out = np.zeros((self.c.size, self.c.size))
         for place, weight in zip(*rule, strict=True):
             out += weight * (self.rows(np.outer(self.c, f) + place) @ weights)
@@ -116,7 +117,7 @@ def _grid(edge: float) -> _Grid:
 
 
 def _stationary(cell: LSTM, h: float) -> tuple[_Rules, _Grid, np.ndarray]:
-    """Rules, grid, and the weights of the grid's nodes in averages over the cells' stationary law."""
+    """Rules, grid, and weights of the grid's nodes in averages over the cells' stationary law."""
     rules = _rules(cell, h)
     f, weights = rules.f
     variance = rules.u[1] @ rules.u[0] ** 2 / (1 - f**2 @ weights)
@@ -132,20 +133,14 @@ def _stationary(cell: LSTM, h: float) -> tuple[_Rules, _Grid, np.ndarray]:
 
 
 def _h_map(cell: LSTM, h: float) -> float:
-    """E[o^2] E[tanh(c)^2] of the next step, had the state the mean square h for ever."""
+    """E[o^2] E[tanh(c)^2] of the next step, for a state of constant mean square h."""
     o, _, weights = gate(0.0, float(cell.sigma_in) ** 2 + float(cell.sigma_gate) ** 2 * h)
     _, grid, p = _stationary(cell, h)
     return float((o**2 @ weights) * (p @ np.tanh(grid.c) ** 2))
 
 
 def lstm(cell: LSTM) -> tuple[float, Transfer]:
-    """Mean square of h, and the gradient's transfer.
-
-    Parameters
-    ----------
-    cell
-        With plain numbers.
-    """
+    """Mean square of h, and the gradient's transfer, for a cell with plain numbers."""
     map_of = lambda h: _h_map(cell, h)
     low, h = (0.0 if float(cell.sigma_in) > 0 else _SMALLEST), 0.0
     if low == 0 or (_growth(cell) > 1 and map_of(low) > low):
@@ -154,7 +149,7 @@ def lstm(cell: LSTM) -> tuple[float, Transfer]:
 
 
 def _fixed_point(map_of: Callable[[float], float], low: float) -> float:
-    """By the secant method, which needs half as many evaluations; if that runs away, by Brent's."""
+    """Fixed point by the secant method, or by Brent's if the faster secant method fails."""
     last, x = 0.1, map_of(0.1)
     slope, gap = -1.0, x - last
     for _ in range(_MOST_STEPS):
@@ -173,7 +168,7 @@ def _fixed_point(map_of: Callable[[float], float], low: float) -> float:
 
 
 def _growth(cell: LSTM) -> float:
-    """Factor of a vanishing mean square of h without input: i and o stand at 1/2, c at its sum of f^2."""
+    """Factor of a vanishing mean square of h without input: i = o = 1/2, c at its sum of f^2."""
     forget = float(expit(cell.forget_bias))
     return float(cell.sigma_w) ** 2 / 16 / (1 - forget**2)
 

@@ -1,4 +1,4 @@
-"""Memory of a recurrent cell, with one set of weights or one for every step, and the bias for a wanted memory."""
+"""Memory of a recurrent cell, with one set of weights or one for every step."""
 
 import dataclasses
 from typing import Any
@@ -25,36 +25,36 @@ _LONGEST = 150
 def tied_grad_steps(
     cell: Cell, *, steps: int, burn_in: int = 200, num_paths: int = 4096, num_sets: int = 4
 ) -> Estimate:
-    r"""Log-norm of the gradient through a cell that re-uses its weights at every step.
+    """Log-norm of the gradient through a cell that re-uses its weights at every step.
 
-    Dynamical mean-field theory, solved on sampled paths. The inputs of the gates persist as the
-    state does, so that the gradient departs from ``log_grad_steps`` the more, the longer the cell's
-    memory is.
+    This is dynamical mean-field theory, solved on sampled paths. The inputs of the gates persist as
+    the state does, so that the gradient differs from ``log_grad_steps``, the more so the longer the
+    cell's memory.
 
     Parameters
     ----------
     cell
         A ``Leaky``, ``Skip``, ``GRU``, ``MGU`` or ``LSTM`` with plain numbers.
     steps
-        How many steps to go back, >= 1.
+        Number of steps to go back, >= 1.
     burn_in
-        Steps before these, from a state of standard deviation 0.1.
+        Number of steps before these, from a state of standard deviation 0.1.
     num_paths
-        Paths on which the two covariances are solved for, an even number.
+        Number of paths on which the two covariances are solved, even.
     num_sets
-        Sets of paths, >= 2, from whose scatter the error is found.
+        Number of sets of paths, >= 2, whose scatter gives the error.
 
     Returns
     -------
     Estimate
         Natural log of the norm at t = 0 ... steps, shape ``(steps + 1,)``; ``err`` is the standard
-        error of the numerical solution. NaN for a cell that comes to rest (most of those without a
-        drive), whose fields repeat themselves until their covariance has no inverse.
+        error of the numerical solution. NaN for a cell that comes to rest (most cells without a
+        drive), whose fields repeat until their covariance has no inverse.
 
     Notes
     -----
-    Accuracy: ``err``; it goes as the root of ``num_paths`` times ``num_sets``. The numbers on the
-    paths are fixed ones.
+    Accuracy: ``err``, which falls as the root of ``num_paths`` times ``num_sets``. The random
+    numbers of the paths are fixed.
     Assumes: infinite width; at the last step a gradient of independent entries of equal size,
     independent of the weights.
 
@@ -67,9 +67,9 @@ def tied_grad_steps(
     --------
     >>> from vgtheory import LSTM, theory
     >>> cell = LSTM(sigma_in=0.5, forget_bias=1.0)
-    >>> own, one = theory.cells.log_grad_steps(cell, steps=20), theory.cells.tied_grad_steps(cell, steps=20, burn_in=40)
-    >>> round(float(own[-1])), round(float(one.value[-1]))
-    (-6, -3)
+    >>> profile = theory.cells.tied_grad_steps(cell, steps=20, burn_in=40, num_paths=512)
+    >>> round(float(profile.value[-1]))  # -6 with new weights at every step
+    -3
     """
     expect(num_sets >= 2, "tied_grad_steps", "at least two sets of paths", num_sets=num_sets)
     expect(num_paths >= 2 and num_paths % 2 == 0, "tied_grad_steps", "an even number of paths", num_paths=num_paths)
@@ -100,7 +100,7 @@ def memory_steps(cell: Cell, *, tied: bool = False) -> float:
     cell
         A ``Leaky``, ``Skip``, ``GRU``, ``MGU`` or ``LSTM`` with plain numbers.
     tied
-        Whether one set of weights is used at all steps, as in a real cell (``tied_grad_steps``; up
+        Whether one set of weights is used at all steps, as in a real cell (``tied_grad_steps``, up
         to a hundred steps).
 
     Returns
@@ -133,7 +133,7 @@ def memory_steps(cell: Cell, *, tied: bool = False) -> float:
 @asked(memory=one_positive)
 @in_numpy
 def cell_with_memory(cell: Cell, memory: float, *, tied: bool = False) -> Cell:
-    r"""The same cell, with the bias of its forget or update gate (or the leak of leaky units) set for a wanted memory.
+    r"""The cell with its forget bias, update bias or leak set for a wanted memory.
 
     Without recurrent weights and noise the bias is :math:`b = -\ln(e^{1/T} - 1) \approx \ln T`.
 
@@ -144,30 +144,28 @@ def cell_with_memory(cell: Cell, memory: float, *, tied: bool = False) -> Cell:
     memory
         Wanted ``memory_steps`` T > 0, on the side where gradients vanish.
     tied
-        As for ``memory_steps``; takes some ten seconds.
+        As in ``memory_steps``; it takes some ten seconds.
 
     Returns
     -------
     Cell
-        Of the same class.
+        A cell of the class of ``cell``.
 
     Raises
     ------
     ValueError
-        If ``cell`` has no such parameter, or no bias from -15 to 15 (leak from 1e-6 to 1) gives
-        that memory.
+        If no bias from -15 to 15 (leak from 1e-6 to 1) gives that memory.
 
     Notes
     -----
-    Accuracy: 1e-6 relative, of the memory; tied, some per cent.
+    Accuracy: 1e-6 relative in the memory; tied, some per cent.
     Assumes: as ``memory_steps``.
 
     Examples
     --------
     >>> from vgtheory import GRU, theory
-    >>> patient = theory.cells.cell_with_memory(GRU(sigma_in=1.0), 100.0)
-    >>> round(patient.update_bias, 2), round(theory.cells.memory_steps(patient), 3)
-    (5.07, 100.0)
+    >>> round(theory.cells.cell_with_memory(GRU(sigma_in=1.0), 100.0).update_bias, 2)
+    5.07
     """
     name = _FREE.get(type(cell))
     expect(name is not None, "cell_with_memory", "a cell with a bias to set", cell=type(cell).__name__)

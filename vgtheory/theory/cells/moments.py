@@ -1,13 +1,13 @@
-r"""Stationary moments of gated units when every step has weights of its own, and what they do to a mean square gradient.
+"""Stationary moments of gated units with independent weights at every step.
 
-==========  ========================================================================  ===========
-symbol      meaning                                                                   shape
-==========  ========================================================================  ===========
-``H``       mean square of the hidden state h                                         ()
-``z, w``    nodes and weights of an average over a standard normal variable           (nodes,)
-``f, df``   a gate, and its derivative by its pre-activation                          (nodes,)
-``u``       pre-activation of the candidate                                           (nodes,)
-==========  ========================================================================  ===========
+==========  ===============================================================  ========
+symbol      meaning                                                          shape
+==========  ===============================================================  ========
+``H``       mean square of the hidden state h                                ()
+``z, w``    nodes and weights of an average over a standard normal variable  (nodes,)
+``f, df``   a gate, and its derivative by its pre-activation                 (nodes,)
+``u``       pre-activation of the candidate                                  (nodes,)
+==========  ===============================================================  ========
 """
 
 from collections.abc import Callable
@@ -27,21 +27,21 @@ from vgtheory.theory.precision import floats, in_float64
 _REACH = 9.0
 _COARSEST = 0.25
 _STRIP = 0.3
-"""Step of the trapezium rule times the standard deviation: tanh has its pole at i pi/2, so that the rule's error is exp(-33)."""
+"""Step of the trapezium rule times the standard deviation; tanh's pole at i pi/2 gives exp(-33)."""
 _SMALLEST = 1e-12
-"""Mean square of a state that counts as none."""
+"""Mean square of a state that counts as 0."""
 
 
 class Transfer(NamedTuple):
-    """How the mean square of a gradient goes one step back: ``readout @ matrix**t @ start`` after t steps.
+    """Mean square of a gradient after t steps back: ``readout @ matrix**t @ start``.
 
     Attributes
     ----------
     matrix
         Non-negative, shape ``(n, n)``.
     start
-        For a gradient of independent entries of one size, with respect to every part of the state;
-        shape ``(n,)``.
+        Vector for a gradient of independent entries of one size, with respect to every part of the
+        state; shape ``(n,)``.
     readout
         Shape ``(n,)``.
     """
@@ -52,13 +52,7 @@ class Transfer(NamedTuple):
 
 
 def normal_nodes(std: float) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes and weights of a trapezium rule over a standard normal variable z, for functions of std z.
-
-    Parameters
-    ----------
-    std
-        What z is multiplied by before tanh or the logistic function is taken.
-    """
+    """Trapezium rule over a standard normal z, for functions of std z: nodes and weights."""
     step = min(_COARSEST, _STRIP / max(std, 1e-9))
     z = np.arange(-np.ceil(_REACH / step), np.ceil(_REACH / step) + 1) * step
     weights = np.exp(-(z**2) / 2)
@@ -66,20 +60,14 @@ def normal_nodes(std: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def gate(bias: float, variance: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A logistic gate of Gaussian pre-activation: its values, its slopes, their weights.
-
-    Parameters
-    ----------
-    bias, variance
-        Of the pre-activation.
-    """
+    """A logistic gate of Gaussian pre-activation: its values, its slopes, their weights."""
     z, weights = normal_nodes(variance**0.5)
     x = bias + variance**0.5 * z
     return expit(x), expit(x) * expit(-x), weights
 
 
 class _Candidate(NamedTuple):
-    """Of n = tanh(a + r m), given r, with a of variance ``drive`` and m of variance ``inner``: averages, each of r's shape."""
+    """Averages of n = tanh(a + r m) given r, with Var a = ``drive`` and Var m = ``inner``."""
 
     n_2: np.ndarray
     dn_2: np.ndarray
@@ -101,7 +89,7 @@ def _candidate(r: np.ndarray, drive: float, inner: float) -> _Candidate:
 
 
 def _h_star(map_of: Callable[[float], float], drive: float) -> float:
-    """The mean square that a state of nothing runs to, or if nothing drives it one of almost nothing."""
+    """Mean square that a zero state converges to; a tiny one if nothing drives it."""
     excess, low = lambda h: map_of(h) - h, 0.0 if drive > 0 else _SMALLEST
     if excess(low) <= 0:
         return 0.0
@@ -109,13 +97,7 @@ def _h_star(map_of: Callable[[float], float], drive: float) -> float:
 
 
 def gru(cell: GRU) -> tuple[float, Transfer]:
-    """Mean square of the state, and the gradient's transfer.
-
-    Parameters
-    ----------
-    cell
-        With plain numbers.
-    """
+    """Mean square of the state, and the gradient's transfer, for a cell with plain numbers."""
     drive, w, g = (float(each) ** 2 for each in (cell.sigma_in, cell.sigma_w, cell.sigma_gate))
     bias = float(cell.update_bias)
 
@@ -137,13 +119,7 @@ def gru(cell: GRU) -> tuple[float, Transfer]:
 
 
 def mgu(cell: MGU) -> tuple[float, Transfer]:
-    """Mean square of the state, and the gradient's transfer.
-
-    Parameters
-    ----------
-    cell
-        With plain numbers.
-    """
+    """Mean square of the state, and the gradient's transfer, for a cell with plain numbers."""
     drive, w, g = (float(each) ** 2 for each in (cell.sigma_in, cell.sigma_w, cell.sigma_gate))
     bias = float(cell.forget_bias)
 
@@ -159,13 +135,7 @@ def mgu(cell: MGU) -> tuple[float, Transfer]:
 
 
 def leaky(cell: Leaky) -> tuple[float, Transfer]:
-    """Mean square of the state, and the gradient's transfer.
-
-    Parameters
-    ----------
-    cell
-        With plain numbers.
-    """
+    """Mean square of the state, and the gradient's transfer, for a cell with plain numbers."""
     leak = float(cell.leak)
     share = leak / (2 - leak)
     bias = (float(cell.sigma_b) ** 2 + share * float(cell.sigma_in) ** 2) ** 0.5
@@ -174,13 +144,7 @@ def leaky(cell: Leaky) -> tuple[float, Transfer]:
 
 
 def skip(cell: Skip) -> tuple[float, Transfer]:
-    """Mean square of the state, and the gradient's transfer.
-
-    Parameters
-    ----------
-    cell
-        With plain numbers.
-    """
+    """Mean square of the state, and the gradient's transfer, for a cell with plain numbers."""
     both, bias = (float(np.hypot(*pair)) for pair in ((cell.sigma_w, cell.sigma_skip), (cell.sigma_b, cell.sigma_in)))
     h = float(q_star(Dense(cell.activation, both, bias)))
     matrix = np.eye(cell.lag, k=1)

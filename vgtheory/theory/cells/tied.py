@@ -1,27 +1,25 @@
 r"""Cells with one set of weights: dynamical mean-field theory, solved on paths.
 
-At infinite width a unit sees of all others Gaussian fields, whose covariance from step to step is
-that of what the others put out; and its gradient sees Gaussian fields of its own, independent of
-those, whose covariance is that of what the others' gradients send back,
+At infinite width a unit receives Gaussian fields from all others, whose covariance between steps is
+that of the others' outputs. Its gradient receives Gaussian fields of its own, independent of those,
+whose covariance is that of the others' gradients:
 
-.. math::
-
-    E[\xi_k(t) \xi_k(s)] = \sigma_k^2\, E[h(t-1)\, h(s-1)] + \sigma_{in}^2\, \delta_{ts}, \qquad
+.. math:: E[\xi_k(t) \xi_k(s)] = \sigma_k^2\, E[h(t-1)\, h(s-1)] + \sigma_{in}^2 \delta_{ts}, \quad
     E[\eta(t) \eta(s)] = \sum_k \sigma_k^2\, E[\delta_k(t+1)\, \delta_k(s+1)]
 
-with :math:`\delta_k` the gradient with respect to the k-th field. Both sides are found together,
-step by step, on a set of paths: each new value of a field is a combination of fixed normal numbers
+Here :math:`\delta_k` is the gradient with respect to the k-th field. Both sides are found together,
+step by step, on a set of paths. Each new value of a field is a combination of fixed normal numbers
 by one more row of the covariance's Cholesky factor. With independent weights at every step only t =
 s counts, and ``untied`` needs no paths.
 
-===========  =============================================================  =======================
-symbol       meaning                                                        shape
-===========  =============================================================  =======================
-``state``    of each path: one variable, an LSTM's two                      tuple of (paths,)
-``fields``   k-th pre-activation of each path                               list of (paths,)
-``out``      what other units see of a state                                (paths,)
-``kept``     what the way back needs                                        tuple of (paths,)
-===========  =============================================================  =======================
+==========  ==========================================  =================
+symbol      meaning                                     shape
+==========  ==========================================  =================
+``state``   state of each path: one variable, or two    tuple of (paths,)
+``fields``  k-th pre-activation of each path            list of (paths,)
+``out``     output of a state                           (paths,)
+``kept``    values needed by the backward pass          tuple of (paths,)
+==========  ==========================================  =================
 """
 
 from collections.abc import Callable
@@ -36,16 +34,16 @@ from vgtheory.networks.cells import GRU, LSTM, MGU, Cell, Leaky
 from vgtheory.theory.precision import in_float64
 
 _JITTER = 1e-9
-"""Least share of a field's variance that is new at a step: the Cholesky factor of a field that stands still needs some."""
+"""Least share of a field's variance that is new at a step, for the factor of a constant field."""
 _LOST = 1e-3
-"""Share of a field's variance by which its past may overshoot it in rounding; beyond, the field stands still and is lost."""
+"""Share of a field's variance by which rounding may exceed it before the field is lost."""
 _TINY = 1e-200
 _START = 0.1
 Paths = tuple[np.ndarray, ...]
 
 
 class _Field(NamedTuple):
-    """Standard deviations of a pre-activation: through the recurrent weights, of the input, of what stays for ever; and its mean."""
+    """Standard deviations of a pre-activation (recurrent, input, constant), and its mean."""
 
     recurrent: float
     inside: float
@@ -54,7 +52,7 @@ class _Field(NamedTuple):
 
 
 class _Unit(NamedTuple):
-    """One unit: its fields, its number of variables, its step and the step's transpose; what it puts out, and that one's slope."""
+    """One unit: fields, number of variables, step, transpose of the step, output and its slope."""
 
     fields: list[_Field]
     size: int
@@ -170,7 +168,7 @@ class _Gaussian:
 
 
 class _Forward(NamedTuple):
-    """What the way up leaves: for each step what the way back needs, and the slope of what is put out."""
+    """For each step, values for the backward pass, slope of the output, and mean square."""
 
     kept: list[Paths]
     slopes: list[np.ndarray]
@@ -225,18 +223,9 @@ def _backward(unit: _Unit, way: _Forward, steps: int, paths: int, rng: np.random
 
 
 def solved(cell: Cell, steps: int, burn_in: int, paths: int, seed: int) -> tuple[np.ndarray, float]:
-    """Log-profile of the gradient, shape ``(steps + 1,)``, and the mean square of what is put out, over the last ``steps`` steps.
+    """Log-profile of the gradient, shape ``(steps + 1,)``, and mean square of the output.
 
-    Parameters
-    ----------
-    cell
-        ``Leaky``, ``GRU``, ``MGU`` or ``LSTM``, with plain numbers.
-    steps, burn_in
-        Steps to go back, and steps before them.
-    paths
-        Number of paths, even.
-    seed
-        Of the fixed normal numbers.
+    The mean square is that of the last ``steps`` steps, after ``burn_in`` steps.
     """
     rng = np.random.default_rng(seed)
     unit = _UNITS[type(cell)](cell)

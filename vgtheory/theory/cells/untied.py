@@ -1,4 +1,4 @@
-"""Recurrent cells with independent weights at every step: the factor by which a step changes the gradient."""
+"""Recurrent cells with independent weights at every step: growth factor of the gradient."""
 
 import dataclasses
 import functools
@@ -29,15 +29,7 @@ def _solved(cell: Cell) -> tuple[float, Transfer]:
 
 
 def plain_cell(where: str, cell: Any) -> Cell:
-    """The cell with Python floats, once its numbers are seen to be plain ones.
-
-    Parameters
-    ----------
-    where
-        Name of the public function that was asked.
-    cell
-        What it was given.
-    """
+    """The cell with Python floats, after checking that its numbers are plain."""
     names = [kind.__name__ for kind in CELLS]
     expect(isinstance(cell, CELLS), where, f"a cell, one of {names}", cell=type(cell).__name__)
     numbers = {name: value for name, value in vars(cell).items() if name not in ("activation", "lag")}
@@ -54,7 +46,7 @@ def _law(where: str, cell: Any) -> tuple[float, Transfer]:
 @asked()
 @in_numpy
 def q_state(cell: Cell) -> float:
-    r"""Mean square of the hidden state of a cell that has run for long.
+    """Mean square of the hidden state of a cell in its stationary state.
 
     .. math:: H = E[h_t^2]
 
@@ -66,13 +58,12 @@ def q_state(cell: Cell) -> float:
     Returns
     -------
     float
-        In the unit of ``h`` squared (of ``Leaky`` and ``Skip``: before the activation).
+        In the unit of ``h`` squared (``Leaky`` and ``Skip``: before the activation).
 
     Notes
     -----
     Accuracy: 1e-11 relative (LSTM: 1e-9), however small.
-    Assumes: infinite width; independent weights at every step (see ``chi_step`` for cells with one
-    set of weights).
+    Assumes: infinite width; independent weights at every step (see ``chi_step``).
 
     Examples
     --------
@@ -86,49 +77,49 @@ def q_state(cell: Cell) -> float:
 @asked()
 @in_numpy
 def chi_step(cell: Cell) -> float:
-    r"""Factor per step of the mean squared gradient with respect to the state of a cell that has run for long.
+    r"""Squared-gradient growth factor per step of a cell in its stationary state.
 
-    For ``Leaky`` it is :math:`(1 - a)^2 + a^2 \sigma_w^2 E[\phi'^2]`; for ``Skip`` the root of
-    :math:`1 = \chi_w / \chi + \chi_v / \chi^s`; for ``GRU``, with :math:`\dot z` the gate's slope,
+    For ``Leaky`` it is :math:`(1 - a)^2 + a^2 \sigma_w^2 E[\phi'^2]`. For ``Skip`` it is the root
+    of :math:`1 = \chi_w / \chi + \chi_v / \chi^s`. For ``GRU``, and likewise for ``MGU``, with
+    :math:`\dot z` the gate's slope,
 
-    .. math::
+    .. math:: \chi = E[z^2] + \sigma_g^2 E[\dot z^2]\,(E[h^2] + E[n^2])
+        + E[(1 - z)^2] \left( \sigma_w^2 E[\dot n^2 r^2]
+        + \sigma_g^2 E[\dot n^2 \dot r^2 (W_n h)^2] \right)
 
-        \chi = E[z^2] + \sigma_g^2 E[\dot z^2]\,(E[h^2] + E[n^2])
-        + E[(1 - z)^2] \left( \sigma_w^2 E[\dot n^2 r^2] + \sigma_g^2 E[\dot n^2 \dot r^2 (W_n h)^2] \right)
-
-    and likewise for ``MGU``. For ``LSTM`` it is the leading eigenvalue of an operator on functions
-    of the cell's content, on which the mean squared gradient depends.
+    For ``LSTM`` it is the leading eigenvalue of an operator on functions of the cell's content, on
+    which the mean squared gradient depends.
 
     Parameters
     ----------
     cell
-        A ``Leaky``, ``Skip``, ``GRU``, ``MGU`` or ``LSTM`` with plain numbers.
+        As in ``q_state``.
 
     Returns
     -------
     float
-        Per step; of the squared norm.
+        Factor per step of the squared norm.
 
     Notes
     -----
     Accuracy: 1e-10 (LSTM: 1e-9, for a memory of up to some hundred steps).
-    Assumes: infinite width and independent weights at every step, for which the law is exact. (With
+    Assumes: infinite width and independent weights at every step, for which the law is exact. With
     weak mixing and strong decay, for instance sigma_w = 0.5 and no bias, a few units dominate the
-    mean; measuring it then needs tens of thousands of units.) A real cell re-uses its weights. The
-    law is still exact for ``Leaky`` with ``leak=1`` and for ``Skip``, whose state is forgotten at
-    once, and for cells without recurrent weights. In every other cell the inputs of the gates
-    persist as the state does, and ``tied_grad_steps`` is the law.
+    mean, and a measurement needs tens of thousands of units. A real cell re-uses its weights. The
+    law is then still exact for ``Leaky`` with ``leak=1`` and for ``Skip``, whose state is new at
+    every step, and without recurrent weights. In every other cell the inputs of the gates persist
+    as the state does, and ``tied_grad_steps`` is the law.
 
     References
     ----------
     Chen, Pennington and Schoenholz (2018), arXiv:1806.05394; Gilboa et al. (2019), arXiv:1901.08987
-    (the LSTM's there is closed by an approximation, here it is not).
+    (their LSTM is closed by an approximation, this one is not).
 
     Examples
     --------
     >>> from vgtheory import LSTM, theory
-    >>> [round(theory.cells.chi_step(LSTM(sigma_in=1.0, forget_bias=b)), 3) for b in (0.0, 1.0, 3.0)]
-    [0.331, 0.551, 0.889]
+    >>> [round(theory.cells.chi_step(LSTM(sigma_in=1.0, forget_bias=b)), 3) for b in (0.0, 3.0)]
+    [0.331, 0.889]
     """
     return float(np.max(np.abs(np.linalg.eigvals(_law("chi_step", cell)[1].matrix))))
 
@@ -136,16 +127,18 @@ def chi_step(cell: Cell) -> float:
 @asked()
 @in_numpy
 def log_grad_steps(cell: Cell, *, steps: int) -> np.ndarray:
-    r"""Log-norm of the gradient with respect to the whole state (of an LSTM cell and hidden state), relative to the last step.
+    r"""Log-norm of the gradient with respect to the whole state, relative to the last step.
 
     .. math:: \tfrac12 \ln \frac{E|\partial E / \partial s_{T-t}|^2}{E|\partial E / \partial s_T|^2}
+
+    The state s of an LSTM consists of cell and hidden state.
 
     Parameters
     ----------
     cell
-        A ``Leaky``, ``Skip``, ``GRU``, ``MGU`` or ``LSTM`` with plain numbers.
+        As in ``q_state``.
     steps
-        How many steps to go back, >= 1.
+        Number of steps to go back, >= 1.
 
     Returns
     -------
@@ -161,7 +154,8 @@ def log_grad_steps(cell: Cell, *, steps: int) -> np.ndarray:
     Examples
     --------
     >>> from vgtheory import Leaky, theory
-    >>> theory.cells.log_grad_steps(Leaky("linear", sigma_w=0.0, leak=0.5), steps=2).round(4).tolist()
+    >>> net = Leaky("linear", sigma_w=0.0, leak=0.5)
+    >>> theory.cells.log_grad_steps(net, steps=2).round(4).tolist()
     [0.0, -0.6931, -1.3863]
     """
     matrix, vector, readout = _law("log_grad_steps", cell)[1]
