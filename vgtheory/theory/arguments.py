@@ -1,4 +1,4 @@
-"""What theory's functions expect of their arguments: one table by name, for siblings mean the same by the same name.
+"""Checks of theory's arguments: one table by name, since siblings mean the same by a name.
 
 Networks and cells are checked by their annotation; a parameter whose default is None takes None.
 """
@@ -50,7 +50,7 @@ def expect_list(check: Check) -> Check:
 
 
 def expect_activations(where: str, **got: Any) -> None:
-    """Raise unless the single named value is an activation, or names one, or is a list of such."""
+    """Raise unless the single named value is an activation, names one, or is a list of such."""
     ((_, value),) = got.items()
     check = expect_list(expect_activation) if isinstance(value, list | tuple) else expect_activation
     check(where, **got)
@@ -85,7 +85,7 @@ def expect_broadcast(where: str, **got: Any) -> None:
 
 
 def given(check: Check) -> Check:
-    """The check of what may not be traced."""
+    """The check of a value that may not be traced."""
 
     def both(where: str, **got: Any) -> None:
         expect_given(where, **got)

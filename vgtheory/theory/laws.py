@@ -1,4 +1,4 @@
-"""Which law answers for which network: each noun's is registered in a file of its own, imported when the noun is first met."""
+"""Dispatch of laws by network; each is registered in its own file, imported on demand."""
 
 import functools
 import importlib
@@ -22,14 +22,14 @@ _HOMES: dict[type, str] = {
 
 
 class Question(NamedTuple):
-    """What is asked about a network.
+    """A question about a network.
 
     Attributes
     ----------
     where
         Name of the public function that was called, for errors only.
     depth, width, positions
-        As ``log_grad_layers`` takes them.
+        As in ``log_grad_layers``.
     """
 
     where: str
@@ -46,42 +46,20 @@ def _meet(net: Any) -> None:
 
 @functools.singledispatch
 def grad_law(net: Any, question: Question) -> Law:
-    """Log-norm of the gradient with respect to every layer's pre-activations, relative to the top.
-
-    Parameters
-    ----------
-    net
-        Any ensemble.
-    question
-        What is asked about it.
-    """
+    """Log-norm of the gradient of every layer's pre-activations relative to the top, by network."""
     _meet(net)
     return grad_law.dispatch(type(net))(net, question)
 
 
 @functools.singledispatch
 def q_law(net: Any, question: Question) -> Law:
-    """Log of the mean square of every layer's pre-activations.
-
-    Parameters
-    ----------
-    net
-        Any ensemble.
-    question
-        What is asked about it.
-    """
+    """Log of the mean square of every layer's pre-activations, by network."""
     _meet(net)
     return q_law.dispatch(type(net))(net, question)
 
 
 def halved(law: Law) -> Law:
-    """From the log of a square to that of a norm.
-
-    Parameters
-    ----------
-    law
-        Of the square.
-    """
+    """Law of the log of a norm from the law of the log of its square."""
     return Law(law.mean / 2, law.std / 2)
 
 

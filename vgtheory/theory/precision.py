@@ -1,4 +1,4 @@
-"""How theory chooses its precision: float64 for plain numbers, the caller's own dtype for JAX arrays."""
+"""Precision of theory: float64 for plain numbers, the caller's own dtype for JAX arrays."""
 
 import contextvars
 import functools
@@ -15,20 +15,16 @@ from vgtheory.theory.arrays import library
 _INSIDE = contextvars.ContextVar("inside", default=False)
 """Whether a call with plain numbers is being answered."""
 FEW = 1024
-"""Up to so many networks NumPy is quicker than a program that has been compiled."""
+"""Largest number of networks for which NumPy is quicker than a compiled program."""
 
 
 def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
     """Make ``function`` compute in float64 and return NumPy unless an argument holds a JAX array.
 
-    With Python numbers or NumPy arrays only (of any precision), the call runs under ``jax.enable_x64`` whatever the process's
-    flag, and its results come back as NumPy float64; inside of another such call it is ``function`` itself. With a JAX array
-    (or tracer) anywhere among the arguments, it computes in that array's precision, but never in less than float32.
-
-    Parameters
-    ----------
-    function
-        A function of pytrees that computes with ``jax.numpy``, or with NumPy where ``scales`` says so.
+    With Python numbers or NumPy arrays only (of any precision), the call runs under
+    ``jax.enable_x64`` whatever the process's flag, and its results are NumPy float64. Inside
+    another such call it is ``function`` itself. With a JAX array (or tracer) anywhere among the
+    arguments, it computes in that array's precision, but never in less than float32.
     """
 
     @functools.wraps(function)
@@ -50,31 +46,17 @@ def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def scales(net: Any, *others: Any) -> list[Any]:
-    """``sigma_w``, ``sigma_b`` and the other numbers of a question, as arrays of the library that is to answer it.
+    """``sigma_w``, ``sigma_b`` and other numbers as arrays of the library that is to compute.
 
-    Few plain numbers are NumPy's, which need not be compiled, if the activation is one of the table; all else is JAX's.
-
-    Parameters
-    ----------
-    net
-        An ensemble.
-    others
-        Numbers or arrays.
+    Few plain numbers and a tabled activation are NumPy's, which compiles nothing; all else is
+    JAX's.
     """
     values = (net.sigma_w, net.sigma_b, *others)
     return numbers(net.activation, *values)
 
 
 def numbers(activation: Activation, *values: Any) -> list[Any]:
-    """``scales`` of any values.
-
-    Parameters
-    ----------
-    activation
-        The nonlinearity.
-    values
-        Numbers or arrays whose shapes broadcast.
-    """
+    """``scales`` of any values."""
     if library(values) is np and is_tabled(activation):
         arrays = [np.asarray(value, float) for value in values]
         if math.prod(np.broadcast_shapes(*(each.shape for each in arrays))) <= FEW:
@@ -83,13 +65,7 @@ def numbers(activation: Activation, *values: Any) -> list[Any]:
 
 
 def in_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Hand ``function``, which computes with NumPy, every floating number in float64, whichever library and precision it is of.
-
-    Parameters
-    ----------
-    function
-        A function of pytrees; what is traced by JAX it is given as it is.
-    """
+    """Make every floating argument of ``function`` NumPy float64, but for tracers."""
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -108,15 +84,7 @@ def _as_numpy(leaf: Any) -> Any:
 
 
 def lifted(arguments: Any, least: Any) -> Any:
-    """Arguments of which no array is of a floating dtype narrower than ``least``.
-
-    Parameters
-    ----------
-    arguments
-        A pytree.
-    least
-        A floating dtype.
-    """
+    """A pytree of arguments in which no floating array is narrower than the dtype ``least``."""
     leaves, tree = jax.tree.flatten(arguments)
     width = np.dtype(least).itemsize
 
@@ -133,15 +101,10 @@ def lifted(arguments: Any, least: Any) -> Any:
 
 
 def tables(make: Callable[..., Any]) -> Callable[..., Any]:
-    """Keep the float64 arrays that ``make`` returns for each of its arguments, and a float32 copy for calls without x64.
+    """Cache the arrays that ``make`` returns, in float64 and, for calls without x64, in float32.
 
-    JAX keeps an array's buffer by the array's identity, in the precision of the call that first used it. So no array that
-    outlives a call may be seen both with and without the flag.
-
-    Parameters
-    ----------
-    make
-        A function of hashable arguments that returns a pytree of NumPy or JAX arrays.
+    JAX keeps an array's buffer by the array's identity, in the precision of the call that first
+    used it. Therefore no array that outlives a call may be seen both with and without the flag.
     """
     made = functools.lru_cache(maxsize=64)(make)
 
@@ -158,13 +121,7 @@ def tables(make: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def floats(*values: Any) -> list[jax.Array]:
-    """Return ``values`` as arrays of the one floating dtype in which JAX would combine them, float32 at least; plain numbers follow the rest.
-
-    Parameters
-    ----------
-    values
-        Numbers or arrays.
-    """
+    """``values`` as arrays of their common floating dtype, float32 at least."""
     values = tuple(np.asarray(value) if isinstance(value, list | tuple) else value for value in values)
     values = lifted(values, np.float32)
     dtype = jax.numpy.result_type(float, *values)
