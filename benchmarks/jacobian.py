@@ -44,16 +44,14 @@ SIGMA_W = 1.5
 RIVALS = {"numpy": rivals.numpy_product, "torch": rivals.torch_jacobian}
 
 
-def spectrum(nets: int, names: list[str]) -> dict[str, float]:
-    """Seconds for all singular values of so many deep networks, ours and the rivals'."""
+def spectrum(nets: int, names: list[str], repeats: int = 1) -> dict[str, machine.Taken]:
+    """Seconds for all singular values of so many deep networks, ours and the rivals', who take turns."""
     net = Dense("tanh", SIGMA_W)
     run = lambda index: measure.jacobian_singular_values(jax.random.key(index), net, **SPECTRUM, num_nets=nets)
-    record = {"vgtheory": machine.seconds(run, 1)}
-    for name in rivals.installed(names):
-        record[name] = machine.seconds(RIVALS[name](**SPECTRUM, sigma_w=SIGMA_W, num_nets=nets), 1)
-    for name, taken in record.items():
-        print(f"all singular values, {nets} tanh networks, {SPECTRUM}: {name} {taken:.2f} s", flush=True)
-    return record
+    others = {name: RIVALS[name](**SPECTRUM, sigma_w=SIGMA_W, num_nets=nets) for name in rivals.installed(names)}
+    taken = machine.in_turn({"vgtheory": run, **others}, repeats)
+    machine.report(f"all singular values, {nets} tanh networks, {SPECTRUM}", taken)
+    return taken
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 import platform
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,24 @@ def seconds(run: Callable[[int], Any], repeats: int) -> float:
         jax.block_until_ready(run(index))
         times.append(time.perf_counter() - start)
     return min(times)
+
+
+class Taken(NamedTuple):
+    """Seconds of one call, by the clock and of the processors."""
+
+    wall: float
+    cpu: float
+
+
+def in_turn(runs: dict[str, Callable[[int], Any]], repeats: int) -> dict[str, Taken]:
+    """Shortest seconds of each after a call that compiles; they take turns, so that all have the same machine."""
+    times: dict[str, list[Taken]] = {name: [] for name in runs}
+    for index in range(repeats + 1):
+        for name, run in runs.items():
+            start = time.perf_counter(), time.process_time()
+            jax.block_until_ready(run(index))
+            times[name].append(Taken(time.perf_counter() - start[0], time.process_time() - start[1]))
+    return {name: Taken(*map(min, zip(*taken[1:], strict=True))) for name, taken in times.items()}
 
 
 def gemm_rate(sizes: tuple[tuple[int, int, int], ...] = ((2048, 2048, 2048), (256, 512, 512))) -> float:
@@ -49,6 +67,14 @@ def normal_rate(width: int) -> dict[str, float]:
         "jax.random": seconds(lambda index: theirs(jax.random.key(index)), 100),
     }
     return {name: width**2 / each for name, each in taken.items()}
+
+
+def report(what: str, taken: dict[str, Taken]) -> None:
+    """A line for each, the first one being ours."""
+    ours = next(iter(taken.values()))
+    for name, each in taken.items():
+        times = f"{each.wall / ours.wall:.2f} times as long" if each is not ours else "ours"
+        print(f"{what}: {name} {each.wall:.2f} s, of processors {each.cpu:.2f} s, {times}", flush=True)
 
 
 def described() -> str:

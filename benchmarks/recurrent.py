@@ -7,6 +7,7 @@ loop over steps, batched over networks). Then ``|(W^T)^t v|`` to t = 10^6, and a
 
 import argparse
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -58,14 +59,27 @@ def plain_spectrum(key: Array, nets: int, width: int, steps: int, count: int) ->
     return jax.vmap(one)(weights, start)
 
 
-def torch_gradients(nets: int, width: int, steps: int) -> float:
-    """Seconds of torch's loop over steps, all networks in one batched product."""
+def gradients(nets: int, width: int, steps: int, names: Sequence[str], repeats: int = 3) -> dict[str, machine.Taken]:
+    """Seconds for every ``|dE/dh_t|``, ours in the log domain and the rivals', who take turns."""
+    sizes, net = {"num_nets": nets, "width": width, "steps": steps}, Leaky("tanh", SIGMA_W)
+    runs = {
+        "vgtheory": lambda index: measure.cells.cell_logs(jax.random.key(index), net, burn_in=0, **sizes),
+        "jax": lambda index: np.asarray(plain_gradients(jax.random.key(index), nets, width, steps)),
+        "torch": torch_gradients(nets, width, steps) if "torch" in names else None,
+    }
+    taken = machine.in_turn({name: run for name, run in runs.items() if name in ("vgtheory", *names)}, repeats)
+    machine.report(f"every |dE/dh_t|, {nets} tanh recurrences of {width} units, {steps} steps", taken)
+    return taken
+
+
+def torch_gradients(nets: int, width: int, steps: int) -> Any:
+    """Torch's loop over steps, all networks in one batched product."""
     import torch
 
     torch.manual_seed(0)
     weights = SIGMA_W * torch.randn(nets, width, width) / width**0.5
 
-    def run() -> Any:
+    def run(_: int) -> Any:
         h = torch.randn(nets, width, 1, requires_grad=True)
         states = [h]
         for _ in range(steps):
@@ -73,7 +87,7 @@ def torch_gradients(nets: int, width: int, steps: int) -> float:
         grads = torch.autograd.grad((states[-1] * torch.randn(nets, width, 1)).sum(), states)
         return torch.stack([grad.norm(dim=1) for grad in grads])
 
-    return machine.seconds(lambda _: run(), 2)
+    return run
 
 
 def torch_spectrum(nets: int, width: int, steps: int, count: int) -> float:
@@ -128,9 +142,8 @@ def main() -> None:
     jax.config.update("jax_num_cpu_devices", options.devices)
     key, shape = jax.random.key(0), (options.nets, options.width, options.steps)
     sizes = {"num_nets": options.nets, "width": options.width, "steps": options.steps}
-    net = Leaky("tanh", SIGMA_W)
-    ours = machine.seconds(lambda n: measure.cells.cell_logs(jax.random.key(n), net, burn_in=0, **sizes), 3)
-    print(f"{machine.described()}\nall |dE/dh_t| in the log domain: {ours:.2f} s", flush=True)
+    print(machine.described())
+    gradients(*shape, options.rivals)
     tied = Recurrent("tanh", sigma_w=SIGMA_W)
     spectrum = machine.seconds(
         lambda n: measure.recurrent.lyapunov_logs(
@@ -140,13 +153,9 @@ def main() -> None:
     )
     print(f"{options.exponents} leading exponents: {spectrum:.2f} s", flush=True)
     if "jax" in options.rivals:
-        plain = machine.seconds(lambda n: np.asarray(plain_gradients(jax.random.key(n), *shape)), 3)
-        print(f"plain jax, gradients: {plain:.2f} s, {plain / ours:.2f} times as long", flush=True)
         plain = machine.seconds(lambda n: np.asarray(plain_spectrum(jax.random.key(n), *shape, options.exponents)), 1)
         print(f"plain jax, exponents: {plain:.2f} s, {plain / spectrum:.2f} times as long", flush=True)
     if "torch" in options.rivals:
-        plain = torch_gradients(*shape)
-        print(f"torch, gradients: {plain:.2f} s, {plain / ours:.2f} times as long", flush=True)
         plain = torch_spectrum(*shape, options.exponents)
         print(f"torch, exponents: {plain:.2f} s, {plain / spectrum:.2f} times as long", flush=True)
     matrix = np.asarray(drawn(key, 1, options.width)[0][0], dtype=float) / SIGMA_W

@@ -1,20 +1,25 @@
-"""Networks per second: ``python -m benchmarks.throughput [--nets 64] [--rivals torch flax scan]``.
+"""Networks per second: ``python -m benchmarks.throughput [--rows layers spectrum recurrence] [--nets 64] [--rivals torch flax scan]``.
 
-tanh networks of width 512 and depth 100, batches of 32, float32, per-layer gradients of activations and weights, 64 networks at 8
+**layers**: tanh networks of width 512 and depth 100, batches of 32, float32, per-layer gradients of activations and weights, 64 networks at 8
 values of sigma_w each, beside (a) what the machine's own rates imply for the products and random numbers that the method
 needs, and (b) the same measurement written in three plain ways.
 
 Counted per network: of products, one on the way up and one on the way down for each value of sigma_w, and two Gram matrices;
 of random numbers, every weight twice (up, and again down), shared by all values of sigma_w.
+
+**spectrum**: all singular values of 16 tanh networks, 64 layers of 512 units, in turns with a NumPy product and torch's ``jacrev``.
+**recurrence**: every gradient of 32 tanh recurrences, 256 units, 1,000 steps, on one device, in turns with plain JAX and torch.
 """
 
 import argparse
 import json
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
 
-from benchmarks import machine, rivals
+from benchmarks import jacobian, machine, recurrent, rivals
 from vgtheory import Dense, measure
 
 SIGMA_W = np.linspace(1.0, 2.4, 8)
@@ -39,14 +44,8 @@ def implied(depth: int, width: int, batch: int, points: int, gemm: float, normal
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--width", type=int, default=512)
-    parser.add_argument("--depth", type=int, default=100)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--nets", type=int, default=64)
-    parser.add_argument("--rivals", nargs="*", default=["torch", "flax", "scan"])
-    options = parser.parse_args()
+def layers(options: argparse.Namespace) -> dict[str, Any]:
+    """Milliseconds per network, ours and the rivals'."""
     size = {"depth": options.depth, "width": options.width}
     gemm, normals = machine.gemm_rate(), machine.normal_rate(options.width)
     print(
@@ -76,7 +75,26 @@ def main() -> None:
         each = min(machine.seconds(rival, 3) / nets for rival, nets in RIVALS[name](shape))
         record[name] = 1e3 * each
         print(f"{name}: {1e3 * each:.0f} ms per network, {each / per_net:.1f} times as long", flush=True)
-    print(json.dumps(record))
+    return record
+
+
+ROWS: dict[str, Callable[[argparse.Namespace], dict[str, Any]]] = {
+    "layers": layers,
+    "spectrum": lambda _: jacobian.spectrum(16, list(jacobian.RIVALS)),
+    "recurrence": lambda _: recurrent.gradients(32, 256, 1000, rivals.installed(["jax", "torch"])),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", nargs="*", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--width", type=int, default=512)
+    parser.add_argument("--depth", type=int, default=100)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--nets", type=int, default=64)
+    parser.add_argument("--rivals", nargs="*", default=["torch", "flax", "scan"])
+    options = parser.parse_args()
+    print(json.dumps({row: ROWS[row](options) for row in options.rows}))
 
 
 if __name__ == "__main__":
