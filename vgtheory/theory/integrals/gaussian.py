@@ -136,7 +136,7 @@ def averaged(functions: Callable[[Any], tuple[Any, ...]], m: Any, s: Any, breaks
     middle, half = (breaks[1:] + breaks[:-1]) / 2, xp.diff(breaks, axis=0) / 2
     if xp is np:
         middle, half = _wide(middle, half)
-    places, weights = (xp.asarray(each, m.dtype) for each in _legendre(order))
+    places, weights = (xp.asarray(each, m.dtype) for each in legendre(order))
 
     def parts(node: Any, weight: Any) -> Iterator[Any]:
         z = middle + half * node
@@ -211,14 +211,21 @@ def nodes(q: Any, kinks: Any = (), panels: Panels = FINE) -> tuple[Any, Any]:
     """
     xp = library(q)
     breaks = xp.sort(marks(xp.zeros_like(q), xp.sqrt(q), kinks, panels, xp))[:, None]
-    places, weights = (xp.asarray(each, q.dtype)[None] for each in _legendre(panels.order))
+    places, weights = (xp.asarray(each, q.dtype)[None] for each in legendre(panels.order))
     half = xp.diff(breaks, axis=0) / 2
     z = ((breaks[1:] + breaks[:-1]) / 2 + half * places).ravel()
     return z, (half * weights).ravel() * xp.exp(-(z**2) / 2) / float(np.sqrt(2 * np.pi))
 
 
 @functools.cache
-def _legendre(order: int) -> tuple[np.ndarray, np.ndarray]:
+def legendre(order: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of the Gauss-Legendre rule on [-1, 1].
+
+    Parameters
+    ----------
+    order
+        Number of nodes.
+    """
     places, weights = np.polynomial.legendre.leggauss(order)
     return places, weights
 

@@ -15,7 +15,6 @@ from vgtheory.theory.integrals import gaussian
 
 _CHUNK = 2048
 """NumPy's points are evaluated so many at a time: one program of each activation serves all shapes."""
-_PLACES, _WEIGHTS = np.polynomial.legendre.leggauss(gaussian.FINE.order)
 
 
 def nodes(q: Any, kinks: Any = ()) -> tuple[Any, Any]:
@@ -32,9 +31,10 @@ def nodes(q: Any, kinks: Any = ()) -> tuple[Any, Any]:
         return gaussian.nodes(q, kinks)
     q = np.asarray(q)
     breaks = np.sort(gaussian.marks(np.zeros_like(q), np.sqrt(q), kinks, gaussian.FINE, np), axis=-1)
+    places, weights = gaussian.legendre(gaussian.FINE.order)
     half = np.diff(breaks)[..., None] / 2
-    z = ((breaks[..., 1:] + breaks[..., :-1])[..., None] / 2 + half * _PLACES).reshape(*q.shape, -1)
-    return z, (half * _WEIGHTS).reshape(z.shape) * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    z = ((breaks[..., 1:] + breaks[..., :-1])[..., None] / 2 + half * places).reshape(*q.shape, -1)
+    return z, (half * weights).reshape(z.shape) * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
 
 
 @functools.lru_cache(maxsize=64)

@@ -22,7 +22,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.polynomial import legendre
 
 from vgtheory.activation import ACTIVATIONS, Activation
 from vgtheory.activations.cusp import graded
@@ -34,7 +33,7 @@ _OCTAVES = (-174, 163)
 _LOOKED_AT = 60
 """Octaves within which panels are checked: the doubles beyond hold no finer structure than powers and logs."""
 _CHUNK, _MOST = 1 << 15, 1 << 14
-_PLACES, _WEIGHTS = legendre.leggauss(16)
+_ORDER = 16
 _AGREE, _RIPPLED, _FAILED, _ROUNDINGS = 2e-13, 1e-9, 1e-6, 30.0
 """Relative errors: of a panel that is done, of one that ripples, of one that fails; and roundings of phi's own dtype."""
 _REACH = 12.5
@@ -82,7 +81,8 @@ def _evaluator(activation: Activation) -> Squares:
 def _nodes(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of Gauss and Legendre's rule on each panel, shape (panels, 16)."""
     half = (high - low)[:, None] / 2
-    return (high + low)[:, None] / 2 + half * _PLACES, half * _WEIGHTS
+    places, weights = gaussian.legendre(_ORDER)
+    return (high + low)[:, None] / 2 + half * places, half * weights
 
 
 def _integrals(squares: Squares, low: np.ndarray, high: np.ndarray) -> np.ndarray:
@@ -150,7 +150,8 @@ def _far(squares: Squares, near: Rule) -> tuple[Rule, float]:
     chosen = abs(near.h) < _RESOLVED
     means[:, core] = near.squares[:, chosen] @ kernel[:, chosen].T
     means[:, known & ~core] = _local_means(squares, m[known & ~core])
-    series = legendre.legvander(_PLACES, 15).T * _WEIGHTS * (np.arange(16)[:, None] + 0.5)
+    places, shares = gaussian.legendre(_ORDER)
+    series = np.polynomial.legendre.legvander(places, _ORDER - 1).T * shares * (np.arange(_ORDER)[:, None] + 0.5)
     sizes, outer = np.sum(means * weights, axis=-1), np.abs(h).max(axis=1)
     tails = abs(np.einsum("ij,kpj->kpi", series, means))[..., -2:].max(axis=-1) * weights.sum(axis=1)
     looked = known.all(axis=1)
