@@ -12,6 +12,10 @@ import numpy as np
 from vgtheory.activation import Activation, is_tabled
 from vgtheory.theory.arrays import library
 
+Arrays = jax.Array | np.ndarray
+"""Arrays of one axis or more, of the library that computes."""
+Values = jax.Array | np.ndarray | np.floating
+"""Numbers that theory computes and returns: NumPy's for plain numbers, JAX's for arrays of JAX."""
 _INSIDE = contextvars.ContextVar("inside", default=False)
 """Whether a call with plain numbers is being answered."""
 FEW = 1024

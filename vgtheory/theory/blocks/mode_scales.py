@@ -10,7 +10,7 @@ from vgtheory.theory.arguments import asked
 from vgtheory.theory.blocks.fourier import transfer
 from vgtheory.theory.meanfield.correlation_limit import settled_rates
 from vgtheory.theory.meanfield.depth_scales import scale_of
-from vgtheory.theory.precision import in_float64
+from vgtheory.theory.precision import Values, in_float64
 
 _ONE = 1e-6
 """A mode whose factor is this near 1 is the uniform one: any other loses 1 / n^2 at least."""
@@ -18,7 +18,7 @@ _ONE = 1e-6
 
 @asked()
 @in_float64
-def xi_c_modes(net: Conv, positions: Any) -> Any:
+def xi_c_modes(net: Conv, positions: Any) -> Values:
     r"""Depth scale over which each spatial Fourier mode of the correlations converges.
 
     .. math:: \xi_c(k) = -\frac{1}{\ln |\chi_{c^*}\, D(k)|}, \qquad

@@ -12,7 +12,7 @@ from vgtheory.networks.ensemble import Ensemble, expect_matrices
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.meanfield.fixed_points import chi_at
 from vgtheory.theory.meanfield.length import q_star
-from vgtheory.theory.precision import floats, in_float64
+from vgtheory.theory.precision import Values, floats, in_float64
 from vgtheory.weights import expect_light_tails
 
 _GRID = np.sinh(np.linspace(-12, 12, 200_001))
@@ -79,7 +79,7 @@ def _norm_over_sigma_w(where: str, net: Ensemble, norm: str, width: int | None) 
 
 @asked()
 @in_float64
-def log_bound_layers(net: Ensemble, *, depth: int, width: int | None = None, norm: str = "spectral") -> Any:
+def log_bound_layers(net: Ensemble, *, depth: int, width: int | None = None, norm: str = "spectral") -> Values:
     r"""Log of the textbook bound on the gradient's norm at every layer, relative to the top.
 
     .. math:: \ln \prod_{k=l+1}^{L} \sup|\phi'| \, \|W_k\|
@@ -122,7 +122,7 @@ def log_bound_layers(net: Ensemble, *, depth: int, width: int | None = None, nor
 
 @asked()
 @in_float64
-def bound_excess(net: Ensemble, *, width: int | None = None, norm: str = "spectral") -> Any:
+def bound_excess(net: Ensemble, *, width: int | None = None, norm: str = "spectral") -> Values:
     r"""Log per layer by which the textbook bound on the gradient exceeds its mean-field rate.
 
     .. math:: \ln\left(\sup|\phi'| \, \|W\|\right) - \tfrac12 \ln \chi_1

@@ -26,8 +26,8 @@ class Parts(NamedTuple):
         Factor by which the slopes of the activation change it after that.
     """
 
-    weights: Any
-    slopes: Any
+    weights: Law
+    slopes: Law
 
 
 @compiled()

@@ -21,7 +21,7 @@ from vgtheory.theory.arguments import asked
 from vgtheory.theory.integrals import gaussian
 from vgtheory.theory.laws import Question, grad_law, q_law
 from vgtheory.theory.layers.dense import layers_of
-from vgtheory.theory.precision import floats, in_float64, in_numpy
+from vgtheory.theory.precision import Arrays, floats, in_float64, in_numpy
 from vgtheory.theory.width import expansion
 
 _DIGITS, _NEAR = 60, Decimal("1e-30")
@@ -187,9 +187,9 @@ def _log_peak(log_q: Any, activation: Activation, width: int) -> Any:
 class _Peaks(NamedTuple):
     """Logs of the median largest entries of h_l, W^T dE/dh_{l+1} and dE/dh_l."""
 
-    h: Any
-    product: Any
-    grad: Any
+    h: Arrays
+    product: Arrays
+    grad: Arrays
 
 
 @in_float64

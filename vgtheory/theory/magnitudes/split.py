@@ -51,10 +51,10 @@ class VarianceSplit(NamedTuple):
         Share of entries times draws where g is exactly 0.
     """
 
-    layers: Any
-    entries: Any
-    draws: Any
-    zeros: Any
+    layers: Estimate
+    entries: Estimate
+    draws: Estimate
+    zeros: Estimate
 
     @property
     def frame(self) -> Any:

@@ -24,7 +24,7 @@ from vgtheory.theory.arrays import library
 from vgtheory.theory.integrals import moments_2d
 from vgtheory.theory.meanfield.correlation import AtOne, at_one, log_fixed
 from vgtheory.theory.meanfield.length import broadcast_scales
-from vgtheory.theory.precision import in_float64
+from vgtheory.theory.precision import Values, in_float64
 from vgtheory.theory.roots import root
 
 _LOWEST = -17.0
@@ -122,7 +122,7 @@ def _fixed_gap_jvp(activation: Activation, primals: Any, tangents: Any) -> tuple
 
 @asked()
 @in_float64
-def c_star(net: Ensemble) -> Any:
+def c_star(net: Ensemble) -> Values:
     r"""Fixed point of the correlation map that any two inputs converge to, c*.
 
     .. math:: c^* = \frac{\sigma_w^2\, E[\phi(u) \phi(v)] + \sigma_b^2}{q^*} \quad
@@ -170,7 +170,7 @@ def c_star(net: Ensemble) -> Any:
     return correlation_at(fixed_gap(*broadcast_scales(net), net.activation))
 
 
-def correlation_at(gap: Any) -> Any:
+def correlation_at(gap: Any) -> Values:
     """Correlation from half the log of its distance from 1."""
     xp, inside = library(gap), gap != -np.inf
     return xp.where(inside, -xp.expm1(2 * xp.where(inside, gap, 0.0)), 1.0)
@@ -178,7 +178,7 @@ def correlation_at(gap: Any) -> Any:
 
 @asked()
 @in_float64
-def chi_c(net: Ensemble) -> Any:
+def chi_c(net: Ensemble) -> Values:
     r"""Slope of the correlation map at c*: factor per layer of a small deviation from c*.
 
     .. math:: \chi_{c^*} = \sigma_w^2\, E[\phi'(u) \phi'(v)] \quad \text{at correlation } c^*

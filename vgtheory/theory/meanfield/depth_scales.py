@@ -14,7 +14,7 @@ from vgtheory.theory.meanfield.correlation import AtOne, at_one, log_inside
 from vgtheory.theory.meanfield.correlation_limit import settled_rates
 from vgtheory.theory.meanfield.fixed_points import chi_at, fixed_point, growth_and_slope
 from vgtheory.theory.meanfield.length import broadcast_scales, q_slope
-from vgtheory.theory.precision import in_float64
+from vgtheory.theory.precision import Values, in_float64
 
 _CRITICAL = 1e-9
 """Largest absolute ln chi_1 that counts as critical."""
@@ -24,7 +24,7 @@ _SLOPE = 1e-11
 
 @asked()
 @in_float64
-def phase(net: Ensemble) -> Any:
+def phase(net: Ensemble) -> Values:
     """Phase of a network: -1 ordered (gradients vanish), 0 critical, 1 chaotic (gradients explode).
 
     Parameters
@@ -59,7 +59,7 @@ def phase(net: Ensemble) -> Any:
     return xp.where(xp.abs(log_chi) <= noise, 0.0, xp.sign(log_chi))
 
 
-def scale(factor: Any) -> Any:
+def scale(factor: Any) -> Values:
     """-1 / ln of a factor's size, infinite where the factor is 1 within rounding."""
     xp = library(factor)
     factor = xp.abs(xp.asarray(factor))
@@ -68,7 +68,7 @@ def scale(factor: Any) -> Any:
     return scale_of(xp.where(xp.abs(log_factor) <= noise, 0.0, log_factor))
 
 
-def scale_of(log_factor: Any) -> Any:
+def scale_of(log_factor: Any) -> Values:
     """-1 over the log of a factor, infinite where the log is 0."""
     xp, flat = library(log_factor), log_factor == 0
     return xp.where(flat, xp.inf, -1 / xp.where(flat, 1.0, log_factor))
@@ -86,7 +86,7 @@ def log_chi_at(q: Any, sigma_w: Any, sigma_b: Any, at: AtOne, activation: Activa
     return xp.where(inside, at.log_slope + xp.log1p(xp.where(inside, moved, 0.0)), limit)
 
 
-def _log_chi(net: Ensemble) -> Any:
+def _log_chi(net: Ensemble) -> Values:
     """Natural log of ``chi_1`` of an ensemble."""
     sigma_w, sigma_b = broadcast_scales(net)
     q = fixed_point(sigma_w, sigma_b, net.activation)
@@ -96,7 +96,7 @@ def _log_chi(net: Ensemble) -> Any:
 
 @asked()
 @in_float64
-def xi_grad(net: Ensemble) -> Any:
+def xi_grad(net: Ensemble) -> Values:
     r"""Depth scale of the squared gradient norm, xi_grad.
 
     .. math:: \xi_\nabla = -\frac{1}{\ln \chi_1}
@@ -134,7 +134,7 @@ def xi_grad(net: Ensemble) -> Any:
 
 @asked()
 @in_float64
-def xi_c(net: Ensemble) -> Any:
+def xi_c(net: Ensemble) -> Values:
     r"""Depth scale over which the correlation of two inputs converges, xi_c.
 
     .. math:: \xi_c = -\frac{1}{\ln \chi_{c^*}}
@@ -172,7 +172,7 @@ def xi_c(net: Ensemble) -> Any:
 
 @asked()
 @in_float64
-def xi_q(net: Ensemble) -> Any:
+def xi_q(net: Ensemble) -> Values:
     r"""Depth scale over which the length of an input converges, xi_q.
 
     .. math:: \xi_q = -\frac{1}{\ln |dq'/dq|}
@@ -209,7 +209,7 @@ def xi_q(net: Ensemble) -> Any:
 
 @asked()
 @in_float64
-def decade_depth(net: Ensemble, decades: Any = 1.0) -> Any:
+def decade_depth(net: Ensemble, decades: Any = 1.0) -> Values:
     r"""Depth at which the gradient norm has changed by a given number of powers of ten.
 
     .. math:: L = \frac{2 \ln 10}{|\ln \chi_1|}\, d

@@ -22,6 +22,7 @@ from vgtheory.theory.meanfield.fixed_points import (
     root_between,
     row,
 )
+from vgtheory.theory.precision import Values
 
 _RISING = 1e-3
 """An activation that is 0 at 0 has an elasticity above this at the lattice's lower end."""
@@ -42,9 +43,9 @@ class FixedPoints(NamedTuple):
         Whether nearby q converge to the fixed point.
     """
 
-    q: Any
-    slope: Any
-    is_stable: Any
+    q: Values
+    slope: Values
+    is_stable: Values | np.bool_
 
     @property
     def frame(self) -> Any:

@@ -18,7 +18,7 @@ from vgtheory.theory.integrals.moments_1d import curves, squares_in_numpy, value
 from vgtheory.theory.integrals.squares import log_resolved
 from vgtheory.theory.meanfield.every_point import FixedPoints, every_points
 from vgtheory.theory.meanfield.fixed_points import chi_at, fixed_point, growth_and_slope, log_within
-from vgtheory.theory.precision import in_float64, scales
+from vgtheory.theory.precision import Values, in_float64, scales
 
 
 def broadcast_scales(net: Ensemble) -> tuple[Any, Any]:
@@ -53,7 +53,7 @@ def _q_map(q: Any, sigma_w: Any, sigma_b: Any, activation: Activation) -> Any:
 
 @asked()
 @in_float64
-def q_map(q: Any, net: Ensemble) -> Any:
+def q_map(q: Any, net: Ensemble) -> Values:
     r"""Length map: mean square of the next layer's pre-activations.
 
     .. math:: q \mapsto \sigma_w^2\, E[\phi(\sqrt{q} z)^2] + \sigma_b^2
@@ -92,7 +92,7 @@ def q_map(q: Any, net: Ensemble) -> Any:
 
 @asked()
 @in_float64
-def q_star(net: Ensemble) -> Any:
+def q_star(net: Ensemble) -> Values:
     r"""Fixed point of the length map that inputs of unit mean square converge to, q*.
 
     .. math:: q^* = \sigma_w^2\, E[\phi(\sqrt{q^*} z)^2] + \sigma_b^2
@@ -177,7 +177,7 @@ def q_stars(net: Ensemble) -> FixedPoints:
 
 @asked()
 @in_float64
-def chi_1(net: Ensemble) -> Any:
+def chi_1(net: Ensemble) -> Values:
     r"""Squared-gradient growth factor per layer, chi_1, at the fixed point of the length map.
 
     .. math:: \chi_1 = \sigma_w^2\, E[\phi'(\sqrt{q^*} z)^2]
@@ -216,7 +216,7 @@ def chi_1(net: Ensemble) -> Any:
 
 @asked()
 @in_float64
-def q_slope(net: Ensemble) -> Any:
+def q_slope(net: Ensemble) -> Values:
     r"""Slope of the length map at its fixed point: factor per layer of a small deviation from q*.
 
     .. math:: \frac{dq'}{dq} = \frac{\sigma_w^2}{2 q^*}\, E[\phi(\sqrt{q^*} z)^2 (z^2 - 1)]

@@ -30,7 +30,7 @@ from vgtheory.theory.arguments import asked
 from vgtheory.theory.integrals.rules import nodes, values
 from vgtheory.theory.integrals.squares import resolved
 from vgtheory.theory.meanfield.length import chi_1, q_star
-from vgtheory.theory.precision import in_float64, in_numpy
+from vgtheory.theory.precision import Values, in_float64, in_numpy
 from vgtheory.weights import expect_known_law
 
 _NUM_HALVINGS = 100
@@ -204,7 +204,7 @@ def lyapunov_exponents(
 
 @asked()
 @in_float64
-def lyapunov_exponent(net: Dense | Recurrent | Leaky) -> Any:
+def lyapunov_exponent(net: Dense | Recurrent | Leaky) -> Values:
     r"""Largest Lyapunov exponent at infinite width: positive where a recurrence is chaotic.
 
     .. math:: \lambda_{\max} = \tfrac12 \ln \sigma_w^2 E[\phi'(\sqrt{q^*} z)^2]

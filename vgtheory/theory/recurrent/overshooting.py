@@ -11,7 +11,7 @@ from jax import Array, lax
 from vgtheory.expect import expect
 from vgtheory.networks.recurrent import FixedRecurrent
 from vgtheory.theory.arguments import asked
-from vgtheory.theory.precision import floats, in_float64
+from vgtheory.theory.precision import Values, floats, in_float64
 
 
 class Overshoot(NamedTuple):
@@ -31,10 +31,10 @@ class Overshoot(NamedTuple):
         Natural log of E after the step over E before it, at each learning rate.
     """
 
-    log_loss: Any
-    log_grad: Any
-    stable_rate: Any
-    log_ratio: Any
+    log_loss: Values
+    log_grad: Values
+    stable_rate: Values
+    log_ratio: Values
 
 
 @asked()
@@ -96,7 +96,6 @@ def overshoot(net: FixedRecurrent, state: Any, target: Any, learning_rates: Any,
 
 @functools.partial(jax.jit, static_argnames="steps")
 def _solved(matrix: Array, x: Array, y: Array, rates: Array, steps: int) -> Overshoot:
-    """-"""
     states, errors = _orbit(matrix, x, y, steps)
     grad = _dot(errors.T, states)
     size = jnp.max(jnp.abs(grad))

@@ -1,6 +1,6 @@
 """Weight decay of a deep linear chain: its equilibria, and the largest decay that it survives."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy import optimize
@@ -24,9 +24,9 @@ class ChainDecay(NamedTuple):
         is inf above ``decay_max``.
     """
 
-    decay_max: Any
-    w_star: Any
-    w_barrier: Any
+    decay_max: float
+    w_star: float
+    w_barrier: float
 
 
 @asked(decay=one_not_negative, y=one_scale)

@@ -7,7 +7,7 @@ import numpy as np
 
 from vgtheory.expect import expect_one_of
 from vgtheory.theory.arguments import asked, expect_broadcast, integers
-from vgtheory.theory.precision import floats, in_float64
+from vgtheory.theory.precision import Values, floats, in_float64
 from vgtheory.theory.training import adam_march
 from vgtheory.theory.training.escape_time import check_chain, log_escape_time
 
@@ -29,7 +29,7 @@ def log_escape_steps(
     momentum: float = 0.9,
     square_decay: float = 0.999,
     eps: float = 1e-8,
-) -> Any:
+) -> Values:
     r"""Log of the number of steps that an optimiser takes to train a balanced scalar chain.
 
     With T of ``log_escape_time``, g the gradient of one weight, :math:`\Delta` end minus start, and

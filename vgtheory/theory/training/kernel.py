@@ -27,7 +27,7 @@ from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
 from vgtheory.theory.laws import Question, q_law
 from vgtheory.theory.layers.correlation import EDGE
 from vgtheory.theory.meanfield.fixed_points import growth_and_slope
-from vgtheory.theory.precision import floats, in_float64
+from vgtheory.theory.precision import Values, floats, in_float64
 
 _WHERE = "tangent_kernel"
 _MANY = 256
@@ -50,10 +50,10 @@ class TangentKernel(NamedTuple):
         Correlation of two inputs' outputs, the shape of ``c_0``.
     """
 
-    log_size: Any
-    cosine: Any
-    log_q: Any
-    c: Any
+    log_size: Values
+    cosine: Values
+    log_q: Values
+    c: Values
 
 
 class _State(NamedTuple):
@@ -117,7 +117,9 @@ def _reader(net: Dense, depth: int, num_pairs: int) -> Callable[[Array, Array], 
 
 @asked()
 @in_float64
-def tangent_kernel(net: Dense, *, depth: int, width: int, num_inputs: int | None = None, c_0: Any = 0.5) -> Any:
+def tangent_kernel(
+    net: Dense, *, depth: int, width: int, num_inputs: int | None = None, c_0: Any = 0.5
+) -> TangentKernel:
     r"""Neural tangent kernel of two inputs of unit mean square.
 
     .. math:: \Theta_1 = N_0 c_0 + 1, \qquad

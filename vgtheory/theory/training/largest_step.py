@@ -1,7 +1,7 @@
 """Largest learning rates of gradient descent on a deep linear chain."""
 
 import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy import optimize
@@ -27,9 +27,9 @@ class StableStep(NamedTuple):
         end where the product is 0.
     """
 
-    log_local: Any
-    log_converges: Any
-    log_finite: Any
+    log_local: float
+    log_converges: float
+    log_finite: float
 
 
 @asked(w0=one_positive, y=one_positive)

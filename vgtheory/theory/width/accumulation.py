@@ -39,6 +39,7 @@ from vgtheory.activation import Activation
 from vgtheory.activations.cusp import has_fourth
 from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.integrals.squares import log_resolved
+from vgtheory.theory.precision import Arrays
 from vgtheory.theory.width.links import POINTS, RULE, Step, stencil, step_of, units
 
 _WIDE = -1.15
@@ -66,12 +67,12 @@ class State(NamedTuple):
     square and fourth moment of t and the covariance of t^2 with the sum.
     """
 
-    mean: Any
-    var: Any
-    t2: Any
-    t4: Any
-    tie: Any
-    held: Any
+    mean: Arrays
+    var: Arrays
+    t2: Arrays
+    t4: Arrays
+    tie: Arrays
+    held: Arrays
 
 
 class Answer(NamedTuple):
@@ -81,13 +82,13 @@ class Answer(NamedTuple):
     ``_slope`` is per unit of the covariance of c^2 with any variable.
     """
 
-    gain: Any
-    gain_var: Any
-    gain_slope: Any
-    t2: Any
-    t2_slope: Any
-    t4: Any
-    joint: Any
+    gain: Arrays
+    gain_var: Arrays
+    gain_slope: Arrays
+    t2: Arrays
+    t2_slope: Arrays
+    t4: Arrays
+    joint: Arrays
 
 
 class Sums(NamedTuple):
@@ -108,11 +109,11 @@ class Sums(NamedTuple):
         the grid.
     """
 
-    mean: Any
-    var: Any
-    own_mean: Any
-    own_var: Any
-    held: Any
+    mean: Arrays
+    var: Arrays
+    own_mean: Arrays
+    own_var: Arrays
+    held: Arrays
 
 
 def _two_points(scale: Any, shape: Any) -> tuple[Any, Any, Any, Any]:

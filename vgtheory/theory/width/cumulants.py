@@ -15,6 +15,7 @@ x^2)^2`. In every layer this has three effects:
 from typing import Any, NamedTuple
 
 from vgtheory.theory.arrays import compiled, library, scan
+from vgtheory.theory.precision import Arrays
 from vgtheory.theory.width.expansion import Layers
 from vgtheory.weights import EXCESS_KURTOSIS
 
@@ -37,13 +38,13 @@ class Change(NamedTuple):
         Mean and variance of ``ln q_l``.
     """
 
-    grad: Any
-    grad_var: Any
-    factor: Any
-    factor_var: Any
-    size: Any
-    q: Any
-    q_var: Any
+    grad: Arrays
+    grad_var: Arrays
+    factor: Arrays
+    factor_var: Arrays
+    size: Arrays
+    q: Arrays
+    q_var: Arrays
 
 
 def change(layers: Layers, weights: str, width: int) -> Change:

@@ -36,7 +36,7 @@ from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.integrals.moments_1d import curves, value_and_slope
 from vgtheory.theory.integrals.rules import Moments, moments
 from vgtheory.theory.integrals.squares import log_resolved
-from vgtheory.theory.precision import in_float64
+from vgtheory.theory.precision import Arrays, in_float64
 
 _SMALL_U, _SMALL_EFFECT, _SMALL_R, _NEARLY_ONE = 0.05, 0.15, 0.3, 0.02
 """Where the order-1/N law holds.
@@ -49,21 +49,21 @@ the variance of r where the slope of the map of ln q is not within ``_NEARLY_ONE
 class Layers(NamedTuple):
     """The infinite-width trajectory and each layer's noise (module's table), shape (depth,)."""
 
-    log_q: Any
-    log_chi: Any
-    slope: Any
-    bend: Any
-    a: Any
-    b: Any
-    rho: Any
-    forward: Any
-    forward_mean: Any
-    back: Any
-    back_mean: Any
-    joint: Any
-    along: Any
-    grip: Any
-    kick: Any
+    log_q: Arrays
+    log_chi: Arrays
+    slope: Arrays
+    bend: Arrays
+    a: Arrays
+    b: Arrays
+    rho: Arrays
+    forward: Arrays
+    forward_mean: Arrays
+    back: Arrays
+    back_mean: Arrays
+    joint: Arrays
+    along: Arrays
+    grip: Arrays
+    kick: Arrays
 
 
 def _moments(q: Any, log_q: Any, activation: Activation) -> Moments:
@@ -170,9 +170,9 @@ def backward_fluctuation(layers: Layers, width: Any, with_inputs: bool = False) 
     ) -> tuple[tuple[Any, Any, Any, Any], Any]:
         shift, noise, reach, u = state
         layer, mean, var = inputs
-        effect = (abs(layer.a) + abs(layer.b)) * var
-        bent = (var > _SMALL_R) & (abs(layer.slope - 1) > _NEARLY_ONE)
-        wild = (abs(u * layer.along) > _SMALL_U * width) | (effect > _SMALL_EFFECT) | bent
+        effect = (xp.abs(layer.a) + xp.abs(layer.b)) * var
+        bent = (var > _SMALL_R) & (xp.abs(layer.slope - 1) > _NEARLY_ONE)
+        wild = (xp.abs(u * layer.along) > _SMALL_U * width) | (effect > _SMALL_EFFECT) | bent
         own = layer.back + reach**2 * layer.forward + 2 * reach * layer.joint
         shift = shift + layer.a * mean + layer.b * var + (layer.back_mean + u * layer.along - layer.back / 2) / width
         noise = noise + xp.where(wild, xp.inf, own / width)

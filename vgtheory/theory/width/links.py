@@ -12,6 +12,7 @@ from vgtheory.activation import Activation
 from vgtheory.activations.cusp import has_fourth
 from vgtheory.theory.arrays import compiled, library
 from vgtheory.theory.integrals.squares import log_resolved
+from vgtheory.theory.precision import Arrays
 from vgtheory.theory.width.unit import Unit, log_mean_law, unit
 
 POINTS = 160
@@ -29,19 +30,19 @@ _FLAT, _LOST = 0.02, 1e6
 class Step(NamedTuple):
     """Effect of one layer at every grid point: shapes (points,), (points, 1) or (points, nodes)."""
 
-    omega: Any
-    points: Any
-    share: Any
-    size: Any
-    q: Any
-    log_y: Any
-    rest: Any
-    pull: Any
-    keep: Any
-    fresh: Any
-    t2_x: Any
-    t2: Any
-    rough: Any
+    omega: Arrays
+    points: Arrays
+    share: Arrays
+    size: Arrays
+    q: Arrays
+    log_y: Arrays
+    rest: Arrays
+    pull: Arrays
+    keep: Arrays
+    fresh: Arrays
+    t2_x: Arrays
+    t2: Arrays
+    rough: Arrays
 
 
 def stencil(log_m: Any) -> tuple[Any, Any]:

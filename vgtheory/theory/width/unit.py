@@ -21,6 +21,7 @@ from vgtheory.activations.cusp import has_fourth
 from vgtheory.theory.arrays import library
 from vgtheory.theory.integrals import rules
 from vgtheory.theory.integrals.squares import resolved
+from vgtheory.theory.precision import Values
 
 _LOG_EDGE = 60.0
 _SMALL = 0.01
@@ -48,20 +49,20 @@ class Unit(NamedTuple):
         sum of ``g^(1/2) z eta`` over the root of the sum of y, and ``own`` its mean square.
     """
 
-    log_f: Any
-    log_g: Any
-    x2: Any
-    x3: Any
-    y2: Any
-    y3: Any
-    xy: Any
-    xxy: Any
-    xyy: Any
-    pull: Any
-    keep: Any
-    own: Any
-    own_x: Any
-    own_y: Any
+    log_f: Values
+    log_g: Values
+    x2: Values
+    x3: Values
+    y2: Values
+    y3: Values
+    xy: Values
+    xxy: Values
+    xyy: Values
+    pull: Values
+    keep: Values
+    own: Values
+    own_x: Values
+    own_y: Values
 
 
 def unit(log_q: Any, activation: Activation) -> Unit:
