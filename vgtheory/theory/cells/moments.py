@@ -22,7 +22,7 @@ from vgtheory.networks.cells import GRU, MGU, Leaky, Skip
 from vgtheory.networks.dense import Dense
 from vgtheory.theory.meanfield.fixed_points import chi_at
 from vgtheory.theory.meanfield.length import q_star
-from vgtheory.theory.precision import floats, in_float64
+from vgtheory.theory.precision import Values, floats, in_float64
 
 _REACH = 9.0
 _COARSEST = 0.25
@@ -153,12 +153,12 @@ def skip(cell: Skip) -> tuple[float, Transfer]:
 
 
 @in_float64
-def _chi_at(q: Any, sigma: Any, activation: Activation) -> Any:
+def _chi_at(q: Values, sigma: Values, activation: Activation) -> Values:
     q, sigma = floats(q, sigma)
     return chi_at(q, sigma, activation)
 
 
-def _chi(h: float, sigma: Any, activation: Activation) -> float:
+def _chi(h: float, sigma: Values, activation: Activation) -> float:
     """sigma^2 E[phi'^2] at variance h."""
     return float(_chi_at(h, float(sigma), activation))
 

@@ -21,14 +21,16 @@ from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.integrals import moments_2d
 from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
 from vgtheory.theory.meanfield.fixed_points import growth_and_slope
-from vgtheory.theory.precision import in_float64, scales
+from vgtheory.theory.precision import Values, in_float64, scales
 
 EDGE = 27.6
 """Where abs(ln q) exceeds this, the ratios of the map are taken at the edge."""
 
 
 @compiled("depth")
-def _walk(c: Any, sigma_w: Any, sigma_b: Any, table: Curves, read: Callable[[Any, Any], Any], depth: int) -> Any:
+def _walk(
+    c: Values, sigma_w: Values, sigma_b: Values, table: Curves, read: Callable[[Any, Any], Any], depth: int
+) -> Values:
     """Correlations of layers 1 ... depth; compiled for depths that are powers of two."""
     xp = library(c, sigma_w, sigma_b)
 

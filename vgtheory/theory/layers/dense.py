@@ -1,7 +1,5 @@
 """Laws of ``Dense`` and ``Recurrent``: profiles over depth, at infinite and finite width."""
 
-from typing import Any
-
 import numpy as np
 
 from vgtheory.estimate import Law
@@ -13,7 +11,7 @@ from vgtheory.networks.recurrent import Recurrent
 from vgtheory.theory.arrays import library
 from vgtheory.theory.integrals.squares import log_resolved
 from vgtheory.theory.laws import Question, grad_law, halved, q_law
-from vgtheory.theory.precision import floats
+from vgtheory.theory.precision import Values, floats
 from vgtheory.theory.width import accumulation, cumulants, expansion
 from vgtheory.theory.width.accumulation import Reward
 from vgtheory.theory.width.chi_square import is_exact, log_chi_square_law, sides
@@ -23,7 +21,7 @@ _LOOPED, _LOOPED_INFINITE = 64, 512
 """Largest depths, at finite and at infinite width, at which NumPy computes plain numbers."""
 
 
-def scales_of(net: Ensemble, depth: int, is_infinite: bool = False) -> tuple[Any, Any]:
+def scales_of(net: Ensemble, depth: int, is_infinite: bool = False) -> tuple[Values, Values]:
     """``sigma_w`` and ``sigma_b`` as arrays of the library that is to compute.
 
     A layer at infinite width costs a tenth of one at finite width, hence ``is_infinite``.
@@ -55,17 +53,17 @@ def _layers(net: Ensemble, depth: int, width: int | None) -> expansion.Layers:
     )
 
 
-def _infinite_grad(layers: expansion.Layers) -> Any:
+def _infinite_grad(layers: expansion.Layers) -> Values:
     """ln |g_l|^2 relative to the top at infinite width."""
     xp = library(layers)
     return xp.concatenate([xp.cumsum(layers.log_chi[:-1][::-1])[::-1], xp.zeros_like(layers.log_chi[:1])])
 
 
-def _certain(mean: Any) -> Law:
+def _certain(mean: Values) -> Law:
     return Law(mean, library(mean).zeros_like(mean))
 
 
-def _root(var: Any) -> Any:
+def _root(var: Values) -> Values:
     """Square root whose derivative at 0 is 0."""
     xp = library(var)
     return xp.where(var <= 0, 0.0, xp.sqrt(xp.where(var <= 0, 1.0, var)))
@@ -75,7 +73,7 @@ def _sums(net: Ensemble, depth: int, width: int, reward: Reward) -> accumulation
     return accumulation.sums(*scales_of(net, depth), net.activation, width, depth, reward)
 
 
-def _accumulated(sums: accumulation.Sums, mean: Any, noise_var: Any) -> Law:
+def _accumulated(sums: accumulation.Sums, mean: Values, noise_var: Values) -> Law:
     """Law of a sum along the chain with this mean at infinite width; ``std`` is inf if unknown."""
     xp = library(sums, mean)
     std = xp.where(sums.held > accumulation.MOST_HELD, xp.inf, _root(sums.var + noise_var))

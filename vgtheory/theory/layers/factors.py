@@ -10,7 +10,7 @@ from vgtheory.theory.arguments import asked
 from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.laws import Question, grad_law
 from vgtheory.theory.layers.dense import layers_of, scales_of
-from vgtheory.theory.precision import in_float64
+from vgtheory.theory.precision import Values, in_float64
 from vgtheory.theory.width import expansion
 from vgtheory.weights import expect_known_law
 
@@ -31,10 +31,10 @@ class Parts(NamedTuple):
 
 
 @compiled()
-def _excess(layers: expansion.Layers) -> Any:
+def _excess(layers: expansion.Layers) -> Values:
     """Excess u of g's component along the input, at layers 2 ... depth."""
 
-    def step(u: Any, layer: expansion.Layers) -> tuple[Any, Any]:
+    def step(u: Any, layer: expansion.Layers) -> tuple[Values, Values]:
         return layer.kick + u * layer.grip, u
 
     below = expansion.Layers(*(field[:-1] for field in layers))

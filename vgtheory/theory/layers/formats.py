@@ -21,7 +21,7 @@ from vgtheory.theory.arguments import asked
 from vgtheory.theory.integrals import gaussian
 from vgtheory.theory.laws import Question, grad_law, q_law
 from vgtheory.theory.layers.dense import layers_of
-from vgtheory.theory.precision import Arrays, floats, in_float64, in_numpy
+from vgtheory.theory.precision import Arrays, Values, floats, in_float64, in_numpy
 from vgtheory.theory.width import expansion
 
 _DIGITS, _NEAR = 60, Decimal("1e-30")
@@ -155,26 +155,26 @@ class PassLimit(NamedTuple):
 
 
 @functools.partial(jax.jit, static_argnames=("activation", "width"))
-def _log_peaks(log_q: Any, activation: Activation, width: int) -> Any:
+def _log_peaks(log_q: Values, activation: Activation, width: int) -> Values:
     """``_log_peak`` at every layer."""
     return lax.map(lambda each: _log_peak(each, activation, width), log_q)
 
 
-def _log_peak(log_q: Any, activation: Activation, width: int) -> Any:
+def _log_peak(log_q: Values, activation: Activation, width: int) -> Values:
     """Log of the median largest of ``width`` entries |phi'(h) u|, u standard normal."""
     edge = 0.45 * float(np.log(np.finfo(float).tiny))
     q = jnp.exp(jnp.clip(log_q, edge, -edge))
     dphi = activation.dphi
     tail = -np.expm1(np.log(0.5) / width)
 
-    def excess(log_x: Any) -> Any:
-        def beyond(z: Any) -> Any:
+    def excess(log_x: Values) -> Values:
+        def beyond(z: Any) -> Values:
             slope = jnp.abs(dphi(jnp.sqrt(q) * z))
             return jnp.where(slope > 0, erfc(jnp.exp(log_x) / np.sqrt(2) / jnp.where(slope > 0, slope, 1.0)), 0.0)
 
         return gaussian.mean(beyond, q, activation.kinks) - tail
 
-    def halve(_: Any, bracket: tuple[Any, Any]) -> tuple[Any, Any]:
+    def halve(_: Any, bracket: tuple[Any, Any]) -> tuple[Values, Values]:
         low, high = bracket
         middle = (low + high) / 2
         above = excess(middle) > 0

@@ -32,11 +32,11 @@ _LOWEST = -17.0
 _CHUNK = 4096
 
 
-def _log_gap(log_q: Any, log_slope: Any, read: Callable[[Any, Any], tuple[Any, Any]]) -> Any:
+def _log_gap(log_q: Values, log_slope: Values, read: Callable[[Any, Any], tuple[Any, Any]]) -> Values:
     """Half of ln(1 - c_star), -inf where c_star is 1."""
     xp, chaotic = library(log_slope), log_slope > 0
 
-    def at(gap: Any) -> tuple[Any, Any]:
+    def at(gap: Values) -> tuple[Values, Values]:
         no_split, no_turn = read(log_q, gap)
         value = log_slope + xp.log1p(-no_split)
         return value, value * (1 - no_split) / (2 * (no_split - no_turn))
@@ -47,7 +47,7 @@ def _log_gap(log_q: Any, log_slope: Any, read: Callable[[Any, Any], tuple[Any, A
     return xp.where(chaotic, xp.where(unknown, xp.nan, found), -xp.inf)
 
 
-def _turn(log_q: Any, gap: Any, read: Callable[[Any, Any], tuple[Any, Any]]) -> Any:
+def _turn(log_q: Values, gap: Values, read: Callable[[Any, Any], tuple[Any, Any]]) -> Values:
     """1 - E[phi' phi'] / E[phi'^2] at c_star."""
     xp, inside = library(gap), gap != -np.inf
     return xp.where(inside, read(log_q, xp.where(inside, gap, 0.0))[1], 0.0)
@@ -170,7 +170,7 @@ def c_star(net: Ensemble) -> Values:
     return correlation_at(fixed_gap(*broadcast_scales(net), net.activation))
 
 
-def correlation_at(gap: Any) -> Values:
+def correlation_at(gap: Values) -> Values:
     """Correlation from half the log of its distance from 1."""
     xp, inside = library(gap), gap != -np.inf
     return xp.where(inside, -xp.expm1(2 * xp.where(inside, gap, 0.0)), 1.0)

@@ -52,12 +52,12 @@ class Critical(NamedTuple):
     is_stable: Values | np.bool_
 
     @property
-    def frame(self) -> Any:
+    def frame(self) -> Values:
         """One row for each solution, as a ``pandas.DataFrame``."""
         return frame_of(self, number=np.arange(np.shape(self.q_star)[-1]))
 
 
-def _bias_square(log_q: Any, table: Curves) -> tuple[Any, Any]:
+def _bias_square(log_q: Values, table: Curves) -> tuple[Values, Values]:
     """sigma_b^2 / q of the critical network whose fixed point is q, and its derivative by ln q."""
     (log_f, by_f), (log_g, by_g) = (value_and_slope(each, log_q) for each in table[:2])
     ratio = library(log_q).exp(log_f - log_g - log_q)
@@ -75,7 +75,7 @@ def _excess(log_q: Any, wanted: Any, table: Curves) -> tuple[Any, Any]:
 def _solution(low: Any, high: Any, wanted: Any, found: Any, table: Curves) -> Any:
     """The ln q between ``low`` and ``high`` at which the critical sigma_b^2 is the wanted one."""
 
-    def at(log_q: Any) -> tuple[Any, Any]:
+    def at(log_q: Values) -> tuple[Values, Values]:
         excess, slope = _excess(log_q, wanted, table)
         return excess, excess / slope
 
@@ -110,7 +110,7 @@ def _solved(sigma_b: Any, table: Curves, size: int) -> Critical:
     return Critical(*(xp.take_along_axis(each, order, axis=-1) for each in points))
 
 
-def _next_growth(table: Curves, log_w: Any, noise: float) -> Any:
+def _next_growth(table: Curves, log_w: Values, noise: float) -> Values:
     """First growth above q = 0 that exceeds rounding, for the network that is critical at q = 0."""
     xp = library(log_w)
     growth, _ = growth_and_slope(lattice_in(log_w), xp.exp(log_w), xp.zeros_like(log_w), table)
@@ -125,7 +125,7 @@ def _carried(log_q: Any, wanted: Any, table: Curves) -> Any:
 
 
 @compiled("size")
-def _all_solved(sigma_b: Any, table: Curves, size: int) -> Critical:
+def _all_solved(sigma_b: Values, table: Curves, size: int) -> Critical:
     """``_solved`` with room for two solutions at least, as ``brackets`` needs."""
     found = _solved(sigma_b, table, max(size, 2))
     return jax.tree.map(lambda leaf: leaf[..., :size], found)

@@ -59,7 +59,7 @@ def phase(net: Ensemble) -> Values:
     return xp.where(xp.abs(log_chi) <= noise, 0.0, xp.sign(log_chi))
 
 
-def scale(factor: Any) -> Values:
+def scale(factor: Values) -> Values:
     """-1 / ln of a factor's size, infinite where the factor is 1 within rounding."""
     xp = library(factor)
     factor = xp.abs(xp.asarray(factor))
@@ -68,13 +68,13 @@ def scale(factor: Any) -> Values:
     return scale_of(xp.where(xp.abs(log_factor) <= noise, 0.0, log_factor))
 
 
-def scale_of(log_factor: Any) -> Values:
+def scale_of(log_factor: Values) -> Values:
     """-1 over the log of a factor, infinite where the log is 0."""
     xp, flat = library(log_factor), log_factor == 0
     return xp.where(flat, xp.inf, -1 / xp.where(flat, 1.0, log_factor))
 
 
-def log_chi_at(q: Any, sigma_w: Any, sigma_b: Any, at: AtOne, activation: Activation) -> Any:
+def log_chi_at(q: Values, sigma_w: Values, sigma_b: Values, at: AtOne, activation: Activation) -> Values:
     """Natural log of ``chi_1``, with all its digits near 0, and 0 within rounding."""
     growth, _ = growth_and_slope(log_inside(q), sigma_w, sigma_b, curves(activation))
     least, xp = 32 * rounding(growth), library(growth)

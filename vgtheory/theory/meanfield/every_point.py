@@ -48,7 +48,7 @@ class FixedPoints(NamedTuple):
     is_stable: Values | np.bool_
 
     @property
-    def frame(self) -> Any:
+    def frame(self) -> Values:
         """One row for each fixed point, as a ``pandas.DataFrame``."""
         return frame_of(self, number=np.arange(np.shape(self.q)[-1]))
 

@@ -16,6 +16,7 @@ from jax import Array, lax
 from vgtheory.activation import Activation
 from vgtheory.theory.arrays import library, of_one_rank, rounding
 from vgtheory.theory.integrals.moments_1d import LN_END, LN_Q, Curves, curves, value_and_slope
+from vgtheory.theory.precision import Values
 from vgtheory.theory.roots import root
 
 _INNER, _OUTER = np.linspace(-27.63, 27.63, 449), 27.63 * (LN_END / 27.63) ** (np.arange(1, 43) / 42)
@@ -28,7 +29,7 @@ _NOISE = 500
 """Largest error of a growth or a slope, in machine epsilons."""
 
 
-def _largest_log(x: Any) -> float:
+def _largest_log(x: Values) -> float:
     """Natural log of nearly the largest number of an array's format."""
     return 0.98 * float(np.log(float(jnp.finfo(x.dtype).max)))
 
@@ -59,17 +60,17 @@ def growth_and_slope(log_q: Any, sigma_w: Any, sigma_b: Any, table: Curves) -> t
     return total - 1, share * slope
 
 
-def growth_at(log_q: Any, sigma_w: Any, sigma_b: Any, table: Curves) -> Any:
+def growth_at(log_q: Values, sigma_w: Values, sigma_b: Values, table: Curves) -> Values:
     """The first of ``growth_and_slope``."""
     return growth_and_slope(log_q, sigma_w, sigma_b, table)[0]
 
 
-def elasticity_at(log_q: Any, sigma_w: Any, sigma_b: Any, table: Curves) -> Any:
+def elasticity_at(log_q: Values, sigma_w: Values, sigma_b: Values, table: Curves) -> Values:
     """The second of ``growth_and_slope``."""
     return growth_and_slope(log_q, sigma_w, sigma_b, table)[1]
 
 
-def noise_of(x: Any) -> float:
+def noise_of(x: Values) -> float:
     """Largest error of a growth or a slope in the dtype of ``x``."""
     return _NOISE * rounding(x)
 
@@ -79,7 +80,7 @@ def row(x: Any) -> Any:
     return x[..., None]
 
 
-def lattice_signs(sigma_w: Any, sigma_b: Any, table: Curves) -> Any:
+def lattice_signs(sigma_w: Values, sigma_b: Values, table: Curves) -> Values:
     """Sign of the growth on the lattice (0 within rounding), shape (..., lattice)."""
     xp, lattice = library(sigma_w, sigma_b), lattice_in(sigma_w)
     growth = growth_at(lattice, row(sigma_w), row(sigma_b), table)
@@ -90,7 +91,7 @@ def lattice_signs(sigma_w: Any, sigma_b: Any, table: Curves) -> Any:
 def root_between(low: Any, high: Any, sigma_w: Any, sigma_b: Any, table: Curves, found: Any) -> Any:
     """The ln q between ``low`` and ``high`` at which the growth changes sign, where ``found``."""
 
-    def at(log_q: Any) -> tuple[Any, Any]:
+    def at(log_q: Values) -> tuple[Values, Values]:
         growth, elasticity = growth_and_slope(log_q, sigma_w, sigma_b, table)
         return growth, growth / ((1 + growth) * (elasticity - 1))
 
@@ -187,7 +188,7 @@ def next_known(signs: Any) -> Any:
     return lax.cummin(places, axis=places.ndim - 1, reverse=True)
 
 
-def chi_at(q: Any, sigma_w: Any, activation: Activation) -> Any:
+def chi_at(q: Values, sigma_w: Values, activation: Activation) -> Values:
     """Squared-gradient growth factor at variance ``q``; at 0 and inf its limit."""
     xp = library(q, sigma_w)
     inside = (q > 0) & xp.isfinite(q)

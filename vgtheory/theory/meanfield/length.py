@@ -21,7 +21,7 @@ from vgtheory.theory.meanfield.fixed_points import chi_at, fixed_point, growth_a
 from vgtheory.theory.precision import Values, in_float64, scales
 
 
-def broadcast_scales(net: Ensemble) -> tuple[Any, Any]:
+def broadcast_scales(net: Ensemble) -> tuple[Values, Values]:
     """``sigma_w`` and ``sigma_b`` of one shape, as arrays of the library that is to compute."""
     values = scales(net)
     sigma_w, sigma_b = library(*values).broadcast_arrays(*values)

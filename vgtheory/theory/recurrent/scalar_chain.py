@@ -117,7 +117,7 @@ def log_scalar_chain(mean: Any, std: Any, depth: int) -> Law:
     return Law(depth * log_mean, jnp.where(varies, jnp.sqrt(depth * var), 0.0))
 
 
-def _log_normal_moments(ratio: Any) -> tuple[Any, Any]:
+def _log_normal_moments(ratio: Values) -> tuple[Values, Values]:
     """Mean and variance of ln|z + ratio|, z standard normal: Poisson mixture or Gauss-Hermite."""
     row = lambda each: jnp.asarray(each, ratio.dtype).reshape((1,) * ratio.ndim + (-1,))
     nodes, counts, factorials, chi_vars, chi_rows = map(row, (_NODES, _COUNTS, _FACTORIALS, _VARS, _LOGS))

@@ -22,10 +22,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from vgtheory.theory.precision import Values
+
 _PANELS, _CORRECTIONS, _FLAT = 256, 4, 1e-4
 
 
-def _averaged(decay: float, time: Any, ratio: Any, before: Any) -> Any:
+def _averaged(decay: float, time: Values, ratio: Values, before: Values) -> Values:
     """A running average over its integrand, after a panel in which that grows by exp(ratio)."""
     turn = decay * time + ratio
     flat = jnp.abs(turn) < _FLAT
@@ -34,14 +36,14 @@ def _averaged(decay: float, time: Any, ratio: Any, before: Any) -> Any:
     return before * jnp.exp(-turn) + decay * time * share
 
 
-def _log_mean(a: Any, b: Any) -> Any:
+def _log_mean(a: Values, b: Values) -> Values:
     """Mean of an exponential that goes from a to b."""
     log = jnp.log(b / a)
     flat = jnp.abs(log) < _FLAT
     return jnp.where(flat, (a + b) / 2, (b - a) / jnp.where(flat, 1.0, log))
 
 
-def steps(chains: Sequence[Any], beta: float, square: float, eps: float) -> Any:
+def steps(chains: Sequence[Any], beta: float, square: float, eps: float) -> Values:
     """Number of steps from w0 to exp(log_end), with Adam's bias corrections.
 
     ``chains`` holds depth, w0, log of the end, target and rate, of one shape, with w0 below the end
@@ -59,7 +61,7 @@ def steps(chains: Sequence[Any], beta: float, square: float, eps: float) -> Any:
     log_g = jnp.log(-jnp.expm1(depth[None] * log_w - jnp.log(y)[None])) + (depth[None] - 1) * log_w + jnp.log(y)[None]
     fast, late = (-float(np.log(max(each, 1e-300))) for each in (beta, square))
 
-    def slowness(time: Any, first: Any, second: Any, log_g: Any) -> Any:
+    def slowness(time: Values, first: Values, second: Values, log_g: Values) -> Values:
         size = jnp.sqrt(second / -jnp.expm1(-late * time)) + eps * jnp.exp(-log_g)
         return size * -jnp.expm1(-fast * time) / first
 

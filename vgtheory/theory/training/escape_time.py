@@ -115,7 +115,7 @@ def expect_positive(where: str, **got: Any) -> None:
         expect(bool(np.all(entries > 0) and np.all(np.isfinite(entries))), where, f"a finite {name} > 0", **got)
 
 
-def _distance(log_u: Any) -> Any:
+def _distance(log_u: Values) -> Values:
     """The variable v of a share u of the target, on either side."""
     size = jnp.abs(log_u)
     return size + jnp.log(-jnp.expm1(-size))
@@ -123,7 +123,7 @@ def _distance(log_u: Any) -> Any:
 
 @jax.jit
 @jnp.vectorize
-def _log_power_integral(c: Any, low: Any, high: Any) -> Any:
+def _log_power_integral(c: Values, low: Values, high: Values) -> Values:
     """Log of the integral of (1 + e^v)^c: asymptotes in closed form, the rest by quadrature."""
     bottom, top = jnp.maximum(low, 0), jnp.maximum(high, 0)
     rate = jnp.where(c == 0, 1.0, jnp.abs(c))

@@ -39,7 +39,7 @@ from vgtheory.activation import Activation
 from vgtheory.activations.cusp import has_fourth
 from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.integrals.squares import log_resolved
-from vgtheory.theory.precision import Arrays
+from vgtheory.theory.precision import Arrays, Values
 from vgtheory.theory.width.links import POINTS, RULE, Step, stencil, step_of, units
 
 _WIDE = -1.15
@@ -125,7 +125,7 @@ def _two_points(scale: Any, shape: Any) -> tuple[Any, Any, Any, Any]:
     return nodes, (1 - signs / root) / 2, nodes_slope, signs * steep / root**2 / 2
 
 
-def _answer(step: Step, mean: Any, square: Any) -> Answer:
+def _answer(step: Step, mean: Values, square: Values) -> Answer:
     """Response to a c^2 of this mean and mean square, shapes (points, nodes) or (points, 1)."""
     xp = library(step, mean)
     pull, keep, fresh = (each[..., None] for each in (step.pull, step.keep, step.fresh))
@@ -149,7 +149,7 @@ def _answer(step: Step, mean: Any, square: Any) -> Answer:
     )
 
 
-def _above(step: Step, state: State) -> tuple[Any, ...]:
+def _above(step: Step, state: State) -> tuple[Values, ...]:
     """At every node: moments of the sum above and of c^2, their covariance, ``held``."""
     xp = library(step, state)
     free = 1 - step.omega
@@ -186,14 +186,14 @@ def _down(step: Step, normal: Answer, reward: Any, state: State) -> tuple[State,
     return State(*(each[:, 0] for each in new)), alone[:, 0], over((added - alone) ** 2 + rest)[:, 0]
 
 
-def _visits(step: Step, start: Any, size: int) -> Any:
+def _visits(step: Step, start: Values, size: int) -> Arrays:
     """Distribution over the grid at layers 1 ... size, shape (size, points)."""
     rule = RULE.astype(start.dtype)[None, :, None]
     moves = _spread(step.points, step.share * rule, (1, 2))
     return scan(lambda place, _: (place @ moves, place), start, length=size)[1]
 
 
-def _spread(points: Any, share: Any, axes: tuple[int, ...]) -> Any:
+def _spread(points: Any, share: Any, axes: tuple[int, ...]) -> Arrays:
     """Sum over some axes of shares at grid points, as rows over the whole grid."""
     xp, grid = library(points, share), np.arange(POINTS).reshape((1,) * points.ndim + (-1,))
     return xp.sum(xp.where(points[..., None] == grid, share[..., None], 0.0), axis=axes)
@@ -220,7 +220,7 @@ def _sums(step: Step, reward: Any, depth: Any, size: int) -> tuple[Any, ...]:
     return *rows[:4], xp.maximum.accumulate(rows[4])
 
 
-def sums(sigma_w: Any, sigma_b: Any, activation: Activation, width: Any, depth: int, reward: Reward) -> Sums:
+def sums(sigma_w: Values, sigma_b: Values, activation: Activation, width: Any, depth: int, reward: Reward) -> Sums:
     """Law of a sum along the chain, for unit inputs and a top cotangent independent of the weights.
 
     ``GRAD`` is ln ``|g_l|^2`` relative to the top, less ln sigma_w^2 for each layer between.

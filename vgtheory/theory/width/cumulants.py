@@ -15,7 +15,7 @@ x^2)^2`. In every layer this has three effects:
 from typing import Any, NamedTuple
 
 from vgtheory.theory.arrays import compiled, library, scan
-from vgtheory.theory.precision import Arrays
+from vgtheory.theory.precision import Arrays, Values
 from vgtheory.theory.width.expansion import Layers
 from vgtheory.weights import EXCESS_KURTOSIS
 
@@ -65,7 +65,7 @@ def change(layers: Layers, weights: str, width: int) -> Change:
 
 
 @compiled()
-def _change(layers: Layers, ratio: Any, share: Any) -> Change:
+def _change(layers: Layers, ratio: Values, share: Values) -> Change:
     """``ratio`` is kappa / N, ``share`` is 1 / N."""
     xp = library(layers, ratio)
     above = xp.append(layers.rho[1:], 1.0)

@@ -36,7 +36,7 @@ from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.integrals.moments_1d import curves, value_and_slope
 from vgtheory.theory.integrals.rules import Moments, moments
 from vgtheory.theory.integrals.squares import log_resolved
-from vgtheory.theory.precision import Arrays, in_float64
+from vgtheory.theory.precision import Arrays, Values, in_float64
 
 _SMALL_U, _SMALL_EFFECT, _SMALL_R, _NEARLY_ONE = 0.05, 0.15, 0.3, 0.02
 """Where the order-1/N law holds.
@@ -66,7 +66,7 @@ class Layers(NamedTuple):
     kick: Arrays
 
 
-def _moments(q: Any, log_q: Any, activation: Activation) -> Moments:
+def _moments(q: Values, log_q: Values, activation: Activation) -> Moments:
     """``rules.moments``; where ripples are not resolved, the moments of squares only, and NaN."""
     found, largest = moments(q, activation), log_resolved(activation)
     if largest == np.inf:
@@ -112,14 +112,14 @@ def _layer(log_q: Any, sigma_w: Any, sigma_b: Any, activation: Activation, ortho
 
 
 @compiled("activation", "orthogonal", "depth")
-def _walk(sigma_w: Any, sigma_b: Any, activation: Activation, orthogonal: bool, depth: int) -> Layers:
+def _walk(sigma_w: Values, sigma_b: Values, activation: Activation, orthogonal: bool, depth: int) -> Layers:
     """The layers, for depths that are powers of two, so that few programs serve all depths."""
     step = functools.partial(_layer, sigma_w=sigma_w, sigma_b=sigma_b, activation=activation, orthogonal=orthogonal)
     start = library(sigma_w, sigma_b).log(sigma_w**2 + sigma_b**2)
     return scan(lambda log_q, _: step(log_q), start, length=depth)[1]
 
 
-def trajectory(sigma_w: Any, sigma_b: Any, activation: Activation, orthogonal: bool, depth: int) -> Layers:
+def trajectory(sigma_w: Values, sigma_b: Values, activation: Activation, orthogonal: bool, depth: int) -> Layers:
     """Infinite-width layers 1 ... depth for inputs of unit mean square, with each layer's noise.
 
     Notes
@@ -136,7 +136,7 @@ def trajectory(sigma_w: Any, sigma_b: Any, activation: Activation, orthogonal: b
 
 
 @compiled()
-def forward_fluctuation(layers: Layers, width: Any) -> tuple[Any, Any]:
+def forward_fluctuation(layers: Layers, width: Any) -> tuple[Values, Values]:
     """Mean and variance of r_l = Q_l / q_l - 1 at order 1/width, each of shape ``(depth,)``."""
 
     def step(state: tuple[Any, Any], layer: Layers) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
@@ -149,7 +149,7 @@ def forward_fluctuation(layers: Layers, width: Any) -> tuple[Any, Any]:
 
 
 @compiled("with_inputs")
-def backward_fluctuation(layers: Layers, width: Any, with_inputs: bool = False) -> tuple[Any, Any]:
+def backward_fluctuation(layers: Layers, width: Any, with_inputs: bool = False) -> tuple[Values, Values]:
     """Mean shift and variance of ln |g_l|^2 relative to the top, at order 1/width.
 
     ``with_inputs`` adds ln |x_{l-1}|^2, relative to the top, which gives the squared norm of the
@@ -192,7 +192,7 @@ def backward_fluctuation(layers: Layers, width: Any, with_inputs: bool = False) 
 
 
 @compiled()
-def aligned_gain(layers: Layers) -> Any:
+def aligned_gain(layers: Layers) -> Values:
     """Log-gain of ``|g_l|^2`` for the cotangent ``h_depth`` over one independent of the weights.
 
     The share v of ``|g|^2`` along the layer's own input starts at ``rho`` instead of 1/N, and each

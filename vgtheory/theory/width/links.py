@@ -12,7 +12,7 @@ from vgtheory.activation import Activation
 from vgtheory.activations.cusp import has_fourth
 from vgtheory.theory.arrays import compiled, library
 from vgtheory.theory.integrals.squares import log_resolved
-from vgtheory.theory.precision import Arrays
+from vgtheory.theory.precision import Arrays, Values
 from vgtheory.theory.width.unit import Unit, log_mean_law, unit
 
 POINTS = 160
@@ -45,7 +45,7 @@ class Step(NamedTuple):
     rough: Arrays
 
 
-def stencil(log_m: Any) -> tuple[Any, Any]:
+def stencil(log_m: Values) -> tuple[Arrays, Arrays]:
     """Grid points and Lagrange weights that interpolate at ln M, or at the grid's end."""
     xp = library(log_m)
     place = (xp.clip(xp.arcsinh(log_m / 2) / _EDGE, -1.0, 1.0) + 1) / 2 * (POINTS - 1)
@@ -56,13 +56,13 @@ def stencil(log_m: Any) -> tuple[Any, Any]:
     return xp.stack([first + k for k in range(_STENCIL)], axis=-1), xp.stack(shares, axis=-1)
 
 
-def _log_q(log_m: Any, sigma_w: Any, sigma_b: Any) -> Any:
+def _log_q(log_m: Values, sigma_w: Values, sigma_b: Values) -> Arrays:
     xp = library(log_m, sigma_w, sigma_b)
     return xp.log(xp.maximum(sigma_w**2 * xp.exp(log_m) + sigma_b**2, xp.finfo(sigma_w.dtype).tiny))
 
 
 @compiled("activation")
-def units(sigma_w: Any, sigma_b: Any, activation: Activation) -> tuple[Unit, Any]:
+def units(sigma_w: Values, sigma_b: Values, activation: Activation) -> tuple[Unit, Any]:
     """Moments at every grid point, 0 where a power of phi overflows; and where unknown."""
     xp = library(sigma_w, sigma_b)
     log_q = _log_q(xp.asarray(_LOG_M, sigma_w.dtype), sigma_w, sigma_b)
@@ -111,7 +111,7 @@ def step_of(units: Unit, unknown: Any, sigma_w: Any, sigma_b: Any, width: Any) -
     )
 
 
-def _roughness(units: Unit) -> Any:
+def _roughness(units: Unit) -> Values:
     """Nonzero at an end of the grid where phi is neither homogeneous of degree one nor constant."""
     xp, place = library(units), np.arange(POINTS)
     slopes = xp.diff(units.log_f) / xp.diff(xp.asarray(_LOG_M, units.log_f.dtype))

@@ -65,7 +65,7 @@ class Unit(NamedTuple):
     own_y: Values
 
 
-def unit(log_q: Any, activation: Activation) -> Unit:
+def unit(log_q: Values, activation: Activation) -> Unit:
     """All one-dimensional moments that a layer's fluctuations need, at one ln q within [-60, 60].
 
     They are not finite where powers of an activation overflow or E[phi'^4] is infinite, and NaN
@@ -95,7 +95,7 @@ def unit(log_q: Any, activation: Activation) -> Unit:
     return Unit(xp.log(mean_f), xp.log(mean_g), x2, x3, y2, y3, xy, xxy, xyy, pull, product**2, own, own_x, own_y)
 
 
-def log_mean_law(second: Any, third: Any, width: Any) -> tuple[Any, Any]:
+def log_mean_law(second: Values, third: Values, width: Any) -> tuple[Values, Values]:
     r"""Mean and variance of the log of a mean over ``width`` independent units of mean 1.
 
     With k = width / second, the mean of the units is a gamma variable of shape k, corrected by the
