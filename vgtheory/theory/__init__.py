@@ -1,45 +1,45 @@
 """Predictions for random networks: which function answers which question.
 
-Is my initialisation critical? ``chi_1(net)`` is the factor of the squared gradient per layer. A
-factor of 1 is critical, above it gradients explode, and below it they vanish. ``phase(net)``
-gives the sign of its logarithm, and ``xi_grad(net)`` the number of layers in which the gradient
-changes by a factor e.
+Is my initialisation critical? ``chi_1(net)`` is the growth factor of the squared gradient per
+layer. A factor of 1 is critical, above it gradients explode, and below it they vanish.
+``phase(net)`` gives the sign of its logarithm, and ``xi_grad(net)`` the number of layers in which
+the squared gradient changes by a factor e.
 
 Which scale should I use? ``critical(activation, sigma_b=...)`` lists every sigma_w at which the
-factor is 1; use one whose ``is_stable`` is True, for the signal leaves the others. Orthogonal
-weights have the same critical scales; with them and a small ``sigma_b`` all directions stay close
-together, as ``jacobian_edge(net, depth)`` tells. ``initialiser_audit(activation)`` tells what the
-default initialisers do.
+factor is 1. Use one whose ``is_stable`` is True, because the signal leaves the others. Orthogonal
+weights have the critical scales of Gaussian ones, and with a small ``sigma_b`` they keep all
+directions close together, see ``jacobian_edge(net, depth)``. ``initialiser_audit(activation)``
+lists the effect of the default initialisers.
 
 How large is the gradient in each layer? ``log_grad_layers(net, depth=..., width=...)`` gives the
-mean and the spread over networks of its logarithm, ``log_grad_weight_layers`` the same for
-weights, and ``log_q_layers`` for the signal.
+mean and the spread over networks of its log-norm. ``log_grad_weight_layers`` is its counterpart for
+the weights, and ``log_q_layers`` for the signal.
 
-Where does a number format give out? ``pass_limit(net, "bfloat16", depth=..., width=...)`` names
-the layers where the forward and the backward pass are lost (None: nowhere), and
-``depth_limit(factor, "bfloat16")`` the depth at which a power of one factor is.
+Where does a number format give out? ``pass_limit(net, "bfloat16", depth=..., width=...)`` names the
+layers where the forward and the backward pass are lost, or None. ``depth_limit(factor,
+"bfloat16")`` gives the depths at which the powers of one factor are lost.
 
-Do two inputs stay apart? ``c_star(net)`` is their final correlation, ``xi_c(net)`` the layers
-that it takes, ``c_map`` one layer of it. ``q_map`` and ``q_star`` are the same for the length of
-one input, with ``xi_q``. ``phase_diagram`` does a grid of scales at once.
+Do two inputs stay apart? ``c_star(net)`` is their final correlation, ``xi_c(net)`` the depth scale
+of convergence, and ``c_map`` one layer. ``q_star``, ``xi_q`` and ``q_map`` describe the length of
+one input. ``phase_diagram`` computes a grid of scales at once.
 
-Why do gradients differ in size? ``log_grad_variance`` splits the variance. Is a recurrence
-chaotic? ``lyapunov_exponents``.
+Why do gradients differ in size? ``log_grad_variance`` splits their variance. Is a recurrence
+chaotic? ``lyapunov_exponents`` tells.
 
-The other functions are in the wings, each with such a guide: ``help(theory.cells)``.
+The other functions are in subpackages, each with such a guide: ``help(theory.cells)``.
 
 - ``meanfield``: infinite width; lengths, correlations, criticality, depth scales.
 - ``layers``: profiles over depth, bounds, initialisers, number formats.
 - ``blocks``: residual blocks, normalisation, convolutions, transformers.
-- ``width``: what a finite number of units changes.
+- ``width``: effects of a finite number of units.
 - ``spectra``: singular values of the Jacobian: do all directions keep their length?
 - ``recurrent``: one matrix applied again and again.
-- ``cells``: how long an LSTM, a GRU or another cell remembers.
-- ``training``: how long training takes to leave a plateau, and the largest stable step.
-- ``magnitudes``: why gradients differ from entry to entry.
+- ``cells``: memory of an LSTM, a GRU or another cell.
+- ``training``: time to leave a plateau, and the largest stable step.
+- ``magnitudes``: variation of gradients from entry to entry.
 
-Nothing here draws a network: there is no ``key``. Plain numbers give float64, and JAX arrays can
-be compiled, mapped and differentiated.
+Nothing here draws a network: there is no ``key``. Plain numbers give float64, and JAX arrays can be
+compiled, mapped and differentiated.
 """
 
 from typing import TYPE_CHECKING

@@ -1,14 +1,14 @@
 """Residual blocks, normalisation, convolutions and transformers.
 
-Profiles of these networks come from ``theory.log_grad_layers`` and ``theory.log_q_layers``, as
-for dense ones. What they have beyond that:
+``theory.log_grad_layers`` and ``theory.log_q_layers`` have the profiles of these networks, as of
+dense ones. The functions here answer further questions:
 
-- By what law does a residual network grow? ``residual_growth``. What gradient do its learned
-  branch scales get? ``log_grad_alpha_layers``.
-- By what factor per layer does batch norm make gradients grow? ``batch_norm_rate``; does the
-  batch stay where that holds? ``batch_norm_drift``.
-- What happens at each position of a convolution? ``log_grad_positions``, ``log_q_positions``;
-  what does zero padding cost? ``padding_factor``; how far do spatial modes reach? ``xi_c_modes``.
+- By what law does the gradient of a residual network grow? ``residual_growth``. What gradient do
+  learned branch scales get? ``log_grad_alpha_layers``.
+- By what factor per layer do gradients grow with batch norm? ``batch_norm_rate``. Does the batch
+  stay in the state for which that holds? ``batch_norm_drift``.
+- What happens at each position of a convolution? ``log_grad_positions``, ``log_q_positions``. What
+  does zero padding cost? ``padding_factor``. How far do spatial modes reach? ``xi_c_modes``.
 - How large are the gradients of queries, keys, values, outputs and perceptrons?
   ``log_grad_groups``.
 """

@@ -1,8 +1,8 @@
 """Batch norm over B inputs: averages over a unit, and the growth of its gradient.
 
 At the fixed point all inputs are alike. The B numbers of a unit, after the norm, are then uniform
-on a sphere of radius root B in the n = B - 1 dimensions of vectors that sum to 0. ``y_1`` and
-``y_2`` are two of them, of variance 1 and correlation ``-1/n``.
+on a sphere of radius root B. The sphere lies in the n = B - 1 dimensions of vectors that sum to 0.
+``y_1`` and ``y_2`` are two of them, of variance 1 and correlation ``-1/n``.
 
 =========  ====================================================  ========
 symbol     meaning                                               shape

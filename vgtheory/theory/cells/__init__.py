@@ -1,15 +1,15 @@
-"""Recurrent cells (leaky, skip, LSTM, GRU, MGU): gradients per step, and how long they remember.
+"""Recurrent cells (leaky, skip, LSTM, GRU, MGU): gradients per step, and memory.
 
 How long does a cell remember? ``memory_steps(LSTM(sigma_in=1.0, forget_bias=3.0))`` is the number
-of steps in which its gradient falls by e. The size of the input, ``sigma_in``, matters. By
-default every step has new weights; ``tied=True`` uses one set of weights, as a real cell does,
-and takes some ten seconds.
+of steps in which its gradient falls by e. It depends on the size of the input, ``sigma_in``. By
+default every step has new weights. With ``tied=True`` all steps share one set of weights, as in a
+real cell; this takes some ten seconds.
 
 Which bias gives a wanted memory? ``cell_with_memory(cell, memory)``.
 
-What happens at each step? ``chi_step`` is the factor of the squared gradient once the state has
-settled, ``q_state`` the mean square of the settled state, and ``log_grad_steps`` the whole
-profile; ``tied_grad_steps`` is that profile with one set of weights.
+What happens at each step? ``chi_step`` is the growth factor of the squared gradient in the
+stationary state, ``q_state`` the mean square of that state, and ``log_grad_steps`` the whole
+profile. ``tied_grad_steps`` is the profile with one set of weights.
 """
 
 from typing import TYPE_CHECKING

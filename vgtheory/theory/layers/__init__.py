@@ -1,15 +1,15 @@
-"""Profiles over depth, bounds on them, and what initialisers and number formats do.
+"""Profiles over depth, bounds on them, and the effect of initialisers and number formats.
 
-How large are gradients and signals, layer by layer? ``log_grad_layers``,
-``log_grad_weight_layers`` and ``log_q_layers`` give logarithms, ``log_chi_layers`` the factor of
-each single layer, ``c_layers`` the correlation of two inputs, and ``log_parts_layers`` what
-weights and slopes contribute.
+How large are gradients and signals in each layer? ``log_grad_layers``, ``log_grad_weight_layers``
+and ``log_q_layers`` give logarithms. ``log_chi_layers`` gives the growth factor of each single
+layer, and ``log_parts_layers`` the contributions of weights and slopes to it. ``c_layers`` gives
+the correlation of two inputs.
 
-How loose is the textbook bound? ``log_bound_layers`` is the bound, ``sup_dphi`` the largest
-slope, and ``bound_excess`` how far the bound lies above the true factor.
+How loose is the textbook bound? ``log_bound_layers`` is the bound, ``sup_dphi`` the largest slope,
+and ``bound_excess`` the log-ratio of the bound to the true factor.
 
-What do default initialisers do? ``initialiser_audit``. Where does a number format give out?
-``pass_limit`` for a network, ``depth_limit`` for powers of one factor.
+What do default initialisers do? See ``initialiser_audit``. Where does a number format give out?
+``pass_limit`` answers for a network, and ``depth_limit`` for powers of one factor.
 """
 
 from typing import TYPE_CHECKING

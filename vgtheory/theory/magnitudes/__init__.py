@@ -1,7 +1,7 @@
-"""Why gradients differ in size from entry to entry, input to input, layer to layer.
+"""Variation of gradients between entries, inputs and layers.
 
-How much of the variance of ln |g| is due to layers, to units and to minibatches?
-``log_grad_variance``. What do RMSProp and Adam leave of it? ``log_update_variance``. Both return
+How much of the variance of ln |g| is due to layers, to units and to minibatches? See
+``log_grad_variance``. How much do RMSProp and Adam leave? See ``log_update_variance``. Both return
 a ``VarianceSplit``.
 """
 

@@ -198,11 +198,11 @@ def log_grad_variance(
     - Finite width, measured at depths up to a quarter of the width: 2 % for each part. The layers'
       part has two further errors: (entries' part) / N and (depth / N)^3 / 6.
     - With an odd activation the remaining error falls as 1/N^2. For a critical tanh network of 32
-      layers in batches of 32 it is about -45 / N^2 of the layers' part and -130 / N^2 of the
-      entries' (N = 64 to 512).
+      layers, batches of 32 and N = 64 to 512, it is about -45 / N^2 of the layers' part and -130 /
+      N^2 of the entries'.
     - With any other activation the correlation of two examples fluctuates between networks, and its
       effect at order 1/N is not known. Measured with ReLU in 8 and 32 layers, the entries' part is
-      larger by 2.5 / N to 6 / N and the draws' smaller by 1 / N to 5 / N.
+      larger by 2.5 / N to 6 / N. The draws' part is smaller by 1 / N to 5 / N.
 
     Assumes: a normal cotangent at the top, independent of the weights; h within the range of
     float64; of each layer one entry in each row and column, or all of them. Draws are independent

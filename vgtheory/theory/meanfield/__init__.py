@@ -1,16 +1,16 @@
 """Infinite width: lengths, correlations, their fixed points, criticality and depth scales.
 
-How does the mean square of the signal change? ``q_map`` is one layer, ``q_star`` the value that
-it settles at, ``q_stars`` all such values, ``q_slope`` the slope there, and ``xi_q`` the layers
-that it takes.
+How does the mean square of the signal change? ``q_map`` maps it to the next layer, and ``q_star``
+is the fixed point that it converges to. ``q_stars`` lists all fixed points, ``q_slope`` is the
+slope there, and ``xi_q`` the depth scale of convergence.
 
-Does the gradient vanish? ``chi_1`` is the factor of its square per layer, ``xi_grad`` the layers
-for a factor e, and ``decade_depth`` those for a factor of ten. ``critical`` finds the scales at
-which the factor is 1, and ``phase`` says on which side a network is.
+Does the gradient vanish? ``chi_1`` is the growth factor of its square per layer. ``xi_grad`` is the
+number of layers for a factor e, and ``decade_depth`` the number for a factor of ten. ``critical``
+finds the scales at which the factor is 1, and ``phase`` tells on which side a network is.
 
-Do two inputs merge? ``c_map`` is one layer of their correlation, with ``c_map_slope`` and
-``c_map_curvature``. ``c_star`` is where the correlation settles, ``chi_c`` its slope there, and
-``xi_c`` the layers that it takes.
+Do two inputs become alike? ``c_map`` maps their correlation to the next layer, with the slope
+``c_map_slope`` and the curvature ``c_map_curvature``. ``c_star`` is the fixed point, ``chi_c`` the
+slope there, and ``xi_c`` the depth scale of convergence.
 
 ``phase_diagram`` computes these on a grid of weight and bias scales.
 """

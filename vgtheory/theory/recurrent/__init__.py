@@ -1,18 +1,20 @@
-"""One matrix applied again and again: powers, transients, exponents, echo states, chains.
+"""One matrix applied again and again: powers, transients, exponents, echo states, scalar chains.
 
-How fast does a gradient grow or shrink in the end? ``log_spectral_radius`` of a random matrix,
-``log_rate`` once a tanh recurrence has settled, ``lyapunov_exponent`` (the largest),
-``lyapunov_exponents`` (all) and ``lyapunov_curve`` (all, at infinite width).
+How fast does a gradient grow or shrink at late times? ``log_spectral_radius`` answers for a random
+matrix, and ``log_rate`` for a tanh recurrence on its attractor. ``lyapunov_exponent`` is the
+largest Lyapunov exponent, ``lyapunov_exponents`` gives all of them, and ``lyapunov_curve`` all at
+infinite width.
 
-And before the end? ``transient`` gives the peak that a non-normal matrix reaches first,
-``non_normality`` how non-normal it is, ``log_growth`` and ``log_power_norms`` every step,
-``log_eigen_powers`` the eigenvalues' powers. ``eigen_directions`` and ``alignment_steps`` tell
-where gradients turn, and ``overshoot`` what one step of gradient descent then does.
+What happens before that? ``transient`` gives the peak that a non-normal matrix reaches first, and
+``non_normality`` measures how non-normal it is. ``log_growth`` and ``log_power_norms`` give every
+step, and ``log_eigen_powers`` the powers of the eigenvalues. ``eigen_directions`` and
+``alignment_steps`` tell where gradients turn, and ``overshoot`` what a step of gradient descent
+then does.
 
-How much does an echo-state network remember? ``echo_state`` and ``memory_curve``.
+How much does an echo-state network remember? See ``echo_state`` and ``memory_curve``.
 
-What does a chain of single random weights do? ``log_scalar_chain`` (typical),
-``log_mean_scalar_chain`` (average) and ``log_scalar_steps``.
+What does a chain of single random weights do? ``log_scalar_chain`` is the typical product,
+``log_mean_scalar_chain`` the mean product, and ``log_scalar_steps`` a given recurrence.
 """
 
 from typing import TYPE_CHECKING

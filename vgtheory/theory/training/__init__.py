@@ -1,13 +1,12 @@
-"""What gradients mean for training: plateaus, stable steps, weight decay, tangent kernel.
+"""Consequences for training: plateaus, stable steps, weight decay, tangent kernel.
 
-How long does a deep chain stay on its plateau? ``log_escape_time`` under gradient flow,
-``log_escape_steps`` under SGD, momentum, sign descent or Adam; ``log_mode_times`` for the modes
-of a deep linear network.
-
-Which layer learns first? ``log_layer_times``, and ``chain_flow`` for the whole course.
-
-What is the largest learning rate? ``stable_step``. What does weight decay leave? ``chain_decay``.
-How do the first steps of a wide network go? ``tangent_kernel``.
+- How long does a deep chain stay on its plateau? ``log_escape_time`` answers for gradient flow,
+  ``log_escape_steps`` for SGD, momentum, sign descent and Adam, and ``log_mode_times`` for the
+  modes of a deep linear network.
+- Which layer learns first? ``log_layer_times`` tells, and ``chain_flow`` gives the whole course.
+- What is the largest learning rate? ``stable_step``. Which weights does weight decay leave?
+  ``chain_decay``.
+- How do the first steps of a wide network go? ``tangent_kernel``.
 """
 
 from typing import TYPE_CHECKING

@@ -1,9 +1,9 @@
-"""What a finite number of units changes.
+"""Effects of a finite number of units.
 
-How much do networks of one ensemble scatter? ``theory.log_grad_layers(net, depth=...,
-width=...)`` gives the spread. The two functions here are its ingredients: ``log_chi_square_law``,
-the law of the log of one ReLU or linear layer's factor, and ``dead_probability``, the chance that
-a ReLU network is dead.
+``theory.log_grad_layers(net, depth=..., width=...)`` gives the spread between networks of one
+ensemble. The functions here are its ingredients. ``log_chi_square_law`` is the law of the log of
+one ReLU or linear layer's factor. ``dead_probability`` is the probability that a ReLU network is
+dead.
 """
 
 from typing import TYPE_CHECKING

@@ -41,8 +41,9 @@ from vgtheory.theory.precision import Arrays, Values, in_float64
 _SMALL_U, _SMALL_EFFECT, _SMALL_R, _NEARLY_ONE = 0.05, 0.15, 0.3, 0.02
 """Where the order-1/N law holds.
 
-These bound the share of the component along x in |g|^2, the effect of r's variance on ln chi, and
-the variance of r where the slope of the map of ln q is not within ``_NEARLY_ONE`` of 1.
+The first two bound the share of the component along x in |g|^2, and the effect of r's variance on
+ln chi. The third bounds the variance of r where the slope of the map of ln q is not within
+``_NEARLY_ONE`` of 1.
 """
 
 
