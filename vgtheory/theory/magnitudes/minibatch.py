@@ -28,10 +28,6 @@ UNITS = 128
 _TABLE = np.linspace(0, 14, 1401)
 TINY = 1e-300
 """Term that keeps logs and ratios finite."""
-TINY = 1e-300
-"""Keeps logs and ratios finite where nothing is."""
-_MORE = 2048
-"""Number of further examples from which a unit's own mean square is taken."""
 
 
 class Unit(NamedTuple):
