@@ -146,8 +146,8 @@ def critical(activation: Any, *, sigma_b: Any = 0.0, size: int | None = None) ->
     sigma_b
         Standard deviation of the biases, any shape, >= 0.
     size
-        Length of the last axis, >= 1. None stands for as many solutions as there are if ``sigma_b``
-        is a plain number, and for 6 if it is an array of JAX.
+        Length of the last axis, >= 1. None stands for the largest number of solutions of any
+        ``sigma_b``, or for 6 if ``sigma_b`` is traced by JAX.
 
     Returns
     -------
