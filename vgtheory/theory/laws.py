@@ -35,7 +35,7 @@ class Question(NamedTuple):
     where: str
     depth: int
     width: int | None = None
-    positions: Any = None
+    positions: int | tuple[int, ...] | None = None
 
 
 def _meet(net: Any) -> None:

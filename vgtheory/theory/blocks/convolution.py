@@ -72,7 +72,7 @@ def _fields(scales: tuple[Array, Array], table: Curves, net: Conv, depth: int, s
     return log_q, jnp.concatenate([below, flat[None]])
 
 
-def fields(where: str, net: Conv, depth: int, positions: Any) -> tuple[Array, Array]:
+def fields(where: str, net: Conv, depth: int, positions: int | tuple[int, ...] | None) -> tuple[Array, Array]:
     """Check the question; logs of q and of the squared gradient over the top's at infinite width.
 
     Both have the shape ``(depth, *positions)``.

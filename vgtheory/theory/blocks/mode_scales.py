@@ -1,7 +1,5 @@
 """Depth scales of the spatial patterns in a convolutional network."""
 
-from typing import Any
-
 import jax.numpy as jnp
 
 from vgtheory.expect import expect
@@ -18,7 +16,7 @@ _ONE = 1e-6
 
 @asked()
 @in_float64
-def xi_c_modes(net: Conv, positions: Any) -> Values:
+def xi_c_modes(net: Conv, positions: int | tuple[int, ...]) -> Values:
     r"""Depth scale over which each spatial Fourier mode of the correlations converges.
 
     .. math:: \xi_c(k) = -\frac{1}{\ln |\chi_{c^*}\, D(k)|}, \qquad

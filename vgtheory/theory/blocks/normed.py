@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from vgtheory.activation import Activation, as_activation
+from vgtheory.activation import Activation, Pointwise, as_activation
 from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count, expect_scalars
 from vgtheory.networks.blocks import Normed
@@ -109,7 +109,7 @@ def _counted(where: str, batch: Any) -> int:
 
 
 @asked()
-def batch_norm_rate(activation: Any, *, batch: int | None = None) -> float:
+def batch_norm_rate(activation: str | Activation | Pointwise, *, batch: int | None = None) -> float:
     r"""Squared-gradient growth factor per layer of weights, batch norm and activation.
 
     .. math:: \frac{(B - 1) E[\phi'^2] + E[\phi'_1 \phi'_2] - E[y^2 \phi'^2]
@@ -172,7 +172,7 @@ def batch_norm_rate(activation: Any, *, batch: int | None = None) -> float:
 
 
 @asked()
-def batch_norm_drift(activation: Any, *, batch: int) -> float:
+def batch_norm_drift(activation: str | Activation | Pointwise, *, batch: int) -> float:
     r"""Factor per layer of a small difference between two inputs' mean squares under batch norm.
 
     Batch norm fixes the spread of each unit over the batch, and the activation decides how the

@@ -1,7 +1,5 @@
 """Profiles of convolutional networks over depth and position, and the loss by zero padding."""
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
 
@@ -15,7 +13,7 @@ from vgtheory.theory.precision import in_float64
 
 @asked()
 @in_float64
-def log_q_positions(net: Conv, *, depth: int, positions: Any) -> Law:
+def log_q_positions(net: Conv, *, depth: int, positions: int | tuple[int, ...]) -> Law:
     r"""Log of the mean square of a convolution's pre-activations, at every layer and position.
 
     .. math:: \ln \tfrac1N |h_l(a)|^2
@@ -53,7 +51,7 @@ def log_q_positions(net: Conv, *, depth: int, positions: Any) -> Law:
 
 @asked()
 @in_float64
-def log_grad_positions(net: Conv, *, depth: int, positions: Any) -> Law:
+def log_grad_positions(net: Conv, *, depth: int, positions: int | tuple[int, ...]) -> Law:
     r"""Log-norm of a convolution's gradient by layer and position, relative to the mean at the top.
 
     .. math:: \ln \frac{|\partial E / \partial h_l(a)|}
@@ -88,7 +86,7 @@ def log_grad_positions(net: Conv, *, depth: int, positions: Any) -> Law:
 
 
 @asked()
-def padding_factor(net: Conv, positions: Any) -> float:
+def padding_factor(net: Conv, positions: int | tuple[int, ...]) -> float:
     r"""Factor per layer by which zero padding shrinks the mean squared gradient.
 
     The factor is the largest eigenvalue of the average over a window that is cut off at the border.

@@ -34,7 +34,7 @@ from vgtheory.theory.arguments import asked
 from vgtheory.theory.integrals import moments_2d
 from vgtheory.theory.integrals.moments_1d import curves, value_and_slope
 from vgtheory.theory.laws import Question, grad_law, q_law
-from vgtheory.theory.precision import floats, in_float64
+from vgtheory.theory.precision import Numbers, floats, in_float64
 
 
 class Block(NamedTuple):
@@ -204,7 +204,7 @@ def _q(net: Transformer, question: Question) -> Law:
 
 @asked(c_0=partial(expect_number, interval="[0, 1]", ndim=0))
 @in_float64
-def log_grad_groups(net: Transformer, *, depth: int, positions: int, c_0: Any = 0.0) -> dict[str, Law]:
+def log_grad_groups(net: Transformer, *, depth: int, positions: int, c_0: Numbers = 0.0) -> dict[str, Law]:
     r"""Log-norms of the weight gradients of a transformer, relative to W_2 of the last perceptron.
 
     .. math:: \ln \frac{|\partial E / \partial W_{g,l}|_F}{|\partial E / \partial W_{2,L}|_F}, \quad

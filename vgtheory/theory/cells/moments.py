@@ -153,12 +153,12 @@ def skip(cell: Skip) -> tuple[float, Transfer]:
 
 
 @in_float64
-def _chi_at(q: Values, sigma: Values, activation: Activation) -> Values:
-    q, sigma = floats(q, sigma)
-    return chi_at(q, sigma, activation)
+def _chi_at(q: float, sigma: float, activation: Activation) -> Values:
+    variance, scale = floats(q, sigma)
+    return chi_at(variance, scale, activation)
 
 
-def _chi(h: float, sigma: Values, activation: Activation) -> float:
+def _chi(h: float, sigma: float, activation: Activation) -> float:
     """sigma^2 E[phi'^2] at variance h."""
     return float(_chi_at(h, float(sigma), activation))
 

@@ -1,12 +1,10 @@
 """Textbook bounds on the gradient: largest slope of the activation times norms of the weights."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vgtheory.activation import Activation, as_activation
+from vgtheory.activation import Activation, Pointwise, as_activation
 from vgtheory.expect import expect_count, expect_one_of
 from vgtheory.networks.ensemble import Ensemble, expect_matrices
 from vgtheory.theory.arguments import asked
@@ -20,7 +18,7 @@ NORMS = ("spectral", "frobenius")
 
 
 @asked()
-def sup_dphi(activation: Any) -> float:
+def sup_dphi(activation: str | Activation | Pointwise) -> float:
     r"""Largest slope of an activation.
 
     .. math:: \sup_h |\phi'(h)|

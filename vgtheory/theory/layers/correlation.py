@@ -21,7 +21,7 @@ from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.integrals import moments_2d
 from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
 from vgtheory.theory.meanfield.fixed_points import growth_and_slope
-from vgtheory.theory.precision import Values, in_float64, scales
+from vgtheory.theory.precision import Numbers, Values, in_float64, scales
 
 EDGE = 27.6
 """Where abs(ln q) exceeds this, the ratios of the map are taken at the edge."""
@@ -54,7 +54,7 @@ def _walk(
 
 @asked(c_0=one_correlation)
 @in_float64
-def c_layers(net: Ensemble, *, depth: int, c_0: Any = 0.5) -> Law:
+def c_layers(net: Ensemble, *, depth: int, c_0: Numbers = 0.5) -> Law:
     r"""Correlation of two inputs at every layer.
 
     .. math:: c_1 = \frac{\sigma_w^2 c_0 + \sigma_b^2}{q_1}, \qquad

@@ -12,6 +12,7 @@ import numpy as np
 import scipy
 from jax import lax
 from jax.scipy.special import erfc
+from jax.typing import DTypeLike
 
 from vgtheory.activation import Activation
 from vgtheory.expect import expect, expect_dtype, expect_one_of
@@ -97,7 +98,7 @@ def _log(value: Fraction) -> Decimal:
 
 @asked()
 @in_numpy
-def depth_limit(factor: float, dtype: Any) -> DepthLimit:
+def depth_limit(factor: float, dtype: DTypeLike) -> DepthLimit:
     r"""First depths at which ``factor**depth``, cast to a number format, leaves the format.
 
     A cast rounds to the nearest number, and a tie to the even one. Zero therefore begins at half
@@ -210,7 +211,7 @@ def _peaks(net: Ensemble, depth: int, width: int, squared_loss: bool) -> _Peaks:
 
 @asked()
 def pass_limit(
-    net: Ensemble, dtype: Any, *, depth: int, width: int, squared_loss: bool = False, flush: bool = False
+    net: Ensemble, dtype: DTypeLike, *, depth: int, width: int, squared_loss: bool = False, flush: bool = False
 ) -> PassLimit:
     """First layers at which the forward and the backward pass of a network under- or overflow.
 

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vgtheory.activation import ACTIVATIONS, Activation, as_activation
+from vgtheory.activation import ACTIVATIONS, Activation, Pointwise, as_activation
 from vgtheory.expect import expect_count
 from vgtheory.frame import aligned, frame
 from vgtheory.networks.dense import Dense
@@ -34,6 +34,8 @@ from vgtheory.theory.meanfield.criticality import critical
 from vgtheory.theory.meanfield.length import chi_1, q_star, q_stars
 from vgtheory.theory.precision import in_float64
 
+Chosen = str | Activation | Pointwise
+"""An activation as a user names it."""
 _THIRD, _TWO = 3**-0.5, 2**0.5
 INITIALISERS = {
     "pytorch": (_THIRD, _THIRD),
@@ -217,7 +219,11 @@ def _audited(activation: Activation, width: int) -> list[InitialiserAudit]:
 
 
 @asked()
-def initialiser_audit(activations: Any = None, *, width: int = 512) -> AuditTable:
+def initialiser_audit(
+    activations: Chosen | list[Chosen] | tuple[Chosen, ...] | None = None,
+    *,
+    width: int = 512,
+) -> AuditTable:
     r"""Effect of common initialisers on the gradient of a deep network of square layers.
 
     .. math:: |g_l| \propto \chi_1^{(L - l)/2}, \qquad

@@ -1,9 +1,9 @@
 """Profiles over depth: logs of the sizes of signals and gradients, layer by layer."""
 
-from typing import Any
-
 from vgtheory.estimate import Law
+from vgtheory.networks.blocks import Normed, Residual
 from vgtheory.networks.ensemble import Ensemble
+from vgtheory.networks.transformer import Transformer
 from vgtheory.theory.arguments import any_network, asked
 from vgtheory.theory.laws import Question, grad_law, q_law
 from vgtheory.theory.layers.dense import chi_law, grad_weight_law
@@ -12,7 +12,13 @@ from vgtheory.theory.precision import in_float64
 
 @asked(net=any_network)
 @in_float64
-def log_grad_layers(net: Any, *, depth: int, width: int | None = None, positions: Any = None) -> Law:
+def log_grad_layers(
+    net: Ensemble | Residual | Normed | Transformer,
+    *,
+    depth: int,
+    width: int | None = None,
+    positions: int | tuple[int, ...] | None = None,
+) -> Law:
     r"""Log-norm of the gradient with respect to every layer's pre-activations, relative to the top.
 
     .. math:: \ln \frac{|\partial E / \partial h_l|}{|\partial E / \partial h_L|}, \qquad
@@ -176,7 +182,13 @@ def log_grad_weight_layers(net: Ensemble, *, depth: int, width: int | None = Non
 
 @asked(net=any_network)
 @in_float64
-def log_q_layers(net: Any, *, depth: int, width: int | None = None, positions: Any = None) -> Law:
+def log_q_layers(
+    net: Ensemble | Residual | Normed | Transformer,
+    *,
+    depth: int,
+    width: int | None = None,
+    positions: int | tuple[int, ...] | None = None,
+) -> Law:
     r"""Log of the mean square of every layer's pre-activations.
 
     .. math:: \ln \tfrac1N |h_l|^2, \qquad l = 1 \dots L

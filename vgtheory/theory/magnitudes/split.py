@@ -264,9 +264,10 @@ def log_update_variance(
     Examples
     --------
     >>> from vgtheory import Dense, theory
-    >>> split = theory.magnitudes.log_update_variance(Dense("linear", 1.0), depth=2, num_draws=4)
-    >>> split.layers.value < 0.01, round(split.draws.value * 4 / 3, 1)
-    (True, 2.5)
+    >>> net = Dense("linear", 1.0)
+    >>> split = theory.magnitudes.log_update_variance(net, depth=2, batch=32, num_draws=4)
+    >>> split.layers.value < 0.01, round(split.draws.value * 4 / 3, 2)  # nearly pi^2 / 8
+    (True, 1.25)
     """
     _check("log_update_variance", net, num_draws, width)
     averaged = round(batch * (1 + beta_1) / (1 - beta_1))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from vgtheory.activation import as_activation
+from vgtheory.activation import Activation, Pointwise, as_activation
 from vgtheory.expect import expect, expect_count, expect_not_negative
 from vgtheory.frame import frame_of
 from vgtheory.theory.arguments import asked
@@ -22,7 +22,7 @@ from vgtheory.theory.arrays import compiled, library, of_one_rank, rounding, sti
 from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
 from vgtheory.theory.integrals.squares import INFINITE
 from vgtheory.theory.meanfield.fixed_points import brackets, growth_and_slope, lattice_in
-from vgtheory.theory.precision import Values, in_float64, numbers
+from vgtheory.theory.precision import Numbers, Values, in_float64, numbers
 from vgtheory.theory.roots import root
 
 _NOISE = 1e-11
@@ -133,7 +133,7 @@ def _all_solved(sigma_b: Values, table: Curves, size: int) -> Critical:
 
 @asked()
 @in_float64
-def critical(activation: Any, *, sigma_b: Any = 0.0, size: int | None = None) -> Critical:
+def critical(activation: str | Activation | Pointwise, *, sigma_b: Numbers = 0.0, size: int | None = None) -> Critical:
     r"""Critical initialisations: the weight scales at which ``chi_1`` is 1.
 
     .. math:: \sigma_w^2 = \frac{1}{E[\phi'^2]}, \qquad
@@ -181,9 +181,9 @@ def critical(activation: Any, *, sigma_b: Any = 0.0, size: int | None = None) ->
         expect_count("critical", size=size)
     expect(np.size(sigma_b) > 0, "critical", "at least one sigma_b", sigma_b=sigma_b)
     activation = as_activation(activation)
-    (sigma_b,) = numbers(activation, sigma_b)
-    found = _all_solved(sigma_b.ravel(), curves(activation), size or 6)
+    (biases,) = numbers(activation, sigma_b)
+    found = _all_solved(biases.ravel(), curves(activation), size or 6)
     if size is None and not isinstance(found.q_star, jax.core.Tracer):
         most = int(np.max(np.sum(~np.isnan(np.asarray(found.q_star)), axis=1), initial=0))
         found = jax.tree.map(lambda leaf: leaf[:, :most], found)
-    return jax.tree.map(lambda leaf: leaf.reshape(*sigma_b.shape, -1), found)
+    return jax.tree.map(lambda leaf: leaf.reshape(*biases.shape, -1), found)

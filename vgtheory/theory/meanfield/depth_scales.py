@@ -1,7 +1,5 @@
 """Phase of a network, and its depth scales in layers."""
 
-from typing import Any
-
 import numpy as np
 
 from vgtheory.activation import Activation
@@ -14,7 +12,7 @@ from vgtheory.theory.meanfield.correlation import AtOne, at_one, log_inside
 from vgtheory.theory.meanfield.correlation_limit import settled_rates
 from vgtheory.theory.meanfield.fixed_points import chi_at, fixed_point, growth_and_slope
 from vgtheory.theory.meanfield.length import broadcast_scales, q_slope
-from vgtheory.theory.precision import Values, in_float64
+from vgtheory.theory.precision import Numbers, Values, in_float64
 
 _CRITICAL = 1e-9
 """Largest absolute ln chi_1 that counts as critical."""
@@ -209,7 +207,7 @@ def xi_q(net: Ensemble) -> Values:
 
 @asked()
 @in_float64
-def decade_depth(net: Ensemble, decades: Any = 1.0) -> Values:
+def decade_depth(net: Ensemble, decades: Numbers = 1.0) -> Values:
     r"""Depth at which the gradient norm has changed by a given number of powers of ten.
 
     .. math:: L = \frac{2 \ln 10}{|\ln \chi_1|}\, d

@@ -18,7 +18,7 @@ from vgtheory.theory.integrals.moments_1d import curves, squares_in_numpy, value
 from vgtheory.theory.integrals.squares import log_resolved
 from vgtheory.theory.meanfield.every_point import FixedPoints, every_points
 from vgtheory.theory.meanfield.fixed_points import chi_at, fixed_point, growth_and_slope, log_within
-from vgtheory.theory.precision import Values, in_float64, scales
+from vgtheory.theory.precision import Numbers, Values, in_float64, scales
 
 
 def broadcast_scales(net: Ensemble) -> tuple[Values, Values]:
@@ -53,7 +53,7 @@ def _q_map(q: Any, sigma_w: Any, sigma_b: Any, activation: Activation) -> Any:
 
 @asked()
 @in_float64
-def q_map(q: Any, net: Ensemble) -> Values:
+def q_map(q: Numbers, net: Ensemble) -> Values:
     r"""Length map: mean square of the next layer's pre-activations.
 
     .. math:: q \mapsto \sigma_w^2\, E[\phi(\sqrt{q} z)^2] + \sigma_b^2

@@ -8,6 +8,7 @@ import scipy.linalg
 from vgtheory.expect import expect, expect_count, expect_steps
 from vgtheory.networks.recurrent import check_matrix
 from vgtheory.theory.arguments import asked
+from vgtheory.theory.precision import Numbers
 
 _SAME = 1e-9
 """Eigenvalues whose moduli differ by less, relative to the largest, count as leading together."""
@@ -42,7 +43,7 @@ class EigenDirections(NamedTuple):
 
 
 @asked()
-def eigen_directions(matrix: Any) -> EigenDirections:
+def eigen_directions(matrix: Numbers) -> EigenDirections:
     r"""Eigenvalues with left and right eigenvectors, condition numbers and periods of rotation.
 
     .. math:: W x_k = \lambda_k x_k, \qquad W^{\mathsf T} \bar y_k = \lambda_k \bar y_k, \qquad
@@ -100,7 +101,7 @@ def _from_zero(where: str, **got: Any) -> None:
 
 
 @asked(steps=_from_zero)
-def alignment_steps(matrix: Any, vector: Any, steps: int) -> np.ndarray:
+def alignment_steps(matrix: Numbers, vector: Numbers, steps: int) -> np.ndarray:
     r"""Angle between a back-propagated gradient and the leading left eigendirection, step by step.
 
     .. math:: \theta_t = \arctan \frac{|(1 - P) (W^{\mathsf T})^t v|}{|P (W^{\mathsf T})^t v|}

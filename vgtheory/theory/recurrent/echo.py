@@ -1,6 +1,6 @@
 """Echo-state networks: whether a reservoir forgets its initial state, and its input memory."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -9,6 +9,7 @@ import scipy.optimize
 from vgtheory.expect import expect
 from vgtheory.networks.recurrent import check_matrix
 from vgtheory.theory.arguments import asked, one_not_negative
+from vgtheory.theory.precision import Numbers, Values
 from vgtheory.theory.recurrent.powers import logs_of
 
 _NEGLIGIBLE = 1e-17
@@ -37,7 +38,7 @@ class EchoState(NamedTuple):
 
 
 @asked()
-def echo_state(matrix: Any) -> EchoState:
+def echo_state(matrix: Numbers) -> EchoState:
     r"""Bounds on the echo-state property: one necessary (without input), two sufficient.
 
     .. math:: \ln \rho(W) \le \ln \min_D \| D W D^{-1} \|_2 \le \ln \| W \|_2
@@ -95,7 +96,7 @@ def _log_scaled_norm(w: np.ndarray) -> float:
 
 
 @asked(sigma_noise=one_not_negative)
-def memory_curve(matrix: Any, w_in: Any, num_lags: int, *, sigma_noise: Any = 0.0) -> np.ndarray:
+def memory_curve(matrix: Numbers, w_in: Numbers, num_lags: int, *, sigma_noise: float | Values = 0.0) -> np.ndarray:
     r"""Memory curve: share of an input's variance that a linear readout recovers k steps later.
 
     .. math:: m_k = (W^k w)^{\mathsf T} C^{-1} W^k w, \qquad

@@ -30,7 +30,7 @@ from vgtheory.theory.arguments import asked
 from vgtheory.theory.integrals.rules import nodes, values
 from vgtheory.theory.integrals.squares import resolved
 from vgtheory.theory.meanfield.length import chi_1, q_star
-from vgtheory.theory.precision import Values, in_float64, in_numpy
+from vgtheory.theory.precision import Numbers, Values, in_float64, in_numpy
 from vgtheory.weights import expect_known_law
 
 _NUM_HALVINGS = 100
@@ -77,7 +77,7 @@ def _log_factors(x: np.ndarray, d_2: np.ndarray, weights: np.ndarray) -> np.ndar
 
 @in_numpy
 @asked()
-def lyapunov_curve(net: Dense | Recurrent | Leaky, x: Any) -> np.ndarray:
+def lyapunov_curve(net: Dense | Recurrent | Leaky, x: Numbers) -> np.ndarray:
     r"""Lyapunov exponents at infinite width, as a function of the share of larger exponents.
 
     .. math:: x = E\left[\frac{m\, \phi'^2}{1 + m\, \phi'^2}\right], \qquad

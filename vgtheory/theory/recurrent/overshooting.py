@@ -1,7 +1,7 @@
 """One step of gradient descent on a linear recurrence."""
 
 import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from jax import Array, lax
 from vgtheory.expect import expect
 from vgtheory.networks.recurrent import FixedRecurrent
 from vgtheory.theory.arguments import asked
-from vgtheory.theory.precision import Values, floats, in_float64
+from vgtheory.theory.precision import Numbers, Values, floats, in_float64
 
 
 class Overshoot(NamedTuple):
@@ -39,7 +39,9 @@ class Overshoot(NamedTuple):
 
 @asked()
 @in_float64
-def overshoot(net: FixedRecurrent, state: Any, target: Any, learning_rates: Any, *, steps: int) -> Overshoot:
+def overshoot(
+    net: FixedRecurrent, state: Numbers, target: Numbers, learning_rates: Numbers, *, steps: int
+) -> Overshoot:
     r"""Overshoot of gradient descent: loss before and after one step on a linear recurrence.
 
     .. math:: E = \tfrac12 |W^T x - y|^2, \qquad \frac{\partial E}{\partial W} = \sum_{t=1}^{T}

@@ -14,7 +14,7 @@ from vgtheory.expect import expect, expect_steps
 from vgtheory.networks.recurrent import check_matrix
 from vgtheory.theory.arguments import asked, steps_back
 from vgtheory.theory.integrals import double_double
-from vgtheory.theory.precision import Values, floats
+from vgtheory.theory.precision import Numbers, Values, floats
 
 _NORMAL = 1e-14
 _LOST = 2.0**-700
@@ -22,7 +22,7 @@ _LOST = 2.0**-700
 
 
 @asked(steps=steps_back)
-def log_eigen_powers(matrix: Any, steps: Any) -> Values:
+def log_eigen_powers(matrix: Numbers, steps: Numbers) -> Values:
     r"""Log-decay of every eigenvector of W^T under repeated application.
 
     .. math:: t \ln |\lambda_k|
@@ -68,7 +68,7 @@ def log_eigen_powers(matrix: Any, steps: Any) -> Values:
 
 
 @asked(steps=steps_back)
-def log_power_norms(matrix: Any, vector: Any, steps: Any) -> Values:
+def log_power_norms(matrix: Numbers, vector: Numbers, steps: Numbers) -> Values:
     r"""Log-norm of a gradient sent back through t steps of a linear recurrence.
 
     .. math:: \ln \bigl| (W^{\mathsf T})^t v \bigr|
@@ -132,7 +132,7 @@ def log_power_norms(matrix: Any, vector: Any, steps: Any) -> Values:
 
 
 @asked(steps=steps_back)
-def log_growth(matrix: Any, steps: Any) -> Values:
+def log_growth(matrix: Numbers, steps: Numbers) -> Values:
     r"""Log-norm of a matrix power: the largest growth of a gradient or a state in t steps.
 
     .. math:: \ln \| W^t \|_2

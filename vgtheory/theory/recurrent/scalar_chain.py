@@ -9,10 +9,10 @@ import scipy.special
 from jax import lax
 from jax.scipy.special import erf, xlogy
 
-from vgtheory.activation import as_activation
+from vgtheory.activation import Activation, Pointwise, as_activation
 from vgtheory.estimate import Law
 from vgtheory.theory.arguments import asked, expect_broadcast, one_number
-from vgtheory.theory.precision import Values, floats, in_float64
+from vgtheory.theory.precision import Numbers, Values, floats, in_float64
 
 _FAR = 16
 """Ratio of mean to standard deviation above which ln|z + ratio| is as good as analytic."""
@@ -27,7 +27,7 @@ _VARS = scipy.special.polygamma(1, _COUNTS + 0.5) / 4
 
 @asked(w=one_number, h_0=one_number)
 @in_float64
-def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int) -> Values:
+def log_scalar_steps(w: Numbers, activation: str | Activation | Pointwise, h_0: Numbers, *, steps: int) -> Values:
     r"""Exact log-gradient along a one-dimensional recurrence.
 
     .. math:: \ln \left|\frac{\partial h_t}{\partial h_0}\right|
@@ -75,7 +75,7 @@ def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int) -> Values
 
 @asked()
 @in_float64
-def log_scalar_chain(mean: Any, std: Any, depth: int) -> Law:
+def log_scalar_chain(mean: Numbers, std: Numbers, depth: int) -> Law:
     r"""Log of the product of independent normal weights: gradient of a typical scalar chain.
 
     .. math:: \ln |w_1 \cdots w_n|, \qquad w_i \sim N(m, s^2)
@@ -136,7 +136,7 @@ def _log_normal_moments(ratio: Values) -> tuple[Values, Values]:
 
 @asked()
 @in_float64
-def log_mean_scalar_chain(mean: Any, std: Any, depth: int) -> Values:
+def log_mean_scalar_chain(mean: Numbers, std: Numbers, depth: int) -> Values:
     r"""Log of the mean absolute product of normal weights: mean gradient of scalar chains.
 
     .. math:: n \ln E|w|, \qquad

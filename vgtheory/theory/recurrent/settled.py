@@ -8,7 +8,7 @@ import numpy as np
 from vgtheory.expect import expect
 from vgtheory.networks.recurrent import FixedRecurrent
 from vgtheory.theory.arguments import asked
-from vgtheory.theory.precision import in_float64
+from vgtheory.theory.precision import Numbers, in_float64
 from vgtheory.theory.recurrent.powers import logs_of
 
 _SETTLED = 1e-14
@@ -16,7 +16,7 @@ _MAX_STEPS = 200_000
 
 
 @asked()
-def log_rate(net: FixedRecurrent, state: Any) -> float:
+def log_rate(net: FixedRecurrent, state: Numbers) -> float:
     r"""Log-factor per step of the gradient once an undriven recurrence has reached its attractor.
 
     .. math:: \frac1p \ln \rho\Bigl(\prod_{s=1}^p \mathrm{diag}\,\phi'(h^*_s)\, W^{\mathsf T}\Bigr)

@@ -1,6 +1,6 @@
 """Non-normal matrices: measures of non-normality, and the growth of powers before they decay."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -9,6 +9,7 @@ import scipy.optimize
 from vgtheory.expect import expect
 from vgtheory.networks.recurrent import check_matrix
 from vgtheory.theory.arguments import asked
+from vgtheory.theory.precision import Numbers
 from vgtheory.theory.recurrent.directions import eigen_directions
 
 _MAX_STEPS = 100_000
@@ -67,7 +68,7 @@ class Transient(NamedTuple):
 
 
 @asked()
-def non_normality(matrix: Any) -> NonNormality:
+def non_normality(matrix: Numbers) -> NonNormality:
     r"""Measures of non-normality: spectral and numerical radius, norm, departure, condition.
 
     .. math:: \rho(W) \le w(W) \le \|W\|_2 \le 2 w(W), \qquad w(W) = \max_\theta \lambda_{\max}
@@ -131,7 +132,7 @@ def _numerical_radius(w: np.ndarray) -> float:
 
 
 @asked()
-def transient(matrix: Any) -> Transient:
+def transient(matrix: Numbers) -> Transient:
     r"""Transient growth of a decaying matrix: peak of its powers, and Kreiss's bounds.
 
     .. math:: K(W) = \sup_{|z| > 1} (|z| - 1)\, \|(z - W)^{-1}\|, \qquad

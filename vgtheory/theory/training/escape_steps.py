@@ -7,7 +7,7 @@ import numpy as np
 
 from vgtheory.expect import expect_one_of
 from vgtheory.theory.arguments import asked, expect_broadcast, integers
-from vgtheory.theory.precision import Values, floats, in_float64
+from vgtheory.theory.precision import Numbers, Values, floats, in_float64
 from vgtheory.theory.training import adam_march
 from vgtheory.theory.training.escape_time import check_chain, log_escape_time
 
@@ -20,12 +20,12 @@ _FIRST_ORDER, _LEAST = 0.02, -0.999999
 @in_float64
 def log_escape_steps(
     optimiser: str,
-    depth: Any,
-    w0: Any,
+    depth: Numbers,
+    w0: Numbers,
     *,
-    learning_rate: Any,
-    level: Any = 0.5,
-    y: Any = 1.0,
+    learning_rate: Numbers,
+    level: Numbers = 0.5,
+    y: Numbers = 1.0,
     momentum: float = 0.9,
     square_decay: float = 0.999,
     eps: float = 1e-8,

@@ -19,7 +19,7 @@ import numpy as np
 
 from vgtheory.expect import expect, is_static
 from vgtheory.theory.arguments import asked, expect_broadcast, integers
-from vgtheory.theory.precision import Values, floats, in_float64
+from vgtheory.theory.precision import Numbers, Values, floats, in_float64
 
 _EDGES = np.arange(-36.0, 37.0, 3.0)
 """Range where (1 + e^v)^c is neither 1 nor e^(cv); branch points are pi away from the axis."""
@@ -28,7 +28,7 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 
 @asked(depth=integers)
 @in_float64
-def log_escape_time(depth: Any, w0: Any, *, level: Any = 0.5, y: Any = 1.0) -> Values:
+def log_escape_time(depth: Numbers, w0: Numbers, *, level: Numbers = 0.5, y: Numbers = 1.0) -> Values:
     r"""Log of the time that gradient flow takes to train a balanced scalar chain, exactly.
 
     .. math:: \dot w = (y - w^L)\, w^{L-1}, \qquad
@@ -94,7 +94,7 @@ def log_escape_time(depth: Any, w0: Any, *, level: Any = 0.5, y: Any = 1.0) -> V
     return jnp.where(never, jnp.inf, jnp.where(there, -jnp.inf, log_time))
 
 
-def check_chain(where: str, depth: Any, w0: Any, y: Any) -> None:
+def check_chain(where: str, depth: Numbers, w0: Numbers, y: Numbers) -> None:
     """Raise unless depth, start and target are those of a balanced chain."""
     depths = np.asarray(depth)
     ok = np.issubdtype(depths.dtype, np.integer) and bool(np.all(depths >= 1))

@@ -19,7 +19,7 @@ from numpy.polynomial import legendre
 
 from vgtheory.expect import expect
 from vgtheory.theory.arguments import asked, one_positive
-from vgtheory.theory.precision import in_numpy
+from vgtheory.theory.precision import Numbers, in_numpy
 
 _WIDTH = 2.5
 """Width of a panel in v; the integrand's nearest singularities are pi/2 off the axis."""
@@ -47,7 +47,7 @@ class _Path(NamedTuple):
 
 @in_numpy
 @asked(y=one_positive)
-def chain_flow(weights: Any, log_time: Any, *, y: float = 1.0) -> np.ndarray:
+def chain_flow(weights: Numbers, log_time: Numbers, *, y: float = 1.0) -> np.ndarray:
     r"""Weights of a scalar chain in the course of gradient flow, exactly.
 
     .. math:: \dot w_i = (y - p)\, p / w_i, \quad p = w_1 \cdots w_L, \qquad
@@ -98,7 +98,7 @@ def chain_flow(weights: Any, log_time: Any, *, y: float = 1.0) -> np.ndarray:
 
 @in_numpy
 @asked(y=one_positive)
-def log_layer_times(weights: Any, *, share: float = 0.5, y: float = 1.0) -> np.ndarray:
+def log_layer_times(weights: Numbers, *, share: float = 0.5, y: float = 1.0) -> np.ndarray:
     r"""Log of the time at which each layer of a scalar chain has gone a share of its own way.
 
     .. math:: w_i(t_i) = (1 - \alpha)\, w_i(0) + \alpha\, w_i(\infty)
@@ -132,18 +132,18 @@ def log_layer_times(weights: Any, *, share: float = 0.5, y: float = 1.0) -> np.n
     >>> np.exp(theory.training.log_layer_times([0.2, 0.5, 2.0])).round(3).tolist()
     [0.293, 0.345, 0.38]
     """
-    weights = np.abs(_checked("log_layer_times", weights, y))
+    sizes = np.abs(_checked("log_layer_times", weights, y))
     expect(0 < share < 1, "log_layer_times", "a share in (0, 1)", share=share)
-    path = _path(weights, y)
+    path = _path(sizes, y)
     if not path.edges.size:
-        return np.full(weights.size, -np.inf)
+        return np.full(sizes.size, -np.inf)
     end = np.exp(_log_sizes(path, np.array([-np.inf])))[0]
-    grown = share * (end - weights) * (2 * weights + share * (end - weights))
-    log_p = np.sum(np.log(weights[None, :] ** 2 + grown[:, None]), axis=1) / 2
+    grown = share * (end - sizes) * (2 * sizes + share * (end - sizes))
+    log_p = np.sum(np.log(sizes[None, :] ** 2 + grown[:, None]), axis=1) / 2
     return _log_time_at(path, _v_of(log_p - path.log_y))
 
 
-def _checked(where: str, weights: Any, y: float) -> np.ndarray:
+def _checked(where: str, weights: Numbers, y: float) -> np.ndarray:
     """The weights as an array, if there is a law for them."""
     array = np.asarray(weights, float)
     expect(

@@ -11,7 +11,7 @@ symbol    meaning                                               shape
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,7 @@ from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
 from vgtheory.theory.laws import Question, q_law
 from vgtheory.theory.layers.correlation import EDGE
 from vgtheory.theory.meanfield.fixed_points import growth_and_slope
-from vgtheory.theory.precision import Values, floats, in_float64
+from vgtheory.theory.precision import Numbers, Values, floats, in_float64
 
 _WHERE = "tangent_kernel"
 _MANY = 256
@@ -118,7 +118,7 @@ def _reader(net: Dense, depth: int, num_pairs: int) -> Callable[[Array, Array], 
 @asked()
 @in_float64
 def tangent_kernel(
-    net: Dense, *, depth: int, width: int, num_inputs: int | None = None, c_0: Any = 0.5
+    net: Dense, *, depth: int, width: int, num_inputs: int | None = None, c_0: Numbers = 0.5
 ) -> TangentKernel:
     r"""Neural tangent kernel of two inputs of unit mean square.
 

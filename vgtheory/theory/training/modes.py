@@ -1,14 +1,12 @@
 """Learning times of the modes of a deep linear network."""
 
-from typing import Any
-
 from vgtheory.theory.arguments import asked, expect_broadcast
-from vgtheory.theory.precision import Values
+from vgtheory.theory.precision import Numbers, Values
 from vgtheory.theory.training.escape_time import log_escape_time
 
 
 @asked()
-def log_mode_times(singular_values: Any, depth: int, w0: Any, *, level: Any = 0.5) -> Values:
+def log_mode_times(singular_values: Numbers, depth: int, w0: Numbers, *, level: Numbers = 0.5) -> Values:
     r"""Log of the time that gradient flow takes to learn each mode of a deep linear network.
 
     .. math:: \|Y - W_L \cdots W_1\|_F^2 / 2, \quad Y = U S V^T, \quad
