@@ -96,7 +96,7 @@ def averages(activation: Activation, batch: int) -> dict[str, float]:
     theta, weights = _latitudes(zero, radius, np.concatenate([fixed, closer[kinks.size :], _corners(kinks, n)]), n - 2)
     y = n**0.5 * np.sin(theta)
     around = ((1 - 1 / n**2) * n) ** 0.5 * np.cos(theta)
-    # Of two inputs only the slopes themselves are averaged, for which this is close enough.
+    # Averages over two inputs hold slopes only, for which these marks are close enough.
     near = np.min(np.abs(closer[:, None] - kinks), axis=1, initial=np.inf)
     fixed = np.concatenate([fixed, closer[(near > _HAIR) & (near < np.inf)]])
     inner, shares = _latitudes(-y / n, around, np.broadcast_to(fixed, (y.size, fixed.size)), n - 3)
@@ -107,7 +107,7 @@ def averages(activation: Activation, batch: int) -> dict[str, float]:
     single = {2 * name: float(weights @ row**2) for name, row in zip(names, one, strict=True)}
     pair = {f"{name}12": float(weights @ (a * b)) for name, a, b in zip(names, one, two, strict=True)}
     f_y, squares_y = weights * one[0] * y, one[0] ** 2
-    # E f_1^2 y_1^2, and E f_1^2 y_2^2 and E f_1 f_2 y_1^2: the other's mean square is what y_1 leaves of the sum.
+    # E f_1^2 y_1^2, E f_1^2 y_2^2 and E f_1 f_2 y_1^2. Given y_1, E y_2^2 is ``left``.
     left = (batch - y**2) / n
     drift = {
         "ffyy": float(f_y @ (one[0] * y)),

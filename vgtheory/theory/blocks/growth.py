@@ -190,7 +190,7 @@ def _stretched(net: Residual, gain: float) -> ResidualGrowth:
     slope = gain * float(np.exp(first + _LOG_WIDE / 2 + log_c))
     if size > 0:
         return ResidualGrowth("stretched", 2 * slope / (gain * size) ** 0.5, 0.5)
-    # Nothing left at infinity: the few units near 0 feed the stream, q^(3/2) grows as l.
+    # If phi vanishes at infinity, only units near 0 feed the stream, and q^(3/2) grows as l.
     fed = gain * float(np.exp(fed + _LOG_WIDE / 2))
     return ResidualGrowth("stretched", 1.5 * slope / (1.5 * fed) ** (1 / 3), 2 / 3)
 

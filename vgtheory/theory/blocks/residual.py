@@ -141,7 +141,7 @@ def _batch(net: Residual, scales: list[Array], depth: int) -> Profile:
     pull = spread * rates.variance / (1 + spread * rates.variance * blocks)
 
     def block(state: tuple[Array, Array], pull: Array) -> tuple[tuple[Array, Array], Array]:
-        # exp(log_a) of what the norm sees; of the batch's mean, that of the top and no more: ratio is its share.
+        # exp(log_a) is a; b keeps its value from the top, and ratio is b / a.
         log_a, ratio = state
         grown = pull * (rates.seen + rates.unseen * ratio)
         log_a, ratio = log_a + jnp.log1p(grown), ratio / (1 + grown)

@@ -45,7 +45,7 @@ def log_block_law(beta2: float, width: int) -> Law:
     count = np.arange(low, rate + reach, max(1.0, np.floor(2 * reach / _POINTS)))
     log_share = scipy.special.xlogy(count, rate) - rate - scipy.special.gammaln(count + 1)
     if low > 1000:
-        # The same by Stirling, without the cancellation.
+        # Stirling's formula gives this without cancellation.
         log_share = count - rate - count * np.log1p((count - rate) / rate) - np.log(count) / 2 - 1 / (12 * count)
     share = np.exp(log_share - log_share.max())
     share /= share.sum()

@@ -88,7 +88,7 @@ def _climb(
     log_q, gap = state
     weight, positions, length, slope = facts
     pre = place == "pre"
-    # Overlaps in units of q: attention adds the same to all of them.
+    # In units of q, attention adds one number to all overlaps.
     added = weight**2 * _mixed(gap, positions) * (jnp.exp(-log_q) if pre else 1.0)
     log_mid, gap_mid = log_q + jnp.log1p(added), gap / (1 + added)
     four = read(jnp.log(weight)[None], (jnp.log(jnp.maximum(gap_mid, jnp.finfo(gap.dtype).tiny)) / 2)[None])[0]
@@ -128,7 +128,7 @@ def _descend(facts: _Facts, state: tuple[Array, Array], block: Block) -> tuple[t
     log_mid = at_mlp + jnp.log1p(gain)
     tie_mid = tie * (1 + gain * block.turn) / (1 + gain)
     at_attention = log_mid + jnp.log(block.after_attention)
-    # A position's share of what comes back through attention is the mean over pairs.
+    # Every position receives the mean over pairs of the gradient behind attention.
     added = weight**2 * _mixed(1 - tie_mid, positions) * block.into_attention
     below = (at_attention + jnp.log1p(added), (tie_mid + added) / (1 + added))
     return below, _Grads(state, (at_mlp, tie), (at_attention, tie_mid))
@@ -160,7 +160,7 @@ def _walked(where: str, net: Transformer, depth: int, positions: Any, c_0: Any) 
     _check(where, net, depth, positions, c_0)
     count, c = floats(float(positions), c_0)
     net = jax.tree.map(lambda leaf: floats(leaf)[0], net)
-    # Many blocks read the same row of the activation's table, which costs less than their integrals.
+    # Many blocks read one row of the activation's table, which costs less than integrals.
     log_s = jnp.full(moments_2d.FEW + 1, 2 * jnp.log(net.sigma_w))
     return _profile(net, count, c, moments_2d.reader(log_s, net.activation, 2), depth)
 

@@ -185,5 +185,5 @@ def _transfer(cell: LSTM, h: float) -> Transfer:
     to_h = np.append(g * (through_f + through_i) + w * through_g, g * (do**2 @ weights) * (p @ np.tanh(grid.c) ** 2))
     opened = (o**2 @ weights) / np.cosh(grid.c) ** 4
     matrix = np.vstack([np.column_stack([kept, np.zeros(grid.c.size)]) + np.outer(opened, to_h), to_h])
-    # With respect to the carry c is held apart from the h that it has made: ``opened`` is not in it.
+    # The gradient of the carried c excludes the path through h, whose factor is ``opened``.
     return Transfer(matrix, np.append(1 + opened, 1.0), np.append(p, 1 - p @ opened))

@@ -139,7 +139,7 @@ def _split(
     rows = np.array([_batch_sums(way, net, c_0, drawing, 1000 * k) for k in range(_NUM_SETS)])
     still = np.zeros(depth)
     sets = [_joined(each, walk, still, width) for each in rows]
-    # A layer's mean has noise of its own, which looks like depth: that of the sets' average is taken away.
+    # Noise in the layers' means looks like depth; the noise of the sets' average is subtracted.
     noise = np.diag(rows[:, :, 1].var(axis=0, ddof=1) / _NUM_SETS)
     mean, err = _joined(rows.mean(axis=0), walk - noise, still, width), np.std(sets, axis=0, ddof=1) / _NUM_SETS**0.5
     return VarianceSplit(*(Estimate(float(value), float(each)) for value, each in zip(mean, err, strict=True)))

@@ -63,7 +63,7 @@ def _in_chunks(function: Callable[..., Any], log_q: Any, other: Any, activation:
         read = moments_2d.ahead(log_q, activation)
         return np.asarray([function(*each, read) for each in zip(log_q, other, strict=True)])
     if size <= moments_2d.FEW:
-        # Few are integrated, which near criticality wants float64's digits; they are known, and so may be.
+        # Few values are integrated. Near criticality this needs float64, which concrete values allow.
         with jax.enable_x64(True):
             log_q, other = (jnp.asarray(np.asarray(each, float)) for each in (log_q, other))
             return np.asarray(program(log_q, other, moments_2d.ahead(log_q, activation))).astype(dtype)

@@ -76,7 +76,7 @@ def log_chi_at(q: Values, sigma_w: Values, sigma_b: Values, at: AtOne, activatio
     """Natural log of ``chi_1``, with all its digits near 0, and 0 within rounding."""
     growth, _ = growth_and_slope(log_inside(q), sigma_w, sigma_b, curves(activation))
     least, xp = 32 * rounding(growth), library(growth)
-    # A homogeneous map near its critical scale leaves q where it is, and is on its way nonetheless.
+    # A homogeneous map near its critical scale keeps q within rounding, although it moves.
     moved = xp.where(xp.abs(growth) <= least, 0.0, growth)
     inside = (q > 0) & xp.isfinite(q)
     limit = xp.log(xp.where(inside, 1.0, chi_at(q, sigma_w, activation)))

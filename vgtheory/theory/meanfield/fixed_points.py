@@ -108,7 +108,7 @@ def _from_unit(sigma_w: Any, sigma_b: Any, table: Curves) -> Any:
     turned = beyond & (signs == xp.where(row(up), -1.0, 1.0))
     index = xp.where(up, xp.argmax(turned, axis=-1), lattice.size - 1 - xp.argmax(turned[..., ::-1], axis=-1))
     far = lattice[index]
-    # The last place before it where the growth, beyond rounding, still has its first sign.
+    # The last place before ``far`` at which the growth still has its first sign.
     below = xp.max(xp.where((lattice < row(far)) & (signs > 0), lattice, -xp.inf), axis=-1)
     above = xp.min(xp.where((lattice > row(far)) & (signs < 0), lattice, xp.inf), axis=-1)
     near = xp.where(up, xp.maximum(start, below), xp.minimum(start, above))

@@ -68,7 +68,7 @@ def log_scalar_steps(w: Numbers, activation: str | Activation | Pointwise, h_0: 
 
     def step(h: Any, _: Any) -> tuple[Any, Any]:
         log_slope = jnp.log(jnp.abs(w * resolved.dphi(h)))
-        return w * resolved.phi(h), jnp.where(jnp.isnan(h), h, log_slope)  # the slope of a line forgets h
+        return w * resolved.phi(h), jnp.where(jnp.isnan(h), h, log_slope)  # a constant slope would hide NaN
 
     return jnp.cumsum(lax.scan(step, start, length=steps)[1])
 

@@ -21,7 +21,7 @@ def _complex_density(radii: np.ndarray, width: int) -> np.ndarray:
     """Eigenvalues with positive imaginary part per unit of radius, for standard normal entries."""
     nodes, weights = np.polynomial.legendre.leggauss(_ANGLES)
     root, weights = (nodes + 1) / 2, weights / 2
-    # Half a circle, twice; angles bunch towards the real axis, where the density dips within a distance of one.
+    # Half a circle counts twice. Angles cluster near the real axis, where the density has a dip.
     angle, weights = np.pi / 2 * root**2, 2 * np.pi * root * weights
     heights = radii[:, None] * np.sin(angle)[None, :]
     dip = np.sqrt(2 / np.pi) * heights * scipy.special.erfcx(np.sqrt(2) * heights)
@@ -37,7 +37,7 @@ def _real_density(radii: np.ndarray, width: int) -> np.ndarray:
 
 def _repulsion(radii: np.ndarray, width: int) -> np.ndarray:
     """Half of ln P(none outside) + E(number outside) of a complex Gaussian matrix."""
-    first = max(1, int(width - 2 * _REACH * width**0.5))  # those further in never get out
+    first = max(1, int(width - 2 * _REACH * width**0.5))  # smaller ones are never outside
     outside = scipy.special.gammaincc(np.arange(first, width + 1)[:, None], radii[None, :] ** 2)
     return np.sum(np.log1p(-np.minimum(outside, 1 - 1e-15)) + outside, axis=0) / 2
 

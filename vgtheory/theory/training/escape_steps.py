@@ -139,7 +139,7 @@ def _log_steps(
         lag = beta / (1 - beta) * grown - square / (1 - square) * both + (grown - both) / 2
     log_steps = log_flow - log_rate
     late = lag * jnp.exp(-log_steps)
-    # What is not there yet takes one step at least.
+    # A chain that is not yet at the level takes at least one step.
     steps = log_steps + jnp.log1p(jnp.maximum(late, jnp.maximum(jnp.expm1(-log_steps), _LEAST)))
     if optimiser == "adam":
         far = jnp.isfinite(log_time) & (jnp.abs(late) > _FIRST_ORDER)

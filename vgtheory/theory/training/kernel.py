@@ -96,7 +96,7 @@ def _walk(
         log_share = jnp.where(share > 0, jnp.log(jnp.where(share > 0, share, 1.0)) / 2, -jnp.inf)
         four = read(jnp.broadcast_to(seen, share.shape), log_share)
         split, turn, cross, fold = (four[..., index] for index in range(4))
-        # What the activation leaves between the two: E (phi(u) - phi(v))^2 / 2 E phi^2, from either side.
+        # E (phi(u) - phi(v))^2 / 2 E phi^2, for positive or negative correlation.
         apart = jnp.where(gap <= 1, jnp.exp(seen + log_g - log_f) * gap * split, 1 - cross)
         log_chi = 2 * jnp.log(sigma_w) + log_g
         own = _with_bias(log_width + log_f, 1 - apart)

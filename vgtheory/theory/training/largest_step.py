@@ -85,7 +85,7 @@ def stable_step(depth: int, w0: float, *, y: float = 1.0) -> StableStep:
     expect_scalars("stable_step", w0=w0, y=y)
     expect_positive("stable_step", w0=w0)
     expect_positive("stable_step", y=y)
-    # In units of the minimum's weight, and of the step that goes with it.
+    # Units: the weight of the minimum, and the corresponding step.
     log_w, unit = float(np.log(w0) - np.log(y) / depth), float((2 / depth - 2) * np.log(y))
     local = float(np.log(2 / depth))
     if depth == 1:

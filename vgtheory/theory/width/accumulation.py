@@ -240,7 +240,7 @@ def sums(sigma_w: Values, sigma_b: Values, activation: Activation, width: Any, d
     weights = xp.asarray(reward, sigma_w.dtype)
     size = depth if xp is np else max(_SHALLOWEST, 1 << (depth - 1).bit_length())
     run = lambda width: _sums(step_of(*at_points, sigma_w, sigma_b, width), weights, depth, size)
-    # The sums at a great width are what the grid errs by.
+    # The sums at a great width are the error of the grid.
     widths = xp.asarray([width, float(xp.finfo(sigma_w.dtype).eps) ** _WIDE], sigma_w.dtype)
     both = jax.vmap(run)(widths) if xp is jnp else [np.stack(pair) for pair in zip(*map(run, widths), strict=True)]
     rows = [leaf[:, :depth] for leaf in both]

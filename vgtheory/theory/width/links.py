@@ -72,7 +72,7 @@ def units(sigma_w: Values, sigma_b: Values, activation: Activation) -> tuple[Uni
         moments = lax.map(lambda each: unit(each, activation), log_q, batch_size=_BATCH)
     unknown = xp.full(log_q.shape, not has_fourth(activation))
     if log_resolved(activation) < np.inf:
-        # Beyond what is resolved the last moments stand in, and phi^2 for one that grows like h^2.
+        # Beyond the resolved range the last moments are used, and phi^2 is taken to grow like h^2.
         unknown = unknown | (log_q > log_resolved(activation))
         last = xp.minimum(xp.arange(POINTS), xp.sum(log_q <= log_resolved(activation)) - 1)
         moments = jax.tree.map(lambda leaf: leaf[last], moments)
