@@ -1,6 +1,7 @@
 """The laws from a shell: ``vgtheory chi_1 tanh --sigma-w 1.5 --sigma-b 0.1``; ``--help`` shows all.
 
-Answers go to stdout, one fact a line, or as JSON by ``--json``; a wrong question is answered in one sentence on stderr, status 2.
+Answers go to stdout, one fact per line, or as JSON with ``--json``. A wrong question is answered
+in one sentence on stderr, with status 2.
 """
 
 import argparse
@@ -32,7 +33,7 @@ PHASES = {-1: "ordered", 0: "critical", 1: "chaotic"}
 
 
 class _Parser(argparse.ArgumentParser):
-    """Errors in one sentence."""
+    """Parser whose errors are one sentence."""
 
     def error(self, message: str) -> Any:
         raise ValueError(f"vgtheory: {message}.")
@@ -113,7 +114,7 @@ def _audit(options: argparse.Namespace) -> Any:
 
 
 def _text(found: Any) -> str:
-    """One fact a line, or a table."""
+    """One fact per line, or a table."""
     if not isinstance(found, dict):
         return aligned(found)
     width = max(map(len, found))
@@ -121,7 +122,7 @@ def _text(found: Any) -> str:
 
 
 def _plain(found: Any) -> Any:
-    """For JSON, which has no word for what is infinite or undefined."""
+    """Values for JSON, which cannot express infinite or undefined numbers."""
     if isinstance(found, dict):
         return {name: _plain(value) for name, value in found.items()}
     if isinstance(found, list):
@@ -132,13 +133,7 @@ def _plain(found: Any) -> Any:
 
 
 def main(words: Sequence[str]) -> int:
-    """The command line; returns the exit status.
-
-    Parameters
-    ----------
-    words
-        Without the program's name.
-    """
+    """Run the command line on words without the program's name; returns the exit status."""
     answers: dict[str, Callable[[argparse.Namespace], Any]] = {
         **dict.fromkeys(LAWS, _law),
         **{"critical": _critical, "depth_limit": _depth_limit, "log_grad": _log_grad, "audit": _audit},
@@ -163,7 +158,10 @@ def main(words: Sequence[str]) -> int:
 
 
 def run() -> int:
-    """The command ``vgtheory``; returns the exit status. What JAX compiles is kept in the user's cache directory."""
+    """Run the command ``vgtheory``; returns the exit status.
+
+    Compiled programs are kept in the user's cache directory.
+    """
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder()))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
     return main(sys.argv[1:])

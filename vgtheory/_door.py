@@ -1,7 +1,7 @@
-"""Doors of packages: a public name is imported when first asked for, and a misspelt one gets a suggestion.
+"""Doors of packages: names are imported when first used, and a misspelt name gets a suggestion.
 
-A package's ``__init__.py`` lists its names as imports for type checkers only. ``door`` reads that list, so that each name is
-written once and importing a package imports none of its modules.
+A package's ``__init__.py`` lists its names as imports for type checkers only. ``door`` reads that
+list. Each name is thus written once, and importing a package imports none of its modules.
 """
 
 import ast
@@ -14,14 +14,14 @@ from typing import Any
 
 
 def _homes(file: str) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Each name that the file's imports of this library bind, and where it comes from."""
+    """Names that the file's imports of this library bind, and where they come from."""
     for node in ast.walk(ast.parse(Path(file).read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("vgtheory") and node.module != __name__:
             yield from ((alias.asname or alias.name, (str(node.module), alias.name)) for alias in node.names)
 
 
 def _elsewhere(package: str, rooms: list[str], name: str) -> str | None:
-    """Full name of what a room of the package calls by this name."""
+    """Full name of ``name`` in one of the package's subpackages."""
     for room in rooms:
         if name in getattr(importlib.import_module(f"{package}.{room}"), "__all__", ()):
             return f"{package.removeprefix('vgtheory.')}.{room}.{name}"
@@ -29,13 +29,7 @@ def _elsewhere(package: str, rooms: list[str], name: str) -> str | None:
 
 
 def door(package: str, file: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """``__getattr__`` and ``__dir__`` of a package.
-
-    Parameters
-    ----------
-    package, file
-        The package's ``__name__`` and ``__file__``.
-    """
+    """``__getattr__`` and ``__dir__`` of a package, from its ``__name__`` and ``__file__``."""
     homes = dict(_homes(file))
     rooms = [name for name, (module, _) in homes.items() if module == package]
 

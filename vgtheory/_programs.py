@@ -1,4 +1,4 @@
-"""Where a command line keeps the programs that JAX has compiled, so that the next call finds them."""
+"""Folder in which a command line keeps compiled programs, so that the next call finds them."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ _LEAST_SECONDS = 0.2
 
 
 def _processor() -> str:
-    """A name for this kind of processor: a program compiled for one may not run on another of a shared home."""
+    """Name of this kind of processor: a program compiled for one may not run on another."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -24,13 +24,13 @@ def _processor() -> str:
 
 
 def cache_folder() -> Path:
-    """Return the folder: ``vgtheory/programs`` in the user's cache directory, one for each kind of processor."""
+    """Return ``vgtheory/programs`` in the user's cache directory, by kind of processor."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "vgtheory" / "programs" / _processor()
 
 
 def keep_programs() -> None:
-    """Turn JAX's persistent compilation cache on for this process, unless a user has chosen a folder or turned it off."""
+    """Turn on JAX's persistent compilation cache, unless a user has configured it."""
     import jax
 
     known: Any = jax.config

@@ -23,9 +23,13 @@ from vgtheory.expect import (
 
 INF = float("inf")
 ACTIVATIONS: dict[str, "Activation"] = {}
-"""The activations known by name. ``leaky_relu`` has slope 0.01, ``elu`` alpha 1; ``gelu`` is the exact one (by erf),
-``gelu_tanh`` the approximation by tanh; ``gaussian`` is exp(-h^2). The slopes of ``relu_squared`` and ``cube`` have no bound.
-In a name, case, ``-``, ``_`` and spaces do not matter; ``swish``, ``identity``, ``logistic``, ``atan`` and ``sine`` are known too."""
+"""The activations known by name.
+
+``leaky_relu`` has slope 0.01, and ``elu`` has alpha 1. ``gelu`` is exact (by erf), ``gelu_tanh``
+its approximation by tanh, and ``gaussian`` is exp(-h^2). The slopes of ``relu_squared`` and
+``cube`` are unbounded. In a name, case, ``-``, ``_`` and spaces do not matter; ``swish``,
+``identity``, ``logistic``, ``atan`` and ``sine`` are aliases.
+"""
 _ALIASES = {"swish": "silu", "identity": "linear", "logistic": "sigmoid", "atan": "arctan", "sine": "sin"}
 _FIELDS: dict[str, Check] = {
     **{"name": expect_text, "phi": expect_function, "dphi": expect_function, "bounded": expect_flag},
@@ -37,28 +41,30 @@ _FIELDS: dict[str, Check] = {
 
 @dataclass(frozen=True, repr=False)
 class Activation:
-    r"""A pointwise nonlinearity :math:`\phi` with what theory must know of it.
+    r"""A pointwise nonlinearity :math:`\phi`, with the facts that theory needs.
 
     Attributes
     ----------
     name
-        A word for tables and figures.
+        Name in tables and figures.
     phi
         Elementwise JAX function: phi([a, b]) = [phi(a), phi(b)].
     dphi
-        Its derivative, elementwise; by automatic differentiation if not given. Where it grows without bound at a kink it is
-        held within a hair of it, at what has the integral of its square.
+        Derivative of phi, elementwise; default by automatic differentiation. Where it grows without
+        bound at a kink, a constant replaces it near the kink, with the same integral of its square.
     kinks
-        Points where ``phi`` or its first or second derivative jumps, in units of ``h``; integrals are split there.
-        Found by ``found_kinks`` if not given; ``()`` declares that there are none.
+        Points where ``phi`` or its first or second derivative jumps, in units of ``h``; integrals
+        are split there. Default: found by ``found_kinks``. ``()`` declares that there are none.
     sup_dphi
-        :math:`\sup_h |\phi'(h)|`, which may be inf; searched for numerically if not given (``theory.layers.sup_dphi``).
+        :math:`\sup_h |\phi'(h)|`, which may be inf; default: a numerical search
+        (``theory.layers.sup_dphi``).
     bounded
         Whether :math:`\sup_h |\phi(h)|` is finite; None if unknown.
     degree
         The k with :math:`\phi(a h) = a^k \phi(h)` for all a > 0; None if there is none, or unknown.
     period
-        The smallest P > 0 with :math:`\phi(h + P) = \phi(h)`, in units of ``h``; None if there is none, or unknown.
+        The smallest P > 0 with :math:`\phi(h + P) = \phi(h)`, in units of ``h``; None if there is
+        none, or unknown.
 
     Examples
     --------
@@ -101,7 +107,7 @@ class Activation:
         return f"Activation({self.name!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle an entry of the table as its name, and what JAX wraps by its own."""
+        """Pickle an entry of the table as its name, and functions that JAX wraps by theirs."""
         if ACTIVATIONS.get(self.name) is self:
             return as_activation, (self.name,)
         own = getattr(self.dphi, "args", (self.dphi,))[0] is derivative(self.phi)  # held beside cusps, or not
@@ -150,20 +156,21 @@ ACTIVATIONS |= {
 
 
 def as_activation(activation: "str | Activation | Pointwise", where: str = "Activation") -> Activation:
-    """Look up an activation: a name in the table, an ``Activation``, or a user's own callable.
+    """Look up an activation.
 
     Parameters
     ----------
     activation
-        A key of ``ACTIVATIONS`` or another name for one, an ``Activation`` (returned as it is), or an elementwise JAX function (wrapped; its
-        kinks are searched for).
+        A name or alias in ``ACTIVATIONS``, an ``Activation`` (returned as it is), or an elementwise
+        JAX function (wrapped, after a search for its kinks).
     where
-        Name of the public function or class that was asked.
+        Name of the public function or class, for error messages.
 
     Raises
     ------
     ValueError
-        If the name is not in the table; the message names the nearest. If a function is not elementwise.
+        If the name is not in the table (the message names the nearest), or a function is not
+        elementwise.
     """
     if isinstance(activation, Activation):
         return activation
@@ -179,26 +186,12 @@ def as_activation(activation: "str | Activation | Pointwise", where: str = "Acti
 
 
 def is_tabled(activation: Activation) -> bool:
-    """Tell whether an activation is an entry of ``ACTIVATIONS`` itself.
-
-    Parameters
-    ----------
-    activation
-        Any.
-    """
+    """Whether an activation is itself an entry of ``ACTIVATIONS``."""
     return ACTIVATIONS.get(activation.name) is activation
 
 
 def both_in_numpy(activation: Activation, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Values of phi and phi' of an activation of the table, computed by NumPy and SciPy in float64.
-
-    Parameters
-    ----------
-    activation
-        An entry of ``ACTIVATIONS``.
-    h
-        Any shape.
-    """
+    """Values of phi and phi' of an activation of the table, by NumPy and SciPy in float64."""
     return in_numpy(activation.phi)(h), in_numpy(activation.dphi)(h)
 
 

@@ -1,4 +1,4 @@
-"""Checks of arguments by their names: ``asking`` makes of a table of checks the decorator that public functions wear."""
+"""Checks of arguments by their names: ``asking`` makes a decorator from a table of checks."""
 
 import dataclasses
 import functools
@@ -13,7 +13,7 @@ from vgtheory.expect import Check, Function, expect_noun
 
 
 def optional(check: Check) -> Check:
-    """The same check, which None passes too."""
+    """A check that None passes too."""
 
     def checked(where: str, **got: Any) -> None:
         if any(value is not None for value in got.values()):
@@ -23,7 +23,7 @@ def optional(check: Check) -> Check:
 
 
 def _check_of(parameter: inspect.Parameter, table: Mapping[str, Check]) -> Check:
-    """A parameter's check, by its annotation if that is one of nouns."""
+    """Check of a parameter, by its annotation if it names nouns."""
     kinds = typing.get_args(parameter.annotation) or (parameter.annotation,)
     if all(dataclasses.is_dataclass(kind) for kind in kinds):
         return functools.partial(expect_noun, kinds=kinds)
@@ -32,14 +32,14 @@ def _check_of(parameter: inspect.Parameter, table: Mapping[str, Check]) -> Check
 
 
 def as_int(value: Any) -> Any:
-    """NumPy's integers as Python's, which do not overflow; also those in a tuple."""
+    """NumPy's integers, also in a tuple, as Python's, which do not overflow."""
     if isinstance(value, tuple) and not hasattr(value, "_fields"):
         return tuple(map(as_int, value))
     return int(value) if isinstance(value, np.integer) else value
 
 
 def asking(table: Mapping[str, Check]) -> Callable[..., Callable[[Function], Function]]:
-    """Make the decorator ``asked(**own)``, which checks every argument by the table, or by a function's ``own`` checks."""
+    """Make the decorator ``asked(**own)``: it checks arguments by the table or by ``own``."""
 
     def asked(**own: Check) -> Callable[[Function], Function]:
         def decorate(function: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Nouns for numbers that carry their uncertainty: ``Estimate`` (measured) and ``Law`` (predicted)."""
+"""Numbers that carry their uncertainty: ``Estimate`` (measured) and ``Law`` (predicted)."""
 
 import decimal
 import math
@@ -21,7 +21,7 @@ _FEW, _MOST = 3, 24
 
 
 def _expect_known(pair: Any, what: str, other: Any) -> None:
-    """Raise unless ``other`` is a number, or an array of them, without an uncertainty of its own."""
+    """Raise unless ``other`` is a number, or an array, without an uncertainty of its own."""
     known = isinstance(other, numbers.Real | np.ndarray | jax.Array) and not isinstance(other, bool)
     together = "Whether the two vary together is not known: combine their fields yourself."
     expect(known, type(pair).__name__, what, together if isinstance(other, type(pair)) else "", other=other)
@@ -64,7 +64,7 @@ def _one_written(middle: float, spread: float) -> str:
 
 
 def _entries(pair: Any) -> tuple[np.ndarray, np.ndarray] | None:
-    """Both fields as arrays of one shape; None where they cannot be looked at."""
+    """Both fields as arrays of one shape; None where they cannot be read."""
     if any(field is None or isinstance(field, jax.core.Tracer) for field in pair):
         return None
     try:
@@ -75,7 +75,7 @@ def _entries(pair: Any) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def _written(pair: Any) -> str:
-    """One line: an array by its ends and its shape."""
+    """One line; an array is shown by its ends and its shape."""
     arrays = _entries(pair)
     if arrays is None:
         fields = ", ".join(f"{name}={field!r}" for name, field in zip(pair._fields, pair, strict=True))
@@ -91,13 +91,13 @@ def _written(pair: Any) -> str:
 
 
 def _rows(size: int) -> Iterator[int | None]:
-    """Indices of a long column's first and last rows, None for what lies between."""
+    """Indices of a long column's first and last rows, with None for those between."""
     half = _MOST // 2
     yield from range(size) if size <= _MOST else (*range(half), None, *range(size - half, size))
 
 
 def _in_html(pair: Any) -> str:
-    """For notebooks: a list becomes a table."""
+    """HTML for notebooks, with a table for a list."""
     arrays = _entries(pair)
     if arrays is None or arrays[0].ndim != 1:
         return f"<span>{_written(pair)}</span>"
@@ -111,12 +111,12 @@ def _in_html(pair: Any) -> str:
 
 
 def _framed(pair: Any) -> Any:
-    """A ``pandas.DataFrame`` of the two fields, a row for every entry."""
+    """Table with a row for every entry, as a ``pandas.DataFrame``."""
     return frame(f"{type(pair).__name__}.frame", dict(zip(pair._fields, pair, strict=True)))
 
 
 def _as_number(pair_type: Pair) -> Pair:
-    """Give a pair the arithmetic and the looks of a number with an uncertainty, where a tuple's repeats and joins."""
+    """Give a pair the arithmetic and the looks of a number with an uncertainty."""
     kind: Any = pair_type
     kind.__mul__ = kind.__rmul__ = _scaled
     kind.__truediv__ = _divided
@@ -133,18 +133,19 @@ def _as_number(pair_type: Pair) -> Pair:
 
 @_as_number
 class Estimate(NamedTuple):
-    """A measured value and its standard error; times a number both are scaled, plus a number the value is shifted.
+    """A measured value and its standard error.
 
-    It prints as ``2.44 ± 0.47``, and ``.frame`` is a ``pandas.DataFrame`` of its entries. The sum of two estimates raises: whether
-    they vary together is not known.
+    A factor scales both; an added number shifts the value. The sum of two estimates raises, because
+    their correlation is not known. An estimate prints as ``2.44 ± 0.47``, and ``.frame`` is a
+    ``pandas.DataFrame`` of its entries.
 
     Attributes
     ----------
     value
         The measured mean; any shape.
     err
-        One standard error of ``value`` (sampling error and the rounding of the measurement's own arithmetic, added in
-        quadrature); same shape and unit.
+        One standard error of ``value``: sampling error and the rounding of the measurement's own
+        arithmetic, added in quadrature; same shape and unit.
 
     Examples
     --------
@@ -159,14 +160,17 @@ class Estimate(NamedTuple):
 
 @_as_number
 class Law(NamedTuple):
-    """A predicted distribution over random networks, by its mean and standard deviation; it prints and adds up as an ``Estimate``.
+    """A predicted distribution over random networks, by its mean and standard deviation.
+
+    It prints and adds up as an ``Estimate``.
 
     Attributes
     ----------
     mean
         Mean over networks; any shape.
     std
-        Standard deviation from network to network (not of a mean); same shape and unit; zero at infinite width.
+        Standard deviation from network to network (not of a mean); same shape and unit; zero at
+        infinite width.
 
     Examples
     --------

@@ -1,7 +1,8 @@
-"""One sentence for every wrong question: ``where: expected WHAT, got NAME=VALUE.`` plus, where there is one, a remedy.
+"""Errors in one sentence: ``where: expected WHAT, got NAME=VALUE.`` plus a remedy, if there is one.
 
-Only what is known without running a program is looked at: Python's and NumPy's numbers, concrete JAX arrays, and of a traced
-array its dtype and shape.
+Every function takes ``where``, the name of the public function or class, and the values by name.
+It checks only facts known without running a program: the numbers of Python and NumPy, concrete
+JAX arrays, and the dtype and shape of a traced array.
 """
 
 import contextlib
@@ -9,17 +10,20 @@ import dataclasses
 import difflib
 import functools
 import numbers
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
+from jax.typing import ArrayLike
 
+Numbers = ArrayLike | Sequence[Any]
+"""Numbers as a user may give them: one number, an array of NumPy or JAX, or a list."""
 Check = Callable[..., Any]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 MOST, EXACT = 2**31 - 1, 2**53
-"""Of a count of things that are held: what the narrowest index holds. Of a mere number: what float64 holds exactly."""
+"""Largest count of stored things (the narrowest index), and largest exact integer in float64."""
 _LONGEST = 80
 _IGNORED = str.maketrans("", "", "-_ ")
 _SHAPES = {None: "real numbers", 0: "a single real number", 1: "a list of real numbers", 2: "a matrix of real numbers"}
@@ -27,13 +31,13 @@ _WIDE = np.dtype(np.float64).itemsize
 
 
 class _Words(str):
-    """Text to be shown without quotation marks."""
+    """Text shown without quotation marks."""
 
     __repr__ = str.__str__
 
 
 class _Seen(NamedTuple):
-    """Of something that consists of real numbers; ``entries`` is None if traced."""
+    """Facts on real numbers; ``entries`` is None if they are traced."""
 
     shape: tuple[int, ...]
     is_integer: bool
@@ -41,7 +45,7 @@ class _Seen(NamedTuple):
 
 
 def _shown(value: Any) -> str:
-    """One line, of bounded length, for whatever was given."""
+    """One line, of bounded length, for any value."""
     if isinstance(value, np.ndarray | np.generic | jax.Array):
         if np.ndim(value) or (isinstance(value, jax.Array) and not _is_plain(value)):
             return f"{'traced ' * isinstance(value, jax.core.Tracer)}{value.dtype}{list(value.shape)}"
@@ -54,13 +58,13 @@ def _shown(value: Any) -> str:
 
 
 def _is_plain(array: jax.Array) -> bool:
-    """Whether an array of JAX can be looked at."""
+    """Whether the entries of an array of JAX can be read."""
     is_key = jax.numpy.issubdtype(array.dtype, jax.dtypes.extended)
     return not isinstance(array, jax.core.Tracer) and not is_key and array.is_fully_addressable
 
 
 def _seen(value: Any) -> _Seen | None:
-    """What can be known of real numbers; None if it is something else."""
+    """Facts on real numbers; None for anything else."""
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return None
     try:
@@ -79,7 +83,7 @@ def _seen(value: Any) -> _Seen | None:
 
 @functools.cache
 def _ends(interval: str) -> tuple[float, float, bool, bool]:
-    """Of ``[low, high)`` and the like: the ends, and whether each belongs."""
+    """Ends of ``[low, high)`` and the like, and whether each belongs."""
     low, high = interval[1:-1].split(",")
     return float(low), float(high), interval[0] == "[", interval[-1] == "]"
 
@@ -100,8 +104,8 @@ def _range_words(name: str, interval: str) -> str:
 def expect(ok: bool, where: str, what: str, remedy: str = "", **got: Any) -> None:
     """Raise the one-sentence ``ValueError`` unless ``ok``, a static fact.
 
-    ``what`` was expected, in words; ``remedy`` is one more sentence, if there is a way out; ``got`` is the offending argument by
-    name: of an array its dtype and shape are shown.
+    ``what`` was expected, in words. ``remedy`` is one more sentence, if there is a way out. ``got``
+    is the offending argument by name; of an array its dtype and shape are shown.
     """
     if not ok:
         shown = ", ".join(f"{name}={_shown(value)}" for name, value in got.items())
@@ -109,12 +113,12 @@ def expect(ok: bool, where: str, what: str, remedy: str = "", **got: Any) -> Non
 
 
 def plain_name(name: str) -> str:
-    """A name without what does not matter in it: case, hyphens, underscores and spaces."""
+    """A name without case, hyphens, underscores and spaces."""
     return name.lower().translate(_IGNORED)
 
 
 def expect_one_of(choices: Iterable[str], where: str, **got: Any) -> None:
-    """Raise unless the single named value is one of ``choices``; the message lists them and names the nearest."""
+    """Raise unless the named value is one of ``choices``; the message names the nearest."""
     ((name, value),) = got.items()
     names = sorted(choices)
     near = difflib.get_close_matches(value, names, n=1, cutoff=0.5) if isinstance(value, str) else []
@@ -123,7 +127,7 @@ def expect_one_of(choices: Iterable[str], where: str, **got: Any) -> None:
 
 
 def is_static(value: Any) -> bool:
-    """Tell whether ``value`` is a plain Python or NumPy number, so that it may be looked at under ``jit`` and ``vmap``."""
+    """Whether ``value`` is a plain Python or NumPy number, readable under ``jit`` and ``vmap``."""
     return isinstance(value, numbers.Real | np.ndarray) and not isinstance(value, bool)
 
 
@@ -135,21 +139,16 @@ def expect_number(
     Parameters
     ----------
     where
-        Name of the public function or class that was asked.
+        Name of the public function or class.
     interval
-        As one writes it: ``"[0, 1)"``, ``"(0, inf)"`` (finite), ``"[0, inf]"`` (inf allowed). NaN is in none. A traced value
-        is taken to be inside.
+        ``"[0, 1)"``, ``"(0, inf)"`` (finite), ``"[0, inf]"`` (inf allowed). No interval contains
+        NaN. Traced values pass.
     ndim
         Number of axes: 0 for a single number; None for any.
     integer
-        Whether the dtype must be one of integers.
+        Whether the dtype must be an integer one.
     got
         Values by name.
-
-    Raises
-    ------
-    ValueError
-        If a value is something else (a truth value, a complex number, text, None, ...), or an entry lies outside.
     """
     for name, value in got.items():
         if type(value) is float and ndim in (None, 0) and not integer and _inside(value, interval):
@@ -171,7 +170,7 @@ def expect_number(
 
 
 def expect_data(where: str, *, ndim: int | None = None, **got: Any) -> None:
-    """Raise unless every named value consists of real numbers; NaN and inf are among them, for measurements hold them."""
+    """Raise unless every named value consists of real numbers; NaN and inf are allowed."""
     for name, value in got.items():
         seen = _seen(value)
         remedy = "Give one of its fields." if hasattr(value, "_fields") else ""
@@ -180,12 +179,12 @@ def expect_data(where: str, *, ndim: int | None = None, **got: Any) -> None:
 
 
 def expect_not_negative(where: str, **got: Any) -> None:
-    """Raise unless every named value is a real number, or an array of them, that is not negative, infinite or NaN."""
+    """Raise unless every named value consists of real, finite numbers that are not negative."""
     expect_number(where, "[0, inf)", **got)
 
 
 def expect_scale(where: str, **got: Any) -> None:
-    """Raise unless every named value is 0, or a standard deviation whose square float64 holds; or an array of these."""
+    """Raise unless every named value is 0, or a standard deviation whose square float64 holds."""
     expect_number(where, "[0, inf)", **got)
     for name, value in got.items():
         seen = _seen(value)
@@ -219,9 +218,9 @@ def expect_steps(where: str, steps: Any) -> np.ndarray:
 
 
 def expect_noun(where: str, kinds: tuple[type, ...], remedy: str = "", **got: Any) -> None:
-    """Raise unless the single named value is of one of these classes; the message lists them.
+    """Raise unless the named value is of one of these classes; the message lists them.
 
-    A class may say by its ``remedy`` what can be asked of it instead.
+    The ``remedy`` of a class tells what can be asked of it instead.
     """
     ((_, value),) = got.items()
     names = [kind.__name__ for kind in kinds]
@@ -243,13 +242,13 @@ def expect_text(where: str, **got: Any) -> None:
 
 
 def expect_function(where: str, **got: Any) -> None:
-    """Raise unless the single named value can be called."""
+    """Raise unless the named value is callable."""
     ((name, value),) = got.items()
     expect(callable(value), where, f"a function {name}", **got)
 
 
 def expect_key(where: str, **got: Any) -> None:
-    """Raise unless the single named value is one random key of JAX, typed or a row of raw ``uint32``."""
+    """Raise unless the named value is one random key of JAX, typed or raw ``uint32``."""
     ((_, value),) = got.items()
     dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
     is_typed = isinstance(value, jax.Array) and jax.numpy.issubdtype(value.dtype, jax.dtypes.prng_key)
@@ -270,7 +269,7 @@ def expect_dtype(choices: Iterable[str], where: str, **got: Any) -> str:
 
 @contextlib.contextmanager
 def expect_runs(where: str, what: str, name: str) -> Iterator[None]:
-    """Turn whatever a user's own function raises inside into the one sentence; the error itself stays its cause."""
+    """Turn any error of a user's own function into the one sentence; the error stays its cause."""
     try:
         yield
     except Exception as error:

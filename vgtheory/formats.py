@@ -7,6 +7,6 @@ FORMATS = {
     "float32": "float32",
     "float64": "float64",
 }
-"""By name, the dtype that holds the numbers; ``tensorfloat32`` differs from it in that the operands of matrix products are rounded."""
+"""Dtype by name of a format; ``tensorfloat32`` also rounds the operands of matrix products."""
 TF32_BITS = (8, 10)
 """Exponent and mantissa bits of an operand in tensorfloat32."""

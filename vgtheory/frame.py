@@ -1,4 +1,4 @@
-"""Results as tables: ``pandas`` is imported when a table is first asked for, and its absence is told in one sentence."""
+"""Results as tables; ``pandas`` is imported when a table is first needed."""
 
 import importlib
 from collections.abc import Mapping, Sequence
@@ -8,21 +8,16 @@ import numpy as np
 
 
 def needed(where: str, module: str, extra: str) -> Any:
-    """A module of a package that is not installed with this one unless an extra is asked for.
+    """Import an optional module, or raise an ``ImportError`` of one sentence.
 
     Parameters
     ----------
     where
-        What was asked for, as a user writes it.
+        The user's request, as written.
     module
         Full name of the module.
     extra
-        Name of the extra that brings it.
-
-    Raises
-    ------
-    ImportError
-        If it cannot be imported.
+        Name of the extra that installs it.
     """
     try:
         return importlib.import_module(module)
@@ -32,17 +27,18 @@ def needed(where: str, module: str, extra: str) -> Any:
 
 
 def frame(where: str, columns: Mapping[str, Any], axes: Mapping[str, Any] | None = None) -> Any:
-    """A ``pandas.DataFrame`` with a row for every entry of some arrays.
+    """Table with a row for every entry of some arrays, as a ``pandas.DataFrame``.
 
     Parameters
     ----------
     where
-        What was asked for, as a user writes it.
+        The user's request, as written.
     columns
-        Arrays of one shape by name; an ``Estimate`` or a ``Law`` becomes two columns, ``name`` and ``name_err`` or ``name_std``.
+        Arrays of one shape by name. An ``Estimate`` or a ``Law`` becomes two columns, ``name`` and
+        ``name_err`` or ``name_std``.
     axes
-        Coordinates along the arrays' last axes by name, in order; any axis before them is counted from 0 as ``index`` (``index_0``,
-        ``index_1`` ... if there are several).
+        Coordinates along the arrays' last axes by name, in order. Any axis before them is counted
+        from 0 as ``index`` (``index_0``, ``index_1`` ... if there are several).
     """
     pandas, axes = needed(where, "pandas", "plot"), axes or {}
     arrays = dict(pair for name, value in columns.items() for pair in _parts(name, value))
@@ -56,25 +52,14 @@ def frame(where: str, columns: Mapping[str, Any], axes: Mapping[str, Any] | None
 
 
 def frame_of(result: Any, **axes: Any) -> Any:
-    """A ``pandas.DataFrame`` of a result whose fields are arrays of one shape, a row for every entry.
-
-    Parameters
-    ----------
-    result
-        A named tuple.
-    axes
-        Coordinates along the last axes, by name and in order.
-    """
+    """Table of a named tuple of arrays of one shape; ``axes`` as for ``frame``."""
     return frame(f"{type(result).__name__}.frame", result._asdict(), axes)
 
 
 def frame_of_parts(result: Any) -> Any:
-    """A ``pandas.DataFrame`` of a result whose fields are of one kind: a row for each field, named by ``part``.
+    """Table of a named tuple of like fields: a row for each field, named by ``part``.
 
-    Parameters
-    ----------
-    result
-        A named tuple of numbers, of arrays of one shape, or of values with their uncertainty.
+    The fields are numbers, arrays of one shape, or values with their uncertainty.
     """
     where, kind = f"{type(result).__name__}.frame", type(result[0])
     if not hasattr(kind, "_fields"):
@@ -87,14 +72,15 @@ def frame_of_parts(result: Any) -> Any:
 
 
 def frame_of_logs(result: Any, inputs: bool) -> Any:
-    """A ``pandas.DataFrame`` of many networks' profiles: a row for each ``net``, each ``input`` if there are several, and ``layer`` from 1.
+    """Table of many networks' profiles: a row for each ``net``, ``input`` and ``layer`` (from 1).
 
     Parameters
     ----------
     result
-        A named tuple of arrays whose last axes are networks, inputs (which a field may lack) and layers.
+        A named tuple of arrays whose last axes are networks, inputs (which a field may lack) and
+        layers.
     inputs
-        Whether any has an axis of inputs.
+        Whether any field has an axis of inputs.
     """
     fields = {name: np.asarray(value) for name, value in result._asdict().items()}
     most = max(value.ndim for value in fields.values())
@@ -105,24 +91,12 @@ def frame_of_logs(result: Any, inputs: bool) -> Any:
 
 
 def word(value: Any) -> str:
-    """What stands in a cell of a table of text.
-
-    Parameters
-    ----------
-    value
-        A number, a name, or None.
-    """
+    """A number, a name or None as a cell of a table of text."""
     return f"{value:.6g}" if isinstance(value, float) else "-" if value is None else str(value)
 
 
 def aligned(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A table as text: its head, and a line for every row.
-
-    Parameters
-    ----------
-    rows
-        Values by the names of the columns, which all rows have in common.
-    """
+    """A table as text: its head, and a line for every row."""
     if not rows:
         return "none"
     lines = [list(rows[0]), *([word(value) for value in row.values()] for row in rows)]
@@ -131,7 +105,7 @@ def aligned(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _parts(name: str, value: Any) -> list[tuple[str, np.ndarray]]:
-    """A column, or the two of a value with its uncertainty."""
+    """One column, or the two of a value with its uncertainty."""
     fields = getattr(value, "_fields", None)
     if fields is None:
         return [(name, np.asarray(value))]

@@ -1,4 +1,4 @@
-"""What all nouns for networks have in common: how they print, how one is changed, how they travel through JAX."""
+"""What all nouns for networks share: printing, changing fields, and passing through JAX."""
 
 import dataclasses
 from typing import Any, ClassVar, TypeVar
@@ -14,7 +14,7 @@ _FEW = 3
 
 
 def _shown(value: Any) -> str:
-    """A field's value, in one line: an array by its shape and its ends."""
+    """A field's value, in one line; an array by its shape and its ends."""
     if isinstance(value, jax.core.Tracer):
         return f"traced(shape={value.shape})"
     if not isinstance(value, np.ndarray | np.generic | jax.Array):
@@ -29,7 +29,7 @@ def _shown(value: Any) -> str:
 
 
 def _is_same(value: Any, other: Any) -> bool:
-    """Whether two fields are alike, as far as can be seen."""
+    """Whether two fields are equal, as far as their entries can be read."""
     if value is other:
         return True
     hidden = any(isinstance(each, jax.core.Tracer) for each in (value, other))
@@ -49,7 +49,7 @@ class Noun:
         return _is_same(value, field.default) or (leader is not None and _is_same(value, getattr(self, leader)))
 
     def __repr__(self) -> str:
-        """The call that makes it, defaults left out; an activation by its name."""
+        """Call that makes the noun, without defaults; an activation appears by its name."""
         words = []
         for field in dataclasses.fields(self):  # type: ignore[arg-type]  # every noun is a dataclass
             value = getattr(self, field.name)
@@ -60,17 +60,12 @@ class Noun:
         return f"{type(self).__name__}({', '.join(words)})"
 
     def replace(self: This, **changes: Any) -> This:
-        """The same network with some fields changed; what is asked of a new one is asked again.
+        """A copy of the network with some fields changed and checked again.
 
         Parameters
         ----------
         changes
             New values by the fields' names.
-
-        Raises
-        ------
-        ValueError
-            If there is no such field, or a value is out of its range.
 
         Examples
         --------
@@ -86,18 +81,10 @@ class Noun:
 
 
 def register_noun(noun: type, data_fields: list[str], meta_fields: list[str]) -> None:
-    """Register a frozen dataclass as a pytree of JAX, so that its scales can be traced, mapped and differentiated.
+    """Register a frozen dataclass as a pytree of JAX, whose scales can be traced.
 
-    Copies that JAX makes of it (of tracers, gradients, axes) are not checked again.
-
-    Parameters
-    ----------
-    noun
-        The class.
-    data_fields
-        Names of the fields that hold numbers.
-    meta_fields
-        Names of all others, which are static.
+    ``data_fields`` hold numbers; ``meta_fields`` are static. Copies that JAX makes (of tracers,
+    gradients, axes) are not checked again.
     """
     keys = [jax.tree_util.GetAttrKey(name) for name in data_fields]
 

@@ -1,4 +1,4 @@
-"""How the entries of a random matrix may be distributed; all of one variance."""
+"""Distributions of the entries of a random matrix, all of one variance."""
 
 import math
 from collections.abc import Iterable
@@ -7,11 +7,11 @@ from typing import Any
 from vgtheory.expect import expect, expect_one_of, plain_name
 
 CUT = 2.0
-"""Standard deviations at which the truncated normal law ends, before it is scaled back to unit variance (Flax's)."""
+"""Standard deviations at which the truncated normal law ends, before scaling to unit variance."""
 SHARE = 0.1
-"""Probability that an entry of a sparse matrix is not 0: of N entries in a row, about N / 10 are normal and the others 0."""
+"""Probability that an entry of a sparse matrix is not 0."""
 DEGREES = 4
-"""Degrees of freedom of the heavy-tailed law (Student's t): every moment below this one is finite."""
+"""Degrees of freedom of the heavy-tailed law (Student's t): all lower moments are finite."""
 
 
 def _truncated() -> float:
@@ -32,21 +32,9 @@ WEIGHTS = (*EXCESS_KURTOSIS, "orthogonal")
 
 
 def as_weights(choices: Iterable[str], where: str, weights: str) -> str:
-    """The name of a kind of weights, in which case, ``-``, ``_`` and spaces do not matter; ``"normal"`` is ``"gaussian"``.
+    """Name of a kind of weights; case, ``-``, ``_`` and spaces do not matter.
 
-    Parameters
-    ----------
-    choices
-        The kinds that may be asked for.
-    where
-        Name of the public function or class that was asked.
-    weights
-        What a user gave.
-
-    Raises
-    ------
-    ValueError
-        If it is none of them.
+    ``"normal"`` is ``"gaussian"``. ``choices`` are the kinds allowed.
     """
     known = {plain_name(name): name for name in choices} | {"normal": "gaussian"}
     named = known.get(plain_name(weights), weights) if isinstance(weights, str) else weights
@@ -55,39 +43,13 @@ def as_weights(choices: Iterable[str], where: str, weights: str) -> str:
 
 
 def expect_light_tails(where: str, net: Any) -> None:
-    """Raise unless the entries' fourth moment is finite.
-
-    Parameters
-    ----------
-    where
-        Name of the public function that was asked.
-    net
-        The ensemble.
-
-    Raises
-    ------
-    ValueError
-        If the weights are heavy-tailed.
-    """
+    """Raise unless the fourth moment of the entries is finite."""
     light = math.isfinite(EXCESS_KURTOSIS.get(net.weights, 0.0))
     expect(light, where, "weights of finite fourth moment", "Measure it.", weights=net.weights)
 
 
 def expect_known_law(where: str, net: Any) -> None:
-    """Raise unless weights are of a kind whose law at given width is known: Gaussian or orthogonal.
-
-    Parameters
-    ----------
-    where
-        Name of the public function that was asked.
-    net
-        The ensemble.
-
-    Raises
-    ------
-    ValueError
-        If they are of another kind.
-    """
+    """Raise unless the weights are Gaussian or orthogonal, whose law at a given width is known."""
     known = net.weights in ("gaussian", "orthogonal")
     expect(known, where, "Gaussian or orthogonal weights", "Measure it.", weights=net.weights)
 

@@ -1,4 +1,4 @@
-"""Kinks next to which a derivative grows without bound: how they are told, and where integrals are split beside them."""
+"""Kinks next to which a derivative grows without bound (cusps), and integration beside them."""
 
 import functools
 from collections.abc import Callable, Iterable
@@ -17,23 +17,14 @@ class Cusp(float):
 
 
 def hair(kink: float) -> float:
-    """Distance from a cusp within which a slope is held.
-
-    Parameters
-    ----------
-    kink
-        The cusp.
-    """
+    """Distance from a cusp within which a slope is replaced by a constant."""
     return 2.0**-174 if kink == 0 else 2.0 ** (np.ceil(np.log2(abs(kink))) - 30)
 
 
 def graded(kinks: Any) -> Any:
-    """Kinks, and points that close in on those that are cusps in steps of a factor of 8.
+    """Kinks, and points that approach the cusps among them in steps of a factor of 8.
 
-    Parameters
-    ----------
-    kinks
-        A tuple of floats, or an array, which is returned as it is.
+    An array is returned as it is.
     """
     if not isinstance(kinks, tuple) or not any(isinstance(kink, Cusp) for kink in kinks):
         return kinks
@@ -52,14 +43,16 @@ def _held(dphi: Callable[[Array], Array], ends: tuple[Any, ...], h: Array) -> Ar
 
 @functools.cache
 def steepness(dphi: Callable[[Array], Array], kinks: tuple[float, ...]) -> float:
-    """Largest p for which a slope grows as the inverse p-th power of the distance from a cusp; 0 if it stays bounded.
+    """Largest p for which a slope grows as the inverse p-th power of the distance from a cusp.
+
+    It is 0 if the slope stays bounded.
 
     Parameters
     ----------
     dphi
-        The slope, elementwise, as ``with_cusps`` leaves it.
+        The slope, elementwise, as ``with_cusps`` returns it.
     kinks
-        Its kinks, with their cusps told.
+        Its kinks, cusps marked.
     """
     at = np.array([kink for kink in kinks if isinstance(kink, Cusp)])
     if not at.size:
@@ -71,29 +64,24 @@ def steepness(dphi: Callable[[Array], Array], kinks: tuple[float, ...]) -> float
 
 
 def has_fourth(activation: Any) -> bool:
-    """Whether E[phi'^4] is finite, which next to a cusp it need not be.
-
-    Parameters
-    ----------
-    activation
-        The nonlinearity.
-    """
+    """Whether E[phi'^4] is finite; next to a cusp it need not be."""
     return 4 * steepness(activation.dphi, activation.kinks) < 1 - _SAFELY
 
 
 @functools.cache
 def with_cusps(dphi: Callable[[Array], Array], kinks: tuple[float, ...]) -> tuple[Any, tuple[float, ...], bool]:
-    """A slope that is held, within a hair of every cusp, at what has the integral of its square; the kinks; whether it is unbounded.
+    """A slope made constant near its cusps; the kinks, cusps marked; whether it is unbounded.
 
-    Next to a cusp the slope is a power of the distance; the integral of its square over the last hair is then known, and
-    infinite for a power of -1/2 or less.
+    Next to a cusp the slope is a power of the distance. The integral of its square over the
+    interval ``hair`` is then known, and it is infinite for a power of -1/2 or less. The constant
+    has the same integral.
 
     Parameters
     ----------
     dphi
         The slope, elementwise.
     kinks
-        Where to look.
+        Points to test.
     """
     at = np.asarray(kinks, float)
     away = (

@@ -1,4 +1,4 @@
-"""Elementwise functions: the test whether a user's is one, how pickle carries it, and an arctangent written out."""
+"""Elementwise functions: a test of a user's function, pickling, and an arctangent written out."""
 
 import functools
 import importlib
@@ -22,7 +22,7 @@ _ARCTAN_TERMS = 23  # of the series up to tan(pi/8): the next is below 1e-18
 
 
 def _found(function: Callable[[Array], Array]) -> str:
-    """What keeps a function that can be called from being elementwise and real."""
+    """Reason why a callable is not elementwise and real."""
     points = jnp.asarray(_POINTS)
     seen = jax.eval_shape(function, points)
     shape = getattr(seen, "shape", None)
@@ -41,7 +41,7 @@ def _found(function: Callable[[Array], Array]) -> str:
 
 @functools.cache
 def _fault(function: Callable[[Array], Array]) -> str:
-    """What keeps a function from being elementwise and real, in one sentence; empty if nothing does."""
+    """Reason why a function is not elementwise and real, in one sentence; empty if it is."""
     with jax.ensure_compile_time_eval(), np.errstate(all="ignore"):
         try:
             return _found(function)
@@ -50,20 +50,10 @@ def _fault(function: Callable[[Array], Array]) -> str:
 
 
 def expect_elementwise(where: str, **got: Callable[[Array], Array]) -> None:
-    """Raise unless a function is elementwise, phi([a, b]) = [phi(a), phi(b)], and its values are real floating numbers.
+    """Raise unless a function is elementwise, phi([a, b]) = [phi(a), phi(b)], with real values.
 
-    Parameters
-    ----------
-    where
-        Name of the public function or class that was asked.
-    got
-        The function by name; it is tried on three numbers, at once and one by one. (One that depends on a traced number is
-        only looked at for shape and dtype.)
-
-    Raises
-    ------
-    ValueError
-        If it fails, changes the shape, returns numbers that are not real and floating, or mixes entries.
+    The function is tried on three numbers, together and one by one. One that depends on a traced
+    number is checked for shape and dtype only.
     """
     ((_, function),) = got.items()
     fault = _fault(function) if isinstance(function, Hashable) else "It cannot be hashed."
@@ -71,53 +61,27 @@ def expect_elementwise(where: str, **got: Callable[[Array], Array]) -> None:
 
 
 def by_name(function: Any) -> Any:
-    """A function as pickle should carry it: as its module and name if it is one of those that JAX wraps, else as it is.
-
-    Parameters
-    ----------
-    function
-        Any callable.
-    """
+    """A function as pickle carries it: by module and name if JAX wraps it, else as it is."""
     module, name = str(getattr(function, "__module__", "")), str(getattr(function, "__qualname__", ""))
     plain = isinstance(function, types.FunctionType) or module == "__main__"
     return function if plain or getattr(sys.modules.get(module), name, None) is not function else (module, name)
 
 
 def from_name(function: Any) -> Any:
-    """Undo ``by_name``.
-
-    Parameters
-    ----------
-    function
-        What it returned.
-    """
+    """Undo ``by_name``."""
     return getattr(importlib.import_module(function[0]), function[1]) if isinstance(function, tuple) else function
 
 
 def arctan_slope(h: Any) -> Any:
-    """The arctangent's derivative, 1 / (1 + h^2).
-
-    Parameters
-    ----------
-    h
-        Real, any shape.
-    """
+    """Derivative of the arctangent, 1 / (1 + h^2)."""
     return 1 / (1 + h**2)
 
 
 @jax.custom_jvp
 def arctan(h: Array) -> Array:
-    """The arctangent, written out: jaxlib 0.10.2 computes its own wrongly in a CPU's widest vectors (jax-ml/jax#39352).
+    """Arctangent in radians, written out.
 
-    Parameters
-    ----------
-    h
-        Real, any shape.
-
-    Returns
-    -------
-    Array
-        Radians, the same shape and dtype.
+    jaxlib 0.10.2 computes its own wrongly in a CPU's widest vectors (jax-ml/jax#39352).
 
     Notes
     -----

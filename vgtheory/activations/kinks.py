@@ -1,4 +1,4 @@
-"""Where an elementwise function or its slope jumps, found by halving."""
+"""Points where an elementwise function or its slope jumps, found by bisection."""
 
 import functools
 from collections.abc import Callable
@@ -16,13 +16,7 @@ _HALVINGS, _JUMP, _ROUNDINGS = 45, 1e-8, 1e3  # a jump is larger than this, rela
 
 @functools.cache
 def derivative(phi: Pointwise) -> Pointwise:
-    """Elementwise derivative of a function by forward-mode differentiation; one object per function.
-
-    Parameters
-    ----------
-    phi
-        Elementwise JAX function.
-    """
+    """Elementwise derivative of a function, by forward mode; one object per function."""
 
     def dphi(h: Array) -> Array:
         return jax.jvp(phi, (h,), (jnp.ones_like(h),))[1]
@@ -36,7 +30,7 @@ def _at(jet: Callable[[Array], list[Array]], h: np.ndarray) -> np.ndarray:
 
 
 def _jumps(jet: Callable[[Array], list[Array]], smallest: float) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of the brackets, a rounding wide, across which phi, phi' or phi'' jumps by more than ``smallest``, relatively."""
+    """Brackets, a rounding wide, across which phi, phi' or phi'' jumps, relatively."""
     low, high = np.tile(_GRID[:-1], (3, 1)), np.tile(_GRID[1:], (3, 1))
     at_low, at_high = _at(jet, low), _at(jet, high)
     ordinary = np.max(np.abs(at_low[:, np.abs(low[0]) < 1]))
@@ -55,25 +49,26 @@ def _jumps(jet: Callable[[Array], list[Array]], smallest: float) -> tuple[np.nda
 def found_kinks(phi: Pointwise) -> tuple[float, ...]:
     """Points in [-64, 64] where a function or its first or second derivative jumps.
 
-    Each of some 4,000 intervals is halved 45 times, always towards the larger change: of a smooth function nothing remains,
-    of a jump all.
+    Each of some 4,000 intervals is halved 45 times, always towards the larger change. For a smooth
+    function the change vanishes; a jump remains whole.
 
     Parameters
     ----------
     phi
-        Elementwise JAX function, twice differentiable by ``jax.jvp`` but for the kinks.
+        Elementwise JAX function, twice differentiable by ``jax.jvp`` except at the kinks.
 
     Returns
     -------
     tuple of float
-        The kinks in rising order, in units of ``h``; empty for a smooth function.
+        The kinks in ascending order, in units of ``h``; empty for a smooth function.
 
     Notes
     -----
-    Accuracy: 1e-15, or a rounding of float64, whatever the process's flag; a kink at a number of at most nine decimals is
-    that number.
-    Assumes: kinks are at least 1/32 apart (of two that are closer, one may be missed) and jump by more than the rest of the
-    function changes over 1/32, and by more than 1e-8 of what jumps and of the largest value or derivative within |h| < 1.
+    Accuracy: 1e-15, or a rounding of float64, whatever JAX's 64-bit flag. A kink at a number of at
+    most nine decimals is that number.
+    Assumes: kinks at least 1/32 apart; of two that are closer, one may be missed. Each jump exceeds
+    the change of the rest of the function over 1/32. It also exceeds 1e-8 of the jumping quantity,
+    and of the largest value or derivative within |h| < 1.
 
     Examples
     --------

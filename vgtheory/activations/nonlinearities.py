@@ -1,4 +1,4 @@
-"""The functions of the table and their slopes, for JAX's arrays and for NumPy's."""
+"""Functions of the activation table and their slopes, for JAX's arrays and for NumPy's."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ def _library(h: Any) -> Any:
 
 
 def _special(name: str) -> Callable[[Any], Any]:
-    """A special function of SciPy, which is imported when it is first needed."""
+    """A special function of SciPy, imported when first needed."""
 
     def function(h: Any) -> Any:
         import scipy.special
@@ -26,7 +26,7 @@ def _special(name: str) -> Callable[[Any], Any]:
 
 
 def _of(function: Any, h: Any) -> Any:
-    """A function of JAX at h, or NumPy's of the same values."""
+    """A function of JAX at h, or NumPy's with the same values."""
     return function(h) if isinstance(h, jax.Array) else in_numpy(function)(h)
 
 
