@@ -1,1 +1,1 @@
-"""Nouns for networks: how each kind of random network is drawn."""
+"""Nouns for networks: each describes how a kind of random network is drawn."""

@@ -1,4 +1,7 @@
-"""Nouns for chains whose links are more than a layer: ``Residual`` (skips, with or without a norm) and ``Normed``."""
+"""Nouns for chains of residual blocks (``Residual``) and of normalised layers (``Normed``).
+
+Norms are as at initialisation: without scales and shifts, and with a negligible epsilon.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +15,7 @@ ALPHAS = ("1/L", "1/sqrt(L)")
 
 
 def _expect_batch(net: Any) -> None:
-    """Raise unless a network has a batch if, and only if, its norm is over one."""
+    """Raise unless a network has a batch exactly where its norm is over one."""
     where = type(net).__name__
     if net.norm != "batch":
         expect(net.batch is None, where, 'no batch but with norm="batch"', batch=net.batch)
@@ -26,39 +29,33 @@ def _expect_batch(net: Any) -> None:
 
 @dataclass(frozen=True, repr=False)
 class Residual(Noun):
-    r"""A chain of residual blocks, each with its own Gaussian weights; ``h`` is the stream after a block.
+    r"""A chain of residual blocks, each with its own Gaussian weights; ``h`` follows a block.
 
-    .. math:: h_l = h_{l-1} + \alpha f_l(h_{l-1}), \qquad f(h) = W^{(k)} \phi(\cdots W^{(1)} \phi(h) + b^{(1)} \cdots) + b^{(k)}
+    .. math:: h_l = h_{l-1} + \alpha f_l(h_{l-1}), \qquad
+        f(h) = W^{(k)} \phi(\cdots W^{(1)} \phi(h) + b^{(1)} \cdots) + b^{(k)}
 
-    with :math:`W_{ij} \sim N(0, \sigma_w^2 / N)` and :math:`b_i \sim N(0, \sigma_b^2)`. The stream starts with the input,
-    :math:`h_0 = x_0`, of normal entries and unit mean square. With a norm :math:`\nu`, pre: :math:`h_l = h_{l-1} + \alpha
-    f(\nu(h_{l-1}))`; post: :math:`h_l = \nu(h_{l-1} + \alpha f(h_{l-1}))`. Norms are as they are at initialisation, without
-    scales and shifts, their epsilon negligible.
+    with :math:`W_{ij} \sim N(0, \sigma_w^2 / N)` and :math:`b_i \sim N(0, \sigma_b^2)`. The stream
+    starts with the input :math:`h_0 = x_0`, of normal entries and unit mean square. With a norm
+    :math:`\nu`, the block is :math:`h_l = h_{l-1} + \alpha f(\nu(h_{l-1}))` (pre) or
+    :math:`h_l = \nu(h_{l-1} + \alpha f(h_{l-1}))` (post).
 
     Attributes
     ----------
-    activation
-        A name in ``ACTIVATIONS``, an ``Activation``, or an elementwise JAX function.
-    sigma_w
-        Standard deviation of ``sqrt(fan_in) * W``; dimensionless, >= 0.
-    sigma_b
-        Standard deviation of the biases; unit of ``h``, >= 0.
+    activation, sigma_w, sigma_b
+        As for ``Dense``.
     alpha
-        What multiplies every branch: a number >= 0, or ``"1/sqrt(L)"`` or ``"1/L"`` of the number of blocks. 0 is the
-        start of a learned one: the identity.
+        Factor of every branch: a number >= 0, or ``"1/sqrt(L)"`` or ``"1/L"`` of the number of
+        blocks L. With 0, the start of a learned factor, the block is the identity.
     branch_layers
-        Layers in a branch, >= 1, each an activation followed by weights; 1 with batch norm.
+        Number of layers in a branch, >= 1, each an activation followed by weights; 1 with batch
+        norm.
     norm
         None, ``"layer"``, ``"rms"`` or ``"batch"``.
     place
-        Of the norm: ``"pre"`` (at the start of the branch) or ``"post"`` (of the sum; not for ``"batch"``).
+        Place of the norm: ``"pre"`` (at the start of the branch) or ``"post"`` (on the sum; not for
+        ``"batch"``).
     batch
         With ``norm="batch"``, the number of inputs it averages over, >= 4.
-
-    Raises
-    ------
-    ValueError
-        If a static argument is out of range or a name is unknown.
 
     Examples
     --------
@@ -94,41 +91,33 @@ class Residual(Noun):
 
 @dataclass(frozen=True, repr=False)
 class Normed(Noun):
-    r"""A feed-forward chain with a norm :math:`\nu` in every layer; Gaussian weights, each layer its own.
+    r"""A feed-forward chain with a norm :math:`\nu` in every layer and Gaussian weights.
 
     .. math:: h_{l+1} = W_{l+1}\, \phi(\nu(h_l)) + b_{l+1} \quad\text{(pre)}, \qquad
         h_{l+1} = W_{l+1}\, \nu(\phi(h_l)) + b_{l+1} \quad\text{(post)}
 
-    and :math:`h_1 = W_1 x_0 + b_1`, the input of normal entries and unit mean square. Layer norm takes the mean over a layer's
-    units off and divides by their standard deviation, RMS norm divides by the root of their mean square, batch norm does as
-    layer norm does but for each unit over the batch. Norms are as at initialisation, without scales and shifts, their epsilon negligible.
+    and :math:`h_1 = W_1 x_0 + b_1`, for an input of normal entries and unit mean square. Layer norm
+    subtracts the mean over a layer's units and divides by their standard deviation. RMS norm
+    divides by the root of their mean square. Batch norm acts as layer norm, but over the batch for
+    each unit.
 
     Attributes
     ----------
-    activation
-        A name in ``ACTIVATIONS``, an ``Activation``, or an elementwise JAX function.
+    activation, sigma_w, sigma_b
+        As for ``Dense``.
     norm
         ``"layer"``, ``"rms"`` or ``"batch"``.
-    sigma_w
-        Standard deviation of ``sqrt(fan_in) * W``; dimensionless, > 0.
-    sigma_b
-        Standard deviation of the biases; unit of ``h``, >= 0.
     place
-        Of the norm: ``"pre"`` (before the activation) or ``"post"`` (after it; not for ``"batch"``).
+        Place of the norm: ``"pre"`` (before the activation) or ``"post"`` (after it; not for
+        ``"batch"``).
     batch
         With ``norm="batch"``, the number of inputs it averages over, >= 4.
 
-    Raises
-    ------
-    ValueError
-        If a static argument is out of range or a name is unknown.
-
     Examples
     --------
-    >>> from vgtheory import Normed, theory
-    >>> law = theory.log_grad_layers(Normed("relu", "batch", batch=10**6), depth=52)
-    >>> round(float(law.mean[1] - law.mean[2]), 4)  # half of ln pi / (pi - 1)
-    0.1916
+    >>> from vgtheory import Normed
+    >>> Normed("relu", "batch", batch=64).replace(sigma_w=1.5)
+    Normed('relu', norm='batch', sigma_w=1.5, batch=64)
     """
 
     activation: Any
@@ -146,15 +135,7 @@ class Normed(Noun):
 
 
 def alpha_of(net: Residual, depth: int) -> Any:
-    """What multiplies the branches of a chain of ``depth`` blocks.
-
-    Parameters
-    ----------
-    net
-        The ensemble.
-    depth
-        Number of blocks L.
-    """
+    """Factor of the branches of a chain of ``depth`` blocks."""
     powers = {"1/L": -1.0, "1/sqrt(L)": -0.5}
     return depth ** powers[net.alpha] if isinstance(net.alpha, str) else net.alpha
 

@@ -1,7 +1,8 @@
 """Nouns for recurrent cells driven by noise: ``Leaky``, ``Skip``, ``LSTM``, ``GRU``, ``MGU``.
 
-All weights are drawn at random and all inputs are independent from step to step; ``x_t`` has as many entries as there are units,
-each standard normal, and ``sigma_in`` is the standard deviation that they give to every pre-activation.
+All weights are random, with entries N(0, sigma^2 / fan_in). The inputs ``x_t`` are independent
+from step to step, with one standard normal entry per unit. Every pre-activation receives an input
+of standard deviation ``sigma_in``.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ _GATE_FOLLOWS = {"sigma_gate": "sigma_w"}
 
 
 def _resolve_gated(cell: Any, bias: str) -> None:
-    """Let the gates' scale follow ``sigma_w`` unless it is given, and check static facts."""
+    """Set the gates' scale to ``sigma_w`` unless it is given, and check static facts."""
     if cell.sigma_gate is None:
         object.__setattr__(cell, "sigma_gate", cell.sigma_w)
     resolve(cell, *_SCALES)
@@ -25,33 +26,24 @@ def _resolve_gated(cell: Any, bias: str) -> None:
 
 @dataclass(frozen=True, repr=False)
 class Leaky(Noun):
-    r"""Leaky units; with ``leak=1`` the plain recurrence, driven.
+    r"""Leaky units; with ``leak=1`` the plain driven recurrence.
 
     .. math:: h_{t+1} = (1 - a)\, h_t + a \left[ W \phi(h_t) + b + U x_{t+1} \right]
 
     Attributes
     ----------
-    activation
-        A name in ``ACTIVATIONS``, an ``Activation``, or an elementwise JAX function.
-    sigma_w
-        Standard deviation of ``sqrt(fan_in) * W``; dimensionless, >= 0.
-    sigma_b
-        Standard deviation of the biases; unit of ``h``, >= 0.
+    activation, sigma_w, sigma_b
+        As for ``Dense``.
     sigma_in
         Standard deviation of ``U x``; unit of ``h``, >= 0.
     leak
         Share a of the state that is replaced at every step, in (0, 1].
 
-    Raises
-    ------
-    ValueError
-        If a static argument is out of range or the name is unknown.
-
     Examples
     --------
-    >>> from vgtheory import Leaky, theory
-    >>> round(float(theory.cells.chi_step(Leaky("linear", sigma_w=0.0, leak=0.1))), 12)
-    0.81
+    >>> from vgtheory import Leaky
+    >>> Leaky("tanh", sigma_w=1.5, leak=0.1)
+    Leaky('tanh', sigma_w=1.5, leak=0.1)
     """
 
     activation: Any
@@ -74,25 +66,20 @@ class Skip(Noun):
 
     Attributes
     ----------
-    activation
-        A name in ``ACTIVATIONS``, an ``Activation``, or an elementwise JAX function.
-    sigma_w, sigma_skip
-        Standard deviations of ``sqrt(fan_in)`` times W and V; dimensionless, >= 0.
-    sigma_b, sigma_in
-        Standard deviations of the biases and of ``U x``; unit of ``h``, >= 0.
+    activation, sigma_w, sigma_b
+        As for ``Dense``.
+    sigma_skip
+        Standard deviation of ``sqrt(fan_in) * V``; dimensionless, >= 0.
+    sigma_in
+        Standard deviation of ``U x``; unit of ``h``, >= 0.
     lag
-        Steps s that the second path goes back, >= 2.
-
-    Raises
-    ------
-    ValueError
-        If a static argument is out of range or the name is unknown.
+        Number of steps s that the second path goes back, >= 2.
 
     Examples
     --------
-    >>> from vgtheory import Skip, theory
-    >>> round(float(theory.cells.chi_step(Skip("linear", sigma_w=0.0, sigma_skip=0.5, lag=2))), 12)
-    0.5
+    >>> from vgtheory import Skip
+    >>> Skip("tanh", sigma_w=1.5, lag=5)
+    Skip('tanh', sigma_w=1.5, lag=5)
     """
 
     activation: Any
@@ -122,16 +109,11 @@ class GRU(Noun):
     sigma_w
         Standard deviation of ``sqrt(fan_in) * W_n``; dimensionless, >= 0.
     sigma_gate
-        The same of the gates' W; ``sigma_w`` if not given.
+        Standard deviation of ``sqrt(fan_in)`` times the gates' W; default ``sigma_w``.
     sigma_in
         Standard deviation of every ``U x``; >= 0.
     update_bias
-        Bias b of the update gate; a large one means to keep.
-
-    Raises
-    ------
-    ValueError
-        If a static argument is out of range.
+        Bias b of the update gate; a large value keeps the state.
 
     References
     ----------
@@ -161,23 +143,15 @@ class MGU(Noun):
 
     .. math::
 
-        f = \sigma(U_f x + W_f h + b), \quad n = \tanh(U_n x + f \odot W_n h), \quad h' = (1 - f) \odot n + f \odot h
+        f = \sigma(U_f x + W_f h + b), \quad n = \tanh(U_n x + f \odot W_n h), \quad
+        h' = (1 - f) \odot n + f \odot h
 
     Attributes
     ----------
-    sigma_w
-        Standard deviation of ``sqrt(fan_in) * W_n``; dimensionless, >= 0.
-    sigma_gate
-        The same of W_f; ``sigma_w`` if not given.
-    sigma_in
-        Standard deviation of every ``U x``; >= 0.
+    sigma_w, sigma_gate, sigma_in
+        As for ``GRU``.
     forget_bias
-        Bias b of the gate; a large one means to keep.
-
-    Raises
-    ------
-    ValueError
-        If a static argument is out of range.
+        Bias b of the gate; a large value keeps the state.
 
     References
     ----------
@@ -185,9 +159,9 @@ class MGU(Noun):
 
     Examples
     --------
-    >>> from vgtheory import MGU, theory
-    >>> round(float(theory.cells.chi_step(MGU(sigma_w=0.0, forget_bias=2.0))), 6)  # sigmoid(2)^2
-    0.775803
+    >>> from vgtheory import MGU
+    >>> MGU(sigma_w=1.5, forget_bias=2.0)
+    MGU(sigma_w=1.5, forget_bias=2.0)
     """
 
     follows: ClassVar[dict[str, str]] = _GATE_FOLLOWS
@@ -208,34 +182,28 @@ class LSTM(Noun):
     .. math::
 
         c' = f \odot c + i \odot g, \quad h' = o \odot \tanh(c'), \quad
-        f = \sigma(U_f x + W_f h + b), \; i = \sigma(U_i x + W_i h), \; o = \sigma(U_o x + W_o h), \; g = \tanh(U_g x + W_g h)
+        f = \sigma(U_f x + W_f h + b), \; i = \sigma(U_i x + W_i h), \;
+        o = \sigma(U_o x + W_o h), \; g = \tanh(U_g x + W_g h)
 
     Attributes
     ----------
     sigma_w
         Standard deviation of ``sqrt(fan_in) * W_g``; dimensionless, >= 0.
-    sigma_gate
-        The same of the gates' W; ``sigma_w`` if not given.
-    sigma_in
-        Standard deviation of every ``U x``; >= 0.
+    sigma_gate, sigma_in
+        As for ``GRU``.
     forget_bias
-        Bias b of the forget gate; a large one means to keep.
-
-    Raises
-    ------
-    ValueError
-        If a static argument is out of range.
+        Bias b of the forget gate; a large value keeps the state.
 
     References
     ----------
-    Hochreiter and Schmidhuber (1997), Neural Computation 9, 1735; Gers et al. (2000), Neural Computation 12, 2451; in the
-    form of ``flax.linen.LSTMCell``.
+    Hochreiter and Schmidhuber (1997), Neural Computation 9, 1735; Gers et al. (2000), Neural
+    Computation 12, 2451; in the form of ``flax.linen.LSTMCell``.
 
     Examples
     --------
-    >>> from vgtheory import LSTM, theory
-    >>> round(float(theory.cells.chi_step(LSTM(sigma_w=0.0, forget_bias=2.0))), 6)  # sigmoid(2)^2
-    0.775803
+    >>> from vgtheory import LSTM
+    >>> LSTM(sigma_w=1.5, forget_bias=2.0)
+    LSTM(sigma_w=1.5, forget_bias=2.0)
     """
 
     follows: ClassVar[dict[str, str]] = _GATE_FOLLOWS

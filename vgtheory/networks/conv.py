@@ -1,4 +1,4 @@
-"""The noun for a convolutional network, and the shape of the field that it maps: ``Conv``."""
+"""Noun for a convolutional network, ``Conv``, and the shape of the field that it maps."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,33 +13,32 @@ PADDINGS = ("circular", "zero")
 
 @dataclass(frozen=True, repr=False)
 class Conv(Noun):
-    r"""A chain of convolutions that keep the size of the field and the number of channels, each with its own kernel.
+    r"""A chain of convolutions, each with its own kernel.
+
+    Every layer keeps the size of the field and the number of channels:
 
     .. math:: h_{l+1}(a) = \sum_{\beta} W_{l+1}(\beta)\, \phi(h_l(a + \beta)) + b_{l+1}
 
-    over the ``kernel_size`` positions nearest to ``a`` along each spatial dimension. How many positions there are, along one dimension or
-    two, is said where the question is asked. Every position of the input has unit mean square over its channels.
+    The sum is over the ``kernel_size`` positions nearest to ``a`` along each spatial dimension. The
+    functions that take a ``Conv`` also take the number of positions, along one dimension or two.
+    Every position of the input has unit mean square over its channels.
 
     Attributes
     ----------
     activation
-        A name in ``ACTIVATIONS``, an ``Activation``, or an elementwise JAX function.
+        As for ``Dense``.
     sigma_w
-        Standard deviation of ``sqrt(fan_in) * W``, the fan-in being taps times channels; dimensionless, >= 0.
+        Standard deviation of ``sqrt(fan_in) * W``, the fan-in being taps times channels;
+        dimensionless, >= 0.
     sigma_b
         Standard deviation of the biases, one for each channel; unit of ``h``, >= 0.
     kernel_size
         Taps along each dimension; odd.
     weights
-        ``"gaussian"``: entries N(0, sigma_w^2 / (taps channels)). ``"delta_orthogonal"``: the middle tap is sigma_w times a
-        Haar-distributed orthogonal matrix, all others are 0.
+        ``"gaussian"``: entries N(0, sigma_w^2 / (taps channels)). ``"delta_orthogonal"``: the
+        middle tap is sigma_w times a Haar-distributed orthogonal matrix, and all others are 0.
     padding
-        What lies beyond the border: ``"circular"`` (the other end) or ``"zero"``.
-
-    Raises
-    ------
-    ValueError
-        If a static argument is out of range or a name is unknown.
+        Values beyond the border: ``"circular"`` (from the other end) or ``"zero"``.
 
     Examples
     --------
@@ -64,27 +63,14 @@ class Conv(Noun):
         expect_one_of(PADDINGS, "Conv", padding=self.padding)
 
 
-def expect_positions(where: str, net: Any, positions: Any) -> tuple[int, ...]:
-    """Shape of the field of a ``Conv``, one or two dimensions; of any other ensemble there must be none.
-
-    Parameters
-    ----------
-    where
-        Name of the public function that was asked.
-    net
-        The ensemble.
-    positions
-        Number of positions, or two of them; ``None`` for a matrix's single one.
-
-    Returns
-    -------
-    tuple of int
-        Empty for an ensemble that is no ``Conv``.
+def expect_positions(where: str, net: object, positions: Any) -> tuple[int, ...]:
+    """Shape of the field of a ``Conv``, one or two dimensions; empty for any other ensemble.
 
     Raises
     ------
     ValueError
-        If a ``Conv`` has no positions or more than two dimensions of them, or anything else has some.
+        If a ``Conv`` has no positions or more than two dimensions of them, or another ensemble has
+        some.
     """
     if not isinstance(net, Conv):
         expect(positions is None, where, "positions of a Conv ensemble only", positions=positions)

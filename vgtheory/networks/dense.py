@@ -1,4 +1,4 @@
-"""The noun for a feed-forward network, every layer with its own weights: ``Dense``."""
+"""Noun for a feed-forward network whose layers have their own weights: ``Dense``."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +13,8 @@ class Dense(Noun):
 
     .. math:: h_1 = W_1 x_0 + b_1, \qquad h_{l+1} = W_{l+1}\,\phi(h_l) + b_{l+1}
 
-    with :math:`W_{ij} \sim N(0, \sigma_w^2 / N)` (or other weights of that variance) and :math:`b_i \sim N(0, \sigma_b^2)`. The input
-    has unit mean square.
+    with :math:`W_{ij} \sim N(0, \sigma_w^2 / N)` (or other weights of that variance) and
+    :math:`b_i \sim N(0, \sigma_b^2)`. The input has unit mean square.
 
     Attributes
     ----------
@@ -25,14 +25,10 @@ class Dense(Noun):
     sigma_b
         Standard deviation of the biases; unit of ``h``, >= 0.
     weights
-        ``"gaussian"``; ``"orthogonal"`` (sigma_w times a Haar-distributed matrix); or independent entries of the same variance:
-        ``"uniform"``, ``"truncated_normal"`` (at two standard deviations, as Flax's), ``"sparse"`` (nine in ten are 0, the others
-        normal), ``"heavy_tailed"`` (Student's t with 4 degrees of freedom, of infinite fourth moment).
-
-    Raises
-    ------
-    ValueError
-        If a static argument is out of range or a name is unknown.
+        ``"gaussian"``; ``"orthogonal"``, sigma_w times a Haar-distributed matrix; or independent
+        entries of the same variance: ``"uniform"``; ``"truncated_normal"``, at two standard
+        deviations, as Flax's; ``"sparse"``, nine in ten are 0 and the others normal;
+        ``"heavy_tailed"``, Student's t with 4 degrees of freedom and infinite fourth moment.
 
     Examples
     --------

@@ -1,6 +1,4 @@
-"""Networks of like layers: those that are drawn at random (``Ensemble``), and all that can be run (``Layered``)."""
-
-from typing import Any
+"""Unions of networks of like layers: random ones (``Ensemble``), or all (``Layered``)."""
 
 from vgtheory.expect import expect
 from vgtheory.networks.conv import Conv
@@ -11,21 +9,8 @@ Ensemble = Dense | Conv | Recurrent
 Layered = Dense | Conv | Recurrent | FixedRecurrent
 
 
-def expect_matrices(where: str, net: Any) -> None:
-    """Raise if the links of an ensemble are convolutions.
-
-    Parameters
-    ----------
-    where
-        Name of the public function that was asked.
-    net
-        The ensemble.
-
-    Raises
-    ------
-    ValueError
-        If it is a ``Conv``.
-    """
+def expect_matrices(where: str, net: object) -> None:
+    """Raise if the links of an ensemble are convolutions; ``where`` names the public function."""
     expect(not isinstance(net, Conv), where, "a Dense or Recurrent ensemble", net=type(net).__name__)
 
 

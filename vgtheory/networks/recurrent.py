@@ -1,11 +1,11 @@
-"""Nouns for a recurrence whose every step uses the same weights: drawn at random (``Recurrent``), or given (``FixedRecurrent``)."""
+"""Nouns for a recurrence with one matrix: random (``Recurrent``) or given (``FixedRecurrent``)."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from vgtheory.expect import expect, expect_number
+from vgtheory.expect import Numbers, expect, expect_number
 from vgtheory.networks.resolving import resolve, resolve_weights
 from vgtheory.noun import Noun, register_noun
 
@@ -16,23 +16,13 @@ class Recurrent(Noun):
 
     .. math:: h_{t+1} = W \phi(h_t) + b
 
-    with :math:`W_{ij} \sim N(0, \sigma_w^2 / N)` (or other weights of that variance) and :math:`b_i \sim N(0, \sigma_b^2)`.
+    with :math:`W_{ij} \sim N(0, \sigma_w^2 / N)` (or other weights of that variance) and
+    :math:`b_i \sim N(0, \sigma_b^2)`.
 
     Attributes
     ----------
-    activation
-        A name in ``ACTIVATIONS``, an ``Activation``, or an elementwise JAX function.
-    sigma_w
-        Standard deviation of ``sqrt(fan_in) * W``; dimensionless, >= 0.
-    sigma_b
-        Standard deviation of the bias; unit of ``h``, >= 0.
-    weights
-        One of the kinds that ``Dense`` has.
-
-    Raises
-    ------
-    ValueError
-        If a static argument is out of range or a name is unknown.
+    activation, sigma_w, sigma_b, weights
+        As for ``Dense``.
 
     Examples
     --------
@@ -62,16 +52,12 @@ class FixedRecurrent(Noun):
     Attributes
     ----------
     activation
-        A name in ``ACTIVATIONS``, an ``Activation``, or an elementwise JAX function.
+        As for ``Dense``.
     matrix
-        The matrix W, shape ``(width, width)``; ``h`` is a column, ``W[i, j]`` leads from unit j to unit i.
+        The matrix W, shape ``(width, width)``, real and finite; ``h`` is a column, and ``W[i, j]``
+        leads from unit j to unit i.
     sigma_b
         Standard deviation of the bias, which is drawn at random; unit of ``h``, >= 0.
-
-    Raises
-    ------
-    ValueError
-        If a static argument is out of range, a name is unknown, or the matrix is not square, real and finite.
 
     Examples
     --------
@@ -93,21 +79,8 @@ class FixedRecurrent(Noun):
         check_matrix("FixedRecurrent", self.matrix)
 
 
-def check_matrix(where: str, matrix: Any) -> None:
-    """Raise unless ``matrix`` is square and, where its entries can be seen, real and finite.
-
-    Parameters
-    ----------
-    where
-        Name of the public function or class that was asked.
-    matrix
-        Anything that has, or can be given, a shape.
-
-    Raises
-    ------
-    ValueError
-        If it is not a square real floating or integer matrix, or has a NaN or infinite entry.
-    """
+def check_matrix(where: str, matrix: Numbers) -> None:
+    """Raise unless ``matrix`` is square and, as far as its entries can be seen, real and finite."""
     expect_number(where, matrix=matrix)
     shape = np.shape(matrix)
     expect(len(shape) == 2 and shape[0] == shape[1] and shape[0] > 0, where, "a square matrix", shape=shape)

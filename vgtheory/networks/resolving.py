@@ -1,4 +1,4 @@
-"""What the nouns for networks ask of their fields, and how they resolve what the fields name."""
+"""Checks of a noun's fields, and the objects that their names stand for."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,14 +11,9 @@ PLACES = ("pre", "post")
 
 
 def resolve(net: Any, *scales: str) -> None:
-    """Resolve a network's activation, if it has one, and check its scales and the place of its norm.
+    """Resolve a network's activation, and check its scales and the place of its norm.
 
-    Parameters
-    ----------
-    net
-        A noun under construction.
-    scales
-        Names of the fields that hold standard deviations.
+    ``scales`` names the fields that hold standard deviations.
     """
     where, fields = type(net).__name__, vars(net)
     if "activation" in fields:
@@ -30,15 +25,7 @@ def resolve(net: Any, *scales: str) -> None:
 
 
 def resolve_weights(net: Any, choices: Iterable[str] = WEIGHTS) -> None:
-    """Resolve the name of a network's kind of weights.
-
-    Parameters
-    ----------
-    net
-        A noun under construction.
-    choices
-        The kinds that it may have.
-    """
+    """Resolve the name of a network's kind of weights, one of ``choices``."""
     object.__setattr__(net, "weights", as_weights(choices, type(net).__name__, net.weights))
 
 
