@@ -1,4 +1,4 @@
-"""How far a measurement lies from a prediction, in standard errors, for one number and for a whole profile."""
+"""Distance of a measurement from a prediction in standard errors: one number or a profile."""
 
 from typing import Any, NamedTuple
 
@@ -7,7 +7,7 @@ from scipy import stats
 
 from vgtheory.compare.arguments import asked, expect_broadcast, single
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect, expect_data
+from vgtheory.expect import Numbers, expect, expect_data
 from vgtheory.frame import frame_of
 
 SIGMAS = 5.0
@@ -16,7 +16,7 @@ _NETS_PER_POINT = 8
 
 
 @asked()
-def z_score(measured: Estimate, predicted: Any, predicted_err: Any = 0.0) -> Any:
+def z_score(measured: Estimate, predicted: Numbers, predicted_err: Numbers = 0.0) -> np.ndarray | np.float64:
     r"""Distance of a measurement from its prediction in standard errors.
 
     .. math:: z = \frac{\hat x - x}{\sqrt{\hat s^2 + s^2}}
@@ -24,17 +24,17 @@ def z_score(measured: Estimate, predicted: Any, predicted_err: Any = 0.0) -> Any
     Parameters
     ----------
     measured
-        Value and standard error, any shape.
+        Measured value and standard error, any shape.
     predicted
-        The predicted mean; broadcasts.
+        Predicted mean; broadcasts.
     predicted_err
         Standard error of the prediction itself, >= 0; broadcasts.
 
     Returns
     -------
     array
-        z; 0 where both differ by nothing and no error is known, inf where they differ and no error is known, NaN where
-        either side is NaN.
+        z. Without any known error it is 0 where the values are equal and inf where they differ. It
+        is NaN where either value is NaN.
 
     Notes
     -----
@@ -55,7 +55,7 @@ def z_score(measured: Estimate, predicted: Any, predicted_err: Any = 0.0) -> Any
 
 
 class ProfileTest(NamedTuple):
-    """Joint comparison of a profile.
+    """Joint comparison of a profile with its prediction.
 
     Attributes
     ----------
@@ -73,17 +73,18 @@ class ProfileTest(NamedTuple):
 
     @property
     def frame(self) -> Any:
-        """One row, as a ``pandas.DataFrame``."""
+        """Table of one row, as a ``pandas.DataFrame``."""
         return frame_of(self)
 
 
 @asked()
-def profile_test(samples: Any, predicted: Any, rounding: float = 0.0) -> ProfileTest:
-    r"""Whether a whole measured profile agrees with its prediction, its layers taken together.
+def profile_test(samples: Numbers, predicted: Numbers, rounding: float = 0.0) -> ProfileTest:
+    r"""Joint test of a whole measured profile against its prediction.
 
-    Errors along a profile are those of a random walk: neighbours share nearly all of it. The profile is therefore cut into
-    at most one piece for every eight networks, each piece's increment is compared with its prediction, and the increments'
-    own measured covariance is used (Hotelling's :math:`T^2`), whatever correlation they have.
+    Errors along a profile are those of a random walk: neighbours share nearly all of their error.
+    The profile is therefore cut into at most one piece for every eight networks, and each piece's
+    increment is compared with its prediction. The increments' own measured covariance enters
+    (Hotelling's :math:`T^2`), whatever their correlation.
 
     .. math:: T^2 = n\, d^{\mathsf T} S^{-1} d, \qquad \frac{n - k}{k (n - 1)} T^2 \sim F(k, n - k)
 
@@ -92,14 +93,16 @@ def profile_test(samples: Any, predicted: Any, rounding: float = 0.0) -> Profile
     samples
         One measured profile per network, shape ``(num_nets, depth)``.
     predicted
-        The predicted mean profile, shape ``(depth,)``.
+        Predicted mean profile, shape ``(depth,)``.
     rounding
-        Standard error, from rounding, of one increment; added to the diagonal of the covariance of the mean.
+        Standard error, from rounding, of one increment. Its square is added to the diagonal of the
+        covariance of the mean.
 
     Returns
     -------
     ProfileTest
-        Statistic, number of increments and p-value; NaN if an entry is not finite or there are fewer than three networks.
+        Statistic, number of increments and p-value; NaN if an entry is not finite or there are
+        fewer than three networks.
 
     Notes
     -----
@@ -138,13 +141,14 @@ def profile_test(samples: Any, predicted: Any, rounding: float = 0.0) -> Profile
 
 
 @asked()
-def log_rate_layers(samples: Any) -> Estimate:
+def log_rate_layers(samples: Numbers) -> Estimate:
     r"""Rate per layer of a log-profile, averaged over networks.
 
     .. math:: \hat r = \Bigl\langle \frac{p_L - p_1}{L - 1} \Bigr\rangle
 
-    For a random walk the end-to-end increment is the efficient estimate of its drift (generalised least squares); an
-    ordinary regression line through the profile would claim far too small an error.
+    For a random walk the end-to-end increment is the efficient estimate of its drift (generalised
+    least squares). An ordinary regression line through the profile would claim far too small an
+    error.
 
     Parameters
     ----------
@@ -154,8 +158,8 @@ def log_rate_layers(samples: Any) -> Estimate:
     Returns
     -------
     Estimate
-        Change per layer from the first to the last entry, natural log; ``err`` is the standard error over networks, inf
-        for a single one.
+        Change of the natural log per layer, from the first to the last entry; ``err`` is the
+        standard error over networks, inf for a single network.
 
     Notes
     -----
@@ -183,24 +187,28 @@ OUTCOMES = ("agrees", "disagrees", "outside", "broken")
 
 @asked()
 def verdict(measured: Estimate, predicted: float, predicted_err: float = 0.0) -> str:
-    """One phrase on how a measured number stands to its prediction; its first word is one of ``OUTCOMES``.
+    """Verdict on a measured number and its prediction, in one phrase that begins with an outcome.
 
     Parameters
     ----------
     measured
-        Value and standard error, scalar.
+        Measured value and standard error, scalar.
     predicted
         The prediction, scalar.
     predicted_err
-        Its own standard error; inf where the law declines, by a criterion that does not look at the measurement.
+        Standard error of the prediction; inf where the law declines, by a criterion that does not
+        look at the measurement.
 
     Returns
     -------
     str
-        ``"broken (...)"`` if the measurement is NaN, or a prediction that was not declined is;
-        ``"outside (...)"`` if the law declines, or nothing is known of the measurement's error, with the gap in the
-        measurement's own standard errors where it has some;
-        ``"agrees (z = +0.7)"`` within five standard errors, ``"disagrees (z = -9.1, measured / predicted = 0.9)"`` beyond.
+        One of four phrases, which begin with the ``OUTCOMES``:
+
+        - ``"agrees (z = +0.7)"`` within five standard errors;
+        - ``"disagrees (z = -9.1, measured / predicted = 0.9)"`` beyond;
+        - ``"outside (...)"`` if the law declines, or the measurement's error is unknown. The gap is
+          given in the measurement's own standard errors where there are some;
+        - ``"broken (...)"`` if the measurement is NaN, or a prediction that was not declined is.
 
     Examples
     --------

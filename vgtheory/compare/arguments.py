@@ -1,4 +1,4 @@
-"""What every argument of a comparison must be; ``asked`` puts a function behind these checks."""
+"""Checks of the arguments of comparisons; ``asked`` puts a function behind them."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def _measured(where: str, measured: Any) -> None:
 
 
 def _error(where: str, **got: Any) -> None:
-    """Standard errors: none is negative; NaN and inf say that none is known."""
+    """Raise for a negative standard error; NaN and inf mean that none is known."""
     expect_data(where, **got)
     for name, value in got.items():
         expect(not np.any(np.asarray(value, float) < 0), where, f"a standard error {name} >= 0", **{name: value})
@@ -57,39 +57,13 @@ def _broadcast(*shapes: tuple[int, ...]) -> bool:
 
 
 def expect_broadcast(where: str, **got: Any) -> None:
-    """Raise unless the shapes of all values broadcast.
-
-    Parameters
-    ----------
-    where
-        Name of the public function that was asked.
-    got
-        Values by name.
-
-    Raises
-    ------
-    ValueError
-        If they do not.
-    """
+    """Raise unless the shapes of all named values broadcast."""
     shapes = {name: np.shape(value) for name, value in got.items()}
     expect(_broadcast(*shapes.values()), where, f"{' and '.join(got)} whose shapes broadcast", shapes=shapes)
 
 
 def single(where: str, **got: Any) -> None:
-    """Raise unless every value is one number, NaN and inf among them.
-
-    Parameters
-    ----------
-    where
-        Name of the public function that was asked.
-    got
-        Values by name.
-
-    Raises
-    ------
-    ValueError
-        If one has a shape, or is no number.
-    """
+    """Raise unless every named value is one number; NaN and inf are numbers."""
     for name, value in got.items():
         if isinstance(value, Estimate):
             single(where, **value._asdict())
@@ -98,7 +72,7 @@ def single(where: str, **got: Any) -> None:
 
 
 def _rounding(where: str, **got: Any) -> None:
-    """Its square is a number, too."""
+    """Raise unless a rounding is a number whose square is finite."""
     expect_number(where, "[0, 1e100]", ndim=0, **got)
 
 

@@ -1,12 +1,12 @@
-"""How far a set of measured values lies from a predicted distribution, point masses included."""
+"""Distance of a set of measured values from a predicted distribution, point masses included."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
 from vgtheory.compare.arguments import asked
-from vgtheory.expect import expect
+from vgtheory.expect import Numbers, expect
 
 
 class KSTest(NamedTuple):
@@ -15,11 +15,12 @@ class KSTest(NamedTuple):
     Attributes
     ----------
     statistic
-        Largest distance of the two cumulative distributions, D.
+        Largest distance D of the two cumulative distributions.
     num_samples
         Number of measured values.
     p_value
-        Probability of a D at least as large for so many independent values, if the prediction is right.
+        Probability of a D at least as large for that number of independent values, if the
+        prediction is right.
     """
 
     statistic: float
@@ -28,23 +29,24 @@ class KSTest(NamedTuple):
 
 
 @asked()
-def ks_test(samples: Any, cdf: Any, cdf_below: Any = None, resolution: float = 0.0) -> KSTest:
-    r"""Kolmogorov and Smirnov's comparison of measured values with a predicted cumulative distribution.
+def ks_test(samples: Numbers, cdf: Numbers, cdf_below: Numbers | None = None, resolution: float = 0.0) -> KSTest:
+    r"""Kolmogorov-Smirnov test of measured values against a predicted cumulative distribution.
 
     .. math:: D = \sup_x |\hat F(x) - F(x)|
 
-    A point mass of the law meets values that rounding has scattered about its place. The two distributions are therefore
-    compared ``resolution`` above and below each value; what lies between counts as being at one place.
+    Rounding scatters values that belong to a point mass of the law. The two distributions are
+    therefore compared ``resolution`` above and below each value; everything between counts as one
+    place.
 
     Parameters
     ----------
     samples
-        Measured values, any shape; -inf (such as the log of an exact 0) is a value like others.
+        Measured values, any shape; -inf (the log of an exact 0) is a value like others.
     cdf
         Predicted share of values up to and including ``samples + resolution``, the same shape.
     cdf_below
-        Predicted share of values below ``samples - resolution``, the same shape; for a law without point masses it may be left
-        out, with ``resolution = 0``.
+        Predicted share of values below ``samples - resolution``, the same shape. It may be left out
+        for a law without point masses and ``resolution = 0``.
     resolution
         Rounding of ``samples``, >= 0.
 
@@ -56,10 +58,11 @@ def ks_test(samples: Any, cdf: Any, cdf_below: Any = None, resolution: float = 0
     Notes
     -----
     Accuracy: exact p-values for independent values of a continuous law.
-    Assumes: independent values. The p-value is conservative with point masses, and by far with singular values (or
-    eigenvalues) of one matrix, which repel each other: their D falls as 1/N, not as :math:`N^{-1/2}`. So it bounds false
-    alarms by sampling; but it counts in full what a law at infinite width leaves out (shifted edges, wandering point masses),
-    which enough matrices will always show.
+    Assumes: independent values. The p-value is conservative with point masses, and very much so for
+    singular values (or eigenvalues) of one matrix, which repel each other: D falls as 1/N instead
+    of :math:`N^{-1/2}`. It therefore bounds false alarms by sampling. It includes in full the
+    corrections that a law at infinite width neglects (shifted edges, wandering point masses), which
+    enough matrices will always show.
 
     References
     ----------
@@ -70,14 +73,16 @@ def ks_test(samples: Any, cdf: Any, cdf_below: Any = None, resolution: float = 0
     >>> import numpy as np
     >>> from vgtheory import compare
     >>> uniform = (np.arange(400) + 0.5) / 400
-    >>> round(compare.ks_test(uniform, uniform).statistic, 6), compare.ks_test(uniform, uniform**2).p_value < 1e-6
-    (0.00125, True)
+    >>> round(compare.ks_test(uniform, uniform).statistic, 6)
+    0.00125
+    >>> compare.ks_test(uniform, uniform**2).p_value < 1e-6
+    True
 
-    A share of 0.5 predicted at exactly 0, and 0.4 found there:
+    The law predicts a share of 0.5 at exactly 0, and 0.4 is found there:
 
     >>> values = np.concatenate([np.zeros(40), (np.arange(60) + 0.5) / 60])
-    >>> test = compare.ks_test(values, 0.5 + values / 2, np.where(values > 0, 0.5 + values / 2, 0.0))
-    >>> round(test.statistic, 2)
+    >>> below = np.where(values > 0, 0.5 + values / 2, 0.0)
+    >>> round(compare.ks_test(values, 0.5 + values / 2, below).statistic, 2)
     0.1
     """
     values, upper = np.ravel(np.asarray(samples, dtype=float)), np.ravel(np.asarray(cdf, dtype=float))

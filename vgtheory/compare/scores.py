@@ -1,31 +1,35 @@
-"""Calibration: whether measurements scatter about their predictions by the standard errors that were predicted."""
+"""Calibration: whether measurements scatter about predictions as their standard errors say."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
 from vgtheory.compare.agreement import SIGMAS
 from vgtheory.compare.arguments import asked
+from vgtheory.expect import Numbers
 
 
 class Calibration(NamedTuple):
-    """Distribution of residuals in predicted standard errors; the residuals of a right theory are standard normal.
+    """Distribution of residuals in predicted standard errors: standard normal for a right theory.
 
     Attributes
     ----------
     num
         Number of residuals.
     mean, mean_err
-        Mean of the residuals (standard normal: 0), and its standard error for standard normal ones, ``num ** -0.5``.
+        Mean of the residuals (standard normal: 0), and ``num ** -0.5``, its standard error for
+        standard normal residuals.
     std, std_err
-        Standard deviation (standard normal: 1), and its standard error for standard normal ones, ``(2 num) ** -0.5``.
+        Standard deviation (standard normal: 1), and ``(2 num) ** -0.5``, its standard error for
+        standard normal residuals.
     within_1, within_2
         Shares within one and two predicted standard errors (standard normal: 0.683, 0.954).
     beyond
-        Share beyond ``SIGMAS`` predicted standard errors, which ``verdict`` calls disagreements (standard normal: 6e-7).
+        Share beyond ``SIGMAS`` predicted standard errors, which ``verdict`` calls disagreements
+        (standard normal: 6e-7).
     statistic, p_value
-        Kolmogorov and Smirnov's distance from the standard normal law, and its p-value.
+        Kolmogorov-Smirnov distance from the standard normal law, and its p-value.
     """
 
     num: int
@@ -41,7 +45,7 @@ class Calibration(NamedTuple):
 
 
 @asked()
-def calibration(z: Any) -> Calibration:
+def calibration(z: Numbers) -> Calibration:
     r"""Distribution of residuals, against the standard normal law.
 
     .. math:: z = \frac{\hat x - x}{s}
@@ -49,17 +53,20 @@ def calibration(z: Any) -> Calibration:
     Parameters
     ----------
     z
-        Residuals of independent sampled measurements in predicted standard errors, any shape; at least two.
+        Residuals of independent sampled measurements in predicted standard errors, any shape; at
+        least two.
 
     Returns
     -------
     Calibration
-        NaN in every share and moment if one residual is NaN: a broken measurement is never left out.
+        NaN in every share and moment if one residual is NaN: a broken measurement is never left
+        out.
 
     Notes
     -----
     Accuracy: exact p-values for independent residuals.
-    Assumes: independent residuals. Identities and bounds, whose residuals are small by construction, do not belong here.
+    Assumes: independent residuals. Identities and bounds, whose residuals are small by
+    construction, do not belong here.
 
     References
     ----------
