@@ -1,4 +1,4 @@
-"""The door of measure: what an argument of a name must be, wherever it is taken; ``asked`` puts a function behind it."""
+"""Checks of measure's arguments by their names; ``asked`` puts a function behind them."""
 
 import functools
 import inspect
@@ -30,7 +30,7 @@ _HOUSE = re.compile(r"^\w+(?=: expected )")
 
 
 def number(interval: str = "(-inf, inf)", *, ndim: int | None = 0) -> Check:
-    """A real number, or an array of so many axes, in an interval."""
+    """Check for a real number, or an array with ``ndim`` axes, in an interval."""
 
     def check(where: str, **got: Any) -> None:
         expect_number(where, interval, ndim=ndim, **got)
@@ -45,7 +45,7 @@ def _not_empty(where: str, **got: Any) -> None:
 
 
 def count(least: int = 1) -> Check:
-    """An integer of at least ``least``, which is then one of Python's."""
+    """Check for an integer of at least ``least``, which becomes Python's."""
 
     def check(where: str, **got: Any) -> int:
         expect_count(where, least, MOST, **got)
@@ -55,7 +55,7 @@ def count(least: int = 1) -> Check:
 
 
 def integers(least: int) -> Check:
-    """An integer, or an array of them, of at least ``least``."""
+    """Check for an integer, or an array of them, of at least ``least``."""
 
     def check(where: str, **got: Any) -> None:
         expect_number(where, f"[{least}, {MOST}]", integer=True, **got)
@@ -65,7 +65,7 @@ def integers(least: int) -> Check:
 
 
 def one_of(choices: Iterable[str]) -> Check:
-    """A name among the choices."""
+    """Check for a name among the choices."""
 
     def check(where: str, **got: Any) -> None:
         expect_one_of(choices, where, **got)
@@ -74,7 +74,7 @@ def one_of(choices: Iterable[str]) -> Check:
 
 
 def dtype_of(choices: Iterable[str]) -> Check:
-    """A number format among the choices, by name or as a dtype; then a name."""
+    """Check for a number format among the choices, by name or as a dtype; it becomes a name."""
 
     def check(where: str, **got: Any) -> str:
         return expect_dtype(choices, where, **got)
@@ -92,18 +92,18 @@ def floats(where: str, **got: Any) -> None:
 
 
 def optimiser_of_optax(where: str, optimiser: Any) -> None:
-    """A pair of init and update."""
+    """Check for a pair of init and update."""
     known = callable(getattr(optimiser, "init", None)) and callable(getattr(optimiser, "update", None))
     expect(known, where, "an optimiser of optax", optimiser=optimiser)
 
 
 def when(where: str, record: Any) -> None:
-    """Numbers of updates."""
+    """Check for numbers of updates."""
     expect_number(where, f"[0, {MOST}]", ndim=1, integer=True, record=record)
 
 
 def pair(where: str, unseen: Any) -> None:
-    """Inputs and targets."""
+    """Check for a pair of inputs and targets."""
     pair = isinstance(unseen, tuple | list) and len(unseen) == 2
     expect(pair, where, "a pair of inputs and targets", unseen=unseen)
     expect_number(where, ndim=2, inputs=unseen[0])
@@ -111,11 +111,11 @@ def pair(where: str, unseen: Any) -> None:
 
 
 def free(where: str, **got: Any) -> None:
-    """Take anything: what it must be is known further in."""
+    """Accept anything; the function itself checks it."""
 
 
 def _key(where: str, key: Any) -> None:
-    """A key; where a network stands in its place, the order of the two is said."""
+    """Check for a key; the error for a network in its place names the order of the two."""
     expect(not hasattr(key, "activation"), where, "one random key", "The key comes first.", key=key)
     expect_key(where, key=key)
 
@@ -151,17 +151,18 @@ EXPECTED: dict[str, Check] = {
     "learning_rates": number("[-1e30, 1e30]", ndim=None),
     **dict.fromkeys(("net", "cell", "activation", "positions", "sampler", "keep", "norm"), free),
 }
-"""Numbers stay well within the formats that they are measured in. By an argument's name; a function in which a name means something narrower says so at its own ``asked``."""
+"""Checks by an argument's name, with numbers well within the formats of measurements.
+
+A function in which a name means something narrower states its own check in ``asked``.
+"""
 
 
 def asked(**own: Check) -> Callable[[Function], Function]:
-    """Make the decorator that checks every argument before anything is computed, and signs every refusal with one name.
+    """Decorator that checks every argument before anything is computed; errors bear one name.
 
-    Parameters
-    ----------
-    own
-        Checks of arguments that mean something narrower here than in ``EXPECTED``. A check raises, or returns what the
-        argument then is, or None. A network must be of a class that its annotation names.
+    ``own`` has the checks of arguments that mean something narrower than in ``EXPECTED``. A check
+    raises, returns the argument's new value, or returns None. A network must be of a class that its
+    annotation names.
     """
 
     def decorate(function: Any) -> Any:
@@ -204,7 +205,7 @@ def _bound(function: Any, signature: inspect.Signature, args: Any, kwargs: Any) 
 
 
 def _noun(parameter: inspect.Parameter) -> Check:
-    """A network of one of the classes that an annotation names."""
+    """Check for a network of one of the classes that an annotation names."""
     kinds = get_args(parameter.annotation) or (parameter.annotation,)
 
     def check(where: str, **got: Any) -> None:
@@ -222,7 +223,7 @@ def _is_key(value: Any) -> bool:
 def _fits(
     where: str, net: Any = None, cell: Any = None, width: Any = None, dtype: str = "float32", **rest: Any
 ) -> None:
-    """Raise unless a network's numbers fit the format they are measured in, and its matrix the width."""
+    """Raise unless a network's numbers fit the format, and its matrix fits the width."""
     if dtype in DTYPES:
         largest = float(jax.numpy.finfo(dtype).max)
         for path, leaf in jax.tree_util.tree_leaves_with_path((net, cell)):

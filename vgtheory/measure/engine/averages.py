@@ -1,4 +1,4 @@
-"""Mean over networks with its standard error."""
+"""Means over networks with their standard errors."""
 
 from typing import Any
 
@@ -8,22 +8,23 @@ import numpy as np
 from vgtheory.estimate import Estimate
 
 
-def averaged(samples: np.ndarray, num_links: Any, dtype: str) -> Estimate:
-    """Mean over networks with its standard error, rounding of the chain's arithmetic included.
+def averaged(samples: np.ndarray, num_links: int | np.ndarray, dtype: str) -> Estimate:
+    """Mean over networks with its standard error, which includes the rounding of the arithmetic.
 
     Parameters
     ----------
     samples
         One row per network, shape ``(*grid, num_nets, length)``, or ``(num_nets,)``.
     num_links
-        Number of links behind each entry; two roundings of ``dtype`` each are added, as if aligned.
+        Number of links behind each entry. Each adds two roundings of ``dtype``, as if aligned.
     dtype
-        Format of the chain.
+        Format of the arithmetic.
 
     Returns
     -------
     Estimate
-        Without the axis of networks; ``err`` is inf for a single network, NaN where a network is not finite.
+        Without the axis of networks; ``err`` is inf for a single network, and NaN where a network
+        is not finite.
     """
     nets = max(0, samples.ndim - 2)
     mean, num_nets = samples.mean(axis=nets), samples.shape[nets]
@@ -33,18 +34,10 @@ def averaged(samples: np.ndarray, num_links: Any, dtype: str) -> Estimate:
         return Estimate(mean, np.hypot(spread / num_nets**0.5, rounding))
 
 
-def from_top(increments: Any) -> np.ndarray:
-    """Sum increments from the top down, in float64; the last axis is the layer, and its last entry comes out 0.
+def from_top(increments: np.ndarray) -> np.ndarray:
+    """Sum log-factors (index l: from layer l+1 to layer l) from the top down along the last axis.
 
-    Parameters
-    ----------
-    increments
-        Log-factors between layer l+1 and layer l at index l, shape ``(..., depth)``; the last entry is not used.
-
-    Returns
-    -------
-    numpy.ndarray
-        Shape ``(..., depth)``.
+    The result is float64; its last entry is 0, and the last log-factor is not used.
     """
     steps = np.asarray(increments, dtype=np.float64).copy()
     steps[..., -1] = 0.0
@@ -52,5 +45,5 @@ def from_top(increments: Any) -> np.ndarray:
 
 
 def over_inputs(samples: np.ndarray, how: dict[str, Any]) -> np.ndarray:
-    """Each network's mean over its inputs, where it has an axis of them."""
+    """Mean of each network over its inputs, where there is an axis of inputs."""
     return samples if how.get("num_inputs") is None else samples.mean(axis=-2)

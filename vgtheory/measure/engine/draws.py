@@ -1,19 +1,22 @@
-r"""Random numbers, standard normal and uniform, by counter: each is a function of the network's key, a stream and its own index, and of nothing else.
+"""Random numbers by counter, standard normal and uniform.
 
-The bits are those of Threefry-2x32 with 20 rounds, JAX's own generator; a test compares them. JAX rolls its rounds into a loop
-on a CPU, which makes a network's weights take three times as long to draw (``benchmarks.throughput``); here they are written out, and a radius
-and an angle (Box and Muller) make a normal number of a block's two words. The numbers are the same in every format, up to
-rounding, and do not depend on shapes, devices or the order in which they are asked for.
+A number is a function of the network's key, a stream and its own index alone. It does not depend
+on shapes, devices or the order of the draws, and it agrees between formats up to rounding.
+
+The bits are those of Threefry-2x32 with 20 rounds, JAX's own generator; a test compares them. On
+a CPU, JAX rolls the rounds into a loop, and drawing a network's weights takes three times as long
+(``benchmarks.throughput``). Here the rounds are written out, and the method of Box and Muller
+turns the two words of a block into the radius and angle of one normal number.
 """
 
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 from jax.scipy.special import erfinv
+from jax.typing import ArrayLike, DTypeLike
 
 from vgtheory.weights import CUT, SHARE
 
@@ -30,18 +33,7 @@ _CUT_STD = math.sqrt(1 - 2 * CUT * math.exp(-(CUT**2) / 2) / math.sqrt(2 * math.
 
 
 def words_of(key: Array) -> Array:
-    """Two words that stand for a JAX key, whatever its implementation.
-
-    Parameters
-    ----------
-    key
-        A typed JAX key, shape ``()``.
-
-    Returns
-    -------
-    Array
-        uint32, shape ``(2,)``.
-    """
+    """Two uint32 words, shape ``(2,)``, that stand for a typed JAX key of any implementation."""
     return jax.random.bits(key, (2,), jnp.uint32)
 
 
@@ -50,19 +42,14 @@ def _rotated(word: Array, places: int) -> Array:
 
 
 def threefry(words: Array, first: Array, second: Array) -> tuple[Array, Array]:
-    """Threefry-2x32 with 20 rounds: two words that depend on every bit of the key and of the counter.
+    """Threefry-2x32 with 20 rounds: two words that depend on every bit of key and counter.
 
     Parameters
     ----------
     words
         The key, uint32, shape ``(2,)``.
     first, second
-        The counter, uint32, of one shape.
-
-    Returns
-    -------
-    tuple of arrays
-        Two uint32 arrays of that shape.
+        The counter, uint32, of one shape; the result has this shape.
 
     References
     ----------
@@ -87,7 +74,7 @@ def _wave(angle: Array, start: int, terms: int) -> Array:
     return total
 
 
-def _blocks(words: Array, role: int, layer: Any, shape: tuple[int, ...]) -> tuple[Array, Array]:
+def _blocks(words: Array, role: int, layer: ArrayLike, shape: tuple[int, ...]) -> tuple[Array, Array]:
     """Two random words for each number."""
     stream = np.uint32(role << _LAYER_BITS) | jnp.asarray(layer).astype(jnp.uint32)
     index = lax.iota(jnp.uint32, math.prod(shape)).reshape(shape)
@@ -95,30 +82,18 @@ def _blocks(words: Array, role: int, layer: Any, shape: tuple[int, ...]) -> tupl
 
 
 def signed_uniform(
-    words: Array, role: int, layer: Any, shape: tuple[int, ...], dtype: Any = jnp.float32
+    words: Array, role: int, layer: ArrayLike, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32
 ) -> tuple[Array, Array]:
-    """Independent numbers uniform in (0, 1], and as many signs.
+    """Independent numbers uniform in (0, 1], each with a random sign; parameters as for ``normal``.
 
-    Parameters
-    ----------
-    words, role, layer, shape, dtype
-        As for ``normal``.
-
-    Returns
-    -------
-    tuple of arrays
-        Of that shape and format.
-
-    Notes
-    -----
-    Accuracy: 32 random bits, evenly spaced from 2^-33 up, and rounded to the format.
+    Accuracy: 32 random bits, evenly spaced from 2^-33, and rounded to the format.
     """
     size, side = _blocks(words, role, layer, shape)
     sign = 1 - (side >> np.uint32(30) & np.uint32(2)).astype(jnp.int32).astype(dtype)
     return (size.astype(dtype) + 0.5) * 2.0**-32, sign
 
 
-def normal(words: Array, role: int, layer: Any, shape: tuple[int, ...], dtype: Any = jnp.float32) -> Array:
+def normal(words: Array, role: int, layer: ArrayLike, shape: tuple[int, ...], dtype: DTypeLike = jnp.float32) -> Array:
     """Independent standard normal numbers.
 
     Parameters
@@ -126,22 +101,17 @@ def normal(words: Array, role: int, layer: Any, shape: tuple[int, ...], dtype: A
     words
         The network's key (``words_of``).
     role
-        What they are for: one of this module's roles.
+        Purpose of the numbers: one of this module's roles.
     layer
-        Which layer they are for, below 2^28; may be traced.
+        Layer that they are for, below 2^28; may be traced.
     shape
-        Of the result; fewer than 2^32 numbers.
+        Shape of the result; fewer than 2^32 numbers.
     dtype
         ``float32`` or ``float64``.
 
-    Returns
-    -------
-    Array
-        Of that shape and format.
-
     Notes
     -----
-    Accuracy: 64 random bits behind each; the largest possible value is 6.8.
+    Accuracy: 64 random bits behind each number; the largest possible value is 6.8.
     """
     long, turn = _blocks(words, role, layer, shape)
     terms = _TERMS[jnp.dtype(dtype).name]
@@ -153,27 +123,17 @@ def normal(words: Array, role: int, layer: Any, shape: tuple[int, ...], dtype: A
 
 
 def _student(size: Array) -> Array:
-    """Absolute value of Student's t with 4 degrees of freedom that is exceeded with this probability."""
+    """Modulus of Student's t with 4 degrees of freedom that is exceeded with a probability."""
     root = jnp.sqrt(size * (2 - size))
     third = jnp.arctan2(1 - size, root) / 3
     return jnp.sqrt(8 * jnp.sin(2 * third) * jnp.sin(third) / root)
 
 
-def drawn(words: Array, weights: str, stream: Any, shape: tuple[int, ...], dtype: Any) -> Array:
-    """Independent entries of one layer's matrix.
+def drawn(words: Array, weights: str, stream: ArrayLike, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """Independent entries of one layer's matrix, of a kind in ``weights.EXCESS_KURTOSIS``.
 
-    Parameters
-    ----------
-    words
-        The network's key (``draws.words_of``).
-    weights
-        A kind of ``weights.EXCESS_KURTOSIS``.
-    stream
-        The layer; may be traced.
-    shape
-        Of the result.
-    dtype
-        ``float32`` or ``float64``.
+    ``stream`` is the layer and may be traced; ``words``, ``shape`` and ``dtype`` are as for
+    ``normal``.
     """
     if weights in ("gaussian", "sparse"):
         z = normal(words, WEIGHTS, stream, shape, dtype)

@@ -1,4 +1,4 @@
-"""One link of a chain of real layers, its ``h`` kept near unit size while its true scale goes along as a log."""
+"""One link of a chain of real layers, with ``h`` near unit size and its scale kept as a log."""
 
 import jax
 import jax.numpy as jnp
@@ -13,15 +13,10 @@ _LOG_EDGE = 60.0
 
 
 def is_scalable(activation: Activation) -> bool:
-    """Tell whether h may be renormalised: ``phi(s h) / s`` settles as s goes to 0 and as s goes to infinity.
+    """Whether h may be renormalised: ``phi(s h) / s`` has a limit for s to 0 and for s to infinity.
 
-    True of functions that pass through 0 with a finite slope and are bounded or straight at infinity; then evaluating at
-    scales beyond exp(-60) and exp(60) may stop there without an error that float64 could show.
-
-    Parameters
-    ----------
-    activation
-        The nonlinearity.
+    This holds for functions that pass through 0 with a finite slope and are bounded or straight at
+    infinity. The scale may then stop at exp(-60) and exp(60) without an error visible in float64.
     """
     with jax.enable_x64(True):
         signs = jnp.asarray([1.0, -1.0])
@@ -31,7 +26,7 @@ def is_scalable(activation: Activation) -> bool:
 
 
 def affine(net: Layered, weights: Weights, x: Array, log_scale: Array) -> Array:
-    """``W x + b`` in units of ``exp(log_scale)``, its product formed at the highest precision.
+    """``W x + b`` in units of ``exp(log_scale)``, with the product at the highest precision.
 
     Parameters
     ----------
@@ -42,7 +37,7 @@ def affine(net: Layered, weights: Weights, x: Array, log_scale: Array) -> Array:
     x
         The layer's input over ``exp(log_scale)``, shape ``(inputs, width)``.
     log_scale
-        Natural log of what ``x`` was divided by, shape ``(inputs,)``.
+        Natural log of the divisor of ``x``, shape ``(inputs,)``.
     """
     product = jnp.dot(x, weights.matrix, precision=lax.Precision.HIGHEST)
     relative = jnp.exp(jnp.minimum(-log_scale, _LOG_EDGE)).astype(x.dtype)
@@ -62,10 +57,10 @@ def activate(activation: Activation, h: Array, log_scale: Array, scalable: bool)
     log_scale
         Natural log, shape ``(inputs,)``.
     scalable
-        Whether ``phi`` may be evaluated at a scale no further than exp(60) from 1 (``is_scalable``).
+        Whether ``is_scalable`` holds, so that the scale may stop at exp(-60) and exp(60).
     """
     if not scalable or activation.degree == 1:
-        # Homogeneous: the scale cancels, and a detour by way of it would cost small components of the gradient their range.
+        # Homogeneous: the scale cancels, and using it would cost small components of the gradient their range.
         return activation.phi(h).astype(h.dtype)
     seen = jnp.clip(log_scale, -_LOG_EDGE, _LOG_EDGE)
     there, back = (jnp.exp(log).astype(h.dtype)[:, None] for log in (seen, -seen))

@@ -1,15 +1,16 @@
-r"""One network's forward and backward pass in the log domain, many inputs at once, by automatic differentiation.
+"""One network's forward and backward pass in the log domain, many inputs at once.
 
-Depth is a ``lax.scan``, so compile time does not grow with it. Weights are drawn inside it, by counter, and drawn again on the
-way down: keeping them costs more time (page by page) than drawing them does. Of what else the way down needs, ``keep`` tells:
+Depth is a ``lax.scan``, so compile time does not grow with it. Weights are drawn by counter
+inside the scan and drawn again in the backward pass, because storing them takes longer. The
+argument ``keep`` selects what else is stored:
 
-===============  ======================================  ===========================  ==============================
-keep             kept                                    drawn, and products formed   kept numbers, per network
-===============  ======================================  ===========================  ==============================
-``activations``  h of every layer                        twice, twice                 depth rows width
-``segments``     h of every sqrt(depth)-th layer, and    three times, three times     2 sqrt(depth) rows width
-                 of every layer of one such segment
-===============  ======================================  ===========================  ==============================
+===============  =====================================  ================  ========================
+keep             stored                                 draws, products   numbers per network
+===============  =====================================  ================  ========================
+``activations``  h of every layer                       twice each        depth rows width
+``segments``     h of every sqrt(depth)-th layer, and   three times each  2 sqrt(depth) rows width
+                 of all layers of one segment
+===============  =====================================  ================  ========================
 """
 
 import functools
@@ -30,18 +31,20 @@ KEEP = ("activations", "segments")
 
 
 class Walk(NamedTuple):
-    """What one pass leaves at each layer; sums over depth are left to float64.
+    """Record of one pass at each layer; sums over depth are formed later, in float64.
 
     Attributes
     ----------
     log_rms
-        Of h_l in units of the scale of h_{l-1} (of 1, where h is not renormalised), shape ``(depth, inputs)``.
+        Log rms of h_l in units of the scale of h_{l-1} (of 1, where h is not renormalised), shape
+        ``(depth, inputs)``.
     rows
-        Log of |dE/dh_l| over that of the layer above (the top: of the cotangent itself), shape ``(depth, inputs)``.
+        Log of |dE/dh_l| over that of the layer above (at the top: of the cotangent itself), shape
+        ``(depth, inputs)``.
     pair
-        ``tap.Slots.pair`` of each layer, shape ``(depth,)``.
+        ``taps.Slots.pair`` of each layer, shape ``(depth,)``.
     start
-        Log of |dE/dh_0| over |dE/dh_1| where a walk starts from h_0, shape ``(inputs,)``.
+        Log of |dE/dh_0| over |dE/dh_1| where a pass starts from h_0, shape ``(inputs,)``.
     """
 
     log_rms: Array
@@ -51,34 +54,14 @@ class Walk(NamedTuple):
 
 
 def segment_length(depth: int) -> int:
-    """Layers per segment: near the root of the depth, a divisor of it if one is near.
-
-    Parameters
-    ----------
-    depth
-        Number of layers.
-    """
+    """Layers per segment: near the root of the depth, a divisor of it if one is near."""
     root = math.isqrt(depth)
     near = [length for length in range(max(1, root // 2), 2 * root + 1) if depth % length == 0]
     return min(near, key=lambda length: abs(length - root)) if near else max(1, root)
 
 
 def over_layers(link: Callable, state: Any, inputs: Any, depth: int, keep: str) -> tuple[Any, Any]:
-    """``lax.scan`` over layers that keeps what it is told to for the way down.
-
-    Parameters
-    ----------
-    link
-        One layer: of its state and inputs, the next state and an output.
-    state
-        At the bottom.
-    inputs
-        Of every layer, along first axes of length ``depth``.
-    depth
-        Number of layers.
-    keep
-        One of ``KEEP``.
-    """
+    """``lax.scan`` of ``link`` over layers, storing what ``keep`` selects."""
     inner = functools.partial(lax.scan, jax.checkpoint(link, prevent_cse=False))
     if keep != "segments":
         return inner(state, inputs)
@@ -95,7 +78,7 @@ def over_layers(link: Callable, state: Any, inputs: Any, depth: int, keep: str) 
 
 
 def walk(
-    weights_of: Callable[[Any], Weights],
+    weights_of: Callable[[Array], Weights],
     net: Layered,
     start: Array,
     cotangent: Array,
@@ -104,7 +87,7 @@ def walk(
     keep: str = "activations",
     from_h: bool = False,
 ) -> Walk:
-    """One network, up and down.
+    """Run one network forward and backward.
 
     Parameters
     ----------
@@ -113,22 +96,17 @@ def walk(
     net
         The ensemble, with scalar ``sigma_w`` and ``sigma_b``.
     start
-        The first layer's input x_0, shape ``(inputs, width)``; or h_0, of which ``phi`` is still to be taken.
+        The first layer's input x_0, shape ``(inputs, width)``; or h_0, to which ``phi`` is applied.
     cotangent
-        dE/dh at the top, same shape.
+        dE/dh at the top, of the same shape.
     depth
         Number of layers.
     scalable
-        Whether ``h`` may be renormalised on the way up (``links.is_scalable``).
+        Whether ``h`` may be renormalised (``links.is_scalable``).
     keep
         One of ``KEEP``.
     from_h
         Whether ``start`` is h_0.
-
-    Returns
-    -------
-    Walk
-        Logs along the chain.
     """
     zeros = jnp.zeros(start.shape[0], jnp.promote_types(start.dtype, jnp.float32))
 

@@ -1,25 +1,28 @@
-r"""Networks sampled without their weight matrices: the same joint law of all log-norms, O(width) random numbers per layer and input.
+r"""Networks sampled without weight matrices, with O(width) random numbers per layer and input.
 
-A Gaussian matrix is used once on the way up and once on the way down. Put the biases in as one more input of size sigma_b, so
-that :math:`h_b = V \tilde x_b` with :math:`V_{ij} \sim N(0, 1)`, and take the layer's inputs apart, :math:`\tilde X = Q R`, and
-the gradients that come down, :math:`G = Q_G R_G`, with orthonormal columns. Up, :math:`Z = V Q` has independent standard normal
-entries and :math:`H = Z R`. Down, the way up has fixed :math:`V Q` and nothing else about V, so that
+The joint law of all log-norms is that of real networks. A Gaussian matrix is used once in the
+forward and once in the backward pass. Treat the biases as one more input of size sigma_b, so that
+:math:`h_b = V \tilde x_b` with :math:`V_{ij} \sim N(0, 1)`. Write the layer's inputs as
+:math:`\tilde X = Q R` and the incoming gradients as :math:`G = Q_G R_G`, with orthonormal columns.
+Forward, :math:`Z = V Q` has independent standard normal entries and :math:`H = Z R`. In the
+backward pass, conditioning on the forward pass fixes :math:`V Q` and leaves V independent
+elsewhere, so that
 
 .. math:: V^{\mathsf T} G = \left[ Q Z^{\mathsf T} Q_G + (1 - Q Q^{\mathsf T})\, \eta \right] R_G
 
-with independent standard normal :math:`\eta`. That is exact at any width, for inputs that coincide (R singular) and for inputs
-that are zero (a dead layer) too: whatever Q is there, Z is what V does to it.
+with independent standard normal :math:`\eta`. This is exact at any width. It remains exact for
+inputs that coincide (R singular) or vanish (a dead layer): whatever Q is chosen there, Z is V Q.
 
-===========  ============================================================================  ===================
-symbol       meaning                                                                       shape (rows here)
-===========  ============================================================================  ===================
-``x``        the layer's input, times sigma_w / sqrt(width)                                (inputs, width)
-``offset``   sigma_b                                                                       (inputs,)
-``q, p``     Q: its part along the units, and along the bias                               (inputs, width), (inputs,)
-``r``        R, transposed: row b says how input b is made of Q                            (inputs, inputs)
-``z``        what V does to Q                                                              (inputs, width)
-``eta``      what V^T would do to Q_G if nothing were known about it (and its bias's part)  (inputs, width), (inputs, 1)
-===========  ============================================================================  ===================
+===========  ======================================================  =============================
+symbol       meaning                                                 shape (rows here)
+===========  ======================================================  =============================
+``x``        the layer's input, times sigma_w / sqrt(width)          (inputs, width)
+``offset``   sigma_b                                                 (inputs,)
+``q, p``     Q: its part along the units, and along the bias         (inputs, width), (inputs,)
+``r``        R transposed: row b expresses input b in terms of Q     (inputs, inputs)
+``z``        V Q                                                     (inputs, width)
+``eta``      V^T Q_G if V were unknown (and the part of its bias)    (inputs, width), (inputs, 1)
+===========  ======================================================  =============================
 """
 
 from typing import Any, NamedTuple
@@ -28,6 +31,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.typing import DTypeLike
 
 from vgtheory.expect import expect, expect_noun
 from vgtheory.measure.engine.draws import ABOVE, UNITS, normal
@@ -43,7 +47,7 @@ _TINY = 1e-30
 
 
 class _Kept(NamedTuple):
-    """What the way up leaves at each layer: h below it with its log-scale, log-norms of its inputs x, and what was found of them."""
+    """Record of the forward pass: h below a layer, its log-scale, log-norms of x, facts on x."""
 
     h: Array
     log_scale: Array
@@ -52,33 +56,20 @@ class _Kept(NamedTuple):
 
 
 def check_matrix_free(where: str, net: Any) -> None:
-    """Raise unless every layer has Gaussian weights of its own.
-
-    Parameters
-    ----------
-    where
-        Name of the public function that was asked.
-    net
-        The ensemble.
-
-    Raises
-    ------
-    ValueError
-        If the weights are orthogonal or used again at every step.
-    """
+    """Raise unless every layer has Gaussian weights of its own."""
     remedy = "Use sampler='networks'."
     expect_noun(where, (Dense,), remedy, net=net)
     expect(net.weights == "gaussian", where, "Gaussian weights", remedy, weights=net.weights)
 
 
-def _drawn(words: Array, role: int, layer: Array, shape: tuple[int, ...], dtype: Any) -> Array:
-    """Normal numbers, stored: XLA on a CPU would draw them again for everything that reads them, but for the branch around them."""
+def _drawn(words: Array, role: int, layer: Array, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """Normal numbers; the branch keeps XLA on a CPU from drawing them for every reader."""
     draw = lambda words, layer: normal(words, role, layer, shape, dtype)
     return lax.cond(layer >= 0, draw, lambda *_: jnp.zeros(shape, dtype), words, layer)
 
 
 def _normalised(rows: Array) -> tuple[Array, Array]:
-    """Each row's log-norm, and the rows over their norms."""
+    """Log-norm of each row, and the rows over their norms."""
     return jax.vmap(log_norm)(rows)
 
 
@@ -87,7 +78,7 @@ def _product(left: Array, right: Array) -> Array:
 
 
 class _Many(NamedTuple):
-    """Many inputs: orthonormal columns by Householder reflections, on the way up and again on the way down."""
+    """Many inputs: Householder reflections give orthonormal columns, forward and again backward."""
 
     words: Array
     scale: Array
@@ -114,7 +105,7 @@ class _Many(NamedTuple):
 
 
 class _Lone(NamedTuple):
-    """One input: Q is the input over its norm (0 for a zero input: nothing is known then), and z lies along the h that it made."""
+    """One input: Q is the input over its norm (0 for a zero input), and z lies along its h."""
 
     words: Array
     scale: Array
@@ -139,32 +130,13 @@ class _Lone(NamedTuple):
 
 
 def walk_without_matrices(words: Array, net: Dense, x_0: Array, cotangent: Array, depth: int, scalable: bool) -> Walk:
-    """One network's forward and backward pass.
-
-    Parameters
-    ----------
-    words
-        The network's key (``draws.words_of``).
-    net
-        The ensemble, ``Dense`` with Gaussian weights, ``sigma_w`` and ``sigma_b`` scalar.
-    x_0, cotangent
-        Inputs and dE/dh at the top, shape ``(inputs, width)``.
-    depth
-        Number of layers.
-    scalable
-        Whether ``phi`` may be evaluated at a scale no further than exp(60) from 1 (``links.is_scalable``).
-
-    Returns
-    -------
-    Walk
-        As ``walk.walk`` makes it of a real network.
-    """
+    """Run one Gaussian ``Dense`` network forward and backward, as ``log_pass.walk`` does."""
     (num_inputs, width), dtype = x_0.shape, x_0.dtype
     scale = (net.sigma_w / np.sqrt(width)).astype(dtype)
     layers = (_Lone if num_inputs == 1 else _Many)(words, scale)
     zeros = jnp.zeros(num_inputs, dtype)
 
-    def inputs_of(h: Array, log_scale: Array, first: Any) -> Array:
+    def inputs_of(h: Array, log_scale: Array, first: Array) -> Array:
         return jnp.where(first, h, activate(net.activation, h, log_scale, scalable))
 
     def offset_of(log_scale: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Memory of a measurement, planned before anything runs: what is kept of each layer, and how many networks go together."""
+"""Memory of a measurement, planned before anything runs."""
 
 import os
 from typing import Any, NamedTuple
@@ -12,22 +12,22 @@ from vgtheory.measure.engine.runs import lanes_for
 _SHARE = {"cpu": 0.5}
 _SHARE_ELSEWHERE = 0.8
 _WORKING_COPIES = 6
-"""Of a layer's weights and rows, alive at once; a test holds the plan against the compiler's own count."""
+"""Copies of a layer's weights and rows alive at once; a test compares with the compiler's count."""
 
 
 class Plan(NamedTuple):
-    """How a measurement is laid out.
+    """Layout of a measurement.
 
     Attributes
     ----------
     keep
-        What of each layer is kept for the way down, ``"activations"`` or ``"segments"``.
+        What each layer keeps for the backward pass, ``"activations"`` or ``"segments"``.
     lanes
-        Networks walked together on each device.
+        Networks that run together on each device.
     needed
-        Bytes, on each device.
+        Bytes needed on each device.
     available
-        Bytes that it was planned for, on each device.
+        Bytes available on each device.
     """
 
     keep: str
@@ -37,7 +37,7 @@ class Plan(NamedTuple):
 
 
 def _host_memory() -> int:
-    """Bytes of memory that this process may use: the machine's, or its control group's if that is less."""
+    """Bytes that this process may use: the machine's, or its control group's limit if smaller."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     try:
         with open("/sys/fs/cgroup/memory.max") as file:
@@ -46,13 +46,11 @@ def _host_memory() -> int:
         return physical
 
 
-def available_memory(devices: tuple[Any, ...]) -> int:
-    """Bytes to plan with on each device: half of a host's memory, shared by its devices, or four fifths of what an accelerator has free.
+def available_memory(devices: tuple[jax.Device, ...]) -> int:
+    """Bytes to use on each device.
 
-    Parameters
-    ----------
-    devices
-        The devices to be used.
+    They are half of a host's memory, shared by its devices, or four fifths of what an accelerator
+    has free.
     """
     facts = devices[0].memory_stats() if devices[0].platform != "cpu" else None
     share = _SHARE.get(devices[0].platform, _SHARE_ELSEWHERE)
@@ -74,16 +72,16 @@ def bytes_needed(
     itemsize: int,
     matrices: bool = True,
 ) -> int:
-    """Memory of a walk on one device: what is kept of each layer, the layers in hand, and the logs.
+    """Memory of a pass on one device: stored layers, layers in use, and the logs.
 
     Parameters
     ----------
     keep
-        One of ``walk.KEEP``.
+        One of ``log_pass.KEEP``.
     lanes, num_nets, num_devices
-        Networks walked together, in all, and devices.
+        Networks that run together, all networks, and devices.
     depth, width, rows
-        Numbers of layers, units, and rows (inputs times values of sigma_w and sigma_b).
+        Numbers of layers, units, and rows (inputs times points of the grid).
     itemsize
         Bytes per number.
     matrices
@@ -107,32 +105,28 @@ def planned(
     itemsize: int = 4,
     keep: str | None = None,
     memory: float | int | None = None,
-    devices: tuple[Any, ...],
+    devices: tuple[jax.Device, ...],
     matrices: bool = True,
 ) -> Plan:
-    """Choose lanes, and what to keep, so that a measurement fits.
+    """Choose the number of lanes and what to keep, so that a measurement fits.
 
     Parameters
     ----------
     where
-        Name of the public function that was asked.
-    depth, width, rows, num_nets
-        Numbers of layers, units, rows (inputs times values of sigma_w and sigma_b) and networks.
-    itemsize
-        Bytes per number.
+        Name of the public function, for the error message.
+    depth, width, rows, num_nets, itemsize, matrices
+        As for ``bytes_needed``.
     keep
-        One of ``walk.KEEP``, or ``None`` for the faster one that fits.
+        One of ``log_pass.KEEP``, or ``None`` for the faster one that fits.
     memory
         Bytes to use on each device; ``None`` for ``available_memory``.
     devices
-        What the networks are spread over.
-    matrices
-        Whether weights are drawn as matrices.
+        Devices that the networks are spread over.
 
     Raises
     ------
     ValueError
-        If not even one network fits, with the numbers.
+        If not even one network fits; the message states the sizes.
     """
     if keep is not None:
         expect_one_of(KEEP, where, keep=keep)

@@ -1,11 +1,17 @@
-"""An ensemble as real layers with real weights, drawn layer by layer; and the whole chain as a plain Flax module."""
+"""Real layers with real weights, drawn layer by layer, and the whole chain as a plain Flax module.
+
+Common parameters: ``words`` is the network's key (``draws.words_of``), ``layer`` an index from 1
+that may be traced, ``width`` the number of units, and ``dtype`` the format of the result.
+"""
 
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
+from jax.typing import ArrayLike, DTypeLike
 
 from vgtheory.activation import Activation
 from vgtheory.formats import FORMATS
@@ -16,12 +22,13 @@ from vgtheory.networks.recurrent import FixedRecurrent, Tied
 
 
 class Weights(NamedTuple):
-    """One layer's draw before it is scaled: ``h = sigma_w * x @ matrix + sigma_b * bias``.
+    """One layer's draw before scaling: ``h = sigma_w * x @ matrix + sigma_b * bias``.
 
     Attributes
     ----------
     matrix
-        Shape ``(width, width)``, from input to output: independent entries of variance 1 / width, orthogonal, or given (then already scaled).
+        Shape ``(width, width)``, from input to output: independent entries of variance 1 / width,
+        orthogonal, or given (then already scaled).
     bias
         Standard normal, shape ``(width,)``.
     """
@@ -30,58 +37,29 @@ class Weights(NamedTuple):
     bias: Array
 
 
-def wide(dtype: Any) -> Any:
-    """The format in which numbers of a format are drawn: float32 or wider.
-
-    Parameters
-    ----------
-    dtype
-        Any floating format.
-    """
+def wide(dtype: DTypeLike) -> np.dtype:
+    """Format in which the numbers of a format are drawn: float32 or wider."""
     return jnp.promote_types(dtype, jnp.float32)
 
 
 @jax.custom_batching.sequential_vmap
 def orthonormal_columns(matrix: Array) -> tuple[Array, Array]:
-    """Q and R of one matrix after the other: XLA's batched form on a CPU is slow, and two devices that run it wait for each other forever.
+    """Q and R of a matrix, one matrix at a time.
 
-    Parameters
-    ----------
-    matrix
-        Shape ``(rows, columns)``.
+    XLA's batched form is slow on a CPU, and two devices that run it wait for each other forever.
     """
     q, r = jnp.linalg.qr(matrix)
     return q, r
 
 
 def orthogonal(z: Array) -> Array:
-    """A Haar-distributed orthogonal matrix from a Gaussian one.
-
-    Parameters
-    ----------
-    z
-        Independent standard normal entries, square.
-    """
+    """Haar-distributed orthogonal matrix from a square one of standard normal entries."""
     q, r = orthonormal_columns(z)
     return q * jnp.sign(jnp.diagonal(r))[None, :]
 
 
-def draw_weights(words: Array, net: Layered, layer: Any, width: int, dtype: Any) -> Weights:
-    """One layer's draw; the same one for every ``sigma_w`` and ``sigma_b``.
-
-    Parameters
-    ----------
-    words
-        The network's key (``draws.words_of``).
-    net
-        The network; a recurrent one has the same draw at every layer.
-    layer
-        Index from 1; may be traced.
-    width
-        Number of units.
-    dtype
-        Of the result.
-    """
+def draw_weights(words: Array, net: Layered, layer: ArrayLike, width: int, dtype: DTypeLike) -> Weights:
+    """One layer's draw, whatever ``sigma_w`` and ``sigma_b``; the same at every recurrent step."""
     expect_matrices("measure", net)
     stream = 0 if isinstance(net, Tied) else layer
     bias = normal(words, BIAS, stream, (width,), wide(dtype)).astype(dtype)
@@ -95,18 +73,12 @@ def draw_weights(words: Array, net: Layered, layer: Any, width: int, dtype: Any)
 
 
 def scale_w(net: Layered) -> Any:
-    """What a draw's matrix is multiplied by: ``sigma_w``, or 1 for a given matrix.
-
-    Parameters
-    ----------
-    net
-        The ensemble.
-    """
+    """Factor of a draw's matrix: ``sigma_w``, or 1 for a given matrix."""
     return 1.0 if isinstance(net, FixedRecurrent) else net.sigma_w
 
 
 class Layer(nn.Module):
-    """The affine half of a link, ``x -> W x + b``.
+    """Affine half of a link, ``x -> W x + b``; products are formed at the highest precision.
 
     Attributes
     ----------
@@ -115,12 +87,12 @@ class Layer(nn.Module):
     width
         Number of units.
     dtype
-        Of parameters and arithmetic; products are formed at the highest precision.
+        Format of parameters and arithmetic.
     """
 
-    net: Any
+    net: Layered
     width: int
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -134,12 +106,12 @@ class Layer(nn.Module):
             precision=lax.Precision.HIGHEST,
         )(x)
 
-    def _drawn(self, key: Array) -> Any:
+    def _drawn(self, key: Array) -> dict[str, Array]:
         return draw_layer(words_of(key), self.net, 1, self.width, self.dtype)["params"]["Dense_0"]
 
 
 class Network(nn.Module):
-    """The whole chain as one unrolled Flax module: the plain reference that ``jax.grad`` differentiates.
+    """Whole chain as one unrolled Flax module: the reference that ``jax.grad`` differentiates.
 
     Attributes
     ----------
@@ -150,17 +122,20 @@ class Network(nn.Module):
     width
         Number of units.
     dtype
-        Of parameters and arithmetic.
+        Format of parameters and arithmetic.
     """
 
-    net: Any
+    net: Layered
     depth: int
     width: int
-    dtype: Any = jnp.float32
+    dtype: DTypeLike = jnp.float32
 
     @nn.compact
     def __call__(self, x: Array, offsets: Array) -> Array:
-        """Map ``x``, shape ``(..., width)``, to ``h_depth``; ``offsets``, shape ``(depth, ..., width)``, are added to each ``h``."""
+        """Map ``x``, shape ``(..., width)``, to ``h_depth``.
+
+        ``offsets``, shape ``(depth, ..., width)``, are added to each ``h``.
+        """
         activation: Activation = self.net.activation
         for index in range(self.depth):
             h = Layer(self.net, self.width, self.dtype, name=f"layer_{index + 1}")(x) + offsets[index]
@@ -168,83 +143,46 @@ class Network(nn.Module):
         return h
 
 
-def draw_layer(words: Array, net: Layered, layer: Any, width: int, dtype: Any) -> Any:
-    """Parameters of one layer of one network.
-
-    Parameters
-    ----------
-    words
-        The network's key (``draws.words_of``).
-    net
-        The ensemble, with scalar ``sigma_w`` and ``sigma_b``.
-    layer
-        Index from 1; may be traced.
-    width
-        Number of units.
-    dtype
-        Of the parameters, rounded once.
-
-    Returns
-    -------
-    pytree
-        Flax variables of ``Layer``.
-    """
+def draw_layer(words: Array, net: Layered, layer: ArrayLike, width: int, dtype: DTypeLike) -> dict[str, Any]:
+    """Flax variables of ``Layer`` for one layer of one network, rounded once to ``dtype``."""
     drawn = draw_weights(words, net, layer, width, wide(dtype))
     kernel, bias = (scale_w(net) * drawn.matrix).astype(dtype), (net.sigma_b * drawn.bias).astype(dtype)
     return {"params": {"Dense_0": {"kernel": kernel, "bias": bias}}}
 
 
-def draw_input(words: Array, width: int, dtype: Any, num_inputs: int | None = None) -> Array:
-    """Random inputs of exactly unit mean square each, shape ``(width,)`` or ``(num_inputs, width)``; one alone is the first of many.
+def draw_input(words: Array, width: int, dtype: DTypeLike, num_inputs: int | None = None) -> Array:
+    """Random inputs of exactly unit mean square, shape ``(num_inputs, width)``.
 
-    Parameters
-    ----------
-    words
-        The network's key (``draws.words_of``).
-    width
-        Number of units.
-    dtype
-        Of the result.
-    num_inputs
-        Their number; ``None`` for one without an axis of its own.
+    With ``num_inputs=None`` the result is the first of them, shape ``(width,)``.
     """
     z = normal(words, INPUT, 0, (num_inputs or 1, width), wide(dtype))
     unit = (z / jnp.sqrt(jnp.mean(z**2, axis=1, keepdims=True))).astype(dtype)
     return unit[0] if num_inputs is None else unit
 
 
-def draw_cotangent(words: Array, width: int, dtype: Any, num_inputs: int | None = None) -> Array:
-    """Standard normal cotangents for the top layer, independent of the weights, shaped as ``draw_input``.
-
-    Parameters
-    ----------
-    words
-        The network's key (``draws.words_of``).
-    width
-        Number of units.
-    dtype
-        Of the result.
-    num_inputs
-        As for ``draw_input``.
-    """
+def draw_cotangent(words: Array, width: int, dtype: DTypeLike, num_inputs: int | None = None) -> Array:
+    """Standard normal cotangents for the top layer, shaped as ``draw_input``."""
     drawn = normal(words, COTANGENT, 0, (num_inputs or 1, width), wide(dtype)).astype(dtype)
     return drawn[0] if num_inputs is None else drawn
 
 
 @asked(dtype=dtype_of(FORMATS.values()))
-def draw_network(key: Array, net: Layered, *, depth: int, width: int, dtype: Any = jnp.float32) -> tuple[Network, Any]:
-    """One network as an unrolled Flax module with the parameters that the log-domain chain uses for the same key.
+def draw_network(
+    key: Array, net: Layered, *, depth: int, width: int, dtype: DTypeLike = jnp.float32
+) -> tuple[Network, dict[str, Any]]:
+    """One network as an unrolled Flax module, with the parameters of the log-domain chain.
 
     Parameters
     ----------
     key
-        The network's key; the chain of ``measure.samples`` with key K uses ``fold_in(K, index)`` for its network ``index``.
+        The network's key; ``measure.samples`` with key K uses ``fold_in(K, index)`` for network
+        ``index``.
     net
         The ensemble, with scalar ``sigma_w`` and ``sigma_b``.
     depth, width
         Numbers of layers and units.
     dtype
-        Of parameters and arithmetic.
+        Format of parameters and arithmetic.
 
     Returns
     -------
@@ -255,7 +193,8 @@ def draw_network(key: Array, net: Layered, *, depth: int, width: int, dtype: Any
     --------
     >>> import jax
     >>> from vgtheory import Dense, measure
-    >>> module, variables = measure.engine.draw_network(jax.random.key(0), Dense("tanh"), depth=2, width=8)
+    >>> net = Dense("tanh", sigma_w=1.5)
+    >>> module, variables = measure.engine.draw_network(jax.random.key(0), net, depth=2, width=8)
     >>> sorted(variables["params"])
     ['layer_1', 'layer_2']
     """

@@ -1,4 +1,4 @@
-"""The plain pass, with nothing renormalised: what an ordinary training program sees, in any number format."""
+"""Plain passes without renormalisation, as in an ordinary training program."""
 
 from typing import Any, NamedTuple
 
@@ -16,7 +16,15 @@ from vgtheory.networks.ensemble import Layered
 
 
 class PlainLogs(NamedTuple):
-    """Natural logs of |dE/dh_l|, shape ([inputs,] depth), and |dE/dW_l|, shape (depth,), of one network by ``jax.grad``."""
+    """Natural logs of the gradients of one network by ``jax.grad``.
+
+    Attributes
+    ----------
+    log_grad
+        Log of |dE/dh_l|, shape ``(depth,)``, or ``(num_inputs, depth)``.
+    log_grad_weight
+        Log of |dE/dW_l|, shape ``(depth,)``.
+    """
 
     log_grad: np.ndarray
     log_grad_weight: np.ndarray
@@ -26,42 +34,35 @@ class PlainLogs(NamedTuple):
 def plain_grads(
     key: Array, net: Layered, *, depth: int, width: int, num_inputs: int | None = None, dtype: str = "float32"
 ) -> PlainLogs:
-    r"""Log-norms by a plain ``jax.grad`` of the unrolled Flax network: the reference for the log-domain chain.
+    """Log-norms by a plain ``jax.grad`` of the unrolled network: the reference for ``samples``.
 
     Parameters
     ----------
-    key
-        The network's own key (``fold_in(key, index)`` for network ``index`` of ``samples``).
-    net
-        The ensemble.
-    depth, width
-        Numbers of layers and units.
+    key, net, depth, width
+        As for ``engine.draw_network``.
     num_inputs
-        Inputs whose energies are added up; ``None`` for one, without an axis of its own.
+        Number of inputs whose energies are added; ``None`` for one, without an axis of its own.
     dtype
         ``"float32"`` or ``"float64"``.
 
     Returns
     -------
     PlainLogs
-        Absolute log-norms for the energy c . h_depth with the network's standard normal c; -inf where they underflow.
-
-    Raises
-    ------
-    ValueError
-        If a count is no positive integer.
+        Absolute log-norms for the energy c . h_depth with the network's standard normal c; -inf
+        where they underflow.
 
     Notes
     -----
-    Accuracy: that of ``dtype``; norms below its smallest number are lost, which is the point of ``samples``.
+    Accuracy: that of ``dtype``. Norms below its smallest number are lost, unlike in ``samples``.
     Assumes: nothing. Compile time grows with depth, since the network is unrolled.
 
     Examples
     --------
     >>> import jax
     >>> from vgtheory import Dense, measure
-    >>> measure.engine.plain_grads(jax.random.key(0), Dense("tanh"), depth=3, width=8).log_grad.shape
-    (3,)
+    >>> net = Dense("tanh", sigma_w=1.5)
+    >>> measure.engine.plain_grads(jax.random.key(0), net, depth=2, width=8).log_grad.shape
+    (2,)
     """
     with jax.enable_x64(dtype == "float64"):
         module, variables = draw_network(key, net, depth=depth, width=width, dtype=dtype)
@@ -81,7 +82,7 @@ def plain_grads(
 
 @asked(dtype=dtype_of(FORMATS))
 def flushes_subnormals(dtype: str) -> bool:
-    """Tell whether compiled arithmetic on this device flushes subnormal numbers of a format to zero.
+    """Whether compiled arithmetic on this device flushes subnormal numbers of a format to zero.
 
     Parameters
     ----------
@@ -91,12 +92,7 @@ def flushes_subnormals(dtype: str) -> bool:
     Returns
     -------
     bool
-        True if half of the smallest normal number comes out as zero.
-
-    Raises
-    ------
-    ValueError
-        If the format is unknown.
+        True if half of the smallest normal number is computed as zero.
 
     Examples
     --------

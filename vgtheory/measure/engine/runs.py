@@ -1,7 +1,8 @@
-"""Many networks: mapped or batched, spread over devices, within a memory that is planned before anything runs.
+"""Many networks, one after the other or in batches, spread over devices.
 
-A network's numbers are a function of its own key, so they are the same on any number of devices and in any order: dense networks' to the
-bit on CPUs, others' to rounding, for XLA makes another program for another number of devices.
+A network's numbers are a function of its own key, on any number of devices and in any order. For
+dense networks on CPUs they agree to the bit. For others they agree to rounding, because XLA
+compiles another program for another number of devices.
 """
 
 import functools
@@ -16,18 +17,21 @@ from jax import Array, lax
 from vgtheory.measure.engine.draws import words_of
 
 _LANE_NUMBERS, _MOST_LANES = {"cpu": 2**14}, {"cpu": 16}
-"""Networks are batched until a layer of theirs has so many numbers: enough to keep a call's overhead small."""
+"""Most numbers in a layer of a batch, so that a call's overhead is small, and most networks."""
 _LANE_NUMBERS_ELSEWHERE, _MOST_LANES_ELSEWHERE = 2**25, 1024
 
 
 @functools.cache
 def _has_arctan(phi: Callable) -> bool:
-    """Whether an activation uses JAX's arctan, which jaxlib 0.10.2 computes wrongly in a CPU's widest vectors (jax-ml/jax#39352)."""
+    """Whether an activation uses JAX's arctan.
+
+    jaxlib 0.10.2 computes it wrongly in a CPU's widest vectors (jax-ml/jax#39352).
+    """
     return "atan" in str(jax.make_jaxpr(phi)(np.ones(1, np.float32)))
 
 
 def _options(backend: str, args: Any) -> dict[str, Any]:
-    """The compiler's options for what is to be measured."""
+    """Compiler options for the arguments of a measurement."""
     if backend != "cpu":
         return {}
     nodes = jax.tree.leaves(args, is_leaf=lambda node: hasattr(node, "activation"))
@@ -37,14 +41,10 @@ def _options(backend: str, args: Any) -> dict[str, Any]:
 
 
 def compiled(*static: str) -> Callable[[Callable], Callable]:
-    """``jax.jit`` with the compiler's options for the backend in use: on a CPU, its widest vectors, for the random numbers.
+    """``jax.jit``, on a CPU with its widest vectors, which speed up the random numbers.
 
-    An activation that holds JAX's own arctan gets the compiler's default width.
-
-    Parameters
-    ----------
-    static
-        Names of static arguments.
+    An activation that holds JAX's own arctan gets the compiler's default width. ``static`` names
+    the static arguments.
     """
 
     def wrap(function: Callable) -> Callable:
@@ -62,31 +62,25 @@ def compiled(*static: str) -> Callable[[Callable], Callable]:
     return wrap
 
 
-def chosen_devices(devices: Sequence[Any] | None) -> tuple[Any, ...]:
-    """The devices to spread networks over: those given, or all of them, other processes' too.
-
-    Parameters
-    ----------
-    devices
-        JAX devices; ``None`` for all.
-    """
+def chosen_devices(devices: Sequence[jax.Device] | None) -> tuple[jax.Device, ...]:
+    """The devices given, or all devices, those of other processes included."""
     return tuple(jax.devices() if devices is None else devices)
 
 
-def lanes_for(numbers: int, num_nets: int, devices: tuple[Any, ...]) -> int:
-    """Networks to batch: many small ones, one large one.
+def lanes_for(numbers: int, num_nets: int, devices: tuple[jax.Device, ...]) -> int:
+    """Number of networks per batch: many small networks, or one large one.
 
-    On CPUs their number does not depend on that of the devices: a batched product may round otherwise than another batch size,
-    and a chaotic network makes something of that.
+    On CPUs it does not depend on the number of devices. Another batch size may round products
+    differently, which a chaotic network amplifies.
 
     Parameters
     ----------
     numbers
-        Of a layer: its weights, or its rows times its units if those are more.
+        Numbers in a layer: its weights, or its rows times its units if those are more.
     num_nets
         Number of networks.
     devices
-        What they are spread over.
+        Devices that the networks are spread over.
     """
     backend = devices[0].platform
     nets = num_nets if backend == "cpu" else -(-num_nets // len(devices))
@@ -95,22 +89,11 @@ def lanes_for(numbers: int, num_nets: int, devices: tuple[Any, ...]) -> int:
 
 
 def over_networks(
-    one: Callable[[Any, Array], Any], shared: Any, num_nets: int, lanes: int, devices: tuple[Any, ...]
+    one: Callable[[Any, Array], Any], shared: Any, num_nets: int, lanes: int, devices: tuple[jax.Device, ...]
 ) -> Any:
-    """``one(shared, index)`` for every network's index, stacked along a first axis; call it under ``compiled``.
+    """``one(shared, index)`` for every network's index, stacked along a first axis.
 
-    Parameters
-    ----------
-    one
-        One network's measurement.
-    shared
-        Arrays that all networks use.
-    num_nets
-        Number of networks.
-    lanes
-        How many are batched; the others follow one after the other.
-    devices
-        What they are spread over.
+    Call it under ``compiled``. ``lanes`` networks form a batch, and batches follow one another.
     """
     rows = -(-num_nets // (lanes * len(devices)))
     indices = jnp.arange(rows * lanes * len(devices)).reshape(-1, lanes)
@@ -129,13 +112,7 @@ def over_networks(
 
 
 def fetched(tree: Any) -> Any:
-    """Every leaf as a NumPy array, gathered from other processes where it lies there.
-
-    Parameters
-    ----------
-    tree
-        Arrays on devices.
-    """
+    """Every leaf as a NumPy array, gathered from other processes where necessary."""
     if jax.process_count() > 1:
         from jax.experimental import multihost_utils
 
@@ -145,7 +122,13 @@ def fetched(tree: Any) -> Any:
 
 @compiled("one", "size", "num_nets", "lanes", "devices")
 def _all(
-    key: Array, given: Any, one: Callable[..., Any], size: Any, num_nets: int, lanes: int, devices: tuple[Any, ...]
+    key: Array,
+    given: Any,
+    one: Callable[..., Any],
+    size: Any,
+    num_nets: int,
+    lanes: int,
+    devices: tuple[jax.Device, ...],
 ) -> Any:
     def own(shared: Any, index: Array) -> Any:
         key, given = shared
@@ -163,37 +146,30 @@ def run(
     num_nets: int,
     dtype: str,
     lanes: int = 1,
-    devices: tuple[Any, ...],
+    devices: tuple[jax.Device, ...],
 ) -> Any:
-    """What ``one(words, given, size)`` finds in every network, as NumPy arrays with a first axis of networks.
+    """Result of ``one(words, given, size)`` for every network, as NumPy arrays.
 
     Parameters
     ----------
     one
-        One network's measurement, a function of a module; network i has the words of ``fold_in(key, i)``.
+        One network's measurement, a function of a module. Network i has the words of
+        ``fold_in(key, i)``, and index i of the results' first axis.
     key
         A JAX key.
     given
         Arrays and nouns that all networks use.
     size
-        What the program is compiled for; hashable.
+        Static arguments of the program; hashable.
     num_nets, lanes, devices
         As for ``over_networks``.
     dtype
-        ``"float32"`` or ``"float64"``: with the latter, numbers may be as wide.
+        ``"float32"`` or ``"float64"``; the latter enables 64-bit arithmetic.
     """
     with jax.enable_x64(dtype == "float64"):
         return fetched(_all(key, given, one, size, num_nets, lanes, devices))
 
 
 def in_format(given: Any, dtype: str) -> Any:
-    """Every number of a noun in a format.
-
-    Parameters
-    ----------
-    given
-        Nouns and numbers.
-    dtype
-        ``"float32"`` or ``"float64"``.
-    """
+    """Every number of a noun in a format."""
     return jax.tree.map(lambda leaf: np.asarray(leaf, dtype), given)

@@ -1,10 +1,10 @@
-r"""A product with a Gaussian matrix that is used nowhere else, many rows at a time, without the matrix: same law of values and gradients.
+"""Product with a Gaussian matrix that is used nowhere else, without forming the matrix.
 
-With the rows' orthonormal basis, x = R^T Q, the way up is x W = R^T Z / sqrt(N), Z standard normal. Down, the way up has fixed W on Q and nothing else:
-W^T g is known along Q and, across it, as for a matrix never used (``matrix_free`` says more).
+Values and gradients have the law of the real product. With the orthonormal basis of the rows,
+x = R^T Q, the forward product is x W = R^T Z / sqrt(N) with Z standard normal. In the backward
+pass, conditioning on the forward pass fixes W on the span of Q and leaves it independent
+elsewhere; ``matrix_free`` explains more.
 """
-
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,7 @@ def _dot(left: Array, right: Array) -> Array:
 
 @jax.custom_vjp
 def _product(x: Array, z: Array, eta: Array) -> Array:
-    """Rows times a matrix with entries of variance 1 / width; z and eta are standard normal, of x's shape."""
+    """Rows times a matrix with entries of variance 1 / width; z and eta are standard normal."""
     return _up(x, z, eta)[0]
 
 
@@ -41,22 +41,10 @@ def _down(kept: tuple[Array, Array, Array], cotangent: Array) -> tuple[Array, Ar
 _product.defvjp(_up, _down)
 
 
-def fresh_product(words: Array, stream: Any, x: Array) -> Array:
-    """Rows of x times a matrix of variance 1 / width per entry, known by its stream alone.
+def fresh_product(words: Array, stream: int | Array, x: Array) -> Array:
+    """Rows of x, at most as many as units, times a matrix of variance 1 / width per entry.
 
-    Parameters
-    ----------
-    words
-        The network's key.
-    stream
-        Which matrix; may be traced.
-    x
-        Shape ``(rows, width)``, at most as many rows as units.
-
-    Returns
-    -------
-    Array
-        Of the same shape.
+    The matrix is known by its ``stream`` alone, which may be traced.
     """
 
     def drawn(role: int) -> Array:
