@@ -1,4 +1,4 @@
-"""The textbook bound evaluated on drawn weights; the twin of ``theory.layers.log_bound_layers``."""
+"""The textbook bound on the gradient, evaluated on drawn weights."""
 
 import functools
 
@@ -33,30 +33,24 @@ def _log_norms(key: Array, net: Layered, depth: int, width: int, num_nets: int, 
 def log_bound_layers(
     key: Array, net: Layered, *, depth: int, width: int, num_nets: int, norm: str = "spectral"
 ) -> Estimate:
-    r"""Log of the textbook bound on the gradient's norm at every layer, from the norms of drawn weights.
+    r"""Log of the textbook bound on the gradient at every layer, from norms of drawn weights.
 
     .. math:: \ln \prod_{k=l+1}^{L} \sup|\phi'| \, \|W_k\|
 
     Parameters
     ----------
-    key
-        A JAX key; the weights are those that ``samples`` draws for the same key.
+    key, depth, width, num_nets
+        As for ``measure.log_grad_layers``. The weights are those that ``measure.samples`` draws.
     net
         The ensemble; its activation must declare ``sup_dphi``.
-    depth, width, num_nets
-        Numbers of layers, units and networks.
     norm
         ``"spectral"`` or ``"frobenius"``.
 
     Returns
     -------
     Estimate
-        Mean over networks of the natural log, shape ``(depth,)``, last entry 0; ``err`` is one standard error.
-
-    Raises
-    ------
-    ValueError
-        If a count is no positive integer or the norm is unknown.
+        Mean over networks of the natural log, shape ``(depth,)``, last entry 0; ``err`` is one
+        standard error.
 
     Notes
     -----
@@ -68,7 +62,8 @@ def log_bound_layers(
     >>> import jax
     >>> from vgtheory import Dense, measure
     >>> net = Dense("sigmoid", sigma_w=1.0, weights="orthogonal")
-    >>> bound = measure.layers.log_bound_layers(jax.random.key(0), net, depth=3, width=8, num_nets=2)
+    >>> size = {"depth": 3, "width": 8, "num_nets": 2}
+    >>> bound = measure.layers.log_bound_layers(jax.random.key(0), net, **size)
     >>> [round(float(value), 4) for value in bound.value]
     [-2.7726, -1.3863, 0.0]
     """

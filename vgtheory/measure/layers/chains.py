@@ -1,7 +1,8 @@
-r"""Log-norms of signals and gradients along many real networks, one by one.
+"""Log-norms of signals and gradients in many real networks, one by one.
 
-A whole grid of ``sigma_w`` and ``sigma_b`` shares each network's draw (common random numbers: the same weights scaled), so a
-comparison between two of its points is sharper than the errors of either, and one matrix product serves them all.
+All points of a grid of ``sigma_w`` and ``sigma_b`` scale the same drawn weights (common random
+numbers). A comparison between two points is therefore sharper than the error of either, and one
+matrix product serves the whole grid.
 """
 
 import dataclasses
@@ -12,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from vgtheory.expect import expect
 from vgtheory.frame import frame_of_logs
@@ -33,20 +35,21 @@ _NUMBERS_AT_ONCE = 2**19
 
 
 class ChainLogs(NamedTuple):
-    """Per-network natural logs, float64, each of shape (*grid, num_nets, inputs, depth).
+    """Log-norms of dense or recurrent networks, one by one: natural logs, float64.
 
-    ``grid`` is the broadcast shape of ``sigma_w`` and ``sigma_b``; the axis of inputs is absent if no number of them was asked
-    for, and from the weight gradient always.
+    Each array has the shape ``(*grid, num_nets, inputs, depth)``. ``grid`` is the broadcast shape
+    of ``sigma_w`` and ``sigma_b``. The axis of inputs is absent without ``num_inputs``, and is
+    always absent from ``log_grad_weight``.
 
     Attributes
     ----------
     log_q
-        Of the mean square of ``h_l``.
+        Log of the mean square of ``h_l``.
     log_grad
-        Of ``|dE/dh_l| / |dE/dh_depth|``.
+        Log of ``|dE/dh_l| / |dE/dh_depth|``.
     log_grad_weight
-        Of ``|dE/dW_l| / |dE/dW_depth|``, Frobenius norms, ``E`` summed over inputs (for ``Recurrent``: of step l's own share
-        in dE/dW).
+        Log of ``|dE/dW_l| / |dE/dW_depth|``, Frobenius norms, ``E`` summed over inputs. For a
+        recurrent network, ``dE/dW_l`` is the share of step l in the gradient of the shared matrix.
     """
 
     log_q: np.ndarray
@@ -55,12 +58,12 @@ class ChainLogs(NamedTuple):
 
     @property
     def frame(self) -> Any:
-        """A row for each layer of each network, as a ``pandas.DataFrame``."""
+        """Table with a row for each layer of each network, as a ``pandas.DataFrame``."""
         return frame_of_logs(self, inputs=np.ndim(self.log_q) > np.ndim(self.log_grad_weight))
 
 
 class _Size(NamedTuple):
-    """What a program is compiled for."""
+    """Static arguments of the compiled program."""
 
     depth: int
     width: int
@@ -71,14 +74,14 @@ class _Size(NamedTuple):
     keep: str
 
 
-def _at(net: Layered, sigma_w: Any, sigma_b: Any) -> Layered:
-    """The ensemble at one point of its grid."""
-    scale = {} if isinstance(net, FixedRecurrent) else {"sigma_w": sigma_w}
+def _at(net: Layered, sigma_w: ArrayLike, sigma_b: ArrayLike) -> Layered:
+    """Ensemble at one point of its grid."""
+    scale: dict[str, Any] = {} if isinstance(net, FixedRecurrent) else {"sigma_w": sigma_w}
     return dataclasses.replace(net, sigma_b=sigma_b, **scale)
 
 
 def _one(words: Array, given: tuple[Layered, tuple[Array, Array]], size: _Size) -> Walk:
-    """One network at all points of the grid; every leaf has the axes (points, ...)."""
+    """Run one network at all points of the grid; every leaf has the axes (points, ...)."""
     net, grid = given
     vectors = (words, size.width, size.dtype, size.num_inputs)
     x_0, cotangent = draw_input(*vectors), draw_cotangent(*vectors)
@@ -95,13 +98,13 @@ def _one(words: Array, given: tuple[Layered, tuple[Array, Array]], size: _Size) 
 
 
 def _finite_peak(values: np.ndarray) -> np.ndarray:
-    """Largest over inputs (the axis before the last), or 0 where that is not finite."""
+    """Largest value over inputs (the axis before the last), or 0 where that value is not finite."""
     peak = values.max(axis=-2)
     return np.where(np.isfinite(peak), peak, 0.0)
 
 
 def _summed(walked: Walk, scalable: bool) -> ChainLogs:
-    """Sums over depth of all networks, a few at a time; from axes (num_nets, points, ...) to (points, num_nets, ...)."""
+    """Sum over depth; axes (num_nets, points, ...) become (points, num_nets, ...)."""
     num_nets, points, depth, inputs = walked.rows.shape
     step = max(1, _NUMBERS_AT_ONCE // (points * depth * inputs))
     logs = ChainLogs(*(np.empty((points, num_nets, *more)) for more in ((inputs, depth), (inputs, depth), (depth,))))
@@ -115,7 +118,7 @@ def _summed(walked: Walk, scalable: bool) -> ChainLogs:
 
 
 def _logs(walked: Walk, scalable: bool) -> ChainLogs:
-    """Sums over depth, in float64; leaves of ``walked`` are (..., depth, inputs)."""
+    """Sum over depth in float64; the leaves of ``walked`` are (..., depth, inputs)."""
     log_rms, rows, pair = (np.asarray(leaf, dtype=np.float64) for leaf in walked[:3])
     log_rms, rows = np.swapaxes(log_rms, -1, -2), np.swapaxes(rows, -1, -2)
     finite = np.isfinite(log_rms)
@@ -131,15 +134,7 @@ def _logs(walked: Walk, scalable: bool) -> ChainLogs:
 
 
 def grid_of(net: Layered, dtype: str) -> tuple[tuple[int, ...], tuple[np.ndarray, np.ndarray]]:
-    """Shape of an ensemble's grid, and its points, one after the other.
-
-    Parameters
-    ----------
-    net
-        The ensemble; ``sigma_w`` and ``sigma_b`` broadcast.
-    dtype
-        Format of the chain.
-    """
+    """Shape of an ensemble's grid, and the flattened ``sigma_w`` and ``sigma_b`` of its points."""
     scales = (scale_w(net), net.sigma_b)
     shapes = [np.shape(scale) for scale in scales]
     try:
@@ -161,26 +156,25 @@ def plan(
     dtype: str = "float32",
     keep: str | None = None,
     memory: float | int | None = None,
-    devices: Sequence[Any] | None = None,
+    devices: Sequence[jax.Device] | None = None,
 ) -> Plan:
-    r"""How ``samples`` would lay out a measurement, and the memory that takes, before anything runs.
+    """Layout and memory of a measurement by ``measure.samples``, computed before anything runs.
 
     Parameters
     ----------
-    net
-        The ensemble.
-    depth, width, num_nets, num_inputs, dtype, keep, memory, devices
-        As for ``samples``.
+    net, depth, width, num_nets, num_inputs, dtype, keep, memory, devices
+        As for ``measure.samples``.
 
     Returns
     -------
     Plan
-        What is kept, the number of networks walked together, and bytes needed and available on each device.
+        What is kept for the backward pass, the number of networks that run together, and the bytes
+        needed and available on each device.
 
     Raises
     ------
     ValueError
-        If it does not fit, with the numbers.
+        If the measurement does not fit; the message states the sizes.
 
     Examples
     --------
@@ -212,72 +206,24 @@ def samples(
     sampler: str = "networks",
     keep: str | None = None,
     memory: float | int | None = None,
-    devices: Sequence[Any] | None = None,
+    devices: Sequence[jax.Device] | None = None,
 ) -> ChainLogs:
-    r"""Forward and backward log-norms along many real networks, by automatic differentiation in the log domain.
+    """Log-norms in many real dense or recurrent networks; parameters as for ``measure.samples``.
 
-    Parameters
-    ----------
-    key
-        A JAX key; network i uses ``fold_in(key, i)``, so its numbers do not depend on how many others are drawn.
-    net
-        The ensemble; ``sigma_w`` and ``sigma_b`` may be arrays that broadcast, and every point of that grid scales the same
-        draws (for a given matrix, whose width must be ``width``, only ``sigma_b``).
-    depth
-        Number of layers, >= 1.
-    width
-        Number of units, >= 1.
-    num_nets
-        Number of networks, >= 1; each has its own weights, inputs and top cotangents.
-    num_inputs
-        Inputs sent through each network together; ``None`` for one, without an axis of its own.
-    dtype
-        ``"float32"`` or ``"float64"``: of weights and arithmetic.
-    sampler
-        ``"networks"``: real weight matrices. ``"matrix_free"``: other draws from the same distribution, at the same
-        finite width, at a cost of O(width) instead of O(width^2) per layer (``matrix_free``); ``Dense`` networks with
-        Gaussian weights only.
-    keep
-        What is kept of each layer for the way down: ``"activations"`` (all of them), or ``"segments"`` (every sqrt(depth)-th,
-        the others computed again); ``None`` for the first of these that fits the memory.
-    memory
-        Bytes to use on each device; ``None`` for half of a host's or four fifths of what an accelerator has free.
-    devices
-        JAX devices to spread the networks over; ``None`` for all.
+    The weight matrix of a ``FixedRecurrent`` must fit ``width``, and its grid has ``sigma_b``
+    alone. The sampler ``"matrix_free"`` is for ``Dense`` networks with Gaussian weights.
 
     Returns
     -------
     ChainLogs
-        Arrays of shape ``(*grid, num_nets, depth)``, with an axis of inputs before the last if ``num_inputs`` is given; -inf where
-        a norm is exactly zero (a dead ReLU layer), NaN or inf where the network's own arithmetic is (an activation that
-        overflows) or where the top's weight gradient is zero.
-
-    Raises
-    ------
-    ValueError
-        If a count is no positive integer, the format or the sampler is unknown, the matrix does not fit the width, the
-        measurement does not fit the memory, or the matrix-free sampler is asked for weights that are not Gaussian or not a
-        layer's own.
+        NaN or inf where the network's own arithmetic overflows, or where the weight gradient of the
+        last layer is zero.
 
     Notes
     -----
-    Accuracy: one rounding of ``dtype`` per link; equal to ``jax.grad`` of the same network where that does not underflow. The same
-    to that rounding on any devices; in a chaotic network roundings grow from layer to layer, so the numbers of two
-    different machines part there.
-    Assumes: nothing about the network. Activations for which ``is_scalable`` is false (``sigmoid``, ``softplus``, whose
-    ``phi(0)`` is not 0) keep their ``h`` unscaled on the way up.
-
-    Examples
-    --------
-    >>> import jax, numpy as np
-    >>> from vgtheory import Dense, measure
-    >>> logs = measure.samples(jax.random.key(0), Dense("tanh"), depth=5, width=16, num_nets=3)
-    >>> logs.log_grad.shape, logs.log_grad[:, -1].tolist()
-    ((3, 5), [0.0, 0.0, 0.0])
-    >>> grid = Dense("tanh", sigma_w=np.array([1.0, 2.0]))
-    >>> logs = measure.samples(jax.random.key(0), grid, depth=5, width=16, num_nets=3, num_inputs=4)
-    >>> logs.log_grad.shape, logs.log_grad_weight.shape
-    ((2, 3, 4, 5), (2, 3, 5))
+    Accuracy: one rounding of ``dtype`` per link.
+    Assumes: nothing about the network. ``h`` is renormalised only if ``is_scalable`` holds for the
+    activation, which excludes ``sigmoid`` and ``softplus`` because ``phi(0)`` is not 0.
     """
     if sampler == "matrix_free":
         check_matrix_free("samples", net)

@@ -1,4 +1,4 @@
-r"""The correlation of two inputs sent through the same real networks, layer by layer."""
+"""Correlation of two inputs sent through the same real networks, layer by layer."""
 
 from typing import Any, NamedTuple
 
@@ -27,7 +27,7 @@ def _draw_pair(words: Array, c_0: Array, width: int, dtype: str) -> Array:
 
 
 def _pair_walk(words: Array, net: Layered, c_0: Array, depth: int, width: int, dtype: str, scalable: bool) -> Array:
-    """One network: correlations at every layer, shape (depth,); each ``h`` is renormalised where that may be."""
+    """Correlations at every layer of one network, shape (depth,)."""
     tied = draw_weights(words, net, 1, width, dtype) if isinstance(net, Tied) else None
 
     def link(state: tuple[Array, Array], index: Array) -> tuple[tuple[Array, Array], Array]:
@@ -45,7 +45,7 @@ def _pair_walk(words: Array, net: Layered, c_0: Array, depth: int, width: int, d
 
 
 class _Size(NamedTuple):
-    """What a program is compiled for."""
+    """Static arguments of the compiled program."""
 
     depth: int
     width: int
@@ -54,7 +54,7 @@ class _Size(NamedTuple):
 
 
 def _one(words: Array, given: tuple[Layered, Array], size: _Size) -> Array:
-    """One network."""
+    """Run one network."""
     return _pair_walk(words, *given, size.depth, size.width, size.dtype, size.scalable)
 
 
@@ -64,46 +64,36 @@ def c_layers(
 ) -> Estimate:
     r"""Correlation of two inputs at every layer of the same networks.
 
-    .. math:: \frac{h_l \cdot h'_l}{|h_l|\, |h'_l|}, \qquad l = 1 \dots L
+    .. math:: c_l = \frac{h_l \cdot h'_l}{|h_l|\, |h'_l|}, \qquad l = 1 \dots L
 
-    for two inputs of exactly unit mean square and overlap ``c_0``.
+    The two inputs have exactly unit mean square and overlap ``c_0``.
 
     Parameters
     ----------
-    key
-        A JAX key; network i uses ``fold_in(key, i)`` and has the weights that ``samples`` gives it.
-    net
-        The ensemble, with scalar ``sigma_w`` and ``sigma_b`` (or a given matrix, whose width must be ``width``).
-    depth, width, num_nets
-        Numbers of layers, units (at least 3) and networks.
+    key, net, depth, width, num_nets, dtype
+        As for ``measure.log_grad_layers``; at least 3 units, scalar ``sigma_w`` and ``sigma_b``.
     c_0
         Correlation of the two inputs, from -1 to 1.
-    dtype
-        ``"float32"`` or ``"float64"``.
 
     Returns
     -------
     Estimate
-        Mean over networks of the normalised overlap, shape ``(depth,)``; ``err`` is one standard error.
-
-    Raises
-    ------
-    ValueError
-        If a count is no positive integer, the format is unknown, ``c_0`` is no correlation, or the matrix or the two inputs
-        do not fit the width.
+        Mean over networks of ``c_l``, shape ``(depth,)``; ``err`` is one standard error.
 
     Notes
     -----
-    Accuracy: ``err``; NaN from a dead layer up. At width N the mean over networks lies up to some
-    4 sqrt(1 - c^2) / N from infinite width, most in the chaotic phase: found by measuring at widths 64 and 128, not derived.
-    Assumes: nothing about the network; each ``h`` is renormalised where ``is_scalable`` allows it.
+    Accuracy: ``err``; NaN from a dead layer upwards. The mean at width N differs from infinite
+    width by up to 4 sqrt(1 - c^2) / N, most in the chaotic phase. This bound was found by
+    measurement at widths 64 and 128; it was not derived.
+    Assumes: nothing about the network; ``h`` is renormalised where ``is_scalable`` allows it.
 
     Examples
     --------
     >>> import jax
     >>> from vgtheory import Dense, measure
-    >>> ordered = measure.layers.c_layers(jax.random.key(0), Dense("tanh", 0.8, 0.3), depth=30, width=64, num_nets=4)
-    >>> bool(ordered.value[-1] > 0.99)
+    >>> net = Dense("tanh", sigma_w=0.8, sigma_b=0.3)  # ordered
+    >>> c = measure.layers.c_layers(jax.random.key(0), net, depth=8, width=64, num_nets=4)
+    >>> bool(c.value[-1] > c.value[0])
     True
     """
     size, devices = _Size(depth, width, dtype, is_scalable(net.activation)), chosen_devices(None)

@@ -1,7 +1,8 @@
-r"""What the weights and what the slopes of the activation do to the gradient, apart, at every layer of real networks.
+"""Effect of the weights and of the activation's slopes on the gradient, separately, layer by layer.
 
-Going down, ``W^T g`` and then ``D W^T g`` is taken, and a ``tap`` behind each keeps what it did to the norm. Forward, ``h`` is
-renormalised by constants; what they do to the gradient is added back.
+In the backward pass ``W^T g`` and then ``D W^T g`` are formed, and a ``tap`` behind each records
+the change of the norm. In the forward pass ``h`` is divided by constants; their effect on the
+gradient is added back.
 """
 
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.typing import ArrayLike
 
 from vgtheory.measure.arguments import asked
 from vgtheory.measure.engine.averages import averaged
@@ -21,14 +23,14 @@ from vgtheory.networks.ensemble import Layered
 
 
 class Parts(NamedTuple):
-    """The two factors of a layer's gradient, as natural logs.
+    """Effect of the two factors of a layer on the gradient's norm, as natural logs.
 
     Attributes
     ----------
     weights
-        What ``W^T`` does to the norm.
+        Log of ``|W^T g| / |g|``.
     slopes
-        What the slopes of the activation do to it after that.
+        Log of ``|D W^T g| / |W^T g|``, D the diagonal matrix of the activation's slopes.
     """
 
     weights: Any
@@ -36,9 +38,9 @@ class Parts(NamedTuple):
 
 
 def _walk(words: Array, net: Layered, depth: int, width: int, dtype: str, scalable: bool) -> Parts:
-    """One network; both parts of shape (depth,), at index l between layers l+1 and l, the last one unused."""
+    """Run one network; index l of both parts is the link from l+1 to l, and the last is 0."""
 
-    def climb(x: Array, log_scale: Array, index: Any) -> tuple[Array, Array, Array]:
+    def climb(x: Array, log_scale: Array, index: ArrayLike) -> tuple[Array, Array, Array]:
         h = affine(net, draw_weights(words, net, index, width, dtype), x, log_scale)
         if not scalable:
             return h, log_scale, jnp.zeros_like(log_scale)
@@ -65,7 +67,7 @@ def _walk(words: Array, net: Layered, depth: int, width: int, dtype: str, scalab
 
 
 class _Size(NamedTuple):
-    """What a program is compiled for."""
+    """Static arguments of the compiled program."""
 
     depth: int
     width: int
@@ -74,47 +76,40 @@ class _Size(NamedTuple):
 
 
 def _one(words: Array, net: Layered, size: _Size) -> Parts:
-    """One network."""
+    """Run one network."""
     return _walk(words, net, *size)
 
 
 @asked()
 def link_parts(key: Array, net: Layered, *, depth: int, width: int, num_nets: int, dtype: str = "float32") -> Parts:
-    r"""Both parts of the gradient's log-factor at every layer of every network.
+    """Effect of weights and slopes on the gradient at every layer of every network.
 
     Parameters
     ----------
-    key
-        A JAX key; network i uses ``fold_in(key, i)`` and is the one that ``samples`` walks for it.
-    net
-        The ensemble, with scalar ``sigma_w`` and ``sigma_b``.
-    depth, width, num_nets
-        Numbers of layers, units and networks.
-    dtype
-        ``"float32"`` or ``"float64"``.
+    key, net, depth, width, num_nets, dtype
+        As for ``measure.log_grad_layers``, with scalar ``sigma_w`` and ``sigma_b``. Network i is
+        the same as in ``measure.samples``.
 
     Returns
     -------
     Parts
-        Arrays of shape ``(num_nets, depth)``, float64: of the norm, per layer, from layer l+1 to layer l; 0 at the top. Their
-        sum over the layers from l up is ``samples``'s ``log_grad``.
-
-    Raises
-    ------
-    ValueError
-        If a count is no positive integer or the format is unknown.
+        Natural logs of the norms' ratios from layer l+1 to layer l, float64, shape
+        ``(num_nets, depth)``; 0 at the top. The sum of both parts over the layers from l upwards is
+        ``log_grad`` of ``measure.samples``.
 
     Notes
     -----
     Accuracy: one rounding of ``dtype`` per entry.
-    Assumes: nothing about the network. Memory grows with depth times the number of weights of a layer.
+    Assumes: nothing about the network. Memory grows with depth times the number of weights per
+    layer.
 
     Examples
     --------
     >>> import jax
     >>> from vgtheory import Dense, measure
-    >>> parts = measure.layers.link_parts(jax.random.key(0), Dense("relu", 1.4), depth=4, width=16, num_nets=3)
-    >>> bool((parts.slopes[:, :-1] < 0).all())  # slopes of at most 1 only take away
+    >>> net, size = Dense("tanh", sigma_w=1.5), {"depth": 8, "width": 64, "num_nets": 4}
+    >>> parts = measure.layers.link_parts(jax.random.key(0), net, **size)
+    >>> bool((parts.slopes[:, :-1] < 0).all())  # slopes of at most 1 only reduce the norm
     True
     """
     size, devices = _Size(depth, width, dtype, is_scalable(net.activation)), chosen_devices(None)
@@ -127,32 +122,22 @@ def link_parts(key: Array, net: Layered, *, depth: int, width: int, num_nets: in
 def log_parts_layers(
     key: Array, net: Layered, *, depth: int, width: int, num_nets: int, dtype: str = "float32"
 ) -> Parts:
-    r"""What each layer's weights, and what its slopes, do to the norm of the gradient.
+    r"""Effect of weights and slopes on the gradient at every layer, averaged over networks.
 
     .. math:: \ln \frac{|W_{l+1}^{\mathsf T} g_{l+1}|}{|g_{l+1}|}, \qquad
-        \ln \frac{|D_l W_{l+1}^{\mathsf T} g_{l+1}|}{|W_{l+1}^{\mathsf T} g_{l+1}|}, \qquad l = 1 \dots L - 1
+        \ln \frac{|D_l W_{l+1}^{\mathsf T} g_{l+1}|}{|W_{l+1}^{\mathsf T} g_{l+1}|},
+        \qquad l = 1 \dots L - 1
 
     Parameters
     ----------
-    key
-        A JAX key.
-    net
-        The ensemble, with scalar ``sigma_w`` and ``sigma_b``.
-    depth, width, num_nets
-        Numbers of layers, units and networks.
-    dtype
-        ``"float32"`` or ``"float64"``.
+    key, net, depth, width, num_nets, dtype
+        As for ``measure.log_grad_layers``, with scalar ``sigma_w`` and ``sigma_b``.
 
     Returns
     -------
     Parts
-        Two ``Estimate``, each of shape ``(depth,)``, per layer, the last entry 0: means over networks of natural logs;
-        ``err`` is one standard error.
-
-    Raises
-    ------
-    ValueError
-        As ``link_parts``.
+        Two ``Estimate``, each of shape ``(depth,)``, last entry 0: means over networks of natural
+        logs per layer; ``err`` is one standard error.
 
     Notes
     -----
@@ -163,8 +148,9 @@ def log_parts_layers(
     --------
     >>> import jax
     >>> from vgtheory import Dense, measure
-    >>> parts = measure.layers.log_parts_layers(jax.random.key(0), Dense("linear", 1.0), depth=4, width=64, num_nets=8)
-    >>> bool((abs(parts.slopes.value) < 1e-6).all())
+    >>> net, size = Dense("tanh", sigma_w=1.5), {"depth": 8, "width": 64, "num_nets": 4}
+    >>> parts = measure.layers.log_parts_layers(jax.random.key(0), net, **size)
+    >>> bool((parts.slopes.value[:-1] < 0).all())
     True
     """
     parts = link_parts(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype)

@@ -1,4 +1,4 @@
-"""The depth at which a number format gives out in a plain forward and backward pass."""
+"""Depth at which a number format is exhausted in a plain forward and backward pass."""
 
 import functools
 from typing import Any, NamedTuple
@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.typing import ArrayLike
 
 from vgtheory.formats import FORMATS, TF32_BITS
 from vgtheory.measure.arguments import asked, dtype_of
@@ -16,7 +17,7 @@ from vgtheory.networks.ensemble import Layered
 
 
 class PassLimits(NamedTuple):
-    """First lost layer of each pass, one entry per network, float64; inf where it is not lost within the depth."""
+    """First layer lost in each pass, one entry per network, float64; inf where no layer is lost."""
 
     forward: np.ndarray
     backward: np.ndarray
@@ -24,7 +25,7 @@ class PassLimits(NamedTuple):
 
 @jax.custom_vjp
 def _rounded_product(x: Array, kernel: Array) -> Array:
-    """A product as tensor cores form it in tensorfloat32: operands rounded, sums in float32; on the way down too."""
+    """Product as tensor cores form it in tensorfloat32: float32 sums of rounded operands."""
     return jnp.dot(*(lax.reduce_precision(each, *TF32_BITS) for each in (x, kernel)), precision=lax.Precision.HIGHEST)
 
 
@@ -35,7 +36,7 @@ _rounded_product.defvjp(
 
 
 class _Size(NamedTuple):
-    """What a program is compiled for."""
+    """Static arguments of the compiled program."""
 
     depth: int
     width: int
@@ -48,7 +49,7 @@ def _one(own: Array, given: tuple[Layered, Array], size: _Size) -> tuple[Array, 
     multiply = _rounded_product if name == "tensorfloat32" else functools.partial(jnp.dot, precision="highest")
     dtype = FORMATS[name]
 
-    def affine(number: Any, x: Array) -> Array:
+    def affine(number: ArrayLike, x: Array) -> Array:
         layer = draw_layer(own, net, number, width, dtype)["params"]["Dense_0"]
         return multiply(x, layer["kernel"]) + layer["bias"]
 
@@ -71,7 +72,7 @@ def _one(own: Array, given: tuple[Layered, Array], size: _Size) -> tuple[Array, 
 
 
 def _first_lost(peaks: np.ndarray) -> np.ndarray:
-    """Index of the first entry along the last axis that is zero, infinite or NaN; inf if none is."""
+    """Index of the first entry of each row that is zero, infinite or NaN; inf if there is none."""
     lost = (peaks == 0) | ~np.isfinite(peaks)
     return np.where(lost.any(axis=1), lost.argmax(axis=1).astype(float), np.inf)
 
@@ -80,45 +81,40 @@ def _first_lost(peaks: np.ndarray) -> np.ndarray:
 def pass_limit(
     key: Array, net: Layered, dtype: str, *, depth: int, width: int, num_nets: int, squared_loss: bool = False
 ) -> PassLimits:
-    r"""First layers at which the forward and the backward pass of plain networks under- or overflow.
+    """First layers at which the forward and the backward pass of plain networks under- or overflow.
 
     Parameters
     ----------
-    key
-        A JAX key.
-    net
-        The ensemble.
+    key, net, depth, width, num_nets
+        As for ``measure.log_grad_layers``.
     dtype
-        ``"float16"``, ``"bfloat16"``, ``"float32"`` or ``"float64"``: of weights, activations and gradients; or
-        ``"tensorfloat32"``: float32 with the operands of products rounded as tensor cores do, on any hardware.
-    depth, width, num_nets
-        Numbers of layers, units and networks.
+        Format of weights, activations and gradients: ``"float16"``, ``"bfloat16"``, ``"float32"``,
+        ``"float64"``, or ``"tensorfloat32"``. The last is float32 with the operands of products
+        rounded as tensor cores do, on any hardware.
     squared_loss
-        Whether the top cotangent is ``h_depth`` itself (``E = |h|^2 / 2``) rather than standard normal.
+        Whether the top cotangent is ``h_depth`` itself (``E = |h|^2 / 2``) rather than standard
+        normal.
 
     Returns
     -------
     PassLimits
-        ``forward``: the layer, from 1 at the input, at which all entries are zero or one is not finite; ``backward``: how
-        many layers the gradient has come down from the top when that happens to it. One entry per network.
-
-    Raises
-    ------
-    ValueError
-        If the format is unknown or a count is no positive integer.
+        One entry per network. ``forward`` is the first layer, counted from 1 at the input, whose
+        entries are all zero or not all finite. ``backward`` is the number of layers, counted down
+        from the top, after which this happens to the gradient.
 
     Notes
     -----
-    Accuracy: exact for the networks drawn, on this hardware. Whether subnormal numbers are kept or flushed to zero is the
-    hardware's choice: XLA on a CPU flushes those of float32 and bfloat16.
-    Assumes: nothing. A backward pass through a forward pass that has overflowed is reported as it comes out.
+    Accuracy: exact for the networks drawn, on this hardware. Subnormal numbers are kept or flushed
+    as the hardware does; XLA on a CPU flushes those of float32 and bfloat16.
+    Assumes: nothing. After an overflow in the forward pass, the backward pass is reported as it is.
 
     Examples
     --------
     >>> import jax
     >>> from vgtheory import Dense, measure
-    >>> limits = measure.pass_limit(jax.random.key(0), Dense("linear", 4.0), "float16", depth=20, width=64, num_nets=2)
-    >>> bool((limits.forward < 10).all())
+    >>> net, size = Dense("linear", sigma_w=16.0), {"depth": 8, "width": 64, "num_nets": 4}
+    >>> limits = measure.pass_limit(jax.random.key(0), net, "float16", **size)
+    >>> bool((limits.forward < 8).all())
     True
     """
     given, devices = (net, np.asarray(squared_loss)), chosen_devices(None)

@@ -1,4 +1,4 @@
-"""Measured profiles over depth, each with its standard error; the twins of ``theory.profiles``."""
+"""Measured profiles over depth, each with its standard error."""
 
 from typing import Any
 
@@ -28,7 +28,8 @@ def log_grad_layers(
 ) -> Estimate:
     r"""Log-norm of the gradient with respect to every layer's pre-activations, relative to the top.
 
-    .. math:: \ln \frac{|\partial E / \partial h_l|}{|\partial E / \partial h_L|}, \qquad l = 1 \dots L
+    .. math:: \ln \frac{|\partial E / \partial h_l|}{|\partial E / \partial h_L|}, \qquad
+        l = 1 \dots L
 
     Parameters
     ----------
@@ -37,36 +38,34 @@ def log_grad_layers(
     net
         The ensemble.
     depth, width, num_nets
-        Numbers of layers, units and networks.
+        Numbers of layers, of units per layer, and of networks; each >= 1.
     dtype
-        ``"float32"`` or ``"float64"``.
+        Format of weights and arithmetic, ``"float32"`` or ``"float64"``.
     how
-        More of ``samples``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``. Of a ``Conv``
-        ``positions``, and of a ``Transformer`` ``positions`` and ``c_0``.
+        Further arguments of ``measure.samples``: ``sampler``, ``num_inputs``, ``keep``, ``memory``,
+        ``devices``. With ``num_inputs`` the mean is over inputs too. A ``Conv`` takes
+        ``positions``, and a ``Transformer`` takes ``positions`` and ``c_0``.
 
     Returns
     -------
     Estimate
-        Mean over networks of the natural log of the norm, shape ``(*grid, depth)``, last entry 0; ``err`` is one standard error.
-
-    Raises
-    ------
-    ValueError
-        As ``samples``.
+        Mean over networks of the natural log of the norm, shape ``(*grid, depth)``, last entry 0;
+        ``err`` is one standard error.
 
     Notes
     -----
-    Accuracy: ``err``. Errors at different layers are strongly correlated (a random walk over depth).
+    Accuracy: ``err``. Errors at different layers are strongly correlated (a random walk over
+    depth).
     Assumes: nothing; a network with a dead layer makes the mean -inf.
 
     Examples
     --------
     >>> import jax
     >>> from vgtheory import Dense, measure
-    >>> net = Dense("sigmoid", sigma_w=1.0)
-    >>> deep = measure.log_grad_layers(jax.random.key(0), net, depth=300, width=32, num_nets=4)
-    >>> bool(deep.value[0] < -400)
-    True
+    >>> net, size = Dense("tanh", sigma_w=1.5), {"depth": 8, "width": 64, "num_nets": 4}
+    >>> profile = measure.log_grad_layers(jax.random.key(0), net, **size)
+    >>> profile.value.shape, float(profile.value[-1])
+    ((8,), 0.0)
     """
     logs = sampled(net, key, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
     return averaged(over_inputs(logs.log_grad, how), np.arange(depth - 1, -1, -1), dtype)
@@ -83,46 +82,34 @@ def log_chi_layers(
     dtype: str = "float32",
     **how: Any,
 ) -> Estimate:
-    r"""Log of the factor by which the squared gradient grows from each layer to the one below.
+    r"""Log of the growth factor of the squared gradient from each layer to the one below.
 
-    .. math:: \ln \frac{|\partial E / \partial h_l|^2}{|\partial E / \partial h_{l+1}|^2}, \qquad l = 1 \dots L - 1
+    .. math:: \ln \frac{|\partial E / \partial h_l|^2}{|\partial E / \partial h_{l+1}|^2}, \qquad
+        l = 1 \dots L - 1
 
     Parameters
     ----------
-    key
-        A JAX key.
-    net
-        The ensemble.
-    depth, width, num_nets
-        Numbers of layers, units and networks.
-    dtype
-        ``"float32"`` or ``"float64"``.
-    how
-        More of ``samples``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
+    key, net, depth, width, num_nets, dtype, how
+        As for ``log_grad_layers``; the network is dense or recurrent.
 
     Returns
     -------
     Estimate
-        Mean over networks of the natural log of the squared norm's factor, shape ``(*grid, depth - 1)``; ``err`` is one standard
-        error.
-
-    Raises
-    ------
-    ValueError
-        As ``samples``.
+        Mean over networks of the natural log of the squared norm's factor, shape
+        ``(*grid, depth - 1)``; ``err`` is one standard error.
 
     Notes
     -----
     Accuracy: ``err``. Errors at different layers are weakly correlated.
-    Assumes: nothing; a network with a dead layer makes the mean -inf at it, and NaN below.
+    Assumes: nothing; a network with a dead layer makes the mean -inf there, and NaN below.
 
     Examples
     --------
     >>> import jax
     >>> from vgtheory import Dense, measure
-    >>> factors = measure.layers.log_chi_layers(jax.random.key(0), Dense("tanh", 1.5), depth=4, width=32, num_nets=4)
-    >>> factors.value.shape
-    (3,)
+    >>> net, size = Dense("tanh", sigma_w=1.5), {"depth": 8, "width": 64, "num_nets": 4}
+    >>> measure.layers.log_chi_layers(jax.random.key(0), net, **size).value.shape
+    (7,)
     """
     logs = samples(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
     with np.errstate(invalid="ignore"):
@@ -140,32 +127,21 @@ def log_grad_weight_layers(
     dtype: str = "float32",
     **how: Any,
 ) -> Estimate:
-    r"""Log of the Frobenius norm of the gradient with respect to every layer's weights, relative to the top.
+    r"""Log-norm of the gradient with respect to every layer's weights, relative to the top.
 
-    .. math:: \ln \frac{|\partial E / \partial W_l|_F}{|\partial E / \partial W_L|_F}, \qquad l = 1 \dots L
+    .. math:: \ln \frac{|\partial E / \partial W_l|_F}{|\partial E / \partial W_L|_F}, \qquad
+        l = 1 \dots L
 
     Parameters
     ----------
-    key
-        A JAX key.
-    net
-        The ensemble.
-    depth, width, num_nets
-        Numbers of layers, units and networks.
-    dtype
-        ``"float32"`` or ``"float64"``.
-    how
-        More of ``samples``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
+    key, net, depth, width, num_nets, dtype, how
+        As for ``log_grad_layers``; the network is dense or recurrent.
 
     Returns
     -------
     Estimate
-        Mean over networks of the natural log of the norm, shape ``(*grid, depth)``, last entry 0; ``err`` is one standard error.
-
-    Raises
-    ------
-    ValueError
-        As ``samples``.
+        Mean over networks of the natural log of the norm, shape ``(*grid, depth)``, last entry 0;
+        ``err`` is one standard error.
 
     Notes
     -----
@@ -176,9 +152,9 @@ def log_grad_weight_layers(
     --------
     >>> import jax
     >>> from vgtheory import Dense, measure
-    >>> profile = measure.log_grad_weight_layers(jax.random.key(0), Dense("relu", 1.4), depth=4, width=32, num_nets=4)
-    >>> profile.value.shape
-    (4,)
+    >>> net, size = Dense("tanh", sigma_w=1.5), {"depth": 8, "width": 64, "num_nets": 4}
+    >>> measure.log_grad_weight_layers(jax.random.key(0), net, **size).value.shape
+    (8,)
     """
     logs = samples(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
     return averaged(logs.log_grad_weight, np.full(depth, depth), dtype)
@@ -201,27 +177,14 @@ def log_q_layers(
 
     Parameters
     ----------
-    key
-        A JAX key.
-    net
-        The ensemble.
-    depth, width, num_nets
-        Numbers of layers, units and networks.
-    dtype
-        ``"float32"`` or ``"float64"``.
-    how
-        More of ``samples``: ``sampler``, ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``. Of a ``Conv``
-        ``positions``, and of a ``Transformer`` ``positions`` and ``c_0``.
+    key, net, depth, width, num_nets, dtype, how
+        As for ``log_grad_layers``.
 
     Returns
     -------
     Estimate
-        Mean over networks of the natural log of q, shape ``(*grid, depth)``; ``err`` is one standard error.
-
-    Raises
-    ------
-    ValueError
-        As ``samples``.
+        Mean over networks of the natural log of q, shape ``(*grid, depth)``; ``err`` is one
+        standard error.
 
     Notes
     -----
@@ -232,8 +195,9 @@ def log_q_layers(
     --------
     >>> import jax
     >>> from vgtheory import Dense, measure
-    >>> profile = measure.log_q_layers(jax.random.key(0), Dense("linear", 1.0), depth=3, width=64, num_nets=8)
-    >>> bool(abs(profile.value[0]) < 5 * profile.err[0])
+    >>> net, size = Dense("tanh", sigma_w=1.5), {"depth": 8, "width": 64, "num_nets": 4}
+    >>> profile = measure.log_q_layers(jax.random.key(0), net, **size)
+    >>> bool(abs(profile.value[0] - 0.81) < 0.2)  # 2 ln 1.5
     True
     """
     logs = sampled(net, key, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
