@@ -24,32 +24,20 @@ def log_grad_alpha_layers(
     dtype: str = "float32",
     **how: Any,
 ) -> Estimate:
-    r"""Log of the gradient with respect to every block's own ``alpha``, relative to the norm of that at the top.
+    r"""Log of the gradient with respect to every block's ``alpha``, relative to the top.
 
-    .. math:: \ln \frac{|\partial E / \partial \alpha_l|}{|\partial E / \partial h_L|}, \qquad l = 1 \dots L
+    .. math:: \ln \frac{|\partial E / \partial \alpha_l|}{|\partial E / \partial h_L|}, \qquad
+        l = 1 \dots L
 
     Parameters
     ----------
-    key
-        A JAX key.
-    net
-        The ensemble.
-    depth, width, num_nets
-        Numbers of blocks, units and networks.
-    dtype
-        ``"float32"`` or ``"float64"``.
-    how
-        More of ``samples``: ``num_inputs`` (the mean is then over inputs too), ``keep``, ``memory``, ``devices``.
+    key, net, depth, width, num_nets, dtype, how
+        As for ``measure.log_grad_layers``; ``net`` is a ``Residual`` and ``depth`` counts blocks.
 
     Returns
     -------
     Estimate
         Mean over networks of the natural log, shape ``(depth,)``; ``err`` is one standard error.
-
-    Raises
-    ------
-    ValueError
-        As ``samples``, and if ``net`` has no branches.
 
     Notes
     -----
@@ -60,10 +48,9 @@ def log_grad_alpha_layers(
     --------
     >>> import jax
     >>> from vgtheory import Residual, measure
-    >>> start = Residual("tanh", alpha=0.0)
-    >>> seen = measure.blocks.log_grad_alpha_layers(jax.random.key(0), start, depth=4, width=32, num_nets=4)
-    >>> seen.value.shape
-    (4,)
+    >>> net, size = Residual("tanh", alpha=0.0), {"depth": 8, "width": 64, "num_nets": 4}
+    >>> measure.blocks.log_grad_alpha_layers(jax.random.key(0), net, **size).value.shape
+    (8,)
     """
     expect(isinstance(net, Residual), "log_grad_alpha_layers", "a Residual ensemble", net=type(net).__name__)
     logs = samples(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)

@@ -1,7 +1,8 @@
-"""Gradients through chains of residual blocks and of normalised layers, by automatic differentiation in the log domain.
+"""Gradients through chains of residual blocks and of normalised layers, in the log domain.
 
-All of the gradient flows through the stream, so its cotangent is renormalised after every block and the log kept. Where a block has no norm the stream
-is divided by its rms on the way up, as in dense networks, and its scale goes along as a log.
+The whole gradient flows through the stream. Its cotangent is therefore renormalised after every
+block, and the log of the factor is kept. Where a block has no norm, the forward pass divides the
+stream by its rms, as in dense networks, and carries the scale as a log.
 """
 
 import dataclasses
@@ -34,16 +35,20 @@ _LOG_EDGE = 60.0
 
 
 class BlockLogs(NamedTuple):
-    """Per-network natural logs, float64, each of shape (num_nets, depth); with an axis of inputs before the last if a number of them was asked for.
+    """Log-norms of networks of blocks, one by one: natural logs, float64.
+
+    Every array has the shape ``(num_nets, depth)``. With ``num_inputs`` there is an axis of inputs
+    before the last.
 
     Attributes
     ----------
     log_q
-        Of the mean square of ``h_l`` (with batch norm, over the batch).
+        Log of the mean square of ``h_l`` (with batch norm, over the batch).
     log_grad
-        Of ``|dE/dh_l| / |dE/dh_depth|`` (with batch norm, of the whole batch).
+        Log of ``|dE/dh_l| / |dE/dh_depth|`` (with batch norm, of the whole batch).
     log_grad_alpha
-        Of ``|dE/dalpha_l| / |dE/dh_depth|``, each block's alpha a parameter of its own; NaN where there are no branches.
+        Log of ``|dE/dalpha_l| / |dE/dh_depth|``, where each block's alpha is a parameter of its
+        own; NaN where there are no branches.
     """
 
     log_q: np.ndarray
@@ -52,19 +57,22 @@ class BlockLogs(NamedTuple):
 
     @property
     def frame(self) -> Any:
-        """A row for each block of each network, as a ``pandas.DataFrame``."""
+        """Table with a row for each block of each network, as a ``pandas.DataFrame``."""
         return frame_of_logs(self, inputs=np.ndim(self.log_q) > 2)
 
 
 class _Slots(NamedTuple):
-    """Zeros whose gradients are what a block has seen, each of shape (inputs,), or (1,) with batch norm; ``alpha`` always (inputs,)."""
+    """Zeros whose gradients are a block's log-factors of the cotangent and gradients of alpha.
+
+    ``grad`` has the shape (inputs,), or (1,) with batch norm; ``alpha`` always has (inputs,).
+    """
 
     grad: Array
     alpha: Array
 
 
 class _Size(NamedTuple):
-    """What a program is compiled for."""
+    """Static arguments of the compiled program."""
 
     depth: int
     width: int
@@ -77,7 +85,7 @@ class _Size(NamedTuple):
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _gauge(scalable: bool, h: Array, slot: Array) -> tuple[Array, Array]:
-    """Divide each row by its rms, if so told; on the way down renormalise the cotangent, row by row or as a whole, and keep its log."""
+    """Divide each row by its rms if ``scalable``; renormalise the cotangent and keep its log."""
     del slot
     size, unit = jax.vmap(log_norm)(h)
     return (unit * np.sqrt(h.shape[1]).astype(h.dtype) if scalable else h), size - np.log(h.shape[1]) / 2
@@ -100,29 +108,21 @@ _gauge.defvjp(_gauge_forward, _gauge_backward)
 
 
 def normed(h: Array, norm: str) -> Array:
-    """A norm as at initialisation, of rows of units; without an epsilon.
-
-    Parameters
-    ----------
-    h
-        Shape ``(inputs, width)``.
-    norm
-        ``"layer"``, ``"rms"`` or ``"batch"``.
-    """
+    """Apply a norm, ``"layer"``, ``"rms"`` or ``"batch"``, to rows of units, without epsilon."""
     axis = 0 if norm == "batch" else 1
     centred = h if norm == "rms" else h - jnp.mean(h, axis=axis, keepdims=True)
     return centred / jnp.sqrt(jnp.mean(centred**2, axis=axis, keepdims=True))
 
 
 class _Draw(NamedTuple):
-    """Where a network's weights come from: the ensemble, its key, and whether matrices are drawn at all."""
+    """Source of a network's weights: the ensemble, its key, and whether it is free of matrices."""
 
     net: Blocks
     words: Array
     free: bool
 
-    def times(self, stream: Any, x: Array, log_scale: Array) -> Array:
-        """``W x + b`` in units of the stream's scale, weights drawn for this stream."""
+    def times(self, stream: int | Array, x: Array, log_scale: Array) -> Array:
+        """``W x + b`` in units of the stream's scale, with weights drawn for this stream."""
         dense = Dense(self.net.activation, self.net.sigma_w, self.net.sigma_b)
         width, dtype = x.shape[1], x.dtype
         if not self.free:
@@ -133,14 +133,14 @@ class _Draw(NamedTuple):
 
 
 def _layer(net: Normed, draw: _Draw, index: Array, h: Array) -> Array:
-    """One normalised layer; the first takes the input as it is."""
+    """Apply one normalised layer; the first takes the input as it is."""
     phi, norm = net.activation.phi, functools.partial(normed, norm=net.norm)
     x = phi(norm(h)) if net.place == "pre" else norm(phi(h))
     return draw.times(index, jnp.where(index == 1, h, x), jnp.zeros(h.shape[0], h.dtype))
 
 
 def _block(net: Residual, draw: _Draw, index: Array, state: tuple[Array, Array], alpha: Array, scalable: bool) -> Array:
-    """One residual block, in units of the stream's scale; ``alpha`` has shape (inputs,)."""
+    """Apply one residual block in units of the stream's scale; ``alpha`` has shape (inputs,)."""
     h, log_scale = state
     u = normed(h, net.norm) if net.norm is not None and net.place == "pre" else h
     for layer in range(net.branch_layers):
@@ -151,7 +151,7 @@ def _block(net: Residual, draw: _Draw, index: Array, state: tuple[Array, Array],
 
 
 def _one(words: Array, net: Blocks, size: _Size) -> tuple[Array, ...]:
-    """One network: log rms of h, log-factors of its gradient, gradients of alpha, log-scales before each block."""
+    """Log rms of h, log-factors of its gradient, gradients of alpha, and log-scales."""
     vectors = (words, size.width, size.dtype, size.num_inputs)
     start, cotangent = draw_input(*vectors), draw_cotangent(*vectors)
     zeros, draw = jnp.zeros(size.num_inputs, start.dtype), _Draw(net, words, size.free)
@@ -168,7 +168,7 @@ def _one(words: Array, net: Blocks, size: _Size) -> tuple[Array, ...]:
         log_rms = jax.lax.stop_gradient(log_rms)
         return (h, log_scale + log_rms if size.scalable else log_scale), (log_rms, log_scale)
 
-    def energy(slots: _Slots) -> tuple[Array, Any]:
+    def energy(slots: _Slots) -> tuple[Array, tuple[Array, Array]]:
         blocks = (jnp.arange(1, size.depth + 1), slots)
         (h, _), seen = over_layers(link, (start, zeros), blocks, size.depth, size.keep)
         return jnp.vdot(cotangent, h), seen
@@ -180,7 +180,7 @@ def _one(words: Array, net: Blocks, size: _Size) -> tuple[Array, ...]:
 
 
 def _logs(net: Blocks, scalable: bool, walked: tuple[np.ndarray, ...]) -> BlockLogs:
-    """Sums over depth, in float64; leaves are (num_nets, depth, inputs), and come out as (num_nets, inputs, depth)."""
+    """Sum over depth in float64; (num_nets, depth, inputs) becomes (num_nets, inputs, depth)."""
     log_rms, grad, alpha, log_scale = (np.swapaxes(np.asarray(leaf, np.float64), 1, 2) for leaf in walked)
     log_q = 2 * (np.cumsum(log_rms, axis=-1) if scalable else log_rms)
     if net.norm == "batch":
@@ -206,52 +206,18 @@ def samples(
     sampler: str = "networks",
     keep: str | None = None,
     memory: float | int | None = None,
-    devices: Sequence[Any] | None = None,
+    devices: Sequence[jax.Device] | None = None,
 ) -> BlockLogs:
-    r"""Forward and backward log-norms along many real networks of residual blocks or of normalised layers.
+    """Log-norms in real networks of residual blocks or normalised layers; as ``measure.samples``.
 
-    Parameters
-    ----------
-    key
-        A JAX key; network i uses ``fold_in(key, i)``.
-    net
-        A ``Residual`` or a ``Normed``, with single numbers.
-    depth, width, num_nets
-        Numbers of blocks (or layers), units and networks.
-    num_inputs
-        Inputs sent through each network together, each followed by itself; ``None`` for one, without an axis of its own. With batch norm
-        it is ``net.batch``, and the batch is followed as a whole.
-    dtype
-        ``"float32"`` or ``"float64"``.
-    sampler
-        ``"networks"``: real weight matrices. ``"matrix_free"``: other draws from the same distribution, at the same finite width, at a cost that grows as
-        the width; at most as many inputs as units.
-    keep, memory, devices
-        As for ``samples``.
-
-    Returns
-    -------
-    BlockLogs
-        Of every network.
-
-    Raises
-    ------
-    ValueError
-        If a count is no positive integer, a number has a shape, or ``num_inputs`` is given with batch norm.
+    Each input is followed on its own. With batch norm the number of inputs is ``net.batch``, and
+    the batch is followed as a whole. ``sampler="matrix_free"`` takes at most as many inputs as
+    units.
 
     Notes
     -----
-    Accuracy: some roundings of ``dtype`` per block. The norms' epsilon is 0.
-    On another number of devices the same to rounding, not to the bit.
+    Accuracy: a few roundings of ``dtype`` per block. The norms' epsilon is 0.
     Assumes: nothing.
-
-    Examples
-    --------
-    >>> import jax
-    >>> from vgtheory import Residual, measure
-    >>> logs = measure.samples(jax.random.key(0), Residual("tanh", alpha=0.0), depth=3, width=16, num_nets=2)
-    >>> bool(abs(logs.log_grad).max() < 1e-6)
-    True
     """
     scales = {"sigma_w": net.sigma_w, "sigma_b": net.sigma_b}
     if isinstance(net, Residual):

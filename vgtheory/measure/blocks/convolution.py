@@ -1,17 +1,19 @@
-r"""Real convolutional networks in the log domain, one by one: kernels in Flax's layout, gradients by automatic differentiation.
+"""Real convolutional networks in the log domain, one by one, with kernels in Flax's layout.
 
-The whole activation is divided by its rms at each layer on the way up, and the whole cotangent renormalised on the way down, each with
-its log kept; so also the share that each position has in it.
+At each layer the forward pass divides the whole activation by its rms, and the backward pass
+renormalises the whole cotangent. The logs of both factors are kept, and so is the share of each
+position in the sum of squares.
 """
 
 import functools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.typing import ArrayLike, DTypeLike
 
 from vgtheory.expect import expect_scalars
 from vgtheory.measure.arguments import asked
@@ -31,18 +33,19 @@ _LAYOUTS = {1: ("NWC", "WIO", "NWC"), 2: ("NHWC", "HWIO", "NHWC")}
 
 
 class ConvLogs(NamedTuple):
-    """Convolutional networks one by one; natural logs, float64.
+    """Log-norms of convolutional networks, one by one: natural logs, float64.
 
     Attributes
     ----------
     log_q
-        Of the mean square of ``h_l`` over channels and positions, shape ``(num_nets, depth)``.
+        Log of the mean square of ``h_l`` over channels and positions, shape ``(num_nets, depth)``.
     log_grad
-        Of ``|dE/dh_l| / |dE/dh_depth|``, shape ``(num_nets, depth)``.
+        Log of ``|dE/dh_l| / |dE/dh_depth|``, shape ``(num_nets, depth)``.
     log_q_positions
-        Of the mean square of ``h_l`` over channels, shape ``(num_nets, depth, *positions)``.
+        Log of the mean square of ``h_l`` over channels, shape ``(num_nets, depth, *positions)``.
     log_grad_positions
-        Of ``|dE/dh_l|`` at a position over its root mean square over the top's positions, the same shape.
+        Log of ``|dE/dh_l|`` at a position over its root mean square over the top's positions, shape
+        ``(num_nets, depth, *positions)``.
     """
 
     log_q: np.ndarray
@@ -52,7 +55,7 @@ class ConvLogs(NamedTuple):
 
 
 class _Size(NamedTuple):
-    """What a program is compiled for."""
+    """Static arguments of the compiled program."""
 
     depth: int
     width: int
@@ -63,30 +66,14 @@ class _Size(NamedTuple):
 
 
 class _Slots(NamedTuple):
-    """Zeros whose gradients are a layer's log-norm of the cotangent over that above, and the positions' shares in its square."""
+    """Zeros whose gradients are a layer's log-factor of the cotangent and its shares."""
 
     size: Array
     shares: Array
 
 
-def draw_kernel(words: Array, net: Conv, layer: Any, width: int, num_axes: int, dtype: Any) -> Array:
-    """One layer's kernel before it is multiplied by ``sigma_w``, shape ``(*taps, width, width)``, from input to output.
-
-    Parameters
-    ----------
-    words
-        The network's key (``draws.words_of``).
-    net
-        The ensemble.
-    layer
-        Index from 1; may be traced.
-    width
-        Number of channels.
-    num_axes
-        Spatial dimensions.
-    dtype
-        Of the result.
-    """
+def draw_kernel(words: Array, net: Conv, layer: ArrayLike, width: int, num_axes: int, dtype: DTypeLike) -> Array:
+    """One layer's kernel before scaling, shape ``(*taps, width, width)``, input to output."""
     taps = (net.kernel_size,) * num_axes
     if net.weights == "gaussian":
         fan_in = net.kernel_size**num_axes * width
@@ -97,17 +84,7 @@ def draw_kernel(words: Array, net: Conv, layer: Any, width: int, num_axes: int, 
 
 
 def convolved(net: Conv, kernel: Array, x: Array) -> Array:
-    """The kernel's answer to a field, of the field's own size.
-
-    Parameters
-    ----------
-    net
-        The ensemble.
-    kernel
-        Shape ``(*taps, width, width)``.
-    x
-        Shape ``(*positions, width)``.
-    """
+    """Convolution of ``x``, shape ``(*positions, width)``, with a kernel, of the same shape."""
     half, axes = net.kernel_size // 2, x.ndim - 1
     mode = "wrap" if net.padding == "circular" else "constant"
     padded = jnp.pad(x, [(half, half)] * axes + [(0, 0)], mode=mode)
@@ -125,7 +102,7 @@ def _log_shares(unit: Array) -> Array:
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _gauge(scalable: bool, h: Array, slots: _Slots) -> tuple[Array, Array, Array]:
-    """``h`` over its rms (where it may be), the log of that, and positions' shares; the cotangent's on the way down."""
+    """Divide ``h`` by its rms if ``scalable``; return the log of the rms and the shares."""
     del slots
     size, unit = log_norm(h)
     log_rms = size - float(np.log(h.size)) / 2
@@ -141,7 +118,7 @@ _gauge.defvjp(lambda scalable, h, slots: (_gauge(scalable, h, slots), None), _ga
 
 
 def _one(words: Array, net: Conv, size: _Size) -> tuple[Array, ...]:
-    """One network, up and down: the rms of every layer in units of the scale below, shares, and both of the cotangent."""
+    """Log rms and shares of every layer of one network, forward and backward."""
     num = int(np.prod(size.shape))
     x_0, cotangent = (draw(words, size.width, size.dtype, num) for draw in (draw_input, draw_cotangent))
     x_0, cotangent = (field.reshape(*size.shape, size.width) for field in (x_0, cotangent))
@@ -179,56 +156,23 @@ def samples(
     *,
     depth: int,
     width: int,
-    positions: Any,
+    positions: int | tuple[int, ...],
     num_nets: int,
     dtype: str = "float32",
     keep: str | None = None,
     memory: float | int | None = None,
-    devices: Sequence[Any] | None = None,
+    devices: Sequence[jax.Device] | None = None,
 ) -> ConvLogs:
-    r"""Forward and backward log-norms along many real convolutional networks, by automatic differentiation in the log domain.
+    """Log-norms in many real convolutional networks; parameters as for ``measure.samples``.
 
-    Parameters
-    ----------
-    key
-        A JAX key; network i uses ``fold_in(key, i)``.
-    net
-        The ensemble, with scalar ``sigma_w`` and ``sigma_b``.
-    depth, width
-        Numbers of layers and of channels.
-    positions
-        Number of positions, or two of them for a plane.
-    num_nets
-        Number of networks, each with weights of its own, one input (independent normal numbers, every position scaled to unit mean
-        square) and one standard normal cotangent at the top.
-    dtype
-        ``"float32"`` or ``"float64"``: of weights and arithmetic.
-    keep, memory, devices
-        As for ``samples``.
-
-    Returns
-    -------
-    ConvLogs
-        Of every network; -inf where a norm is exactly zero.
-
-    Raises
-    ------
-    ValueError
-        If ``net`` is no ``Conv``, a count is no positive integer, the format is unknown, or the measurement does not fit.
+    ``sigma_w`` and ``sigma_b`` are single numbers. The input of each network has independent normal
+    entries, scaled to unit mean square at every position. The cotangent at the top is standard
+    normal.
 
     Notes
     -----
-    Accuracy: one rounding of ``dtype`` per link; equal to ``jax.grad`` of the same network where that does not underflow.
+    Accuracy: one rounding of ``dtype`` per link.
     Assumes: nothing about the network.
-
-    Examples
-    --------
-    >>> import jax
-    >>> from vgtheory import Conv, measure
-    >>> net = Conv("tanh", weights="delta_orthogonal")
-    >>> logs = measure.samples(jax.random.key(0), net, depth=3, width=8, positions=(4, 5), num_nets=2)
-    >>> logs.log_grad.shape, logs.log_grad_positions.shape
-    ((2, 3), (2, 3, 4, 5))
     """
     where = "samples"
     expect_scalars(where, sigma_w=net.sigma_w, sigma_b=net.sigma_b)
@@ -243,7 +187,7 @@ def samples(
 
 
 def _summed(walked: tuple[np.ndarray, ...], size: _Size) -> ConvLogs:
-    """Sums over depth, in float64."""
+    """Sum over depth in float64."""
     log_rms, shares, sizes, shares_below = (np.asarray(leaf, dtype=np.float64) for leaf in walked)
     level = np.log(np.prod(size.shape))
     finite = np.isfinite(log_rms)

@@ -1,4 +1,4 @@
-"""Profiles of convolutional networks over depth and position, each with its standard error; the twins of ``theory.convolution``."""
+"""Profiles of convolutional networks over depth and position, each with its standard error."""
 
 from typing import Any
 
@@ -20,34 +20,34 @@ def _averaged(logs: np.ndarray, num_links: np.ndarray, dtype: str) -> Estimate:
 
 @asked()
 def log_q_positions(
-    key: Array, net: Conv, *, depth: int, width: int, positions: Any, num_nets: int, dtype: str = "float32", **how: Any
+    key: Array,
+    net: Conv,
+    *,
+    depth: int,
+    width: int,
+    positions: int | tuple[int, ...],
+    num_nets: int,
+    dtype: str = "float32",
+    **how: Any,
 ) -> Estimate:
-    r"""Log of the mean square over channels of a convolution's pre-activations, at every layer and position.
+    """Log of the mean square of a convolution's pre-activations, by layer and position.
+
+    The mean is over channels.
 
     Parameters
     ----------
-    key
-        A JAX key.
-    net
-        The ensemble.
-    depth, width, num_nets
-        Numbers of layers, channels and networks.
+    key, net, depth, width, num_nets, dtype
+        As for ``measure.log_grad_layers``; ``net`` is a ``Conv`` and ``width`` counts channels.
     positions
-        Number of positions, or two of them for a plane.
-    dtype
-        ``"float32"`` or ``"float64"``.
+        Number of positions, or a pair of numbers for a plane.
     how
-        ``keep``, ``memory``, ``devices`` of ``samples``.
+        ``keep``, ``memory``, ``devices`` of ``measure.samples``.
 
     Returns
     -------
     Estimate
-        Mean over networks of the natural log, shape ``(depth, *positions)``; ``err`` is one standard error.
-
-    Raises
-    ------
-    ValueError
-        As ``samples``.
+        Mean over networks of the natural log, shape ``(depth, *positions)``; ``err`` is one
+        standard error.
 
     Notes
     -----
@@ -59,8 +59,9 @@ def log_q_positions(
     >>> import jax
     >>> from vgtheory import Conv, measure
     >>> net = Conv("linear", padding="zero")
-    >>> seen = measure.blocks.log_q_positions(jax.random.key(0), net, depth=1, width=64, positions=4, num_nets=8)
-    >>> bool((seen.value[0, 0] < seen.value[0, 1:3]).all())
+    >>> size = {"depth": 4, "width": 16, "positions": 4, "num_nets": 4}
+    >>> seen = measure.blocks.log_q_positions(jax.random.key(0), net, **size)
+    >>> bool((seen.value[:, 0] < seen.value[:, 1]).all())  # zeros beyond the border
     True
     """
     logs = samples(key, net, depth=depth, width=width, positions=positions, num_nets=num_nets, dtype=dtype, **how)
@@ -69,34 +70,30 @@ def log_q_positions(
 
 @asked()
 def log_grad_positions(
-    key: Array, net: Conv, *, depth: int, width: int, positions: Any, num_nets: int, dtype: str = "float32", **how: Any
+    key: Array,
+    net: Conv,
+    *,
+    depth: int,
+    width: int,
+    positions: int | tuple[int, ...],
+    num_nets: int,
+    dtype: str = "float32",
+    **how: Any,
 ) -> Estimate:
-    r"""Log-norm of the gradient of a convolution at every layer and position, over that of the top (per position, in the mean).
+    """Log-norm of a convolution's gradient, by layer and position.
+
+    The norm is relative to the root mean square over positions of the top's gradient.
 
     Parameters
     ----------
-    key
-        A JAX key.
-    net
-        The ensemble.
-    depth, width, num_nets
-        Numbers of layers, channels and networks.
-    positions
-        Number of positions, or two of them for a plane.
-    dtype
-        ``"float32"`` or ``"float64"``.
-    how
-        ``keep``, ``memory``, ``devices`` of ``samples``.
+    key, net, depth, width, positions, num_nets, dtype, how
+        As for ``log_q_positions``.
 
     Returns
     -------
     Estimate
-        Mean over networks of the natural log, shape ``(depth, *positions)``; ``err`` is one standard error.
-
-    Raises
-    ------
-    ValueError
-        As ``samples``.
+        Mean over networks of the natural log, shape ``(depth, *positions)``; ``err`` is one
+        standard error.
 
     Notes
     -----
@@ -108,9 +105,9 @@ def log_grad_positions(
     >>> import jax
     >>> from vgtheory import Conv, measure
     >>> net = Conv("linear", padding="zero")
-    >>> seen = measure.blocks.log_grad_positions(jax.random.key(0), net, depth=2, width=64, positions=4, num_nets=8)
-    >>> bool((seen.value[0, 0] < seen.value[0, 1:3]).all())
-    True
+    >>> size = {"depth": 4, "width": 16, "positions": 4, "num_nets": 4}
+    >>> measure.blocks.log_grad_positions(jax.random.key(0), net, **size).value.shape
+    (4, 4)
     """
     logs = samples(key, net, depth=depth, width=width, positions=positions, num_nets=num_nets, dtype=dtype, **how)
     return _averaged(logs.log_grad_positions, np.arange(depth, 0, -1), dtype)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.typing import ArrayLike, DTypeLike
 
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect, expect_scalars
@@ -21,16 +22,18 @@ from vgtheory.networks.transformer import GROUPS, Transformer
 
 
 class TransformerLogs(NamedTuple):
-    """Stacks of blocks one by one; natural logs, float64.
+    """Log-norms of stacks of transformer blocks, one by one: natural logs, float64.
+
+    Every array has the shape ``(num_nets, depth)``.
 
     Attributes
     ----------
     log_q
-        Of the mean square of the stream after each block, over positions and units; shape ``(num_nets, depth)``.
+        Log of the mean square of the stream after each block, over positions and units.
     log_grad
-        Of ``|dE/dh_l| / |dE/dh_depth|``, norms over all positions; same shape.
+        Log of ``|dE/dh_l| / |dE/dh_depth|``, norms over all positions.
     log_grad_groups
-        By matrix: of ``|dE/dW| / |dE/dh_depth|`` in each block; same shape.
+        By matrix, log of ``|dE/dW| / |dE/dh_depth|`` in each block.
     """
 
     log_q: np.ndarray
@@ -40,7 +43,7 @@ class TransformerLogs(NamedTuple):
 
 @jax.custom_vjp
 def _weighed(x: Array, matrix: Array, slot: Array) -> Array:
-    """``x @ matrix``; the "gradient" of slot is the log-norm of the matrix's."""
+    """``x @ matrix``; the "gradient" of ``slot`` is the log-norm of the matrix's gradient."""
     del slot
     return jnp.matmul(x, matrix, precision=lax.Precision.HIGHEST)
 
@@ -64,8 +67,8 @@ def _layer_norm(x: Array) -> Array:
     return centred * lax.rsqrt(jnp.mean(centred**2, axis=-1, keepdims=True))
 
 
-def _drawn(words: Array, net: Transformer, layer: Array, width: int, dtype: Any) -> dict[str, Array]:
-    """One block's matrices."""
+def _drawn(words: Array, net: Transformer, layer: Array, width: int, dtype: DTypeLike) -> dict[str, Array]:
+    """Draw one block's matrices."""
     wide = width * net.mlp_ratio
     shapes = {name: (width, width) for name in GROUPS} | {"mlp_in": (width, wide), "mlp_out": (wide, width)}
     scales = {"query": net.sigma_qk, "key": net.sigma_qk}
@@ -79,7 +82,7 @@ def _drawn(words: Array, net: Transformer, layer: Array, width: int, dtype: Any)
 
 
 def _attended(n: Array, weights: dict[str, Array], slots: dict[str, Array], heads: int) -> Array:
-    """Softmax self-attention over positions, all of them seen."""
+    """Softmax self-attention over positions, without a mask."""
     split = lambda name: jnp.moveaxis(_weighed(n, weights[name], slots[name]).reshape(n.shape[0], heads, -1), 1, 0)
     query, key, value = (split(name) for name in ("query", "key", "value"))
     product = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
@@ -89,7 +92,7 @@ def _attended(n: Array, weights: dict[str, Array], slots: dict[str, Array], head
 
 
 def _block(net: Transformer, x: Array, weights: dict[str, Array], slots: dict[str, Array]) -> Array:
-    """One block, as its noun says."""
+    """Apply one block, as ``Transformer`` defines it."""
     pre = net.place == "pre"
     before, after = (_layer_norm, lambda x: x) if pre else (lambda x: x, _layer_norm)
     x = after(x + _attended(before(x), weights, slots, net.heads))
@@ -98,7 +101,7 @@ def _block(net: Transformer, x: Array, weights: dict[str, Array], slots: dict[st
 
 
 class _Size(NamedTuple):
-    """What a program is compiled for."""
+    """Static arguments of the compiled program."""
 
     depth: int
     width: int
@@ -107,7 +110,7 @@ class _Size(NamedTuple):
 
 
 def _one(words: Array, given: tuple[Transformer, Array], size: _Size) -> tuple[Array, Array, dict[str, Array]]:
-    """One network: mean squares, log-factors of the stream's gradient from each block to the one below, and the weights'."""
+    """Mean squares, log-factors of the stream's gradient per block, and log-norms by matrix."""
     (net, c_0), (depth, width, positions, dtype) = given, size
     drawn = normal(words, INPUT, 0, (positions + 1, width), dtype)
     x_0 = jnp.sqrt(1 - c_0) * drawn[1:] + jnp.sqrt(c_0) * drawn[:1]
@@ -139,50 +142,19 @@ def samples(
     width: int,
     num_nets: int,
     positions: int,
-    c_0: Any = 0.0,
+    c_0: ArrayLike = 0.0,
     dtype: str = "float32",
-    devices: Sequence[Any] | None = None,
+    devices: Sequence[jax.Device] | None = None,
 ) -> TransformerLogs:
-    r"""Signals and gradients through stacks of real transformer blocks, each with one sequence and weights of its own.
+    """Log-norms in stacks of real transformer blocks; parameters as for ``measure.samples``.
 
-    Parameters
-    ----------
-    key
-        A JAX key.
-    net
-        The blocks.
-    depth, width, num_nets, positions
-        Numbers of blocks, of units of the stream, of networks, and of positions.
-    c_0
-        Correlation of the inputs at two positions, from 0 to 1.
-    dtype
-        ``"float32"`` or ``"float64"``.
-    devices
-        Devices to spread networks over; ``None`` for all.
-
-    Returns
-    -------
-    TransformerLogs
-        Of every network.
-
-    Raises
-    ------
-    ValueError
-        If a count is no positive integer, a scale is not a single number, or ``width`` no multiple of the heads.
+    Each network has one sequence and weights of its own. ``width`` must be a multiple of the number
+    of heads.
 
     Notes
     -----
     Accuracy: a few roundings of ``dtype`` per block.
-    On another number of devices the same to rounding, not to the bit.
     Assumes: nothing.
-
-    Examples
-    --------
-    >>> import jax
-    >>> from vgtheory import Transformer, measure
-    >>> small = {"depth": 2, "width": 16, "num_nets": 3, "positions": 4}
-    >>> measure.samples(jax.random.key(0), Transformer("relu", heads=2), **small).log_grad[:, -1].tolist()
-    [0.0, 0.0, 0.0]
     """
     where = "samples"
     expect_scalars(where, sigma_w=net.sigma_w, sigma_qk=net.sigma_qk)
@@ -201,33 +173,26 @@ def samples(
 def log_grad_groups(
     key: Array, net: Transformer, *, depth: int, width: int, num_nets: int, dtype: str = "float32", **how: Any
 ) -> dict[str, Estimate]:
-    r"""Log-norm of the gradient with respect to each matrix of each transformer block, relative to the top's second of the perceptron.
+    r"""Log-norm of the gradient with respect to each matrix of each transformer block.
 
-    .. math:: \ln \frac{|\partial E / \partial W_{g,l}|_F}{|\partial E / \partial W_{2,L}|_F}, \qquad l = 1 \dots L
+    .. math:: \ln \frac{|\partial E / \partial W_{g,l}|_F}{|\partial E / \partial W_{2,L}|_F},
+        \qquad l = 1 \dots L
+
+    ``W_{2,L}`` is the second matrix of the perceptron in the last block (``"mlp_out"``).
 
     Parameters
     ----------
-    key
-        A JAX key.
-    net
-        The blocks.
-    depth, width, num_nets
-        Numbers of blocks, of units of the stream, and of networks.
-    dtype
-        ``"float32"`` or ``"float64"``.
+    key, net, depth, width, num_nets, dtype
+        As for ``measure.log_grad_layers``; ``net`` is a ``Transformer`` and ``depth`` counts
+        blocks.
     how
-        ``positions``, ``c_0``, ``devices`` of ``samples``.
+        ``positions``, ``c_0``, ``devices`` of ``measure.samples``.
 
     Returns
     -------
     dict
-        By matrix, an ``Estimate`` of shape ``(depth,)``: mean over networks of the natural log of the norm; ``err`` is one
-        standard error.
-
-    Raises
-    ------
-    ValueError
-        As ``samples``.
+        By matrix, an ``Estimate`` of shape ``(depth,)``: mean over networks of the natural log;
+        ``err`` is one standard error.
 
     Notes
     -----
@@ -238,8 +203,9 @@ def log_grad_groups(
     --------
     >>> import jax
     >>> from vgtheory import Transformer, measure
-    >>> small = {"depth": 2, "width": 16, "num_nets": 3, "positions": 4}
-    >>> groups = measure.blocks.log_grad_groups(jax.random.key(0), Transformer("relu", heads=2), **small)
+    >>> size = {"depth": 2, "width": 16, "num_nets": 3, "positions": 4}
+    >>> net = Transformer("relu", heads=2)
+    >>> groups = measure.blocks.log_grad_groups(jax.random.key(0), net, **size)
     >>> float(groups["mlp_out"].value[-1])
     0.0
     """
