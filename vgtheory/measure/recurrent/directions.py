@@ -1,51 +1,47 @@
-"""How soon a gradient on its way back points along the leading eigendirection."""
-
-from typing import Any
+"""Steps after which a back-propagated gradient points along the leading eigendirection."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from vgtheory.expect import Numbers
 from vgtheory.measure.arguments import asked, expect_fit, number
 from vgtheory.measure.recurrent.powers import _RANK, _SAME, pulled
 from vgtheory.networks.recurrent import check_matrix
 
 
 def _as_is(rows: Array) -> Array:
-    """The cotangents themselves."""
+    """Return the cotangents themselves."""
     return rows
 
 
 @asked(vector=number(ndim=1))
-def alignment_steps(matrix: Any, vector: Any, steps: int, dtype: str = "float32") -> np.ndarray:
-    r"""Angle between a gradient on its way back and the leading left eigendirection, by automatic differentiation.
+def alignment_steps(matrix: Numbers, vector: Numbers, steps: int, dtype: str = "float32") -> np.ndarray:
+    """Angle between a back-propagated gradient and the leading left eigendirection, step by step.
 
     Parameters
     ----------
     matrix
-        W, shape ``(width, width)``; entries real.
+        Matrix W, shape ``(width, width)``, real.
     vector
         Gradient v at the last step, shape ``(width,)``, not 0.
     steps
         Number of steps, >= 1.
     dtype
-        ``"float32"`` or ``"float64"``: of weights and arithmetic.
+        Format of weights and arithmetic, ``"float32"`` or ``"float64"``.
 
     Returns
     -------
     numpy.ndarray
-        Angle in radians, 0 to pi/2, after t = 0 ... ``steps`` steps back, shape ``(steps + 1,)``, float64.
-
-    Raises
-    ------
-    ValueError
-        If ``matrix`` is not square, real and finite, ``vector`` does not fit it or ``steps`` is not an integer >= 1.
+        Angle in radians, 0 to pi/2, after 0 ... ``steps`` steps back, float64, shape
+        ``(steps + 1,)``.
 
     Notes
     -----
-    Accuracy: roundings of ``dtype`` times the condition of the leading eigenvalue over its gap; smaller angles are noise.
-    Assumes: nothing; the direction itself is found in float64.
+    Accuracy: roundings of ``dtype`` times the condition of the leading eigenvalue over its gap.
+    Smaller angles are noise.
+    Assumes: nothing; the direction itself is computed in float64.
 
     Examples
     --------
@@ -67,7 +63,7 @@ def alignment_steps(matrix: Any, vector: Any, steps: int, dtype: str = "float32"
 
 
 def _leading(transpose: np.ndarray) -> np.ndarray:
-    """Orthonormal basis of the eigenvectors of the largest modulus."""
+    """Orthonormal basis of the eigenvectors of largest modulus."""
     values, vectors = np.linalg.eig(transpose)
     chosen = vectors[:, np.abs(values) >= (1 - _SAME) * np.abs(values).max()]
     columns, sizes, _ = np.linalg.svd(np.hstack([chosen.real, chosen.imag]), full_matrices=False)

@@ -1,16 +1,16 @@
-"""Measured twin of ``theory.recurrent.memory_curve``: a reservoir is run, and readouts are fitted on one part and judged on another."""
+"""Memory of a real reservoir: readouts are fitted to one half of a run and tested on the other."""
 
 import functools
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from vgtheory.activation import as_activation
+from vgtheory.activation import Activation, as_activation
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect
+from vgtheory.expect import Numbers, expect
 from vgtheory.measure.arguments import asked, number
 from vgtheory.networks.recurrent import check_matrix
 
@@ -18,7 +18,9 @@ _NUM_BLOCKS = 20
 
 
 @functools.partial(jax.jit, static_argnames=("activation", "steps"))
-def _run(key: Array, matrix: Array, w_in: Array, sigma: Array, activation: Any, steps: int) -> tuple[Array, Array]:
+def _run(
+    key: Array, matrix: Array, w_in: Array, sigma: Array, activation: Activation, steps: int
+) -> tuple[Array, Array]:
     """Inputs and states of ``steps`` steps, from rest."""
     inputs, noise = (jax.random.fold_in(key, index) for index in (0, 1))
     u = jax.random.normal(inputs, (steps,), matrix.dtype)
@@ -35,52 +37,51 @@ def _run(key: Array, matrix: Array, w_in: Array, sigma: Array, activation: Any, 
 @asked(w_in=number(ndim=1))
 def memory_curve(
     key: Array,
-    matrix: Any,
-    w_in: Any,
+    matrix: Numbers,
+    w_in: Numbers,
     num_lags: int,
     *,
-    sigma_noise: Any = 0.0,
-    activation: Any = "linear",
+    sigma_noise: Numbers = 0.0,
+    activation: str | Activation | Callable[[Array], Array] = "linear",
     steps: int = 20_000,
     dtype: str = "float32",
 ) -> Estimate:
-    r"""Share of an input's variance that a linear readout recovers k steps later, out of sample.
+    """Share of an input's variance that a linear readout recovers k steps later, out of sample.
 
-    A readout for each lag is fitted to the first half of a run by least squares and judged on the second; the factor by which fitting
-    ``width`` weights to n samples raises the error, ``(n - 1) / (n - width - 1)`` for Gaussian states, is divided out.
+    The reservoir is ``x' = phi(W x + w u + noise)``. For each lag a readout is fitted to the first
+    half of the run by least squares and tested on the second half. Fitting ``width`` weights to n
+    samples raises the error by ``(n - 1) / (n - width - 1)`` for Gaussian states; this factor is
+    divided out.
 
     Parameters
     ----------
     key
         A JAX key.
     matrix
-        W, shape ``(width, width)``; entries real.
+        Matrix W, shape ``(width, width)``, real.
     w_in
-        Input weights, shape ``(width,)``.
+        Input weights w, shape ``(width,)``.
     num_lags
         Number of lags k = 0 ... num_lags - 1, >= 1.
     sigma_noise
         Standard deviation of the noise on each unit and step, >= 0.
     activation
-        Of the reservoir, ``x' = phi(W x + w u + noise)``.
+        Activation phi of the reservoir.
     steps
-        Samples in all, after as many as there are lags and as the state needs to settle; at least ten times the width.
+        Number of samples, at least ten times the width. They follow a washout of
+        ``num_lags + 1000`` steps.
     dtype
-        ``"float32"`` or ``"float64"``: of the reservoir; readouts are fitted in float64.
+        Format of the reservoir, ``"float32"`` or ``"float64"``; readouts are fitted in float64.
 
     Returns
     -------
     Estimate
-        Shape ``(num_lags,)``; ``err`` is the standard error over twenty blocks in time. It can be below 0 where nothing is left.
-
-    Raises
-    ------
-    ValueError
-        If the arguments do not fit.
+        Shape ``(num_lags,)``; ``err`` is the standard error over twenty blocks in time. A value can
+        be below 0 where no memory is left.
 
     Notes
     -----
-    Accuracy: ``err``; a reservoir in float32 has noise of 1e-7 of its own.
+    Accuracy: ``err``. A reservoir in float32 has rounding noise of 1e-7.
     Assumes: nothing.
 
     Examples
@@ -88,7 +89,8 @@ def memory_curve(
     >>> import jax, numpy as np
     >>> from vgtheory import measure
     >>> shift = 0.5 * np.eye(3, k=-1)
-    >>> curve = measure.recurrent.memory_curve(jax.random.key(0), shift, np.array([1.0, 0.0, 0.0]), 4, steps=2000)
+    >>> start = np.array([1.0, 0.0, 0.0])
+    >>> curve = measure.recurrent.memory_curve(jax.random.key(0), shift, start, 4, steps=2000)
     >>> np.abs(curve.value.round(1)).tolist()
     [1.0, 1.0, 1.0, 0.0]
     """
@@ -105,7 +107,7 @@ def memory_curve(
 
 
 def _judged(states: np.ndarray, targets: np.ndarray) -> Estimate:
-    """One minus the squared error on the second half of readouts fitted to the first."""
+    """One minus the squared error, on the second half, of readouts fitted to the first."""
     half, width = len(states) // 2, states.shape[1]
     readout = np.linalg.lstsq(states[:half], targets[:half], rcond=None)[0]
     factor, size = (half - width - 1) / (half - 1), (targets[half:] ** 2).mean(axis=0)

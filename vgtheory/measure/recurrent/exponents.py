@@ -1,8 +1,7 @@
-"""Lyapunov exponents of a map: tangents carried along, made orthonormal once per block of steps, in the log domain."""
+"""Lyapunov exponents of a map, from tangents that are made orthonormal once per block of steps."""
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +9,7 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect, expect_function, expect_runs
+from vgtheory.expect import Numbers, expect, expect_function, expect_runs
 from vgtheory.measure.arguments import asked, count, optional
 from vgtheory.measure.engine.networks import orthonormal_columns
 
@@ -18,7 +17,7 @@ _NUM_PARTS = 16
 _PANEL = 16
 """Rows per panel."""
 _LOST = 0.1
-"""Share of a tangent's digits that may be lost in a block: the rest is less than a tenth of what is left of it."""
+"""Largest rounding error of a tangent, relative to what a block has left of it."""
 
 Step = Callable[[Array, Array], Array]
 Settle = Callable[[Array], Array]
@@ -29,15 +28,11 @@ def _product(left: Array, right: Array) -> Array:
 
 
 def orthonormal(rows: Array) -> tuple[Array, Array]:
-    """Orthonormal rows and the logs of R's diagonal, NaN where too little of a row was left to be known.
+    """Orthonormal rows, and the logs of R's diagonal (NaN where rounding has taken over a row).
 
-    Panel by panel: what earlier rows span is taken out by products, twice, and Householder reflections do the rest. (Those of all rows
-    at once are LAPACK's blocked ones, whose threads cost far more than they bring on a busy host.)
-
-    Parameters
-    ----------
-    rows
-        Shape ``(count, size)``.
+    The rows, shape ``(count, size)``, are treated in panels: products remove the span of earlier
+    rows, twice, and Householder reflections do the rest. A single reflection of all rows would call
+    LAPACK's blocked routine, whose threads cost more than they save on a busy host.
     """
     done, logs = rows[:0], []
     for first in range(0, rows.shape[0], _PANEL):
@@ -58,18 +53,18 @@ def orthonormal(rows: Array) -> tuple[Array, Array]:
 def exponents_of(
     step: Step, state: Array, tangents: Array, settle: Settle = lambda x: x, *, steps: int, burn_in: int, block: int
 ) -> Array:
-    """Logs of the tangents' growth in each block, shape ``(steps // block, num_exponents)``; ``settle`` has no share in it.
+    """Logs of the tangents' growth in each block, shape ``(steps // block, num_exponents)``.
 
     Parameters
     ----------
     step
         Maps a flat state and the time to the next state.
     state, tangents
-        Where it starts, shapes ``(size,)`` and ``(num_exponents, size)``.
+        Start, shapes ``(size,)`` and ``(num_exponents, size)``.
     settle
-        Done to the state after each step.
+        Applied to the state after each step; the tangents do not see it.
     steps, burn_in, block
-        Multiples of ``block``, and ``block``.
+        Numbers of steps; the first two are multiples of ``block``.
     """
 
     def move(carry: tuple[Array, Array], t: Array) -> tuple[tuple[Array, Array], None]:
@@ -89,8 +84,8 @@ def exponents_of(
 
 @asked(step=expect_function, num_exponents=optional(count()), burn_in=optional(count(0)))
 def map_exponents(
-    step: Callable[[Any], Any],
-    state: Any,
+    step: Callable[[Array], Array],
+    state: Numbers,
     *,
     steps: int,
     num_exponents: int | None = None,
@@ -105,35 +100,31 @@ def map_exponents(
     Parameters
     ----------
     step
-        The map, differentiable by JAX: takes and returns an array of one shape.
+        The map, differentiable by JAX; takes and returns an array of one shape.
     state
-        Where the orbit starts, at least one number, shape ``(n,)`` or ``()``.
+        Start of the orbit, at least one number, shape ``(n,)`` or ``()``.
     steps
-        Steps to average over; rounded up to sixteen equal parts of whole blocks.
+        Number of steps to average over, rounded up to sixteen equal parts of whole blocks.
     num_exponents
-        How many, from the largest; all of them if not given.
+        Number of exponents, from the largest; ``None`` for all.
     burn_in
-        Steps before these; a tenth of ``steps`` if not given.
+        Number of steps before the average; ``None`` for a tenth of ``steps``.
     block
-        Steps between two orthonormalisations.
+        Number of steps between two orthonormalisations.
     dtype
         ``"float32"`` or ``"float64"``.
 
     Returns
     -------
     Estimate
-        Natural logs per step, largest first, shape ``(num_exponents,)``; ``err`` is the standard error over sixteen parts of the
-        orbit. NaN where rounding has taken a tangent over within a block.
-
-    Raises
-    ------
-    ValueError
-        If a count is no positive integer, or there are more exponents than dimensions.
+        Natural logs per step, largest first, shape ``(num_exponents,)``; ``err`` is the standard
+        error over sixteen parts of the orbit. NaN where rounding takes over a tangent within a
+        block.
 
     Notes
     -----
-    Accuracy: ``err``; it does not know of correlations longer than a part.
-    Assumes: that one orbit stands for all.
+    Accuracy: ``err``; it does not include correlations longer than a part.
+    Assumes: one orbit is typical of all.
 
     References
     ----------
@@ -142,7 +133,8 @@ def map_exponents(
     Examples
     --------
     >>> from vgtheory import measure
-    >>> logistic = measure.recurrent.map_exponents(lambda x: 4 * x * (1 - x), 0.3, steps=100_000)
+    >>> step = lambda x: 4 * x * (1 - x)
+    >>> logistic = measure.recurrent.map_exponents(step, 0.3, steps=100_000)
     >>> bool(abs(logistic.value[0] - 0.6931) < 0.005)  # ln 2
     True
     """

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -23,14 +24,14 @@ from vgtheory.networks.recurrent import Tied
 
 
 def _unit(h: Array) -> Array:
-    """A state of unit mean square, for networks to which the size of their state is nothing."""
+    """State scaled to unit mean square, for networks that do not depend on the state's size."""
     return h / jnp.sqrt(jnp.mean(h**2))
 
 
 def _network(
-    net: Any, words: Array, width: int, dtype: str, unbiased: bool, driven: bool
+    net: Dense | Tied | Cell, words: Array, width: int, dtype: str, unbiased: bool, driven: bool
 ) -> tuple[Step, Array, Settle]:
-    """One network as a map of a flat state, where it starts, and what may be done to the state in between."""
+    """One network as a map of a flat state, its start, and a rescaling allowed between steps."""
     as_is = lambda h: h
     if isinstance(net, CELLS):
         state, back = ravel_pytree(start_of(net, words, width, dtype))
@@ -48,7 +49,7 @@ def _network(
 
 
 class _Size(NamedTuple):
-    """What a program is compiled for."""
+    """Static arguments of the compiled program."""
 
     width: int
     num_exponents: int
@@ -60,7 +61,7 @@ class _Size(NamedTuple):
     driven: bool
 
 
-def _one(words: Array, net: Any, size: _Size) -> Array:
+def _one(words: Array, net: Dense | Tied | Cell, size: _Size) -> Array:
     """Exponents of one network."""
     width, num_exponents, steps, burn_in, block, dtype, unbiased, driven = size
     step, start, settle = _network(net, words, width, dtype, unbiased, driven)
@@ -81,7 +82,7 @@ def lyapunov_logs(
     burn_in: int = 0,
     block: int = 4,
     dtype: str = "float32",
-    devices: Sequence[Any] | None = None,
+    devices: Sequence[jax.Device] | None = None,
 ) -> np.ndarray:
     r"""Lyapunov exponents of many random networks, each over a run of its own.
 
@@ -92,36 +93,33 @@ def lyapunov_logs(
     key
         A JAX key.
     net
-        ``Dense`` (new weights and biases at every step), ``Recurrent`` (one set), or a driven cell (one set).
+        ``Dense`` (new weights and biases at every step), ``Recurrent`` or a driven cell (one set of
+        weights for all steps).
     width, num_nets
         Numbers of units and networks.
     steps, burn_in
-        Steps to average over, and steps before them; multiples of ``block``.
+        Number of steps T to average over, and number of steps before them; multiples of ``block``.
     num_exponents
-        How many, from the largest.
+        Number of exponents, from the largest.
     block
-        Steps between two orthonormalisations; within one the last tangent may shrink, relative to the first, by no more than
-        ``dtype`` can tell.
+        Number of steps between two orthonormalisations. Within a block the last tangent must not
+        shrink below the rounding of the first.
     dtype
-        ``"float32"`` or ``"float64"``.
+        Format of weights and arithmetic, ``"float32"`` or ``"float64"``.
     devices
-        Devices to spread networks over; ``None`` for all.
+        JAX devices to spread the networks over; ``None`` for all.
 
     Returns
     -------
     numpy.ndarray
-        Natural logs per step, largest first, shape ``(num_nets, num_exponents)``, float64; NaN where rounding has taken a tangent
-        over within a block.
-
-    Raises
-    ------
-    ValueError
-        If a count is no positive integer, ``block`` does not divide ``steps`` and ``burn_in``, or there are more exponents than units.
+        Natural logs per step, largest first, float64, shape ``(num_nets, num_exponents)``; NaN
+        where rounding takes over a tangent within a block.
 
     Notes
     -----
     Accuracy: a rounding of ``dtype`` per orthonormalisation.
-    Assumes: nothing; the first ones need a ``burn_in`` to find their directions if the Jacobians are not independent.
+    Assumes: nothing. Where the Jacobians are not independent, the tangents need a ``burn_in`` to
+    find their directions.
 
     References
     ----------
@@ -131,10 +129,10 @@ def lyapunov_logs(
     --------
     >>> import jax
     >>> from vgtheory import Dense, measure
-    >>> still = Dense("linear", sigma_w=2.0, weights="orthogonal")
-    >>> logs = measure.recurrent.lyapunov_logs(jax.random.key(0), still, width=8, steps=8, num_nets=2, num_exponents=3)
-    >>> logs.round(4).tolist()
-    [[0.6931, 0.6931, 0.6931], [0.6931, 0.6931, 0.6931]]
+    >>> net = Dense("linear", sigma_w=2.0, weights="orthogonal")
+    >>> size = {"width": 8, "steps": 8, "num_nets": 2, "num_exponents": 2}
+    >>> measure.recurrent.lyapunov_logs(jax.random.key(0), net, **size).round(4).tolist()
+    [[0.6931, 0.6931], [0.6931, 0.6931]]
     """
     numbers = {name: value for name, value in vars(net).items() if name.startswith(("sigma", "leak"))}
     expect_scalars("lyapunov_logs", **numbers)
@@ -162,32 +160,20 @@ def lyapunov_exponents(
     dtype: str = "float32",
     **how: Any,
 ) -> Estimate:
-    r"""Lyapunov exponents, averaged over random networks.
+    """Lyapunov exponents, averaged over random networks.
 
     Parameters
     ----------
-    key
-        A JAX key.
-    net
-        ``Dense`` (new weights at every step), ``Recurrent`` (one set), or a driven cell (one set).
-    width, steps, num_nets
-        Numbers of units, steps and networks.
-    num_exponents
-        How many, from the largest.
-    dtype
-        ``"float32"`` or ``"float64"``.
+    key, net, width, steps, num_nets, num_exponents, dtype
+        As for ``recurrent.lyapunov_logs``.
     how
-        ``burn_in``, ``block``, ``devices`` of ``lyapunov_logs``.
+        ``burn_in``, ``block``, ``devices`` of ``recurrent.lyapunov_logs``.
 
     Returns
     -------
     Estimate
-        Natural logs per step, shape ``(num_exponents,)``; ``err`` is one standard error over networks.
-
-    Raises
-    ------
-    ValueError
-        As ``lyapunov_logs``.
+        Natural logs per step, shape ``(num_exponents,)``; ``err`` is one standard error over
+        networks.
 
     Notes
     -----
@@ -198,10 +184,11 @@ def lyapunov_exponents(
     --------
     >>> import jax
     >>> from vgtheory import Dense, measure
-    >>> product = Dense("linear", sigma_w=1.0)
-    >>> seen = measure.lyapunov_exponents(jax.random.key(0), product, width=8, steps=400, num_nets=8)
-    >>> bool(abs(seen.value[0] + 0.0652) < 5 * seen.err[0])  # (ln(2/8) + psi(4)) / 2
-    True
+    >>> net = Dense("linear", sigma_w=2.0, weights="orthogonal")
+    >>> size = {"width": 8, "steps": 8, "num_nets": 2, "num_exponents": 2}
+    >>> seen = measure.lyapunov_exponents(jax.random.key(0), net, **size)
+    >>> seen.value.round(4).tolist()  # ln 2
+    [0.6931, 0.6931]
     """
     logs = lyapunov_logs(
         key, net, width=width, steps=steps, num_nets=num_nets, num_exponents=num_exponents, dtype=dtype, **how

@@ -1,7 +1,7 @@
-"""Measured twin of ``theory.recurrent.overshoot``: one real step of gradient descent on a real recurrence, by automatic differentiation."""
+"""One real step of gradient descent on a real linear recurrence, by automatic differentiation."""
 
 import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,14 +9,14 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.activation import Activation
-from vgtheory.expect import expect
+from vgtheory.expect import Numbers, expect
 from vgtheory.measure.arguments import asked, expect_fit, number
 from vgtheory.measure.engine.taps import log_norm
 from vgtheory.networks.recurrent import FixedRecurrent
 
 
 class Overshoot(NamedTuple):
-    """A step ``W - rate dE/dW`` of gradient descent on ``E = |h_T - y|^2 / 2``, as ``theory.recurrent.Overshoot``, float64.
+    """Effect of a step ``W - rate dE/dW`` of gradient descent on ``E = |h_T - y|^2 / 2``; float64.
 
     Attributes
     ----------
@@ -25,19 +25,20 @@ class Overshoot(NamedTuple):
     log_grad
         Natural log of the Frobenius norm of dE/dW.
     stable_rate
-        Twice the squared gradient over E's second derivative along it; inf where that is not positive.
+        Twice the squared gradient over the second derivative of E along it; inf where that
+        derivative is not positive.
     log_ratio
-        Natural log of E after over E before, at each learning rate.
+        Natural log of E after the step over E before it, at each learning rate.
     """
 
-    log_loss: Any
-    log_grad: Any
-    stable_rate: Any
-    log_ratio: Any
+    log_loss: np.ndarray
+    log_grad: np.ndarray
+    stable_rate: np.ndarray
+    log_ratio: np.ndarray
 
 
 def _last(matrix: Array, x: Array, activation: Activation, steps: int) -> Array:
-    """h_T of the real recurrence h' = W phi(h)."""
+    """State h_T of the real recurrence h' = W phi(h)."""
 
     def step(h: Array, _: None) -> tuple[Array, None]:
         return jnp.dot(matrix, activation.phi(h), precision=lax.Precision.HIGHEST), None
@@ -46,7 +47,7 @@ def _last(matrix: Array, x: Array, activation: Activation, steps: int) -> Array:
 
 
 def _log_loss(matrix: Array, x: Array, y: Array, activation: Activation, steps: int) -> Array:
-    """The same of a recurrence that commutes with scales, its state divided by powers of two as it runs."""
+    """Log of the loss, from a state that is divided by powers of two as it runs."""
 
     def step(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], None]:
         h, exponent = carry
@@ -63,7 +64,7 @@ def _log_loss(matrix: Array, x: Array, y: Array, activation: Activation, steps: 
 
 @functools.partial(jax.jit, static_argnames=("activation", "steps"))
 def _stepped(matrix: Array, x: Array, y: Array, rates: Array, activation: Activation, steps: int) -> tuple[Array, ...]:
-    """Log-loss, log-gradient, second derivative along the unit gradient, log-losses after."""
+    """Log-loss, log-gradient, second derivative along it, and log-losses after the step."""
 
     def loss(w: Array) -> Array:
         return jnp.sum((_last(w, x, activation, steps) - y) ** 2) / 2
@@ -77,47 +78,49 @@ def _stepped(matrix: Array, x: Array, y: Array, rates: Array, activation: Activa
 
 @asked(state=number(ndim=1), target=number(ndim=1))
 def overshoot(
-    net: FixedRecurrent, state: Any, target: Any, learning_rates: Any, *, steps: int, dtype: str = "float32"
+    net: FixedRecurrent,
+    state: Numbers,
+    target: Numbers,
+    learning_rates: Numbers,
+    *,
+    steps: int,
+    dtype: str = "float32",
 ) -> Overshoot:
-    r"""Loss, gradient with respect to W and the loss after one real step of gradient descent, by automatic differentiation.
+    """Loss before and after one real step of gradient descent on W, and the gradient.
 
     Parameters
     ----------
     net
-        A ``FixedRecurrent`` with ``sigma_b = 0`` and an activation homogeneous of degree 1 (linear, ReLU, leaky ReLU, abs).
-    state
-        h_0 = x, shape ``(width,)``.
-    target
-        y, shape ``(width,)``.
+        A ``FixedRecurrent`` with ``sigma_b = 0`` and an activation homogeneous of degree 1 (linear,
+        ReLU, leaky ReLU, abs).
+    state, target
+        Start h_0 and target y, each of shape ``(width,)``.
     learning_rates
-        Shape ``(num_rates,)`` or ``()``, >= 0.
+        Learning rates >= 0, shape ``(num_rates,)`` or ``()``.
     steps
         Number of steps T, >= 1.
     dtype
-        ``"float32"`` or ``"float64"``: of weights and arithmetic.
+        Format of weights and arithmetic, ``"float32"`` or ``"float64"``.
 
     Returns
     -------
     Overshoot
-        Float64. Loss and gradient before the step, and its second derivative, must lie in ``dtype``'s range; the loss after it need not.
-
-    Raises
-    ------
-    ValueError
-        If ``net`` has a bias or is not homogeneous, shapes do not fit, or ``steps`` is not an integer >= 1.
+        Loss, gradient and second derivative before the step must lie in the range of ``dtype``; the
+        loss after the step need not.
 
     Notes
     -----
-    Accuracy: some roundings of ``dtype`` per step; a learning rate far beyond the stable one multiplies them by T.
-    Assumes: nothing; ReLU, which ``theory.recurrent.overshoot`` does not treat, obeys the linear law while no unit changes sides.
+    Accuracy: a few roundings of ``dtype`` per step; a learning rate far above the stable one
+    multiplies them by T.
+    Assumes: nothing. ReLU, which ``theory.recurrent.overshoot`` does not treat, obeys the linear
+    law while no unit changes sign.
 
     Examples
     --------
     >>> import numpy as np
     >>> from vgtheory import FixedRecurrent, measure
-    >>> step = measure.recurrent.overshoot(
-    ...     FixedRecurrent("linear", matrix=np.array([[1.1]])), [1.0], [0.0], 0.01, steps=50
-    ... )
+    >>> net = FixedRecurrent("linear", matrix=np.array([[1.1]]))
+    >>> step = measure.recurrent.overshoot(net, [1.0], [0.0], 0.01, steps=50)
     >>> round(float(step.log_ratio / np.log(10)))
     376
     """

@@ -1,7 +1,7 @@
-"""Measured twins of ``theory.transients`` and ``theory.powers``: cotangents of a real recurrence, with their directions."""
+"""Gradients sent back through powers of one real matrix, with their directions."""
 
 import functools
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect_steps
+from vgtheory.expect import Numbers, expect_steps
 from vgtheory.measure.arguments import asked, expect_fit, integers, number
 from vgtheory.measure.recurrent.settled import gradient_steps
 from vgtheory.networks.recurrent import FixedRecurrent, check_matrix
@@ -18,8 +18,10 @@ _SAME, _RANK = 1e-9, 1e-6
 
 
 @functools.partial(jax.jit, static_argnames=("steps", "seen"))
-def pulled(matrix: Array, state: Array, cotangents: Array, steps: int, seen: Any) -> tuple[Array, Array]:
-    """``seen`` of the cotangents after 0 ... steps steps back, and the logs of what they were divided by."""
+def pulled(
+    matrix: Array, state: Array, cotangents: Array, steps: int, seen: Callable[[Array], Array]
+) -> tuple[Array, Array]:
+    """``seen`` of the cotangents at every step back, and log2 of their divisors."""
 
     def link(h: Array) -> Array:
         return jnp.dot(matrix, h, precision=lax.Precision.HIGHEST)
@@ -50,33 +52,30 @@ def _largest(rows: Array) -> Array:
 
 
 @asked(steps=integers(0))
-def log_growth(matrix: Any, steps: Any, dtype: str = "float32") -> Estimate:
-    r"""Log of the most by which t steps of a linear recurrence lengthen a gradient, by automatic differentiation.
+def log_growth(matrix: Numbers, steps: Numbers, dtype: str = "float32") -> Estimate:
+    r"""Log of the largest factor by which t steps of a linear recurrence lengthen a gradient.
 
     .. math:: \ln \Bigl\| \frac{\partial h_T}{\partial h_{T-t}} \Bigr\|_2
 
     Parameters
     ----------
     matrix
-        W, shape ``(width, width)``; entries real.
+        Matrix W, shape ``(width, width)``, real.
     steps
         Steps t, integers >= 0, shape ``(num_steps,)`` or ``()``.
     dtype
-        ``"float32"`` or ``"float64"``: of weights and arithmetic.
+        Format of weights and arithmetic, ``"float32"`` or ``"float64"``.
 
     Returns
     -------
     Estimate
-        Natural log, the shape of ``steps``; ``err`` is ``width`` roundings of ``dtype`` for the singular value and two per step.
-
-    Raises
-    ------
-    ValueError
-        If ``matrix`` is not square, real and finite, or ``steps`` are not integers >= 0.
+        Natural log, of the shape of ``steps``; ``err`` is ``width`` roundings of ``dtype`` for the
+        singular value and two per step.
 
     Notes
     -----
-    Accuracy: ``err`` for a normal W; for any other a rounding at step s counts ``|W^(t-s)| |W| |W^s| / |W^t|``-fold.
+    Accuracy: ``err`` for a normal W. For any other W a rounding at step s counts
+    ``|W^(t-s)| |W| |W^s| / |W^t|`` times.
     Assumes: nothing; the Jacobian of one real recurrence is pulled back, rescaled by powers of two.
 
     Examples
@@ -84,12 +83,13 @@ def log_growth(matrix: Any, steps: Any, dtype: str = "float32") -> Estimate:
     >>> import numpy as np
     >>> from vgtheory import measure
     >>> shear = np.array([[0.9, 5.0], [0.0, 0.9]])
-    >>> np.exp(measure.recurrent.log_growth(shear, np.array([1, 10, 100])).value).round(3).tolist()
+    >>> growth = measure.recurrent.log_growth(shear, np.array([1, 10, 100]))
+    >>> np.exp(growth.value).round(3).tolist()
     [5.157, 19.377, 0.015]
     """
     check_matrix("log_growth", matrix)
     counts = expect_steps("log_growth", steps)
-    width, longest = len(matrix), max(1, int(counts.max(initial=1)))
+    width, longest = np.shape(matrix)[0], max(1, int(counts.max(initial=1)))
     with jax.enable_x64(dtype == "float64"):
         w = jnp.asarray(np.asarray(matrix), dtype)
         sizes, shifts = pulled(w, jnp.ones(width, dtype), jnp.eye(width, dtype=dtype), longest, _largest)
@@ -99,42 +99,36 @@ def log_growth(matrix: Any, steps: Any, dtype: str = "float32") -> Estimate:
 
 
 @asked(vector=number(ndim=1), steps=integers(0))
-def log_power_norms(matrix: Any, vector: Any, steps: Any, dtype: str = "float32") -> Estimate:
-    r"""Log-norm of a gradient sent back through t steps of a linear recurrence, by automatic differentiation.
+def log_power_norms(matrix: Numbers, vector: Numbers, steps: Numbers, dtype: str = "float32") -> Estimate:
+    r"""Log-norm of a gradient sent back through t steps of a linear recurrence.
 
     .. math:: \ln \bigl| (W^{\mathsf T})^t v \bigr|
 
     Parameters
     ----------
-    matrix
-        W, shape ``(width, width)``; entries real.
+    matrix, steps, dtype
+        As for ``log_growth``.
     vector
         Gradient v at the last step, shape ``(width,)``.
-    steps
-        Steps t, integers >= 0, shape ``(num_steps,)`` or ``()``.
-    dtype
-        ``"float32"`` or ``"float64"``: of weights and arithmetic.
 
     Returns
     -------
     Estimate
-        Natural log, the shape of ``steps``; ``err`` is two roundings of ``dtype`` per step (and for t = 0).
-
-    Raises
-    ------
-    ValueError
-        If ``matrix`` is not square, real and finite, ``vector`` does not fit it, or ``steps`` are not integers >= 0.
+        Natural log, of the shape of ``steps``; ``err`` is two roundings of ``dtype`` per step, and
+        at t = 0.
 
     Notes
     -----
-    Accuracy: ``err`` for a normal W; for any other a rounding at step s counts ``|W^(t-s)| |W| |(W^T)^s v| / |(W^T)^t v|``-fold.
+    Accuracy: ``err`` for a normal W. For any other W a rounding at step s counts
+    ``|W^(t-s)| |W| |(W^T)^s v| / |(W^T)^t v|`` times.
     Assumes: nothing; one real recurrence is run, with its weights rounded to ``dtype``.
 
     Examples
     --------
     >>> import numpy as np
     >>> from vgtheory import measure
-    >>> decay = measure.recurrent.log_power_norms(0.5 * np.eye(2), np.array([1.0, 0.0]), np.array([0, 1, 200]))
+    >>> matrix, vector = 0.5 * np.eye(2), np.array([1.0, 0.0])
+    >>> decay = measure.recurrent.log_power_norms(matrix, vector, np.array([0, 1, 200]))
     >>> (decay.value / np.log(2)).round(3).tolist()
     [0.0, -1.0, -200.0]
     """

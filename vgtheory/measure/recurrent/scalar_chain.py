@@ -1,14 +1,14 @@
-"""Measured twins of ``theory.scalar``: one unit, by automatic differentiation."""
+"""Chains of one unit, by automatic differentiation."""
 
 import functools
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from vgtheory.activation import as_activation
+from vgtheory.activation import Activation, as_activation
 from vgtheory.estimate import Estimate
 from vgtheory.measure.arguments import asked
 from vgtheory.measure.engine.averages import averaged
@@ -20,8 +20,10 @@ from vgtheory.networks.recurrent import FixedRecurrent
 
 
 @asked()
-def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int, dtype: str = "float32") -> Estimate:
-    r"""Log-gradient along a one-dimensional recurrence, by automatic differentiation.
+def log_scalar_steps(
+    w: float, activation: str | Activation | Callable[[Array], Array], h_0: float, *, steps: int, dtype: str = "float32"
+) -> Estimate:
+    r"""Log-gradient along a one-dimensional recurrence.
 
     .. math:: \ln \left|\frac{\partial h_t}{\partial h_0}\right|, \qquad h_{s+1} = w\,\phi(h_s)
 
@@ -30,7 +32,7 @@ def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int, dtype: st
     w
         Weight, any sign.
     activation
-        A name, an ``Activation``, or an elementwise JAX function.
+        Name of an activation, an ``Activation``, or an elementwise JAX function.
     h_0
         Initial state.
     steps
@@ -41,23 +43,20 @@ def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int, dtype: st
     Returns
     -------
     Estimate
-        Natural log at t = 1 ... steps, shape ``(steps,)``; ``err`` is two roundings of ``dtype`` per step.
-
-    Raises
-    ------
-    ValueError
-        If ``steps`` is no positive integer or a name is unknown.
+        Natural log at t = 1 ... steps, shape ``(steps,)``; ``err`` is two roundings of ``dtype``
+        per step.
 
     Notes
     -----
-    Accuracy: ``err``; more where the map itself amplifies rounding (a chaotic one).
+    Accuracy: ``err``; larger where the map itself amplifies rounding, as a chaotic map does.
     Assumes: nothing.
 
     Examples
     --------
     >>> import numpy as np
     >>> from vgtheory import measure
-    >>> np.exp(measure.recurrent.log_scalar_steps(0.5, "linear", 1.0, steps=3).value).round(6).tolist()
+    >>> chain = measure.recurrent.log_scalar_steps(0.5, "linear", 1.0, steps=3)
+    >>> np.exp(chain.value).round(6).tolist()
     [0.5, 0.25, 0.125]
     """
     net = FixedRecurrent(as_activation(activation), matrix=np.array([[float(w)]]))
@@ -67,7 +66,7 @@ def log_scalar_steps(w: Any, activation: Any, h_0: Any, *, steps: int, dtype: st
 
 @functools.partial(jax.jit, static_argnames=("depth", "num_nets"))
 def _scalar_logs(key: Array, mean: Array, std: Array, depth: int, num_nets: int) -> Array:
-    """Log-factors of num_nets chains of independent normal weights, shape (num_nets, depth)."""
+    """Log-factors of chains of independent normal weights, shape (num_nets, depth)."""
 
     def one(index: Array) -> Array:
         weights = mean + std * jax.random.normal(jax.random.fold_in(key, index), (depth,), jnp.float32)
@@ -87,7 +86,7 @@ def _scalar_samples(where: str, key: Array, mean: float, std: float, depth: int,
 
 @asked()
 def log_scalar_chain(key: Array, mean: float, std: float, depth: int, *, num_nets: int) -> Estimate:
-    r"""Log of a product of independent normal weights, averaged over chains: what a typical chain does.
+    r"""Log of a product of independent normal weights, averaged over chains: the typical size.
 
     .. math:: \ln |w_1 \cdots w_n|, \qquad w_i \sim N(m, s^2)
 
@@ -107,11 +106,6 @@ def log_scalar_chain(key: Array, mean: float, std: float, depth: int, *, num_net
     Estimate
         Mean over chains of the natural log; ``err`` is one standard error.
 
-    Raises
-    ------
-    ValueError
-        If a count is no positive integer, or ``std`` is negative.
-
     Notes
     -----
     Accuracy: ``err``; weights are rounded to float32.
@@ -121,7 +115,8 @@ def log_scalar_chain(key: Array, mean: float, std: float, depth: int, *, num_net
     --------
     >>> import jax
     >>> from vgtheory import measure
-    >>> round(float(measure.recurrent.log_scalar_chain(jax.random.key(0), 0.98, 0.0, 100, num_nets=2).value), 3)
+    >>> chain = measure.recurrent.log_scalar_chain(jax.random.key(0), 0.98, 0.0, 100, num_nets=2)
+    >>> round(float(chain.value), 3)
     -2.02
     """
     return averaged(_scalar_samples("log_scalar_chain", key, mean, std, depth, num_nets), depth, "float32")
@@ -129,43 +124,36 @@ def log_scalar_chain(key: Array, mean: float, std: float, depth: int, *, num_net
 
 @asked()
 def log_mean_scalar_chain(key: Array, mean: float, std: float, depth: int, *, num_nets: int) -> Estimate:
-    r"""Log of the mean size of a product of independent normal weights: what the average over chains does.
+    r"""Log of the mean size of a product of independent normal weights, averaged over chains.
 
     .. math:: \ln E|w_1 \cdots w_n|
 
     Parameters
     ----------
-    key
-        A JAX key.
-    mean, std
-        Mean m and standard deviation s >= 0 of each weight.
-    depth
-        Number of weights n, >= 1.
-    num_nets
-        Number of chains, >= 1.
+    key, mean, std, depth, num_nets
+        As for ``log_scalar_chain``.
 
     Returns
     -------
     Estimate
-        Natural log of the mean over chains of the product's size; ``err`` is one standard error to first order.
-
-    Raises
-    ------
-    ValueError
-        If a count is no positive integer, or ``std`` is negative.
+        Natural log of the mean over chains of the product's size; ``err`` is one standard error to
+        first order.
 
     Notes
     -----
-    Accuracy: ``err``, as long as the mean is not carried by chains too rare to be among ``num_nets``: the spread of the log
-    must stay well below ``sqrt(2 ln(num_nets))``; beyond that the estimate is too small and does not know it.
+    Accuracy: ``err``, while the spread of the log stays well below ``sqrt(2 ln(num_nets))``. Beyond
+    that, chains too rare to be drawn carry the mean; the estimate is too small, and so is its
+    error.
     Assumes: nothing.
 
     Examples
     --------
     >>> import jax
     >>> from vgtheory import measure
-    >>> round(float(measure.recurrent.log_mean_scalar_chain(jax.random.key(0), 2.0, 0.0, 10, num_nets=2).value), 3)
-    6.931
+    >>> key = jax.random.key(0)
+    >>> chain = measure.recurrent.log_mean_scalar_chain(key, 0.98, 0.0, 100, num_nets=2)
+    >>> round(float(chain.value), 3)
+    -2.02
     """
     logs = _scalar_samples("log_mean_scalar_chain", key, mean, std, depth, num_nets)
     sizes = np.exp(logs - logs.max())

@@ -1,4 +1,4 @@
-"""Measured twin of ``theory.random_radius``: matrices drawn, eigenvalues computed."""
+"""Spectral radius of random matrices, from the eigenvalues of drawn ones."""
 
 import jax
 import jax.numpy as jnp
@@ -31,17 +31,13 @@ def log_spectral_radius(
     num_nets
         Number of matrices, >= 2.
     dtype
-        ``"float32"`` or ``"float64"``: in which they are drawn; eigenvalues are computed in float64.
+        Format in which they are drawn, ``"float32"`` or ``"float64"``; eigenvalues are computed in
+        float64.
 
     Returns
     -------
     Estimate
         Mean over matrices of ``ln rho(W)``; ``err`` is the standard error of that mean.
-
-    Raises
-    ------
-    ValueError
-        If a count is too small.
 
     Notes
     -----
@@ -52,8 +48,9 @@ def log_spectral_radius(
     --------
     >>> import jax
     >>> from vgtheory import Recurrent, measure
-    >>> net = Recurrent("linear", 2.0, weights="orthogonal")
-    >>> round(float(measure.recurrent.log_spectral_radius(jax.random.key(0), net, width=8, num_nets=4).value), 4)
+    >>> net = Recurrent("linear", sigma_w=2.0, weights="orthogonal")
+    >>> radius = measure.recurrent.log_spectral_radius(jax.random.key(0), net, width=8, num_nets=4)
+    >>> round(float(radius.value), 4)
     0.6931
     """
     size, logs = max(1, _CHUNK // width**2), []
