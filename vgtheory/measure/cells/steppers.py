@@ -1,4 +1,8 @@
-"""Recurrent cells as they are run: Flax's own with one set of weights, or the same formulas with weights of their own at every step."""
+"""Steps of recurrent cells: Flax's own with one set of weights, or new weights at every step.
+
+Common parameters: ``cell`` is the ensemble, ``words`` the network's key (``draws.words_of``),
+``width`` the number of units and ``dtype`` the format of weights and arithmetic.
+"""
 
 import functools
 from collections.abc import Callable
@@ -9,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.typing import ArrayLike, DTypeLike
 
 from vgtheory.measure.engine.draws import ABOVE, BIAS, INPUT, PROBE, UNITS, WEIGHTS, normal
 from vgtheory.networks.cells import GRU, LSTM, MGU, Cell, Leaky, Skip
@@ -23,32 +28,24 @@ Step = Callable[[Any, Array], Any]
 Product = Callable[[int, Array], Array]
 
 
-def start_of(cell: Cell, words: Array, width: int, dtype: Any) -> Any:
-    """The state before the first step: little, but not nothing, where an undriven cell would stay.
-
-    Parameters
-    ----------
-    cell, words, width, dtype
-        The ensemble, the network's key, its number of units, its format.
-    """
+def start_of(cell: Cell, words: Array, width: int, dtype: DTypeLike) -> Any:
+    """State before the first step: small, but not zero, where an undriven cell would stay."""
     rows = 2 if isinstance(cell, LSTM) else getattr(cell, "lag", 1)
     small = normal(words, PROBE, 0, (rows, width), dtype) * np.asarray(_START, dtype)
     return (small[0], small[1]) if isinstance(cell, LSTM) else small if isinstance(cell, Skip) else small[0]
 
 
 def hidden_of(cell: Cell, state: Any) -> Array:
-    """The newest h in a state (of an LSTM the pair of c and h).
-
-    Parameters
-    ----------
-    cell, state
-        The ensemble and what ``start_of`` begins.
-    """
+    """Newest h in a state (the state of an LSTM is the pair of c and h)."""
     return state[1] if isinstance(cell, LSTM) else state[0] if isinstance(cell, Skip) else state
 
 
-def _moved(cell: Any, state: Any, times: Product, noise: Callable[[int], Array], bias: Array) -> Any:
-    """One step; ``times(k, x)`` is x times the k-th matrix with entries of variance 1 / width, ``noise(k)`` the k-th input."""
+def _moved(cell: Cell, state: Any, times: Product, noise: Callable[[int], Array], bias: Array) -> Any:
+    """State after one step.
+
+    ``times(k, x)`` is x times the k-th matrix with entries of variance 1 / width, and ``noise(k)``
+    is the k-th input.
+    """
     gate, act = nn.sigmoid, jnp.tanh
     if isinstance(cell, Leaky):
         added = cell.sigma_w * times(0, cell.activation.phi(state)) + cell.sigma_in * noise(0) + cell.sigma_b * bias
@@ -70,13 +67,13 @@ def _moved(cell: Any, state: Any, times: Product, noise: Callable[[int], Array],
     return c, o * act(c)
 
 
-def _dense(words: Array, layer: Any, width: int, dtype: Any) -> Array:
+def _dense(words: Array, layer: ArrayLike, width: int, dtype: DTypeLike) -> Array:
     return normal(words, WEIGHTS, layer, (width, width), dtype) * np.asarray(width**-0.5, dtype)
 
 
 @jax.custom_vjp
 def _fresh(x: Array, z: Array, eta: Array) -> Array:
-    """x times a matrix that is used nowhere else, without the matrix: z and eta are standard normal."""
+    """x times a matrix that is used nowhere else; z and eta are standard normal."""
     return jnp.sqrt(jnp.mean(x**2)) * z + 0 * eta
 
 
@@ -96,23 +93,11 @@ def _fresh_backward(kept: tuple[Array, Array, Array], cotangent: Array) -> tuple
 _fresh.defvjp(_fresh_forward, _fresh_backward)
 
 
-def stepper(cell: Cell, words: Array, width: int, dtype: Any, sampler: str, driven: bool = True) -> Step:
+def stepper(cell: Cell, words: Array, width: int, dtype: DTypeLike, sampler: str, driven: bool = True) -> Step:
     """One network's step, ``(state, t) -> state``.
 
-    Parameters
-    ----------
-    cell
-        The ensemble.
-    words
-        The network's key (``draws.words_of``).
-    width
-        Number of units.
-    dtype
-        Of weights and arithmetic.
-    sampler
-        One of ``SAMPLERS``.
-    driven
-        Whether there are inputs; if not, none are drawn for ``Leaky`` and ``Skip`` (Flax's cells take zeros).
+    ``sampler`` is one of ``SAMPLERS``. If not ``driven``, no inputs are drawn for ``Leaky`` and
+    ``Skip``, and Flax's cells take zeros.
     """
     bias, none = normal(words, BIAS, 0, (width,), dtype), jnp.zeros(width, dtype)
     if sampler == "cells":
@@ -133,8 +118,8 @@ def stepper(cell: Cell, words: Array, width: int, dtype: Any, sampler: str, driv
     return step
 
 
-def _tied(cell: Any, words: Array, width: int, dtype: Any, bias: Array, driven: bool) -> Step:
-    """One set of weights; gated cells are Flax's."""
+def _tied(cell: Cell, words: Array, width: int, dtype: DTypeLike, bias: Array, driven: bool) -> Step:
+    """Step with one set of weights; gated cells are Flax's."""
     recurrent = [_dense(words, k, width, dtype) for k in range(_GATES)]
     inputs = [_dense(words, _INPUTS + k, width, dtype) for k in range(_GATES)]
     none = jnp.zeros(width, dtype)
@@ -148,21 +133,19 @@ def _tied(cell: Any, words: Array, width: int, dtype: Any, bias: Array, driven: 
     return lambda state, t: module.apply(variables, state, x_of(t))[0]
 
 
-def flax_cell(cell: Any, recurrent: list[Array], inputs: list[Array]) -> tuple[Any, Any]:
-    """Flax's module with the ensemble's weights.
+def flax_cell(
+    cell: GRU | MGU | LSTM, recurrent: list[Array], inputs: list[Array]
+) -> tuple[nn.RNNCellBase, dict[str, Any]]:
+    """Flax's module for a gated cell, and its variables with the ensemble's weights.
 
-    Parameters
-    ----------
-    cell
-        ``GRU``, ``MGU`` or ``LSTM``.
-    recurrent, inputs
-        Matrices with entries of variance 1 / width, in the order of ``_moved``, to be scaled.
+    ``recurrent`` and ``inputs`` are matrices with entries of variance 1 / width, in the order of
+    ``_moved``.
     """
     width, dtype = recurrent[0].shape[0], recurrent[0].dtype
     zeros, shift = jnp.zeros(width, dtype), lambda value: jnp.full(width, value, dtype)
     matrix = lambda drawn, sigma: {"kernel": (sigma * drawn).astype(dtype)}
     options: dict[str, Any] = {"dtype": dtype, "param_dtype": dtype}
-    module: Any
+    module: nn.RNNCellBase
     if isinstance(cell, GRU):
         module, names, biases = nn.GRUCell(width, **options), "rzn", {"z": cell.update_bias}
     elif isinstance(cell, MGU):

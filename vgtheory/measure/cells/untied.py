@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.typing import DTypeLike
 
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect_scalars
@@ -20,17 +21,17 @@ from vgtheory.networks.cells import LSTM, Cell, Skip
 
 _ROWS = 4
 _CACHED = 2**18
-"""Weights, of all networks batched on a CPU, that its core keeps at hand from one step to the next."""
+"""Weights, of all networks in a batch, that a CPU's core keeps in its cache between steps."""
 
 
 class CellLogs(NamedTuple):
-    """Cells one by one.
+    """Gradients and states of recurrent cells, one by one; float64.
 
     Attributes
     ----------
     log_grad
-        Natural log of the norm of the gradient with respect to the whole state, t steps before the last, over that at the last;
-        shape ``(num_nets, steps + 1)``, float64.
+        Natural log of the norm of the gradient with respect to the whole state, t steps before the
+        last, over that norm at the last step; shape ``(num_nets, steps + 1)``.
     q_state
         Mean square of h over units and over the last ``steps`` steps, shape ``(num_nets,)``.
     """
@@ -49,15 +50,15 @@ def _tree_norm(tree: Any) -> tuple[Array, Any]:
     return grown, jax.tree.map(lambda leaf: leaf / safe / jnp.where(size > 0, size, 1.0), tree)
 
 
-def _start(cell: Cell, words: Array, width: int, dtype: Any) -> Any:
-    """A cotangent for the whole state at the last step: standard normal, independent of the weights."""
+def _start(cell: Cell, words: Array, width: int, dtype: DTypeLike) -> Any:
+    """Standard normal cotangent for the whole state at the last step."""
     numbers = normal(words, COTANGENT, 0, (2 if isinstance(cell, LSTM) else getattr(cell, "lag", 1), width), dtype)
     return (numbers[0], numbers[1]) if isinstance(cell, LSTM) else numbers if isinstance(cell, Skip) else numbers[0]
 
 
 @jax.custom_vjp
 def _tapped(state: Any, slot: Array) -> Any:
-    """``tap`` for a state of several parts, renormalised together."""
+    """``tap`` for a state of several parts, which are renormalised together."""
     del slot
     return state
 
@@ -66,7 +67,7 @@ _tapped.defvjp(lambda state, slot: (state, slot), lambda slot, cotangent: _tree_
 
 
 class _Size(NamedTuple):
-    """What a program is compiled for."""
+    """Static arguments of the compiled program."""
 
     width: int
     steps: int
@@ -77,7 +78,7 @@ class _Size(NamedTuple):
 
 
 def _one(words: Array, cell: Cell, size: _Size) -> tuple[Array, Array]:
-    """One network: log-factors of its gradient, the newest step first, and its mean square h at every step."""
+    """Log-factors of one network's gradient, newest step first, and mean square h by step."""
     width, steps, burn_in, sampler, driven, dtype = size
     step = stepper(cell, words, width, dtype, sampler, driven)
     state = start_of(cell, words, width, dtype)
@@ -111,12 +112,12 @@ def cell_logs(
     burn_in: int = 200,
     sampler: str = "cells",
     dtype: str = "float32",
-    devices: Sequence[Any] | None = None,
+    devices: Sequence[jax.Device] | None = None,
 ) -> CellLogs:
-    r"""Gradients sent back through many random cells, each driven by a noise of its own.
+    """Gradients sent back through many random cells, each driven by its own noise.
 
-    Each starts from a state of standard deviation 0.1, runs ``burn_in`` steps, then ``steps`` more, and sends a standard normal gradient back from the
-    last of these; which automatic differentiation takes down, renormalised at every step.
+    Each cell starts from a state of standard deviation 0.1, runs ``burn_in`` steps, then ``steps``
+    more. A standard normal gradient at the last step is sent back and renormalised at every step.
 
     Parameters
     ----------
@@ -127,38 +128,35 @@ def cell_logs(
     width
         Number of units, and of inputs.
     steps, burn_in
-        Steps that the gradient is followed, and steps before them.
+        Number of steps that the gradient is followed, and number of steps before them.
     num_nets
-        Number of networks, each with weights, inputs and gradient of its own.
+        Number of networks, each with its own weights, inputs and gradient.
     sampler
-        ``"cells"``: the real thing, one set of weights (gated cells are Flax's). ``"untied"``: weights of their own at every step.
-        ``"matrix_free"``: the same law as ``"untied"``, exactly, at a cost that grows as the width.
+        ``"cells"``: real cells with one set of weights (gated cells are Flax's). ``"untied"``: new
+        weights at every step. ``"matrix_free"``: exactly the law of ``"untied"``, at a cost that
+        grows as the width.
     dtype
-        ``"float32"`` or ``"float64"``.
+        Format of weights and arithmetic, ``"float32"`` or ``"float64"``.
     devices
-        Devices to spread networks over; ``None`` for all.
+        JAX devices to spread the networks over; ``None`` for all.
 
     Returns
     -------
     CellLogs
-        Of every network.
-
-    Raises
-    ------
-    ValueError
-        If a count is no positive integer or a choice unknown.
+        Gradients and states of every network.
 
     Notes
     -----
-    Accuracy: a few roundings of ``dtype`` per step. Memory: ``steps`` states of each network in hand.
-    On another number of devices the same to rounding, not to the bit.
+    Accuracy: a few roundings of ``dtype`` per step, also between numbers of devices. The memory is
+    ``steps`` states of each network that runs at a time.
     Assumes: nothing.
 
     Examples
     --------
     >>> import jax
     >>> from vgtheory import Leaky, measure
-    >>> logs = measure.cells.cell_logs(jax.random.key(0), Leaky("linear", 0.0, leak=0.5), width=8, steps=2, num_nets=3)
+    >>> cell, size = Leaky("linear", sigma_w=0.0, leak=0.5), {"width": 8, "steps": 2, "num_nets": 3}
+    >>> logs = measure.cells.cell_logs(jax.random.key(0), cell, **size)
     >>> logs.log_grad.mean(axis=0).round(4).tolist()
     [0.0, -0.6931, -1.3863]
     """
@@ -180,32 +178,24 @@ def cell_logs(
 def log_grad_steps(
     key: Array, cell: Cell, *, width: int, steps: int, num_nets: int, dtype: str = "float32", **how: Any
 ) -> Estimate:
-    r"""Log-norm of the gradient with respect to the whole state (of an LSTM cell and hidden state), relative to the last step.
+    r"""Log-norm of the gradient with respect to a cell's whole state, relative to the last step.
 
     .. math:: \ln \frac{|\partial E / \partial s_{T-t}|}{|\partial E / \partial s_T|}
 
+    The state of an LSTM comprises the cell and the hidden state.
+
     Parameters
     ----------
-    key
-        A JAX key.
-    cell
-        A ``Leaky``, ``Skip``, ``GRU``, ``MGU`` or ``LSTM``.
-    width, steps, num_nets
-        Numbers of units, of steps to go back, and of networks.
-    dtype
-        ``"float32"`` or ``"float64"``.
+    key, cell, width, steps, num_nets, dtype
+        As for ``cells.cell_logs``.
     how
-        ``burn_in``, ``sampler``, ``devices`` of ``cell_logs``.
+        ``burn_in``, ``sampler``, ``devices`` of ``cells.cell_logs``.
 
     Returns
     -------
     Estimate
-        Mean over networks of the log at t = 0 ... steps, shape ``(steps + 1,)``; ``err`` is one standard error.
-
-    Raises
-    ------
-    ValueError
-        As ``cell_logs``.
+        Mean over networks of the natural log at t = 0 ... steps, shape ``(steps + 1,)``; ``err`` is
+        one standard error.
 
     Notes
     -----
@@ -215,10 +205,11 @@ def log_grad_steps(
     Examples
     --------
     >>> import jax
-    >>> from vgtheory import GRU, measure
-    >>> kept = measure.cells.log_grad_steps(jax.random.key(0), GRU(0.0, update_bias=2.0), width=8, steps=10, num_nets=2)
-    >>> round(float(kept.value[-1]), 3)  # 10 ln sigmoid(2)
-    -1.269
+    >>> from vgtheory import Leaky, measure
+    >>> cell, size = Leaky("linear", sigma_w=0.0, leak=0.5), {"width": 8, "steps": 2, "num_nets": 3}
+    >>> decay = measure.cells.log_grad_steps(jax.random.key(0), cell, **size)
+    >>> decay.value.round(4).tolist()  # ln 0.5 per step
+    [0.0, -0.6931, -1.3863]
     """
     logs = cell_logs(key, cell, width=width, steps=steps, num_nets=num_nets, dtype=dtype, **how).log_grad
     return averaged(logs, np.arange(steps + 1), dtype)
@@ -228,46 +219,32 @@ def log_grad_steps(
 def q_state(
     key: Array, cell: Cell, *, width: int, steps: int, num_nets: int, dtype: str = "float32", **how: Any
 ) -> Estimate:
-    r"""Mean square of the hidden state, over units, steps and networks.
+    """Mean square of the hidden state, over units, steps and networks.
 
     .. math:: H = E[h_t^2]
 
     Parameters
     ----------
-    key
-        A JAX key.
-    cell
-        A ``Leaky``, ``Skip``, ``GRU``, ``MGU`` or ``LSTM``.
-    width, steps, num_nets
-        Numbers of units, of steps to average over, and of networks.
-    dtype
-        ``"float32"`` or ``"float64"``.
-    how
-        ``burn_in``, ``sampler``, ``devices`` of ``cell_logs``.
+    key, cell, width, steps, num_nets, dtype, how
+        As for ``log_grad_steps``.
 
     Returns
     -------
     Estimate
-        ``err`` is one standard error over networks.
-
-    Raises
-    ------
-    ValueError
-        As ``cell_logs``.
+        Mean over networks; ``err`` is one standard error.
 
     Notes
     -----
     Accuracy: ``err``.
-    Assumes: that ``burn_in`` steps suffice to forget the start.
+    Assumes: ``burn_in`` steps suffice to forget the start.
 
     Examples
     --------
     >>> import jax
     >>> from vgtheory import Leaky, measure
-    >>> driven = Leaky("tanh", 0.0, sigma_in=1.0)
-    >>> seen = measure.cells.q_state(jax.random.key(0), driven, width=64, steps=50, num_nets=8, sampler="untied")
-    >>> bool(abs(seen.value - 1) < 5 * seen.err)
-    True
+    >>> cell, size = Leaky("linear", sigma_w=0.0, leak=0.5), {"width": 8, "steps": 2, "num_nets": 3}
+    >>> round(float(measure.cells.q_state(jax.random.key(0), cell, **size).value), 4)  # no input
+    0.0
     """
     squares = cell_logs(key, cell, width=width, steps=steps, num_nets=num_nets, dtype=dtype, **how).q_state
     return averaged(squares, 1, dtype)
