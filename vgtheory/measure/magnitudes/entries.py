@@ -1,7 +1,8 @@
 """Log-sizes of single entries of weight gradients in real networks.
 
-Of every layer's gradient the entries of its diagonal are kept: one in each row and column, so that no two share a unit. The gradient comes down
-by each layer's own vector-Jacobian product and is renormalised on the way.
+The diagonal entries of every layer's gradient are kept: one in each row and column, so that no
+two share a unit. The gradient passes through each layer's vector-Jacobian product and is
+renormalised on the way.
 
 ========  ==========================================================  ========================
 symbol    meaning                                                     shape
@@ -12,12 +13,13 @@ symbol    meaning                                                     shape
 ========  ==========================================================  ========================
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.typing import ArrayLike
 
 from vgtheory.measure.arguments import asked
 from vgtheory.measure.engine.networks import draw_cotangent, draw_input, draw_weights, wide
@@ -26,7 +28,7 @@ from vgtheory.networks.dense import Dense
 
 
 class Batches(NamedTuple):
-    """What is sent through each network: K minibatches of B examples; correlations of two examples' inputs and cotangents."""
+    """K minibatches of B examples, with correlations of two examples' inputs and cotangents."""
 
     num_draws: int
     batch: int
@@ -35,7 +37,7 @@ class Batches(NamedTuple):
 
 
 def _correlated(drawn: Array, c: float) -> Array:
-    """Rows of unit mean square and pairwise correlation c, from one row more that they share."""
+    """Rows of unit mean square and pairwise correlation c, from one more row that they share."""
     return c**0.5 * drawn[:1] + (1 - c) ** 0.5 * drawn[1:]
 
 
@@ -50,7 +52,7 @@ def _logs(words: Array, net: Dense, depth: int, width: int, dtype: str, batches:
     x_0 = _rms_one(_correlated(draw_input(words, width, dtype, rows), c_0))
     top = _correlated(draw_cotangent(words, width, dtype, rows), c_top)
 
-    def affine(x: Array, layer: Any) -> Array:
+    def affine(x: Array, layer: ArrayLike) -> Array:
         drawn = draw_weights(words, net, layer, width, dtype)
         product = jnp.dot(x, net.sigma_w * drawn.matrix, precision=lax.Precision.HIGHEST)
         return (product + net.sigma_b * drawn.bias[None, :]).astype(dtype)
@@ -80,7 +82,7 @@ def _logs(words: Array, net: Dense, depth: int, width: int, dtype: str, batches:
 
 
 class _Size(NamedTuple):
-    """What a program is compiled for."""
+    """Static arguments of the compiled program."""
 
     depth: int
     width: int
@@ -89,7 +91,7 @@ class _Size(NamedTuple):
 
 
 def _one(words: Array, net: Dense, size: _Size) -> Array:
-    """One network."""
+    """Run one network."""
     return _logs(words, net, *size)
 
 
@@ -107,44 +109,37 @@ def log_grad_entries(
     c_cotangent: float = 0.0,
     dtype: str = "float32",
 ) -> np.ndarray:
-    r"""Natural log of |dE/dW_ii| on the diagonal of every layer's weight gradient, minibatch by minibatch.
+    """Log of the modulus of every layer's diagonal weight gradients, minibatch by minibatch.
 
     Parameters
     ----------
-    key
-        A JAX key; network i uses ``fold_in(key, i)`` and has the weights that ``samples`` gives it.
-    net
-        A ``Dense`` ensemble, with scalar ``sigma_w`` and ``sigma_b``.
-    depth, width, num_nets
-        Numbers of layers, units and networks.
+    key, net, depth, width, num_nets, dtype
+        As for ``measure.log_grad_layers``; ``net`` is a ``Dense`` with scalar ``sigma_w`` and
+        ``sigma_b``, with the weights of ``measure.samples``.
     batch, num_draws
-        Examples in a minibatch, and minibatches; all examples of a network are different.
+        Number of examples in a minibatch, and number of minibatches; all examples differ.
     c_0, c_cotangent
-        Correlation of two examples' inputs, and of their gradients at the top, from 0 to below 1.
-    dtype
-        ``"float32"`` or ``"float64"``.
+        Correlation of two examples' inputs, and of their gradients at the top, in [0, 1).
 
     Returns
     -------
     array
-        Shape ``(num_nets, depth, width, num_draws)``; -inf where the gradient is exactly 0.
-
-    Raises
-    ------
-    ValueError
-        If ``net`` is no ``Dense``, a count is no positive integer or a correlation out of range.
+        Natural log of |dE/dW_ii|, shape ``(num_nets, depth, width, num_draws)``; -inf where the
+        gradient is exactly 0.
 
     Notes
     -----
-    Accuracy: some roundings of ``dtype``. The way up is not renormalised: ``h`` must fit the format.
-    Assumes: nothing else. Memory grows with depth times width times examples.
+    Accuracy: a few roundings of ``dtype``.
+    Assumes: ``h`` fits the format, since the forward pass is not renormalised. Memory grows with
+    depth times width times examples.
 
     Examples
     --------
     >>> import jax
     >>> from vgtheory import Dense, measure
-    >>> measure.magnitudes.log_grad_entries(jax.random.key(0), Dense("tanh"), depth=3, width=8, num_nets=2).shape
-    (2, 3, 8, 16)
+    >>> net, size = Dense("tanh", sigma_w=1.5), {"depth": 8, "width": 64, "num_nets": 4}
+    >>> measure.magnitudes.log_grad_entries(jax.random.key(0), net, **size).shape
+    (4, 8, 64, 16)
     """
     batches = Batches(num_draws, batch, float(c_0), float(c_cotangent))
     size = _Size(depth, width, dtype, batches)
