@@ -1,6 +1,7 @@
-"""Measured twin of ``theory.training.chain_decay``: chains trained by optax with weight decay, from many starts."""
+"""Chains of weights trained by optax with weight decay, from many starts."""
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -10,7 +11,7 @@ import optax
 from jax import Array, lax
 
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect
+from vgtheory.expect import Numbers, expect
 from vgtheory.measure.arguments import asked, integers, number
 from vgtheory.measure.training.escape_time import Chains, equal_chains, gradient
 
@@ -21,16 +22,16 @@ ALIVE = 1e-3
 
 
 class ChainDecay(NamedTuple):
-    """Where chains under weight decay end, an ``Estimate`` each; as ``theory.training.ChainDecay``.
+    """Outcome of training chains with weight decay, an ``Estimate`` each.
 
     Attributes
     ----------
     decay_max
-        The largest decay at which training from the target's weights ends anywhere but at 0.
+        Largest decay at which training from the target's weights ends anywhere but at 0.
     w_star
         Mean weight where that training ends, at the given decay.
     w_barrier
-        The lowest start from which it ends there.
+        Lowest start from which training ends there.
     """
 
     decay_max: Estimate
@@ -39,42 +40,39 @@ class ChainDecay(NamedTuple):
 
 
 @asked(depth=integers(2), decay=number("(0, inf)", ndim=None), y=number("[1e-30, 1e30]"))
-def chain_decay(depth: Any, decay: Any, *, y: float = 1.0, steps: int = 20_000) -> ChainDecay:
-    r"""Where chains under weight decay end: the largest decay that leaves anything, the weights, and the lowest start that gets there.
+def chain_decay(depth: Numbers, decay: Numbers, *, y: float = 1.0, steps: int = 20_000) -> ChainDecay:
+    """Largest decay, final weight and lowest start of chains of weights trained with weight decay.
 
-    Gradient descent by ``optax.add_decayed_weights`` and ``optax.sgd``, all weights separate, at a tenth of the rate that the minimum without
-    decay bears.
+    All weights are separate. Gradient descent is ``optax.add_decayed_weights`` and ``optax.sgd``,
+    at a tenth of the largest stable rate at the minimum without decay.
 
     Parameters
     ----------
     depth
         Number of weights L, integers >= 2, any shape.
     decay
-        lambda, > 0, of that shape.
+        Weight decay lambda, > 0, of that shape.
     y
         Target, > 0.
     steps
-        Steps of each training, >= 1.
+        Number of steps of each training, >= 1.
 
     Returns
     -------
     ChainDecay
-        Of the shape of depth and decay; ``err`` is the width of the last interval that was searched, and 1e-6 of ``w_star``.
-
-    Raises
-    ------
-    ValueError
-        If ``depth`` or ``steps`` is out of its range, or decay or y not positive.
+        Of the shape of ``depth`` and ``decay``; ``err`` is the width of the last interval searched,
+        and 1e-6 of ``w_star``.
 
     Notes
     -----
-    Accuracy: ``err``, and 0.2 % for ``decay_max``, near which training lingers.
-    Assumes: ``decay`` below ``decay_max``; ``w_barrier`` is searched above 1e-2 of ``w_star``.
+    Accuracy: ``err``, and 0.2 % for ``decay_max``, near which training is slow.
+    Assumes: ``decay`` is below ``decay_max``, and ``w_barrier`` is above 1e-2 of ``w_star``.
 
     Examples
     --------
     >>> from vgtheory import measure
-    >>> [round(float(each.value), 1) for each in measure.training.chain_decay(4, 0.1, steps=2000)]
+    >>> end = measure.training.chain_decay(4, 0.1, steps=2000)
+    >>> [round(float(each.value), 1) for each in end]
     [0.4, 1.0, 0.3]
     """
     depth, decay = np.broadcast_arrays(depth, np.asarray(decay, float))
@@ -99,9 +97,15 @@ def chain_decay(depth: Any, decay: Any, *, y: float = 1.0, steps: int = 20_000) 
 
 
 def _first(
-    ends: Any, span: np.ndarray, like: np.ndarray, y: float, depth: np.ndarray, *, fails: bool
+    ends: Callable[[np.ndarray], np.ndarray],
+    span: np.ndarray,
+    like: np.ndarray,
+    y: float,
+    depth: np.ndarray,
+    *,
+    fails: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The first value in a span, which the search narrows down, at which chains die (or do not)."""
+    """First value in a span at which chains die (or do not); the search narrows the span."""
     low, high = (np.log(np.broadcast_to(each, like.shape)) for each in span)
     for count in TRIES:
         logs = np.linspace(low, high, count, axis=1)
@@ -114,14 +118,14 @@ def _first(
 
 
 def _ends(chains: Chains, rates: np.ndarray, w0: np.ndarray, decay: np.ndarray, *, steps: int) -> np.ndarray:
-    """Mean weight at the end, for every start (or decay) of every chain; shape (chains, tries)."""
+    """Mean weight at the end for every start (or decay) of every chain, shape (chains, tries)."""
     out = _trained(chains, jnp.asarray(rates), jnp.asarray(w0), jnp.asarray(decay), steps)
     return np.asarray(out)
 
 
 @functools.partial(jax.jit, static_argnames="steps")
 def _trained(chains: Chains, rates: Array, w0: Array, decay: Array, steps: int) -> Array:
-    """Gradient descent with weight decay from equal weights w0."""
+    """Mean weights after gradient descent with weight decay from equal weights w0."""
 
     def one(chain: Chains, rate: Array, w0: Array, decay: Array) -> Array:
         rule = optax.chain(optax.add_decayed_weights(decay), optax.sgd(rate))

@@ -1,4 +1,4 @@
-"""How many steps of an optimiser a chain of weights needs to leave its plateau."""
+"""Number of steps of an optimiser after which a chain of weights leaves its plateau."""
 
 import functools
 from collections.abc import Callable
@@ -11,10 +11,11 @@ import optax
 from jax import Array, lax
 
 from vgtheory.estimate import Estimate
+from vgtheory.expect import Numbers
 from vgtheory.measure.arguments import asked, integers, one_of
 from vgtheory.measure.training.escape_time import Chains, equal_chains, gradient
 
-OPTIMISERS: dict[str, Callable[..., Any]] = {
+OPTIMISERS: dict[str, Callable[..., optax.GradientTransformation]] = {
     "sgd": lambda rate, momentum, square_decay, eps: optax.sgd(rate),
     "momentum": lambda rate, momentum, square_decay, eps: optax.sgd(rate, momentum),
     "sign": lambda rate, momentum, square_decay, eps: optax.sign_sgd(rate),
@@ -25,44 +26,39 @@ OPTIMISERS: dict[str, Callable[..., Any]] = {
 @asked(depth=integers(1), optimiser=one_of(OPTIMISERS))
 def log_escape_steps(
     optimiser: str,
-    depth: Any,
-    w0: Any,
+    depth: Numbers,
+    w0: Numbers,
     *,
-    learning_rate: Any,
-    level: Any = 0.5,
-    y: Any = 1.0,
+    learning_rate: Numbers,
+    level: Numbers = 0.5,
+    y: Numbers = 1.0,
     momentum: float = 0.9,
     square_decay: float = 0.999,
     eps: float = 1e-8,
     most: int = 10**6,
 ) -> Estimate:
-    r"""Log of the number of steps that an optimiser of optax takes to train a chain of equal weights, at a fixed rate.
+    """Log of the number of steps that an optax optimiser takes to train a chain of equal weights.
 
     Parameters
     ----------
     optimiser
         ``"sgd"``, ``"momentum"``, ``"sign"`` or ``"adam"``.
     depth, w0, level, y
-        As ``log_escape_time``.
+        As for ``training.log_escape_time``.
     learning_rate
-        Of every step, > 0, any broadcastable shape.
+        Learning rate of every step, > 0, any broadcastable shape.
     momentum
-        Of ``optax.sgd``, and Adam's ``b1``.
+        Momentum of ``optax.sgd``, and Adam's ``b1``.
     square_decay, eps
         Adam's ``b2`` and ``eps``.
     most
-        Steps after which to give up.
+        Number of steps after which to stop.
 
     Returns
     -------
     Estimate
-        Natural log of the number of steps, the last one in part; NaN where ``most`` do not do. ``err`` is what that part may be off: half
-        a step.
-
-    Raises
-    ------
-    ValueError
-        If the optimiser is unknown or an argument out of its range.
+        Natural log of the number of steps, the last one counted in part; NaN where ``most`` steps
+        do not suffice. ``err`` is half a step, the largest error of that part.
 
     Notes
     -----
@@ -73,7 +69,8 @@ def log_escape_steps(
     --------
     >>> import numpy as np
     >>> from vgtheory import measure
-    >>> round(float(np.exp(measure.training.log_escape_steps("sign", 7, 0.5, learning_rate=1e-2).value)))
+    >>> steps = measure.training.log_escape_steps("sign", 7, 0.5, learning_rate=1e-2)
+    >>> round(float(np.exp(steps.value)))
     41
     """
     where = "log_escape_steps"
@@ -89,8 +86,8 @@ def log_escape_steps(
 
 
 @functools.partial(jax.jit, static_argnames=("optimiser", "most"))
-def _escape_steps(chains: Chains, rates: Array, options: Any, optimiser: str, most: int) -> Array:
-    """Number of steps of a fixed rate until each chain's product has its level; NaN if they are too many."""
+def _escape_steps(chains: Chains, rates: Array, options: dict[str, Array], optimiser: str, most: int) -> Array:
+    """Number of steps until each chain's product reaches its level; NaN if they exceed ``most``."""
 
     def one(chain: Chains, rate: Array) -> Array:
         rule = OPTIMISERS[optimiser](rate, **options)

@@ -1,4 +1,4 @@
-"""Measured twins of ``theory.dynamics``: chains of separate weights, trained by optax on gradients from automatic differentiation."""
+"""Chains of separate weights, trained by optax on gradients from automatic differentiation."""
 
 import functools
 from typing import Any, NamedTuple
@@ -10,12 +10,22 @@ import optax
 from jax import Array, lax
 
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect
+from vgtheory.expect import Numbers, expect
 from vgtheory.measure.arguments import asked, integers
 
 
 class Chains(NamedTuple):
-    """Chains side by side: weights, shape (chains, most), ones beyond each one's depth; which are weights; targets; levels."""
+    """Chains side by side; those shorter than the longest are padded with ones.
+
+    Attributes
+    ----------
+    weights
+        Weights, shape (chains, most).
+    active
+        Whether an entry is a weight, of the same shape.
+    y, level
+        Targets and levels, shape (chains,).
+    """
 
     weights: Array
     active: Array
@@ -29,18 +39,20 @@ def loss(weights: Array, y: Array) -> Array:
 
 
 @asked(depth=integers(1))
-def log_escape_time(depth: Any, w0: Any, *, level: Any = 0.5, y: Any = 1.0, change: float = 1e-3) -> Estimate:
-    r"""Log of the time that small steps of gradient descent take to train a chain of equal weights.
+def log_escape_time(
+    depth: Numbers, w0: Numbers, *, level: Numbers = 0.5, y: Numbers = 1.0, change: float = 1e-3
+) -> Estimate:
+    """Log of the time that small steps of gradient descent take to train a chain of equal weights.
 
-    Each step is ``optax.sgd``'s at a learning rate that lets neither the product nor its distance from the target change by more
-    than a share ``change``; the time is the sum of the learning rates.
+    Each step is ``optax.sgd``'s. Its learning rate lets neither the product nor its distance from
+    the target change by more than a share ``change``. The time is the sum of the learning rates.
 
     Parameters
     ----------
     depth
         Number of weights L, integers >= 1, any shape.
     w0
-        Each weight at the start, > 0, any broadcastable shape.
+        Initial value of each weight, > 0, any broadcastable shape.
     level
         Share of the target that the product is to reach: below 1 from below, above 1 from above.
     y
@@ -51,17 +63,13 @@ def log_escape_time(depth: Any, w0: Any, *, level: Any = 0.5, y: Any = 1.0, chan
     Returns
     -------
     Estimate
-        Natural log of the time, the broadcast shape; -inf where the product is there already. ``err`` is ``change``, an upper bound of
-        what finite steps do.
-
-    Raises
-    ------
-    ValueError
-        If ``depth`` is no positive integer, the level lies beyond the target, or another argument is out of its range.
+        Natural log of the time, of the broadcast shape; -inf where the product is at its level
+        already. ``err`` is ``change``, an upper bound of the error of finite steps.
 
     Notes
     -----
-    Accuracy: ``err``, in float64. An Euler step of ``change`` in ln p is late by half of it at most, and what is left of the curve is less.
+    Accuracy: ``err``, in float64. An Euler step of ``change`` in ln p is late by at most half of
+    it; the effect of the curve's curvature is smaller.
     Assumes: products and times within float64's range.
 
     Examples
@@ -79,7 +87,7 @@ def log_escape_time(depth: Any, w0: Any, *, level: Any = 0.5, y: Any = 1.0, chan
     return Estimate(log_time.reshape(shape), np.full(shape, change))
 
 
-def equal_chains(where: str, depth: Any, w0: Any, level: Any, y: Any) -> Chains:
+def equal_chains(where: str, depth: Numbers, w0: Numbers, level: Numbers, y: Numbers) -> Chains:
     """Chains of equal weights, padded to a power of two, so that depths share a program."""
     depths, w0, levels, y = (
         each.ravel() for each in np.broadcast_arrays(depth, *(np.asarray(each, float) for each in (w0, level, y)))
@@ -95,17 +103,17 @@ def equal_chains(where: str, depth: Any, w0: Any, level: Any, y: Any) -> Chains:
 
 
 def _padded(depth: int) -> int:
-    """The power of two that holds so many weights."""
+    """Smallest power of two that is at least ``depth``."""
     return 1 << (depth - 1).bit_length()
 
 
 def gradient(chain: Chains, weights: Array) -> Array:
-    """Gradient of a chain's loss by automatic differentiation; none in what is no weight."""
+    """Gradient of a chain's loss by automatic differentiation; 0 for the padding."""
     return jnp.where(chain.active, jax.grad(loss)(weights, chain.y), 0.0)
 
 
 def local_rate(chain: Chains, weights: Array, grads: Array, change: Array) -> Array:
-    """Learning rate at which neither the product nor its distance from the target changes by more than a share, to first order."""
+    """Rate at which product and distance from the target change by at most a share ``change``."""
     product = jnp.sum(jnp.abs(jnp.where(chain.active, grads / weights, 0.0)))
     distance = jnp.sum(grads**2) / (2 * loss(weights, chain.y))
     return change / jnp.maximum(product, distance)
@@ -114,7 +122,7 @@ def local_rate(chain: Chains, weights: Array, grads: Array, change: Array) -> Ar
 @jax.jit
 @functools.partial(jax.vmap, in_axes=(0, None))
 def _escape_times(chain: Chains, change: Array) -> Array:
-    """Sum of the learning rates until the product has its level, the last step in part."""
+    """Sum of the learning rates until the product reaches its level, the last step in part."""
     optimiser = optax.inject_hyperparams(optax.sgd)(learning_rate=0.0)
     share = lambda weights: jnp.prod(weights) / chain.y - chain.level
     sign = jnp.where(jnp.prod(chain.weights) > chain.y, 1.0, -1.0)
@@ -127,7 +135,7 @@ def _escape_times(chain: Chains, change: Array) -> Array:
         updates, state = optimiser.update(grads, state)
         return optax.apply_updates(weights, updates), state, time + rate, rate, share(weights)
 
-    def misses(carry: Any) -> Any:
+    def misses(carry: Any) -> Array:
         return sign * share(carry[0]) > 0
 
     zero = jnp.zeros(())

@@ -1,4 +1,4 @@
-"""Measured twins of ``theory.training.chain_flow``: every layer of a chain in the course of training by small steps of gradient descent."""
+"""Layers of a scalar chain during training by small steps of gradient descent."""
 
 import functools
 from typing import Any
@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect
+from vgtheory.expect import Numbers, expect
 from vgtheory.measure.arguments import asked, number
 from vgtheory.measure.training.escape_time import Chains, gradient, local_rate
 
@@ -18,30 +18,27 @@ _THERE = 1e-9
 
 
 @asked(weights=number(ndim=1), log_time=number("[-inf, inf]", ndim=1), y=number("[1e-30, 1e30]"))
-def chain_flow(weights: Any, log_time: Any, *, y: float = 1.0, change: float = 1e-3) -> Estimate:
-    r"""Weights of a scalar chain in the course of gradient descent by small steps.
+def chain_flow(weights: Numbers, log_time: Numbers, *, y: float = 1.0, change: float = 1e-3) -> Estimate:
+    """Weights of a scalar chain during gradient descent with small steps.
 
     Parameters
     ----------
     weights
-        At the start, shape ``(depth,)``; none is 0, their product is positive.
+        Initial weights, shape ``(depth,)``; none is 0, and their product is positive.
     log_time
-        Natural log of the times, which do not fall, shape ``(times,)``.
+        Natural log of the times, in ascending order, shape ``(times,)``.
     y
         Target, > 0.
     change
-        Relative change of the product, or of its distance from the target, per step; from 1e-6 to 0.1.
+        Relative change of the product, or of its distance from the target, per step; from 1e-6 to
+        0.1.
 
     Returns
     -------
     Estimate
-        Shape ``(times, depth)``; ``err`` is what a shift of time by a share ``change`` makes of it, plus that share of the way, by which finite
-        steps let the differences of squares drift.
-
-    Raises
-    ------
-    ValueError
-        If a weight is 0, their product negative, the times fall, or another argument is out of its range.
+        Weights, shape ``(times, depth)``. ``err`` is the effect of a shift of time by a share
+        ``change``, plus that share of the change of the weights. The latter bounds the drift of the
+        differences of squares in finite steps.
 
     Notes
     -----
@@ -67,25 +64,20 @@ def chain_flow(weights: Any, log_time: Any, *, y: float = 1.0, change: float = 1
 
 
 @asked(weights=number(ndim=1), y=number("[1e-30, 1e30]"))
-def log_layer_times(weights: Any, *, share: float = 0.5, y: float = 1.0, change: float = 1e-3) -> Estimate:
-    r"""Log of the time at which each layer of a scalar chain has gone a share of its own way, in gradient descent by small steps.
+def log_layer_times(weights: Numbers, *, share: float = 0.5, y: float = 1.0, change: float = 1e-3) -> Estimate:
+    """Log of the time at which each layer of a scalar chain has covered a share of its own way.
 
     Parameters
     ----------
     weights, y, change
-        As ``chain_flow``.
+        As for ``chain_flow``; the product of the weights is not ``y``.
     share
-        Of the way between a layer's weight at the start and where training ends, from 1e-6 to 0.999999.
+        Share of the way from a layer's initial to its final weight, from 1e-6 to 0.999999.
 
     Returns
     -------
     Estimate
-        Natural log, shape ``(depth,)``; ``err`` is ``change``.
-
-    Raises
-    ------
-    ValueError
-        As ``chain_flow``, or if ``share`` is out of its range, or the product is at ``y`` already.
+        Natural log of the time, shape ``(depth,)``; ``err`` is ``change``.
 
     Notes
     -----
@@ -96,7 +88,8 @@ def log_layer_times(weights: Any, *, share: float = 0.5, y: float = 1.0, change:
     --------
     >>> import numpy as np
     >>> from vgtheory import measure
-    >>> np.exp(measure.training.log_layer_times([0.2, 0.5, 2.0]).value).round(2).tolist()
+    >>> times = measure.training.log_layer_times([0.2, 0.5, 2.0])
+    >>> np.exp(times.value).round(2).tolist()
     [0.29, 0.35, 0.38]
     """
     with jax.enable_x64(True):
@@ -107,7 +100,7 @@ def log_layer_times(weights: Any, *, share: float = 0.5, y: float = 1.0, change:
     return Estimate(np.log(times), np.full(times.shape, change))
 
 
-def _chain(where: str, weights: Any, y: float, change: float) -> Chains:
+def _chain(where: str, weights: Numbers, y: float, change: float) -> Chains:
     """The one chain, if small steps keep the signs of its weights."""
     array = np.asarray(weights, float)
     expect(
@@ -124,7 +117,7 @@ def _chain(where: str, weights: Any, y: float, change: float) -> Chains:
 
 @jax.jit
 def _weights_at(chain: Chains, times: Array, change: Array) -> tuple[Array, Array]:
-    """Weights at the times and their speeds there; a step never goes beyond the next time."""
+    """Weights and their speeds at the times; a step never goes beyond the next time."""
 
     def until(carry: tuple[Array, Array], end: Array) -> tuple[Any, Any]:
         def step(carry: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -141,13 +134,13 @@ def _weights_at(chain: Chains, times: Array, change: Array) -> tuple[Array, Arra
 
 
 def _away(chain: Chains, weights: Array) -> Array:
-    """Whether there is still something to learn."""
+    """Whether the product is still away from the target."""
     return jnp.abs(jnp.prod(weights) / chain.y - 1) > _THERE
 
 
 @jax.jit
 def _layer_times(chain: Chains, share: Array, change: Array) -> Array:
-    """Train to the end, and again with a clock: when each layer passes its mark, the last step in part."""
+    """Train to the end, then again with a clock that records when each layer passes its mark."""
 
     def step(weights: Array) -> tuple[Array, Array]:
         grads = gradient(chain, weights)

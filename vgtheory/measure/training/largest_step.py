@@ -1,4 +1,4 @@
-"""Measured twin of ``theory.training.stable_step``: gradient descent by optax at a ladder of learning rates, and between its rungs."""
+"""Largest stable learning rates of chains, by gradient descent at many rates."""
 
 import functools
 from typing import Any, NamedTuple
@@ -10,6 +10,7 @@ import optax
 from jax import Array, lax
 
 from vgtheory.estimate import Estimate
+from vgtheory.expect import Numbers
 from vgtheory.measure.arguments import asked, integers
 from vgtheory.measure.training.escape_time import Chains, equal_chains, gradient, local_rate, loss
 
@@ -27,16 +28,18 @@ SETTLING = 0.05
 
 
 class StableStep(NamedTuple):
-    """Natural logs of three learning rates, an ``Estimate`` each; as ``theory.training.StableStep``.
+    """Natural logs of three learning rates, an ``Estimate`` each.
 
     Attributes
     ----------
     log_local
-        2 over the top eigenvalue of the Hessian of the loss, all weights separate, where gradient descent ends.
+        2 over the top eigenvalue of the Hessian of the loss, all weights separate, where gradient
+        descent ends.
     log_converges
-        Up to it gradient descent from w0 is at the minimum in the end, or climbing towards it.
+        Largest rate at which gradient descent from w0 reaches the minimum, or approaches it at the
+        end.
     log_finite
-        Up to it the product has not run away.
+        Largest rate at which the product stays finite.
     """
 
     log_local: Estimate
@@ -45,44 +48,41 @@ class StableStep(NamedTuple):
 
 
 @asked(depth=integers(1))
-def stable_step(depth: Any, w0: Any, *, y: Any = 1.0, steps: int = 1500) -> StableStep:
-    r"""Log of the largest learning rates at which gradient descent on a chain of equal weights converges, and stays finite.
+def stable_step(depth: Numbers, w0: Numbers, *, y: Numbers = 1.0, steps: int = 1500) -> StableStep:
+    """Log of the largest learning rates at which a chain of equal weights converges.
 
-    The rates are 64 of equal ratios, from half of what the curvature at w0 or at the minimum suggests to eight times that at the minimum;
-    the interval below the first that fails is then split in 16, twice.
+    The search takes 64 rates of equal ratios. They range from half of the rate that the curvature
+    at w0 or at the minimum suggests to eight times the rate at the minimum. The interval below the
+    first that fails is then split in 16, twice.
 
     Parameters
     ----------
     depth
         Number of weights L, integers >= 1, any shape.
     w0
-        Each weight at the start, > 0, any broadcastable shape.
+        Initial value of each weight, > 0, any broadcastable shape.
     y
         Target, > 0.
     steps
-        Steps of gradient descent, >= 1.
+        Number of steps of gradient descent, >= 1.
 
     Returns
     -------
     StableStep
         Natural logs; ``err`` is the width of the last interval, and 1e-6 for the Hessian.
 
-    Raises
-    ------
-    ValueError
-        If ``depth`` or ``steps`` is no positive integer, or w0 or y not positive.
-
     Notes
     -----
-    Accuracy: ``err``; 1,500 steps tell a limit from what is 0.5 % beyond.
-    Assumes: a chain whose product is positive and has gone towards the target for the last 16 steps, on one side of it, will get there:
-    from near a saddle that may take longer than any number of steps.
+    Accuracy: ``err``; 1,500 steps distinguish a limit from a rate 0.5 % above it.
+    Assumes: a chain whose product is positive and has approached the target from one side for the
+    last 16 steps will reach it. Near a saddle this may take more than any number of steps.
 
     Examples
     --------
     >>> import numpy as np
     >>> from vgtheory import measure
-    >>> np.exp(measure.training.stable_step(2, 0.5, steps=500).log_converges.value).round(2).item()
+    >>> step = measure.training.stable_step(2, 0.5, steps=500)
+    >>> np.exp(step.log_converges.value).round(2).item()
     1.0
     """
     depth, w0, y = np.broadcast_arrays(depth, *(np.asarray(each, float) for each in (w0, y)))
@@ -101,7 +101,7 @@ def stable_step(depth: Any, w0: Any, *, y: Any = 1.0, steps: int = 1500) -> Stab
 @jax.jit
 @jax.vmap
 def _curvatures(chain: Chains) -> tuple[Array, Array]:
-    """Top eigenvalue of the loss's Hessian at the start, and where gradient descent by small steps ends."""
+    """Top eigenvalue of the loss's Hessian at the start, and where small steps end."""
 
     def top(weights: Array) -> Array:
         hessian = jax.hessian(loss)(weights, chain.y)
@@ -117,7 +117,7 @@ def _curvatures(chain: Chains) -> tuple[Array, Array]:
 
 
 def _limit(chains: Chains, low: np.ndarray, high: np.ndarray, steps: int, kind: int) -> np.ndarray:
-    """Log of the largest rate below which all that were tried hold, in each chain."""
+    """Log of the largest rate of each chain below which all tried rates hold."""
     for count in (RUNGS, SPLITS, SPLITS):
         log_rates = np.linspace(low, high, count, axis=1)
         holds = np.asarray(_outcomes(chains, jnp.exp(log_rates), steps)[kind])
@@ -129,7 +129,7 @@ def _limit(chains: Chains, low: np.ndarray, high: np.ndarray, steps: int, kind: 
 
 @functools.partial(jax.jit, static_argnames="steps")
 def _outcomes(chains: Chains, rates: Array, steps: int) -> tuple[Array, Array]:
-    """Whether each chain at each rate ends at the minimum or climbing, and whether it stays finite; shapes (chains, rates)."""
+    """Whether each chain at each rate converges, and stays finite; shapes (chains, rates)."""
 
     def one(chain: Chains, rate: Array) -> tuple[Array, Array]:
         rule = optax.sgd(rate)

@@ -1,4 +1,4 @@
-"""Measured twin of ``theory.training.log_mode_times``: products of real matrices, trained, and watched along a target's singular vectors."""
+"""Products of real matrices in training, observed along the target's singular vectors."""
 
 import itertools
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect
+from vgtheory.expect import Numbers, expect
 from vgtheory.measure.arguments import asked, number
 from vgtheory.measure.engine.draws import WEIGHTS, normal, words_of
 from vgtheory.measure.engine.networks import orthogonal
@@ -18,7 +18,7 @@ _MOST_STEPS = 10**6
 
 
 class _Task(NamedTuple):
-    """The target's singular vectors, shape (width, modes), and values; the share of them to be reached; the learning rate."""
+    """Target's singular vectors, shape (width, modes), and values; level; learning rate."""
 
     left: Array
     right: Array
@@ -29,50 +29,51 @@ class _Task(NamedTuple):
 
 @asked(singular_values=number("[1e-30, 1e30]", ndim=1), w0=number("[1e-30, 1e30]"), level=number("(0, 1)"))
 def log_mode_times(
-    key: Array, singular_values: Any, depth: int, w0: float, *, width: int, level: float = 0.5, change: float = 0.01
+    key: Array, singular_values: Numbers, depth: int, w0: float, *, width: int, level: float = 0.5, change: float = 0.01
 ) -> Estimate:
-    r"""Log of the time at which each mode of a deep linear network has learnt a share of its singular value.
+    r"""Log of the time at which each mode of a deep linear network has learnt a share of its value.
 
-    Depth matrices of the width, each w0 times an orthogonal one, aligned with the target's random singular vectors at the two ends; plain gradient
-    descent on :math:`\|Y - W_L \cdots W_1\|_F^2 / 2`, the loss of whitened inputs, at a rate of ``change`` over the largest mode's curvature.
+    The network has ``depth`` square matrices, each w0 times an orthogonal one, aligned with the
+    target's random singular vectors at the two ends. Plain gradient descent minimises :math:`\|Y -
+    W_L \cdots W_1\|_F^2 / 2`, the loss for whitened inputs. Its rate is ``change`` over the largest
+    mode's curvature.
 
     Parameters
     ----------
     key
         A JAX key.
     singular_values
-        Of the target Y, shape ``(modes,)``, at most ``width`` of them, > 0; its others are 0.
+        Singular values of the target Y, > 0, shape ``(modes,)``, at most ``width`` of them; all
+        others are 0.
     depth
         Number of matrices L, >= 1.
     w0
-        Singular values of each matrix at the start, > 0; ``w0**depth`` below ``level`` times each of the target's.
+        Singular values of each matrix at the start, > 0; ``w0**depth`` is below ``level`` times
+        each of the target's.
     width
-        Of every matrix.
+        Width of every matrix.
     level
         Share to be reached, in (0, 1).
     change
-        Time of a step over the fastest mode's own, from 1e-6 to 0.1.
+        Time of a step over the fastest mode's own time, from 1e-6 to 0.1.
 
     Returns
     -------
     Estimate
-        Natural log, shape ``(modes,)``, NaN for a mode that a million steps do not bring there; ``err`` is ``change``.
-
-    Raises
-    ------
-    ValueError
-        If a count is no positive integer or another argument out of its range.
+        Natural log of the time, shape ``(modes,)``, NaN for a mode that does not reach its level in
+        a million steps; ``err`` is ``change``.
 
     Notes
     -----
     Accuracy: ``err``, in float64.
-    Assumes: nothing of what happens away from the singular vectors; the modes are seen as ``u_k . W_L ... W_1 v_k``.
+    Assumes: nothing; the modes are observed as ``u_k . W_L ... W_1 v_k``.
 
     Examples
     --------
     >>> import jax
     >>> from vgtheory import measure
-    >>> measure.training.log_mode_times(jax.random.key(0), [2.0, 1.0], 2, 0.5, width=4).value.round(1).tolist()
+    >>> times = measure.training.log_mode_times(jax.random.key(0), [2.0, 1.0], 2, 0.5, width=4)
+    >>> times.value.round(1).tolist()
     [-0.7, -0.6]
     """
     where = "log_mode_times"

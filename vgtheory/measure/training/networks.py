@@ -1,4 +1,4 @@
-"""Training: many random networks at once, and what becomes of every layer's gradient on the way."""
+"""Training of many random networks at once, with records of every layer's gradient."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array, lax
+from jax.typing import ArrayLike
 
-from vgtheory.expect import expect_scalars
+from vgtheory.expect import Numbers, expect_scalars
 from vgtheory.measure.arguments import asked, count, free, number, optimiser_of_optax, optional, pair, when
 from vgtheory.measure.engine.draws import BIAS, drawn, normal, words_of
 from vgtheory.measure.engine.networks import orthogonal
@@ -26,23 +27,27 @@ _FEWEST_LAYERS = 2
 
 
 class TrainingLogs(NamedTuple):
-    """Networks in training, one by one, at the updates that are recorded.
+    """Records of networks in training, one by one.
 
     Attributes
     ----------
     updates
         Number of updates made before each record, shape ``(records,)``.
     log_grad_weight
-        Natural log of the norm of the loss's gradient with respect to each layer's matrix, over the probed examples; shape ``(num_nets, records, depth)``.
-        -inf where it has underflowed, NaN or inf where the network has diverged.
+        Natural log of the norm of the loss's gradient with respect to each layer's matrix, over the
+        probed examples; shape ``(num_nets, records, depth)``. -inf where it has underflowed, NaN or
+        inf where the network has diverged.
     log_moved
-        Log of how far each layer's matrix is from where it started, over its norm at the start; same shape.
+        Log of the distance of each layer's matrix from its start, over its norm at the start; same
+        shape.
     log_scale
-        Log of each matrix's root mean square entry times the root of its fan-in: the sigma_w that it has now; same shape.
+        Log of each matrix's root mean square entry times the root of its fan-in, which is its
+        present sigma_w; same shape.
     loss
-        Over the probed examples, shape ``(num_nets, records)``.
+        Loss over the probed examples, shape ``(num_nets, records)``.
     score
-        Share of unseen examples that are put into the right class, or, of targets that are no classes, the loss on them; at each record, same shape.
+        Share of unseen examples classified correctly; without classes, the loss on them; same
+        shape.
     finite
         Whether all parameters are finite at the end, shape ``(num_nets,)``.
     """
@@ -57,7 +62,7 @@ class TrainingLogs(NamedTuple):
 
 
 class _Sizes(NamedTuple):
-    """What a compiled program depends on."""
+    """Static arguments of the compiled program."""
 
     depth: int
     width: int
@@ -65,12 +70,12 @@ class _Sizes(NamedTuple):
     num_outputs: int
     batch: int
     num_probes: int
-    optimiser: Any
-    loss: Any
+    optimiser: optax.GradientTransformation
+    loss: Callable[[Array, Array], Array]
     is_class: bool
 
 
-def _drawn(net: Dense | Normed, words: Array, layer: Any, fan_in: int, fan_out: int) -> Any:
+def _drawn(net: Dense | Normed, words: Array, layer: ArrayLike, fan_in: int, fan_out: int) -> dict[str, Array]:
     """One layer, biases and norm included."""
     weights = getattr(net, "weights", "gaussian")
     if weights == "orthogonal":
@@ -84,8 +89,8 @@ def _drawn(net: Dense | Normed, words: Array, layer: Any, fan_in: int, fan_out: 
     return {"kernel": net.sigma_w * matrix, "bias": bias, **norm}
 
 
-def _initial(net: Dense | Normed, words: Array, sizes: _Sizes) -> Any:
-    """Parameters: the first layer, those between stacked along a first axis, and the last, which has no norm."""
+def _initial(net: Dense | Normed, words: Array, sizes: _Sizes) -> dict[str, dict[str, Array]]:
+    """Parameters: the first layer, the stacked layers between, and the last, which has no norm."""
     between = jnp.arange(2, sizes.depth)
     hidden = lax.map(lambda layer: _drawn(net, words, layer, sizes.width, sizes.width), between)
     last = _drawn(net, words, sizes.depth, sizes.width, sizes.num_outputs)
@@ -96,7 +101,7 @@ def _initial(net: Dense | Normed, words: Array, sizes: _Sizes) -> Any:
     }
 
 
-def _affine(x: Array, layer: Any) -> Array:
+def _affine(x: Array, layer: dict[str, Array]) -> Array:
     return jnp.dot(x, layer["kernel"], precision=lax.Precision.HIGHEST) + layer["bias"][None, :]
 
 
@@ -107,9 +112,9 @@ def _normed(h: Array, net: Normed) -> Array:
 
 
 def _outputs(net: Dense | Normed, params: Any, x: Array) -> Array:
-    """Of a batch; batch norm takes its statistics from it."""
+    """Outputs for a batch; batch norm takes its statistics from the batch."""
 
-    def bent(x: Array, layer: Any) -> Array:
+    def bent(x: Array, layer: dict[str, Array]) -> Array:
         h = _affine(x, layer)
         if not isinstance(net, Normed):
             return net.activation.phi(h)
@@ -129,7 +134,7 @@ def _log_norms(tree: Any) -> Array:
 
 
 def _record(net: Any, data: Any, params: Any, start: Any, loss: Any, sizes: _Sizes) -> Any:
-    """Gradient norms, distances from the start, scales, loss and score, of one network as it is."""
+    """Gradient norms, distances from the start, scales, loss and score of one network."""
     inputs, targets, test_inputs, test_targets = data
     probed, wanted = inputs[: sizes.num_probes], targets[: sizes.num_probes]
     value, slope = jax.value_and_grad(lambda params: loss(params, probed, wanted))(params)
@@ -143,7 +148,7 @@ def _record(net: Any, data: Any, params: Any, start: Any, loss: Any, sizes: _Siz
 
 
 def _one(shared: Any, index: Array, sizes: _Sizes) -> Any:
-    """One network's training."""
+    """Train one network."""
     net, key, rate, when, data = shared
     own = jax.random.fold_in(key, index)
     start = _initial(net, words_of(own), sizes)
@@ -183,8 +188,8 @@ def _all(shared: Any, sizes: _Sizes, num_nets: int, lanes: int, devices: tuple) 
 def training_logs(
     key: Array,
     net: Dense | Normed,
-    inputs: Any,
-    targets: Any,
+    inputs: Numbers,
+    targets: Numbers,
     *,
     depth: int,
     width: int,
@@ -194,61 +199,61 @@ def training_logs(
     rate: float = 1.0,
     batch: int = 64,
     loss: str | Callable[[Array, Array], Array] | None = None,
-    unseen: tuple[Any, Any] | None = None,
+    unseen: tuple[Numbers, Numbers] | None = None,
     record: Sequence[int] | None = None,
     num_probes: int = 256,
-    devices: Sequence[Any] | None = None,
+    devices: Sequence[jax.Device] | None = None,
 ) -> TrainingLogs:
-    r"""Random networks, trained by any optimiser, with the gradient norm of every layer on the way.
+    """Gradient norm of every layer of random networks during training with any optimiser.
 
-    A network has ``depth`` matrices: inputs to ``width``, ``depth - 2`` of ``width``, ``width`` to the outputs, all drawn as ``net`` says, and biases; with a norm,
-    its gains and shifts are trained too. Each has a draw and a sequence of batches (with replacement) of its own.
+    A network has ``depth`` matrices, drawn as ``net`` says: one from the inputs to ``width`` units,
+    ``depth - 2`` square ones, and one to the outputs. Biases, and the gains and shifts of a norm,
+    are trained too. Each network has its own draw and its own batches (with replacement).
 
     Parameters
     ----------
     key
         A JAX key.
     net
-        A ``Dense`` or a ``Normed``, with scalar ``sigma_w`` and ``sigma_b``. Batch norm takes its statistics from the batch in hand, the unseen examples
-        too; ``net.batch`` has no meaning here.
+        A ``Dense`` or a ``Normed``, with scalar ``sigma_w`` and ``sigma_b``. Batch norm takes its
+        statistics from the current batch, for unseen examples too; ``net.batch`` is not used.
     inputs
-        Examples, shape ``(num, num_inputs)``; of unit mean square if the laws of ``theory`` are to hold at the start.
+        Examples, shape ``(num, num_inputs)``; of unit mean square if the laws of ``theory`` are to
+        hold at the start.
     targets
-        Classes, integers of shape ``(num,)``; or the outputs wanted, shape ``(num, num_outputs)``.
+        Classes, integers of shape ``(num,)``; or target outputs, shape ``(num, num_outputs)``.
     depth, width
-        Numbers of matrices, >= 2, and of units.
+        Number of matrices, >= 2, and number of units.
     optimiser
-        From Optax. A program is compiled for each object: pass the same one again.
+        An Optax optimiser. Each object compiles its own program, so pass the same object again.
     num_updates, num_nets
         Numbers of updates and of networks.
     rate
-        Multiplies the optimiser's updates; many values share one program, which an optimiser's own learning rate does not.
+        Factor of the optimiser's updates. Many values share one program, which many learning rates
+        of an optimiser do not.
     batch
-        Examples per update.
+        Number of examples per update.
     loss
-        A key of ``LOSSES`` or a function of outputs and targets; ``None``: cross-entropy of classes, else half the squared error.
+        A key of ``LOSSES`` or a function of outputs and targets; ``None`` for cross-entropy of
+        classes, or half the squared error.
     unseen
-        Inputs and targets that are scored and not trained on; ``None``: all those trained on.
+        Inputs and targets to score without training on them; ``None`` for all training examples.
     record
-        Numbers of updates after which to record, increasing; ``None``: 0 and then two to an octave.
+        Numbers of updates after which to record, increasing; ``None`` for 0 and two per octave.
     num_probes
-        So many of the first inputs have their gradient recorded.
+        Number of examples, from the first, whose gradient is recorded.
     devices
-        Devices to spread networks over; ``None`` for all.
+        JAX devices to spread the networks over; ``None`` for all.
 
     Returns
     -------
     TrainingLogs
-        Of every network.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit, a count is no positive integer, or a name unknown.
+        Records of every network.
 
     Notes
     -----
-    Accuracy: training is in float32 as it is anywhere, and gradients below its smallest number are lost, as they are anywhere; norms are taken in the log domain.
+    Accuracy: training is in float32, so gradients below its smallest number are lost as in any
+    training. Norms are taken in the log domain.
     Assumes: nothing.
 
     Examples
@@ -256,19 +261,13 @@ def training_logs(
     >>> import jax, numpy as np, optax
     >>> from vgtheory import Dense, measure
     >>> x = np.random.default_rng(0).standard_normal((256, 4)).astype(np.float32)
-    >>> logs = measure.training.training_logs(
-    ...     jax.random.key(0),
-    ...     Dense("tanh"),
-    ...     x,
-    ...     (x[:, 0] > 0).astype(int),
-    ...     depth=3,
-    ...     width=16,
-    ...     optimiser=optax.sgd(0.5),
-    ...     num_updates=100,
-    ...     num_nets=2,
-    ... )
-    >>> logs.log_grad_weight.shape == (2, logs.updates.size, 3), bool((logs.score[:, -1] > 0.95).all())
-    (True, True)
+    >>> size = {"depth": 3, "width": 16, "num_updates": 100, "num_nets": 2}
+    >>> task = {"inputs": x, "targets": (x[:, 0] > 0).astype(int), "optimiser": optax.sgd(0.5)}
+    >>> logs = measure.training.training_logs(jax.random.key(0), Dense("tanh"), **task, **size)
+    >>> logs.log_grad_weight.shape == (2, logs.updates.size, 3)
+    True
+    >>> bool((logs.score[:, -1] > 0.95).all())
+    True
     """
     expect_scalars(WHERE, sigma_w=net.sigma_w, sigma_b=net.sigma_b)
     data, is_class = examples_of(inputs, targets, unseen)

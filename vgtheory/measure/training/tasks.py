@@ -1,7 +1,6 @@
-"""What a training is asked to do: its examples, its loss, and the updates after which networks are looked at."""
+"""Examples, loss and records of a training; the parameters are those of ``training_logs``."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,12 +8,13 @@ import numpy as np
 import optax
 from jax import Array
 
-from vgtheory.expect import expect, expect_one_of, expect_runs
+from vgtheory.expect import Numbers, expect, expect_one_of, expect_runs
 
 WHERE = "training_logs"
 _PER_OCTAVE = 2
 
-LOSSES: dict[str, Callable[[Array, Array], Array]] = {
+Loss = Callable[[Array, Array], Array]
+LOSSES: dict[str, Loss] = {
     "cross_entropy": lambda outputs, targets: optax.losses.softmax_cross_entropy_with_integer_labels(
         outputs, targets
     ).mean(),
@@ -24,19 +24,13 @@ LOSSES: dict[str, Callable[[Array, Array], Array]] = {
 
 
 def _octaves(num_updates: int) -> np.ndarray:
-    """0, the last update, and two to an octave between them."""
+    """0, the last update, and two updates per octave between them."""
     powers = np.arange(0, np.log2(num_updates), 1 / _PER_OCTAVE)
     return np.unique([0, *np.round(2**powers).astype(int), num_updates])
 
 
 def updates_of(record: Sequence[int] | None, num_updates: int) -> np.ndarray:
-    """The numbers of updates after which networks are looked at.
-
-    Parameters
-    ----------
-    record, num_updates
-        As of ``training_logs``.
-    """
+    """Numbers of updates after which networks are recorded."""
     when = _octaves(num_updates) if record is None else np.asarray(record)
     ok = when.ndim == 1 and when.size > 0 and bool(when[0] >= 0 and when[-1] <= num_updates)
     ok = ok and bool(np.all(np.diff(when) > 0))
@@ -44,16 +38,8 @@ def updates_of(record: Sequence[int] | None, num_updates: int) -> np.ndarray:
     return when
 
 
-def loss_of(loss: Any, is_class: bool) -> Any:
-    """The loss as a function of outputs and targets.
-
-    Parameters
-    ----------
-    loss
-        As of ``training_logs``.
-    is_class
-        Whether the targets are classes.
-    """
+def loss_of(loss: str | Loss | None, is_class: bool) -> Loss:
+    """Loss as a function of outputs and targets."""
     name = ("cross_entropy" if is_class else "squared") if loss is None else loss
     if isinstance(name, str):
         expect_one_of(LOSSES, WHERE, loss=name)
@@ -62,18 +48,8 @@ def loss_of(loss: Any, is_class: bool) -> Any:
     return name
 
 
-def expect_loss(loss: Any, batch: int, num_outputs: int, targets: Array) -> None:
-    """Raise unless a loss makes one number of a batch of outputs and targets.
-
-    Parameters
-    ----------
-    loss
-        A function.
-    batch, num_outputs
-        Shape of the outputs.
-    targets
-        All of them.
-    """
+def expect_loss(loss: Loss, batch: int, num_outputs: int, targets: Array) -> None:
+    """Raise unless a loss maps a batch of outputs and targets to one number."""
     with expect_runs(WHERE, "a loss of outputs and targets", "loss"):
         shapes = ((batch, num_outputs), (batch, *targets.shape[1:]))
         dtypes = (jnp.float32, targets.dtype)
@@ -82,14 +58,10 @@ def expect_loss(loss: Any, batch: int, num_outputs: int, targets: Array) -> None
     expect(scalar, WHERE, "a loss that returns one real number", loss=value)
 
 
-def examples_of(inputs: Any, targets: Any, unseen: Any) -> tuple[tuple[Array, ...], bool]:
-    """Examples as arrays, and whether the targets are classes.
-
-    Parameters
-    ----------
-    inputs, targets, unseen
-        As of ``training_logs``.
-    """
+def examples_of(
+    inputs: Numbers, targets: Numbers, unseen: tuple[Numbers, Numbers] | None
+) -> tuple[tuple[Array, ...], bool]:
+    """Examples as arrays, and whether the targets are classes."""
     is_class = bool(np.issubdtype(np.asarray(targets).dtype, np.integer))
     test_inputs, test_targets = (inputs, targets) if unseen is None else unseen
     for x, y in ((inputs, targets), (test_inputs, test_targets)):
