@@ -1,4 +1,4 @@
-"""What the initialisers in use do to each activation's gradient, at a glance."""
+"""Picture of an audit of initialisers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,31 +13,24 @@ _APART = 0.15
 
 
 def audit(rows: Sequence[Any]) -> Any:
-    """Picture of an audit: by activation and initialiser, the change of the gradient's norm per layer.
+    """Picture of an audit: change of the gradient's norm per layer, by activation and initialiser.
 
     Parameters
     ----------
     rows
-        As ``theory.initialiser_audit`` returns them.
+        Rows of ``theory.initialiser_audit``.
 
     Returns
     -------
     matplotlib.figure.Figure
-        The picture; ``.axes[0]`` has its axes. Initialisers of the same scales share a marker.
-
-    Raises
-    ------
-    ValueError
-        If there are no rows, or they are something else.
-    ImportError
-        If matplotlib or seaborn is not installed.
+        The picture; ``.axes[0]`` has its axes. Initialisers with equal scales share a marker.
 
     Examples
     --------
     >>> from vgtheory import plot, theory
-    >>> figure = plot.audit(theory.initialiser_audit(["tanh", "relu"]))
+    >>> figure = plot.audit(theory.initialiser_audit(["relu"]))
     >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    ['tanh', 'relu']
+    ['relu']
     """
     where = "audit"
     known = isinstance(rows, list | tuple) and len(rows) > 0 and all(hasattr(row, "initialiser") for row in rows)
@@ -61,7 +54,7 @@ def audit(rows: Sequence[Any]) -> Any:
 
 
 def _series(rows: Sequence[Any]) -> dict[str, list[tuple[str, float]]]:
-    """Points by initialiser; those that have the same scales for every activation are one series."""
+    """Points by initialiser; initialisers with the same scales everywhere are one series."""
     found: dict[str, list[tuple[str, float]]] = {}
     for row in rows:
         with np.errstate(divide="ignore"):

@@ -1,4 +1,4 @@
-"""The phase diagram of an activation: where gradients vanish, where they explode, and where a network lies in it."""
+"""Picture of a phase diagram: where gradients vanish or explode, and where a network lies."""
 
 from typing import Any
 
@@ -9,39 +9,33 @@ from vgtheory.plot.style import DECADE, canvas, styled
 
 _FIELDS = ("sigma_w", "sigma_b", "chi_1")
 _REACH = 80
-"""Percentage of the networks that the colours tell apart; the others have the colour of the last."""
+"""Percentage of the networks that the colours distinguish; the others have the last colour."""
 
 
 def phase_diagram(diagram: Any, net: Any = None) -> Any:
-    r"""Picture of a phase diagram: the gradient's change per layer, the critical line, and a network's place.
+    """Picture of a phase diagram: gradient's change per layer, critical line, and a network.
 
     Parameters
     ----------
     diagram
-        A ``theory.PhaseDiagram`` over a grid: ``sigma_w`` along one axis, ``sigma_b`` along the other.
+        A ``theory.PhaseDiagram`` over a grid: ``sigma_w`` along one axis, ``sigma_b`` along the
+        other.
     net
-        A network with ``sigma_w`` and ``sigma_b``, which is marked; None for none.
+        A network with single numbers ``sigma_w`` and ``sigma_b``, which is marked; None for none.
 
     Returns
     -------
     matplotlib.figure.Figure
         The picture; ``.axes[0]`` has its axes.
 
-    Raises
-    ------
-    ValueError
-        If the diagram has not two axes, or the network's scales are no single numbers.
-    ImportError
-        If matplotlib or seaborn is not installed.
-
     Examples
     --------
     >>> import numpy as np
     >>> from vgtheory import Dense, plot, theory
-    >>> sigma_w, sigma_b = np.meshgrid(np.linspace(0.5, 3, 6), np.linspace(0, 1, 5))
+    >>> sigma_w, sigma_b = np.meshgrid([0.5, 1.5], [0.0, 0.5])
     >>> diagram = theory.phase_diagram(Dense("tanh", sigma_w, sigma_b))
-    >>> figure = plot.phase_diagram(diagram, Dense("tanh", 1.5, 0.1))
-    >>> len(figure.axes)  # the diagram, and what its colours mean
+    >>> figure = plot.phase_diagram(diagram, Dense("tanh", sigma_w=1.5, sigma_b=0.1))
+    >>> len(figure.axes)  # the diagram and its colour bar
     2
     """
     where = "phase_diagram"
@@ -67,7 +61,7 @@ def phase_diagram(diagram: Any, net: Any = None) -> Any:
 
 
 def _colour(figure: Any, axes: Any, sigma_w: np.ndarray, sigma_b: np.ndarray, rate: np.ndarray) -> None:
-    """Colours, the critical line, and what they mean."""
+    """Draw the colours, the critical line, and the colour bar."""
     finite = np.isfinite(rate)
     reach = float(np.percentile(np.abs(rate[finite]), _REACH)) if finite.any() else 1.0
     shown = np.ma.masked_invalid(np.where(rate == -np.inf, -reach, rate))

@@ -1,4 +1,4 @@
-"""A profile over layers or steps: the law as a line with a band, the measurement as markers with error bars."""
+"""Picture of a profile over layers or steps."""
 
 from typing import Any
 
@@ -29,18 +29,18 @@ def profile(
     along: str = "layer",
     decades: bool = True,
 ) -> Any:
-    """Picture of a quantity over layers or steps: the law as a line with a band, the measurement as markers with bars.
+    """Picture of a profile: the law as a line with a band, the measurement as markers with bars.
 
     Parameters
     ----------
     law
-        The prediction, one entry a layer; the band is one standard deviation from network to network.
+        The prediction, one entry per layer; the band is one standard deviation between networks.
     estimate
         The measurement of the same layers, with one standard error; None to draw the law alone.
     quantity
-        What is shown, for the vertical axis.
+        Label of the vertical axis.
     along
-        What is counted from 1, for the horizontal axis.
+        Label of the horizontal axis, which counts from 1.
     decades
         Whether the entries are natural logs, to be shown in powers of ten.
 
@@ -49,17 +49,10 @@ def profile(
     matplotlib.figure.Figure
         The picture; ``.axes[0]`` has its axes.
 
-    Raises
-    ------
-    ValueError
-        If a profile has not one axis, or the two differ in length.
-    ImportError
-        If matplotlib or seaborn is not installed.
-
     Examples
     --------
     >>> from vgtheory import Dense, plot, theory
-    >>> law = theory.log_grad_layers(Dense("tanh", 1.5), depth=20, width=64)
+    >>> law = theory.log_grad_layers(Dense("tanh", sigma_w=1.5), depth=8)
     >>> plot.profile(law).axes[0].get_xlabel()
     'layer'
     """

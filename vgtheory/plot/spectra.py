@@ -1,46 +1,42 @@
-"""The spectrum of an input-output Jacobian: the predicted density as a line, measured singular values as a histogram with bars."""
+"""Picture of the spectrum of an input-output Jacobian."""
 
 from typing import Any
 
 import numpy as np
 
-from vgtheory.expect import expect, expect_data, expect_number
+from vgtheory.expect import Numbers, expect, expect_data, expect_number
 from vgtheory.plot.style import DECADE, canvas, colours, styled
 
 _BINS = 30
 
 
-def spectrum(log_s: Any, density: Any, logs: Any = None) -> Any:
-    """Picture of a spectrum: the density of singular values as a line, measured ones as markers with bars.
+def spectrum(log_s: Numbers, density: Numbers, logs: Numbers | None = None) -> Any:
+    """Picture of a spectrum: the density of singular values as a line, measured ones as markers.
 
     Parameters
     ----------
     log_s
-        Natural logs of singular values at which the density is given, shape ``(points,)``, ascending, finite.
+        Natural logs of singular values, ascending and finite, shape ``(points,)``.
     density
-        Of the natural log, as ``theory.spectra.jacobian_density_of_log`` gives it at ``log_s``.
+        Density of the natural log at ``log_s``, as ``theory.spectra.jacobian_density_of_log`` gives
+        it.
     logs
-        Natural logs of measured singular values, shape ``(num_nets, width)``, as from ``measure.jacobian_singular_values``; None to
-        draw the law alone. The bars are one standard error over networks. Values that are 0 or not resolved are counted.
+        Natural logs of measured singular values, shape ``(num_nets, width)``, as
+        ``measure.jacobian_singular_values`` gives them; None to draw the law alone. The bars are
+        one standard error over networks. Values that are 0 or not resolved are counted.
 
     Returns
     -------
     matplotlib.figure.Figure
         The picture; ``.axes[0]`` has its axes.
 
-    Raises
-    ------
-    ValueError
-        If the shapes do not fit.
-    ImportError
-        If matplotlib or seaborn is not installed.
-
     Examples
     --------
     >>> import numpy as np
-    >>> from vgtheory import Dense, plot, theory
-    >>> net, log_s = Dense("linear"), np.linspace(-2.0, 1.0, 50)
-    >>> plot.spectrum(log_s, theory.spectra.jacobian_density_of_log(net=net, log_s=log_s, depth=1)).axes[0].get_xlabel()
+    >>> from vgtheory import plot
+    >>> log_s = np.linspace(-4.0, 0.69, 50)
+    >>> density = np.exp(log_s) * np.sqrt(4 - np.exp(2 * log_s)) / np.pi  # one Gaussian matrix
+    >>> plot.spectrum(log_s, density).axes[0].get_xlabel()
     'singular value (power of ten)'
     """
     where = "spectrum"
@@ -65,7 +61,7 @@ def spectrum(log_s: Any, density: Any, logs: Any = None) -> Any:
 
 
 def _measured(axes: Any, logs: np.ndarray, points: np.ndarray) -> None:
-    """The measured density of each bin: mean over networks, and its standard error."""
+    """Draw the measured density of each bin: mean over networks, and its standard error."""
     finite = logs[np.isfinite(logs)]
     ends = (min(points[0], finite.min()), max(points[-1], finite.max())) if finite.size else (points[0], points[-1])
     edges = np.linspace(*ends, _BINS + 1)

@@ -1,4 +1,4 @@
-"""How the pictures look, and the packages that draw them, which are imported when a picture is first asked for."""
+"""Style of the pictures; plotting packages are imported when a picture is first needed."""
 
 from typing import Any
 
@@ -12,18 +12,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
 
 
 def styled(where: str) -> Any:
-    """The context in which a picture is drawn: seaborn's ticks and colours, with what was set before restored after it.
-
-    Parameters
-    ----------
-    where
-        What was asked for, as a user writes it.
-
-    Raises
-    ------
-    ImportError
-        If matplotlib or seaborn is not installed.
-    """
+    """Context of a picture with seaborn's ticks and colours; it restores earlier settings."""
     matplotlib, seaborn = (needed(where, name, "plot") for name in ("matplotlib", "seaborn"))
     colours = matplotlib.cycler(color=seaborn.color_palette("colorblind"))
     own = {"axes.prop_cycle": colours, "legend.frameon": False, "figure.dpi": 120, "axes.titlelocation": "left"}
@@ -31,20 +20,12 @@ def styled(where: str) -> Any:
 
 
 def colours() -> Any:
-    """Ten colours that colour-blind readers tell apart."""
+    """Ten colours that colour-blind readers can distinguish."""
     return needed("plot", "seaborn", "plot").color_palette("colorblind")
 
 
 def canvas(width: float, height: float, rows: int = 1) -> tuple[Any, Any]:
-    """A figure that ``pyplot`` does not know, and its axes.
-
-    Parameters
-    ----------
-    width, height
-        Of the figure, in inches.
-    rows
-        Number of axes, one above the other, with one horizontal axis.
-    """
+    """A figure of a size in inches that ``pyplot`` does not know, and its axes in ``rows``."""
     figure = needed("plot", "matplotlib.figure", "plot").Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots(rows, 1, sharex=True)
     needed("plot", "seaborn", "plot").despine(fig=figure)
