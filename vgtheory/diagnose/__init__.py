@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from vgtheory._door import door
 
 if TYPE_CHECKING:
-    from vgtheory.diagnose.diagnosis import Diagnosis, Row, diagnose
+    from vgtheory.diagnose.diagnosis import Diagnosis, diagnose
     from vgtheory.diagnose.layer_laws import LayerLaw, TwinPlan
     from vgtheory.diagnose.record import NormHistory, NormRecord, norm_history, record_norms
+    from vgtheory.diagnose.rows import Row
     from vgtheory.diagnose.runs import Removal
     from vgtheory.diagnose.twin import InfiniteWidth, infinite_width
     from vgtheory.diagnose.verdict import Verdict

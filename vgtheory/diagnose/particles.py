@@ -1,21 +1,24 @@
-r"""Layers that keep no weights: what a dense layer or a convolution does to its inputs when it is infinitely wide.
+"""Layers without weights: dense layers and convolutions of infinite width.
 
-A layer ``y = x W`` with independent weights of variance v is used once on the way up and once on the way down. At infinite
-width the units of y are independent Gaussians whose covariance over inputs is ``v x x^T``, and those of ``W^T g`` are too, with
-``v g g^T``, independent of all that went up. So nothing of W need be kept: each pass draws anew.
+A layer ``y = x W`` with independent weights of variance v is used once in the forward and once in
+the backward pass. At infinite width the units of y are independent Gaussians whose covariance over
+inputs is ``v x x^T``. The units of ``W^T g`` are Gaussians too, with covariance ``v g g^T``,
+independent of the forward pass. No weights need be kept: each pass draws anew.
 
-The model itself is untouched and keeps its shapes. It runs in many replicas at once (``jax.vmap`` with an axis name), and a
-layer's covariance is taken over the units of all of them together: they are the particles. Nonlinearities, skips, gates and
-attention act in each replica as they are.
+The model itself is untouched and keeps its shapes. It runs in many replicas at once (``jax.vmap``
+with an axis name), and a layer's covariance is taken over the units of all replicas, which are the
+particles. Nonlinearities, skips, gates and attention act in each replica as they are.
 
-===========  ===============================================================  ==========================
-symbol       meaning                                                          shape
-===========  ===============================================================  ==========================
-``x``        a layer's input in one replica                                   (*inputs, features)
-``rows``     inputs (examples and positions) by units of all replicas         (inputs, replicas * features)
-``rms``      root mean square of the weights (of a convolution: at each tap)  () or (*kernel_size,)
-``slot``     zeros whose "gradient" is what went past, in logs                (2,)
-===========  ===============================================================  ==========================
+===========  ====================================================  ==========================
+symbol       meaning                                               shape
+===========  ====================================================  ==========================
+``x``        a layer's input in one replica                        (*inputs, features)
+``rows``     inputs (examples, positions) by units of all          (inputs, replicas * features)
+             replicas
+``rms``      root mean square of the weights, by tap of a          () or (*kernel_size,)
+             convolution
+``slot``     zeros whose "gradient" is the log of what passed      (2,)
+===========  ====================================================  ==========================
 """
 
 import functools
@@ -40,7 +43,7 @@ class Linear(NamedTuple):
     out
         Features of the output in one replica.
     has_bias
-        Whether a bias is added to it, whose gradient counts among the weights'.
+        Whether a bias is added; its gradient counts with the weights'.
     conv
         ``(x, kernel) -> y`` for a convolution, channels last; None for a dense layer.
     """
@@ -51,25 +54,13 @@ class Linear(NamedTuple):
 
 
 def together(x: Array) -> Array:
-    """Units of all replicas side by side: from ``(*inputs, features)`` in each to ``(*inputs, replicas * features)``.
-
-    Parameters
-    ----------
-    x
-        One replica's array.
-    """
+    """Units of all replicas side by side, shape ``(*inputs, replicas * features)``."""
     gathered = jnp.moveaxis(lax.all_gather(x, REPLICAS), 0, -2)
     return gathered.reshape(*x.shape[:-1], -1)
 
 
 def apart(rows: Array) -> Array:
-    """One replica's share of the units of all.
-
-    Parameters
-    ----------
-    rows
-        Shape ``(*inputs, replicas * features)``.
-    """
+    """One replica's share of the units of all: the inverse of ``together``."""
     count = lax.axis_size(REPLICAS)
     shared = rows.reshape(*rows.shape[:-1], count, -1)
     return lax.dynamic_index_in_dim(shared, lax.axis_index(REPLICAS), axis=-2, keepdims=False)
@@ -80,22 +71,20 @@ def _product(left: Array, right: Array) -> Array:
 
 
 def gaussian_rows(source: Array, rows: Array, num_units: int) -> Array:
-    """Independent Gaussian units whose covariance over inputs is ``rows @ rows.T``.
+    """Independent Gaussian units, shape ``(inputs, num_units)``, with covariance ``rows @ rows.T``.
+
+    The cost is proportional to the number of units: the triangular factor replaces ``rows`` where
+    it is smaller.
 
     Parameters
     ----------
     source
-        A JAX key; or standard normal weights of shape ``(units, num_units)``, so that other rows may meet the same ones.
+        A JAX key; or standard normal weights of shape ``(units, num_units)``, which other rows may
+        share.
     rows
         Shape ``(inputs, units)``.
     num_units
         Number of units to draw.
-
-    Returns
-    -------
-    Array
-        Shape ``(inputs, num_units)``; by the triangular factor of ``rows`` where that is the smaller, so that the cost is
-        proportional to the number of units.
     """
     num_inputs, num_seen = rows.shape
     if source.ndim > 0:
@@ -125,7 +114,7 @@ def _kernel(op: Linear, source: Array, rms: Array, num_seen: int) -> Array:
 
 
 def _down(op: Linear, source: Array, rms: Array, seen: Array, above: Array) -> Array:
-    """From all replicas' gradients at the output to those at the input, by weights of their own."""
+    """From all replicas' gradients at the output to those at the input, by new weights."""
     count = lax.axis_size(REPLICAS)
     scaled = (rms / count**0.5).astype(seen.dtype)
     if op.conv is None:
@@ -138,7 +127,7 @@ def _down(op: Linear, source: Array, rms: Array, seen: Array, above: Array) -> A
 
 
 def _log_weight(op: Linear, rms: Array, seen: Array, above: Array) -> Array:
-    """Log-norm of the weights' gradient between two independent replicas, in the mean square over pairs of them."""
+    """Log of the root mean square, over pairs of replicas, of the norm of the weights' gradient."""
     count = lax.axis_size(REPLICAS)
     if op.conv is not None:
         zeros = jnp.zeros((*rms.shape, seen.shape[-1], count * op.out), seen.dtype)
@@ -154,15 +143,7 @@ def _log_weight(op: Linear, rms: Array, seen: Array, above: Array) -> Array:
 
 
 def convolution(module: Any, rank: int) -> Callable[[Array, Array], Array]:
-    """``(x, kernel) -> y`` as a Flax convolution of this shape does it, without its bias.
-
-    Parameters
-    ----------
-    module
-        A Linen or nnx ``Conv``.
-    rank
-        Number of spatial dimensions.
-    """
+    """``(x, kernel) -> y`` of a Linen or nnx ``Conv`` of this rank, without its bias."""
     many = lambda value: (1,) * rank if value is None else (value,) * rank if isinstance(value, int) else tuple(value)
     strides, spread, reach = (many(each) for each in (module.strides, module.input_dilation, module.kernel_dilation))
     axes = "XYZ"[:rank]
@@ -190,22 +171,25 @@ def convolution(module: Any, rank: int) -> Callable[[Array, Array], Array]:
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def fresh(op: Linear, sources: tuple[Array, Array], rms: Array, x: Array, slot: Array) -> Array:
-    r"""What an infinitely wide layer does, forward and backward, without weights.
+    """An infinitely wide layer without weights, forward and backward.
 
     Parameters
     ----------
     op
         The layer.
     sources
-        Two different keys, of the draw on the way up and of that on the way down; or standard normal weights for both,
-        ``(*kernel_size, replicas * in, replicas * out)`` up and (dense layers) its transpose's shape down.
+        Two different keys, for the forward and the backward draw. Or standard normal weights for
+        both: ``(*kernel_size, replicas * in, replicas * out)`` forward and, for dense layers, the
+        shape of its transpose backward.
     rms
-        Root mean square of the weights, shape ``()`` or, at each tap of a convolution, ``(*kernel_size,)``.
+        Root mean square of the weights, shape ``()`` or, at each tap of a convolution,
+        ``(*kernel_size,)``.
     x
         The layer's input in one replica, ``(*inputs, features)``.
     slot
-        Zeros of shape ``(2,)``; their "gradient", the same in every replica, is the log of the root mean square over replicas of
-        ``|dE/dy|``, and that of ``|dE/dW|`` (of weights and bias together, if the layer has one). Differentiate inside the map over replicas.
+        Zeros of shape ``(2,)``. Their "gradient", equal in every replica, has the logs of the root
+        mean squares over replicas of ``|dE/dy|`` and of ``|dE/dW|`` (weights and bias together).
+        Differentiate inside the map over replicas.
 
     Returns
     -------
@@ -214,8 +198,10 @@ def fresh(op: Linear, sources: tuple[Array, Array], rms: Array, x: Array, slot: 
 
     Notes
     -----
-    Accuracy: the covariances are those of the particles, of number M: each output is off by O(M^(-1/2)), means by O(1/M).
-    Assumes: weights independent of each other and of whatever comes in; a gradient that comes down independent of them.
+    Accuracy: the covariances are those of M particles. Each output has an error of O(M^(-1/2)), and
+    means have one of O(1/M).
+    Assumes: weights independent of each other and of the input, and an incoming gradient
+    independent of them.
     """
     return _fresh_forward(op, sources, rms, x, slot)[0]
 
@@ -243,24 +229,7 @@ fresh.defvjp(_fresh_forward, _fresh_backward)
 
 
 def pooled_norm(x: Array, scale: Array | None, bias: Array | None, *, epsilon: float, centred: bool) -> Array:
-    """Layer or RMS norm whose statistics are those of the units of all replicas.
-
-    Parameters
-    ----------
-    x
-        One replica's array, features last.
-    scale, bias
-        Learned scale and shift of shape ``(features,)``, or None.
-    epsilon
-        Added to the mean square.
-    centred
-        Whether the mean is taken off (layer norm) or not (RMS norm).
-
-    Returns
-    -------
-    Array
-        Shape of ``x``.
-    """
+    """Layer norm (``centred``) or RMS norm, with the statistics of the units of all replicas."""
     mean = lax.pmean(jnp.mean(x, axis=-1, keepdims=True), REPLICAS) if centred else jnp.zeros_like(x[..., :1])
     size = lax.pmean(jnp.mean((x - mean) ** 2, axis=-1, keepdims=True), REPLICAS)
     y = (x - mean) * lax.rsqrt(size + epsilon)
@@ -270,15 +239,7 @@ def pooled_norm(x: Array, scale: Array | None, bias: Array | None, *, epsilon: f
 
 @jax.custom_vjp
 def pooled_tap(x: Array, slot: Array) -> Array:
-    """``measure.tap`` whose norm is the root mean square over replicas of theirs.
-
-    Parameters
-    ----------
-    x
-        One replica's array.
-    slot
-        A zero of shape ``()``; its "gradient" is the log-norm of what comes down.
-    """
+    """``measure.tap`` whose norm is the root mean square of the replicas' norms."""
     del slot
     return x
 

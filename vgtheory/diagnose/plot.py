@@ -1,4 +1,4 @@
-"""A figure of a diagnosis."""
+"""Picture of a diagnosis."""
 
 from typing import Any
 
@@ -10,13 +10,7 @@ _MOST_NAMES = 12
 
 
 def figure(found: Any) -> Any:
-    """Activations above, gradients below, in powers of ten, by layer call; predictions are lines, measurements markers.
-
-    Parameters
-    ----------
-    found
-        A ``Diagnosis``.
-    """
+    """Activations above, gradients below, by layer call: lines are predicted, markers measured."""
     with styled("Diagnosis.plot"):
         drawn, (upper, lower) = canvas(7.5, 5.0, rows=2)
         _series(upper, found, "log_rms", "size of the output", "o", 0)
@@ -35,7 +29,7 @@ def figure(found: Any) -> Any:
 
 
 def _series(axes: Any, found: Any, name: str, label: str, marker: str, colour: int) -> None:
-    """One quantity as measured, and as predicted where it is."""
+    """Draw one quantity as measured, and as predicted where there is a prediction."""
     measured = {"ls": "", "marker": marker, "ms": 4, "label": label}
     predicted = {"ls": "-", "lw": 1, "label": f"{label}, predicted"}
     for column, style in ((name, measured), (f"predicted_{name}", predicted)):

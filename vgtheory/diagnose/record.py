@@ -1,4 +1,4 @@
-"""Gradient norms per layer during training, kept in the optimiser's state beside what was predicted."""
+"""Gradient norms by layer during training, kept in the optimiser's state."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -21,18 +21,18 @@ _DECADES, _PER_DECADE = 6, 8
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class NormRecord:
-    """State of ``record_norms``; its structure never changes, so it goes through ``lax.scan``.
+    """State of ``record_norms``; its structure never changes, so that ``lax.scan`` can carry it.
 
     Attributes
     ----------
     layers
         Names; static.
     when
-        The steps at which norms are kept, shape ``(rows,)``.
+        Steps at which norms are kept, shape ``(rows,)``.
     step
-        Updates seen so far.
+        Number of updates so far.
     log_norms
-        Natural logs, shape ``(rows, layers)``; NaN where not reached yet.
+        Natural logs, shape ``(rows, layers)``; NaN in rows not reached yet.
     """
 
     layers: tuple[str, ...] = dataclasses.field(metadata={"static": True})
@@ -42,7 +42,7 @@ class NormRecord:
 
 
 class NormHistory(NamedTuple):
-    """What was recorded.
+    """Recorded gradient norms.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class NormHistory(NamedTuple):
     log_norms
         Natural logs of gradient norms, shape ``(rows, layers)``.
     predicted
-        The same as predicted at initialisation, shape ``(layers,)``; NaN where nothing is.
+        Natural logs predicted at initialisation, shape ``(layers,)``; NaN without a prediction.
     """
 
     layers: tuple[str, ...]
@@ -63,24 +63,20 @@ class NormHistory(NamedTuple):
 
     @property
     def size(self) -> np.ndarray:
-        """Log of the norm of the whole gradient, shape ``(rows,)``: near a minimum it falls, at all layers alike."""
+        """Log-norm of the whole gradient, shape ``(rows,)``; it falls near a minimum."""
         return np.logaddexp.reduce(2 * self.log_norms, axis=1) / 2
 
     def tilt(self, first: str, last: str) -> np.ndarray:
-        """Log of one layer's norm over another's, shape ``(rows,)``: what depth does, which a minimum does not.
+        """Log of one layer's norm over another's, shape ``(rows,)``: the effect of depth.
 
-        Small gradients with the tilt that they had at the start, or that was predicted, are those near a minimum; small gradients at
-        the first layers alone, from the first step on, have vanished (experiment ``minimum``).
+        Near a minimum, gradients are small and keep the tilt of the start, or the predicted one.
+        Gradients that are small in the first layers alone, from the first step on, have vanished
+        (experiment ``minimum``).
 
         Parameters
         ----------
         first, last
-            Names of layers, best two of one shape.
-
-        Raises
-        ------
-        ValueError
-            If there is no such layer.
+            Names of layers, preferably of one shape.
         """
         for layer in (first, last):
             expect_one_of(self.layers, "tilt", layer=layer)
@@ -89,7 +85,7 @@ class NormHistory(NamedTuple):
 
 
 def _groups(tree: Any, by: str) -> dict[str, list[Any]]:
-    """Floating leaves by the name of their layer, or by their own."""
+    """Floating leaves by the name of their layer, or by their own name."""
     groups: dict[str, list[Any]] = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         name = jax.tree_util.keystr(path, simple=True, separator="/").removesuffix("/value")
@@ -100,56 +96,50 @@ def _groups(tree: Any, by: str) -> dict[str, list[Any]]:
 
 
 def _log_norms(groups: dict[str, list[Any]]) -> Array:
-    """Of each group, safe from under- and overflow."""
+    """Log-norm of each group, without under- or overflow."""
     logs = [[log_norm(leaf)[0].astype(jnp.float32) for leaf in group] for group in groups.values()]
     return jnp.stack([jax.nn.logsumexp(2 * jnp.stack(group)) / 2 for group in logs])
 
 
 def record_norms(steps: Sequence[int] | None = None, *, by: str = "layer") -> optax.GradientTransformation:
-    """An optimiser step that changes nothing and keeps each layer's gradient norm; put it first in an ``optax.chain``.
+    """Optimiser step that changes nothing and keeps each layer's gradient norm.
+
+    Put it first in an ``optax.chain``.
 
     Parameters
     ----------
     steps
-        The updates to keep, in increasing order, 0 for the first: ``range(0, 10_000, 100)``, say. None: eight to a decade up to a million.
+        Updates to keep, in increasing order, 0 for the first; for example ``range(0, 10_000,
+        100)``. None for eight per decade up to a million.
     by
-        ``"layer"``: the joint norm of all parameters that share a path; ``"parameter"``: each by itself.
+        ``"layer"``: joint norm of all parameters that share a path; ``"parameter"``: one norm each.
 
     Returns
     -------
     optax.GradientTransformation
-        Its state is a ``NormRecord``, which ``norm_history`` finds in any optimiser's state. Norms are taken at the steps asked for only.
-
-    Raises
-    ------
-    ValueError
-        If ``steps`` are not increasing integers >= 0, or ``by`` is unknown.
+        Its state is a ``NormRecord``, which ``norm_history`` finds in any optimiser's state. Norms
+        are computed at the chosen steps only.
 
     Notes
     -----
-    Accuracy: some roundings of float32; norms far below and above what float32 can square are right. Of gradients as they arrive: a gradient that has
-    already underflowed to 0 in the backward pass is recorded as -inf.
+    Accuracy: a few roundings of float32, also for norms whose squares float32 cannot hold. A
+    gradient that has underflowed to 0 in the backward pass is recorded as -inf.
 
     Examples
     --------
-    >>> import jax, jax.numpy as jnp, optax
+    >>> import jax.numpy as jnp, optax
     >>> from vgtheory.diagnose import norm_history, record_norms
-    >>> params = {"dense": {"kernel": jnp.ones((2, 2)), "bias": jnp.zeros(2)}}
+    >>> params = {"dense": {"kernel": jnp.ones((2, 2))}}
     >>> optimiser = optax.chain(record_norms(range(0, 4, 2)), optax.sgd(0.1))
-    >>> def update(carry, _):
-    ...     params, state = carry
-    ...     grads = jax.grad(lambda params: (params["dense"]["kernel"] ** 2).sum() / 2)(params)
-    ...     updates, state = optimiser.update(grads, state, params)
-    ...     return (optax.apply_updates(params, updates), state), None
-    >>> (_, state), _ = jax.lax.scan(update, (params, optimiser.init(params)), length=4)
+    >>> state = optimiser.init(params)
+    >>> for _ in range(4):
+    ...     updates, state = optimiser.update(params, state)  # here the gradient is the weights
+    ...     params = optax.apply_updates(params, updates)
     >>> history = norm_history(state, predicted={"dense": 0.7})
-    >>> (
-    ...     history.layers,
-    ...     history.steps.tolist(),
-    ...     [f"{log:.3f}" for log in history.log_norms[:, 0]],
-    ...     history.predicted.tolist(),
-    ... )
-    (('dense',), [0, 2], ['0.693', '0.482'], [0.7])
+    >>> history.layers, history.steps.tolist(), history.predicted.tolist()
+    (('dense',), [0, 2], [0.7])
+    >>> [f"{log:.3f}" for log in history.log_norms[:, 0]]
+    ['0.693', '0.482']
     """
     expect_one_of(("layer", "parameter"), "record_norms", by=by)
     if steps is None:
@@ -176,14 +166,14 @@ def record_norms(steps: Sequence[int] | None = None, *, by: str = "layer") -> op
 
 
 def norm_history(state: Any, predicted: Mapping[str, float] | None = None) -> NormHistory:
-    """What ``record_norms`` has kept, from the state of the optimiser that it is part of.
+    """Gradient norms that ``record_norms`` has kept in an optimiser's state.
 
     Parameters
     ----------
     state
         An optax state, or an ``nnx.Optimizer``.
     predicted
-        Predicted logs of the norms, by layer.
+        Predicted natural logs of the norms, by layer.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A traced model, to be run again: as it is, with other weights, or with parts of it taken out of the backward pass."""
+"""Repeated runs of a traced model: as it is, with other weights, or with a part cut out."""
 
 import functools
 import itertools
@@ -15,15 +15,15 @@ from vgtheory.diagnose.tracing.trace import split_arrays, traced
 
 
 class Removal(NamedTuple):
-    """What taking one layer, or what lies between two, out of the backward pass does.
+    """Effect of cutting one layer, or the stretch between two, out of the backward pass.
 
     Attributes
     ----------
     layer
         Path, or ``"slopes between ..."``.
     how
-        ``"identity"``: its Jacobian replaced by the identity; ``"factor"``: where its ends differ in shape, its factor of the
-        gradient's norm taken out.
+        ``"identity"``: the Jacobian is replaced by the identity. ``"factor"``: input and output
+        differ in shape, and the factor of the gradient's norm is removed instead.
     log_gain
         Change of the log-norm of the gradient at the bottom of the chain.
     """
@@ -34,7 +34,7 @@ class Removal(NamedTuple):
 
 
 class Runs:
-    """The model, traced, to be run again."""
+    """A traced model that can be run again."""
 
     def __init__(self, model: Hooked, batch: tuple) -> None:
         self.trace = traced(model, batch)
@@ -47,7 +47,7 @@ class Runs:
         return read(self.trace, jax.device_get(self.compiled(self.trace.consts, leaves or self.leaves, self.arrays)))
 
     def faults(self) -> Faults:
-        """Where the forward pass is not finite."""
+        """Places where the forward pass is not finite."""
         return jax.device_get(
             jax.jit(functools.partial(faults, self.trace))(self.trace.consts, self.leaves, self.arrays)
         )
@@ -85,7 +85,7 @@ class Runs:
         return float(np.exp((low + high) / 2))
 
     def stretches(self, seen: Pass) -> dict[int, tuple[str, float, Any, Any]]:
-        """What can be taken out of the chain, as numbered in ``Cut``: its name, what it does, and the variables at both ends."""
+        """Removable stretches of the chain, by number in ``Cut``: name, log-factor, both ends."""
         sites, eqns, found = self.trace.sites, self.trace.jaxpr.eqns, {}
         for a, b, plain in zip(self.trace.chain, self.trace.chain[1:], self.trace.plain, strict=False):
             below, start = eqns[sites[a].end].outvars[0], eqns[sites[b].start].outvars[0]

@@ -21,7 +21,7 @@ from vgtheory.measure import log_norm
 
 
 class _State(NamedTuple):
-    """One run: its plan, key, slots and taps; what it has found, and weights that are used again."""
+    """State of one run: plan, key, slots, taps, recorded logs, and weights that are used again."""
 
     plan: TwinPlan
     key: Array
@@ -38,9 +38,9 @@ class InfiniteWidth:
     Attributes
     ----------
     model
-        The model (or its loss) as a function that hooks can be put into.
+        The model (or its loss) as a function with hooks.
     num_particles
-        Units over which each layer's covariance is taken, at least, in a layer of median width.
+        Least number of units over which a layer of median width takes its covariance.
     tied
         Whether a layer that is called again uses the same weights.
     """
@@ -50,13 +50,7 @@ class InfiniteWidth:
     tied: bool
 
     def plan(self, *args: Any, **kwargs: Any) -> TwinPlan:
-        """What the twin will do, from a dry run on shapes.
-
-        Parameters
-        ----------
-        args, kwargs
-            What the model takes.
-        """
+        """Plan of the twin, from a dry run on shapes with the model's arguments."""
         widths: list[int] = []
         calls: dict[str, None] = {}
         uses: dict[str, int] = {}
@@ -78,14 +72,14 @@ class InfiniteWidth:
         return TwinPlan(replicas, tuple(calls), uses, (*kept, *self.model.unseen))
 
     def __call__(self, key: Array, *args: Any, **kwargs: Any) -> Any:
-        """What the model returns, in every replica: leaves have a first axis of that length.
+        """Output of the model in every replica; leaves have a first axis of replicas.
 
         Parameters
         ----------
         key
             A JAX key.
         args
-            Pytrees of arrays, as the model takes them; may be differentiated with respect to.
+            Pytrees of arrays, as the model takes them; differentiable.
         kwargs
             Passed on as they are.
         """
@@ -114,9 +108,9 @@ class InfiniteWidth:
         key
             A JAX key.
         args
-            What the loss takes after the model.
+            Arguments of the loss after the model.
         num_draws
-            Independent draws of all particles; from 2 on there is an error.
+            Number of independent draws of all particles; an error needs at least 2.
         kwargs
             Passed on as they are.
 
@@ -128,11 +122,12 @@ class InfiniteWidth:
         Raises
         ------
         ValueError
-            If ``num_draws`` is no positive integer, or what the twin was made of does not return a single number.
+            If the twin was made without a loss that returns a single number.
 
         Notes
         -----
-        The gradient is renormalised wherever all of it passes through one layer's output, so that a deep chain's neither vanishes nor overflows.
+        The gradient is renormalised wherever all of it passes through one layer's output, so that
+        it neither vanishes nor overflows in a deep chain.
         """
         expect_count("layers", num_draws=num_draws)
         plan = self.plan(*args, **kwargs)
@@ -165,13 +160,13 @@ class InfiniteWidth:
         args: tuple,
         kwargs: dict[str, Any],
     ) -> tuple[Any, Any]:
-        """One replica: the model's output, and the log of every replaced layer's root mean square."""
+        """Output of one replica, and the log of every replaced layer's root mean square."""
         state = _State(plan, key, slots[0], slots[1], {}, {})
         hook = functools.partial(self._hook, state)
         return self.model.apply(self.model.params, hook, *args, **kwargs), state.logs
 
     def _hook(self, state: _State, call: Call, args: tuple, run: Any) -> Any:
-        """What stands in a layer's place."""
+        """Replacement of one layer call."""
         if not args:
             return run()
         centred = takes_off_mean(call.module)
@@ -205,7 +200,7 @@ class InfiniteWidth:
     def _sources(
         self, state: _State, call: Call, taps: tuple[int, ...], num_in: int, num_out: int
     ) -> tuple[Array, Array]:
-        """Keys for a layer that is called once (or untied); for another the same weights at every call."""
+        """Keys for a layer called once (or untied); else weights shared by all calls."""
         key = jax.random.fold_in(state.key, call.place)
         if not self.tied or state.plan.uses[call.layer] == 1:
             up, down = jax.random.split(jax.random.fold_in(key, call.use))
@@ -236,57 +231,63 @@ def infinite_width(
     tied: bool = True,
     rngs: Any = None,
 ) -> InfiniteWidth:
-    r"""The infinite-width twin of a Flax model: its own graph, each dense layer and convolution replaced by one without weights.
+    r"""Infinite-width twin of a Flax model: its own graph, with layers of infinite width.
 
-    Upwards such a layer returns fresh Gaussians whose covariance over inputs (examples and positions) is
-    :math:`\sigma_w^2\, x x^{\mathsf T} / M`, taken over M particles, with sigma_w the root mean square of the model's own weights
-    times the root of the fan-in, and its own bias; downwards, of the gradients that come in likewise, independent of all that went up. Skips,
-    norms, gates, attention and whatever else the model does stay as they are, so that the model computes its own mean-field limit.
+    Each dense layer and convolution is replaced by one without weights. Forward, it returns new
+    Gaussians whose covariance over inputs (examples and positions) is :math:`\sigma_w^2\, x
+    x^{\mathsf T} / M` over M particles. Here sigma_w is the root mean square of the model's own
+    weights times the root of the fan-in, and the bias is the model's own. Backward, it does the
+    same with the incoming gradients, independently of the forward pass. Skips, norms, gates,
+    attention and the rest of the model stay as they are. The model thus computes its own mean-field
+    limit.
 
     Parameters
     ----------
     model
         A ``flax.nnx`` model, or a ``flax.linen`` module with its ``variables``; not changed.
     num_particles
-        M, at least, in a layer of median width: so many copies of the model run together.
+        Least number M of particles in a layer of median width; it sets the number of replicas.
     variables
-        Of a Linen module: what its ``init`` returned.
+        For a Linen module: the result of its ``init``.
     loss
-        ``loss(model, *args)``, which calls the model as it likes; needed for ``layers``. None: the model's own output.
+        ``loss(model, *args)``, which calls the model; needed for ``layers``. None for the model's
+        own output.
     tied
-        Whether a layer that is called again (a recurrence) uses the same weights. False: new ones at each call, the usual independence
-        assumption; the difference is what that costs.
+        Whether a layer that is called again (a recurrence) uses the same weights. False draws new
+        ones at each call, the usual assumption of independence; the difference shows its effect.
     rngs
-        Of a Linen module: as in its ``apply``.
+        For a Linen module: as in its ``apply``.
 
     Returns
     -------
     InfiniteWidth
-        A function of a key and the model's arguments, to be compiled and differentiated; and ``layers``, the sizes of signals and gradients.
-
-    Raises
-    ------
-    ValueError
-        If ``num_particles`` is no positive integer, or a Linen module comes without ``variables``.
+        A function of a key and the model's arguments, which can be compiled and differentiated; its
+        ``layers`` gives the sizes of signals and gradients.
 
     Notes
     -----
-    Accuracy: sampling, of relative order M^(-1/2) in each layer, and a bias of order 1/M; ``layers`` gives the error. Cost: proportional
-    to M; layers called again, and convolutions, form their weights, at M^2.
-    Assumes: weights that are random, of mean zero and independent, none of them read elsewhere in the model (tied embeddings); a loss whose gradient does
-    not depend on the weights through more than a few outputs. Heads keep their width: the limit is that of many heads. The width-normalising parts of a
-    model that are not Flax norms see one copy's units alone.
+    Accuracy: a sampling error of relative order M^(-1/2) in each layer, which ``layers`` reports,
+    and a bias of order 1/M. The cost is proportional to M; layers called again, and convolutions,
+    form their weights at a cost of M^2.
+    Assumes:
+
+    - random independent weights of mean zero, none of them read elsewhere in the model (tied
+      embeddings);
+    - a loss whose gradient depends on the weights only through a few outputs;
+    - many attention heads, since heads keep their width;
+    - Flax norms; normalisation written by hand is over one replica instead of all particles.
 
     Examples
     --------
-    >>> import jax, jax.numpy as jnp
+    >>> import jax.numpy as jnp
     >>> from flax import nnx
     >>> from vgtheory.diagnose import infinite_width
-    >>> model = nnx.Sequential(nnx.Linear(8, 64, rngs=nnx.Rngs(0)), nnx.relu, nnx.Linear(64, 64, rngs=nnx.Rngs(1)))
-    >>> twin = infinite_width(model, 1024, loss=lambda model, x: jnp.sum(model(x) ** 2))
-    >>> laws = twin.layers(jax.random.key(0), jnp.ones((4, 8)))
-    >>> list(laws)
-    ['layers/0', 'layers/2']
+    >>> rngs = nnx.Rngs(0)
+    >>> layers = nnx.Linear(8, 64, rngs=rngs), nnx.relu, nnx.Linear(64, 64, rngs=rngs)
+    >>> twin = infinite_width(nnx.Sequential(*layers), 1024, loss=lambda model, x: model(x).mean())
+    >>> plan = twin.plan(jnp.ones((4, 8)))  # of twin.layers(key, x), which predicts
+    >>> plan.replicas, plan.calls
+    (16, ('layers/0', 'layers/2'))
     """
     expect_count("infinite_width", num_particles=num_particles)
     expect_flag("infinite_width", tied=tied)

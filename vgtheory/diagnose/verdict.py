@@ -1,4 +1,4 @@
-"""What a pass through a model means, in words with numbers."""
+"""Interpretation of a pass through a model, in words with numbers."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from vgtheory.diagnose.tracing.trace import WEIGHTED, Trace
 from vgtheory.theory.layers.formats import depth_limit, log_edges
 
 HEALTHY = float(np.log(100.0))
-"""A gradient that stays within this of itself, end to end, is healthy: the layers' steps differ by two decades at most."""
+"""Largest change of a healthy gradient's log-norm from end to end: two decades."""
 
 
 class Verdict(NamedTuple):
@@ -18,20 +18,23 @@ class Verdict(NamedTuple):
     Attributes
     ----------
     word
-        ``"vanishes"``, ``"explodes"``, ``"healthy"``, ``"not finite"``, ``"zero"`` or ``"no chain"``.
+        ``"vanishes"``, ``"explodes"``, ``"healthy"``, ``"not finite"``, ``"zero"`` or ``"no
+        chain"``.
     where
-        The layer it is about: where a fault arises, from where on the gradient is zero, else the bottom of the chain.
+        Layer that the verdict is about: the origin of a fault, the layer below which the gradient
+        is zero, or else the bottom of the chain.
     text
         Sentences.
     depth
-        Steps from the chain's top layer to its bottom one.
+        Number of steps from the chain's top layer to its bottom one.
     log_total
         Log of the gradient's norm at the bottom over that at the top.
     factor
-        Geometric mean over the steps; of the norm.
+        Geometric mean, over the steps, of the norm's factor.
     shares
-        ``log_total`` split: ``"weights"`` (from a layer's output to its input), ``"norms"`` (the same of normalisers),
-        ``"slopes"`` (activations, and whatever else lies between two layers), ``"skips"`` (the same where the graph branches).
+        ``log_total`` split into ``"weights"`` (from a layer's output to its input), ``"norms"``
+        (from output to input of normalisers), ``"slopes"`` (activations, and all else between two
+        layers) and ``"skips"`` (between two layers where the graph branches).
     """
 
     word: str
@@ -44,12 +47,7 @@ class Verdict(NamedTuple):
 
 
 def shown(log: float) -> str:
-    """A number given by its log, in any range.
-
-    Parameters
-    ----------
-    log
-        Natural log.
+    """A number of any size, given by its natural log, as text.
 
     Examples
     --------
@@ -69,7 +67,7 @@ def shown(log: float) -> str:
 
 
 def _fault(trace: Trace, seen: Pass, found: Faults) -> tuple[str, str]:
-    """Where what is not finite arises, and a sentence."""
+    """Origin of values that are not finite, and a sentence."""
     for name, share in zip(trace.leaves, found.leaves, strict=True):
         if share > 0:
             owner = next((site.path for site in trace.sites if name.startswith(f"{site.layer}/")), name)
@@ -78,7 +76,8 @@ def _fault(trace: Trace, seen: Pass, found: Faults) -> tuple[str, str]:
         if found.inputs[k] > 0:
             return (
                 site.path,
-                f"Not finite: the input of {site.path} is, though the outputs of all layers called before it are finite.",
+                f"Not finite: the input of {site.path} is, though the outputs of all layers called before it"
+                " are finite.",
             )
         if found.outputs[k] > 0:
             share = f"{found.outputs[k]:.2%} of its entries"
@@ -98,18 +97,12 @@ def _fault(trace: Trace, seen: Pass, found: Faults) -> tuple[str, str]:
 
 
 def is_finite(seen: Pass) -> bool:
-    """Tell whether all that a pass has seen is finite.
-
-    Parameters
-    ----------
-    seen
-        From ``read``.
-    """
+    """Whether all numbers of a pass are finite."""
     return bool(np.isfinite(seen.loss)) and not any(np.isposinf(column).any() for column in seen[1:])
 
 
 def _shares(trace: Trace, seen: Pass, chain: list[int], plain: list[bool]) -> dict[str, float]:
-    """The log of the gradient from the top of a chain of calls to its bottom, by what it passes."""
+    """Log of the gradient from the top of a chain of calls to its bottom, by its causes."""
     shares = dict.fromkeys(("weights", "norms", "slopes", "skips"), 0.0)
     for a, b, is_plain in zip(chain, chain[1:], plain, strict=False):
         own = "norms" if trace.sites[b].kind == "norm" else "weights"
@@ -136,7 +129,7 @@ def _parts(shares: dict[str, float], depth: int) -> str:
 
 
 def _formats(trace: Trace, seen: Pass, rungs: list[int], factor: float, log_total: float) -> str:
-    """Where number formats lose the gradient: in this model, and a power of its factor."""
+    """Depths at which number formats lose the gradient, in this model and for its factor."""
     rms = [seen.log_grad[k] - np.log(np.prod(trace.sites[k].shape)) / 2 for k in reversed(rungs)]
     said = {"zero": "", "infinite": ""}
     for dtype in ("float16", "bfloat16", "float32"):
@@ -152,7 +145,7 @@ def _formats(trace: Trace, seen: Pass, rungs: list[int], factor: float, log_tota
 
 
 def _remedy(trace: Trace, seen: Pass, chain: list[int], plain: list[bool], factor: float) -> str:
-    """The scale of weights that would undo the factor, where the chain is plain."""
+    """Scale of weights that would make the factor 1, where the chain is plain."""
     steps = [k for k in chain[1:] if trace.sites[k].kind in ("dense", "conv")]
     if not steps or not all(plain) or any(trace.sites[k].kind == "norm" for k in chain):
         return ""
@@ -161,21 +154,13 @@ def _remedy(trace: Trace, seen: Pass, chain: list[int], plain: list[bool], facto
     if not np.isfinite(sigma_w):
         return ""
     return (
-        f" Weights of sigma_w = {sigma_w / factor:.3g} instead of {sigma_w:.3g} make the factor 1 if the activation is homogeneous"
-        " (linear, ReLU, leaky ReLU); for any other, critical_scale() measures it."
+        f" Weights of sigma_w = {sigma_w / factor:.3g} instead of {sigma_w:.3g} make the factor 1"
+        " if the activation is homogeneous (linear, ReLU, leaky ReLU); for any other, critical_scale() measures it."
     )
 
 
 def judged(trace: Trace, seen: Pass, found: Faults | None) -> Verdict:
-    """The verdict on a pass.
-
-    Parameters
-    ----------
-    trace, seen
-        From ``traced`` and ``read``.
-    found
-        From ``faults``, if something is not finite.
-    """
+    """Verdict on a pass; ``found`` has the faults if something is not finite."""
     nothing = dict.fromkeys(("weights", "norms", "slopes", "skips"), 0.0)
     if found is not None:
         where, text = _fault(trace, seen, found)
@@ -197,14 +182,18 @@ def judged(trace: Trace, seen: Pass, found: Faults | None) -> Verdict:
     dead = next((k for k in reversed(rungs) if np.isneginf(seen.log_grad[k])), None)
     if dead is not None:
         path = trace.sites[dead].path
-        text = f"Zero: no gradient reaches the output of {path}, nor what lies below it (dead units, or beyond float32's range between two taps)."
+        text = (
+            f"Zero: no gradient reaches the output of {path}, nor what lies below it"
+            " (dead units, or beyond float32's range between two taps)."
+        )
         return Verdict("zero", path, text, depth, -float("inf"), 0.0, nothing)
     log_total = float(seen.log_grad[rungs[0]] - seen.log_grad[rungs[-1]])
     factor, shares = float(np.exp(log_total / depth)), _shares(trace, seen, chain, plain)
     word = "healthy" if abs(log_total) <= HEALTHY else "vanishes" if log_total < 0 else "explodes"
     head = "Healthy: the gradient" if word == "healthy" else f"The gradient {word}: it"
     text = (
-        f"{head} changes {shown(log_total)}-fold from the output of {top} to that of {bottom}, {depth} {'layer' if depth == 1 else 'layers'} below;"
+        f"{head} changes {shown(log_total)}-fold from the output of {top} to that of {bottom},"
+        f" {depth} {'layer' if depth == 1 else 'layers'} below;"
         f" by {factor:.4g} per layer (geometric mean of norms)."
     )
     text += _parts(shares, depth)

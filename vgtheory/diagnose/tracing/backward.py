@@ -1,7 +1,8 @@
-"""One backward pass of any traced loss that keeps the log-norms of all that flows through it, however small or large.
+"""One backward pass of any traced loss, with the log-norms of the gradient on its way.
 
-At some places of the list of operations all variables alive are renormalised together on the way down (they are a cut, so that
-everything below is in the same unit); the logs of what was taken out are summed up.
+At some places in the list of operations, all variables alive are renormalised together in the
+backward pass. They are a cut, so that everything below has the same unit. The logs of the factors
+are summed.
 """
 
 from typing import Any, NamedTuple
@@ -19,7 +20,7 @@ from vgtheory.diagnose.tracing.trace import Site, Trace
 
 
 class Slots(NamedTuple):
-    """Zeros whose gradients are what was seen: by place of a tap, by call, by call, by call and variable."""
+    """Zeros whose gradients are recorded, by tap, by call, and by call and variable."""
 
     taps: dict[int, Array]
     outputs: dict[int, Array]
@@ -28,7 +29,7 @@ class Slots(NamedTuple):
 
 
 class Raw(NamedTuple):
-    """What one compiled pass returns: the loss, gradients of ``Slots``, sums of squares of outputs, kernels and gradients."""
+    """Result of one compiled pass: the loss, gradients of ``Slots``, and sums of squares."""
 
     loss: Any
     seen: Any
@@ -38,24 +39,27 @@ class Raw(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """What one pass has seen, all natural logs but the loss; arrays over calls: NaN where there is nothing, inf where it is not finite.
+    """Result of one pass: natural logs but for the loss, in arrays over calls.
+
+    NaN where a quantity does not exist, inf where it is not finite.
 
     Attributes
     ----------
     loss
-        Its value.
+        Value of the loss.
     log_rms
-        Of the output.
+        Log rms of the output.
     log_weight
-        Root mean square of the largest array of parameters read.
+        Log rms of the largest array of parameters that the call reads.
     log_grad
-        Norm of the loss's gradient with respect to the output.
+        Log-norm of the loss's gradient with respect to the output.
     log_below
-        The same with respect to the input, through this call only.
+        Log-norm of the gradient with respect to the input, through this call only.
     log_grad_weight
-        The same with respect to the parameters read, of this call only.
+        Log-norm of the gradient with respect to the parameters read, through this call only.
     leaves
-        For the parameters whose whole gradient this pass can tell, its log-norm; else NaN.
+        Log-norm of the whole gradient of each parameter for which this pass determines it; else
+        NaN.
     """
 
     loss: float
@@ -68,7 +72,7 @@ class Pass(NamedTuple):
 
 
 def _at(trace: Trace) -> dict[int, tuple[int, bool]]:
-    """By place in the list: the call whose mark stands there, and whether it is the one after it."""
+    """By place in the list: the call whose mark is there, and whether the mark follows the call."""
     starts = {site.start: (k, False) for k, site in enumerate(trace.sites)}
     return starts | {site.end: (k, True) for k, site in enumerate(trace.sites)}
 
@@ -90,18 +94,12 @@ def _flows(trace: Trace, place: int) -> bool:
 
 
 def _kernel(site: Site) -> Any:
-    """The largest array of parameters that a call reads."""
+    """Largest array of parameters that a call reads."""
     return max(site.uses, key=lambda var: var.aval.size, default=None)
 
 
 def regions(trace: Trace) -> list[set[int]]:
-    """For every parameter, the stretches between taps in which it meets the data.
-
-    Parameters
-    ----------
-    trace
-        From ``traced``.
-    """
+    """Stretches between taps in which each parameter meets the data."""
     order = sorted(trace.taps)
     number, found = len(order), dict[Any, set[int]]()
     if trace.dep.get(end := trace.jaxpr.outvars[0]) == PARAM:
@@ -155,7 +153,7 @@ def _forward(trace: Trace, consts: list, inputs: list, slots: Slots, cut: Cut) -
 
 
 def _asked(trace: Trace) -> tuple[dict[int, int], dict[int, tuple[int, int]]]:
-    """Parameters whose gradient has to be asked for, with their stretch; and those that one call's probe sees, with that."""
+    """Parameters whose gradient must be requested, and those that one call's probe sees."""
     readers: dict[Any, list[int]] = {}
     for i, eqn in enumerate(trace.jaxpr.eqns):
         for atom in eqn.invars:
@@ -173,7 +171,7 @@ def _asked(trace: Trace) -> tuple[dict[int, int], dict[int, tuple[int, int]]]:
 
 
 def measured(trace: Trace, consts: list, leaves: list, arrays: list, cut: Cut | None = None) -> Raw:
-    """Value, gradient norms and sizes of a traced loss, raw; compile it with ``trace`` fixed.
+    """Value, gradient norms and sizes of a traced loss; compile it with ``trace`` fixed.
 
     Parameters
     ----------
@@ -183,11 +181,6 @@ def measured(trace: Trace, consts: list, leaves: list, arrays: list, cut: Cut | 
         Its constants, parameters and data.
     cut
         A layer to take out of the backward pass.
-
-    Returns
-    -------
-    Raw
-        For ``read``.
     """
     asked, cut = _asked(trace)[0], cut or Cut(jnp.full((), -1), {})
 
@@ -200,20 +193,7 @@ def measured(trace: Trace, consts: list, leaves: list, arrays: list, cut: Cut | 
 
 
 def read(trace: Trace, raw: Raw) -> Pass:
-    """Put together what a pass has seen.
-
-    Parameters
-    ----------
-    trace
-        From ``traced``.
-    raw
-        From ``measured``, fetched.
-
-    Returns
-    -------
-    Pass
-        See there.
-    """
+    """Assemble a pass from the fetched result of ``measured``."""
     order, (asked, direct), seen = sorted(trace.taps), _asked(trace), raw.seen
     logs = np.array([seen.taps[i] for i in order], np.float64)
     # What the taps took out of all that lies below the first of them, the second, ..., and above the last: nothing.
@@ -247,7 +227,7 @@ def read(trace: Trace, raw: Raw) -> Pass:
 
 
 class Faults(NamedTuple):
-    """Share of entries that are NaN or infinite, by call: of the input, of the output; and of each parameter."""
+    """Share of entries that are NaN or infinite, by call (input, output) and by parameter."""
 
     inputs: dict[int, Any]
     outputs: dict[int, Any]
@@ -259,15 +239,7 @@ def _share(x: Array) -> Array:
 
 
 def faults(trace: Trace, consts: list, leaves: list, arrays: list) -> Faults:
-    """Where a forward pass has NaN or infinite entries; compile it with ``trace`` fixed.
-
-    Parameters
-    ----------
-    trace
-        From ``traced``.
-    consts, leaves, arrays
-        Its constants, parameters and data.
-    """
+    """Places where a forward pass is not finite; compile it with ``trace`` fixed."""
     env = dict(zip([*trace.jaxpr.constvars, *trace.jaxpr.invars], [*consts, *leaves, *arrays], strict=True))
     at, inputs, outputs = _at(trace), dict[int, Any](), dict[int, Any]()
     for i, eqn in enumerate(trace.jaxpr.eqns):

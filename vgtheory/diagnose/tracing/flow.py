@@ -1,7 +1,8 @@
-"""What a gradient can flow through: how the variables of a list of primitive operations depend on parameters and data.
+"""Flow of gradients: dependence of a trace's variables on parameters and data.
 
-Key: ``dep`` of a variable: NONE, of no parameter; PARAM, of parameters alone (a kernel, cast or sliced); STATE, of parameters
-and data: the variables that a backward pass goes down along.
+Key: ``dep`` of a variable is NONE (no parameter), PARAM (parameters alone: a kernel, cast or
+sliced) or STATE (parameters and data: the variables of a backward pass). ``jaxpr`` is a flat list
+of operations, and ``eqn`` one of them.
 """
 
 from typing import Any
@@ -15,38 +16,18 @@ NONE, PARAM, STATE = 0, 1, 2
 
 
 def is_float(value: Any) -> bool:
-    """Tell whether an array, or a variable of a trace, is of real numbers.
-
-    Parameters
-    ----------
-    value
-        Anything.
-    """
+    """Whether an array, or a variable of a trace, consists of real numbers."""
     dtype = getattr(getattr(value, "aval", value), "dtype", None)
     return dtype is not None and jnp.issubdtype(dtype, jnp.floating)
 
 
 def reads(eqn: Any) -> list[Any]:
-    """Variables that an operation reads.
-
-    Parameters
-    ----------
-    eqn
-        The operation.
-    """
+    """Variables that an operation reads."""
     return [atom for atom in eqn.invars if not isinstance(atom, Literal)]
 
 
 def dependence(jaxpr: Any, num_leaves: int) -> dict[Any, int]:
-    """What each variable depends on.
-
-    Parameters
-    ----------
-    jaxpr
-        The operations, flat.
-    num_leaves
-        How many of the first inputs are parameters.
-    """
+    """Dependence of each variable; the first ``num_leaves`` inputs are parameters."""
     dep = {var: PARAM if i < num_leaves and is_float(var) else NONE for i, var in enumerate(jaxpr.invars)}
     data = set(jaxpr.invars[num_leaves:])
     for eqn in jaxpr.eqns:
@@ -63,15 +44,7 @@ def dependence(jaxpr: Any, num_leaves: int) -> dict[Any, int]:
 
 
 def carrying_of(jaxpr: Any, dep: dict[Any, int]) -> set[Any]:
-    """Variables that depend on parameters and that the loss depends on, by a path that gradients take.
-
-    Parameters
-    ----------
-    jaxpr
-        The operations, flat.
-    dep
-        What each variable depends on (``dependence``).
-    """
+    """Variables on a path of gradients from the loss to parameters."""
     carrying = {var for var in jaxpr.outvars if dep.get(var)}
     for eqn in reversed(jaxpr.eqns):
         if any(var in carrying for var in eqn.outvars):
@@ -80,18 +53,18 @@ def carrying_of(jaxpr: Any, dep: dict[Any, int]) -> set[Any]:
 
 
 def leads_only_to(readers: dict[Any, list[int]], jaxpr: Any, start: Any, goal: int, dep: dict[Any, int]) -> bool:
-    """Tell whether all paths from a variable lead to one operation, without meeting another mark or the end first.
+    """Whether all paths from a variable lead to one operation, past no other mark or end.
 
     Parameters
     ----------
     readers
         By variable, the numbers of the operations that read it.
     jaxpr
-        The operations, flat.
+        The operations.
     start, goal
         The variable, and the number of the operation.
     dep
-        What each variable depends on (``dependence``).
+        Dependence of each variable (``dependence``).
     """
     todo, seen = [start], {start}
     while todo:
@@ -110,16 +83,16 @@ def leads_only_to(readers: dict[Any, list[int]], jaxpr: Any, start: Any, goal: i
 
 
 def uses_of(jaxpr: Any, start: int, end: int, dep: dict[Any, int], carrying: set[Any]) -> tuple[Any, ...]:
-    """What the operations between two marks read of the parameters.
+    """Parameters that the operations between two marks read.
 
     Parameters
     ----------
     jaxpr
-        The operations, flat.
+        The operations.
     start, end
         Numbers of the marks.
     dep
-        What each variable depends on (``dependence``).
+        Dependence of each variable (``dependence``).
     carrying
         Variables through which the gradient flows (``carrying_of``).
     """

@@ -1,4 +1,4 @@
-"""Which layers the infinite-width twin draws anew, and how they are laid out."""
+"""Layers that the infinite-width twin draws anew, and their layout."""
 
 from typing import Any
 
@@ -16,29 +16,13 @@ _CENTRED = {nn.LayerNorm: True, nnx.LayerNorm: True, nn.RMSNorm: False, nnx.RMSN
 
 
 def contracted(module: Any, x: Array) -> tuple[int, ...]:
-    """Axes of the input that a dense layer contracts.
-
-    Parameters
-    ----------
-    module
-        The layer.
-    x
-        Its input.
-    """
+    """Axes of the input ``x`` that a dense layer contracts."""
     axis = module.axis if isinstance(module, _GENERAL) else -1
     return tuple(sorted(a % x.ndim for a in ((axis,) if isinstance(axis, int) else axis)))
 
 
 def num_out(call: Call, x: Array) -> int:
-    """Units of a replaced layer's output.
-
-    Parameters
-    ----------
-    call
-        The call.
-    x
-        Its input.
-    """
+    """Units of a replaced layer's output for the input ``x``."""
     if isinstance(call.module, CONV):
         return int(call.kernel.shape[-1])
     return int(np.prod(call.kernel.shape[len(contracted(call.module, x)) :]))
@@ -50,13 +34,7 @@ def _batch_free(module: Any) -> bool:
 
 
 def is_replaced(call: Call) -> bool:
-    """Whether the twin draws this layer anew: a dense layer or a convolution over all channels.
-
-    Parameters
-    ----------
-    call
-        The call.
-    """
+    """Whether the twin draws this layer anew: a dense layer or a convolution over all channels."""
     if call.kernel is None:
         return False
     if isinstance(call.module, CONV):
@@ -65,13 +43,7 @@ def is_replaced(call: Call) -> bool:
 
 
 def takes_off_mean(module: Any) -> bool | None:
-    """Whether a norm over features takes off the mean; None for other norms and axes.
-
-    Parameters
-    ----------
-    module
-        The layer.
-    """
+    """Whether a norm over features subtracts the mean; None for other norms and axes."""
     plain = getattr(module, "reduction_axes", -1) in (-1, (-1,)) and getattr(module, "feature_axes", -1) in (-1, (-1,))
     for kind, centred in _CENTRED.items():
         if isinstance(module, kind) and plain:

@@ -21,15 +21,7 @@ KERNELS = ("kernel", "embedding", "scale")
 
 
 def kind_of(module: Any, owns_only_arrays: Callable[[Any], bool]) -> str | None:
-    """Kind of a leaf layer; None if it is none.
-
-    Parameters
-    ----------
-    module
-        A module of Flax.
-    owns_only_arrays
-        ``is_linen_leaf`` or ``is_nnx_leaf``.
-    """
+    """Kind of a leaf layer; None for any other module."""
     for kind, types in KINDS.items():
         if isinstance(module, types):
             return kind
@@ -37,65 +29,29 @@ def kind_of(module: Any, owns_only_arrays: Callable[[Any], bool]) -> str | None:
 
 
 def name_of(path: tuple, module: Any, method: str) -> str:
-    """Path of a layer in words; the model itself goes by its class.
-
-    Parameters
-    ----------
-    path
-        Where the layer is.
-    module
-        A module of Flax.
-    method
-        Which of its methods is called.
-    """
+    """Path of a layer as text, with the method if it is not ``__call__``."""
     layer = "/".join(map(str, path)) or type(module).__name__.lower()
     return layer if method == "__call__" else f"{layer}.{method}"
 
 
 def linen_params(module: nn.Module) -> dict[str, Any]:
-    """Parameters that the module owns itself.
-
-    Parameters
-    ----------
-    module
-        A module of Flax.
-    """
+    """Parameters that the module itself owns."""
     return dict(nn.meta.unbox(module.variables.get("params", {})))
 
 
 def is_linen_leaf(module: nn.Module) -> bool:
-    """Tell whether a Linen module owns parameters and no modules.
-
-    Parameters
-    ----------
-    module
-        A module of Flax.
-    """
+    """Whether a Linen module owns parameters and no modules."""
     owned = linen_params(module)
     return bool(owned) and not any(hasattr(value, "keys") for value in owned.values())
 
 
 def arrays_of(owned: Callable[[str], Any], method: str) -> tuple[Any, Any]:
-    """Kernel and bias, by their names.
-
-    Parameters
-    ----------
-    owned
-        Gives what a module owns by its name, or None.
-    method
-        Which of its methods is called.
-    """
+    """Kernel and bias, by their names; ``owned`` maps a name to the module's array, or None."""
     kernel = next((value for name in KERNELS if (value := owned(name)) is not None), None)
     return (kernel, owned("bias")) if kernel is None or method != "attend" else (jnp.swapaxes(kernel, 0, 1), None)
 
 
 def is_nnx_leaf(module: nnx.Module) -> bool:
-    """Tell whether an nnx module owns parameters and no modules.
-
-    Parameters
-    ----------
-    module
-        A module of Flax.
-    """
+    """Whether an nnx module owns parameters and no modules."""
     own = vars(module).values()
     return any(isinstance(value, nnx.Param) for value in own) and len(list(nnx.iter_modules(module))) == 1

@@ -1,4 +1,4 @@
-"""Marks: identities that stay visible in a trace, whatever transformations the model's own code is under; and flat traces."""
+"""Marks, identities that stay visible in a trace under any transformation; and flat traces."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from jax.interpreters import ad, batching, mlir
 
 _INLINED = ("checkpoint", "remat", "remat2", "pjit", "jit", "closed_call", "core_call")
 mark_p = Primitive("vgtheory_mark")
-"""Identity with two parameters: ``call``, a number, and ``end``, whether it stands after the call."""
+"""Identity with two parameters: ``call``, a number, and ``end``, whether it follows the call."""
 mark_p.def_impl(lambda x, **_: x)
 mark_p.def_abstract_eval(lambda aval, **_: aval)
 # Under vmap the mark stands on the whole batch; in an inner grad on the primal value.
@@ -18,21 +18,13 @@ mlir.register_lowering(mark_p, lambda ctx, x, **_: [x])
 
 
 def bound(eqn: Any, values: list[Any]) -> list[Any]:
-    """One operation of a trace, done.
-
-    Parameters
-    ----------
-    eqn
-        The operation.
-    values
-        What it reads.
-    """
+    """Result of one operation of a trace for the values it reads."""
     out = eqn.primitive.bind(*values, **eqn.primitive.get_bind_params(eqn.params))
     return list(out) if eqn.primitive.multiple_results else [out]
 
 
 def _inner(eqn: Any) -> tuple[Any, list[Any]] | None:
-    """The operations within one that is to be replaced by them."""
+    """Operations within one that is to be replaced by them."""
     if eqn.primitive.name not in _INLINED:
         return None
     within = eqn.params.get("jaxpr", eqn.params.get("call_jaxpr"))
@@ -40,7 +32,7 @@ def _inner(eqn: Any) -> tuple[Any, list[Any]] | None:
 
 
 def _evaluated(jaxpr: Any, consts: list[Any], args: list[Any]) -> list[Any]:
-    """The outputs, every operation done one by one, also those within others."""
+    """Outputs, with every operation done one by one, also those within others."""
     env = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *args], strict=True))
     read = lambda atom: atom.val if isinstance(atom, Literal) else env[atom]
     for eqn in jaxpr.eqns:
@@ -51,13 +43,7 @@ def _evaluated(jaxpr: Any, consts: list[Any], args: list[Any]) -> list[Any]:
 
 
 def flat(closed: Any) -> Any:
-    """A trace in which compiled and rematerialised functions are written out.
-
-    Parameters
-    ----------
-    closed
-        From ``jax.make_jaxpr``.
-    """
+    """A trace in which compiled and rematerialised functions are written out."""
     if not any(_inner(eqn) for eqn in closed.jaxpr.eqns):
         return closed
     shapes = [jax.ShapeDtypeStruct(var.aval.shape, var.aval.dtype) for var in closed.jaxpr.invars]

@@ -1,4 +1,4 @@
-"""Identities that measure the gradient on its way down, in few operations: they are compiled into every layer of a model."""
+"""Identities that measure the gradient in the backward pass, in few operations."""
 
 from typing import Any, NamedTuple
 
@@ -12,25 +12,13 @@ _SCALES = (2.0**64, 1.0, 2.0**-64)
 
 
 def squares(x: Array) -> Array:
-    """Sums of the squares of three multiples of ``x``, from which ``log_root`` finds the log of its norm.
-
-    Parameters
-    ----------
-    x
-        Any shape; floating.
-    """
+    """Sums of squares of three multiples of ``x``, from which ``log_root`` finds its norm."""
     wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     return jnp.stack([jnp.sum((wide * scale) ** 2) for scale in _SCALES]).astype(jnp.float32)
 
 
 def log_root(sums: Any) -> np.ndarray:
-    """Log of a norm from ``squares``; inf if any entry was NaN or infinite.
-
-    Parameters
-    ----------
-    sums
-        Shape ``(..., 3)``.
-    """
+    """Log of a norm from ``squares``, shape ``(..., 3)``; inf if any entry was NaN or infinite."""
     wide = np.asarray(sums, np.float64)
     edge = float(np.finfo(np.float32).tiny) * 2.0**20  # far from where single squares are lost
     with np.errstate(divide="ignore"):
@@ -42,15 +30,7 @@ def log_root(sums: Any) -> np.ndarray:
 
 @jax.custom_vjp
 def probe(x: Array, slot: Array) -> Array:
-    """Identity; the "gradient" of ``slot`` is ``squares`` of the cotangent, which goes on as it is.
-
-    Parameters
-    ----------
-    x
-        Any shape; floating.
-    slot
-        Zeros of shape ``(3,)``.
-    """
+    """Identity; the "gradient" of ``slot``, shape ``(3,)``, is ``squares`` of the cotangent."""
     del slot
     return x
 
@@ -60,15 +40,7 @@ probe.defvjp(lambda x, slot: (x, None), lambda _, cotangent: (cotangent, squares
 
 @jax.custom_vjp
 def joint_tap(xs: tuple[Array, ...], slot: Array) -> tuple[Array, ...]:
-    """``measure.tap`` for several arrays, whose cotangents are divided by the largest entry among them; ``slot`` gets its log.
-
-    Parameters
-    ----------
-    xs
-        Arrays of any shapes; floating.
-    slot
-        A zero of shape ``()``.
-    """
+    """``measure.tap`` for several arrays; ``slot`` gets the log of the largest cotangent entry."""
     del slot
     return xs
 
@@ -87,22 +59,23 @@ joint_tap.defvjp(lambda xs, slot: (xs, None), _joint_back)
 
 
 class Cut(NamedTuple):
-    """Stretches to take out of the backward pass, the forward one being as it was.
+    """Stretches that can be taken out of the backward pass, without a change of the forward pass.
 
     Attributes
     ----------
     which
-        Number of the stretch to take out; traced. Call k is 2 k, what lies right below it 2 k + 1.
+        Number of the stretch to take out; traced. Call k is 2 k, and what lies right below is 2 k +
+        1.
     links
-        For each stretch that can be: the variable at its lower end, to which the gradient is passed on as it is; or None and
-        what to multiply the gradient below by.
+        For each removable stretch: the variable at its lower end, to which the gradient is passed
+        on as it is; or None and the factor of the gradient below.
     """
 
     which: Array
     links: dict[int, tuple[Any, float]]
 
     def joined(self, number: int, value: Array, env: dict) -> Array:
-        """The value at the upper end of a stretch, with another way down for its gradient if that is the one to take out."""
+        """Value at the upper end of a stretch, whose gradient by-passes it if it is taken out."""
         if number not in self.links:
             return value
         source, factor = self.links[number]

@@ -1,7 +1,6 @@
-"""A model's loss as a list of primitive operations, in which every layer call is marked; and what the gradient can flow through.
+"""A model's loss as a list of primitive operations, in which every layer call is marked.
 
-Key: ``dep`` of a variable: NONE, of no parameter; PARAM, of parameters alone (a kernel, cast or sliced); STATE, of parameters
-and data: the variables that a backward pass goes down along.
+``dep`` of a variable is explained in ``flow``.
 """
 
 import itertools
@@ -28,15 +27,15 @@ class Site(NamedTuple):
     Attributes
     ----------
     path, layer, kind
-        As of ``Call``.
+        As in ``Call``.
     shape
-        Of the output.
+        Shape of the output.
     fan_in
-        Inputs per output; NaN where there are no weights to speak of.
+        Inputs per output; NaN for layers without a kernel.
     start, end
         Places of the marks before and after it in the list of operations.
     uses
-        What it reads of the parameters, variables of the trace.
+        Parameters that it reads, as variables of the trace.
     """
 
     path: str
@@ -55,9 +54,9 @@ class Trace(NamedTuple):
     Attributes
     ----------
     jaxpr, consts
-        The operations and the constants they read.
+        The operations, and the constants they read.
     unseen
-        Layers that were called where no mark can be kept (``while_loop``, a ``custom_vjp``).
+        Layers called where no mark can be kept (``while_loop``, a ``custom_vjp``).
     leaves
         Names of the parameters, in the order of the first inputs.
     sites
@@ -65,14 +64,14 @@ class Trace(NamedTuple):
     inside
         For every operation, the number of the call that it is part of, or -1.
     dep
-        Of each variable.
+        Dependence of each variable.
     carrying
         Variables through which some of the gradient flows.
     taps
-        For places in the list: the variables alive there. All of the gradient of everything above flows through them together.
-    chain
-        The calls along the longest path, first to last; ``plain`` tells for each but the last whether all of its gradient comes
-        from the next one.
+        By place in the list, the variables alive there; together they carry all of the gradient.
+    chain, plain
+        Calls along the longest path, first to last; and for each but the last, whether all of its
+        gradient comes from the next one.
     """
 
     jaxpr: Any
@@ -135,13 +134,7 @@ def _marked(
 
 
 def split_arrays(batch: Any) -> tuple[list[Any], Callable[[list], Any]]:
-    """The arrays of a batch, and a function that puts them back between its flags and words.
-
-    Parameters
-    ----------
-    batch
-        A pytree.
-    """
+    """Arrays of a batch, and a function that puts them back between its flags and words."""
     leaves, tree = jax.tree.flatten(batch)
     where = [i for i, leaf in enumerate(leaves) if _is_array(leaf)]
 
@@ -155,7 +148,7 @@ def split_arrays(batch: Any) -> tuple[list[Any], Callable[[list], Any]]:
 
 
 def _taps(jaxpr: Any, inside: list[int], dep: dict[Any, int], carrying: set[Any]) -> dict[int, list[Any]]:
-    """Places to renormalise at. All variables alive at a place are a cut, so any place will do; cheap ones are taken."""
+    """Cheap places to renormalise at; all variables alive at any place are a cut."""
     states = lambda variables: (var for var in variables if var in carrying and dep[var] == STATE)
     last = {var: i for i, eqn in enumerate(jaxpr.eqns) for var in states(reads(eqn))}
     taps, alive, credit, heavy = {}, dict[Any, None](), 0.0, 0
@@ -174,13 +167,7 @@ def _taps(jaxpr: Any, inside: list[int], dep: dict[Any, int], carrying: set[Any]
 
 
 def necks(trace: Trace) -> set[str]:
-    """Paths of the calls through whose output all of the gradient of everything below flows.
-
-    Parameters
-    ----------
-    trace
-        The loss.
-    """
+    """Paths of the calls whose output carries all of the gradient of everything below."""
     jaxpr, dep, carrying = trace.jaxpr, trace.dep, trace.carrying
     states = lambda variables: [var for var in variables if var in carrying and dep[var] == STATE]
     last = {var: i for i, eqn in enumerate(jaxpr.eqns) for var in states(reads(eqn))}
@@ -221,9 +208,9 @@ def traced(model: Hooked, batch: tuple, where: str = "diagnose") -> Trace:
     model
         From ``hooked``, with a loss.
     batch
-        The loss's arguments after the model; arrays are inputs of the trace, all else is fixed.
+        Arguments of the loss after the model; arrays are inputs of the trace, all else is fixed.
     where
-        Name of the public function that was asked.
+        Name of the public function, for error messages.
 
     Returns
     -------
