@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from vgtheory import Dense, Estimate, Normed, compare, measure, theory
+from vgtheory import Conv, Dense, Estimate, Leaky, Normed, Transformer, compare, measure, theory
 from vgtheory.frame import aligned, frame_of_parts
 from vgtheory.theory.magnitudes.split import VarianceSplit
 
@@ -73,3 +73,44 @@ def test_logs_have_a_row_for_each_layer_of_each_network(key: jax.Array) -> None:
     assert row.log_grad_weight.item() == grid.log_grad_weight[1, 2, 3]
     blocks = measure.samples(key, Normed("relu"), **size)
     assert blocks.frame.columns.tolist() == ["net", "layer", *blocks._fields]
+
+
+def test_a_field_has_a_row_for_each_position(key: jax.Array) -> None:
+    size = {"depth": 2, "width": 4, "num_nets": 3}
+    line = measure.samples(key, Conv("tanh"), **size, positions=5)
+    table = line.frame
+    assert table.columns.tolist() == ["net", "layer", "position", *line._fields]
+    row = table[(table.net == 2) & (table.layer == 1) & (table.position == 4)]
+    assert row.log_q.item() == line.log_q[2, 0]
+    assert row.log_grad_positions.item() == line.log_grad_positions[2, 0, 4]
+    plane = measure.samples(key, Conv("tanh", kernel_size=1), **size, positions=(2, 3))
+    assert len(plane.frame) == 3 * 2 * 2 * 3
+    assert plane.frame.columns.tolist()[2:4] == ["position_0", "position_1"]
+
+
+def test_each_matrix_of_a_block_has_a_column(key: jax.Array) -> None:
+    logs = measure.samples(key, Transformer("relu", heads=2), depth=2, width=8, num_nets=3, positions=4)
+    table = logs.frame
+    assert table.columns.tolist()[:4] == ["net", "layer", "log_q", "log_grad"]
+    row = table[(table.net == 1) & (table.layer == 2)]
+    for name, group in logs.log_grad_groups.items():
+        assert row[f"log_grad_{name}"].item() == group[1, 1]
+
+
+def test_cells_have_a_row_for_each_step(key: jax.Array) -> None:
+    logs = measure.cells.cell_logs(key, Leaky("tanh", sigma_in=0.5), width=4, steps=3, num_nets=2, burn_in=1)
+    table = logs.frame
+    assert table.columns.tolist() == ["net", "step", *logs._fields]
+    row = table[(table.net == 1) & (table.step == 3)]
+    assert (row.log_grad.item(), row.q_state.item()) == (logs.log_grad[1, 3], logs.q_state[1])
+
+
+def test_training_has_a_row_for_each_layer_at_each_record() -> None:
+    shape, rng = (2, 3, 4), np.random.default_rng(0)
+    layers, records = (rng.normal(size=(3, *shape)), rng.normal(size=(2, *shape[:2])))
+    logs = measure.training.TrainingLogs(np.array([0, 1, 5]), *layers, *records, np.array([True, False]))
+    table = logs.frame
+    assert table.columns.tolist() == ["net", "updates", "layer", *logs._fields[1:]]
+    row = table[(table.net == 1) & (table.updates == 5) & (table.layer == 4)]
+    assert (row.log_moved.item(), row.score.item()) == (logs.log_moved[1, 2, 3], logs.score[1, 2])
+    assert not row.finite.item()

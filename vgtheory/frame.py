@@ -90,6 +90,25 @@ def frame_of_logs(result: Any, inputs: bool) -> Any:
     return frame(f"{type(result).__name__}.frame", columns, {**along, "layer": np.arange(1, depth + 1)})
 
 
+def frame_of_nets(result: Any, axes: Mapping[str, Any], columns: Mapping[str, Any] | None = None) -> Any:
+    """Table of many networks: a row for each ``net`` and each entry along some axes.
+
+    Parameters
+    ----------
+    result
+        A named tuple.
+    axes
+        Coordinates along the axes after the networks', by name and in order.
+    columns
+        Arrays by name, whose first axis is networks, and which may lack last axes; None for all
+        fields.
+    """
+    arrays = {name: np.asarray(value) for name, value in (columns or result._asdict()).items()}
+    wide = {name: value.reshape(*value.shape, *[1] * (1 + len(axes) - value.ndim)) for name, value in arrays.items()}
+    nets = np.arange(len(next(iter(arrays.values()))))
+    return frame(f"{type(result).__name__}.frame", wide, {"net": nets, **axes})
+
+
 def word(value: Any) -> str:
     """A number, a name or None as a cell of a table of text."""
     return f"{value:.6g}" if isinstance(value, float) else "-" if value is None else str(value)
@@ -112,4 +131,4 @@ def _parts(name: str, value: Any) -> list[tuple[str, np.ndarray]]:
     return [(name, np.asarray(value[0])), (f"{name}_{fields[1]}", np.asarray(value[1]))]
 
 
-__all__ = ["aligned", "frame", "frame_of", "frame_of_logs", "frame_of_parts", "needed", "word"]
+__all__ = ["aligned", "frame", "frame_of", "frame_of_logs", "frame_of_nets", "frame_of_parts", "needed", "word"]

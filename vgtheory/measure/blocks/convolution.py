@@ -7,7 +7,7 @@ position in the sum of squares.
 
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike, DTypeLike
 
 from vgtheory.expect import expect_scalars
+from vgtheory.frame import frame_of_nets
 from vgtheory.measure.arguments import asked
 from vgtheory.measure.engine.averages import from_top
 from vgtheory.measure.engine.dispatch import measures
@@ -52,6 +53,14 @@ class ConvLogs(NamedTuple):
     log_grad: np.ndarray
     log_q_positions: np.ndarray
     log_grad_positions: np.ndarray
+
+    @property
+    def frame(self) -> Any:
+        """Table with a row for each position, layer and network, as a ``pandas.DataFrame``."""
+        _, depth, *shape = self.log_q_positions.shape
+        names = ["position"] if len(shape) == 1 else [f"position_{axis}" for axis in range(len(shape))]
+        positions = {name: np.arange(number) for name, number in zip(names, shape, strict=True)}
+        return frame_of_nets(self, {"layer": np.arange(1, depth + 1), **positions})
 
 
 class _Size(NamedTuple):

@@ -12,6 +12,7 @@ from jax.typing import ArrayLike, DTypeLike
 
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect, expect_scalars
+from vgtheory.frame import frame_of_nets
 from vgtheory.measure.arguments import asked, count, number
 from vgtheory.measure.engine.averages import averaged, from_top
 from vgtheory.measure.engine.dispatch import measures
@@ -39,6 +40,16 @@ class TransformerLogs(NamedTuple):
     log_q: np.ndarray
     log_grad: np.ndarray
     log_grad_groups: dict[str, np.ndarray]
+
+    @property
+    def frame(self) -> Any:
+        """Table with a row for each block of each network, as a ``pandas.DataFrame``.
+
+        The gradient of each matrix has a column, ``log_grad_query`` and so on.
+        """
+        groups = {f"log_grad_{name}": logs for name, logs in self.log_grad_groups.items()}
+        columns = {"log_q": self.log_q, "log_grad": self.log_grad, **groups}
+        return frame_of_nets(self, {"layer": np.arange(1, self.log_q.shape[1] + 1)}, columns)
 
 
 @jax.custom_vjp

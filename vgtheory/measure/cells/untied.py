@@ -12,6 +12,7 @@ from jax.typing import DTypeLike
 
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect_scalars
+from vgtheory.frame import frame_of_nets
 from vgtheory.measure.arguments import asked, one_of
 from vgtheory.measure.cells.steppers import SAMPLERS, hidden_of, start_of, stepper
 from vgtheory.measure.engine.averages import averaged
@@ -38,6 +39,11 @@ class CellLogs(NamedTuple):
 
     log_grad: np.ndarray
     q_state: np.ndarray
+
+    @property
+    def frame(self) -> Any:
+        """Table with a row for each step back of each network, as a ``pandas.DataFrame``."""
+        return frame_of_nets(self, {"step": np.arange(self.log_grad.shape[1])})
 
 
 def _tree_norm(tree: Any) -> tuple[Array, Any]:

@@ -12,6 +12,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from vgtheory.expect import Numbers, expect_scalars
+from vgtheory.frame import frame_of_nets
 from vgtheory.measure.arguments import asked, count, free, number, optimiser_of_optax, optional, pair, when
 from vgtheory.measure.engine.draws import BIAS, drawn, normal, words_of
 from vgtheory.measure.engine.networks import orthogonal
@@ -59,6 +60,13 @@ class TrainingLogs(NamedTuple):
     loss: np.ndarray
     score: np.ndarray
     finite: np.ndarray
+
+    @property
+    def frame(self) -> Any:
+        """Table with a row for each layer, record and network, as a ``pandas.DataFrame``."""
+        columns = {name: field for name, field in self._asdict().items() if name != "updates"}
+        layers = np.arange(1, self.log_scale.shape[2] + 1)
+        return frame_of_nets(self, {"updates": self.updates, "layer": layers}, columns)
 
 
 class _Sizes(NamedTuple):
