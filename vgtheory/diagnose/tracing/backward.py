@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.extend.core import Literal
+from jax.extend.core import Literal, Var
 
-from vgtheory.diagnose.tracing.flow import PARAM, STATE
+from vgtheory.diagnose.tracing.flow import PARAM, STATE, Atom
 from vgtheory.diagnose.tracing.marks import bound, mark_p
 from vgtheory.diagnose.tracing.probes import Cut, joint_tap, log_root, probe, squares
 from vgtheory.diagnose.tracing.trace import Site, Trace
@@ -101,7 +101,7 @@ def _kernel(site: Site) -> Any:
 def regions(trace: Trace) -> list[set[int]]:
     """Stretches between taps in which each parameter meets the data."""
     order = sorted(trace.taps)
-    number, found = len(order), dict[Any, set[int]]()
+    number, found = len(order), dict[Atom, set[int]]()
     if trace.dep.get(end := trace.jaxpr.outvars[0]) == PARAM:
         found[end] = {number}
     for i in range(len(trace.jaxpr.eqns) - 1, -1, -1):
@@ -120,10 +120,10 @@ def regions(trace: Trace) -> list[set[int]]:
 def _forward(trace: Trace, consts: list, inputs: list, slots: Slots, cut: Cut) -> tuple[Array, tuple[dict, dict]]:
     """The loss with all taps and probes in, and the sizes of outputs and weights."""
     env = dict(zip([*trace.jaxpr.constvars, *trace.jaxpr.invars], [*consts, *inputs], strict=True))
-    local, at = dict[tuple[int, Any], Array](), _at(trace)
+    local, at = dict[tuple[int, Var], Array](), _at(trace)
     outputs, kernels = dict[int, Array](), dict[int, Array]()
 
-    def read(atom: Any, k: int = -1) -> Any:
+    def read(atom: Atom, k: int = -1) -> Any:
         """A value; a parameter that call k reads comes through that call's probe."""
         return atom.val if isinstance(atom, Literal) else local.get((k, atom), env[atom])
 
@@ -154,7 +154,7 @@ def _forward(trace: Trace, consts: list, inputs: list, slots: Slots, cut: Cut) -
 
 def _asked(trace: Trace) -> tuple[dict[int, int], dict[int, tuple[int, int]]]:
     """Parameters whose gradient must be requested, and those that one call's probe sees."""
-    readers: dict[Any, list[int]] = {}
+    readers: dict[Var, list[int]] = {}
     for i, eqn in enumerate(trace.jaxpr.eqns):
         for atom in eqn.invars:
             if not isinstance(atom, Literal):

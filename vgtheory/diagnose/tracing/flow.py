@@ -8,11 +8,12 @@ of operations, and ``eqn`` one of them.
 from typing import Any
 
 import jax.numpy as jnp
-from jax.extend.core import Literal
+from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var
 
 from vgtheory.diagnose.tracing.marks import mark_p
 
 NONE, PARAM, STATE = 0, 1, 2
+Atom = Var | Literal
 
 
 def is_float(value: Any) -> bool:
@@ -21,14 +22,16 @@ def is_float(value: Any) -> bool:
     return dtype is not None and jnp.issubdtype(dtype, jnp.floating)
 
 
-def reads(eqn: Any) -> list[Any]:
+def reads(eqn: JaxprEqn) -> list[Var]:
     """Variables that an operation reads."""
     return [atom for atom in eqn.invars if not isinstance(atom, Literal)]
 
 
-def dependence(jaxpr: Any, num_leaves: int) -> dict[Any, int]:
+def dependence(jaxpr: Jaxpr, num_leaves: int) -> dict[Atom, int]:
     """Dependence of each variable; the first ``num_leaves`` inputs are parameters."""
-    dep = {var: PARAM if i < num_leaves and is_float(var) else NONE for i, var in enumerate(jaxpr.invars)}
+    dep: dict[Atom, int] = {
+        var: PARAM if i < num_leaves and is_float(var) else NONE for i, var in enumerate(jaxpr.invars)
+    }
     data = set(jaxpr.invars[num_leaves:])
     for eqn in jaxpr.eqns:
         read = reads(eqn)
@@ -43,7 +46,7 @@ def dependence(jaxpr: Any, num_leaves: int) -> dict[Any, int]:
     return dep
 
 
-def carrying_of(jaxpr: Any, dep: dict[Any, int]) -> set[Any]:
+def carrying_of(jaxpr: Jaxpr, dep: dict[Atom, int]) -> set[Atom]:
     """Variables on a path of gradients from the loss to parameters."""
     carrying = {var for var in jaxpr.outvars if dep.get(var)}
     for eqn in reversed(jaxpr.eqns):
@@ -52,7 +55,7 @@ def carrying_of(jaxpr: Any, dep: dict[Any, int]) -> set[Any]:
     return carrying
 
 
-def leads_only_to(readers: dict[Any, list[int]], jaxpr: Any, start: Any, goal: int, dep: dict[Any, int]) -> bool:
+def leads_only_to(readers: dict[Var, list[int]], jaxpr: Jaxpr, start: Var, goal: int, dep: dict[Atom, int]) -> bool:
     """Whether all paths from a variable lead to one operation, past no other mark or end.
 
     Parameters
@@ -82,7 +85,7 @@ def leads_only_to(readers: dict[Any, list[int]], jaxpr: Any, start: Any, goal: i
     return True
 
 
-def uses_of(jaxpr: Any, start: int, end: int, dep: dict[Any, int], carrying: set[Any]) -> tuple[Any, ...]:
+def uses_of(jaxpr: Jaxpr, start: int, end: int, dep: dict[Atom, int], carrying: set[Atom]) -> tuple[Any, ...]:
     """Parameters that the operations between two marks read.
 
     Parameters

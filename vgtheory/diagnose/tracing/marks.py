@@ -3,7 +3,7 @@
 from typing import Any
 
 import jax
-from jax.extend.core import ClosedJaxpr, Literal, Primitive
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Primitive
 from jax.interpreters import ad, batching, mlir
 
 _INLINED = ("checkpoint", "remat", "remat2", "pjit", "jit", "closed_call", "core_call")
@@ -17,13 +17,13 @@ ad.primitive_jvps[mark_p] = lambda primals, tangents, **which: (mark_p.bind(*pri
 mlir.register_lowering(mark_p, lambda ctx, x, **_: [x])
 
 
-def bound(eqn: Any, values: list[Any]) -> list[Any]:
+def bound(eqn: JaxprEqn, values: list[Any]) -> list[Any]:
     """Result of one operation of a trace for the values it reads."""
     out = eqn.primitive.bind(*values, **eqn.primitive.get_bind_params(eqn.params))
     return list(out) if eqn.primitive.multiple_results else [out]
 
 
-def _inner(eqn: Any) -> tuple[Any, list[Any]] | None:
+def _inner(eqn: JaxprEqn) -> tuple[Any, list[Any]] | None:
     """Operations within one that is to be replaced by them."""
     if eqn.primitive.name not in _INLINED:
         return None
@@ -31,7 +31,7 @@ def _inner(eqn: Any) -> tuple[Any, list[Any]] | None:
     return (within.jaxpr, within.consts) if isinstance(within, ClosedJaxpr) else (within, [])
 
 
-def _evaluated(jaxpr: Any, consts: list[Any], args: list[Any]) -> list[Any]:
+def _evaluated(jaxpr: Jaxpr, consts: list[Any], args: list[Any]) -> list[Any]:
     """Outputs, with every operation done one by one, also those within others."""
     env = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*consts, *args], strict=True))
     read = lambda atom: atom.val if isinstance(atom, Literal) else env[atom]
@@ -42,7 +42,7 @@ def _evaluated(jaxpr: Any, consts: list[Any], args: list[Any]) -> list[Any]:
     return [read(atom) for atom in jaxpr.outvars]
 
 
-def flat(closed: Any) -> Any:
+def flat(closed: ClosedJaxpr) -> ClosedJaxpr:
     """A trace in which compiled and rematerialised functions are written out."""
     if not any(_inner(eqn) for eqn in closed.jaxpr.eqns):
         return closed

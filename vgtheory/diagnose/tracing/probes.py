@@ -1,11 +1,13 @@
 """Identities that measure the gradient in the backward pass, in few operations."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.extend.core import Var
+from jax.typing import ArrayLike
 
 _SCALES = (2.0**64, 1.0, 2.0**-64)
 """Squares of one of these multiples of any float32 number neither under- nor overflow."""
@@ -17,7 +19,7 @@ def squares(x: Array) -> Array:
     return jnp.stack([jnp.sum((wide * scale) ** 2) for scale in _SCALES]).astype(jnp.float32)
 
 
-def log_root(sums: Any) -> np.ndarray:
+def log_root(sums: ArrayLike) -> np.ndarray:
     """Log of a norm from ``squares``, shape ``(..., 3)``; inf if any entry was NaN or infinite."""
     wide = np.asarray(sums, np.float64)
     edge = float(np.finfo(np.float32).tiny) * 2.0**20  # far from where single squares are lost
@@ -72,7 +74,7 @@ class Cut(NamedTuple):
     """
 
     which: Array
-    links: dict[int, tuple[Any, float]]
+    links: dict[int, tuple[Var | None, float]]
 
     def joined(self, number: int, value: Array, env: dict) -> Array:
         """Value at the upper end of a stretch, whose gradient by-passes it if it is taken out."""

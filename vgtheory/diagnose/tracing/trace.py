@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import Jaxpr, Var
 
 from vgtheory.diagnose.tracing.calls import Call, Hooked
-from vgtheory.diagnose.tracing.flow import STATE, carrying_of, dependence, is_float, leads_only_to, reads, uses_of
+from vgtheory.diagnose.tracing.flow import STATE, Atom, carrying_of, dependence, is_float, leads_only_to, reads, uses_of
 from vgtheory.diagnose.tracing.marks import flat, mark_p
 from vgtheory.expect import expect
 
@@ -74,15 +75,15 @@ class Trace(NamedTuple):
         gradient comes from the next one.
     """
 
-    jaxpr: Any
+    jaxpr: Jaxpr
     consts: list[Any]
     unseen: list[str]
     leaves: list[str]
     sites: list[Site]
     inside: list[int]
-    dep: dict[Any, int]
-    carrying: set[Any]
-    taps: dict[int, list[Any]]
+    dep: dict[Atom, int]
+    carrying: set[Atom]
+    taps: dict[int, list[Var]]
     chain: list[int]
     plain: list[bool]
 
@@ -147,7 +148,7 @@ def split_arrays(batch: Any) -> tuple[list[Any], Callable[[list], Any]]:
     return [leaves[i] for i in where], join
 
 
-def _taps(jaxpr: Any, inside: list[int], dep: dict[Any, int], carrying: set[Any]) -> dict[int, list[Any]]:
+def _taps(jaxpr: Jaxpr, inside: list[int], dep: dict[Atom, int], carrying: set[Atom]) -> dict[int, list[Var]]:
     """Cheap places to renormalise at; all variables alive at any place are a cut."""
     states = lambda variables: (var for var in variables if var in carrying and dep[var] == STATE)
     last = {var: i for i, eqn in enumerate(jaxpr.eqns) for var in states(reads(eqn))}
@@ -172,7 +173,7 @@ def necks(trace: Trace) -> set[str]:
     states = lambda variables: [var for var in variables if var in carrying and dep[var] == STATE]
     last = {var: i for i, eqn in enumerate(jaxpr.eqns) for var in states(reads(eqn))}
     ends = {site.end: site.path for site in trace.sites}
-    alive: set[Any] = set()
+    alive: set[Var] = set()
     found = set()
     for i, eqn in enumerate(jaxpr.eqns):
         alive = {var for var in alive | set(states(eqn.outvars)) if last.get(var, -1) > i}
@@ -181,9 +182,9 @@ def necks(trace: Trace) -> set[str]:
     return found
 
 
-def _longest(jaxpr: Any, sites: list[Site], marks: dict[int, tuple[int, bool]], dep: dict[Any, int]) -> list[int]:
+def _longest(jaxpr: Jaxpr, sites: list[Site], marks: dict[int, tuple[int, bool]], dep: dict[Atom, int]) -> list[int]:
     """Calls along the path with most layers, first to last."""
-    best: dict[Any, tuple[int, int]] = {}
+    best: dict[Atom, tuple[int, int]] = {}
     below: dict[int, int] = {}
     for i, eqn in enumerate(jaxpr.eqns):
         found = max((best.get(var, (0, -1)) for var in reads(eqn) if dep.get(var)), default=(0, -1))
@@ -240,7 +241,7 @@ def traced(model: Hooked, batch: tuple, where: str = "diagnose") -> Trace:
         path, shape = f"{call.layer}@{use}" if use else call.layer, jaxpr.eqns[end].outvars[0].aval.shape
         sites.append(Site(path, call.layer, call.kind, shape, fan_in, start, end, uses))
     chain = _longest(jaxpr, sites, marks, dep)
-    readers: dict[Any, list[int]] = {}
+    readers: dict[Var, list[int]] = {}
     for i, eqn in enumerate(jaxpr.eqns):
         for var in reads(eqn):
             readers.setdefault(var, []).append(i)
