@@ -4,7 +4,7 @@ import decimal
 import math
 import numbers
 from collections.abc import Iterator
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,9 @@ import numpy as np
 
 from vgtheory.expect import expect
 from vgtheory.frame import frame
+
+if TYPE_CHECKING:
+    import pandas
 
 Pair = TypeVar("Pair", bound=type)
 _DIGITS = 1e-15
@@ -110,7 +113,7 @@ def _in_html(pair: Any) -> str:
     return f"<table>{head}{''.join(rows)}</table>"
 
 
-def _framed(pair: Any) -> Any:
+def _framed(pair: Any) -> "pandas.DataFrame":
     """Table with a row for every entry, as a ``pandas.DataFrame``."""
     return frame(f"{type(pair).__name__}.frame", dict(zip(pair._fields, pair, strict=True)))
 

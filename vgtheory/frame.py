@@ -2,9 +2,12 @@
 
 import importlib
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import pandas
 
 
 def needed(where: str, module: str, extra: str) -> Any:
@@ -26,7 +29,7 @@ def needed(where: str, module: str, extra: str) -> Any:
         raise ImportError(f"{where}: expected {module} to be installed, got {error}. {remedy}") from error
 
 
-def frame(where: str, columns: Mapping[str, Any], axes: Mapping[str, Any] | None = None) -> Any:
+def frame(where: str, columns: Mapping[str, Any], axes: Mapping[str, Any] | None = None) -> "pandas.DataFrame":
     """Table with a row for every entry of some arrays, as a ``pandas.DataFrame``.
 
     Parameters
@@ -51,12 +54,12 @@ def frame(where: str, columns: Mapping[str, Any], axes: Mapping[str, Any] | None
     return pandas.DataFrame({name: each.ravel() for name, each in table.items()})
 
 
-def frame_of(result: Any, **axes: Any) -> Any:
+def frame_of(result: Any, **axes: Any) -> "pandas.DataFrame":
     """Table of a named tuple of arrays of one shape; ``axes`` as for ``frame``."""
     return frame(f"{type(result).__name__}.frame", result._asdict(), axes)
 
 
-def frame_of_parts(result: Any) -> Any:
+def frame_of_parts(result: Any) -> "pandas.DataFrame":
     """Table of a named tuple of like fields: a row for each field, named by ``part``.
 
     The fields are numbers, arrays of one shape, or values with their uncertainty.
@@ -71,7 +74,7 @@ def frame_of_parts(result: Any) -> Any:
     return frame(where, columns, {"part": result._fields})
 
 
-def frame_of_logs(result: Any, inputs: bool) -> Any:
+def frame_of_logs(result: Any, inputs: bool) -> "pandas.DataFrame":
     """Table of many networks' profiles: a row for each ``net``, ``input`` and ``layer`` (from 1).
 
     Parameters
@@ -90,7 +93,7 @@ def frame_of_logs(result: Any, inputs: bool) -> Any:
     return frame(f"{type(result).__name__}.frame", columns, {**along, "layer": np.arange(1, depth + 1)})
 
 
-def frame_of_nets(result: Any, axes: Mapping[str, Any], columns: Mapping[str, Any] | None = None) -> Any:
+def frame_of_nets(result: Any, axes: Mapping[str, Any], columns: Mapping[str, Any] | None = None) -> "pandas.DataFrame":
     """Table of many networks: a row for each ``net`` and each entry along some axes.
 
     Parameters

@@ -1,6 +1,6 @@
 """Distance of a measurement from a prediction in standard errors: one number or a profile."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -9,6 +9,9 @@ from vgtheory.compare.arguments import asked, expect_broadcast, single
 from vgtheory.estimate import Estimate
 from vgtheory.expect import Numbers, expect, expect_data
 from vgtheory.frame import frame_of
+
+if TYPE_CHECKING:
+    import pandas
 
 SIGMAS = 5.0
 """Beyond this many standard errors a single comparison is called a disagreement."""
@@ -72,7 +75,7 @@ class ProfileTest(NamedTuple):
     p_value: float
 
     @property
-    def frame(self) -> Any:
+    def frame(self) -> "pandas.DataFrame":
         """Table of one row, as a ``pandas.DataFrame``."""
         return frame_of(self)
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -17,6 +17,10 @@ from vgtheory.diagnose.twin import InfiniteWidth, infinite_width
 from vgtheory.diagnose.verdict import Verdict, is_finite, judged
 from vgtheory.expect import expect, expect_count, expect_one_of, expect_runs
 from vgtheory.frame import needed
+
+if TYPE_CHECKING:
+    import matplotlib.figure
+    import pandas
 
 _DRAWS = 4
 """Draws of the twin that are averaged."""
@@ -53,7 +57,7 @@ class Diagnosis:
     _runs: "Runs" = dataclasses.field(repr=False)
 
     @property
-    def frame(self) -> Any:
+    def frame(self) -> "pandas.DataFrame":
         """Table of the rows, as a ``pandas.DataFrame``."""
         return needed("Diagnosis.frame", "pandas", "plot").DataFrame(list(self.rows), columns=Row._fields)
 
@@ -64,7 +68,7 @@ class Diagnosis:
         words = "".join(f"<p>{line}</p>" for line in [self.verdict.text, *notes(self.rows, self.unseen)])
         return words + "<pre>" + "\n".join(table(self.rows)) + "</pre>"
 
-    def plot(self) -> Any:
+    def plot(self) -> "matplotlib.figure.Figure":
         """Picture of activations and of gradients (by outputs and weights), by layer call.
 
         Returns

@@ -1,15 +1,18 @@
 """Picture of a diagnosis."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vgtheory.plot.style import DECADE, canvas, colours, styled
 
+if TYPE_CHECKING:
+    import matplotlib.figure
+
 _MOST_NAMES = 12
 
 
-def figure(found: Any) -> Any:
+def figure(found: Any) -> "matplotlib.figure.Figure":
     """Activations above, gradients below, by layer call: lines are predicted, markers measured."""
     with styled("Diagnosis.plot"):
         drawn, (upper, lower) = canvas(7.5, 5.0, rows=2)

@@ -1,18 +1,21 @@
 """Picture of an audit of initialisers."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vgtheory.expect import expect
 from vgtheory.plot.style import DECADE, MARKERS, canvas, colours, styled
 
+if TYPE_CHECKING:
+    import matplotlib.figure
+
 _APART = 0.15
 """Between the markers of one activation, in rows."""
 
 
-def audit(rows: Sequence[Any]) -> Any:
+def audit(rows: Sequence[Any]) -> "matplotlib.figure.Figure":
     """Picture of an audit: change of the gradient's norm per layer, by activation and initialiser.
 
     Parameters

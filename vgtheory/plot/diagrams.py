@@ -1,18 +1,21 @@
 """Picture of a phase diagram: where gradients vanish or explode, and where a network lies."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vgtheory.expect import expect, expect_scalars
 from vgtheory.plot.style import DECADE, canvas, styled
 
+if TYPE_CHECKING:
+    import matplotlib.figure
+
 _FIELDS = ("sigma_w", "sigma_b", "chi_1")
 _REACH = 80
 """Percentage of the networks that the colours distinguish; the others have the last colour."""
 
 
-def phase_diagram(diagram: Any, net: Any = None) -> Any:
+def phase_diagram(diagram: Any, net: Any = None) -> "matplotlib.figure.Figure":
     """Picture of a phase diagram: gradient's change per layer, critical line, and a network.
 
     Parameters

@@ -1,12 +1,15 @@
 """Picture of a profile over layers or steps."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vgtheory.estimate import Estimate, Law
 from vgtheory.expect import expect, expect_flag, expect_noun, expect_text
 from vgtheory.plot.style import DECADE, canvas, colours, styled
+
+if TYPE_CHECKING:
+    import matplotlib.figure
 
 _MOST = 40
 """Markers that are drawn; of a longer profile every second, third ... layer has one."""
@@ -28,7 +31,7 @@ def profile(
     quantity: str = "gradient's norm relative to the top",
     along: str = "layer",
     decades: bool = True,
-) -> Any:
+) -> "matplotlib.figure.Figure":
     """Picture of a profile: the law as a line with a band, the measurement as markers with bars.
 
     Parameters

@@ -1,16 +1,19 @@
 """Picture of the spectrum of an input-output Jacobian."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vgtheory.expect import Numbers, expect, expect_data, expect_number
 from vgtheory.plot.style import DECADE, canvas, colours, styled
 
+if TYPE_CHECKING:
+    import matplotlib.figure
+
 _BINS = 30
 
 
-def spectrum(log_s: Numbers, density: Numbers, logs: Numbers | None = None) -> Any:
+def spectrum(log_s: Numbers, density: Numbers, logs: Numbers | None = None) -> "matplotlib.figure.Figure":
     """Picture of a spectrum: the density of singular values as a line, measured ones as markers.
 
     Parameters

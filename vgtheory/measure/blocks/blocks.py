@@ -8,7 +8,7 @@ stream by its rms, as in dense networks, and carries the scale as a log.
 import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +30,9 @@ from vgtheory.measure.engine.single_use import fresh_product
 from vgtheory.measure.engine.taps import log_norm
 from vgtheory.networks.blocks import Blocks, Normed, Residual, alpha_of
 from vgtheory.networks.dense import Dense
+
+if TYPE_CHECKING:
+    import pandas
 
 _LOG_EDGE = 60.0
 
@@ -56,7 +59,7 @@ class BlockLogs(NamedTuple):
     log_grad_alpha: np.ndarray
 
     @property
-    def frame(self) -> Any:
+    def frame(self) -> "pandas.DataFrame":
         """Table with a row for each block of each network, as a ``pandas.DataFrame``."""
         return frame_of_logs(self, inputs=np.ndim(self.log_q) > 2)
 

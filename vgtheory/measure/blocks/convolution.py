@@ -7,7 +7,7 @@ position in the sum of squares.
 
 import functools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +28,9 @@ from vgtheory.measure.engine.networks import draw_cotangent, draw_input, orthogo
 from vgtheory.measure.engine.runs import chosen_devices, in_format, run
 from vgtheory.measure.engine.taps import log_norm
 from vgtheory.networks.conv import Conv, expect_positions
+
+if TYPE_CHECKING:
+    import pandas
 
 _LOG_EDGE = 60.0
 _LAYOUTS = {1: ("NWC", "WIO", "NWC"), 2: ("NHWC", "HWIO", "NHWC")}
@@ -55,7 +58,7 @@ class ConvLogs(NamedTuple):
     log_grad_positions: np.ndarray
 
     @property
-    def frame(self) -> Any:
+    def frame(self) -> "pandas.DataFrame":
         """Table with a row for each position, layer and network, as a ``pandas.DataFrame``."""
         _, depth, *shape = self.log_q_positions.shape
         names = ["position"] if len(shape) == 1 else [f"position_{axis}" for axis in range(len(shape))]

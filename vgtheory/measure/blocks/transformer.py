@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +20,9 @@ from vgtheory.measure.engine.draws import COTANGENT, INPUT, WEIGHTS, normal
 from vgtheory.measure.engine.runs import chosen_devices, in_format, run
 from vgtheory.measure.engine.taps import log_norm, log_pair, tap
 from vgtheory.networks.transformer import GROUPS, Transformer
+
+if TYPE_CHECKING:
+    import pandas
 
 
 class TransformerLogs(NamedTuple):
@@ -42,7 +45,7 @@ class TransformerLogs(NamedTuple):
     log_grad_groups: dict[str, np.ndarray]
 
     @property
-    def frame(self) -> Any:
+    def frame(self) -> "pandas.DataFrame":
         """Table with a row for each block of each network, as a ``pandas.DataFrame``.
 
         The gradient of each matrix has a column, ``log_grad_query`` and so on.

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,9 @@ from vgtheory.measure.engine.averages import averaged
 from vgtheory.measure.engine.draws import COTANGENT, normal
 from vgtheory.measure.engine.runs import chosen_devices, in_format, lanes_for, run
 from vgtheory.networks.cells import LSTM, Cell, Skip
+
+if TYPE_CHECKING:
+    import pandas
 
 _ROWS = 4
 _CACHED = 2**18
@@ -41,7 +44,7 @@ class CellLogs(NamedTuple):
     q_state: np.ndarray
 
     @property
-    def frame(self) -> Any:
+    def frame(self) -> "pandas.DataFrame":
         """Table with a row for each step back of each network, as a ``pandas.DataFrame``."""
         return frame_of_nets(self, {"step": np.arange(self.log_grad.shape[1])})
 

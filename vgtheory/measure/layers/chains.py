@@ -7,7 +7,7 @@ matrix product serves the whole grid.
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +29,9 @@ from vgtheory.measure.engine.runs import chosen_devices, run
 from vgtheory.networks.dense import Dense
 from vgtheory.networks.ensemble import Layered
 from vgtheory.networks.recurrent import FixedRecurrent, Recurrent, Tied
+
+if TYPE_CHECKING:
+    import pandas
 
 _NUMBERS_AT_ONCE = 2**19
 """Sums over depth are formed in float64 for so many layers of inputs at a time."""
@@ -57,7 +60,7 @@ class ChainLogs(NamedTuple):
     log_grad_weight: np.ndarray
 
     @property
-    def frame(self) -> Any:
+    def frame(self) -> "pandas.DataFrame":
         """Table with a row for each layer of each network, as a ``pandas.DataFrame``."""
         return frame_of_logs(self, inputs=np.ndim(self.log_q) > np.ndim(self.log_grad_weight))
 

@@ -1,6 +1,6 @@
 """Variance of the log-gradient in real networks, split exactly."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jax import Array
@@ -11,6 +11,9 @@ from vgtheory.frame import frame_of_parts
 from vgtheory.measure.arguments import asked, count
 from vgtheory.measure.magnitudes.entries import log_grad_entries
 from vgtheory.networks.dense import Dense
+
+if TYPE_CHECKING:
+    import pandas
 
 
 class VarianceSplit(NamedTuple):
@@ -34,7 +37,7 @@ class VarianceSplit(NamedTuple):
     zeros: Any
 
     @property
-    def frame(self) -> Any:
+    def frame(self) -> "pandas.DataFrame":
         """Table with a row for each part, as a ``pandas.DataFrame``."""
         return frame_of_parts(self)
 

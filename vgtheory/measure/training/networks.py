@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,9 @@ from vgtheory.measure.engine.taps import log_norm
 from vgtheory.measure.training.tasks import WHERE, examples_of, expect_loss, loss_of, updates_of
 from vgtheory.networks.blocks import Normed
 from vgtheory.networks.dense import Dense
+
+if TYPE_CHECKING:
+    import pandas
 
 _EPSILON = 1e-5
 """Of the norms, as is usual in training."""
@@ -62,7 +65,7 @@ class TrainingLogs(NamedTuple):
     finite: np.ndarray
 
     @property
-    def frame(self) -> Any:
+    def frame(self) -> "pandas.DataFrame":
         """Table with a row for each layer, record and network, as a ``pandas.DataFrame``."""
         columns = {name: field for name, field in self._asdict().items() if name != "updates"}
         layers = np.arange(1, self.log_scale.shape[2] + 1)
