@@ -22,9 +22,9 @@ def log_grad_alpha_layers(net: Residual, *, depth: int) -> Law:
     .. math:: \ln \frac{|\partial E / \partial \alpha_l|}{|\partial E / \partial h_L|}, \qquad
         \frac{\partial E}{\partial \alpha_l} = \frac{\partial E}{\partial h_l} \cdot f_l(h_{l-1})
 
-    Given stream and cotangent, this gradient is normal with standard deviation :math:`|\partial E /
-    \partial h_l| \sqrt{E f^2}`. At ``alpha = 0`` all blocks have the same gradient at any depth,
-    while the weights of the branches have none.
+    Given stream and cotangent, this gradient is normal with standard deviation
+    :math:`|\partial E / \partial h_l| \sqrt{E f^2}`. At ``alpha = 0`` all blocks have the same
+    gradient at any depth, while the weights of the branches have none.
 
     Parameters
     ----------

@@ -92,8 +92,8 @@ def log_bound_layers(net: Ensemble, *, depth: int, width: int | None = None, nor
         Number of units N; required for the Frobenius norm.
     norm
         ``"spectral"`` is the norm at infinite width: ``2 sigma_w`` for independent weights of
-        finite fourth moment, ``sigma_w`` for orthogonal ones. ``"frobenius"`` is ``sigma_w *
-        sqrt(N)``.
+        finite fourth moment, ``sigma_w`` for orthogonal ones. ``"frobenius"`` is
+        ``sigma_w * sqrt(N)``.
 
     Returns
     -------
@@ -102,8 +102,8 @@ def log_bound_layers(net: Ensemble, *, depth: int, width: int | None = None, nor
 
     Notes
     -----
-    Accuracy: the spectral norm of an N x N matrix of independent entries lies O(N^(-2/3)) below ``2
-    sigma_w``. Its Frobenius norm has relative spread 1/(sqrt(2) N).
+    Accuracy: the spectral norm of an N x N matrix of independent entries lies O(N^(-2/3)) below
+    ``2 sigma_w``. Its Frobenius norm has relative spread 1/(sqrt(2) N).
     Assumes: nothing of the activation but its largest slope, which is why the bound is loose.
 
     Examples

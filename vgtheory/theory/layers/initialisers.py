@@ -254,8 +254,8 @@ def initialiser_audit(
     - tanh at ``sigma_w`` 1 has ``q_star`` 0, and the norm falls as :math:`L^{-1/2}`.
     - ELU at He's scale: q grows by 1 per layer, the squared factor is :math:`1 + (2 \pi q)^{-1/2}`,
       and the norm grows as :math:`e^{\sqrt{L / 2\pi}}`.
-    - softplus at He's scale: q grows as :math:`L^{2/3}`, the squared factor is :math:`1 - 2 (2 \pi
-      q)^{-1/2}`, and the norm falls as :math:`e^{-c L^{2/3}}` with c = 0.42.
+    - softplus at He's scale: q grows as :math:`L^{2/3}`, the squared factor is
+      :math:`1 - 2 (2 \pi q)^{-1/2}`, and the norm falls as :math:`e^{-c L^{2/3}}` with c = 0.42.
 
     References
     ----------

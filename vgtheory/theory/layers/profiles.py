@@ -25,8 +25,8 @@ def log_grad_layers(
         l = 1 \dots L
 
     The input has unit mean square. The cotangent :math:`\partial E / \partial h_L` is standard
-    normal and independent of the weights. At infinite width the log-norm is :math:`\tfrac12
-    \sum_{k=l}^{L-1} \ln \chi(q_k)` and has no spread.
+    normal and independent of the weights. At infinite width the log-norm is
+    :math:`\tfrac12 \sum_{k=l}^{L-1} \ln \chi(q_k)` and has no spread.
 
     Parameters
     ----------

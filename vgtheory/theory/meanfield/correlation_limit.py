@@ -2,10 +2,10 @@
 
 The correlation map is a power series in c with no negative coefficient, hence convex on [0, 1], and
 it maps 1 to 1. The fixed point is 1 where the slope at 1 is at most 1, and otherwise the one root
-below 1. With ``D(c) = E[phi^2] - E[phi phi]`` and ``1 - c = s^2 / q``, that root solves ``sigma_w^2
-D = s^2``. The two sides are compared through the ratio ``D / (s^2 E[phi'^2])``, called ``split`` in
-``tables_2d``. The table holds the distance of this ratio from 1, so that no digits are lost near c
-= 1.
+below 1. With ``D(c) = E[phi^2] - E[phi phi]`` and ``1 - c = s^2 / q``, that root solves
+``sigma_w^2 D = s^2``. The two sides are compared through the ratio ``D / (s^2 E[phi'^2])``, called
+``split`` in ``tables_2d``. The table holds the distance of this ratio from 1, so that no digits are
+lost near c = 1.
 """
 
 import functools

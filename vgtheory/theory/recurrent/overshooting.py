@@ -48,9 +48,9 @@ def overshoot(
         (W^{\mathsf T})^{T-t} (h_T - y)\, h_{t-1}^{\mathsf T}, \qquad
         \frac{E'}{E} = \frac{|(W - \eta\, \partial E / \partial W)^T x - y|^2}{|W^T x - y|^2}
 
-    Along an eigenvector of a symmetric W, ``x = a u`` and ``y = b u``, the gradient is ``T
-    lambda^(T-1) a (lambda^T a - b) u u^T``. Gradient and step are therefore of order ``T
-    lambda^(2T-1)``.
+    Along an eigenvector of a symmetric W, ``x = a u`` and ``y = b u``, the gradient is
+    ``T lambda^(T-1) a (lambda^T a - b) u u^T``. Gradient and step are therefore of order
+    ``T lambda^(2T-1)``.
 
     Parameters
     ----------

@@ -34,8 +34,8 @@ class ChainDecay(NamedTuple):
 def chain_decay(depth: int, decay: float, *, y: float = 1.0) -> ChainDecay:
     r"""Equilibria of a balanced scalar chain under weight decay, and the largest decay it survives.
 
-    The loss is :math:`(y - w_1\cdots w_L)^2/2 + (\lambda/2) \sum_i w_i^2`. With :math:`u = w^L /
-    y`, the equilibria of balanced chains obey
+    The loss is :math:`(y - w_1\cdots w_L)^2/2 + (\lambda/2) \sum_i w_i^2`. With
+    :math:`u = w^L / y`, the equilibria of balanced chains obey
 
     .. math:: (y - w^L)\, w^{L-2} = \lambda, \qquad
         \lambda_{max} = y^{2-2/L} u_m^{1-2/L} (1 - u_m), \qquad
@@ -43,8 +43,8 @@ def chain_decay(depth: int, decay: float, *, y: float = 1.0) -> ChainDecay:
 
     For :math:`\lambda < \lambda_{max}` two weights solve this equation: the larger is a minimum,
     the smaller a barrier. For L >= 3 and any decay above 0, w = 0 is a minimum as well. There is no
-    barrier at L = 2, where :math:`w_*^2 = y - \lambda`, and at L = 1, where :math:`w_* = y / (1 +
-    \lambda)`.
+    barrier at L = 2, where :math:`w_*^2 = y - \lambda`, and at L = 1, where
+    :math:`w_* = y / (1 + \lambda)`.
 
     Parameters
     ----------

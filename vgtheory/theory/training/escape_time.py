@@ -35,9 +35,9 @@ def log_escape_time(depth: Numbers, w0: Numbers, *, level: Numbers = 0.5, y: Num
         T = \int_{w_0}^{(\ell y)^{1/L}} \frac{dw}{(y - w^L)\, w^{L-1}}
         = \frac{y^{2/L - 2}}{L} \int (1 + e^v)^{1 - 2/L}\, dv
 
-    with :math:`v = \ln((1 - u)/u)` and :math:`u = w^L / y`. This is the flow of the loss :math:`(y
-    - w_1 \cdots w_L)^2 / 2` where all weights start equal, and so stay. Gradient descent with a
-    small learning rate takes T over that rate steps.
+    with :math:`v = \ln((1 - u)/u)` and :math:`u = w^L / y`. This is the flow of the loss
+    :math:`(y - w_1 \cdots w_L)^2 / 2` where all weights start equal, and so stay. Gradient descent
+    with a small learning rate takes T over that rate steps.
 
     Parameters
     ----------
@@ -61,10 +61,10 @@ def log_escape_time(depth: Numbers, w0: Numbers, *, level: Numbers = 0.5, y: Num
     Notes
     -----
     Accuracy: in float64 1e-13 relative in T, plus 1e-15 of the log, plus the effect of rounding w0.
-    Assumes: flow (see ``log_escape_steps`` for steps). For small w0, T tends to :math:`w_0^{2-L} /
-    (y (L-2))` at L > 2, where depth is an exponent, and to :math:`\ln(1/w_0)/y` plus a constant at
-    L = 2. A negative w0 is equivalent to its size for even L; for odd L >= 3 it never gets beyond
-    0.
+    Assumes: flow (see ``log_escape_steps`` for steps). For small w0, T tends to
+    :math:`w_0^{2-L} / (y (L-2))` at L > 2, where depth is an exponent, and to :math:`\ln(1/w_0)/y`
+    plus a constant at L = 2. A negative w0 is equivalent to its size for even L; for odd L >= 3 it
+    never gets beyond 0.
 
     References
     ----------

@@ -159,8 +159,8 @@ def tangent_kernel(
 
     References
     ----------
-    Jacot, Gabriel and Hongler (2018), arXiv:1806.07572; here with weights of variance ``sigma_w**2
-    / N`` that are themselves the parameters.
+    Jacot, Gabriel and Hongler (2018), arXiv:1806.07572; here with weights of variance
+    ``sigma_w**2 / N`` that are themselves the parameters.
 
     Examples
     --------

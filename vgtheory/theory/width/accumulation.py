@@ -1,8 +1,8 @@
 """Fluctuations at width N for Gaussian weights: local in 1/N, exact in depth.
 
 Forward, given ``M = |x|^2 / N`` of the layer below, the entries of h are independent with variance
-``Q = sigma_w^2 M + sigma_b^2``. Hence ln M is a Markov chain on the line, ``ln M' = ln E phi^2 + ln
-X``, where X is a mean over N independent units.
+``Q = sigma_w^2 M + sigma_b^2``. Hence ln M is a Markov chain on the line,
+``ln M' = ln E phi^2 + ln X``, where X is a mean over N independent units.
 
 Backward, given the forward pass, ``W^T g`` is ``sigma_w |g| / sqrt(N)`` times a standard normal
 vector, whose component c along x has the mean square ``1 - omega + omega E t^2`` instead of 1.

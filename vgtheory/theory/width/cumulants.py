@@ -1,8 +1,8 @@
 r"""Effect of the fourth cumulant of weights that are not Gaussian, at width N.
 
 Given its input, :math:`h_i = \sum_j W_{ij} x_j` of independent entries of excess kurtosis
-:math:`\kappa` has the excess kurtosis :math:`\kappa\, k_x / N` with :math:`k_x = E x^4 / (E
-x^2)^2`. In every layer this has three effects:
+:math:`\kappa` has the excess kurtosis :math:`\kappa\, k_x / N` with
+:math:`k_x = E x^4 / (E x^2)^2`. In every layer this has three effects:
 
 - It moves the means of phi^2 and of phi'^2 by Edgeworth's term: order 1/N, and 0 for phi straight
   on either side of 0.
