@@ -20,7 +20,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 
 from vgtheory.theory.precision import Values
 
@@ -43,7 +43,7 @@ def _log_mean(a: Values, b: Values) -> Values:
     return jnp.where(flat, (a + b) / 2, (b - a) / jnp.where(flat, 1.0, log))
 
 
-def steps(chains: Sequence[Any], beta: float, square: float, eps: float) -> Values:
+def steps(chains: Sequence[Array], beta: float, square: float, eps: float) -> Values:
     """Number of steps from w0 to exp(log_end), with Adam's bias corrections.
 
     ``chains`` holds depth, w0, log of the end, target and rate, of one shape, with w0 below the end

@@ -1,9 +1,8 @@
 """Number of steps of optimisers on a deep linear chain: gradient flow, and the lag of averages."""
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from vgtheory.expect import expect_one_of
 from vgtheory.theory.arguments import asked, expect_broadcast, integers
@@ -102,16 +101,16 @@ def log_escape_steps(
 
 def _log_steps(
     optimiser: str,
-    log_time: Any,
-    depth: Any,
-    w0: Any,
-    level: Any,
-    y: Any,
-    log_rate: Any,
+    log_time: Array,
+    depth: Array,
+    w0: Array,
+    level: Array,
+    y: Array,
+    log_rate: Array,
     beta: float,
     square: float,
     eps: float,
-) -> Any:
+) -> Array:
     """Number of steps of the flow, and the lags."""
     log_end = (jnp.log(level) + jnp.log(y)) / depth
     log_move = jnp.log(jnp.maximum(jnp.exp(log_end) - w0, 0))
