@@ -12,7 +12,6 @@ delta-orthogonal kernel does not mix positions: A is the identity, and there is 
 """
 
 import functools
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -54,7 +53,9 @@ def _log_average(logs: Array, net: Conv) -> Array:
 
 
 @functools.partial(jax.jit, static_argnames=("net", "depth", "shape"))
-def _fields(scales: tuple[Array, Array], table: Curves, net: Conv, depth: int, shape: tuple[int, ...]) -> Any:
+def _fields(
+    scales: tuple[Array, Array], table: Curves, net: Conv, depth: int, shape: tuple[int, ...]
+) -> tuple[Array, Array]:
     """Logs of q and of the squared gradient over the top's, at every layer and position."""
     log_w, log_b = (2 * jnp.log(scale) for scale in scales)
     log_mean = lambda which, log_q: value_and_slope(table[which], log_q)[0]
@@ -101,7 +102,7 @@ def _expect_width(net: Conv, question: Question, known: bool) -> None:
     expect(question.width is None or known, question.where, "width=None", remedy, width=question.width)
 
 
-def _variance(net: Conv, question: Question, fixed: bool) -> Any:
+def _variance(net: Conv, question: Question, fixed: bool) -> Array:
     """Variance of the log of the squared norm after 0 ... depth layers."""
     _, depth, width, positions = question
     if width is None or net.weights == "delta_orthogonal":

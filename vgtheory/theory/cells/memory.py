@@ -1,6 +1,7 @@
 """Memory of a recurrent cell, with one set of weights or one for every step."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -184,7 +185,7 @@ def cell_with_memory(cell: Cell, memory: float, *, tied: bool = False) -> Cell:
     return make(scipy.optimize.brentq(excess, low, high, xtol=1e-3 if tied else 1e-9))
 
 
-def _bracket(excess: Any, guess: float) -> tuple[float, float]:
+def _bracket(excess: Callable[[float], float], guess: float) -> tuple[float, float]:
     """Two places around the guess between which the sign changes, or the two ends."""
     here, reach = excess(guess), 0.5
     while True:

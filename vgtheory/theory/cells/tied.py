@@ -138,7 +138,7 @@ def _leaky(cell: Leaky) -> _Unit:
     return _Unit([field], 1, step, back, lambda state: phi(state[0]), lambda state: dphi(state[0]))
 
 
-_UNITS: dict[type, Any] = {LSTM: _lstm, GRU: _gru, MGU: _mgu, Leaky: _leaky}
+_UNITS: dict[type, Callable[[Any], _Unit]] = {LSTM: _lstm, GRU: _gru, MGU: _mgu, Leaky: _leaky}
 
 
 class _Gaussian:

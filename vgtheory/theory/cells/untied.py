@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from vgtheory.theory.cells.lstm import lstm
 from vgtheory.theory.cells.moments import Transfer
 from vgtheory.theory.precision import in_numpy
 
-_LAWS: dict[type, Any] = {
+_LAWS: dict[type, Callable[[Any], tuple[float, Transfer]]] = {
     Leaky: moments.leaky,
     Skip: moments.skip,
     GRU: moments.gru,

@@ -106,7 +106,7 @@ def _batch_sums(way: Trajectory, net: Dense, c_0: float, drawing: Drawing, seed:
     return [Sums(share, mean + shift, *parts) for share, mean, *parts, shift in zip(*between, scale, strict=True)]
 
 
-def _joined(rows: Any, walk: np.ndarray, own: np.ndarray, width: int | None) -> np.ndarray:
+def _joined(rows: np.ndarray | list[Sums], walk: np.ndarray, own: np.ndarray, width: int | None) -> np.ndarray:
     """The four fields for a network from those of its layers; ``own`` adds to the draws'."""
     share, mean, entries, inside = np.array(rows).T
     p = share / share.sum()

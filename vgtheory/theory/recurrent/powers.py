@@ -175,7 +175,7 @@ def log_growth(matrix: Numbers, steps: Numbers) -> Values:
     return logs.reshape(counts.shape)[()]
 
 
-def logs_of(values: Any) -> Any:
+def logs_of(values: float | np.ndarray | np.floating) -> Any:
     """Natural logs, -inf at zero without a warning."""
     with np.errstate(divide="ignore"):
         return np.log(values)

@@ -220,7 +220,9 @@ def _sums(step: Step, reward: Any, depth: Any, size: int) -> tuple[Any, ...]:
     return *rows[:4], xp.maximum.accumulate(rows[4])
 
 
-def sums(sigma_w: Values, sigma_b: Values, activation: Activation, width: Any, depth: int, reward: Reward) -> Sums:
+def sums(
+    sigma_w: Values, sigma_b: Values, activation: Activation, width: float | Values, depth: int, reward: Reward
+) -> Sums:
     """Law of a sum along the chain, for unit inputs and a top cotangent independent of the weights.
 
     ``GRAD`` is ln ``|g_l|^2`` relative to the top, less ln sigma_w^2 for each layer between.

@@ -2,7 +2,7 @@
 
 import functools
 import operator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -62,7 +62,7 @@ def _log_q(log_m: Values, sigma_w: Values, sigma_b: Values) -> Arrays:
 
 
 @compiled("activation")
-def units(sigma_w: Values, sigma_b: Values, activation: Activation) -> tuple[Unit, Any]:
+def units(sigma_w: Values, sigma_b: Values, activation: Activation) -> tuple[Unit, Arrays]:
     """Moments at every grid point, 0 where a power of phi overflows; and where unknown."""
     xp = library(sigma_w, sigma_b)
     log_q = _log_q(xp.asarray(_LOG_M, sigma_w.dtype), sigma_w, sigma_b)
@@ -82,7 +82,7 @@ def units(sigma_w: Values, sigma_b: Values, activation: Activation) -> tuple[Uni
 
 
 @compiled()
-def step_of(units: Unit, unknown: Any, sigma_w: Any, sigma_b: Any, width: Any) -> Step:
+def step_of(units: Unit, unknown: Arrays, sigma_w: Values, sigma_b: Values, width: float | Values) -> Step:
     """The layer of this width, from the result of ``units``."""
     xp = library(units, sigma_w, sigma_b, width)
     u = jax.tree.map(lambda leaf: leaf[:, None], units)
