@@ -3,20 +3,17 @@
 import contextvars
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
-from jax.typing import ArrayLike
 
 from vgtheory.activation import Activation, is_tabled
 from vgtheory.theory.arrays import library
 
 Arrays = jax.Array | np.ndarray
 """Arrays of one axis or more, of the library that computes."""
-Numbers = ArrayLike | Sequence[Any]
-"""Numbers as a user may give them: one number, an array of NumPy or JAX, or a list."""
 Values = jax.Array | np.ndarray | np.floating
 """Numbers that theory computes and returns: NumPy's for plain numbers, JAX's for arrays of JAX."""
 _INSIDE = contextvars.ContextVar("inside", default=False)

@@ -28,13 +28,13 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.estimate import Law
-from vgtheory.expect import expect, expect_count, expect_number, expect_scalars, is_static
+from vgtheory.expect import Numbers, expect, expect_count, expect_number, expect_scalars, is_static
 from vgtheory.networks.transformer import GROUPS, Transformer
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.integrals import moments_2d
 from vgtheory.theory.integrals.moments_1d import curves, value_and_slope
 from vgtheory.theory.laws import Question, grad_law, q_law
-from vgtheory.theory.precision import Numbers, floats, in_float64
+from vgtheory.theory.precision import floats, in_float64
 
 
 class Block(NamedTuple):

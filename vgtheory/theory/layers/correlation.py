@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from vgtheory.estimate import Law
-from vgtheory.expect import expect, expect_count, is_static
+from vgtheory.expect import Numbers, expect, expect_count, is_static
 from vgtheory.networks.ensemble import Ensemble
 from vgtheory.theory.arguments import asked, one_correlation
 from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.integrals import moments_2d
 from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
 from vgtheory.theory.meanfield.fixed_points import growth_and_slope
-from vgtheory.theory.precision import Numbers, Values, in_float64, scales
+from vgtheory.theory.precision import Values, in_float64, scales
 
 EDGE = 27.6
 """Where abs(ln q) exceeds this, the ratios of the map are taken at the edge."""

@@ -19,7 +19,7 @@ initialiser                   drawn from                            sigma_w**2  
 
 import functools
 import math
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -33,6 +33,9 @@ from vgtheory.theory.layers.formats import depth_limit, log_edges
 from vgtheory.theory.meanfield.criticality import critical
 from vgtheory.theory.meanfield.length import chi_1, q_star, q_stars
 from vgtheory.theory.precision import in_float64
+
+if TYPE_CHECKING:
+    import pandas
 
 Chosen = str | Activation | Pointwise
 """An activation as a user names it."""
@@ -118,7 +121,7 @@ class AuditTable(list[InitialiserAudit]):
     """A list of audits, which prints as a table."""
 
     @property
-    def frame(self) -> Any:
+    def frame(self) -> "pandas.DataFrame":
         """One row for each audit, as a ``pandas.DataFrame``; NaN where a depth is None."""
         names = InitialiserAudit._fields
         columns = {name: [np.nan if row[at] is None else row[at] for row in self] for at, name in enumerate(names)}

@@ -16,7 +16,7 @@ symbol      meaning                                                       shape
 ==========  ============================================================  ========
 """
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from vgtheory.theory.arguments import asked, given, share
 from vgtheory.theory.magnitudes import examples, minibatch
 from vgtheory.theory.magnitudes.minibatch import Sums, Unit
 from vgtheory.theory.magnitudes.trajectory import Trajectory, trajectory
+
+if TYPE_CHECKING:
+    import pandas
 
 _MOST_LAYERS = 24
 """Number of layers drawn for minibatches of a deeper net; the others are interpolated."""
@@ -57,7 +60,7 @@ class VarianceSplit(NamedTuple):
     zeros: Estimate
 
     @property
-    def frame(self) -> Any:
+    def frame(self) -> "pandas.DataFrame":
         """One row for each part, as a ``pandas.DataFrame``."""
         return frame_of_parts(self)
 

@@ -9,21 +9,24 @@ Every solution for a given ``sigma_b`` is therefore a root in q, found on the la
 brackets the fixed points.
 """
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
 
 from vgtheory.activation import Activation, Pointwise, as_activation
-from vgtheory.expect import expect, expect_count, expect_not_negative
+from vgtheory.expect import Numbers, expect, expect_count, expect_not_negative
 from vgtheory.frame import frame_of
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.arrays import compiled, library, of_one_rank, rounding, still
 from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
 from vgtheory.theory.integrals.squares import INFINITE
 from vgtheory.theory.meanfield.fixed_points import brackets, growth_and_slope, lattice_in
-from vgtheory.theory.precision import Numbers, Values, in_float64, numbers
+from vgtheory.theory.precision import Values, in_float64, numbers
 from vgtheory.theory.roots import root
+
+if TYPE_CHECKING:
+    import pandas
 
 _NOISE = 1e-11
 """Largest error of q - f/g, relative to q."""
@@ -52,7 +55,7 @@ class Critical(NamedTuple):
     is_stable: Values | np.bool_
 
     @property
-    def frame(self) -> Values:
+    def frame(self) -> "pandas.DataFrame":
         """One row for each solution, as a ``pandas.DataFrame``."""
         return frame_of(self, number=np.arange(np.shape(self.q_star)[-1]))
 

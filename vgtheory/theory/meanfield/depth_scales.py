@@ -3,7 +3,7 @@
 import numpy as np
 
 from vgtheory.activation import Activation
-from vgtheory.expect import expect_not_negative
+from vgtheory.expect import Numbers, expect_not_negative
 from vgtheory.networks.ensemble import Ensemble
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.arrays import library, rounding
@@ -12,7 +12,7 @@ from vgtheory.theory.meanfield.correlation import AtOne, at_one, log_inside
 from vgtheory.theory.meanfield.correlation_limit import settled_rates
 from vgtheory.theory.meanfield.fixed_points import chi_at, fixed_point, growth_and_slope
 from vgtheory.theory.meanfield.length import broadcast_scales, q_slope
-from vgtheory.theory.precision import Numbers, Values, in_float64
+from vgtheory.theory.precision import Values, in_float64
 
 _CRITICAL = 1e-9
 """Largest absolute ln chi_1 that counts as critical."""

@@ -1,6 +1,6 @@
 """Every fixed point of the length map, with its slope and stability."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
@@ -23,6 +23,9 @@ from vgtheory.theory.meanfield.fixed_points import (
     row,
 )
 from vgtheory.theory.precision import Values
+
+if TYPE_CHECKING:
+    import pandas
 
 _RISING = 1e-3
 """An activation that is 0 at 0 has an elasticity above this at the lattice's lower end."""
@@ -48,7 +51,7 @@ class FixedPoints(NamedTuple):
     is_stable: Values | np.bool_
 
     @property
-    def frame(self) -> Values:
+    def frame(self) -> "pandas.DataFrame":
         """One row for each fixed point, as a ``pandas.DataFrame``."""
         return frame_of(self, number=np.arange(np.shape(self.q)[-1]))
 

@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.activation import Activation
-from vgtheory.expect import expect
+from vgtheory.expect import Numbers, expect
 from vgtheory.networks.ensemble import Ensemble
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.arrays import library
@@ -18,7 +18,7 @@ from vgtheory.theory.integrals.moments_1d import curves, squares_in_numpy, value
 from vgtheory.theory.integrals.squares import log_resolved
 from vgtheory.theory.meanfield.every_point import FixedPoints, every_points
 from vgtheory.theory.meanfield.fixed_points import chi_at, fixed_point, growth_and_slope, log_within
-from vgtheory.theory.precision import Numbers, Values, in_float64, scales
+from vgtheory.theory.precision import Values, in_float64, scales
 
 
 def broadcast_scales(net: Ensemble) -> tuple[Values, Values]:

@@ -5,10 +5,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.linalg
 
-from vgtheory.expect import expect, expect_count, expect_steps
+from vgtheory.expect import Numbers, expect, expect_count, expect_steps
 from vgtheory.networks.recurrent import check_matrix
 from vgtheory.theory.arguments import asked
-from vgtheory.theory.precision import Numbers
 
 _SAME = 1e-9
 """Eigenvalues whose moduli differ by less, relative to the largest, count as leading together."""

@@ -6,10 +6,10 @@ import numpy as np
 import scipy.linalg
 import scipy.optimize
 
-from vgtheory.expect import expect
+from vgtheory.expect import Numbers, expect
 from vgtheory.networks.recurrent import check_matrix
 from vgtheory.theory.arguments import asked, one_not_negative
-from vgtheory.theory.precision import Numbers, Values
+from vgtheory.theory.precision import Values
 from vgtheory.theory.recurrent.powers import logs_of
 
 _NEGLIGIBLE = 1e-17

@@ -22,7 +22,7 @@ import scipy.special
 
 from vgtheory.activation import Activation
 from vgtheory.estimate import Law
-from vgtheory.expect import expect, is_static
+from vgtheory.expect import Numbers, expect, is_static
 from vgtheory.networks.cells import Leaky
 from vgtheory.networks.dense import Dense
 from vgtheory.networks.recurrent import Recurrent
@@ -30,7 +30,7 @@ from vgtheory.theory.arguments import asked
 from vgtheory.theory.integrals.rules import nodes, values
 from vgtheory.theory.integrals.squares import resolved
 from vgtheory.theory.meanfield.length import chi_1, q_star
-from vgtheory.theory.precision import Numbers, Values, in_float64, in_numpy
+from vgtheory.theory.precision import Values, in_float64, in_numpy
 from vgtheory.weights import expect_known_law
 
 _NUM_HALVINGS = 100

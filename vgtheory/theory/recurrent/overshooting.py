@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from vgtheory.expect import expect
+from vgtheory.expect import Numbers, expect
 from vgtheory.networks.recurrent import FixedRecurrent
 from vgtheory.theory.arguments import asked
-from vgtheory.theory.precision import Numbers, Values, floats, in_float64
+from vgtheory.theory.precision import Values, floats, in_float64
 
 
 class Overshoot(NamedTuple):

@@ -10,11 +10,11 @@ import scipy.linalg
 import scipy.special
 from jax import Array, lax
 
-from vgtheory.expect import expect, expect_steps
+from vgtheory.expect import Numbers, expect, expect_steps
 from vgtheory.networks.recurrent import check_matrix
 from vgtheory.theory.arguments import asked, steps_back
 from vgtheory.theory.integrals import double_double
-from vgtheory.theory.precision import Numbers, Values, floats
+from vgtheory.theory.precision import Values, floats
 
 _NORMAL = 1e-14
 _LOST = 2.0**-700

@@ -11,8 +11,9 @@ from jax.scipy.special import erf, xlogy
 
 from vgtheory.activation import Activation, Pointwise, as_activation
 from vgtheory.estimate import Law
+from vgtheory.expect import Numbers
 from vgtheory.theory.arguments import asked, expect_broadcast, one_number
-from vgtheory.theory.precision import Numbers, Values, floats, in_float64
+from vgtheory.theory.precision import Values, floats, in_float64
 
 _FAR = 16
 """Ratio of mean to standard deviation above which ln|z + ratio| is as good as analytic."""

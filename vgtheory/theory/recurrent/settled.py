@@ -5,10 +5,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from vgtheory.expect import expect
+from vgtheory.expect import Numbers, expect
 from vgtheory.networks.recurrent import FixedRecurrent
 from vgtheory.theory.arguments import asked
-from vgtheory.theory.precision import Numbers, in_float64
+from vgtheory.theory.precision import in_float64
 from vgtheory.theory.recurrent.powers import logs_of
 
 _SETTLED = 1e-14

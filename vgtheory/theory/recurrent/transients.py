@@ -6,10 +6,9 @@ import numpy as np
 import scipy.linalg
 import scipy.optimize
 
-from vgtheory.expect import expect
+from vgtheory.expect import Numbers, expect
 from vgtheory.networks.recurrent import check_matrix
 from vgtheory.theory.arguments import asked
-from vgtheory.theory.precision import Numbers
 from vgtheory.theory.recurrent.directions import eigen_directions
 
 _MAX_STEPS = 100_000

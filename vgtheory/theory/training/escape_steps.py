@@ -4,9 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from vgtheory.expect import expect_one_of
+from vgtheory.expect import Numbers, expect_one_of
 from vgtheory.theory.arguments import asked, expect_broadcast, integers
-from vgtheory.theory.precision import Numbers, Values, floats, in_float64
+from vgtheory.theory.precision import Values, floats, in_float64
 from vgtheory.theory.training import adam_march
 from vgtheory.theory.training.escape_time import check_chain, log_escape_time
 

@@ -17,9 +17,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from vgtheory.expect import expect, is_static
+from vgtheory.expect import Numbers, expect, is_static
 from vgtheory.theory.arguments import asked, expect_broadcast, integers
-from vgtheory.theory.precision import Numbers, Values, floats, in_float64
+from vgtheory.theory.precision import Values, floats, in_float64
 
 _EDGES = np.arange(-36.0, 37.0, 3.0)
 """Range where (1 + e^v)^c is neither 1 nor e^(cv); branch points are pi away from the axis."""

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.polynomial import legendre
 
-from vgtheory.expect import expect
+from vgtheory.expect import Numbers, expect
 from vgtheory.theory.arguments import asked, one_positive
-from vgtheory.theory.precision import Numbers, in_numpy
+from vgtheory.theory.precision import in_numpy
 
 _WIDTH = 2.5
 """Width of a panel in v; the integrand's nearest singularities are pi/2 off the axis."""

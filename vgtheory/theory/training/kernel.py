@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from vgtheory.expect import expect, is_static
+from vgtheory.expect import Numbers, expect, is_static
 from vgtheory.networks.dense import Dense
 from vgtheory.networks.ensemble import expect_matrices
 from vgtheory.theory.arguments import asked
@@ -27,7 +27,7 @@ from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
 from vgtheory.theory.laws import Question, q_law
 from vgtheory.theory.layers.correlation import EDGE
 from vgtheory.theory.meanfield.fixed_points import growth_and_slope
-from vgtheory.theory.precision import Numbers, Values, floats, in_float64
+from vgtheory.theory.precision import Values, floats, in_float64
 
 _WHERE = "tangent_kernel"
 _MANY = 256

@@ -1,7 +1,8 @@
 """Learning times of the modes of a deep linear network."""
 
+from vgtheory.expect import Numbers
 from vgtheory.theory.arguments import asked, expect_broadcast
-from vgtheory.theory.precision import Numbers, Values
+from vgtheory.theory.precision import Values
 from vgtheory.theory.training.escape_time import log_escape_time
 
 
