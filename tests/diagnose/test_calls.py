@@ -93,7 +93,13 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+COVERED = ("linen lstm", "linen conv", "nnx attention")
+"""Slow: another cell under the same scan, a layer like Dense, and attention in the other library."""
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=pytest.mark.slow if case in COVERED else ()) for case in CASES]
+)
 def test_every_call_is_seen_and_nothing_is_changed(case: str) -> None:
     build, paths = CASES[case]
     model, variables, x = build()

@@ -68,9 +68,9 @@ def test_deep_linear_stack_does_not_overflow(key: jax.Array) -> None:
 
 def test_sigmoid_of_depth_1000_reports_its_decades(key: jax.Array) -> None:
     net, size = Dense("sigmoid", 1.0), {"depth": 1000, "width": 128}
-    measured = measure.log_grad_layers(key, net, **size, num_nets=6)
+    measured = measure.log_grad_layers(key, net, **size, num_nets=2)
     law = theory.log_grad_layers(net, **size)
-    assert abs(measured.value[0] - law.mean[0]) < SIGMAS * law.std[0] / 6**0.5
+    assert abs(measured.value[0] - law.mean[0]) < SIGMAS * law.std[0] / 2**0.5
     assert round(law.mean[0] / np.log(10)) == -629
     assert round(theory.log_grad_layers(net, depth=1000).mean[0] / np.log(10)) == -626
 

@@ -134,7 +134,7 @@ def test_what_weight_decay_leaves() -> None:
 def test_modes_of_real_matrices(key: jax.Array) -> None:
     values, w0 = np.array([1.5, 1.0, 0.7, 0.4]), 0.3
     law = theory.training.log_mode_times(values, 3, w0)
-    hat = measure.training.log_mode_times(key, values, 3, w0, width=64, change=0.02)
+    hat = measure.training.log_mode_times(key, values, 3, w0, width=16, change=0.02)
     assert np.all(np.diff(hat.value) > 0)
     assert np.all(np.abs(hat.value - law) <= hat.err)
     assert np.all(np.abs(hat.value - theory.training.log_mode_times(values, 3, 1.03 * w0)) > hat.err)

@@ -73,11 +73,15 @@ def plain_grads(
             h: Any = module.apply(variables, x_0, offsets)
             return jnp.vdot(cotangent, h)
 
-        by_h, by_w = jax.jit(jax.grad(energy, argnums=(0, 1)))(jnp.zeros((depth, *x_0.shape), dtype), variables)
-        kernels = [by_w["params"][f"layer_{index + 1}"]["Dense_0"]["kernel"] for index in range(depth)]
-        rows = np.array([[float(log_norm(row)[0]) for row in jnp.atleast_2d(layer)] for layer in by_h]).T
-        log_weight = np.array([float(log_norm(kernel)[0]) for kernel in kernels])
-    return PlainLogs(rows if num_inputs else rows[0], log_weight)
+        @jax.jit
+        def log_norms(offsets: Array, variables: Any) -> tuple[Array, Array]:
+            by_h, by_w = jax.grad(energy, argnums=(0, 1))(offsets, variables)
+            kernels = jnp.stack([by_w["params"][f"layer_{index + 1}"]["Dense_0"]["kernel"] for index in range(depth)])
+            each = jax.vmap(lambda values: log_norm(values)[0])
+            return each(by_h.reshape(-1, width)).reshape(by_h.shape[:-1]), each(kernels)
+
+        by_h, by_w = log_norms(jnp.zeros((depth, *x_0.shape), dtype), variables)
+        return PlainLogs(np.asarray(by_h.T, float), np.asarray(by_w, float))
 
 
 @asked(dtype=dtype_of(FORMATS))
