@@ -120,7 +120,7 @@ def test_what_the_law_leaves_out_falls_with_the_square_of_the_width(key: jax.Arr
 )
 def test_three_per_cent_are_seen(key: jax.Array, net: Dense) -> None:
     off = dataclasses.replace(net, sigma_w=1.03 * net.sigma_w)
-    right, wrong = distances(key, net, [net, off], 32, 256, 32)
+    right, wrong = distances(key, net, [net, off], 32, 256, 8)
     assert right < SIGMAS < wrong
 
 
