@@ -57,8 +57,8 @@ def test_logs_are_those_of_plain_autodiff(key: jax.Array, name: str) -> None:
 
         zeros = jnp.zeros((depth, rows, width), "float64")
         energy = lambda offsets, alphas: jnp.vdot(top, streams(offsets, alphas)[-1])
-        by_h, by_alpha = jax.grad(energy, argnums=(0, 1))(zeros, alphas)
-        seen = jnp.stack(streams(zeros, alphas))
+        by_h, by_alpha = jax.jit(jax.grad(energy, argnums=(0, 1)))(zeros, alphas)
+        seen = jnp.stack(jax.jit(streams)(zeros, alphas))
     over = (1, 2) if net.batch else 2
     sizes, q = np.sqrt(np.sum(np.asarray(by_h) ** 2, axis=over)), np.mean(np.asarray(seen) ** 2, axis=over)
     turned = (lambda x: x) if net.batch else np.transpose

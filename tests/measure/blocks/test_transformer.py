@@ -18,7 +18,7 @@ from vgtheory.networks.transformer import GROUPS
 SIZES = {"depth": 10, "positions": 4}
 
 
-@pytest.mark.parametrize("place", ["pre", "post"])
+@pytest.mark.parametrize("place", ["pre", pytest.param("post", marks=pytest.mark.slow)])
 def test_the_gradients_are_plain_autodiff_s(key: jax.Array, place: str) -> None:
     net, depth, width, positions = Transformer("tanh", 1.2, 1.5, place, heads=2, mlp_ratio=3), 3, 8, 5
     how: dict[str, Any] = {"depth": depth, "width": width, "positions": positions, "dtype": "float64"}
@@ -76,7 +76,7 @@ def departures(net: Transformer, logs: Any) -> np.ndarray:
 @pytest.mark.parametrize("place", ["pre", pytest.param("post", marks=pytest.mark.slow)])
 def test_wide_blocks_with_uniform_attention_obey_the_law(key: jax.Array, place: str) -> None:
     net = Transformer("relu", 1.3, 1e-3, place, heads=4)
-    logs = measure.samples(key, net, width=256, num_nets=40, **SIZES)
+    logs = measure.samples(key, net, width=256, num_nets=16, **SIZES)
     assert np.abs(departures(net, logs)).max() < SIGMAS
     off = dataclasses.replace(net, sigma_w=1.03 * net.sigma_w)
     assert np.abs(departures(off, logs)).max() > SIGMAS

@@ -63,7 +63,7 @@ def test_the_gradient_is_plain_autodiff_s(key: jax.Array, name: str, sampler: st
     with jax.enable_x64(True):
         given = jax.tree.map(lambda leaf: jnp.asarray(leaf, "float64"), cell)
         words = words_of(jax.random.fold_in(key, 0))
-        step = steppers.stepper(given, words, width, "float64", sampler)
+        step = jax.jit(steppers.stepper(given, words, width, "float64", sampler))
         state = steppers.start_of(given, words, width, "float64")
         for t in range(burn_in):
             state = step(state, jnp.int32(t))
@@ -76,7 +76,7 @@ def test_the_gradient_is_plain_autodiff_s(key: jax.Array, name: str, sampler: st
         from vgtheory.measure.cells.untied import _start
 
         top = _start(given, words, width, "float64")
-        below = jax.vjp(end, state)[1](top)[0]
+        below = jax.jit(lambda state, top: jax.vjp(end, state)[1](top)[0])(state, top)
         size = lambda tree: float(jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(tree))))
         assert logs.log_grad[0, -1] == pytest.approx(np.log(size(below) / size(top)), abs=EQUAL_FLOAT64)
 

@@ -75,15 +75,15 @@ def test_other_numbers_of_devices_round_otherwise_at_most(name: str, key: jax.Ar
 
 
 def test_chunks_and_what_is_kept_do_not_change_the_numbers(key: jax.Array) -> None:
-    """Three chunk sizes and recomputation; an ordered network, in which roundings stay what they are."""
+    """Two chunk sizes and recomputation; an ordered network, in which roundings stay what they are."""
     net, size = Dense("tanh", 1.0, 0.1), {"depth": 24, "width": 16, "num_nets": 11}
     device = jax.devices()[:1]
     whole = measure.samples(key, net, **size, devices=device)
     lanes = set()
-    for memory in (5.5e4, 7.5e4, 1e9):
+    for memory in (5.5e4, 1e9):
         lanes.add(measure.plan(net, **size, memory=memory, devices=device).lanes)
         assert apart(measure.samples(key, net, **size, memory=memory, devices=device), whole) < SAME_FLOAT32
-    assert len(lanes) == 3
+    assert len(lanes) == 2
     assert apart(measure.samples(key, net, **size, keep="segments", devices=device), whole) < SAME_FLOAT32
 
 
