@@ -17,8 +17,11 @@ from vgtheory.theory.width.accumulation import Reward
 from vgtheory.theory.width.chi_square import is_exact, log_chi_square_law, sides
 from vgtheory.weights import expect_light_tails
 
-_LOOPED, _LOOPED_INFINITE = 64, 512
-"""Largest depths, at finite and at infinite width, at which NumPy computes plain numbers."""
+_LOOPED, _LOOPED_INFINITE = 64, 640
+"""Depths, at finite and at infinite width, up to which NumPy computes plain numbers however often it is asked."""
+_AFFORDED = 4096
+"""Layers of deeper networks that NumPy walks in a process, which takes as long as compiling one program."""
+_walked = 0
 
 
 def scales_of(net: Ensemble, depth: int, is_infinite: bool = False) -> tuple[Values, Values]:
@@ -26,10 +29,23 @@ def scales_of(net: Ensemble, depth: int, is_infinite: bool = False) -> tuple[Val
 
     A layer at infinite width costs a tenth of one at finite width, hence ``is_infinite``.
     """
-    given, most = (net.sigma_w, net.sigma_b), _LOOPED_INFINITE if is_infinite else _LOOPED
-    looped = library(given) is np and depth <= most and log_resolved(net.activation) == np.inf
+    given = net.sigma_w, net.sigma_b
+    plain = library(given) is np and log_resolved(net.activation) == np.inf
+    looped = plain and _is_looped(depth, _LOOPED_INFINITE if is_infinite else _LOOPED)
     sigma_w, sigma_b = (np.asarray(each, float) for each in given) if looped else floats(*given)
     return sigma_w, sigma_b
+
+
+def _is_looped(depth: int, always: int) -> bool:
+    """Tell whether NumPy computes a profile: a deep one too, until a compiled program would have paid for itself."""
+    global _walked
+    if depth <= always:
+        return True
+    layers = depth * _LOOPED // always
+    if _walked + layers > _AFFORDED:
+        return False
+    _walked += layers
+    return True
 
 
 def _check(where: str, net: Ensemble, width: int | None) -> None:
