@@ -110,7 +110,8 @@ def _swept(
 ) -> tuple[np.ndarray, np.ndarray, Array]:
     """Lower bounds on the logs, of shape ``(num_nets, num_values)``; which networks' have settled; and the last blocks."""
     devices, num_vectors = chosen_devices(None), min(size.width, 2 * num_values + _SPARE)
-    starts = _starts(key, size, num_vectors, devices)
+    # As they come back from a sweep: where they lie otherwise, the sweep is compiled again.
+    starts = jnp.asarray(fetched(_starts(key, size, num_vectors, devices)))
     for _ in range(_MOST_SWEEPS):
         sweep = fetched(_sweeps(key, net, starts, input_square, size, devices))
         first, second = _swept_logs(sweep.above), _swept_logs(sweep.below)

@@ -13,6 +13,7 @@ from jax import Array
 from vgtheory.expect import expect
 from vgtheory.networks.dense import Dense
 from vgtheory.theory.arguments import asked
+from vgtheory.theory.arrays import library
 from vgtheory.theory.precision import floats, in_float64
 from vgtheory.theory.spectra.edge import jacobian_atom
 from vgtheory.theory.spectra.free_product import solve
@@ -58,15 +59,19 @@ def _weight(where: str, log_s: Any, net: Dense, depth: int, width: int | None) -
     weight = _at(where, log_s, net, depth)[1]
     if width is None:
         return weight
-    sigma_w, sigma_b = (jnp.asarray(each, weight.dtype) for each in (net.sigma_w, net.sigma_b))
-    given = dataclasses.replace(net, sigma_w=sigma_w, sigma_b=sigma_b)
-    return jnp.maximum(weight, jacobian_atom(given, depth, width))
+    if library(net.sigma_w, net.sigma_b) is jnp:
+        sigma_w, sigma_b = (jnp.asarray(each, weight.dtype) for each in (net.sigma_w, net.sigma_b))
+        net = dataclasses.replace(net, sigma_w=sigma_w, sigma_b=sigma_b)
+    return jnp.maximum(weight, jnp.asarray(jacobian_atom(net, depth, width), weight.dtype))
 
 
-def _log(where: str, s: Any) -> Array:
-    """ln s of s >= 0."""
-    expect(isinstance(s, jax.Array) or bool(np.all(np.asarray(s) >= 0)), where, "s >= 0", s=s)
-    return jnp.log(*floats(s))
+def _log(where: str, s: Any) -> Any:
+    """ln s of s >= 0, of the same library."""
+    if library(s) is jnp:
+        return jnp.log(*floats(s))
+    expect(bool(np.all(np.asarray(s) >= 0)), where, "s >= 0", s=s)
+    with np.errstate(divide="ignore"):
+        return np.log(np.asarray(s, float))
 
 
 @asked()
@@ -151,7 +156,7 @@ def jacobian_density(s: Any, net: Dense, depth: int) -> Any:
     0.551329
     """
     log_s = _log("jacobian_density", s)
-    log_s = jnp.maximum(log_s, 0.9 * jnp.log(jnp.finfo(log_s.dtype).tiny))
+    log_s = library(log_s).maximum(log_s, 0.9 * math.log(jnp.finfo(log_s.dtype).tiny))
     return _at("jacobian_density", log_s, net, depth)[0] * jnp.exp(-log_s)
 
 
