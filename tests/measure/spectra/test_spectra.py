@@ -9,11 +9,13 @@ import pytest
 from tests.tolerances import EDGE, EQUAL_FLOAT64, POWER
 from vgtheory import Dense, compare, measure, theory
 from vgtheory.measure.engine.draws import words_of
-from vgtheory.measure.engine.networks import draw_input
+from vgtheory.measure.engine.networks import draw_input, draw_layer
 from vgtheory.measure.spectra import values
 
 SLOW = pytest.mark.slow
 SCALES = {"linear": (1.0, 0.0), "relu": (2**0.5, 0.0), "tanh": (1.3, 0.2)}
+WIDTH = 24
+"""Of most tests here and in test_top, so that programs are shared."""
 ROUNDING = 1e-11
 """Of a measured log, per layer; a hundred times what is stated."""
 TOGETHER = 2e-9
@@ -46,13 +48,18 @@ def compared(logs: np.ndarray, net: Dense, depth: int, width: int | None = None)
 
 @pytest.mark.parametrize(("name", "weights"), [("tanh", "gaussian"), ("relu", "orthogonal")])
 def test_logs_are_those_of_plain_automatic_differentiation(key: jax.Array, name: str, weights: str) -> None:
-    net, shape = Dense(name, 1.4, 0.3, weights), {"depth": 3, "width": 16}
+    net, shape = Dense(name, 1.4, 0.3, weights), {"depth": 3, "width": WIDTH}
     logs = measure.jacobian_singular_values(key, net, **shape, num_nets=2, input_square=0.7)[1]
     with jax.enable_x64(True):
         own = jax.random.fold_in(key, 1)
-        module, variables = measure.engine.draw_network(own, net, **shape, dtype="float64")
-        x_0 = draw_input(words_of(own), 16, "float64") * 0.7**0.5
-        jacobian = jax.jacrev(lambda x: net.activation.phi(module.apply(variables, x, jnp.zeros((3, 16)))))(x_0)
+
+        @jax.jit
+        def jacobian_of(key: jax.Array) -> jax.Array:
+            module, variables = measure.engine.draw_network(key, net, **shape, dtype="float64")
+            x_0 = draw_input(words_of(key), WIDTH, "float64") * 0.7**0.5
+            return jax.jacrev(lambda x: net.activation.phi(module.apply(variables, x, jnp.zeros((3, WIDTH)))))(x_0)
+
+        jacobian = jacobian_of(own)
     expected = np.linalg.svd(np.asarray(jacobian), compute_uv=False)
     np.testing.assert_allclose(np.exp(logs), expected, rtol=EQUAL_FLOAT64, atol=EQUAL_FLOAT64)
     assert np.isfinite(logs).sum() == np.linalg.matrix_rank(jacobian)
@@ -72,8 +79,9 @@ def test_singular_values_a_hundred_orders_of_magnitude_apart(key: jax.Array) -> 
     net = Dense("linear", 1.1)
     logs = measure.jacobian_singular_values(key, net, depth=240, width=4, num_nets=1)[0]
     with jax.enable_x64(True):
-        variables = measure.engine.draw_network(jax.random.fold_in(key, 0), net, depth=240, width=4, dtype="float64")[1]
-    kernels = [np.asarray(variables["params"][f"layer_{layer}"]["Dense_0"]["kernel"]) for layer in range(1, 241)]
+        words = words_of(jax.random.fold_in(key, 0))
+        layers = jax.jit(jax.vmap(lambda layer: draw_layer(words, net, layer, 4, "float64")))(np.arange(1, 241))
+    kernels = np.asarray(layers["params"]["Dense_0"]["kernel"])
     expected = log_values_of_product([kernel.T for kernel in kernels], 400)
     assert logs[0] - logs[-1] > 100 * np.log(10)
     np.testing.assert_allclose(logs, expected, rtol=0, atol=200 * EDGE)
@@ -85,7 +93,7 @@ def test_products_of_wide_layers_are_formed_together(
 ) -> None:
     """What is done from a width of 128 on, at one where 100 digits are affordable: fewer values are lost than is stated."""
     monkeypatch.setattr(values, "_WIDE", 8)
-    net, depth, width, absorbed = Dense(name, 1.5), 12, 12, []
+    net, depth, width, absorbed = Dense(name, 1.5), 12, WIDTH, []
     times = values._times
     monkeypatch.setattr(values, "_times", lambda *given: absorbed.append(given) or times(*given))
     logs = measure.jacobian_singular_values(key, net, depth=depth, width=width, num_nets=1)[0]
@@ -125,8 +133,8 @@ def test_the_law_is_accepted_and_three_percent_off_rejected(
 def test_zeros_are_as_many_as_the_width_has(key: jax.Array) -> None:
     """The infinite-width weight at 0 fails, that of this width does not."""
     net = Dense("relu", 2**0.5, weights="orthogonal")
-    logs = sampled(key, net, 4, 128, 30)
-    assert compared(logs, net, 4, width=128).p_value > POWER
+    logs = sampled(key, net, 4, 64, 30)
+    assert compared(logs, net, 4, width=64).p_value > POWER
     assert compared(logs, net, 4).p_value < POWER
 
 
