@@ -140,7 +140,7 @@ CONTINUED = [
     pytest.param("tanh", "gaussian", 3, 0.2, marks=SLOW),
     ("tanh", "orthogonal", 2, 0.5),
     pytest.param("tanh", "orthogonal", 5, 0.1, marks=SLOW),
-    ("relu", "gaussian", 4, 0.3),
+    pytest.param("relu", "gaussian", 4, 0.3, marks=SLOW),
     pytest.param("relu", "orthogonal", 3, 2.0, marks=SLOW),
     pytest.param("gelu", "gaussian", 2, 0.3, marks=SLOW),
     pytest.param("gelu", "orthogonal", 4, 0.1, marks=SLOW),
@@ -305,6 +305,7 @@ def test_wrong_questions(refused: pytest.RaisesExc) -> None:
             surface.public(theory)[name](Recurrent("tanh", sigma_w=1.0), 2)
 
 
+@pytest.mark.slow
 def test_the_atom_of_a_scale_that_is_no_number_is_none() -> None:
     atom = jax.jit(lambda sigma_w: theory.spectra.jacobian_atom(Dense("tanh", sigma_w), 4))
     assert np.isnan(atom(jnp.float32(np.nan)))
