@@ -28,7 +28,7 @@ LAWS = {
     "xi_q": "layers over which the mean square settles by e",
     "phase": "ordered, critical or chaotic",
 }
-"""What takes an activation, sigma_w and sigma_b."""
+"""Commands that take an activation, sigma_w and sigma_b."""
 PHASES = {-1: "ordered", 0: "critical", 1: "chaotic"}
 
 

@@ -89,7 +89,7 @@ class Activation:
         for name, check in _FIELDS.items():
             if name in ("name", "phi") or getattr(self, name) is not None:
                 check("Activation", **{name: getattr(self, name)})
-        if ACTIVATIONS:  # its own entries, made while it is empty, are tested
+        if ACTIVATIONS:  # the table's own entries are made while it is empty, and tested elsewhere
             expect_elementwise("Activation", phi=self.phi)
             if self.dphi is not None:
                 expect_elementwise("Activation", dphi=self.dphi)
@@ -110,7 +110,7 @@ class Activation:
         """Pickle an entry of the table as its name, and functions that JAX wraps by theirs."""
         if ACTIVATIONS.get(self.name) is self:
             return as_activation, (self.name,)
-        own = getattr(self.dphi, "args", (self.dphi,))[0] is derivative(self.phi)  # held beside cusps, or not
+        own = getattr(self.dphi, "args", (self.dphi,))[0] is derivative(self.phi)  # replaced near cusps or not
         given = ("phi",) if own else ("phi", "dphi")
         functions = {name: by_name(getattr(self, name)) for name in given}
         facts = {name: getattr(self, name) for name in _FIELDS if name not in ("phi", "dphi")}

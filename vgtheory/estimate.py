@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Pair = TypeVar("Pair", bound=type)
 _DIGITS = 1e-15
-"""A spread below this share of the middle is not seen in it."""
+"""Share of the middle below which a spread is not printed."""
 _FEW, _MOST = 3, 24
 """Entries of an array that are printed one by one, and rows of a table in a notebook."""
 

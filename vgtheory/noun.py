@@ -10,7 +10,7 @@ from vgtheory.expect import expect_one_of
 
 This = TypeVar("This", bound="Noun")
 _FEW = 3
-"""Entries of an array that are printed one by one."""
+"""Most entries of an array that are printed one by one."""
 
 
 def _shown(value: Any) -> str:
@@ -40,9 +40,9 @@ class Noun:
     """A frozen dataclass that describes a network."""
 
     remedy: ClassVar[str] = ""
-    """What a user is told where a question cannot be asked of such a network."""
+    """Advice in the error for a question that such a network cannot answer."""
     follows: ClassVar[dict[str, str]] = {}
-    """Fields that, unless they are given, equal another."""
+    """Fields that equal another field unless they are given."""
 
     def _is_default(self, field: dataclasses.Field[Any]) -> bool:
         value, leader = getattr(self, field.name), self.follows.get(field.name)

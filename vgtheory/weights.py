@@ -27,7 +27,7 @@ EXCESS_KURTOSIS = {
     "sparse": 3 / SHARE - 3,
     "heavy_tailed": math.inf,
 }
-"""Of kinds whose entries are independent: fourth moment over the squared second, less 3."""
+"""Fourth moment over the squared second, less 3, of the kinds with independent entries."""
 WEIGHTS = (*EXCESS_KURTOSIS, "orthogonal")
 
 

@@ -15,10 +15,10 @@ from jax import Array
 
 from vgtheory.expect import expect
 
-_POINTS = np.array([0.4, -1.7, 2.3])  # of both signs, not in order, odd in number
+_POINTS = np.array([0.4, -1.7, 2.3])  # both signs, unordered, an odd number
 _ROUNDINGS = 1e3
 _ARCTAN_NEAR, _ARCTAN_FAR = 2**0.5 - 1, 2**0.5 + 1  # tan(pi/8) and tan(3 pi/8)
-_ARCTAN_TERMS = 23  # of the series up to tan(pi/8): the next is below 1e-18
+_ARCTAN_TERMS = 23  # terms of the series up to tan(pi/8); the next is below 1e-18
 
 
 def _found(function: Callable[[Array], Array]) -> str:

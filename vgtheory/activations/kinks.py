@@ -11,7 +11,7 @@ from jax import Array
 Pointwise = Callable[[Array], Array]
 
 _GRID = np.linspace(-64.03, 64.01, 4098)  # hits no round number
-_HALVINGS, _JUMP, _ROUNDINGS = 45, 1e-8, 1e3  # a jump is larger than this, relatively, and than so many roundings
+_HALVINGS, _JUMP, _ROUNDINGS = 45, 1e-8, 1e3  # a jump exceeds _JUMP, relatively, and _ROUNDINGS roundings
 
 
 @functools.cache

@@ -211,7 +211,7 @@ _NUMPY: dict[Any, Callable[[Any], Any]] = {
     arctan: np.arctan,
     arctan_slope: arctan_slope,
 }
-"""What NumPy has for functions of JAX."""
+"""NumPy's counterparts of functions of JAX."""
 FUNCTIONS: dict[str, tuple[Any, Any]] = {
     "linear": (_linear, _one),
     "relu": (jax.nn.relu, _step),

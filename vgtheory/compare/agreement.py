@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas
 
 SIGMAS = 5.0
-"""Beyond this many standard errors a single comparison is called a disagreement."""
+"""Number of standard errors beyond which a single comparison is a disagreement."""
 _NETS_PER_POINT = 8
 
 

@@ -9,7 +9,7 @@ from vgtheory.estimate import Estimate
 from vgtheory.expect import expect, expect_data, expect_number
 
 _SLACK = 1e-6
-"""By which rounding may carry a probability beyond 0 or 1."""
+"""Distance by which rounding may carry a probability beyond 0 or 1."""
 
 
 def _measured(where: str, measured: Any) -> None:
@@ -88,6 +88,6 @@ asked = asking(
         **dict.fromkeys(("resolution", "rounding"), _rounding),
     }
 )
-"""The decorator of every function of this package."""
+"""Decorator of every function of this package."""
 
 __all__ = ["asked", "expect_broadcast", "single"]

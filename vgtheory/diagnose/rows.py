@@ -8,7 +8,7 @@ import numpy as np
 from vgtheory.diagnose.verdict import shown
 
 _SHOWN = 24
-"""Rows of a printed table; of longer ones the first and last."""
+"""Most rows of a printed table; of a longer table, the first and last are printed."""
 
 
 class Row(NamedTuple):

@@ -102,7 +102,7 @@ class Runs:
         tried = sorted(found, key=lambda number: -abs(found[number][1]))[:top]
         same = {n: found[n][2].aval.shape == found[n][3].aval.shape for n in tried}
         links = {n: (found[n][2] if same[n] else None, float(np.exp(-found[n][1]))) for n in tried}
-        # A tap below the upper end of a by-pass does not see what goes by.
+        # A tap below the upper end of a by-pass does not see the gradient that by-passes it.
         gaps = [(sites[a].end, sites[b].start) for a, b in itertools.pairwise(self.trace.chain) if 2 * b + 1 in links]
         taps = {i: alive for i, alive in self.trace.taps.items() if not any(low < i < high for low, high in gaps)}
         trace = self.trace._replace(taps=taps)

@@ -92,7 +92,7 @@ class InfiniteWidth:
             return mapped(one)(copies_of(plan, args))
 
         def back(args: tuple, cotangent: Any) -> tuple[Any]:
-            # Again inside the map, where the replicas see each other.
+            # The model runs again inside the map, where the replicas see each other.
             pull = lambda args, cotangent: jax.vjp(one, args)[1](cotangent)[0]
             parts = mapped(pull)(copies_of(plan, args), cotangent)
             return (jax.tree.map(lambda leaf: jnp.sum(leaf, axis=0), parts),)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
 _APART = 0.15
-"""Between the markers of one activation, in rows."""
+"""Distance between the markers of one activation, in rows."""
 
 
 def audit(rows: Sequence[Any]) -> "matplotlib.figure.Figure":

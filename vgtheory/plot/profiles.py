@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import matplotlib.figure
 
 _MOST = 40
-"""Markers that are drawn; of a longer profile every second, third ... layer has one."""
+"""Most markers drawn; in a longer profile every second, third ... layer has one."""
 
 
 def _series(where: str, decades: bool, **got: Any) -> tuple[np.ndarray, np.ndarray]:

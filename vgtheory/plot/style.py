@@ -7,7 +7,7 @@ import numpy as np
 from vgtheory.frame import needed
 
 DECADE = float(np.log(10))
-"""Natural logs in a power of ten."""
+"""Natural log of ten."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<")
 
 

@@ -196,7 +196,7 @@ def read(trace: Trace, raw: Raw) -> Pass:
     """Assemble a pass from the fetched result of ``measured``."""
     order, (asked, direct), seen = sorted(trace.taps), _asked(trace), raw.seen
     logs = np.array([seen.taps[i] for i in order], np.float64)
-    # What the taps took out of all that lies below the first of them, the second, ..., and above the last: nothing.
+    # Log of the taps' factors for each stretch between them, from the bottom up; above the last tap it is 0.
     taken = np.append(np.cumsum(np.where(np.isnan(logs), np.inf, logs)[::-1])[::-1], 0.0)
     columns = np.full((5, len(trace.sites)), np.nan)
 

@@ -166,7 +166,7 @@ def _ask(clone: nnx.Module) -> nnx.Module:
     for path, module in list(nnx.iter_modules(clone)):
         kind = kind_of(module, is_nnx_leaf)
         if kind is not None and callable(module):
-            # Kept with the module: it survives the copies that Flax's own transformations make.
+            # The attribute survives the copies that Flax's own transformations make.
             vars(module)["vg_call"] = (name_of(path, module, "__call__"), kind)
             object.__setattr__(module, "__class__", _nnx_subclass(type(module)))
     return clone

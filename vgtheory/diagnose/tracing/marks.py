@@ -11,7 +11,7 @@ mark_p = Primitive("vgtheory_mark")
 """Identity with two parameters: ``call``, a number, and ``end``, whether it follows the call."""
 mark_p.def_impl(lambda x, **_: x)
 mark_p.def_abstract_eval(lambda aval, **_: aval)
-# Under vmap the mark stands on the whole batch; in an inner grad on the primal value.
+# Under vmap the mark is on the whole batch, and in an inner grad on the primal value.
 batching.primitive_batchers[mark_p] = lambda args, dims, **which: (mark_p.bind(*args, **which), dims[0])
 ad.primitive_jvps[mark_p] = lambda primals, tangents, **which: (mark_p.bind(*primals, **which), tangents[0])
 mlir.register_lowering(mark_p, lambda ctx, x, **_: [x])

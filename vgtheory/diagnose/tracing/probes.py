@@ -51,7 +51,7 @@ def _joint_back(_: None, cotangents: tuple[Array, ...]) -> tuple[tuple[Array, ..
     wide = [each.astype(jnp.promote_types(each.dtype, jnp.float32)) for each in cotangents]
     peaks = [jnp.max(jnp.abs(each)) for each in wide]
     peak = peaks[0] if len(peaks) == 1 else jnp.max(jnp.stack(peaks))
-    # Twice by the root: the reciprocal of a number near the format's largest would be flushed to zero.
+    # The root is used twice, because the reciprocal of a very large number would be flushed to zero.
     root = jax.lax.rsqrt(jnp.where(peak == 0, 1.0, peak))
     units = tuple((each * root * root).astype(old.dtype) for each, old in zip(wide, cotangents, strict=True))
     return units, jnp.log(peak).astype(jnp.float32)

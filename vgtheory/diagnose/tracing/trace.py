@@ -160,7 +160,7 @@ def _taps(jaxpr: Jaxpr, inside: list[int], dep: dict[Atom, int], carrying: set[A
         made = sum(var.aval.size for var in states(eqn.outvars))
         credit += made if eqn.primitive.name in _HEAVY else made / 8
         heavy += eqn.primitive.name in _HEAVY
-        # What a tap costs is paid for by what was multiplied since the last one.
+        # A tap is worth its cost once enough was multiplied since the last one.
         cheap = sum(var.aval.size for var in alive) <= credit and len(alive) <= 1 + 2 * heavy
         if alive and cheap and inside[i] < 0 and all(map(is_float, alive)):
             taps[i], credit, heavy = list(alive), 0.0, 0

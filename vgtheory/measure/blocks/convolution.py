@@ -193,7 +193,7 @@ def samples(
     count = {"depth": depth, "width": width, "rows": rows, "num_nets": num_nets, "itemsize": itemsize}
     kept = planned(where, **count, keep=keep, memory=memory, devices=chosen).keep
     size = _Size(depth, width, shape, dtype, is_scalable(net.activation), kept)
-    # One at a time: XLA makes a grouped convolution of a batch of kernels, which is slow.
+    # Networks run one at a time: XLA makes a slow grouped convolution of a batch of kernels.
     walked = run(_one, key, in_format(net, dtype), size, num_nets=num_nets, dtype=dtype, devices=chosen)
     return _summed(walked, size)
 

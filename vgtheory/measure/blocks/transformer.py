@@ -137,7 +137,7 @@ def _one(words: Array, given: tuple[Transformer, Array], size: _Size) -> tuple[A
         return after, jnp.mean(lax.stop_gradient(after) ** 2)
 
     def energy(slots: tuple[Array, dict[str, Array]]) -> tuple[Array, Array]:
-        # Weights are drawn again on the way down: kept, they would fill the memory.
+        # Weights are drawn again in the backward pass; if kept, they would fill the memory.
         end, squares = lax.scan(jax.checkpoint(link, prevent_cse=False), x_0, (jnp.arange(depth), *slots))
         return jnp.vdot(top, end), squares
 
@@ -176,7 +176,7 @@ def samples(
     size, chosen = _Size(depth, width, positions, dtype), chosen_devices(devices)
     given = in_format((net, c_0), dtype)
     squares, rows, groups = run(_one, key, given, size, num_nets=num_nets, dtype=dtype, devices=chosen)
-    # The tap at a block's foot belongs to the stream after the block below.
+    # The tap at the input of a block belongs to the stream after the block below.
     log_grad = from_top(np.pad(np.asarray(rows, float)[:, 1:], ((0, 0), (0, 1))))
     return TransformerLogs(
         np.log(squares.astype(float)), log_grad, {name: leaf.astype(float) + log_grad for name, leaf in groups.items()}

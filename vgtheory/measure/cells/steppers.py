@@ -20,10 +20,10 @@ from vgtheory.networks.cells import GRU, LSTM, MGU, Cell, Leaky, Skip
 
 SAMPLERS = ("cells", "untied", "matrix_free")
 _GATES = 4
-"""Streams per step: as many as the LSTM has matrices."""
+"""Streams per step: the number of the LSTM's matrices."""
 _START = 0.1
 _INPUTS = 2**20
-"""Input matrices are drawn as those of steps that no run reaches."""
+"""Streams of input matrices begin here, beyond the steps that any run reaches."""
 Step = Callable[[Any, Array], Any]
 Product = Callable[[int, Array], Array]
 

@@ -98,7 +98,7 @@ def _one(words: Array, cell: Cell, size: _Size) -> tuple[Array, Array]:
         after = step(_tapped(state, inputs[1]), inputs[0])
         return after, jnp.mean(lax.stop_gradient(hidden_of(cell, after)) ** 2)
 
-    # Weights of a step's own are drawn again on the way down: kept, they would fill the memory.
+    # Each step's own weights are drawn again in the backward pass; if kept, they would fill the memory.
     moved = link if sampler == "cells" else jax.checkpoint(link, prevent_cse=False)
 
     def energy(slots: Array) -> tuple[Array, Array]:
@@ -171,7 +171,7 @@ def cell_logs(
     """
     expect_scalars("cell_logs", **{name: value for name, value in vars(cell).items() if name != "activation"})
     chosen = chosen_devices(devices)
-    # One state meets a matrix that stays: its rows count, not its entries, until it is drawn anew at every step.
+    # The size of a layer is its rows if the matrix stays, and its entries if each step draws it anew.
     lanes = lanes_for(width * (width if sampler == "untied" else _ROWS), num_nets, chosen)
     if sampler == "cells" and chosen[0].platform == "cpu":
         lanes = min(lanes, max(1, _CACHED // width**2))

@@ -28,7 +28,7 @@ _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA
 _LAYER_BITS = 28
 _TERMS = {"float32": 5, "float64": 10}
-"""Terms of the series of cos and sin on [-pi/4, pi/4] that reach the format's rounding."""
+"""Number of terms of the series of cos and sin on [-pi/4, pi/4], up to the format's rounding."""
 _FULL = math.erf(CUT / math.sqrt(2))
 _CUT_STD = math.sqrt(1 - 2 * CUT * math.exp(-(CUT**2) / 2) / math.sqrt(2 * math.pi) / _FULL)
 
@@ -122,7 +122,7 @@ def normal(words: Array, role: int, layer: ArrayLike, shape: tuple[int, ...], dt
     angle = (turn << np.uint32(2)).astype(jnp.int32).astype(dtype) * (math.pi / 2**33)
     side = jnp.where(turn >> np.uint32(31) == 1, angle * _wave(angle, 1, terms), _wave(angle, 0, terms))
     sign = 1 - (turn >> np.uint32(29) & np.uint32(2)).astype(jnp.int32).astype(dtype)
-    # The radius is used once: XLA would store it, and compute the words again for what is left.
+    # The radius is used once; otherwise XLA would store it and compute the words again.
     return sign * side * jnp.sqrt(-2 * jnp.log((long.astype(dtype) + 0.5) * 2.0**-32))
 
 

@@ -39,7 +39,7 @@ class Walk(NamedTuple):
         Log rms of h_l in units of the scale of h_{l-1} (of 1, where h is not renormalised), shape
         ``(depth, inputs)``.
     rows
-        Log of |dE/dh_l| over that of the layer above (at the top: of the cotangent itself), shape
+        Log of |dE/dh_l| / |dE/dh_{l+1}| (at the top: of the cotangent itself), shape
         ``(depth, inputs)``.
     pair
         ``taps.Slots.pair`` of each layer, shape ``(depth,)``.

@@ -43,7 +43,7 @@ from vgtheory.networks.dense import Dense
 
 _LOG_EDGE = 60.0
 _TINY = 1e-30
-"""Below the square of any h that is not zero."""
+"""A number below the square of any h that is not zero."""
 
 
 class _Kept(NamedTuple):

@@ -53,7 +53,8 @@ def plain_grads(
 
     Notes
     -----
-    Accuracy: that of ``dtype``. Norms below its smallest number are lost, unlike in ``samples``.
+    Accuracy: roundings of ``dtype``. Unlike in ``samples``, norms below its smallest number are
+    lost.
     Assumes: nothing. Compile time grows with depth, since the network is unrolled.
 
     Examples

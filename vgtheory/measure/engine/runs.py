@@ -105,7 +105,7 @@ def over_networks(
 
     automatic = {"axis_types": (jax.sharding.AxisType.Auto,), "devices": devices}
     mesh, nets = jax.make_mesh((len(devices),), ("nets",), **automatic), jax.P("nets")
-    # On one device too: the programs for other numbers of devices then differ little, and most round alike.
+    # This serves one device too: programs for different numbers of devices then round mostly alike.
     spread = jax.shard_map(local, mesh=mesh, in_specs=(jax.P(), nets), out_specs=nets, check_vma=False)
     stacked = spread(shared, indices)
     return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:num_nets], stacked)

@@ -48,7 +48,7 @@ def fresh_product(words: Array, stream: int | Array, x: Array) -> Array:
     """
 
     def drawn(role: int) -> Array:
-        # Stored: XLA on a CPU would draw them again for everything that reads them, but for the branch around them.
+        # The branch keeps XLA on a CPU from drawing the numbers again for every reader.
         draw = lambda stream: normal(words, role, stream, x.shape, x.dtype)
         return lax.cond(stream >= 0, draw, lambda _: jnp.zeros(x.shape, x.dtype), stream)
 

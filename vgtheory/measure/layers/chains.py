@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import pandas
 
 _NUMBERS_AT_ONCE = 2**19
-"""Sums over depth are formed in float64 for so many layers of inputs at a time."""
+"""Numbers whose sums over depth are formed in float64 at a time."""
 
 
 class ChainLogs(NamedTuple):

@@ -68,7 +68,7 @@ def _logs(words: Array, net: Dense, depth: int, width: int, dtype: str, batches:
         (g, log_size), (h, layer) = state, inputs
         x, pull = jax.vjp(net.activation.phi, h)
         here = entries(g, x) + log_size
-        # Its derivative is linear in x: any point will do.
+        # The map is affine in x, so its derivative is the same at any point.
         (back,) = jax.linear_transpose(lambda x: affine(x, layer) - affine(jnp.zeros_like(x), layer), x)(g)
         (g,) = pull(back)
         largest = jnp.max(jnp.abs(g))

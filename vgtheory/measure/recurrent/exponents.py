@@ -15,7 +15,7 @@ from vgtheory.measure.engine.networks import orthonormal_columns
 
 _NUM_PARTS = 16
 _PANEL = 16
-"""Rows per panel."""
+"""Number of rows per panel."""
 _LOST = 0.1
 """Largest rounding error of a tangent, relative to what a block has left of it."""
 

@@ -16,9 +16,9 @@ from vgtheory.measure.arguments import asked, integers, number
 from vgtheory.measure.training.escape_time import Chains, equal_chains, gradient
 
 TRIES = (24, 24, 24)
-"""Starts, or decays, at a time: each set lies between two neighbours of the last."""
+"""Numbers of starts, or decays, per pass; each pass lies between two neighbours of the last."""
 ALIVE = 1e-3
-"""Product, as a share of the target, that counts as more than 0."""
+"""Share of the target above which a product counts as more than 0."""
 
 
 class ChainDecay(NamedTuple):

@@ -14,7 +14,7 @@ from vgtheory.measure.arguments import asked, number
 from vgtheory.measure.training.escape_time import Chains, gradient, local_rate
 
 _THERE = 1e-9
-"""Distance from the target, as a share of it, at which training ends."""
+"""Relative distance from the target at which training ends."""
 
 
 @asked(weights=number(ndim=1), log_time=number("[-inf, inf]", ndim=1), y=number("[1e-30, 1e30]"))

@@ -16,15 +16,15 @@ from vgtheory.measure.training.escape_time import Chains, equal_chains, gradient
 
 RUNGS = 64
 SPLITS = 16
-"""Rates between the last rung that holds and the first that does not, twice over."""
+"""Number of rates between the last rung that holds and the first that fails, twice."""
 REACHED = 1e-3
-"""Distance from the target, as a share of it, that counts as the minimum."""
+"""Relative distance from the target that counts as the minimum."""
 STREAK = 16
-"""Steps in a row towards the target, on one side of it, that count as on the way."""
+"""Number of consecutive steps towards the target, on one side, that count as approaching it."""
 FAR = 1e6
-"""Product, in targets, that counts as run away."""
+"""Product over target that counts as divergence."""
 SETTLING = 0.05
-"""Relative change per step on the way to the minimum, for its Hessian."""
+"""Relative change per step towards the minimum whose Hessian is wanted."""
 
 
 class StableStep(NamedTuple):
@@ -86,7 +86,7 @@ def stable_step(depth: Numbers, w0: Numbers, *, y: Numbers = 1.0, steps: int = 1
     1.0
     """
     depth, w0, y = np.broadcast_arrays(depth, *(np.asarray(each, float) for each in (w0, y)))
-    # The level plays no part, but must lie ahead.
+    # The level plays no role here, but must lie ahead.
     level = np.where(w0**depth <= y, 0.5, 2.0)
     with jax.enable_x64(True):
         chains = equal_chains("stable_step", depth, w0, level, y)

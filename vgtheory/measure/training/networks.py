@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas
 
 _EPSILON = 1e-5
-"""Of the norms, as is usual in training."""
+"""Epsilon of the norms, as usual in training."""
 _FEWEST_LAYERS = 2
 
 

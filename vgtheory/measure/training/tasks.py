@@ -20,7 +20,7 @@ LOSSES: dict[str, Loss] = {
     ).mean(),
     "squared": lambda outputs, targets: jnp.sum((outputs - targets) ** 2, axis=1).mean() / 2,
 }
-"""Of outputs, shape (batch, num_outputs), and targets: classes, or the outputs wanted."""
+"""Functions of outputs, shape (batch, num_outputs), and targets (classes or target outputs)."""
 
 
 def _octaves(num_updates: int) -> np.ndarray:
