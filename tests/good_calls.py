@@ -189,7 +189,7 @@ DIAGNOSE: dict[str, dict[str, Any]] = {
 }
 PLOT: dict[str, dict[str, Any]] = {
     "audit": {"rows": [theory.layers.InitialiserAudit("tanh", "he", *np.ones(13))]},
-    "phase_diagram": {"diagram": theory.meanfield.PhaseDiagram(*np.ones((8, 2, 2))), "net": TANH},
+    "phase_diagram": {"diagram": theory.meanfield.PhaseDiagram(*np.ones((9, 2, 2))), "net": TANH},
     "profile": {"law": Law(VECTOR, VECTOR), "estimate": Estimate(VECTOR, VECTOR), "quantity": "size", "along": "step"},
     "spectrum": {"log_s": np.array([-1.0, 1.0]), "density": VECTOR, "logs": ROWS},
 }

@@ -13,10 +13,10 @@ def test_a_phase_diagram_carries_its_axes() -> None:
     diagram = theory.phase_diagram(Dense("tanh", sigma_w, sigma_b))
     table = diagram.frame
     assert diagram.sigma_w.shape == diagram.sigma_b.shape == diagram.chi_1.shape
-    assert table.shape == (6, 2 + 8)
+    assert table.shape == (6, 2 + 9)
     row = table[(table.sigma_w == 1.5) & (table.sigma_b == 0.5)].iloc[0]
     assert row.chi_1 == diagram.chi_1[1, 1]
-    assert theory.phase_diagram(Dense("tanh", 1.5, 0.5)).frame.shape == (1, 8)
+    assert theory.phase_diagram(Dense("tanh", 1.5, 0.5)).frame.shape == (1, 9)
 
 
 def test_points_are_numbered() -> None:

@@ -9,6 +9,9 @@ MEAN = 1e-13
 PAIR = 1e-10
 """Stated by ``c_map`` and by the tables of pairs: of the value at full correlation."""
 
+NEAR_ONE = 1e-5
+"""Relative, of 1 - split and 1 - turn at s from 1e-5 to 1e-3 sqrt(q), where these are 1e-10 to 1e-6: 1e-14 of what is divided by x."""
+
 CURVE = 1e-12
 """Stated by ``curves``: relative."""
 

@@ -115,6 +115,18 @@ def repeated(is_going: Callable[[Any], Any], step: Callable[[Any], Any], state: 
     return state
 
 
+def in_pieces(function: Callable[..., Any], size: int, first: Any, second: Any, *others: Any) -> Any:
+    """``function(first, second, *others)`` of NumPy arrays of one shape, ``size`` entries at a time.
+
+    The function works entry by entry. The pieces are of one axis and fit into a processor's cache.
+    """
+    if first.size <= size:
+        return function(first, second, *others)
+    cuts = range(size, first.size, size)
+    pieces = zip(*(np.split(each.ravel(), cuts) for each in (first, second)), strict=True)
+    return np.concatenate([function(*piece, *others) for piece in pieces]).reshape(first.shape)
+
+
 def rounding(x: Any) -> float:
     """Machine epsilon of an array's floating dtype.
 
@@ -126,4 +138,4 @@ def rounding(x: Any) -> float:
     return float(jnp.finfo(x.dtype).eps)
 
 
-__all__ = ["compiled", "library", "of_one_rank", "repeated", "rounding", "scan", "still"]
+__all__ = ["compiled", "in_pieces", "library", "of_one_rank", "repeated", "rounding", "scan", "still"]

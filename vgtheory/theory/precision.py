@@ -19,7 +19,7 @@ Values = jax.Array | np.ndarray | np.floating
 _INSIDE = contextvars.ContextVar("inside", default=False)
 """Whether a call with plain numbers is being answered."""
 FEW = 1024
-"""Largest number of networks for which NumPy is quicker than a compiled program."""
+"""Largest number of networks for which NumPy is quicker where it visits every point of a lattice."""
 
 
 def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,21 +49,21 @@ def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-def scales(net: Any, *others: Any) -> list[Any]:
+def scales(net: Any, *others: Any, most: int | None = FEW) -> list[Any]:
     """``sigma_w``, ``sigma_b`` and other numbers as arrays of the library that is to compute.
 
-    Few plain numbers and a tabled activation are NumPy's, which compiles nothing; all else is
-    JAX's.
+    Plain numbers and a tabled activation are NumPy's, which compiles nothing; all else is JAX's, and
+    so are more than ``most`` networks.
     """
     values = (net.sigma_w, net.sigma_b, *others)
-    return numbers(net.activation, *values)
+    return numbers(net.activation, *values, most=most)
 
 
-def numbers(activation: Activation, *values: Any) -> list[Any]:
+def numbers(activation: Activation, *values: Any, most: int | None = FEW) -> list[Any]:
     """``scales`` of any values."""
     if library(values) is np and is_tabled(activation):
         arrays = [np.asarray(value, float) for value in values]
-        if math.prod(np.broadcast_shapes(*(each.shape for each in arrays))) <= FEW:
+        if most is None or math.prod(np.broadcast_shapes(*(each.shape for each in arrays))) <= most:
             return arrays
     return list(floats(*values))
 

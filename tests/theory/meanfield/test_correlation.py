@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tolerances import CURVATURE, DIFFERENCE, EXACT, PAIR
-from vgtheory import ACTIVATIONS, Dense, theory
+from vgtheory import ACTIVATIONS, Activation, Dense, theory
 from vgtheory.theory.integrals import moments_2d, tables_2d
 from vgtheory.theory.precision import in_float64
 
@@ -54,15 +54,28 @@ def test_sin_has_its_elementary_kernel_far_into_its_periods() -> None:
 
 @pytest.mark.parametrize("name", ["tanh", pytest.param("hard_swish", marks=pytest.mark.slow)])
 def test_tables_give_what_integrals_give(name: str) -> None:
-    log_q, log_share = (each.ravel() for each in np.meshgrid(np.log([0.05, 0.4, 3.0, 20.0]), [-9.0, -2.0, -0.4, -0.01]))
+    entry, shares = ACTIVATIONS[name], [-9.0, -2.0, -0.4, -0.01]
+    log_q, log_share = (each.ravel() for each in np.meshgrid(np.log([0.05, 0.4, 3.0, 20.0]), shares))
+    few = [moments_2d.integrated_pair(*each, entry) for each in zip(log_q, log_share, strict=True)]
 
-    def both() -> list:
-        few = moments_2d.reader(jnp.zeros(1), ACTIVATIONS[name])
-        places = jnp.asarray(log_q), jnp.asarray(log_share)
-        return [few(*places), tables_2d.at_pair(tables_2d.pairs(ACTIVATIONS[name], log_q), *places)]
+    def many() -> jnp.ndarray:
+        table = tables_2d.pairs(entry, log_q)
+        return tables_2d.lost(tables_2d.lost_at_pair(table, jnp.asarray(log_q), jnp.asarray(log_share)))
 
-    few, many = in_float64(both)()
-    np.testing.assert_allclose(many, few, atol=PAIR)
+    np.testing.assert_allclose(in_float64(many)(), few, atol=PAIR)
+    np.testing.assert_allclose(moments_2d.pair(log_q, log_share, entry), few, atol=PAIR)
+
+
+@pytest.mark.slow
+def test_tables_of_an_activation_that_is_not_shipped_give_what_integrals_give() -> None:
+    own = Activation("mine", jnp.tanh, kinks=())
+    log_q, log_share = (each.ravel() for each in np.meshgrid(np.log([0.4, 3.0]), [-9.0, -2.0, -0.4, -0.01]))
+    table = in_float64(
+        lambda: tables_2d.lost(
+            tables_2d.lost_at_pair(tables_2d.pairs(own, log_q), jnp.asarray(log_q), jnp.asarray(log_share))
+        )
+    )
+    np.testing.assert_allclose(table(), moments_2d.pair(log_q, log_share, ACTIVATIONS["tanh"]), atol=PAIR)
 
 
 @pytest.mark.slow
@@ -79,6 +92,7 @@ def test_whole_tables_give_what_integrals_give(name: str) -> None:
 
     few, many = in_float64(both)()
     np.testing.assert_allclose(many, few, atol=PAIR)
+    np.testing.assert_allclose(moments_2d.pair(log_q, log_share, entry), few, atol=PAIR)
 
 
 def test_settled_correlation_is_mapped_to_itself() -> None:
@@ -129,6 +143,11 @@ def test_many_networks_are_solved_as_one_is() -> None:
     assert table.shape == (5, 6)
     for place in ((0, 2), (3, 1), (4, 5)):
         assert table[place] == pytest.approx(theory.c_star(Dense("tanh", sigma_w[place], sigma_b[place])), abs=PAIR)
+
+
+@pytest.mark.parametrize("name", ["tanh", "erf", "sin"])
+def test_without_biases_odd_activations_make_inputs_orthogonal(name: str) -> None:
+    assert np.max(np.abs(theory.c_star(Dense(name, np.array([1.4, 2.0, 4.0, 6.0, 8.0, 10.0, 30.0]))))) < PAIR
 
 
 def test_wrong_questions(refused: pytest.RaisesExc) -> None:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.tolerances import SINGLE
+from tests.tolerances import EXACT, PAIR, SINGLE
 from vgtheory import ACTIVATIONS, Conv, Dense, theory
 
 HOMOGENEOUS = {"linear": 1.0, "abs": 1.0, "relu": 2**0.5, "leaky_relu": (2 / (1 + 0.01**2)) ** 0.5}
@@ -63,6 +63,27 @@ def test_scales_of_tanh_are_infinite_at_exact_criticality() -> None:
     diagram = theory.phase_diagram(net)
     assert diagram.xi_c == diagram.xi_grad == np.inf
     assert np.isinf(modes).tolist() == [True, False, False, False, False]
+
+
+def test_a_phase_diagram_is_what_its_functions_give() -> None:
+    sigma_w, sigma_b = np.meshgrid(np.linspace(0.5, 3.0, 60), np.linspace(0.0, 1.0, 20))
+    net = Dense("tanh", sigma_w, sigma_b)
+    found = theory.phase_diagram(net)
+    for name in ("q_star", "chi_1", "c_star", "xi_grad", "xi_c", "xi_q"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(theory, name)(net), err_msg=name)
+    np.testing.assert_array_equal(found.chi_c, theory.meanfield.chi_c(net))
+    one = theory.phase_diagram(Dense("tanh", sigma_w[3, 40], sigma_b[3, 40]))
+    for field, value in one._asdict().items():
+        assert value == pytest.approx(getattr(found, field)[3, 40], rel=EXACT), field
+
+
+def test_phase_diagrams_of_both_libraries_agree() -> None:
+    sigma_w, sigma_b = np.array([0.8, 1.5, 2.5]), np.array([0.1, 0.3, 0.0])
+    plain = theory.phase_diagram(Dense("tanh", sigma_w, sigma_b))
+    with jax.enable_x64(True):
+        compiled = theory.phase_diagram(Dense("tanh", jnp.asarray(sigma_w), jnp.asarray(sigma_b)))
+    for one, other in zip(plain, compiled, strict=True):
+        np.testing.assert_allclose(one, other, rtol=PAIR, atol=PAIR)
 
 
 QUICK = {"tanh", "relu", "sigmoid"}

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from vgtheory.theory.arrays import library, scan, still
 
@@ -46,7 +44,7 @@ def located(x: Any, grid: Grid) -> tuple[Any, Any]:
     return xp.nan_to_num(still(index)).astype(int), t
 
 
-def place(x: Array, grid: Grid) -> tuple[Array, Array]:
+def place(x: Any, grid: Grid) -> tuple[Any, Any]:
     """Panel of x and the Chebyshev polynomials there, shape (nodes, ...).
 
     Parameters
@@ -58,7 +56,7 @@ def place(x: Array, grid: Grid) -> tuple[Array, Array]:
     """
     index, t = located(x, grid)
     step = lambda pair, _: ((pair[1], 2 * t * pair[1] - pair[0]), pair[0])
-    return index, scan(step, (jnp.ones_like(t), t), length=grid[3])[1]
+    return index, scan(step, (library(t).ones_like(t), t), length=grid[3])[1]
 
 
 def series(coefficients: Any, t: Any) -> tuple[Any, Any]:

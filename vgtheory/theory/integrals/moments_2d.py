@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from vgtheory.activation import Activation
+from vgtheory.activation import Activation, is_tabled
 from vgtheory.theory.arrays import library
-from vgtheory.theory.integrals import gaussian
+from vgtheory.theory.integrals import gaussian, shipped_2d
 from vgtheory.theory.integrals.moments_1d import squares_at
 from vgtheory.theory.integrals.squares import log_resolved
 from vgtheory.theory.integrals.tables_2d import Pairs, given_shared, lost, lost_at_pair, mirrored, pairs
@@ -30,7 +30,7 @@ def integrated_pair(log_q: Any, log_share: Any, activation: Activation) -> Any:
     Parameters
     ----------
     log_q, log_share
-        As ``at_pair``, each of shape ``()``.
+        As ``lost_at_pair``, each of shape ``()``.
     activation
         The nonlinearity.
 
@@ -59,14 +59,16 @@ def integrated_pair(log_q: Any, log_share: Any, activation: Activation) -> Any:
 def pair(log_q: Any, log_share: Any, activation: Activation) -> Any:
     """Split, turn, cross and fold of many pairs, by the cheapest route.
 
-    Few numbers that are known when the call is made are integrated; many are read from tables over the stretch of q that
-    they need; what is traced (under ``jit``, ``vmap`` or ``grad``) is read from the whole table of its activation, which is
-    made when it is first asked for and takes some ten seconds.
+    NumPy reads plain numbers and a tabled activation from the shipped file. For other activations
+    and for JAX arrays, few concrete values are integrated. Many are read from tables over the range
+    of q that they need. Traced values (under ``jit``, ``vmap`` or ``grad``) are read from the whole
+    table of the activation, which the first such call makes: in 2 s for a tabled activation, and in
+    half a minute for another.
 
     Parameters
     ----------
     log_q, log_share
-        As ``at_pair``.
+        As ``lost_at_pair``.
     activation
         The nonlinearity.
 
@@ -77,22 +79,24 @@ def pair(log_q: Any, log_share: Any, activation: Activation) -> Any:
 
     Notes
     -----
-    Accuracy: see ``pairs``.
+    Accuracy: see ``pairs`` and ``lost_pairs``.
     """
-    if library(log_q, log_share) is np and log_q.size > FEW:
+    if library(log_q, log_share) is np and log_q.size > FEW and not is_tabled(activation):
         return np.asarray(pair(jnp.asarray(log_q), jnp.asarray(log_share), activation))
     return reader(log_q, activation)(log_q, log_share)
 
 
-def is_looped(log_q: Any) -> bool:
-    """Tell whether pairs of these variances are integrated by NumPy.
+def is_shipped(log_q: Any, activation: Activation) -> bool:
+    """Tell whether pairs of these variances are read by NumPy from what is shipped.
 
     Parameters
     ----------
     log_q
         Natural logs.
+    activation
+        The nonlinearity.
     """
-    return library(log_q) is np and log_q.size <= FEW
+    return library(log_q) is np and is_tabled(activation)
 
 
 def reader(log_q: Any, activation: Activation, columns: int = 4) -> Callable[[Any, Any], Any]:
@@ -112,6 +116,8 @@ def reader(log_q: Any, activation: Activation, columns: int = 4) -> Callable[[An
 def _unsettled(log_q: Any, activation: Activation, columns: int) -> Callable[[Any, Any], Any]:
     """What ``reader`` says, of 1 - split and 1 - turn; of a periodic activation at a variance that ``settled`` leaves as it is."""
     partial = jax.tree_util.Partial
+    if is_shipped(log_q, activation):
+        return partial(_shipper(activation))
     if isinstance(log_q, jax.core.Tracer):
         read = partial(lost_at_pair, _cut(pairs(activation), columns))
     elif log_q.size > FEW:
@@ -134,14 +140,31 @@ def _cut(table: Pairs, columns: int) -> Pairs:
 
 
 def ahead(log_q: Any, activation: Activation) -> Callable[[Any, Any], tuple[Any, Any]]:
-    """The route of ``pair`` to 1 - split and 1 - turn alone.
+    """The route of ``pair`` to 1 - split and 1 - turn alone, for these very variances.
 
     Parameters
     ----------
     log_q, activation
-        As ``pair``.
+        As ``pair``; those that are shipped must lie on one panel (see ``alike``).
     """
+    if is_shipped(log_q, activation):
+        held = shipped_2d.Held(gaussian.settled_log(log_q, activation), activation, 2)
+        return functools.partial(_first_two, activation, held)
     return jax.tree_util.Partial(_two(activation), _unsettled(log_q, activation, 2))
+
+
+def changes(log_q: Any, log_share: Any, activation: Activation) -> tuple[Any, Any]:
+    """Derivatives of turn and of fold by ``log_share``; NaN where ripples are not resolved."""
+    less = gaussian.settled_log(log_q, activation)
+    within = log_share + (log_q - less) / 2
+    inside = (within < 0) | (less == log_q)
+    if is_shipped(log_q, activation):
+        change = shipped_2d.slopes(activation, less, np.minimum(within, 0.0)) * inside[..., None]
+        return -change[..., 1], change[..., 3]
+    four = lambda log_share: lost(lost_at_pair(pairs(activation), less, log_share))
+    _, change = jax.jvp(four, (jnp.minimum(within, 0.0),), (inside.astype(within.dtype),))
+    known = log_q <= log_resolved(activation)
+    return jnp.where(known, change[..., 1], jnp.nan), jnp.where(known, change[..., 3], jnp.nan)
 
 
 @functools.lru_cache(maxsize=64)
@@ -161,6 +184,11 @@ def _first_two(activation: Activation, read: Callable[[Any, Any], Any], log_q: A
 def _integrator(activation: Activation) -> Callable[..., Any]:
     """One function object per activation: ``jit`` knows a program again by it."""
     return functools.partial(_integrated, activation=activation)
+
+
+@functools.lru_cache(maxsize=64)
+def _shipper(activation: Activation) -> Callable[..., Any]:
+    return functools.partial(shipped_2d.lost_pairs, activation)
 
 
 @functools.lru_cache(maxsize=64)

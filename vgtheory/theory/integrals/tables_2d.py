@@ -26,23 +26,21 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from vgtheory.activation import Activation
+from vgtheory.activation import Activation, is_tabled
 from vgtheory.theory.arrays import library
-from vgtheory.theory.integrals import gaussian
+from vgtheory.theory.integrals import gaussian, shipped_2d
 from vgtheory.theory.integrals.chebyshev import place, samples
 from vgtheory.theory.integrals.moments_1d import GRID, LN_Q, curves, value_and_slope
 from vgtheory.theory.integrals.rules import values
 from vgtheory.theory.precision import tables
 
-_LN_S = (-21.25, 0.625, 56, 16)
-_V = (0.0, 1.0, 42, 16)
-_NEAR = 1e-3
+LN_S = (-21.875, 0.625, 59, 16)
+_V, _FIT, _SHARED_ORDER = (0.0, 1.0, 42, 16), (1.0, 2.0, 4.0), 16
+NEAR = 1e-3
 """Below this s, in units of min(1, sqrt(q)), the cubic."""
-_FIT = (1.0, 2.0, 4.0)
-_SHARED_ORDER = 16
 _NARROW = gaussian.Panels((2, 4, 6, 9), (1.0,), 1, 14)
 """For averages over so little that nothing but kinks is on that scale."""
-_FIRST_WIDE = 32
+_FIRST_WIDE = 33
 """First panel of ln s that is not narrow."""
 
 
@@ -66,8 +64,8 @@ class Pairs(NamedTuple):
 
 def _shared(s: np.ndarray, kinks: tuple[float, ...], wide: bool) -> tuple[np.ndarray, np.ndarray]:
     """Nodes m > 0 and weights, each (s, nodes), for every Gaussian of standard deviation above s / 32 and for blurred kinks."""
-    slack = float(np.exp(_LN_S[1]))
-    far = 10 * slack * np.where(s < _NEAR / slack, s / _NEAR, np.exp(LN_Q / 2))
+    slack = float(np.exp(LN_S[1]))
+    far = 10 * slack * np.where(s < NEAR / slack, s / NEAR, np.exp(LN_Q / 2))
     ends = [s / 32, np.minimum(far, 1e4 * s), far] if wide else [s / 32, far]
     steps = [low * (high / low) ** (np.arange(25)[:, None] / 24) for low, high in itertools.pairwise(ends)]
     bends = np.abs([kink + s * width for kink in (0.0, *kinks) for width in gaussian.BLUR])
@@ -98,10 +96,8 @@ def given_shared(m: Any, s: Any, activation: Activation, ready: Any = None) -> t
         change = phi - centre[None]
         return change, change**2, dphi
 
-    if ready is None:
-        shift, square, slope = gaussian.smoothed(parts, m, width, activation.kinks)
-    else:
-        shift, square, slope = gaussian.averaged(parts, m, width, *ready)
+    average = gaussian.smoothed if ready is None else gaussian.averaged
+    shift, square, slope = average(parts, m, width, *(ready or (activation.kinks,)))
     return (square - shift**2) / s**2, centre + shift, slope
 
 
@@ -117,10 +113,21 @@ def _at_one_s(s: Array, m: Array, weights: Array, breaks: Array, v: Array, activ
     return (rows * weights[None, :]) @ density.T
 
 
-@functools.lru_cache(maxsize=1024)
 def _band(activation: Activation, panel: int) -> np.ndarray:
-    """The series of one panel of ln s, shape (panels, nodes, nodes, 4): of 1 - split, 1 - turn, cross and fold."""
-    (nodes_s, to_s), (nodes_v, to_v) = samples(_LN_S), samples(_V)
+    """``integrated_band``, of a tabled activation from the shipped file."""
+    if not is_tabled(activation):
+        return integrated_band(activation, panel)
+    (nodes_s, to_s), (nodes_v, to_v) = samples(LN_S), samples(_V)
+    log_s, v = np.broadcast_arrays(nodes_s[panel][:, None, None], nodes_v)
+    four, asked = np.zeros((*v.shape, 4)), np.any(np.abs(2 * log_s + v) < LN_Q, axis=(0, 2))
+    four[:, asked] = shipped_2d.lost_pairs(activation, (2 * log_s + v)[:, asked], -v[:, asked] / 2)
+    return np.einsum("iqjk,ai,bj->qabk", four, to_s, to_v)
+
+
+@functools.lru_cache(maxsize=1024)
+def integrated_band(activation: Activation, panel: int) -> np.ndarray:
+    """Series of ``Pairs`` on one panel of ln s, integrated; shape (panels, nodes, nodes, 4)."""
+    (nodes_s, to_s), (nodes_v, to_v) = samples(LN_S), samples(_V)
     log_s, v, wide = nodes_s[panel], nodes_v.ravel(), panel >= _FIRST_WIDE
     panels = gaussian.COARSE if wide else _NARROW
     s = np.exp(log_s)
@@ -132,7 +139,7 @@ def _band(activation: Activation, panel: int) -> np.ndarray:
         columns = [np.moveaxis(each, -1, 0) for each in breaks]
         rows = np.stack([np.asarray(one(*each)) for each in zip(s, m, weights, columns, strict=True)])
         table = curves(activation)
-        log_q = jnp.asarray(2 * log_s[:, None] + v[None, :])
+        log_q = 2 * log_s[:, None] + v[None, :]
         f, g = (np.exp(value_and_slope(each, log_q)[0]) for each in table[:2])
     rows = rows / np.stack([g, g, f, g], axis=1)
     rows[:, :2] = 1 - rows[:, :2]
@@ -153,7 +160,7 @@ def pairs(activation: Activation, log_q: Any = None) -> Pairs:
     Returns
     -------
     Pairs
-        To be read with ``at_pair``.
+        To be read with ``lost_at_pair``.
 
     Notes
     -----
@@ -170,9 +177,9 @@ def pairs(activation: Activation, log_q: Any = None) -> Pairs:
 def _stretch(activation: Activation, first: int, last: int) -> Pairs:
     """Tables for the panels of ln q from first to last."""
     low, high = (GRID[0] + GRID[1] * each for each in (first, last + 1))
-    edges = np.log(_NEAR) + min(low, 0) / 2, max(high, min(high, 0) + 2 * np.log(max(_FIT) * _NEAR)) / 2
-    start, stop = (int((each - _LN_S[0]) / _LN_S[1]) for each in edges)
-    bands = range(max(start, 0), min(stop, _LN_S[2] - 1) + 1)
+    edges = np.log(NEAR) + min(low, 0) / 2, max(high, min(high, 0) + 2 * np.log(max(_FIT) * NEAR)) / 2
+    start, stop = (int((each - LN_S[0]) / LN_S[1]) for each in edges)
+    bands = range(max(start, 0), min(stop, LN_S[2] - 1) + 1)
     series = np.stack([_band(activation, panel) for panel in bands])
     cubics = _cubics(series, bands[0], activation, first, last)
     with jax.ensure_compile_time_eval(), jax.enable_x64(True):
@@ -183,13 +190,9 @@ def _cubics(series: np.ndarray, first_s: int, activation: Activation, first: int
     """Coefficients, over ln q, of the polynomials in s / (1e-3 min(1, sqrt(q))) that pass through s = 0."""
     nodes, transform = samples(GRID)
     log_q = nodes[first : last + 1].ravel()
-    with jax.ensure_compile_time_eval(), jax.enable_x64(True):
-        log_near = np.log(_NEAR) + np.minimum(log_q, 0) / 2
-        read = lambda times: _read(
-            jnp.asarray(series), first_s, jnp.asarray(log_near + np.log(times)), jnp.asarray(log_q)
-        )
-        values = np.stack([np.asarray(read(times)) for times in _FIT])
-        start = np.asarray(lost(_all_mirrored(jnp.asarray(log_q), activation)))
+    log_near = np.log(NEAR) + np.minimum(log_q, 0) / 2
+    values = np.stack([read_series(series, first_s, log_near + np.log(times), log_q) for times in _FIT])
+    start = _at_no_distance(log_q, activation)
     powers = np.array(_FIT)[:, None] ** np.arange(1, 4)
     cubic = np.concatenate([start[None], np.linalg.solve(powers, (values - start).reshape(3, -1)).reshape(3, -1, 4)])
     chosen = np.einsum("dpjk,aj->padk", cubic.reshape(4, last + 1 - first, -1, 4), transform)
@@ -218,18 +221,35 @@ def mirrored(log_q: Any, activation: Activation) -> Any:
     return xp.stack([xp.ones_like(q), xp.ones_like(q), cross / f, fold / g])
 
 
+def _at_no_distance(log_q: np.ndarray, activation: Activation) -> np.ndarray:
+    """1 - split, 1 - turn, cross and fold at s = 0, shape (q, 4)."""
+    if is_tabled(activation):
+        return shipped_2d.lost_pairs(activation, log_q, np.full_like(log_q, -np.inf))
+    with jax.ensure_compile_time_eval(), jax.enable_x64(True):
+        return np.asarray(lost(_all_mirrored(jnp.asarray(log_q), activation)))
+
+
 @functools.partial(jax.jit, static_argnames=("activation",))
 def _all_mirrored(log_q: Array, activation: Activation) -> Array:
     return lax.map(lambda each: mirrored(each, activation), log_q, batch_size=64)
 
 
-def _read(series: Array, first: Any, log_s: Array, log_q: Array) -> Array:
-    """What the series hold, shape (..., columns)."""
-    index_s, rows_s = place(log_s, _LN_S)
+def read_series(series: Any, first: Any, log_s: Any, log_q: Any) -> Any:
+    """What the series hold, shape (..., columns).
+
+    Parameters
+    ----------
+    series, first
+        Fields of ``Pairs``.
+    log_s, log_q
+        Natural logs of s and of the variance, of one shape.
+    """
+    xp = library(log_s, log_q)
+    index_s, rows_s = place(log_s, LN_S)
     index_v, rows_v = place(log_q - 2 * log_s, _V)
-    block = series[jnp.clip(index_s - first, 0, series.shape[0] - 1), index_v]
-    along_v = jnp.einsum("...abk,b...->...ak", block, rows_v)
-    return jnp.einsum("...ak,a...->...k", along_v, rows_s)
+    block = series[xp.clip(index_s - first, 0, series.shape[0] - 1), index_v]
+    along_v = xp.einsum("...abk,b...->...ak", block, rows_v)
+    return xp.einsum("...ak,a...->...k", along_v, rows_s)
 
 
 def lost(four: Any) -> Any:
@@ -243,8 +263,8 @@ def lost(four: Any) -> Any:
     return library(four).concatenate([1 - four[..., :2], four[..., 2:]], axis=-1)
 
 
-def at_pair(table: Pairs, log_q: Array, log_share: Array) -> Array:
-    """Split, turn, cross and fold of a pair, from tables.
+def lost_at_pair(table: Pairs, log_q: Array, log_share: Array) -> Array:
+    """1 - split, 1 - turn (near c = 1 these keep their digits), cross and fold of a pair, from tables.
 
     Parameters
     ----------
@@ -261,23 +281,12 @@ def at_pair(table: Pairs, log_q: Array, log_share: Array) -> Array:
         Shape ``(..., 4)``: the first two for the pair of correlation |c|, the others for that of -|c|; fewer if the table
         holds fewer.
     """
-    return lost(lost_at_pair(table, log_q, log_share))
-
-
-def lost_at_pair(table: Pairs, log_q: Array, log_share: Array) -> Array:
-    """``at_pair`` with 1 - split and 1 - turn in place of the first two: near c = 1 they keep their digits.
-
-    Parameters
-    ----------
-    table, log_q, log_share
-        As there.
-    """
     log_s = log_q / 2 + log_share
-    log_near = float(np.log(_NEAR)) + jnp.minimum(log_q, 0) / 2
+    log_near = float(np.log(NEAR)) + jnp.minimum(log_q, 0) / 2
     series, cubics = (jnp.asarray(each, log_q.dtype) for each in table[:2])
     index, rows = place(log_q, GRID)
     cubic = jnp.einsum("...adk,a...->...dk", cubics[index], rows)
     near = log_s < log_near
     x = jnp.exp(jnp.where(near, log_s - log_near, 0.0))[..., None]
     small = cubic[..., 0, :] + x * (cubic[..., 1, :] + x * (cubic[..., 2, :] + x * cubic[..., 3, :]))
-    return jnp.where(near[..., None], small, _read(series, table.first, jnp.where(near, log_near, log_s), log_q))
+    return jnp.where(near[..., None], small, read_series(series, table.first, jnp.where(near, log_near, log_s), log_q))

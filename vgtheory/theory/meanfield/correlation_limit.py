@@ -21,7 +21,7 @@ from vgtheory.activation import Activation
 from vgtheory.networks.ensemble import Ensemble
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.arrays import library
-from vgtheory.theory.integrals import moments_2d
+from vgtheory.theory.integrals import gaussian, moments_2d, shipped_2d
 from vgtheory.theory.meanfield.correlation import AtOne, at_one, log_fixed
 from vgtheory.theory.meanfield.length import broadcast_scales
 from vgtheory.theory.precision import Values, in_float64
@@ -58,10 +58,9 @@ _PROGRAMS = {function: jax.jit(function) for function in (_log_gap, _turn)}
 
 def _in_chunks(function: Callable[..., Any], log_q: Any, other: Any, activation: Activation) -> np.ndarray:
     """``function(log_q, other, read)`` in sorted pieces of one size, which share one program."""
+    if moments_2d.is_shipped(log_q, activation):
+        return _on_panels(function, log_q, other, activation)
     size, pad, dtype, program = log_q.size, -log_q.size % _CHUNK, log_q.dtype, _PROGRAMS[function]
-    if moments_2d.is_looped(log_q):
-        read = moments_2d.ahead(log_q, activation)
-        return np.asarray([function(*each, read) for each in zip(log_q, other, strict=True)])
     if size <= moments_2d.FEW:
         # Few values are integrated. Near criticality this needs float64, which concrete values allow.
         with jax.enable_x64(True):
@@ -72,6 +71,15 @@ def _in_chunks(function: Callable[..., Any], log_q: Any, other: Any, activation:
     pieces = [np.pad(np.asarray(each)[order], (0, pad), mode="edge").reshape(-1, _CHUNK) for each in (log_q, other)]
     found = np.empty(size, log_q.dtype)
     found[order] = np.concatenate([np.asarray(program(*each, read)) for each in zip(*pieces, strict=True)])[:size]
+    return found
+
+
+def _on_panels(function: Callable[..., Any], log_q: Any, other: Any, activation: Activation) -> np.ndarray:
+    """``_in_chunks`` by NumPy; a chunk's variances lie on one panel of the shipped file."""
+    found = np.empty_like(log_q)
+    for same in shipped_2d.alike(gaussian.settled_log(log_q, activation), activation):
+        read = moments_2d.ahead(log_q[same], activation)
+        found[same] = function(log_q[same], other[same], read)
     return found
 
 
@@ -145,7 +153,7 @@ def c_star(net: Ensemble) -> Values:
     -----
     Accuracy:
 
-    - 1e-10 absolute. For 1 - c_star, 1e-9 relative times 0.1 / abs(ln chi_1).
+    - 1e-10 absolute, for chi_1 up to 1e4. For 1 - c_star, 1e-9 relative times 0.1 / abs(ln chi_1).
     - Newton's method inside a bracket finds the root, so that nearness to criticality costs no
       time.
     - c_star is 1 where ln chi_1 is within rounding of 0. ln chi_1 is the sum of a log due to the
@@ -173,7 +181,7 @@ def c_star(net: Ensemble) -> Values:
 def correlation_at(gap: Values) -> Values:
     """Correlation from half the log of its distance from 1."""
     xp, inside = library(gap), gap != -np.inf
-    return xp.where(inside, -xp.expm1(2 * xp.where(inside, gap, 0.0)), 1.0)
+    return xp.where(inside, xp.abs(xp.expm1(2 * xp.where(inside, gap, 0.0))), 1.0)
 
 
 @asked()

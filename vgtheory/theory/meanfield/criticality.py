@@ -21,9 +21,9 @@ from vgtheory.theory.arguments import asked
 from vgtheory.theory.arrays import compiled, library, of_one_rank, rounding, still
 from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
 from vgtheory.theory.integrals.squares import INFINITE
-from vgtheory.theory.meanfield.fixed_points import brackets, growth_and_slope, lattice_in
+from vgtheory.theory.meanfield.fixed_points import growth_and_slope, lattice_in
 from vgtheory.theory.precision import Values, in_float64, numbers
-from vgtheory.theory.roots import root
+from vgtheory.theory.roots import brackets, root
 
 if TYPE_CHECKING:
     import pandas

@@ -11,18 +11,17 @@ from vgtheory.theory.arrays import library, still
 from vgtheory.theory.integrals.moments_1d import Curves
 from vgtheory.theory.meanfield.fixed_points import (
     CHUNK,
-    brackets,
     elasticity_at,
     growth_and_slope,
     growth_at,
     lattice_in,
     lattice_signs,
-    next_known,
     noise_of,
     root_between,
     row,
 )
 from vgtheory.theory.precision import Values
+from vgtheory.theory.roots import brackets, next_known
 
 if TYPE_CHECKING:
     import pandas

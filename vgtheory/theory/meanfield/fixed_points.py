@@ -14,7 +14,7 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.activation import Activation
-from vgtheory.theory.arrays import library, of_one_rank, rounding
+from vgtheory.theory.arrays import in_pieces, library, of_one_rank, repeated, rounding
 from vgtheory.theory.integrals.moments_1d import LN_END, LN_Q, Curves, curves, value_and_slope
 from vgtheory.theory.precision import Values
 from vgtheory.theory.roots import root
@@ -39,7 +39,7 @@ def lattice_in(x: Any) -> Any:
     return library(x).asarray(_LATTICE[np.abs(_LATTICE) <= _largest_log(x)], x.dtype)
 
 
-def log_within(q: Any) -> Any:
+def _log_within(q: Any) -> Any:
     """ln q, where 0 and infinity become the lattice's ends."""
     xp = library(q)
     lattice, inside = lattice_in(q), (q > 0) & (q < xp.inf) | xp.isnan(q)
@@ -49,15 +49,20 @@ def log_within(q: Any) -> Any:
 def growth_and_slope(log_q: Any, sigma_w: Any, sigma_b: Any, table: Curves) -> tuple[Any, Any]:
     """Growth q' / q - 1 and elasticity d ln q' / d ln q of the length map."""
     xp = library(log_q, sigma_w, sigma_b)
-    log_f, slope = value_and_slope(table.log_f, log_q)
-    most = _largest_log(log_f)
-    log_q, log_f, slope, sigma_w, sigma_b = of_one_rank(log_q, log_f, slope, sigma_w, sigma_b)
-    weights, biases = (
-        each**2 * xp.exp(xp.minimum(log, most)) for each, log in ((sigma_w, log_f - log_q), (sigma_b, -log_q))
-    )
+    by_weights, by_biases, slope = _parts(log_q, table)
+    by_weights, by_biases, slope, sigma_w, sigma_b = of_one_rank(by_weights, by_biases, slope, sigma_w, sigma_b)
+    weights, biases = sigma_w**2 * by_weights, sigma_b**2 * by_biases
     total = weights + biases
     share = xp.where(biases > 0, weights / xp.where(biases > 0, total, 1.0), 1.0)
     return total - 1, share * slope
+
+
+def _parts(log_q: Any, table: Curves) -> tuple[Any, Any, Any]:
+    """q' / q of weights alone and of biases alone, for scales of 1; and d ln E[phi^2] / d ln q."""
+    xp = library(log_q)
+    log_f, slope = value_and_slope(table.log_f, log_q)
+    most = _largest_log(log_f)
+    return xp.exp(xp.minimum(log_f - log_q, most)), xp.exp(xp.minimum(-log_q, most)), slope
 
 
 def growth_at(log_q: Values, sigma_w: Values, sigma_b: Values, table: Curves) -> Values:
@@ -75,6 +80,11 @@ def noise_of(x: Values) -> float:
     return _NOISE * rounding(x)
 
 
+def _noise_on(lattice: Any) -> Any:
+    """``noise_of`` a growth at each place of the lattice."""
+    return noise_of(lattice) * library(lattice).maximum(abs(lattice) / LN_Q, 1.0)
+
+
 def row(x: Any) -> Any:
     """The array with a last axis of length 1, along which the lattice broadcasts."""
     return x[..., None]
@@ -84,8 +94,7 @@ def lattice_signs(sigma_w: Values, sigma_b: Values, table: Curves) -> Values:
     """Sign of the growth on the lattice (0 within rounding), shape (..., lattice)."""
     xp, lattice = library(sigma_w, sigma_b), lattice_in(sigma_w)
     growth = growth_at(lattice, row(sigma_w), row(sigma_b), table)
-    noise = noise_of(growth) * xp.maximum(xp.abs(lattice) / LN_Q, 1.0)
-    return xp.where(xp.abs(growth) <= noise, 0.0, xp.sign(growth))
+    return xp.where(xp.abs(growth) <= _noise_on(lattice), 0.0, xp.sign(growth))
 
 
 def root_between(low: Any, high: Any, sigma_w: Any, sigma_b: Any, table: Curves, found: Any) -> Any:
@@ -98,37 +107,53 @@ def root_between(low: Any, high: Any, sigma_w: Any, sigma_b: Any, table: Curves,
     return root(at, low, high, (low + high) / 2, wanted=found)
 
 
+def _turn(start: Any, up: Any, sigma_w: Any, sigma_b: Any, table: Curves) -> tuple[Any, Any, Any]:
+    """Ends of the first interval, on the way up or down from the start, across which the growth turns.
+
+    The first end is the last place where the growth, beyond rounding, still has its first sign. The
+    function also returns whether there is such an interval.
+    """
+    xp, lattice = library(sigma_w, sigma_b), lattice_in(sigma_w)
+    by_weights, by_biases, _ = _parts(lattice, table)
+    noise, step, size = _noise_on(lattice), xp.where(up, 1, -1), lattice.size
+    place = xp.searchsorted(lattice, start)
+    place = xp.where(up, place + (lattice[xp.minimum(place, size - 1)] == start), place - 1)
+
+    def following(state: tuple[Any, ...]) -> tuple[Any, ...]:
+        place, near, going = state
+        here = xp.clip(place, 0, size - 1)
+        growth = step * (sigma_w**2 * by_weights[here] + sigma_b**2 * by_biases[here] - 1)
+        going = going & (place == here) & ~(growth < -noise[here])
+        return place + step * going, xp.where(going & (growth > noise[here]), lattice[here], near), going
+
+    state = place, start, xp.isfinite(start)
+    place, near, _ = repeated(lambda state: xp.any(state[2]), following, state)
+    far = xp.clip(place, 0, size - 1)
+    return near, lattice[far], (far == place) & xp.isfinite(start)
+
+
 def _from_unit(sigma_w: Any, sigma_b: Any, table: Curves) -> Any:
     """The fixed point that unit-variance inputs converge to."""
     xp, lattice = library(sigma_w, sigma_b), lattice_in(sigma_w)
     start = xp.log(xp.maximum(sigma_w**2 + sigma_b**2, xp.finfo(sigma_w.dtype).tiny))
     first = growth_at(start, sigma_w, sigma_b, table)
-    signs, up = lattice_signs(sigma_w, sigma_b, table), first > 0
-    beyond = xp.where(row(up), lattice > row(start), lattice < row(start))
-    turned = beyond & (signs == xp.where(row(up), -1.0, 1.0))
-    index = xp.where(up, xp.argmax(turned, axis=-1), lattice.size - 1 - xp.argmax(turned[..., ::-1], axis=-1))
-    far = lattice[index]
-    # The last place before ``far`` at which the growth still has its first sign.
-    below = xp.max(xp.where((lattice < row(far)) & (signs > 0), lattice, -xp.inf), axis=-1)
-    above = xp.min(xp.where((lattice > row(far)) & (signs < 0), lattice, xp.inf), axis=-1)
-    near = xp.where(up, xp.maximum(start, below), xp.minimum(start, above))
-    is_held = xp.any(turned, axis=-1)
+    near, far, is_held = _turn(start, first > 0, sigma_w, sigma_b, table)
     held = xp.exp(root_between(near, far, sigma_w, sigma_b, table, is_held))
-    settled = xp.where(is_held, held, _limit(up, signs, sigma_w, sigma_b, table))
+    settled = xp.where(is_held, held, _limit(first > 0, sigma_w, sigma_b, table))
     outside = (xp.abs(start) > lattice[-1]) & (sigma_w**2 + sigma_b**2 > 0) | xp.isnan(first)
     settled = xp.where(outside, xp.where(start == xp.inf, xp.inf, xp.nan), settled)
     return xp.where(xp.abs(first) <= noise_of(first), xp.exp(start), settled)
 
 
-def _limit(up: Any, signs: Any, sigma_w: Any, sigma_b: Any, table: Curves) -> Any:
+def _limit(up: Any, sigma_w: Any, sigma_b: Any, table: Curves) -> Any:
     """Limit of a q that turns nowhere on the lattice: inf or 0, NaN if held beyond or unknown."""
     xp, lattice = library(sigma_w, sigma_b), lattice_in(sigma_w)
-    end, sign = xp.where(up, lattice[-1], lattice[0]), xp.where(up, signs[..., -1], signs[..., 0])
-    held = (elasticity_at(end, sigma_w, sigma_b, table) < 1 - _STRAIGHT) & (sign != 0)
+    growth, elasticity = growth_and_slope(xp.where(up, lattice[-1], lattice[0]), sigma_w, sigma_b, table)
+    held = (elasticity < 1 - _STRAIGHT) & (xp.abs(growth) > xp.where(up, *_noise_on(lattice)[xp.array([-1, 0])]))
     held = held & ((sigma_w > 0) | (sigma_b > 0))
     room = lattice.size < _LATTICE.size
     limit = xp.where(up, xp.inf, 0.0)
-    return xp.where(xp.isnan(sign) | held & (not room), xp.nan, limit)
+    return xp.where(xp.isnan(growth) | held & (not room), xp.nan, limit)
 
 
 @jax.jit
@@ -142,7 +167,7 @@ def _all_from_unit(sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
 def fixed_point(sigma_w: Any, sigma_b: Any, activation: Activation) -> Any:
     """``q_star`` for arrays of one shape, dtype and library."""
     if library(sigma_w, sigma_b) is np:
-        return _from_unit(sigma_w, sigma_b, curves(activation))
+        return in_pieces(_from_unit, CHUNK, sigma_w, sigma_b, curves(activation))
     return _differentiable(sigma_w, sigma_b, activation)
 
 
@@ -165,27 +190,10 @@ def _fixed_point_jvp(activation: Activation, primals: Any, tangents: Any) -> tup
     return q, jnp.where(marginal, 0.0, moved / jnp.where(marginal, 1.0, gap))
 
 
-def brackets(signs: Any, most: int) -> tuple[Any, Any, Any]:
-    """The first ``most`` changes of sign on the lattice, along the last axis.
-
-    A sign that is lost in rounding (0) is replaced by the next known one further up. The function
-    returns the place on the lattice below each change, shape ``(..., most)``; whether there is a
-    change; and the signs.
-    """
-    xp, size = library(signs), signs.shape[-1]
-    known = xp.take_along_axis(signs, next_known(signs), axis=-1)
-    turns = xp.where(known[..., 1:] * known[..., :-1] < 0, xp.arange(size - 1), size)
-    index = xp.sort(turns, axis=-1)[..., :most]
-    return xp.minimum(index, size - 2), index < size, known
-
-
-def next_known(signs: Any) -> Any:
-    """Place of the first sign from each place on that is not 0; the last place if there is none."""
-    xp, size = library(signs), signs.shape[-1]
-    places = xp.where(signs == 0, size - 1, xp.arange(size))
-    if xp is np:
-        return np.minimum.accumulate(places[..., ::-1], axis=-1)[..., ::-1]
-    return lax.cummin(places, axis=places.ndim - 1, reverse=True)
+def slope_at(q: Values, sigma_w: Values, sigma_b: Values, activation: Activation) -> Values:
+    """Slope of the length map at variance ``q``; at 0 and inf its limit."""
+    growth, slope = growth_and_slope(_log_within(q), sigma_w, sigma_b, curves(activation))
+    return (1 + growth) * slope
 
 
 def chi_at(q: Values, sigma_w: Values, activation: Activation) -> Values:

@@ -17,13 +17,13 @@ from vgtheory.theory.integrals import gaussian
 from vgtheory.theory.integrals.moments_1d import curves, squares_in_numpy, value_and_slope
 from vgtheory.theory.integrals.squares import log_resolved
 from vgtheory.theory.meanfield.every_point import FixedPoints, every_points
-from vgtheory.theory.meanfield.fixed_points import chi_at, fixed_point, growth_and_slope, log_within
-from vgtheory.theory.precision import Values, in_float64, scales
+from vgtheory.theory.meanfield.fixed_points import chi_at, fixed_point, slope_at
+from vgtheory.theory.precision import FEW, Values, in_float64, scales
 
 
-def broadcast_scales(net: Ensemble) -> tuple[Values, Values]:
+def broadcast_scales(net: Ensemble, most: int | None = None) -> tuple[Values, Values]:
     """``sigma_w`` and ``sigma_b`` of one shape, as arrays of the library that is to compute."""
-    values = scales(net)
+    values = scales(net, most=most)
     sigma_w, sigma_b = library(*values).broadcast_arrays(*values)
     return sigma_w, sigma_b
 
@@ -171,7 +171,7 @@ def q_stars(net: Ensemble) -> FixedPoints:
     >>> [round(float(q), 4) for q in points.q[:3]], points.is_stable[:3].tolist()
     ([0.0, 0.3773, inf], [True, False, True])
     """
-    sigma_w, sigma_b = broadcast_scales(net)
+    sigma_w, sigma_b = broadcast_scales(net, FEW)
     return every_points(sigma_w, sigma_b, curves(net.activation))
 
 
@@ -249,6 +249,4 @@ def q_slope(net: Ensemble) -> Values:
     0.3437
     """
     sigma_w, sigma_b = broadcast_scales(net)
-    q = fixed_point(sigma_w, sigma_b, net.activation)
-    growth, slope = growth_and_slope(log_within(q), sigma_w, sigma_b, curves(net.activation))
-    return (1 + growth) * slope
+    return slope_at(fixed_point(sigma_w, sigma_b, net.activation), sigma_w, sigma_b, net.activation)

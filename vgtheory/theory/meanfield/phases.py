@@ -9,8 +9,8 @@ from vgtheory.networks.ensemble import Ensemble
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.meanfield.correlation import at_one, log_inside
 from vgtheory.theory.meanfield.correlation_limit import correlation_at, fixed_gap, gap_at, rates_at_gap
-from vgtheory.theory.meanfield.depth_scales import log_chi_at, scale_of
-from vgtheory.theory.meanfield.fixed_points import chi_at, fixed_point
+from vgtheory.theory.meanfield.depth_scales import log_chi_at, scale, scale_of
+from vgtheory.theory.meanfield.fixed_points import chi_at, fixed_point, slope_at
 from vgtheory.theory.meanfield.length import broadcast_scales
 from vgtheory.theory.precision import in_float64
 
@@ -22,7 +22,7 @@ class PhaseDiagram(NamedTuple):
     ----------
     sigma_w, sigma_b
         The grid.
-    q_star, chi_1, c_star, chi_c, xi_grad, xi_c
+    q_star, chi_1, c_star, chi_c, xi_grad, xi_c, xi_q
         As the functions of these names.
     """
 
@@ -34,6 +34,7 @@ class PhaseDiagram(NamedTuple):
     chi_c: Any
     xi_grad: Any
     xi_c: Any
+    xi_q: Any
 
     @property
     def frame(self) -> Any:
@@ -54,7 +55,8 @@ def phase_diagram(net: Ensemble) -> PhaseDiagram:
     Returns
     -------
     PhaseDiagram
-        What ``q_star``, ``chi_1``, ``c_star``, ``chi_c``, ``xi_grad`` and ``xi_c`` give, in a fraction of their time.
+        Values of ``q_star``, ``chi_1``, ``c_star``, ``chi_c``, ``xi_grad``, ``xi_c`` and ``xi_q``, in a
+        fraction of the functions' time.
 
     Raises
     ------
@@ -83,4 +85,7 @@ def phase_diagram(net: Ensemble) -> PhaseDiagram:
     gap = fixed_gap(sigma_w, sigma_b, net.activation) if traced else gap_at(log_q, at.log_slope, net.activation)
     chi_c, log_chi_c = rates_at_gap(gap, log_q, at, net.activation)
     chi, log_chi = chi_at(q, sigma_w, net.activation), log_chi_at(q, sigma_w, sigma_b, at, net.activation)
-    return PhaseDiagram(sigma_w, sigma_b, q, chi, correlation_at(gap), chi_c, scale_of(log_chi), scale_of(log_chi_c))
+    xi_q = scale(slope_at(q, sigma_w, sigma_b, net.activation))
+    return PhaseDiagram(
+        sigma_w, sigma_b, q, chi, correlation_at(gap), chi_c, scale_of(log_chi), scale_of(log_chi_c), xi_q
+    )
