@@ -1,17 +1,15 @@
 """Draw every figure: ``python -m figures [--results DIR] [--out DIR] [NAME ...]``; PDF and PNG each."""
 
 import argparse
-import importlib
+import multiprocessing
 import os
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
-os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
-
-from matplotlib import pyplot as plt
-
-from experiments.corridor.catalogue import RESULTS, ROOT, ResultError, load
-from figures import style
+from experiments.corridor.catalogue import RESULTS, ROOT, ResultError
+from figures.drawing import draw
 
 FIGURES = (
     "cover",
@@ -59,15 +57,11 @@ FIGURES = (
 OUT = ROOT / "figures" / "out"
 
 
-def draw(name: str, results: Path, out: Path) -> None:
-    """Draw one figure and save it in both formats, the same bytes each time."""
-    script = importlib.import_module(f"figures.{name}")
-    frames = {source: load(source, results) for source in script.SOURCES}
-    figure = script.draw(frames)
-    out.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out / f"{name}.pdf", metadata={"Creator": "vgtheory", "Producer": None})
-    figure.savefig(out / f"{name}.png", metadata={"Software": None})
-    plt.close(figure)
+def _drawn(names: list[str], results: Path, out: Path) -> None:
+    """Draw many figures, in as many processes as there are cores."""
+    workers = min(len(names), os.cpu_count() or 1)
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(draw, names, repeat(results), repeat(out)))
 
 
 def main(words: list[str]) -> int:
@@ -83,14 +77,16 @@ def main(words: list[str]) -> int:
     if unknown:
         print(f"figures: expected names of {sorted(FIGURES)}, got name={unknown[0]!r}.", file=sys.stderr)
         return 2
-    style.use()
+    names = options.names or list(FIGURES)
     try:
-        for name in options.names or FIGURES:
-            draw(name, options.results, options.out)
+        if len(names) == 1:
+            draw(names[0], options.results, options.out)
+        else:
+            _drawn(names, options.results, options.out)
     except ResultError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"{len(options.names or FIGURES)} figures in {options.out}")
+    print(f"{len(names)} figures in {options.out}")
     return 0
 
 
