@@ -11,14 +11,22 @@ import difflib
 import functools
 import numbers
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import jax
 import numpy as np
 from jax.typing import ArrayLike
 
-Numbers = ArrayLike | Sequence[Any]
-"""Numbers as a user may give them: one number, an array of NumPy or JAX, or a list."""
+
+@runtime_checkable
+class SupportsArray(Protocol):
+    """Anything that NumPy can turn into an array, such as a column of pandas."""
+
+    def __array__(self) -> np.ndarray: ...
+
+
+Numbers = ArrayLike | Sequence[Any] | SupportsArray
+"""Numbers as a user may give them: one number, an array of NumPy, JAX or pandas, or a list."""
 Check = Callable[..., Any]
 Function = TypeVar("Function", bound=Callable[..., Any])
 

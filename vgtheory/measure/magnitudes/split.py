@@ -6,7 +6,7 @@ import numpy as np
 from jax import Array
 
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect, expect_data
+from vgtheory.expect import Numbers, expect, expect_data
 from vgtheory.frame import frame_of_parts
 from vgtheory.measure.arguments import asked, count
 from vgtheory.measure.magnitudes.entries import log_grad_entries
@@ -78,7 +78,7 @@ def variance_split(logs: np.ndarray) -> VarianceSplit:
 
 
 @asked(logs=expect_data)
-def nested_variances(logs: np.ndarray, num_axes: int) -> list[np.ndarray | np.float64]:
+def nested_variances(logs: Numbers, num_axes: int) -> list[np.ndarray | np.float64]:
     """Exact split of the variance of logs over nested axes, outermost first.
 
     Parameters
