@@ -4,25 +4,29 @@ import contextvars
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import jax
 import numpy as np
 
 from vgtheory.activation import Activation, is_tabled
+from vgtheory.expect import Function
 from vgtheory.theory.arrays import library
 
 Arrays = jax.Array | np.ndarray
-"""Arrays of one axis or more, of the library that computes."""
-Values = jax.Array | np.ndarray | np.floating
-"""Numbers that theory computes and returns: NumPy's for plain numbers, JAX's for arrays of JAX."""
+"""Arrays of one axis or more: NumPy's for plain numbers, JAX's for arrays of JAX."""
+if TYPE_CHECKING:
+    Values = Arrays
+else:
+    Values = Arrays | np.floating
+"""Numbers that theory computes and returns; a type checker takes NumPy's single number for an array without axes."""
 _INSIDE = contextvars.ContextVar("inside", default=False)
 """Whether a call with plain numbers is being answered."""
 FEW = 1024
 """Largest number of networks for which NumPy is quicker where it visits every point of a lattice."""
 
 
-def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
+def in_float64(function: Function) -> Function:
     """Make ``function`` compute in float64 and return NumPy unless an argument holds a JAX array.
 
     With Python numbers or NumPy arrays only (of any precision), the call runs under
@@ -46,7 +50,7 @@ def in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
         finally:
             _INSIDE.reset(token)
 
-    return wrapper
+    return cast(Function, wrapper)
 
 
 def scales(net: Any, *others: Any, most: int | None = FEW) -> list[Any]:
@@ -68,7 +72,7 @@ def numbers(activation: Activation, *values: Any, most: int | None = FEW) -> lis
     return list(floats(*values))
 
 
-def in_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
+def in_numpy(function: Function) -> Function:
     """Make every floating argument of ``function`` NumPy float64, but for tracers."""
 
     @functools.wraps(function)
@@ -76,7 +80,7 @@ def in_numpy(function: Callable[..., Any]) -> Callable[..., Any]:
         args, kwargs = lifted(jax.tree.map(_as_numpy, (args, kwargs)), np.float64)
         return function(*args, **kwargs)
 
-    return wrapper
+    return cast(Function, wrapper)
 
 
 def _as_numpy(leaf: Any) -> Any:

@@ -22,7 +22,7 @@ from vgtheory.theory.arrays import compiled, library, of_one_rank, rounding, sti
 from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
 from vgtheory.theory.integrals.squares import INFINITE
 from vgtheory.theory.meanfield.fixed_points import growth_and_slope, lattice_in
-from vgtheory.theory.precision import Values, in_float64, numbers
+from vgtheory.theory.precision import Arrays, Values, in_float64, numbers
 from vgtheory.theory.roots import brackets, root
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ class Critical(NamedTuple):
         Whether nearby q converge to the fixed point. If not, no network stays there.
     """
 
-    q_star: Values
-    sigma_w: Values
-    slope: Values
-    is_stable: Values | np.bool_
+    q_star: Arrays
+    sigma_w: Arrays
+    slope: Arrays
+    is_stable: Arrays
 
     @property
     def frame(self) -> "pandas.DataFrame":

@@ -20,7 +20,7 @@ from vgtheory.theory.meanfield.fixed_points import (
     root_between,
     row,
 )
-from vgtheory.theory.precision import Values
+from vgtheory.theory.precision import Arrays
 from vgtheory.theory.roots import brackets, next_known
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ class FixedPoints(NamedTuple):
         Whether nearby q converge to the fixed point.
     """
 
-    q: Values
-    slope: Values
-    is_stable: Values | np.bool_
+    q: Arrays
+    slope: Arrays
+    is_stable: Arrays
 
     @property
     def frame(self) -> "pandas.DataFrame":
