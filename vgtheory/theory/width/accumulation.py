@@ -116,7 +116,7 @@ class Sums(NamedTuple):
     held: Arrays
 
 
-def _two_points(scale: Any, shape: Any) -> tuple[Any, Any, Any, Any]:
+def _two_points(scale: Values, shape: Values) -> tuple[Values, Values, Values, Values]:
     """Two-point rule, along a last axis, of a gamma variable: nodes, weights, and their slopes."""
     xp = library(scale, shape)
     root, signs = xp.sqrt(1 + shape)[..., None], xp.asarray([-1.0, 1.0], shape.dtype).reshape((1,) * shape.ndim + (2,))
@@ -158,7 +158,7 @@ def _above(step: Step, state: State) -> tuple[Values, ...]:
     return tuple(xp.sum(xp.stack(rows)[:, step.points] * step.share[None], axis=-1))
 
 
-def _down(step: Step, normal: Answer, reward: Any, state: State) -> tuple[State, Any, Any]:
+def _down(step: Step, normal: Answer, reward: Values, state: State) -> tuple[State, Values, Values]:
     """From the layer above to this one; also mean and variance of this layer's own term."""
     xp = library(step, state)
     grad, size, q = reward
@@ -193,14 +193,14 @@ def _visits(step: Step, start: Values, size: int) -> Arrays:
     return scan(lambda place, _: (place @ moves, place), start, length=size)[1]
 
 
-def _spread(points: Any, share: Any, axes: tuple[int, ...]) -> Arrays:
+def _spread(points: Values, share: Values, axes: tuple[int, ...]) -> Arrays:
     """Sum over some axes of shares at grid points, as rows over the whole grid."""
     xp, grid = library(points, share), np.arange(POINTS).reshape((1,) * points.ndim + (-1,))
     return xp.sum(xp.where(points[..., None] == grid, share[..., None], 0.0), axis=axes)
 
 
 @compiled("size")
-def _sums(step: Step, reward: Any, depth: Any, size: int) -> tuple[Any, ...]:
+def _sums(step: Step, reward: Values, depth: Any, size: int) -> tuple[Values, ...]:
     """The fields of ``Sums``, each of shape (size,), counted from the start of the sum."""
     xp = library(step, reward)
     start = _spread(*stencil(xp.zeros_like(reward[0])), (0,))

@@ -12,7 +12,7 @@ Given its input, :math:`h_i = \sum_j W_{ij} x_j` of independent entries of exces
   linear layer: order 1/N^2.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.precision import Arrays, Values
@@ -74,7 +74,9 @@ def _change(layers: Layers, ratio: Values, share: Values) -> Change:
     of_g = xp.append(layers.back[:-1] + 1, 3.0)
     bent = ratio * of_input * layers.rho**2 / 3
 
-    def climb(state: tuple[Any, Any], inputs: tuple[Any, ...]) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    def climb(
+        state: tuple[Values, Values], inputs: tuple[Values, ...]
+    ) -> tuple[tuple[Values, Values], tuple[Values, Values]]:
         (mean, var), (slope, push, noise) = state, inputs
         return (slope * mean + push, slope**2 * var + noise), state
 

@@ -23,7 +23,7 @@ symbol       meaning, dimensionless
 """
 
 import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -79,7 +79,9 @@ def _moments(q: Values, log_q: Values, activation: Activation) -> Moments:
     return jax.tree.map(lambda near, far: jnp.where(log_q > largest, far, near), found, known)
 
 
-def _layer(log_q: Any, sigma_w: Any, sigma_b: Any, activation: Activation, orthogonal: bool) -> tuple[Any, Layers]:
+def _layer(
+    log_q: Values, sigma_w: Values, sigma_b: Values, activation: Activation, orthogonal: bool
+) -> tuple[Values, Layers]:
     """One layer: the next ln q, and the noise that this layer adds."""
     degree = activation.degree or 1.0
     xp = library(log_q, sigma_w, sigma_b)
@@ -140,7 +142,7 @@ def trajectory(sigma_w: Values, sigma_b: Values, activation: Activation, orthogo
 def forward_fluctuation(layers: Layers, width: float | Values) -> tuple[Values, Values]:
     """Mean and variance of r_l = Q_l / q_l - 1 at order 1/width, each of shape ``(depth,)``."""
 
-    def step(state: tuple[Any, Any], layer: Layers) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
+    def step(state: tuple[Values, Values], layer: Layers) -> tuple[tuple[Values, Values], tuple[Values, Values]]:
         mean, var = state
         mean_next = layer.slope * mean + layer.bend * var + layer.forward_mean / width
         return (mean_next, layer.slope**2 * var + layer.forward / width), state
@@ -167,8 +169,8 @@ def backward_fluctuation(layers: Layers, width: float | Values, with_inputs: boo
     r_mean, r_var = forward_fluctuation(layers, width)
 
     def step(
-        state: tuple[Any, Any, Any, Any], inputs: tuple[Layers, Any, Any]
-    ) -> tuple[tuple[Any, Any, Any, Any], Any]:
+        state: tuple[Values, Values, Values, Values], inputs: tuple[Layers, Values, Values]
+    ) -> tuple[tuple[Values, Values, Values, Values], Values]:
         shift, noise, reach, u = state
         layer, mean, var = inputs
         effect = (xp.abs(layer.a) + xp.abs(layer.b)) * var
@@ -203,7 +205,7 @@ def aligned_gain(layers: Layers) -> Values:
     """
     xp = library(layers)
 
-    def step(state: tuple[Any, Any], layer: Layers) -> tuple[tuple[Any, Any], Any]:
+    def step(state: tuple[Values, Values], layer: Layers) -> tuple[tuple[Values, Values], Values]:
         gain, share = state
         boost = 1 + share * layer.along
         gain = gain + xp.log(boost)
