@@ -221,7 +221,7 @@ def _sums(step: Step, reward: Values, depth: Any, size: int) -> tuple[Values, ..
 
 
 def sums(
-    sigma_w: Values, sigma_b: Values, activation: Activation, width: float | Values, depth: int, reward: Reward
+    sigma_w: Values, sigma_b: Values, activation: Activation, width: int | float | Values, depth: int, reward: Reward
 ) -> Sums:
     """Law of a sum along the chain, for unit inputs and a top cotangent independent of the weights.
 

@@ -139,7 +139,7 @@ def trajectory(sigma_w: Values, sigma_b: Values, activation: Activation, orthogo
 
 
 @compiled()
-def forward_fluctuation(layers: Layers, width: float | Values) -> tuple[Values, Values]:
+def forward_fluctuation(layers: Layers, width: int | float | Values) -> tuple[Values, Values]:
     """Mean and variance of r_l = Q_l / q_l - 1 at order 1/width, each of shape ``(depth,)``."""
 
     def step(state: tuple[Values, Values], layer: Layers) -> tuple[tuple[Values, Values], tuple[Values, Values]]:
@@ -152,7 +152,9 @@ def forward_fluctuation(layers: Layers, width: float | Values) -> tuple[Values, 
 
 
 @compiled("with_inputs")
-def backward_fluctuation(layers: Layers, width: float | Values, with_inputs: bool = False) -> tuple[Values, Values]:
+def backward_fluctuation(
+    layers: Layers, width: int | float | Values, with_inputs: bool = False
+) -> tuple[Values, Values]:
     """Mean shift and variance of ln |g_l|^2 relative to the top, at order 1/width.
 
     ``with_inputs`` adds ln |x_{l-1}|^2, relative to the top, which gives the squared norm of the

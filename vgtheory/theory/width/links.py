@@ -82,7 +82,7 @@ def units(sigma_w: Values, sigma_b: Values, activation: Activation) -> tuple[Uni
 
 
 @compiled()
-def step_of(units: Unit, unknown: Arrays, sigma_w: Values, sigma_b: Values, width: float | Values) -> Step:
+def step_of(units: Unit, unknown: Arrays, sigma_w: Values, sigma_b: Values, width: int | float | Values) -> Step:
     """The layer of this width, from the result of ``units``."""
     xp = library(units, sigma_w, sigma_b, width)
     u = jax.tree.map(lambda leaf: leaf[:, None], units)

@@ -95,7 +95,7 @@ def unit(log_q: Values, activation: Activation) -> Unit:
     return Unit(xp.log(mean_f), xp.log(mean_g), x2, x3, y2, y3, xy, xxy, xyy, pull, product**2, own, own_x, own_y)
 
 
-def log_mean_law(second: Values, third: Values, width: float | Values) -> tuple[Values, Values]:
+def log_mean_law(second: Values, third: Values, width: int | float | Values) -> tuple[Values, Values]:
     r"""Mean and variance of the log of a mean over ``width`` independent units of mean 1.
 
     With k = width / second, the mean of the units is a gamma variable of shape k, corrected by the
