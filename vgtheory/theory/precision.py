@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     Values = Arrays
 else:
     Values = Arrays | np.floating
-"""Numbers that theory computes and returns; a type checker takes NumPy's single number for an array without axes."""
+"""Numbers that theory computes and returns.
+
+Type checkers take a single number of NumPy for an array without axes, which may be indexed.
+"""
 _INSIDE = contextvars.ContextVar("inside", default=False)
 """Whether a call with plain numbers is being answered."""
 FEW = 1024
-"""Largest number of networks for which NumPy is quicker where it visits every point of a lattice."""
+"""Largest number of networks for which NumPy is quicker than a program that visits a lattice."""
 
 
 def in_float64(function: Function) -> Function:
@@ -56,8 +59,8 @@ def in_float64(function: Function) -> Function:
 def scales(net: Any, *others: Any, most: int | None = FEW) -> list[Any]:
     """``sigma_w``, ``sigma_b`` and other numbers as arrays of the library that is to compute.
 
-    Plain numbers and a tabled activation are NumPy's, which compiles nothing; all else is JAX's, and
-    so are more than ``most`` networks.
+    Plain numbers of a tabled activation are computed by NumPy, which compiles nothing, if there are
+    at most ``most`` networks. JAX computes everything else.
     """
     values = (net.sigma_w, net.sigma_b, *others)
     return numbers(net.activation, *values, most=most)

@@ -18,9 +18,9 @@ from vgtheory.theory.width.chi_square import is_exact, log_chi_square_law, sides
 from vgtheory.weights import expect_light_tails
 
 _LOOPED, _LOOPED_INFINITE = 64, 640
-"""Depths, at finite and at infinite width, up to which NumPy computes plain numbers however often it is asked."""
+"""Depths, at finite and infinite width, up to which NumPy always computes plain numbers."""
 _AFFORDED = 4096
-"""Layers of deeper networks that NumPy walks in a process, which takes as long as compiling one program."""
+"""Number of layers of deeper networks that NumPy computes in a process: the time of one compilation."""
 _walked = 0
 
 
@@ -37,7 +37,7 @@ def scales_of(net: Ensemble, depth: int, is_infinite: bool = False) -> tuple[Val
 
 
 def _is_looped(depth: int, always: int) -> bool:
-    """Tell whether NumPy computes a profile: a deep one too, until a compiled program would have paid for itself."""
+    """Tell whether NumPy computes a profile; deep ones too, until compiling would have been quicker."""
     global _walked
     if depth <= always:
         return True

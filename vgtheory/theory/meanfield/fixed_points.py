@@ -108,7 +108,7 @@ def root_between(low: Any, high: Any, sigma_w: Any, sigma_b: Any, table: Curves,
 
 
 def _turn(start: Any, up: Any, sigma_w: Any, sigma_b: Any, table: Curves) -> tuple[Any, Any, Any]:
-    """Ends of the first interval, on the way up or down from the start, across which the growth turns.
+    """Ends of the first interval beyond the start across which the growth changes sign.
 
     The first end is the last place where the growth, beyond rounding, still has its first sign. The
     function also returns whether there is such an interval.
