@@ -20,7 +20,7 @@ from vgtheory.weights import expect_light_tails
 _LOOPED, _LOOPED_INFINITE = 64, 640
 """Depths, at finite and infinite width, up to which NumPy always computes plain numbers."""
 _AFFORDED = 4096
-"""Number of layers of deeper networks that NumPy computes in a process: the time of one compilation."""
+"""Layers of deeper networks that NumPy computes in a process, in the time of one compilation."""
 _walked = 0
 
 
@@ -37,7 +37,7 @@ def scales_of(net: Ensemble, depth: int, is_infinite: bool = False) -> tuple[Val
 
 
 def _is_looped(depth: int, always: int) -> bool:
-    """Tell whether NumPy computes a profile; deep ones too, until compiling would have been quicker."""
+    """Tell whether NumPy computes a profile, until compiling would have been quicker."""
     global _walked
     if depth <= always:
         return True
