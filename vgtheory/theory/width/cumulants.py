@@ -65,7 +65,7 @@ def change(layers: Layers, weights: str, width: int) -> Change:
 
 
 @compiled()
-def _change(layers: Layers, ratio: Values, share: Values) -> Change:
+def _change(layers: Layers, ratio: Values, share: float | Values) -> Change:
     """``ratio`` is kappa / N, ``share`` is 1 / N."""
     xp = library(layers, ratio)
     above = xp.append(layers.rho[1:], 1.0)
