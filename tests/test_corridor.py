@@ -169,10 +169,18 @@ def test_every_experiment_asks_and_answers(name: str) -> None:
     assert all(value and "nan" not in value for value in found.numbers.values())
 
 
-def test_no_committed_comparison_is_broken_and_what_is_outside_keeps_its_gap() -> None:
+@pytest.fixture(scope="module")
+def committed() -> Any:
+    """Every committed comparison, judged once for the tests of this file."""
     from experiments.report import agreement
 
-    table = agreement.compared(catalogue.RESULTS)
+    return agreement.compared(catalogue.RESULTS)
+
+
+def test_no_committed_comparison_is_broken_and_what_is_outside_keeps_its_gap(committed: Any) -> None:
+    from experiments.report import agreement
+
+    table = committed
     found = agreement.counts(table)
     assert found["broken"] == 0
     assert sum(found.values()) == len(table)
@@ -196,11 +204,10 @@ def test_sampled_rates_are_calibrated_where_the_baselines_are_not_and_small_erro
     assert abs(found.spread[0] - 1) < 4 * found.spread[1] < 0.02
 
 
-def test_a_measurement_that_is_nan_is_broken() -> None:
+def test_a_measurement_that_is_nan_is_broken(committed: Any) -> None:
     from experiments.report import agreement
 
-    real = agreement.compared(catalogue.RESULTS)
-    row = real.iloc[[0]].assign(measured=np.nan)
+    row = committed.iloc[[0]].assign(measured=np.nan)
     broken = agreement._judged(row)
     assert broken.outcome.tolist() == ["broken"]
     assert agreement.closing(broken) == "agree / disagree / outside / broken = 0 / 0 / 0 / 1"

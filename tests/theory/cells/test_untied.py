@@ -182,9 +182,14 @@ def test_wrong_questions_are_refused(refused: Callable) -> None:
         theory.cells.chi_step(LSTM(sigma_in=1.0, forget_bias=12.0))
 
 
+@pytest.mark.slow
+def test_the_memory_of_a_cell_that_comes_to_rest_is_not_a_number() -> None:
+    """A hundred steps on a thousand paths, twice."""
+    assert np.isnan(theory.cells.memory_steps(LSTM(forget_bias=3.0), tied=True))
+
+
 def test_a_cell_that_comes_to_rest_is_told_as_lost_and_not_as_a_number() -> None:
     resting, driven = LSTM(forget_bias=3.0), LSTM(forget_bias=3.0, sigma_in=1.0)
     how = {"steps": 20, "burn_in": 60, "num_paths": 256, "num_sets": 2}
     assert np.isnan(theory.cells.tied_grad_steps(resting, **(how | {"burn_in": 200})).value[1:]).all()
     assert np.isfinite(theory.cells.tied_grad_steps(driven, **how).value).all()
-    assert np.isnan(theory.cells.memory_steps(resting, tied=True))
