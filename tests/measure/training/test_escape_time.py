@@ -68,7 +68,7 @@ def test_eps_turns_adam_into_gradient_descent() -> None:
 def test_adam_in_runs_shorter_than_its_memory() -> None:
     """Its average of squares has not forgotten the start: at 999 steps of lag the first order is NaN, or 14 times too many."""
     depth, w0 = np.array([1, 3, 6, 12])[:, None, None], np.array([0.3, 0.45])[:, None]
-    options: Any = {"learning_rate": np.array([3e-3, 1e-3, 1e-4]), "most": 100_000}
+    options: Any = {"learning_rate": np.array([3e-3, 1e-3]), "most": 100_000}
     hat = measure.training.log_escape_steps("adam", depth, w0, **options)
     del options["most"]
     law = theory.training.log_escape_steps("adam", depth, w0, **options)

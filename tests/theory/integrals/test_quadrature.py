@@ -24,13 +24,21 @@ def positive_power(alpha: float) -> Activation:
     return as_activation(lambda h: jnp.where(h > 0, jnp.abs(h) ** alpha, 0.0))
 
 
-@pytest.mark.parametrize("alpha", [0.6, 0.75, 0.9])
+@pytest.mark.parametrize("alpha", [0.6, pytest.param(0.75, marks=pytest.mark.slow), 0.9])
 def test_item_5_powers_have_their_closed_form(alpha: float) -> None:
     assert theory.chi_1(Dense(positive_power(alpha), 1.0)) == pytest.approx(alpha**2 / (2 * alpha - 1), rel=FIXED_POINT)
 
 
 @pytest.mark.parametrize(
-    "phi", [positive_power(0.4), positive_power(0.5), jnp.cbrt, lambda h: jnp.sign(h) * jnp.sqrt(jnp.abs(h))]
+    "phi",
+    [
+        positive_power(0.5),
+        jnp.cbrt,
+        *(
+            pytest.param(phi, marks=pytest.mark.slow)
+            for phi in (positive_power(0.4), lambda h: jnp.sign(h) * jnp.sqrt(jnp.abs(h)))
+        ),
+    ],
 )
 def test_item_5_slopes_that_are_not_square_integrable_are_infinite(phi: Callable) -> None:
     activation = as_activation(phi)
@@ -50,7 +58,7 @@ def test_item_5_a_cusp_away_from_zero() -> None:
     assert theory.chi_1(net) == pytest.approx(0.75**2 * (left + right), rel=1e-7)
 
 
-@pytest.mark.parametrize("rate", [0.5, 1.0, 5.0])
+@pytest.mark.parametrize("rate", [1.0, *(pytest.param(rate, marks=pytest.mark.slow) for rate in (0.5, 5.0))])
 def test_item_6_snakes_have_their_closed_form(rate: float) -> None:
     """phi = h + sin(a h)^2 / a: phi' = 1 + sin(2 a h), E[cos(k h)] = exp(-k^2 q / 2)."""
     snake = as_activation(lambda h: h + jnp.sin(rate * h) ** 2 / rate)
