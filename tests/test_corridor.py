@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -202,6 +203,23 @@ def test_sampled_rates_are_calibrated_where_the_baselines_are_not_and_small_erro
     assert max(found.infinite.p_value, found.leading.p_value, *(off.p_value for off in found.off.values())) < 0.01
     assert abs(found.sigma_w[0]) < 4 * found.sigma_w[1] < 0.001
     assert abs(found.spread[0] - 1) < 4 * found.spread[1] < 0.02
+
+
+def test_the_count_and_the_calibration_on_the_page_are_those_of_the_committed_results(committed: Any) -> None:
+    from experiments.report import agreement, baselines
+
+    text = " ".join((catalogue.ROOT / "docs" / "accuracy.md").read_text().split())
+    assert agreement.closing(committed) in text
+    numbers = catalogue.module("rates").findings(catalogue.load("rates")).numbers
+    for law in ("law", "leading", "infinite"):
+        mean, std, one, two, beyond = (
+            numbers[f"{law}/{each}"] for each in ("mean", "std", "within/1", "within/2", "beyond")
+        )
+        assert f"| {mean} | {std} | {one} % | {two} % | {beyond} % |" in text
+    assert f"{numbers['known']} rates" in text
+    assert f"{numbers['power/shift']} +- {numbers['power/shift_err']} %" in text
+    assert f"{numbers['power/spread']} +- {numbers['power/spread_err']}" in text
+    assert ", ".join(numbers[f"power/sigma_w/{100 * off:g}"] for off in baselines.OFFSETS[:2]) in text
 
 
 def test_a_measurement_that_is_nan_is_broken(committed: Any) -> None:

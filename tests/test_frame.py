@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 
-from vgtheory import Conv, Dense, Estimate, Leaky, Normed, Transformer, compare, measure, theory
+from vgtheory import Conv, Dense, Estimate, Leaky, Transformer, compare, measure, theory
 from vgtheory.frame import aligned, frame_of_parts
 from vgtheory.theory.magnitudes.split import VarianceSplit
 
@@ -71,19 +71,21 @@ def test_logs_have_a_row_for_each_layer_of_each_network(key: jax.Array) -> None:
     row = table[(table["index"] == 1) & (table.net == 2) & (table.input == 0) & (table.layer == 4)]
     assert row.log_q.item() == grid.log_q[1, 2, 0, 3]
     assert row.log_grad_weight.item() == grid.log_grad_weight[1, 2, 3]
-    blocks = measure.samples(key, Normed("relu"), **size)
-    assert blocks.frame.columns.tolist() == ["net", "layer", *blocks._fields]
+    fields = measure.blocks.BlockLogs._fields
+    blocks = measure.blocks.BlockLogs(*np.zeros((len(fields), 3, 5)))
+    assert blocks.frame.columns.tolist() == ["net", "layer", *fields]
 
 
 def test_a_field_has_a_row_for_each_position(key: jax.Array) -> None:
     size = {"depth": 2, "width": 4, "num_nets": 3}
-    line = measure.samples(key, Conv("tanh"), **size, positions=5)
+    line = measure.samples(key, Conv("tanh", kernel_size=1), **size, positions=5)
     table = line.frame
     assert table.columns.tolist() == ["net", "layer", "position", *line._fields]
     row = table[(table.net == 2) & (table.layer == 1) & (table.position == 4)]
     assert row.log_q.item() == line.log_q[2, 0]
     assert row.log_grad_positions.item() == line.log_grad_positions[2, 0, 4]
-    plane = measure.samples(key, Conv("tanh", kernel_size=1), **size, positions=(2, 3))
+    whole, rows = np.zeros((3, 2)), np.zeros((3, 2, 2, 3))
+    plane = measure.blocks.ConvLogs(**{name: rows if "positions" in name else whole for name in line._fields})
     assert len(plane.frame) == 3 * 2 * 2 * 3
     assert plane.frame.columns.tolist()[2:4] == ["position_0", "position_1"]
 

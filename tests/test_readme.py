@@ -76,24 +76,6 @@ def test_ten_claims_are_those_of_the_committed_results() -> None:
     assert all(verdicts[claim] == verdict for claim, verdict in rows)
 
 
-def test_the_count_and_the_calibration_are_those_of_the_committed_results() -> None:
-    from experiments.corridor import catalogue
-    from experiments.report import agreement, baselines
-
-    text = " ".join((ROOT / "docs" / "accuracy.md").read_text().split())
-    assert agreement.closing(agreement.compared(catalogue.RESULTS)) in text
-    numbers = catalogue.module("rates").findings(catalogue.load("rates")).numbers
-    for law in ("law", "leading", "infinite"):
-        mean, std, one, two, beyond = (
-            numbers[f"{law}/{each}"] for each in ("mean", "std", "within/1", "within/2", "beyond")
-        )
-        assert f"| {mean} | {std} | {one} % | {two} % | {beyond} % |" in text
-    assert f"{numbers['known']} rates" in text
-    assert f"{numbers['power/shift']} +- {numbers['power/shift_err']} %" in text
-    assert f"{numbers['power/spread']} +- {numbers['power/spread_err']}" in text
-    assert ", ".join(numbers[f"power/sigma_w/{100 * off:g}"] for off in baselines.OFFSETS[:2]) in text
-
-
 def test_the_readmes_numbers_are_those_of_the_committed_results() -> None:
     from experiments.corridor import catalogue
 

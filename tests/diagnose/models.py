@@ -34,7 +34,7 @@ def cross_entropy(model: Any, x: Any, labels: Any) -> Any:
     return optax.softmax_cross_entropy_with_integer_labels(model(x), labels).mean()
 
 
-def mlp(depth: int = 100, width: int = 32, inputs: int = 16) -> Case:
+def mlp(depth: int = 40, width: int = 32, inputs: int = 16) -> Case:
     x = jax.random.normal(jax.random.key(1), (inputs, width))
     labels = jax.random.randint(jax.random.key(2), (inputs,), 0, 10)
     return Case(MLP(depth, width, nnx.Rngs(0)), None, cross_entropy, (x, labels))
@@ -68,7 +68,7 @@ class ResNet(nn.Module):
         return nn.Dense(10)(x.mean((1, 2)))
 
 
-def resnet(blocks: int = 2, channels: int = 8, inputs: int = 4, side: int = 8) -> Case:
+def resnet(blocks: int = 1, channels: int = 8, inputs: int = 4, side: int = 8) -> Case:
     model = ResNet(blocks, channels)
     x = jax.random.normal(jax.random.key(1), (inputs, side, side, 3))
     labels = jax.random.randint(jax.random.key(2), (inputs,), 0, 10)
@@ -115,7 +115,7 @@ class Transformer(nn.Module):
         return embed.attend(nn.LayerNorm()(x))
 
 
-def transformer(blocks: int = 2, width: int = 16, heads: int = 2, inputs: int = 2, steps: int = 8) -> Case:
+def transformer(blocks: int = 1, width: int = 16, heads: int = 2, inputs: int = 2, steps: int = 8) -> Case:
     model = Transformer(blocks, width, heads)
     ids = jax.random.randint(jax.random.key(1), (inputs, steps), 0, 64)
 

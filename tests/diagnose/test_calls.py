@@ -166,7 +166,7 @@ def test_calls_in_another_trace_run_as_written_and_are_listed() -> None:
 def test_dropout_follows_the_keys_given() -> None:
     model = nn.Sequential([nn.Dense(8), nn.Dropout(0.5, deterministic=False)])
     rngs = {"dropout": jax.random.key(3)}
-    variables = model.init({"params": jax.random.key(0), **rngs}, X)
+    variables = jax.jit(model.init)({"params": jax.random.key(0), **rngs}, X)
     params, apply, _ = hooked(model, variables, rngs=rngs)
     assert (apply(params, lambda call, args, run: run(*args), X) == model.apply(variables, X, rngs=rngs)).all()
 

@@ -71,10 +71,7 @@ CHAINS: dict[str, tuple[float, Any, Callable[[], Any]]] = {
 }
 
 
-# The transformer's twin has norms.
-@pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=pytest.mark.slow if kind == "norm" else ()) for kind in CHAINS]
-)
+@pytest.mark.parametrize("kind", CHAINS)
 def test_chains_follow_their_closed_forms(key: jax.Array, kind: str) -> None:
     sigma_w, phi, law = CHAINS[kind]
     seen, err = rates(key, kind, sigma_w, phi)
@@ -236,9 +233,9 @@ def lstm(width: int) -> Callable[[Any], tuple[Any, Any]]:
 
 
 MODELS = [
-    # By default the model with biases has a convolution, in one dimension.
+    # The model with biases, above, has attention and a convolution in one dimension; the chains have norms.
     pytest.param(cnn(128), (2, 8, 8, 3), (2, 6), 512, id="convolutions", marks=pytest.mark.slow),
-    pytest.param(block(256), (12, 32), (12, 256), 2048, id="transformer"),
+    pytest.param(block(256), (12, 32), (12, 256), 2048, id="transformer", marks=pytest.mark.slow),
     pytest.param(lstm(256), (2, 3, 256), (2, 256), 2048, id="lstm", marks=pytest.mark.slow),
 ]
 WIDE = [

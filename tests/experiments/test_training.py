@@ -33,6 +33,8 @@ def test_a_seed_alone_is_that_seed_among_others(key: jax.Array) -> None:
     assert len(np.unique(together.score)) == GROUP
 
 
+# The seeds are held by the test of one among others.
+@pytest.mark.slow
 def test_what_can_be_learnt_is_and_seeds_stay_what_they_are(key: jax.Array) -> None:
     outcome = group(key, 0, 1e-2, EASY)
     assert np.isfinite(outcome.updates).all()

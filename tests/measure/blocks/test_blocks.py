@@ -88,7 +88,7 @@ TWINS: dict[str, tuple[Any, int, int, int]] = {
 }
 """Ensemble, depth, width, number of networks; without matrices where wide, so that infinite width is right to a fraction of the error."""
 WIDE = 512
-QUICK = ("linear", "relu", "tanh pre", "sigmoid before")
+QUICK = ("relu", "tanh pre", "sigmoid before")
 """A batch within a residual chain takes half a minute; `test_batch_norm_multiplies_the_gradient_by_its_rate` has one without."""
 LOGARITHMIC = ("tanh pre", "relu pre, batch")
 """Their gradients grow as a power of the depth, which hardly knows sigma_w: the stream does."""
@@ -127,7 +127,7 @@ def test_profiles_agree_and_three_percent_off_fails(sampled: Callable, name: str
     assert worst(1.03)[name in LOGARITHMIC] > SIGMAS
 
 
-@pytest.mark.parametrize("name", ["linear", "relu"])
+@pytest.mark.parametrize("name", [pytest.param("linear", marks=pytest.mark.slow), "relu"])
 def test_the_scatter_of_straight_branches_is_as_predicted(sampled: Callable, name: str) -> None:
     net, depth, width, num_nets = TWINS[name]
     logs, size = sampled(name), {"depth": depth, "width": width}
@@ -200,7 +200,7 @@ def test_alphas_at_zero_all_have_the_gradient_that_theory_says(key: jax.Array) -
     "net",
     [
         pytest.param(Residual("relu", 1.4, 0.3), id="skip", marks=pytest.mark.slow),
-        pytest.param(Normed("tanh", "batch", 1.4, batch=5), id="batch"),
+        pytest.param(Normed("tanh", "batch", 1.4, batch=5), id="batch", marks=pytest.mark.slow),
     ],
 )
 def test_without_matrices_the_law_is_the_same_at_any_width(key: jax.Array, net: Any) -> None:

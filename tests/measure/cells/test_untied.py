@@ -30,7 +30,7 @@ OFF = {
 }
 
 
-@pytest.mark.parametrize("name", ["gru", "mgu", "lstm"])
+@pytest.mark.parametrize("name", [*(pytest.param(name, marks=pytest.mark.slow) for name in ("gru", "mgu")), "lstm"])
 def test_the_formulas_are_flax_s(key: jax.Array, name: str) -> None:
     cell, width = CELLS[name], 12
     draws = jax.random.normal(key, (9, width, width), jnp.float32)
@@ -50,9 +50,8 @@ SLOW = pytest.mark.slow
     ("name", "sampler"),
     [
         ("lstm", "cells"),
-        ("skip", "untied"),
         *(pytest.param(name, "cells", marks=SLOW) for name in ("leaky", "skip", "gru", "mgu")),
-        *(pytest.param(name, "untied", marks=SLOW) for name in ("leaky", "lstm", "gru", "mgu")),
+        *(pytest.param(name, "untied", marks=SLOW) for name in CELLS),
     ],
 )
 def test_the_gradient_is_plain_autodiff_s(key: jax.Array, name: str, sampler: str) -> None:
@@ -81,9 +80,7 @@ def test_the_gradient_is_plain_autodiff_s(key: jax.Array, name: str, sampler: st
         assert logs.log_grad[0, -1] == pytest.approx(np.log(size(below) / size(top)), abs=EQUAL_FLOAT64)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in ("leaky", "lstm") else SLOW) for name in CELLS]
-)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name == "lstm" else SLOW) for name in CELLS])
 def test_wide_cells_with_weights_of_their_own_obey_the_law(key: jax.Array, name: str) -> None:
     """At 30,000 units infinite width is right to a hundredth of the error."""
     how = {"width": 30_000, "steps": 25, "num_nets": 6, "burn_in": 40, "sampler": "matrix_free"}

@@ -87,6 +87,8 @@ def test_chunks_and_what_is_kept_do_not_change_the_numbers(key: jax.Array) -> No
     assert apart(measure.samples(key, net, **size, keep="segments", devices=device), whole) < SAME_FLOAT32
 
 
+# Segments are compared above, at a depth that they divide.
+@pytest.mark.slow
 def test_segments_of_a_prime_depth(key: jax.Array) -> None:
     net, size = Dense("gelu", 1.4, 0.1), {"depth": 23, "width": 12, "num_nets": 2}
     assert apart(measure.samples(key, net, **size, keep="segments"), measure.samples(key, net, **size)) < SAME_FLOAT32
@@ -125,6 +127,8 @@ def test_weight_gradients_of_inputs_far_apart_in_size(key: jax.Array) -> None:
     assert np.isfinite(logs.log_grad).all()
 
 
+# Two large programs are compiled, and not run.
+@pytest.mark.slow
 def test_the_plan_is_what_the_compiler_needs(key: jax.Array) -> None:
     """Temporary memory of the compiled program, by the compiler's own count."""
     net, size = Dense("tanh", 1.2, 0.1), {"depth": 400, "width": 64}

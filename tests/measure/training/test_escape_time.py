@@ -65,6 +65,8 @@ def test_eps_turns_adam_into_gradient_descent() -> None:
     assert measure.training.log_escape_steps("adam", 6, 0.3, **options).value == pytest.approx(law, abs=LAGS)
 
 
+# Adam is among the four optimisers above.
+@pytest.mark.slow
 def test_adam_in_runs_shorter_than_its_memory() -> None:
     """Its average of squares has not forgotten the start: at 999 steps of lag the first order is NaN, or 14 times too many."""
     depth, w0 = np.array([1, 3, 6, 12])[:, None, None], np.array([0.3, 0.45])[:, None]

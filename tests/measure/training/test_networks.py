@@ -41,7 +41,7 @@ def by_hand(w: np.ndarray, target: float, rate: float, num: int) -> tuple[np.nda
     return w, slope, (x[-1] - target) ** 2 / 2
 
 
-@pytest.mark.parametrize("num", [1, 30])
+@pytest.mark.parametrize("num", [pytest.param(1, marks=pytest.mark.slow), 30])
 def test_it_is_gradient_descent(key: jax.Array, num: int) -> None:
     run = lambda rate: measure.training.training_logs(
         key, Dense("linear"), ONE, ONE, num_updates=30, record=[0, num], rate=rate, **CHAIN
@@ -116,6 +116,8 @@ def test_networks_do_not_depend_on_how_many_there_are_or_where(key: jax.Array) -
     assert many.updates.tolist() == [0, 1, 2, 3, 4, 6, 8]
 
 
+# Two hundred updates; thirty are compared with gradient descent by hand.
+@pytest.mark.slow
 def test_it_learns(key: jax.Array) -> None:
     logs = measure.training.training_logs(key, Dense("tanh"), X, CLASSES, rate=0.2, num_updates=200, **SIZES)
     assert logs.finite.all()

@@ -74,9 +74,15 @@ def test_large_batches_tend_to_gaussian_averages(name: str) -> None:
     assert theory.blocks.batch_norm_rate(name, batch=10**4) == pytest.approx(limit, rel=LARGE_BATCH)
 
 
-def test_batch_norm_never_lets_a_gradient_vanish() -> None:
-    for name in ACTIVATIONS:
-        assert theory.blocks.batch_norm_rate(name) > 1 - EXACT, name
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in ("relu", "tanh", "gelu") else pytest.mark.slow) for name in ACTIVATIONS],
+)
+def test_batch_norm_never_lets_a_gradient_vanish(name: str) -> None:
+    assert theory.blocks.batch_norm_rate(name) > 1 - EXACT
+
+
+def test_large_batches_of_relu_have_a_closed_form() -> None:
     assert theory.blocks.batch_norm_rate("relu") == pytest.approx(np.pi / (np.pi - 1), rel=EXACT)
 
 

@@ -105,7 +105,9 @@ def test_large_batches_leave_one_normal_log() -> None:
     assert split.draws.value * 8 / 7 == pytest.approx(WHOLE, rel=0.02)
 
 
-@pytest.mark.parametrize(("name", "sigma_w"), [("tanh", 0.8), pytest.param("relu", 1.6, marks=pytest.mark.slow)])
+# Ten layers, twice; momentum is held at three.
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "sigma_w"), [("tanh", 0.8), ("relu", 1.6)])
 def test_a_second_moment_takes_layers_and_entries_away(name: str, sigma_w: float) -> None:
     net = Dense(name, sigma_w)
     before = theory.log_grad_variance(net, depth=10, batch=32)

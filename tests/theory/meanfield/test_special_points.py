@@ -115,7 +115,15 @@ def test_without_weights(name: str) -> None:
         assert float(theory.xi_c(empty)) > 0
 
 
-@pytest.mark.parametrize("quantity", [theory.c_star, theory.meanfield.chi_c, theory.chi_1, theory.meanfield.q_slope])
+@pytest.mark.parametrize(
+    "quantity",
+    [
+        theory.meanfield.chi_c,
+        theory.chi_1,
+        # chi_c is read at c_star, and chi_1 takes the slope of q.
+        *(pytest.param(each, marks=pytest.mark.slow) for each in (theory.c_star, theory.meanfield.q_slope)),
+    ],
+)
 def test_derivatives_are_finite_at_special_points(quantity: Any) -> None:
     at = lambda sigma_w, sigma_b: quantity(Dense("tanh", sigma_w, sigma_b))
     points = jnp.asarray(POINTS, jnp.float32).T

@@ -1,5 +1,8 @@
 """Laws of ``Dense`` and ``Recurrent``: profiles over depth, at infinite and finite width."""
 
+from collections import Counter
+from typing import Any
+
 import numpy as np
 
 from vgtheory.estimate import Law
@@ -17,35 +20,29 @@ from vgtheory.theory.width.accumulation import Reward
 from vgtheory.theory.width.chi_square import is_exact, log_chi_square_law, sides
 from vgtheory.weights import expect_light_tails
 
-_LOOPED, _LOOPED_INFINITE = 64, 640
-"""Depths, at finite and infinite width, up to which NumPy always computes plain numbers."""
-_AFFORDED = 4096
-"""Layers of deeper networks that NumPy computes in a process, in the time of one compilation."""
-_walked = 0
+_LOOPED, _LOOPED_INFINITE = 64, 512
+"""Depths, at finite and at infinite width, up to which NumPy computes plain numbers however often it is asked."""
+_AFFORDED = 3000
+"""Layers that NumPy walks for one question about deeper networks of finite width: they take as long as compiling its program."""
+_walked: Counter[tuple[Any, ...]] = Counter()
 
 
 def scales_of(net: Ensemble, depth: int, is_infinite: bool = False) -> tuple[Values, Values]:
-    """``sigma_w`` and ``sigma_b`` as arrays of the library that is to compute.
-
-    A layer at infinite width costs a tenth of one at finite width, hence ``is_infinite``.
-    """
+    """``sigma_w`` and ``sigma_b`` as arrays of the library that is to compute."""
     given = net.sigma_w, net.sigma_b
     plain = library(given) is np and log_resolved(net.activation) == np.inf
-    looped = plain and _is_looped(depth, _LOOPED_INFINITE if is_infinite else _LOOPED)
+    looped = plain and (depth <= _LOOPED_INFINITE if is_infinite else _is_looped(net, depth))
     sigma_w, sigma_b = (np.asarray(each, float) for each in given) if looped else floats(*given)
     return sigma_w, sigma_b
 
 
-def _is_looped(depth: int, always: int) -> bool:
-    """Tell whether NumPy computes a profile, until compiling would have been quicker."""
-    global _walked
-    if depth <= always:
+def _is_looped(net: Ensemble, depth: int) -> bool:
+    """Tell whether NumPy computes a profile at finite width: a deep one too, until a compiled program would have paid."""
+    if depth <= _LOOPED:
         return True
-    layers = depth * _LOOPED // always
-    if _walked + layers > _AFFORDED:
-        return False
-    _walked += layers
-    return True
+    program = net.activation, net.weights, depth
+    _walked[program] += depth
+    return _walked[program] <= _AFFORDED
 
 
 def _check(where: str, net: Ensemble, width: int | None) -> None:
