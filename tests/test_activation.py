@@ -58,14 +58,19 @@ def test_saturated_slopes_keep_their_digits(name: str) -> None:
     np.testing.assert_allclose(at(ACTIVATIONS[name].dphi, points), expected, rtol=EXACT)
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+QUICK = ("tanh", "relu", "gelu", "arctan", "hard_swish")
+"""One of each kind: smooth, kinked, by erf, by XLA's own function, with two kinks. The others are slow: a program each."""
+EACH = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in ACTIVATIONS]
+
+
+@pytest.mark.parametrize("name", EACH)
 def test_slope_is_the_automatic_derivative(name: str) -> None:
     entry = ACTIVATIONS[name]
     automatic = Activation("again", entry.phi, kinks=()).dphi
     np.testing.assert_allclose(at(entry.dphi, HS), at(automatic, HS), rtol=EXACT, atol=EXACT)
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("name", EACH)
 def test_no_argument_gives_nan_and_the_dtype_stays(name: str) -> None:
     entry = ACTIVATIONS[name]
     curvature = jax.vmap(jax.grad(entry.dphi))
@@ -88,7 +93,7 @@ def test_kinks_are_declared_where_one_sided_slopes_or_bends_differ(name: str) ->
             assert smooth == (h not in ACTIVATIONS[name].kinks)
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("name", EACH)
 def test_declared_kinks_are_those_found(name: str) -> None:
     assert found_kinks(ACTIVATIONS[name].phi) == ACTIVATIONS[name].kinks
 

@@ -111,6 +111,8 @@ def test_the_critical_scale_is_critical() -> None:
     assert abs(scale / law - 1) < 0.25  # width 32: a tenth and a half in one standard deviation
 
 
+# The transformer, below, has skips and norms.
+@pytest.mark.slow
 def test_a_residual_network_is_healthy_and_its_skips_are_named() -> None:
     _, diagnosis = found("resnet")
     assert diagnosis.verdict.word == "healthy"

@@ -45,7 +45,7 @@ def test_copy_shows_asks_and_wants_the_symbols_in_order(key: jax.Array) -> None:
     assert inputs[:, :, -1].sum() == NUM
 
 
-@pytest.mark.parametrize("length", [2, 9, 10, 12, 50])
+@pytest.mark.parametrize("length", [2, *(pytest.param(length, marks=pytest.mark.slow) for length in (9, 10, 50)), 12])
 def test_temporal_order_shows_two_letters_where_it_should(key: jax.Array, length: int) -> None:
     inputs, targets = draw("order", key, length)
     symbols = inputs.argmax(axis=-1)

@@ -28,7 +28,7 @@ def rate_hat(key: jax.Array, name: str) -> float:
     return float(jax.jit(lambda keys: jax.lax.map(one, keys))(jax.random.split(key, 4)).mean()) / STEPS
 
 
-@pytest.mark.parametrize("name", ["tanh", "leaky", "gru"])
+@pytest.mark.parametrize("name", [*(pytest.param(name, marks=pytest.mark.slow) for name in ("tanh", "leaky")), "gru"])
 def test_networks_follow_the_prediction(name: str, key: jax.Array) -> None:
     predicted = time_scale.log_ratio(LEARNERS[name], DRIVE, STEPS) / STEPS
     assert abs(rate_hat(key, name) - predicted) < PATHS

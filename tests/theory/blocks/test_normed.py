@@ -55,7 +55,9 @@ def test_other_activations_agree_with_sampled_batches(name: str) -> None:
     assert abs(np.log(theory.blocks.batch_norm_rate(name, batch=batch + 1) / ratio)) > SIGMAS * err
 
 
-@pytest.mark.parametrize("name", ["tanh", "sigmoid", "hard_tanh", "softsign"])
+@pytest.mark.parametrize(
+    "name", ["tanh", *(pytest.param(name, marks=pytest.mark.slow) for name in ("sigmoid", "hard_tanh", "softsign"))]
+)
 def test_averages_over_the_sphere_obey_its_symmetries(name: str) -> None:
     """Of a vector y of B entries that sum to 0 and have the squares' sum B, E y_1 y_2 is -1/(B - 1): with f = y the same rule must give it."""
     for batch in (4, 5, 9, 300):
@@ -93,7 +95,7 @@ def test_drift_has_a_closed_form_for_straight_lines(batch: int) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["relu", "tanh", "cube"])
+@pytest.mark.parametrize("name", ["relu", *(pytest.param(name, marks=pytest.mark.slow) for name in ("tanh", "cube"))])
 def test_drift_agrees_with_sampled_batches(name: str) -> None:
     """Two inputs of variances a little off, to either side: how far their shares behind the activation part."""
     batch, eps, rng = 7, 0.1, np.random.default_rng(12)

@@ -57,7 +57,9 @@ def whole(net: Transformer, positions: int, c_0: float) -> dict[str, np.ndarray]
 
 
 @pytest.mark.parametrize("place", ["pre", "post"])
-@pytest.mark.parametrize(("positions", "c_0"), [(1, 0.0), (6, 0.0), (17, 0.4)])
+@pytest.mark.parametrize(
+    ("positions", "c_0"), [*(pytest.param(*case, marks=pytest.mark.slow) for case in ((1, 0.0), (6, 0.0))), (17, 0.4)]
+)
 def test_two_numbers_stand_for_the_whole_matrices(place: str, positions: int, c_0: float) -> None:
     net = Transformer("relu", 1.3, 0.7, place)
     known = whole(net, positions, c_0)
