@@ -30,7 +30,7 @@ SMALL = {
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in ("homogeneous", "batch") else pytest.mark.slow) for name in SMALL]
+    "name", [pytest.param(name, marks=() if name == "batch" else pytest.mark.slow) for name in SMALL]
 )
 def test_logs_are_those_of_plain_autodiff(key: jax.Array, name: str) -> None:
     net, depth, width = SMALL[name], 4, 6
@@ -88,7 +88,7 @@ TWINS: dict[str, tuple[Any, int, int, int]] = {
 }
 """Ensemble, depth, width, number of networks; without matrices where wide, so that infinite width is right to a fraction of the error."""
 WIDE = 512
-QUICK = ("relu", "tanh pre", "sigmoid before")
+QUICK = ("relu", "tanh pre")
 """A batch within a residual chain takes half a minute; `test_batch_norm_multiplies_the_gradient_by_its_rate` has one without."""
 LOGARITHMIC = ("tanh pre", "relu pre, batch")
 """Their gradients grow as a power of the depth, which hardly knows sigma_w: the stream does."""

@@ -96,7 +96,9 @@ def test_wide_cells_with_weights_of_their_own_obey_the_law(key: jax.Array, name:
     assert abs(squares.mean() - theory.cells.q_state(CELLS[name])) < 7 * squares.std(ddof=1) / 6**0.5
 
 
-@pytest.mark.parametrize("name", ["leaky", pytest.param("lstm", marks=SLOW)])
+# By default cells without matrices are held to the law itself, above.
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["leaky", "lstm"])
 def test_without_matrices_the_law_is_the_same_at_any_width(key: jax.Array, name: str) -> None:
     how = {"width": 12, "steps": 8, "num_nets": 600, "burn_in": 8}
     first, second = jax.random.split(key)

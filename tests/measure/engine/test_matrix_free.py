@@ -59,6 +59,7 @@ def test_same_law_with_several_inputs(key: jax.Array, name: str) -> None:
     assert min(found.values()) > SAME_LAW, found
 
 
+@pytest.mark.slow
 def test_the_test_has_power(key: jax.Array) -> None:
     """sigma_w three per cent off is found."""
     real = measure.samples(key, NETS["tanh"], depth=12, width=8, num_nets=6000, sampler="matrix_free")

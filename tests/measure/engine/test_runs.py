@@ -103,6 +103,7 @@ def test_a_grid_is_its_points(key: jax.Array) -> None:
     assert apart(measure.layers.ChainLogs(*(leaf[1, 1] for leaf in grid)), one) < EQUAL_FLOAT32
 
 
+@pytest.mark.slow
 def test_common_draws_sharpen_a_comparison(key: jax.Array) -> None:
     """The change of the rate from one sigma_w to the next is better known than either rate."""
     logs = measure.samples(key, Dense("tanh", np.array([1.0, 1.03]), 0.2), depth=20, width=32, num_nets=40)
