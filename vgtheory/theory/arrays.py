@@ -127,6 +127,18 @@ def in_pieces(function: Callable[..., Any], size: int, first: Any, second: Any, 
     return np.concatenate([function(*piece, *others) for piece in pieces]).reshape(first.shape)
 
 
+def weighted(values: Any, weights: Any) -> Any:
+    """Sum of ``values * weights`` over the last axis.
+
+    Parameters
+    ----------
+    values, weights
+        Of shapes that broadcast.
+    """
+    # NumPy's is one pass of BLAS; JAX's product may be rounded to fewer bits on an accelerator, its sum is not.
+    return jnp.sum(values * weights, axis=-1) if library(values, weights) is jnp else np.vecdot(values, weights)
+
+
 def rounding(x: Any) -> float:
     """Machine epsilon of an array's floating dtype.
 
@@ -138,4 +150,4 @@ def rounding(x: Any) -> float:
     return float(jnp.finfo(x.dtype).eps)
 
 
-__all__ = ["compiled", "in_pieces", "library", "of_one_rank", "repeated", "rounding", "scan", "still"]
+__all__ = ["compiled", "in_pieces", "library", "of_one_rank", "repeated", "rounding", "scan", "still", "weighted"]

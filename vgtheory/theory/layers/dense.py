@@ -22,7 +22,7 @@ from vgtheory.weights import expect_light_tails
 
 _LOOPED, _LOOPED_INFINITE = 64, 512
 """Depths, at finite and at infinite width, up to which NumPy computes plain numbers however often it is asked."""
-_AFFORDED = 3000
+_AFFORDED = 5000
 """Layers that NumPy walks for one question about deeper networks of finite width: they take as long as compiling its program."""
 _walked: Counter[tuple[Any, ...]] = Counter()
 

@@ -31,8 +31,6 @@ symbol     meaning                                                     shape
 
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from vgtheory.activation import Activation
@@ -40,9 +38,8 @@ from vgtheory.activations.cusp import has_fourth
 from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.integrals.squares import log_resolved
 from vgtheory.theory.precision import Arrays, Values
-from vgtheory.theory.width.links import POINTS, RULE, Step, stencil, step_of, units
+from vgtheory.theory.width.links import POINTS, RULE, Certain, Step, certain_of, stencil, step_of, units
 
-_WIDE = -1.15
 _LEAST, _FLAT = 1e-6, 0.02
 _SHALLOWEST = 64
 MOST_HELD = 2.0
@@ -220,6 +217,25 @@ def _sums(step: Step, reward: Values, depth: Any, size: int) -> tuple[Values, ..
     return *rows[:4], xp.maximum.accumulate(rows[4])
 
 
+@compiled("size")
+def _errors(certain: Certain, reward: Values, depth: Any, size: int) -> tuple[Values, ...]:
+    """What ``_sums`` gives at infinite width, where ln M is known and nothing scatters: the grid's own errors."""
+    xp = library(certain, reward)
+    points, share, grown, size_grown, q_grown = certain
+    added = reward[0] * grown + reward[1] * size_grown + reward[2] * q_grown
+    start = _spread(*stencil(xp.zeros_like(reward[0])), (0,))
+    moves = _spread(points, share, (1,))
+    visits = scan(lambda place, _: (place @ moves, place), start, length=size)[1]
+
+    def down(mean: Values, count: Any) -> tuple[Values, tuple[Any, ...]]:
+        here, below = (visits[xp.maximum(depth - each - count, 0)] for each in (1, 2))
+        here = xp.where(reward[0] > 0, here, start)
+        total, own = here @ mean, below @ added
+        return moves @ mean + added, (total, here @ (mean - total) ** 2, own, below @ (added - own) ** 2)
+
+    return scan(down, xp.zeros_like(start), xp.arange(size))[1]
+
+
 def sums(
     sigma_w: Values, sigma_b: Values, activation: Activation, width: int | float | Values, depth: int, reward: Reward
 ) -> Sums:
@@ -232,7 +248,7 @@ def sums(
     Notes
     -----
     Accuracy: interpolation has a relative error of 1e-9 per layer, which is also that of the chain
-    at great width, and is subtracted.
+    at infinite width, and is subtracted.
     Assumes: no structure of phi below a scale of 1/16 in ``h`` but kinks; ln M between -20 and 20,
     or phi homogeneous of degree one, or constant, beyond. Where an activation's ripples or a cusp
     leave no moments, ``held`` is above any bound.
@@ -241,16 +257,14 @@ def sums(
     at_points = units(sigma_w, sigma_b, activation)
     weights = xp.asarray(reward, sigma_w.dtype)
     size = depth if xp is np else max(_SHALLOWEST, 1 << (depth - 1).bit_length())
-    run = lambda width: _sums(step_of(*at_points, sigma_w, sigma_b, width), weights, depth, size)
-    # The sums at a great width are the error of the grid.
-    widths = xp.asarray([width, float(xp.finfo(sigma_w.dtype).eps) ** _WIDE], sigma_w.dtype)
-    both = jax.vmap(run)(widths) if xp is jnp else [np.stack(pair) for pair in zip(*map(run, widths), strict=True)]
-    rows = [leaf[:, :depth] for leaf in both]
+    *found, held = _sums(step_of(*at_points, sigma_w, sigma_b, width), weights, depth, size)
+    errors = _errors(certain_of(at_points[0], sigma_w, sigma_b), weights, depth, size)
+    rows = [(each - error)[:depth] for each, error in zip(found, errors, strict=True)]
+    mean, var, own, own_var, held = *rows, held[:depth]
     if reward != Q:
-        rows = [leaf[:, ::-1] for leaf in rows]
-        rows[2:4] = [xp.roll(leaf, -1, axis=1) for leaf in rows[2:4]]
-    mean, var, own, own_var = (leaf[0] - leaf[1] for leaf in rows[:4])
-    held, own_var = rows[4][0], xp.maximum(own_var, 0.0)
+        mean, var, own, own_var, held = (leaf[::-1] for leaf in (mean, var, own, own_var, held))
+        own, own_var = xp.roll(own, -1), xp.roll(own_var, -1)
+    own_var = xp.maximum(own_var, 0.0)
     if not has_fourth(activation) or log_resolved(activation) < np.inf:
         own_var = xp.where(held > MOST_HELD, xp.inf, own_var)
     return Sums(mean, xp.maximum(var, 0.0), own, own_var, held)

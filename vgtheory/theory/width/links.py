@@ -45,6 +45,16 @@ class Step(NamedTuple):
     rough: Arrays
 
 
+class Certain(NamedTuple):
+    """Effect of one layer at infinite width: ``points`` and ``share`` as in ``Step`` for one node; growths, shape (points,)."""
+
+    points: Arrays
+    share: Arrays
+    grad: Arrays
+    size: Arrays
+    q: Arrays
+
+
 def stencil(log_m: Values) -> tuple[Arrays, Arrays]:
     """Grid points and Lagrange weights that interpolate at ln M, or at the grid's end."""
     xp = library(log_m)
@@ -109,6 +119,16 @@ def step_of(units: Unit, unknown: Arrays, sigma_w: Values, sigma_b: Values, widt
         u.own - u.own_y / width,
         xp.where(unknown, _LOST, _roughness(units)),
     )
+
+
+@compiled()
+def certain_of(units: Unit, sigma_w: Values, sigma_b: Values) -> Certain:
+    """The layer at infinite width, from the result of ``units``."""
+    xp = library(units, sigma_w, sigma_b)
+    log_m = xp.asarray(_LOG_M, sigma_w.dtype)
+    log_q = _log_q(log_m, sigma_w, sigma_b)
+    grown = _log_q(units.log_f, sigma_w, sigma_b) - log_q
+    return Certain(*stencil(units.log_f), units.log_g, units.log_f - log_m, grown)
 
 
 def _roughness(units: Unit) -> Values:

@@ -18,7 +18,7 @@ import scipy
 
 from vgtheory.activation import Activation
 from vgtheory.activations.cusp import has_fourth
-from vgtheory.theory.arrays import library
+from vgtheory.theory.arrays import library, weighted
 from vgtheory.theory.integrals import rules
 from vgtheory.theory.integrals.squares import resolved
 from vgtheory.theory.precision import Values
@@ -79,15 +79,14 @@ def unit(log_q: Values, activation: Activation) -> Unit:
     xp = library(log_q)
     q = resolved(xp.exp(xp.clip(log_q, -_LOG_EDGE, _LOG_EDGE)), activation)
     z, weights = rules.nodes(q, activation.kinks)
-    over = lambda *rows: xp.sum(xp.stack(xp.broadcast_arrays(*rows)) * weights[None], axis=-1)
+    over = lambda *rows: [weighted(row, weights) for row in rows]
     phi, dphi = rules.values(activation, xp.sqrt(q)[..., None] * z)
-    means = over(phi**2, dphi**2)
-    mean_f, mean_g = xp.where(means > 0, means, 1.0)
+    mean_f, mean_g = (xp.where(mean > 0, mean, 1.0) for mean in over(phi**2, dphi**2))
     f, g = phi**2 / mean_f[..., None], dphi**2 / mean_g[..., None]
-    x, y, square = f - 1, g - 1, 3 * g**2 - 2 * g + 1
-    x2, x3, y2, y3 = over(x**2, x**3, square, 15 * g**3 - 9 * g**2 + 3 * g - 1)
+    x, y, gz2, square = f - 1, g - 1, g * z**2, (3 * g - 2) * g + 1
+    x2, x3, y2, y3 = over(x**2, x * x**2, square, ((15 * g - 9) * g + 3) * g - 1)
     xy, xxy, xyy, pull = over(x * g, x**2 * y, x * square, f * g)
-    product, own, own_f, own_g = over(phi * dphi * z, g * z**2, g * z**2 * f, 3 * (g * z) ** 2)
+    product, own, own_f, own_g = over(phi * dphi * z, gz2, gz2 * f, 3 * gz2 * g)
     product = product / xp.sqrt(mean_f * mean_g)
     own_x, own_y = own_f - own * pull, own_g - own * (y2 + 1)
     if not has_fourth(activation):
