@@ -22,8 +22,8 @@ from vgtheory.weights import expect_light_tails
 
 _LOOPED, _LOOPED_INFINITE = 64, 512
 """Depths, at finite and at infinite width, up to which NumPy computes plain numbers however often it is asked."""
-_AFFORDED = 5000
-"""Layers that NumPy walks for one question about deeper networks of finite width: they take as long as compiling its program."""
+_AFFORDED = 10_000
+"""Layers that NumPy walks for one question about deeper networks of finite width: what it loses on them is what compiling costs."""
 _walked: Counter[tuple[Any, ...]] = Counter()
 
 
