@@ -23,7 +23,9 @@ def root(
     wanted: Any = True,
     close: float = 4.0,
 ) -> Any:
-    """Where a function changes sign, for many brackets at once: Newton's steps as long as they shrink, else the bracket is halved.
+    """Where a function changes sign, for many brackets at once.
+
+    Newton's steps are taken as long as they shrink; else the bracket is halved.
 
     Parameters
     ----------

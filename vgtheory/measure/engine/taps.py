@@ -1,4 +1,7 @@
-"""The cotangent tap: an identity that brings the log domain into any JAX code's backward pass; and the gauge of a layer."""
+"""The cotangent tap and the gauge of a layer.
+
+The tap is an identity that brings the log domain into any JAX code's backward pass.
+"""
 
 import functools
 from typing import Any, NamedTuple
@@ -58,9 +61,10 @@ def _slot(where: str, slot: Any) -> None:
 def tap(x: Array, slot: Array) -> Array:
     r"""Identity in ``x`` whose backward pass renormalises the cotangent and keeps its log-norm.
 
-    Forward it returns ``x``. Backward, the cotangent :math:`\delta` goes on as :math:`\delta / |\delta|`, and the
-    "gradient" of ``slot`` is :math:`\ln |\delta|`. With a tap at every link of a chain the true log-norm at link l is the
-    sum of the slots' gradients from l to the top, however deep the chain.
+    Forward it returns ``x``. Backward, the cotangent :math:`\delta` goes on as
+    :math:`\delta / |\delta|`, and the "gradient" of ``slot`` is :math:`\ln |\delta|`. With a tap at
+    every link of a chain, the true log-norm at link l is the sum of the slots' gradients from l to
+    the top, however deep the chain.
 
     Parameters
     ----------
@@ -121,8 +125,8 @@ class Slots(NamedTuple):
     rows
         Each input's ln |dE/dh| over that of the layer above, shape ``(inputs,)``.
     pair
-        Log of the Frobenius norm of the weight gradient summed over inputs, in units of the largest |dE/dh| among them and of
-        exp of the largest ``log_scale``, shape ``()``.
+        Log of the Frobenius norm of the weight gradient summed over inputs, shape ``()``. Its units
+        are the largest |dE/dh| among the inputs and exp of the largest ``log_scale``.
     """
 
     rows: Array
@@ -167,11 +171,11 @@ def log_pair(weight: Array, unit: Array, x: Array, log_x: Array) -> Array:
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def gauge(scalable: bool, h: Array, x: Array, log_scale: Array, ledger: Array, slots: Slots) -> tuple[Array, ...]:
-    r"""Divide each row of ``h`` by its rms on the way up; renormalise each row's cotangent on the way down, and keep its log.
+    r"""Divide each row of ``h`` by its rms on the way up, and renormalise its cotangent on the way down.
 
-    The cotangent is passed on as dE/dh of the network itself (not of the divided ``h``), each row in units of its own
-    norm. Weight gradients are never formed: of a sum over inputs of outer products the Frobenius norm needs only two Gram
-    matrices,
+    The cotangents' logs are kept. A cotangent is passed on as dE/dh of the network itself, not of
+    the divided ``h``, and each row is in units of its own norm. Weight gradients are never formed:
+    the Frobenius norm of a sum over inputs of outer products needs only two Gram matrices,
 
     .. math:: \Bigl| \sum_b g_b x_b^{\mathsf T} \Bigr|_F^2 = \sum_{bb'} (g_b \cdot g_{b'})\, (x_b \cdot x_{b'})
 

@@ -1,7 +1,7 @@
 """LAPACK's routines for products of matrices, in place and in Fortran's order.
 
-They are called by the pointers that SciPy offers to compiled code. SciPy's own wrappers of these routines hold Python's lock while
-they run, so that threads would wait for each other.
+They are called by the pointers that SciPy offers to compiled code. SciPy's own wrappers of these
+routines hold Python's lock while they run, so that threads would wait for each other.
 """
 
 import ctypes
@@ -101,7 +101,9 @@ def triangle_times(basis: Reflections, rows: np.ndarray, size: int) -> np.ndarra
 
 
 def log_values(matrix: np.ndarray) -> np.ndarray:
-    """Natural logs of a matrix's singular values by one-sided Jacobi rotations, descending; NaN where these do not converge.
+    """Natural logs of a matrix's singular values, descending, by one-sided Jacobi rotations.
+
+    They are NaN where the rotations do not converge.
 
     Parameters
     ----------

@@ -1,10 +1,11 @@
-r"""The input-output Jacobian of one network as two maps, up and down, of blocks of vectors: never as a matrix, nor its weights kept.
+r"""The input-output Jacobian of one network as two maps of blocks of vectors, up and down.
 
 .. math:: J = \frac{\partial x_L}{\partial x_0}, \qquad x_l = \phi(W_l x_{l-1} + b_l)
 
-Every layer draws its weights again, and automatic differentiation pushes the block through it (or pulls it back). After each
-layer the block is settled: brought back to unit size, what was taken out kept as logs. Weights and products are of the
-run's format, all else is float64.
+The Jacobian is never formed and no weights are kept. Every layer draws its weights again, and
+automatic differentiation pushes the block through it, or pulls it back. After each layer the block
+is settled: it is brought back to unit size, and what was taken out is kept as logs. Weights and
+products are of the run's format, everything else is float64.
 """
 
 from collections.abc import Callable
@@ -208,7 +209,9 @@ def _link_at(weights: Weights, net: Layered, index: Array, x: Array, log_scale: 
 def up(
     words: Array, net: Layered, input_square: Array, block: Block, settle: Callable, size: Size
 ) -> tuple[Block, Link, Array]:
-    """From the input to the output: what becomes of a block, the layers on the way, and the largest log after each of them.
+    """Push a block from the input to the output.
+
+    Returns what becomes of it, the layers on the way, and the largest log after each of them.
 
     Parameters
     ----------

@@ -1,4 +1,7 @@
-"""Moments of the singular values of the Jacobian of real networks, from random probes; the twin of ``theory.spectra.jacobian_moments``."""
+"""Moments of the singular values of the Jacobian of real networks, from random probes.
+
+The twin of ``theory.spectra.jacobian_moments``.
+"""
 
 from typing import Any, NamedTuple
 
@@ -88,8 +91,9 @@ def jacobian_moments(
     Returns
     -------
     JacobianMoments
-        Two ``Estimate`` of shape ``()``: ln m_1 and m_2 / m_1^2; ``err`` is one standard error over networks, noise of the
-        probes included, inf for a single network. There is no ``mean_log``: next to 0 probes do not see singular values.
+        Two ``Estimate`` of shape ``()``: ln m_1 and m_2 / m_1^2. ``err`` is one standard error over
+        networks, with the probes' noise; it is inf for a single network. There is no ``mean_log``,
+        because probes do not see singular values near 0.
 
     Raises
     ------
@@ -98,9 +102,9 @@ def jacobian_moments(
 
     Notes
     -----
-    Accuracy: ``err``. Means over networks of s^2 and s^4 (not of logs) are compared with infinite width: they differ from it by
-    relative order ``depth / width`` in the spread. In networks about as deep as wide both means are those of few networks,
-    and ``err`` is too small.
+    Accuracy: ``err``. These are means over networks of s^2 and s^4, not of logs. In the spread they
+    differ from infinite width by relative order ``depth / width``. In networks about as deep as
+    wide a few networks decide both means, and ``err`` is too small.
     Assumes: nothing about the network; -inf and NaN if all are dead, NaN if one is not finite.
 
     Examples

@@ -21,7 +21,7 @@ from vgtheory.networks.ensemble import Layered
 _SPARE = 8
 """Vectors in a block beyond twice the values asked for."""
 _GAP = 0.35
-"""Log-distance between the values asked for and the end of the block that makes sweeps worth while: each is half as far off as the last."""
+"""Log-distance from the values asked for to the block's end at which each sweep halves what is missing, and sweeps pay."""
 _MOST_SWEEPS = 20
 _FEWEST_STEPS, _MOST_STEPS = 30, 512
 _TOLERANCE = {"float32": 3e-6, "float64": 3e-12}
@@ -108,7 +108,7 @@ def _swept_logs(block: Block) -> np.ndarray:
 def _swept(
     key: Array, net: Layered, num_values: int, input_square: Array, size: Size, tolerance: float
 ) -> tuple[np.ndarray, np.ndarray, Array]:
-    """Lower bounds on the logs, of shape ``(num_nets, num_values)``; which networks' have settled; and the last blocks."""
+    """Lower bounds on the logs, shape ``(num_nets, num_values)``, which networks have settled, and the last blocks."""
     devices, num_vectors = chosen_devices(None), min(size.width, 2 * num_values + _SPARE)
     # As they come back from a sweep: where they lie otherwise, the sweep is compiled again.
     starts = jnp.asarray(fetched(_starts(key, size, num_vectors, devices)))
@@ -185,9 +185,10 @@ def jacobian_top_singular_values(
 
     .. math:: J = \frac{\partial x_L}{\partial x_0}, \qquad x_l = \phi(W_l x_{l-1} + b_l)
 
-    A block of vectors is swept up and down through the layers, orthonormalised behind each, with the logs of its lengths kept
-    apart; its logs rise to those of J, at once where singular values are far apart (deep networks). Where they are too close
-    for that, Lanczos bidiagonalisation takes over. Networks and inputs are those of ``jacobian_singular_values``.
+    A block of vectors is swept up and down through the layers and made orthonormal behind each of
+    them, with the logs of its lengths kept apart. Its logs rise to those of J, at once where the
+    singular values are far apart, as in deep networks. Where they are too close for that, Lanczos
+    bidiagonalisation takes over. Networks and inputs are those of ``jacobian_singular_values``.
 
     Parameters
     ----------
@@ -214,18 +215,25 @@ def jacobian_top_singular_values(
     Raises
     ------
     ValueError
-        If a count is no positive integer, ``num_values`` exceeds the width, the format is unknown or ``input_square`` is
-        negative or not finite.
+        If a count is no positive integer, ``num_values`` exceeds the width, the format is unknown,
+        or ``input_square`` is negative or not finite.
 
     Notes
     -----
-    Accuracy: 1e-5 (float32) or 1e-11 (float64) in each log, plus four roundings of the format per layer: sweeps end when up and
-    down agree to that while the block's last value, at least half again as small as the last one asked for, bounds what is
-    still missing by their difference; Lanczos when the residual, or its square over the distance to the next value found
-    (the usual estimate, not a bound), is that small. Not seen: all but one of singular values that are exactly equal, where
-    others are smaller; most such cases come out NaN, by a lower bound that the sweeps leave.
-    Assumes: nothing about the network. Weights are drawn again in every layer, twice per sweep and per step of Lanczos; at most
-    20 sweeps and then 512 steps (or ``4 * num_values``).
+    Accuracy: 1e-5 (float32) or 1e-11 (float64) in each log, plus four roundings of the format per
+    layer.
+
+    - Sweeps end when up and down agree to that. The block's last value must be at least half again
+      as small as the last one asked for; it then bounds what is still missing by the difference of
+      up and down.
+    - Lanczos ends when the residual, or its square over the distance to the next value found, is
+      that small. This is the usual estimate, not a bound.
+    - Of singular values that are exactly equal, only one is seen where others are smaller. Most such
+      cases come out NaN, by a lower bound that the sweeps leave.
+
+    Assumes: nothing about the network. Weights are drawn again in every layer, twice per sweep and
+    per step of Lanczos. There are at most 20 sweeps, then at most 512 steps (or
+    ``4 * num_values``).
 
     References
     ----------

@@ -25,7 +25,7 @@ RANGE = 600.0
 _WIDE = 128
 """Narrower layers are made orthogonal one by one: that costs little."""
 _SPREAD, _AIM = 16.0, 13.0
-"""Natural log of the largest ratio of stretches of a basis by a plain product of wide layers, and of the one that is aimed at."""
+"""Natural logs of ratios of a basis's stretches by a plain product of wide layers: the largest, and the one aimed at."""
 
 
 @compiled("width")
@@ -36,7 +36,7 @@ def _drawn(words: Array, net: Layered, layer: Any, width: int) -> Any:
 
 @compiled()
 def _link(net: Layered, params: Any, x: Array) -> tuple[Array, Array]:
-    """Transposed Jacobian of one link, x_{l-1} -> x_l = phi(W x_{l-1} + b), its slopes by automatic differentiation; and x_l."""
+    """Transposed Jacobian of one link, x_{l-1} -> x_l = phi(W x_{l-1} + b), by automatic slopes; and x_l."""
     h: Any = Layer(net, x.size, x.dtype).apply(params, x)
     after, slopes = jax.jvp(net.activation.phi, (h,), (jnp.ones_like(h),))
     return params["params"]["Dense_0"]["kernel"] * slopes[None, :], after
@@ -80,7 +80,11 @@ class _Product(NamedTuple):
 
 
 def _stretched(factor: np.ndarray, product: _Product) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A transposed factor times basis and lengths of a product, longest first, transposed; these lengths' logs below the largest; their order."""
+    """A transposed factor times a product's basis and lengths.
+
+    Returns the result, longest first and transposed, the lengths' logs below the largest, and their
+    order.
+    """
     columns = np.require(factor, requirements=["C", "W"]).T
     if product.basis:
         columns = times_basis(columns, product.basis)[:, : len(product.logs)]
@@ -119,7 +123,9 @@ def _absorbed(factors: list[np.ndarray], product: _Product) -> _Product:
 
 
 def log_singular_values(logs: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """Of ``exp(logs) * rows``, by one-sided Jacobi rotations, which keep the relative accuracy of small ones; descending.
+    """Natural logs of the singular values of ``exp(logs) * rows``, descending.
+
+    One-sided Jacobi rotations keep the relative accuracy of the small ones.
 
     Parameters
     ----------
@@ -163,12 +169,14 @@ def _one(key: Array, net: Layered, depth: int, width: int, input_square: float) 
 def jacobian_singular_values(
     key: Array, net: Layered, *, depth: int, width: int, num_nets: int, input_square: float = 1.0
 ) -> np.ndarray:
-    r"""Natural logs of the singular values of the Jacobian of real networks, by automatic differentiation of their layers.
+    r"""Natural logs of the singular values of the Jacobian of real networks.
 
     .. math:: J = \frac{\partial x_L}{\partial x_0}, \qquad x_l = \phi(W_l x_{l-1} + b_l)
 
-    A product of L matrices formed plainly loses all singular values below 1e-16 of the largest. Here each factor, or a well
-    conditioned product of a few, is multiplied onto an orthonormal basis, the logs of whose lengths are kept apart.
+    The layers are differentiated automatically. A product of L matrices that is formed plainly
+    loses all singular values below 1e-16 of the largest. Here each factor, or a well conditioned
+    product of a few, is multiplied onto an orthonormal basis, and the logs of its lengths are kept
+    apart.
 
     Parameters
     ----------
@@ -184,8 +192,9 @@ def jacobian_singular_values(
     Returns
     -------
     numpy.ndarray
-        Shape ``(num_nets, width)``, each row descending; -inf for those that are exactly 0 (as many as the narrowest layer has
-        units whose slope is 0), NaN for those that lie more than exp(600) below the row's largest.
+        Shape ``(num_nets, width)``, each row descending. Those that are exactly 0 are -inf; there are
+        as many as the narrowest layer has units whose slope is 0. Those more than exp(600) below
+        the row's largest are NaN.
 
     Raises
     ------
@@ -194,10 +203,12 @@ def jacobian_singular_values(
 
     Notes
     -----
-    Accuracy: some 1e-14 times the depth in most logs (float64), however small the singular value. In a row's last few logs, the
-    rounding times the condition number of one layer; from width 128 on, that of a product of a few layers, which leaves 1e-8 in
-    nearly all rows (80-bit arithmetic at width 128 and depth 64 shows 1e-6 at most).
-    Assumes: nothing. One network takes about ``depth * width**3`` times 0.1 ns on one processor core, and each core has its own.
+    Accuracy: some 1e-14 times the depth in most logs (float64), however small the singular value.
+    In a row's last few logs it is the rounding times the condition number of one layer. From width
+    128 on it is that of a product of a few layers, which leaves 1e-8 in nearly all rows (80-bit
+    arithmetic at width 128 and depth 64 shows 1e-6 at most).
+    Assumes: nothing. One network takes about ``depth * width**3`` times 0.1 ns on one processor
+    core, and each core has its own network.
 
     Examples
     --------

@@ -23,7 +23,7 @@ from vgtheory.weights import expect_light_tails
 _LOOPED, _LOOPED_INFINITE = 64, 512
 """Depths, at finite and at infinite width, up to which NumPy computes plain numbers however often it is asked."""
 _AFFORDED = 10_000
-"""Layers that NumPy walks for one question about deeper networks of finite width: what it loses on them is what compiling costs."""
+"""Layers that NumPy walks for one question about deeper networks of finite width: it loses on them what compiling costs."""
 _walked: Counter[tuple[Any, ...]] = Counter()
 
 

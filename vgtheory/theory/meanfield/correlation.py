@@ -56,7 +56,8 @@ class AtOne(NamedTuple):
     Attributes
     ----------
     slope, log_slope
-        Its slope (chi_1, but for a q that goes on growing or shrinking), and the natural log of that, which near 0 keeps its digits.
+        Its slope, which is chi_1 but for a q that goes on growing or shrinking, and the natural log
+        of that, which near 0 keeps its digits.
     share
         Of the image, what stems from the weights.
     is_flat
@@ -240,8 +241,8 @@ def c_map_curvature(c: Any, net: Ensemble) -> Any:
     Returns
     -------
     array
-        Broadcast shape. It is the derivative of the tabulated slope, so that kinks, whose phi'' is a spike, count in full;
-        with them it grows like 1 / sqrt(1 - c) towards c = 1.
+        Broadcast shape. It is the derivative of the tabulated slope, so that kinks, whose phi'' is a
+        spike, count in full. With kinks it grows like 1 / sqrt(1 - c) towards c = 1.
 
     Raises
     ------

@@ -40,7 +40,7 @@ def _at(where: str, log_s: Any, net: Dense, depth: int) -> tuple[Array, Array]:
 
 @jax.jit
 def _log_lambda(log_s: Array, log_mean_square: Array) -> list[Array]:
-    """2 ln s in units of the mean square, inf where that is 0; in blocks of ``NUM_POINTS``, so that few shapes are compiled."""
+    """2 ln s in units of the mean square, inf where that is 0, in blocks so that few shapes are compiled."""
     vanishes = jnp.isneginf(log_mean_square)
     log_lambda = jnp.where(vanishes, jnp.inf, 2 * log_s - jnp.where(vanishes, 0.0, log_mean_square)).ravel()
     size = max(1, -(-log_s.size // NUM_POINTS)) * NUM_POINTS

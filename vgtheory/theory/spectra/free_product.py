@@ -46,7 +46,7 @@ from vgtheory.theory.spectra.zeta_plane import Chain, ends, image, log_below
 _NUM_STEPS, _NUM_ROUNDS = 5, 2
 _DEEP = 40.0
 _UNSETTLED, _ASTRAY = 1e5, 0.05
-"""Newton's method has not arrived while ln lambda is further off than so many roundings per factor, or the weight so far."""
+"""Newton's method has not arrived while ln lambda is off by so many roundings per factor, or the weight by so much."""
 
 
 class Curve(NamedTuple):
@@ -104,7 +104,7 @@ def _drawn(radius: Array, is_edge: Array, at: Rule, chain: Chain) -> Curve:
 
 
 def _ordered(values: Array, above: Array) -> Array:
-    """Values made to rise, outwards from the middle of the weight: a stray one, far in a tail, affects only what is beyond."""
+    """Values made to rise outwards from the middle of the weight, so that a stray one affects only what is beyond it."""
     index, middle = jnp.arange(values.size), jnp.argmin(jnp.abs(above - (above[0] + above[-1]) / 2))
     right = lax.cummax(jnp.where(index >= middle, values, -jnp.inf))
     left = lax.cummin(jnp.where(index <= middle, values, jnp.inf), reverse=True)
@@ -113,7 +113,7 @@ def _ordered(values: Array, above: Array) -> Array:
 
 @jax.jit
 def _between(target: Array, drawn: Curve) -> Curve:
-    """The curve at given ln lambda by straight lines between drawn points, in a coordinate that goes as its edges do."""
+    """The curve at given ln lambda, by straight lines between drawn points in a coordinate that suits its edges."""
     low, high = drawn.log_lambda[0], drawn.log_lambda[-1]
     span = jnp.where(high > low, high - low, 1.0)
     place = lambda value: jnp.arccos(jnp.clip(1 - 2 * (value - low) / span, -1, 1))

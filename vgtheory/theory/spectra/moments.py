@@ -40,7 +40,9 @@ class JacobianMoments(NamedTuple):
 
 
 def settled_state(where: str, net: Any, depth: Any, *others: Any) -> tuple[Any, Any, list[Any]]:
-    """Where the slopes are looked at: q, kept in range, and ln chi_1; and ``others`` in the same dtype, or the house's error.
+    """Where the slopes are looked at: q, kept in range, and ln chi_1, with ``others`` in the same dtype.
+
+    It raises the house's error for anything but a ``Dense`` ensemble.
 
     Parameters
     ----------

@@ -144,7 +144,7 @@ def _parts(q: Any, activation: Activation) -> tuple[Any, ...]:
 
 
 def _bends(activation: Activation, closing_in: bool = True) -> np.ndarray:
-    """Kinks (with points that close in on cusps) and turns, their number rounded up to a multiple of four so that few shapes have to be compiled."""
+    """Kinks, with points that close in on cusps, and turns: a multiple of four of them, so that few shapes compile."""
     kinks = graded(activation.kinks) if closing_in else activation.kinks
     bends = np.concatenate([np.asarray(kinks, dtype=float), landmarks(activation).turns])
     return np.concatenate([bends, np.zeros(-bends.size % _BATCH + _BATCH * (bends.size == 0))])

@@ -46,7 +46,7 @@ class Step(NamedTuple):
 
 
 class Certain(NamedTuple):
-    """Effect of one layer at infinite width: ``points`` and ``share`` as in ``Step`` for one node; growths, shape (points,)."""
+    """Effect of one layer at infinite width: ``points`` and ``share`` of one node as in ``Step``, the rest (points,)."""
 
     points: Arrays
     share: Arrays
