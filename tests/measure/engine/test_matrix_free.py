@@ -98,6 +98,8 @@ def test_inputs_that_become_the_same(key: jax.Array) -> None:
     assert abs(logs.log_grad[:, 0, 0].mean() - law.mean[0]) < SIGMAS * law.std[0] / 60**0.5
 
 
+# The law at 64 units is held in test_finite_width_law; this is a program for one width more.
+@pytest.mark.slow
 def test_a_million_units(key: jax.Array) -> None:
     net, size = Dense("tanh", 1.327, 0.05**0.5), {"depth": 3, "width": 10**6}
     measured = measure.log_grad_layers(key, net, **size, num_nets=2, sampler="matrix_free")

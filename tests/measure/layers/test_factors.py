@@ -1,5 +1,6 @@
 """Weights and slopes apart: their sum is the chain's gradient, each agrees with its law, three per cent off does not."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -34,12 +35,17 @@ def z_of(samples: np.ndarray, mean: np.ndarray) -> float:
     return float(compare.z_score(Estimate(means.mean(), err), mean[:-1].mean()))
 
 
+@functools.cache
+def sampled(name: str) -> measure.layers.Parts:
+    return measure.layers.link_parts(jax.random.key(19), NETS[name], **SIZE, num_nets=NUM_NETS)
+
+
 @pytest.mark.parametrize("name", [marked(name) for name in NETS])
-def test_parts_agree_and_three_percent_off_does_not(key: jax.Array, name: str) -> None:
+def test_parts_agree_and_three_percent_off_does_not(name: str) -> None:
     net = NETS[name]
     law = theory.layers.log_parts_layers(net, **SIZE)
     wrong = theory.layers.log_parts_layers(Dense(net.activation, 1.03 * net.sigma_w, net.sigma_b, net.weights), **SIZE)
-    samples = measure.layers.link_parts(key, net, **SIZE, num_nets=NUM_NETS)
+    samples = sampled(name)
     for part in ("weights", "slopes"):
         each = getattr(samples, part)
         assert abs(z_of(each, getattr(law, part).mean)) < SIGMAS, part
@@ -48,11 +54,10 @@ def test_parts_agree_and_three_percent_off_does_not(key: jax.Array, name: str) -
     assert abs(z_of(samples.weights, wrong.weights.mean)) > SIGMAS
 
 
-def test_their_sum_is_the_chains_gradient(key: jax.Array) -> None:
-    net = NETS["tanh"]
-    parts = measure.layers.link_parts(key, net, **SIZE, num_nets=3)
-    summed = np.cumsum((parts.weights + parts.slopes)[:, ::-1], axis=1)[:, ::-1]
-    log_grad = measure.samples(key, net, **SIZE, num_nets=3).log_grad
+def test_their_sum_is_the_chains_gradient() -> None:
+    parts = sampled("tanh")
+    summed = np.cumsum((parts.weights + parts.slopes)[:3, ::-1], axis=1)[:, ::-1]
+    log_grad = measure.samples(jax.random.key(19), NETS["tanh"], **SIZE, num_nets=3).log_grad
     np.testing.assert_allclose(summed, log_grad, atol=SIZE["depth"] * EQUAL_FLOAT32)
 
 
