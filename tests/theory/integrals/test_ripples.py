@@ -1,5 +1,6 @@
 """Ripples at large variances and slopes without bound, beyond the curves: the right value, or NaN, or a spread of inf."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,8 +11,8 @@ from vgtheory.activation import as_activation
 from vgtheory.activations.cusp import steepness
 from vgtheory.theory.integrals.log_moments import sides
 
-SNAKE = as_activation(lambda h: h + jnp.sin(h) ** 2)
-ROOT = as_activation(lambda h: jnp.abs(h) ** 0.6)
+SNAKE = as_activation(jax.jit(lambda h: h + jnp.sin(h) ** 2))
+ROOT = as_activation(jax.jit(lambda h: jnp.abs(h) ** 0.6))
 GROWING = Dense(SNAKE, 1.1, 0.1)
 
 

@@ -42,7 +42,7 @@ def test_curves_are_read_alike_by_both_libraries_and_one_by_one() -> None:
     log_qs = np.array([-300.0, -218.0, -50.0, -1.3, 0.0, 7.7, 41.0, 218.0])
     with jax.enable_x64(True):
         table = curves(ACTIVATIONS["gelu"])
-        compiled = [np.asarray(each) for each in value_and_slope(table.log_f, jnp.asarray(log_qs))]
+        compiled = jax.jit(lambda log_qs: value_and_slope(table.log_f, log_qs))(log_qs)
     looped = value_and_slope(table.log_f, log_qs)
     np.testing.assert_allclose(looped[0], compiled[0], rtol=EXACT)
     np.testing.assert_allclose(looped[1], compiled[1], rtol=EXACT, atol=EXACT)
@@ -60,6 +60,8 @@ def test_numpy_has_the_functions_of_the_table(name: str) -> None:
         np.testing.assert_allclose(one, other, rtol=POINTWISE, atol=POINTWISE)
 
 
+# By default both routes are compared by the phase diagram that each makes, in test_special_points.
+@pytest.mark.slow
 @pytest.mark.parametrize("name", only("tanh"))
 def test_few_plain_numbers_give_what_arrays_of_jax_give(name: str) -> None:
     """NumPy's route beside the one that is compiled."""

@@ -37,7 +37,10 @@ def test_largest_slope_is_as_accurate_as_stated(name: str) -> None:
     assert theory.layers.sup_dphi(name) == pytest.approx(largest_slope(name), rel=SUP_DECLARED)
 
 
-@pytest.mark.parametrize("name", ["tanh", "gelu", "selu", "hard_tanh"])
+# Where a slope is largest between points, and where it jumps; at 0 or on a stretch is easier.
+@pytest.mark.parametrize(
+    "name", ["gelu", "selu", *(pytest.param(name, marks=pytest.mark.slow) for name in ("tanh", "hard_tanh"))]
+)
 def test_search_is_as_accurate_as_stated(name: str) -> None:
     found = theory.layers.sup_dphi(replace(ACTIVATIONS[name], sup_dphi=None))
     assert found == pytest.approx(largest_slope(name), rel=SUP_JUMP if name == "selu" else SUP_SEARCHED)

@@ -128,7 +128,7 @@ def test_chi_1_maps_and_compiles() -> None:
 
 
 def test_derivative_of_chi_1_is_finite_at_criticality() -> None:
-    slope = jax.grad(lambda sigma_w: theory.chi_1(Dense("relu", sigma_w=sigma_w)))(2**0.5)
+    slope = jax.jit(jax.grad(lambda sigma_w: theory.chi_1(Dense("relu", sigma_w=sigma_w))))(2**0.5)
     assert float(slope) == pytest.approx(2**0.5, rel=SINGLE)
 
 

@@ -119,9 +119,11 @@ def test_without_weights(name: str) -> None:
     "quantity",
     [
         theory.meanfield.chi_c,
-        theory.chi_1,
-        # chi_c is read at c_star, and chi_1 takes the slope of q.
-        *(pytest.param(each, marks=pytest.mark.slow) for each in (theory.c_star, theory.meanfield.q_slope)),
+        # chi_c is read at c_star and at q_star, and chi_1 takes the slope of q.
+        *(
+            pytest.param(each, marks=pytest.mark.slow)
+            for each in (theory.chi_1, theory.c_star, theory.meanfield.q_slope)
+        ),
     ],
 )
 def test_derivatives_are_finite_at_special_points(quantity: Any) -> None:

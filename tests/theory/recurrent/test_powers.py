@@ -16,13 +16,17 @@ from vgtheory import FixedRecurrent, theory
 STEPS = [0, 1, 10, 100, 1000]
 MATRICES = explicit()
 NORMAL = ("symmetric", "complex pairs", "orthogonal")
+SECOND = ("orthogonal", "grcar, wide")
+"""Second ones of their kind, a second of 50-digit arithmetic each: normal with complex pairs, and Grcar's."""
 
 
 def allowed(truth: float, step: int, normal: bool) -> float:
     return POWER_NORM + POWER_NORM_ROUNDING * abs(truth) + normal * step * NEARLY_NORMAL
 
 
-@pytest.mark.parametrize("name", MATRICES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in SECOND else ()) for name in MATRICES]
+)
 def test_power_norms_are_as_accurate_as_stated(name: str) -> None:
     matrix = MATRICES[name]
     got = theory.recurrent.log_power_norms(matrix, vector(matrix), np.array(STEPS))
@@ -128,7 +132,7 @@ def test_slope_of_a_power_is_left_times_right_direction() -> None:
     """d ln rho / dW = y x^T / (y^T x rho): what both eigenvectors are for."""
     with jax.enable_x64(True):
         matrix = np.array([[0.9, 5.0], [0.3, 0.5]])
-        slope = jax.grad(lambda w: theory.recurrent.log_power_norms(w, jnp.ones(2), 4000) / 4000)(jnp.asarray(matrix))
+        slope = jax.jit(jax.grad(lambda w: theory.recurrent.log_power_norms(w, jnp.ones(2), 4000) / 4000))(matrix)
     found = theory.recurrent.eigen_directions(matrix)
     x, y, value = found.right[:, 0].real, found.left[:, 0].real, found.values[0].real
     np.testing.assert_allclose(slope, np.outer(y, x) / (y @ x * value), rtol=ASYMPTOTIC)
