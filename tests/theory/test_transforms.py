@@ -105,8 +105,7 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
 }
 """A number as a function of one scale, near 1.8."""
 QUICK = {
-    "q_star",
-    "chi_1",
+    "chi_1",  # and with it q_star, at which chi_1 is taken
     "log_grad_layers",
     "log_scalar_steps",
     "log_scalar_chain",

@@ -9,7 +9,7 @@ import pytest
 from tests.tolerances import EQUAL_FLOAT32, FINITE_C, SIGMAS
 from vgtheory import Dense, measure, theory
 
-SIZE = {"depth": 16, "width": 512, "num_nets": 240}
+SIZE = {"depth": 16, "width": 256, "num_nets": 240}
 NETS = {
     "tanh chaotic": Dense("tanh", 2.0, 0.3),
     "relu": Dense("relu", 1.3, 0.5),

@@ -35,7 +35,7 @@ def test_nothing_but_zeros_has_no_variance() -> None:
     assert np.isnan(measure.magnitudes.variance_split(np.full((2, 3, 4), -np.inf)).layers)
 
 
-@pytest.mark.parametrize("name", ["tanh", "relu"])
+@pytest.mark.parametrize("name", ["tanh", pytest.param("relu", marks=pytest.mark.slow)])
 def test_entries_are_those_of_autodiff(key: jax.Array, name: str) -> None:
     net, (depth, width, batch, draws) = Dense(name, 1.3, 0.2), (3, 8, 2, 2)
     size = {"depth": depth, "width": width, "num_nets": 2, "batch": batch, "num_draws": draws, "dtype": "float64"}

@@ -42,9 +42,9 @@ def test_a_block_too_long_says_so() -> None:
     assert np.isnan(long[1])
 
 
-GAUSSIAN = [(2, 64, 1000, 1), (64, 32, 48, 1)]
-OTHER_WIDTHS = [(1, 64, 2000, 1), (8, 64, 500, 1), (512, 8, 8, 1)]
-"""The law is the one of the two above; each width is a program of its own."""
+GAUSSIAN = [(64, 32, 48, 1)]
+OTHER_WIDTHS = [(1, 64, 2000, 1), (2, 64, 1000, 1), (8, 64, 500, 1), (512, 8, 8, 1)]
+"""The law is the one above; each width is a program of its own."""
 
 
 @pytest.mark.parametrize(
@@ -73,10 +73,11 @@ def test_blocks_agree(key: jax.Array) -> None:
     assert four == pytest.approx(one, abs=EQUAL_FLOAT32)
 
 
-def test_panels_are_orthonormal(key: jax.Array) -> None:
-    rows = jax.random.normal(key, (40, 60), jnp.float32) * jnp.exp(-0.2 * jnp.arange(40.0))[:, None]
+def test_panels_are_orthonormal() -> None:
+    rows = np.random.default_rng(4).standard_normal((40, 60)) * np.exp(-0.2 * np.arange(40))[:, None]
+    rows = rows.astype(np.float32)
     done, logs = jax.jit(orthonormal)(rows)
-    np.testing.assert_allclose(done @ done.T, np.eye(40), atol=EQUAL_FLOAT32)
+    np.testing.assert_allclose(np.asarray(done) @ np.asarray(done).T, np.eye(40), atol=EQUAL_FLOAT32)
     expected = np.log(np.abs(np.diag(np.linalg.qr(np.asarray(rows, float).T)[1])))
     np.testing.assert_allclose(logs, expected, atol=EQUAL_FLOAT32)
 

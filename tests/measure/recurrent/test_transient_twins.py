@@ -85,7 +85,9 @@ def test_growth_of_normal_matrices_agrees(name: str) -> None:
     assert np.abs(compare.z_score(measured, theory.recurrent.log_growth(1.03 * matrix, STEPS))[1:]).min() > SIGMAS
 
 
-@pytest.mark.parametrize("name", ["grcar", "ginibre", "jordan", "triangular"])
+@pytest.mark.parametrize(
+    "name", ["grcar", "jordan", *(pytest.param(name, marks=pytest.mark.slow) for name in ("ginibre", "triangular"))]
+)
 def test_growth_agrees_up_to_its_peak(name: str) -> None:
     """Up to the peak norms of powers multiply to less than (width) times the peak's own, by the Kreiss matrix theorem."""
     matrix = 0.9 * MATRICES[name] / radius(MATRICES[name])

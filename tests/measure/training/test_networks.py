@@ -87,7 +87,7 @@ def test_three_percent_off_fails(key: jax.Array) -> None:
 
 
 def test_batch_norm_makes_the_gradient_go_as_one_over_the_weights(key: jax.Array) -> None:
-    how = SIZES | {"loss": _sum}
+    how = SIZES | {"loss": _sum, "num_nets": 1}
     run = lambda scale: measure.training.training_logs(
         key, Normed("tanh", "batch", scale, batch=8), X, CLASSES, num_updates=1, record=[0], **how
     )

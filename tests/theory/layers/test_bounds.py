@@ -39,7 +39,7 @@ def test_largest_slope_is_as_accurate_as_stated(name: str) -> None:
 
 # Where a slope is largest between points, and where it jumps; at 0 or on a stretch is easier.
 @pytest.mark.parametrize(
-    "name", ["gelu", "selu", *(pytest.param(name, marks=pytest.mark.slow) for name in ("tanh", "hard_tanh"))]
+    "name", ["silu", "selu", *(pytest.param(name, marks=pytest.mark.slow) for name in ("tanh", "gelu", "hard_tanh"))]
 )
 def test_search_is_as_accurate_as_stated(name: str) -> None:
     found = theory.layers.sup_dphi(replace(ACTIVATIONS[name], sup_dphi=None))
