@@ -4,8 +4,6 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from vgtheory.activations.cusp import with_cusps
 from vgtheory.activations.elementwise import by_name, expect_elementwise, from_name
 from vgtheory.activations.kinks import Pointwise, derivative, found_kinks
@@ -190,7 +188,7 @@ def is_tabled(activation: Activation) -> bool:
     return ACTIVATIONS.get(activation.name) is activation
 
 
-def both_in_numpy(activation: Activation, h: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def both_in_numpy(activation: Activation, h: Any) -> tuple[Any, Any]:
     """Values of phi and phi' of an activation of the table, by NumPy and SciPy in float64."""
     return in_numpy(activation.phi)(h), in_numpy(activation.dphi)(h)
 

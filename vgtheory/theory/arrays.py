@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy
 from jax import lax
 
 
@@ -23,6 +24,17 @@ def library(*values: Any) -> Any:
         Pytrees.
     """
     return jnp if any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(values)) else np
+
+
+def special(*values: Any) -> Any:
+    """``jax.scipy.special`` or ``scipy.special``, as ``library``.
+
+    Parameters
+    ----------
+    values
+        Pytrees.
+    """
+    return jax.scipy.special if library(values) is jnp else scipy.special
 
 
 def compiled(*static: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -75,6 +87,23 @@ def scan(
     for index in reversed(range(count)) if reverse else range(count):
         state, made[index] = step(state, row(index))
     return state, jax.tree.map(lambda *each: np.stack(each), *made)
+
+
+def running_sum(terms: Any) -> Any:
+    """``cumsum`` of one axis, whose rounding grows as the log of the number of terms in either library.
+
+    Parameters
+    ----------
+    terms
+        Shape ``(n,)``.
+    """
+    if library(terms) is jnp:
+        return jnp.cumsum(terms)
+    total, reach = np.array(terms), 1
+    while reach < len(total):
+        total[reach:] = total[reach:] + total[:-reach]
+        reach *= 2
+    return total
 
 
 def still(value: Any) -> Any:
@@ -150,4 +179,16 @@ def rounding(x: Any) -> float:
     return float(jnp.finfo(x.dtype).eps)
 
 
-__all__ = ["compiled", "in_pieces", "library", "of_one_rank", "repeated", "rounding", "scan", "still", "weighted"]
+__all__ = [
+    "compiled",
+    "in_pieces",
+    "library",
+    "of_one_rank",
+    "repeated",
+    "rounding",
+    "running_sum",
+    "scan",
+    "special",
+    "still",
+    "weighted",
+]

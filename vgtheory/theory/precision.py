@@ -27,6 +27,8 @@ _INSIDE = contextvars.ContextVar("inside", default=False)
 """Whether a call with plain numbers is being answered."""
 FEW = 1024
 """Largest number of networks for which NumPy is quicker than a program that visits a lattice."""
+LOOPED = 512
+"""Largest depth of a chain that NumPy walks layer by layer: a deeper one is worth a program."""
 
 
 def in_float64(function: Function) -> Function:
@@ -68,11 +70,21 @@ def scales(net: Any, *others: Any, most: int | None = FEW) -> list[Any]:
 
 def numbers(activation: Activation, *values: Any, most: int | None = FEW) -> list[Any]:
     """``scales`` of any values."""
-    if library(values) is np and is_tabled(activation):
+    return reals(*values, most=most) if is_tabled(activation) else list(floats(*values))
+
+
+def reals(*values: Any, most: int | None = FEW) -> list[Any]:
+    """``scales`` of values of which no activation is asked: plain ones that make few entries are NumPy's."""
+    if library(values) is np:
         arrays = [np.asarray(value, float) for value in values]
         if most is None or math.prod(np.broadcast_shapes(*(each.shape for each in arrays))) <= most:
             return arrays
     return list(floats(*values))
+
+
+def looped(activation: Activation, depth: int, *values: Any) -> list[Any]:
+    """``numbers`` of a chain of this depth, which has at most ``LOOPED`` layers where NumPy computes."""
+    return numbers(activation, *values) if depth <= LOOPED else list(floats(*values))
 
 
 def in_numpy(function: Function) -> Function:

@@ -1,12 +1,12 @@
 """Gradients of the scales of residual branches."""
 
-import jax.numpy as jnp
 import numpy as np
 
 from vgtheory.estimate import Law
 from vgtheory.expect import expect
 from vgtheory.networks.blocks import Residual, alpha_of
 from vgtheory.theory.arguments import asked
+from vgtheory.theory.arrays import library
 from vgtheory.theory.blocks.residual import checked
 from vgtheory.theory.precision import in_float64
 
@@ -58,7 +58,8 @@ def log_grad_alpha_layers(net: Residual, *, depth: int) -> Law:
     ok = isinstance(net, Residual) and net.norm != "batch"
     expect(ok, where, "a Residual ensemble without batch norm", net=type(net).__name__)
     walked = checked(where, net, depth)
+    xp = library(walked)
     mean = (walked.log_grad + walked.log_branch) / 2 + _LOG_NORMAL.mean
     if net.norm is not None and net.place == "post":
-        mean = mean - jnp.log1p(alpha_of(net, depth) ** 2 * jnp.exp(walked.log_branch)) / 2
-    return Law(mean, jnp.full_like(mean, _LOG_NORMAL.std))
+        mean = mean - xp.log1p(alpha_of(net, depth) ** 2 * xp.exp(walked.log_branch)) / 2
+    return Law(mean, xp.full_like(mean, _LOG_NORMAL.std))

@@ -16,12 +16,11 @@ symbol     meaning                                               shape
 import functools
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from vgtheory.activation import Activation
 from vgtheory.activations.cusp import graded
+from vgtheory.theory.integrals.rules import values
 
 _ORDER = 16
 _MARKS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 16, 24)
@@ -101,7 +100,7 @@ def averages(activation: Activation, batch: int) -> dict[str, float]:
     fixed = np.concatenate([fixed, closer[(near > _HAIR) & (near < np.inf)]])
     inner, shares = _latitudes(-y / n, around, np.broadcast_to(fixed, (y.size, fixed.size)), n - 3)
     other = -y[:, None] / n + around[:, None] * np.sin(inner)
-    rows = lambda y: np.stack([*(values := _at(activation, y)), y * values[1]])
+    rows = lambda y: np.stack([*(both := values(activation, y)), y * both[1]])
     one, two = rows(y), np.sum(rows(other) * shares, axis=-1)
     names = ("f", "g", "k")
     single = {2 * name: float(weights @ row**2) for name, row in zip(names, one, strict=True)}
@@ -115,12 +114,6 @@ def averages(activation: Activation, batch: int) -> dict[str, float]:
         "ffy,y": float(f_y @ (y * two[0])),
     }
     return single | pair | drift
-
-
-def _at(activation: Activation, y: np.ndarray) -> np.ndarray:
-    """Phi and phi' in float64."""
-    with jax.enable_x64(True), jax.ensure_compile_time_eval():
-        return np.stack([np.broadcast_to(each(jnp.asarray(y)), y.shape) for each in (activation.phi, activation.dphi)])
 
 
 def batch_rates(activation: Activation, batch: int) -> BatchRates:

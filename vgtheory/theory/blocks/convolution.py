@@ -14,18 +14,18 @@ delta-orthogonal kernel does not mix positions: A is the identity, and there is 
 import functools
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+import scipy
 
 from vgtheory.activation import ACTIVATIONS
 from vgtheory.estimate import Law
 from vgtheory.expect import expect
 from vgtheory.networks.conv import Conv, expect_positions
+from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.blocks import fourier
 from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
 from vgtheory.theory.laws import Question, grad_law, halved, q_law
-from vgtheory.theory.precision import floats
+from vgtheory.theory.precision import Values, looped
 
 
 def is_closed(net: Conv) -> bool:
@@ -33,66 +33,71 @@ def is_closed(net: Conv) -> bool:
     return net.padding == "circular" or net.weights == "delta_orthogonal"
 
 
-def _log_average(logs: Array, net: Conv) -> Array:
+def _log_average(logs: Values, net: Conv) -> Values:
     """Log of the mean over every position's window."""
     if net.weights == "delta_orthogonal":
         return logs
-    peak = jnp.max(logs)
-    peak = jnp.where(jnp.isfinite(peak), peak, 0.0)
-    values, half = jnp.exp(logs - peak), net.kernel_size // 2
+    xp = library(logs)
+    peak = xp.max(logs)
+    peak = xp.where(xp.isfinite(peak), peak, 0.0)
+    values, half = xp.exp(logs - peak), net.kernel_size // 2
+    mode = "wrap" if net.padding == "circular" else "constant"
     for axis in range(values.ndim):
-        padded = jnp.pad(values, [(half, half) if each == axis else (0, 0) for each in range(values.ndim)])
-        shifts, length = range(-half, half + 1), values.shape[axis]
-        near = (
-            [jnp.roll(values, shift, axis) for shift in shifts]
-            if net.padding == "circular"
-            else [lax.slice_in_dim(padded, half + shift, half + shift + length, axis=axis) for shift in shifts]
-        )
-        values = functools.reduce(jnp.add, near) / net.kernel_size
-    return peak + jnp.log(values)
+        rows = xp.moveaxis(values, axis, 0)
+        padded = xp.pad(rows, [(half, half), *[(0, 0)] * (values.ndim - 1)], mode)
+        near = [padded[start : start + len(rows)] for start in range(2 * half + 1)]
+        values = xp.moveaxis(functools.reduce(xp.add, near) / net.kernel_size, 0, axis)
+    return peak + xp.log(values)
 
 
-@functools.partial(jax.jit, static_argnames=("net", "depth", "shape"))
+@compiled("net", "depth", "shape")
 def _fields(
-    scales: tuple[Array, Array], table: Curves, net: Conv, depth: int, shape: tuple[int, ...]
-) -> tuple[Array, Array]:
+    scales: tuple[Values, Values], table: Curves, net: Conv, depth: int, shape: tuple[int, ...]
+) -> tuple[Values, Values]:
     """Logs of q and of the squared gradient over the top's, at every layer and position."""
-    log_w, log_b = (2 * jnp.log(scale) for scale in scales)
+    xp = library(scales)
+    log_w, log_b = (2 * xp.log(scale) for scale in scales)
     log_mean = lambda which, log_q: value_and_slope(table[which], log_q)[0]
 
-    def up(log_x: Array, _: None) -> tuple[Array, tuple[Array, Array]]:
-        log_q = jnp.logaddexp(log_w + _log_average(log_x, net), log_b)
+    def up(log_x: Values, _: None) -> tuple[Values, tuple[Values, Values]]:
+        log_q = xp.logaddexp(log_w + _log_average(log_x, net), log_b)
         return log_mean(0, log_q), (log_q, log_mean(1, log_q))
 
-    def down(log_g: Array, slope: Array) -> tuple[Array, Array]:
+    def down(log_g: Values, slope: Values) -> tuple[Values, Values]:
         return (log_w + _log_average(log_g, net) + slope,) * 2
 
-    flat = jnp.zeros(shape, log_w.dtype)
-    log_q, slopes = lax.scan(up, flat, length=depth)[1]
-    below = lax.scan(down, flat, slopes[:-1], reverse=True)[1]
-    return log_q, jnp.concatenate([below, flat[None]])
+    flat = xp.zeros(shape, log_w.dtype)
+    log_q, slopes = scan(up, flat, length=depth)[1]
+    below = scan(down, flat, slopes[:-1], reverse=True)[1]
+    return log_q, xp.concatenate([below, flat[None]])
 
 
-def fields(where: str, net: Conv, depth: int, positions: int | tuple[int, ...] | None) -> tuple[Array, Array]:
+def fields(where: str, net: Conv, depth: int, positions: int | tuple[int, ...] | None) -> tuple[Values, Values]:
     """Check the question; logs of q and of the squared gradient over the top's at infinite width.
 
     Both have the shape ``(depth, *positions)``.
     """
     shape = expect_positions(where, net, positions)
-    scales = floats(net.sigma_w, net.sigma_b)
+    scales = looped(net.activation, depth, net.sigma_w, net.sigma_b)
     scalar = all(scale.ndim == 0 for scale in scales)
     expect(scalar, where, "scalar sigma_w and sigma_b", "Use jax.vmap.", sigma_w=net.sigma_w, sigma_b=net.sigma_b)
     static = Conv(net.activation, 1.0, 0.0, net.kernel_size, net.weights, net.padding)
     return _fields((scales[0], scales[1]), curves(net.activation), static, depth, shape)
 
 
-def _means(net: Conv, question: Question) -> tuple[Array, Array]:
+@compiled()
+def _log_mean(logs: Values) -> Values:
+    """Log of the mean over positions, the axes after the first."""
+    rows, logsumexp = logs.reshape(len(logs), -1), (scipy.special if library(logs) is np else jax.nn).logsumexp
+    return logsumexp(rows, axis=1) - float(np.log(rows.shape[1]))
+
+
+def _means(net: Conv, question: Question) -> tuple[Values, Values]:
     """Logs of both fields' means over positions; without a border one position is enough."""
     where, depth, _, positions = question
     shape = expect_positions(where, net, positions)
-    both = fields(where, net, depth, (1,) * len(shape) if is_closed(net) else shape)
-    log_q, log_g = (jax.nn.logsumexp(logs.reshape(depth, -1), axis=1) - float(np.log(logs[0].size)) for logs in both)
-    return log_q, log_g
+    log_q, log_g = fields(where, net, depth, (1,) * len(shape) if is_closed(net) else shape)
+    return _log_mean(log_q), _log_mean(log_g)
 
 
 def _expect_width(net: Conv, question: Question, known: bool) -> None:
@@ -102,19 +107,20 @@ def _expect_width(net: Conv, question: Question, known: bool) -> None:
     expect(question.width is None or known, question.where, "width=None", remedy, width=question.width)
 
 
-def _variance(net: Conv, question: Question, fixed: bool) -> Array:
+def _variance(net: Conv, question: Question, fixed: bool, mean: Values) -> Values:
     """Variance of the log of the squared norm after 0 ... depth layers."""
     _, depth, width, positions = question
     if width is None or net.weights == "delta_orthogonal":
-        return jnp.zeros(depth + 1)
-    shape, dtype = expect_positions(question.where, net, positions), jnp.result_type(float)
-    return fourier.log_growth_variance(net.kernel_size, shape, width, depth, dtype, fixed)
+        return library(mean).zeros(depth + 1)
+    shape = expect_positions(question.where, net, positions)
+    return fourier.log_growth_variance(net.kernel_size, shape, width, depth, library(mean), fixed)
 
 
-def _law(mean: Array, var: Array) -> Law:
+def _law(mean: Values, var: Values) -> Law:
     """Law of the log of a log-normal variable with this log-mean and variance."""
+    xp = library(mean, var)
     var = var.astype(mean.dtype)
-    return Law(mean - var / 2, jnp.where(var > fourier.MOST, jnp.inf, jnp.sqrt(var)))
+    return Law(mean - var / 2, xp.where(var > fourier.MOST, xp.inf, xp.sqrt(var)))
 
 
 @grad_law.register(Conv)
@@ -130,7 +136,7 @@ def _grad(net: Conv, question: Question) -> Law:
     """
     mean = _means(net, question)[1]
     _expect_width(net, question, known=True)
-    return halved(_law(mean, _variance(net, question, fixed=False)[:-1][::-1]))
+    return halved(_law(mean, _variance(net, question, False, mean)[:-1][::-1]))
 
 
 @q_law.register(Conv)
@@ -144,4 +150,4 @@ def _q(net: Conv, question: Question) -> Law:
     """
     mean = _means(net, question)[0]
     _expect_width(net, question, known=bool(np.all(np.asarray(net.sigma_b) == 0)))
-    return _law(mean, _variance(net, question, fixed=True)[1:])
+    return _law(mean, _variance(net, question, True, mean)[1:])

@@ -23,10 +23,10 @@ symbol    meaning                                                           shap
 import functools
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+
+from vgtheory.theory.arrays import compiled, library, scan
+from vgtheory.theory.precision import Values
 
 MOST = 0.3
 """Variance of the log up to which the log is normal to 8 %, from samples of the Gram matrices."""
@@ -48,32 +48,34 @@ def _differences(kernel_size: int, shape: tuple[int, ...]) -> tuple[np.ndarray, 
     return table[tuple(minus)], table[tuple(plus)], same, opposite
 
 
-@functools.partial(jax.jit, static_argnames=("depth",))
-def _growth(facts: tuple[Array, ...], fixed: Array, width: Array, depth: int) -> Array:
+@compiled("depth")
+def _growth(facts: tuple[Values, ...], fixed: Values, width: Values, depth: int) -> Values:
     """E[(tr G)^2] / E[tr G]^2 after 0 ... depth layers over that at the start."""
+    xp = library(facts)
     minus, plus, same, opposite = facts
 
-    def drawn(state: tuple[Array, ...]) -> tuple[Array, ...]:
+    def drawn(state: tuple[Values, ...]) -> tuple[Values, ...]:
         u, v, w = state
         return u + (v + w) / width, v + (u + w) / width, w + (u + v) / width
 
-    def layer(state: tuple[Array, ...], _: None) -> tuple[tuple[Array, ...], Array]:
+    def layer(state: tuple[Values, ...], _: None) -> tuple[tuple[Values, ...], Values]:
         u, v, w = state
-        return drawn((u, minus * v, plus * w)), jnp.mean(u)
+        return drawn((u, minus * v, plus * w)), xp.mean(u)
 
     less = fixed * 2 / len(same) / width
-    start = tuple(each - less for each in drawn((jnp.ones_like(same), same, opposite)))
-    squares = lax.scan(layer, start, length=depth + 1)[1]
+    start = tuple(each - less for each in drawn((xp.ones_like(same), same, opposite)))
+    squares = scan(layer, start, length=depth + 1)[1]
     return squares / squares[0]
 
 
 def log_growth_variance(
-    kernel_size: int, shape: tuple[int, ...], width: int, depth: int, dtype: Any, fixed: bool
-) -> Array:
+    kernel_size: int, shape: tuple[int, ...], width: int, depth: int, numpy: Any, fixed: bool
+) -> Values:
     """Log of E|g|^4 / (E|g|^2)^2 after 0 ... depth layers, shape ``(depth + 1,)``; 0 at the start.
 
     If the log of the squared norm is normal, this is its variance. With ``fixed`` the start has one
-    norm at every position; otherwise it is normal, and its norm is divided out.
+    norm at every position; otherwise it is normal, and its norm is divided out. ``numpy`` is the array
+    module that computes: ``jax.numpy`` or ``numpy``.
 
     Notes
     -----
@@ -81,6 +83,6 @@ def log_growth_variance(
     Assumes: independent Gaussian kernels, circular padding, no biases, ``phi`` linear; positions of
     the start independent.
     """
-    facts = tuple(jnp.asarray(each, dtype) for each in _differences(kernel_size, shape))
-    start, size = jnp.asarray(float(fixed), dtype), jnp.asarray(width, dtype)
-    return jnp.log(_growth((facts[0], facts[1], facts[2], facts[3]), start, size, depth))
+    row = lambda value: numpy.asarray(value, numpy.result_type(float))
+    facts, start, size = tuple(map(row, _differences(kernel_size, shape))), row(float(fixed)), row(width)
+    return numpy.log(_growth((facts[0], facts[1], facts[2], facts[3]), start, size, depth))

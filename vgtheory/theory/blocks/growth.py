@@ -13,19 +13,19 @@ import dataclasses
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
 from vgtheory.activation import Activation
 from vgtheory.expect import expect
 from vgtheory.networks.blocks import Residual
 from vgtheory.theory.arguments import asked
+from vgtheory.theory.arrays import library, scan
 from vgtheory.theory.blocks.batch_norm import batch_rates
 from vgtheory.theory.blocks.residual import branch
 from vgtheory.theory.integrals.moments_1d import curves, value_and_slope
+from vgtheory.theory.integrals.rules import values
 from vgtheory.theory.integrals.squares import INFINITE
-from vgtheory.theory.precision import in_numpy
+from vgtheory.theory.precision import Values, in_numpy, numbers
 
 _FAR = 1e15
 _LOG_WIDE, _LOG_WIDER = 100.0, 200.0
@@ -118,7 +118,7 @@ def residual_growth(net: Residual) -> ResidualGrowth:
         expect(plain, where, f"a plain number {name}", "Call it once for each.", **{name: value})
     if net.alpha in ("1/L", 0) or net.sigma_w == 0:
         return ResidualGrowth("bounded", 0.0, 0.0)
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), np.errstate(all="ignore"):
         if net.alpha == "1/sqrt(L)":
             return ResidualGrowth("bounded", _limit(net), 0.0)
         return _plain(net) if net.norm is None else _normed(net)
@@ -126,8 +126,8 @@ def residual_growth(net: Residual) -> ResidualGrowth:
 
 def _branch(net: Residual, log_q: float) -> tuple[float, float]:
     """ln F and ln C at one ln q."""
-    q, sigma_w, sigma_b = (jnp.asarray(float(each)) for each in (log_q, net.sigma_w, net.sigma_b))
-    log_f, log_c = branch(q, sigma_w, sigma_b, net.activation, net.branch_layers)
+    given = numbers(net.activation, log_q, net.sigma_w, net.sigma_b)
+    log_f, log_c = branch(*given, net.activation, net.branch_layers)
     return float(log_f), float(log_c)
 
 
@@ -147,7 +147,7 @@ def _tail(net: Residual, log_q: float) -> tuple[np.ndarray, np.ndarray]:
     table, log_w = curves(net.activation), 2 * np.log(net.sigma_w)
     log_f, log_c, rise, fall = log_q, 0.0, 1.0, 0.0
     for _ in range(net.branch_layers):
-        (f, f_slope), (g, g_slope) = (map(float, value_and_slope(each, jnp.asarray(log_f))) for each in table[:2])
+        (f, f_slope), (g, g_slope) = (map(float, value_and_slope(each, np.float64(log_f))) for each in table[:2])
         log_c, fall = log_c + log_w + g, fall + rise * g_slope
         log_f, rise = log_w + f, rise * f_slope
     return np.array([log_f, log_c]), np.array([rise, fall])
@@ -175,7 +175,7 @@ def _plain(net: Residual) -> ResidualGrowth:
 
 def _ends(activation: Activation) -> float:
     """Half the sum of the squares of phi's limits."""
-    return float(jnp.mean(activation.phi(jnp.asarray([_FAR, -_FAR])) ** 2))
+    return float(np.mean(values(activation, np.array([_FAR, -_FAR]))[0] ** 2))
 
 
 def _stretched(net: Residual, gain: float) -> ResidualGrowth:
@@ -203,13 +203,14 @@ def _limit(net: Residual) -> float:
     if net.norm is not None:
         size, factor = np.exp(_branch(net, 0.0))
         return float(factor - size if net.place == "post" else factor / size * np.log1p(size))
-    sigma_w, sigma_b = jnp.asarray(float(net.sigma_w)), jnp.asarray(float(net.sigma_b))
+    start, sigma_w, sigma_b = numbers(net.activation, np.zeros(2), net.sigma_w, net.sigma_b)
+    xp = library(start)
 
-    def rates_at(log_q: jax.Array) -> jax.Array:
+    def rates_at(log_q: Values) -> Values:
         log_f, log_c = branch(log_q, sigma_w, sigma_b, net.activation, net.branch_layers)
-        return jnp.stack([jnp.exp(log_f - log_q), jnp.exp(log_c)])
+        return xp.stack([xp.exp(log_f - log_q), xp.exp(log_c)])
 
-    def step(state: jax.Array, _: None) -> tuple[jax.Array, None]:
+    def step(state: Values, _: None) -> tuple[Values, None]:
         h = 1 / _STEPS
         first = rates_at(state[0])
         second = rates_at(state[0] + h / 2 * first[0])
@@ -217,7 +218,7 @@ def _limit(net: Residual) -> float:
         fourth = rates_at(state[0] + h * third[0])
         return state + h / 6 * (first + 2 * second + 2 * third + fourth), None
 
-    return float(lax.scan(step, jnp.zeros(2), length=_STEPS)[0][1])
+    return float(scan(step, start, length=_STEPS)[0][1])
 
 
 def _batch_limit(seen: float, unseen: float, pull: float, batch: int) -> float:

@@ -1,6 +1,6 @@
 """Depth scales of the spatial patterns in a convolutional network."""
 
-import jax.numpy as jnp
+import numpy as np
 
 from vgtheory.expect import expect
 from vgtheory.networks.conv import Conv, expect_positions
@@ -63,6 +63,7 @@ def xi_c_modes(net: Conv, positions: int | tuple[int, ...]) -> Values:
     expect(delta or net.padding == "circular", where, "no border", padding=net.padding)
     log_factor = settled_rates(net)[1]
     expect(log_factor.ndim == 0, where, "scalar sigma_w and sigma_b", "Use jax.vmap.", shape=log_factor.shape)
-    kept = jnp.ones(shape) if delta else jnp.abs(jnp.asarray(transfer(net.kernel_size, shape)))
-    log_kept = jnp.where(kept >= 1 - _ONE, 0.0, jnp.log(kept)).astype(log_factor.dtype)
+    kept = np.ones(shape) if delta else np.abs(transfer(net.kernel_size, shape))
+    with np.errstate(divide="ignore"):
+        log_kept = np.where(kept >= 1 - _ONE, 0.0, np.log(kept)).astype(log_factor.dtype)
     return scale_of(log_factor + log_kept)

@@ -3,9 +3,7 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from vgtheory.activation import Activation, Pointwise, as_activation
 from vgtheory.estimate import Law
@@ -13,54 +11,61 @@ from vgtheory.expect import expect, expect_count, expect_scalars
 from vgtheory.networks.blocks import Normed
 from vgtheory.networks.conv import expect_positions
 from vgtheory.theory.arguments import asked
+from vgtheory.theory.arrays import compiled, library
 from vgtheory.theory.blocks.batch_norm import batch_rates, drift
 from vgtheory.theory.blocks.residual import Profile, from_top, log_squares
 from vgtheory.theory.integrals import gaussian
+from vgtheory.theory.integrals.rules import values
 from vgtheory.theory.integrals.squares import resolved
 from vgtheory.theory.laws import Question, grad_law, q_law
-from vgtheory.theory.precision import floats
+from vgtheory.theory.precision import Values, numbers
 
 
-def _mean(log_q: Array, activation: Activation) -> Array:
-    """E phi at one ln q."""
-    q = resolved(jnp.exp(log_q), activation)
-    return gaussian.mean(lambda z: activation.phi(jnp.sqrt(q) * z), q, activation.kinks)
+@compiled("activation")
+def _moments(log_q: Values, activation: Activation) -> tuple[Values, Values, Values]:
+    """E phi, and the logs of E phi^2 and E phi'^2, at one ln q."""
+    q = resolved(library(log_q).exp(log_q), activation)
+    at = lambda z: values(activation, library(q).sqrt(q) * z)[0]
+    return gaussian.mean(at, q, activation.kinks), *log_squares(log_q, activation)
 
 
-def _stacked(first: Array, others: Array, depth: int) -> Array:
+def _stacked(first: Values, others: Values, depth: int) -> Values:
     """The first layer's value, then the others'."""
-    return jnp.where(jnp.arange(depth) == 0, first, others)
+    xp = library(first, others)
+    return xp.where(xp.arange(depth) == 0, first, others)
 
 
-def _units(net: Normed, scales: list[Array], depth: int) -> Profile:
+def _units(net: Normed, scales: list[Values], depth: int) -> Profile:
     """Layer or RMS norm."""
     sigma_w, sigma_b = scales
-    start, log_w = jnp.log(sigma_w**2 + sigma_b**2), 2 * jnp.log(sigma_w)
-    log_f, log_g = log_squares(start if net.place == "post" else jnp.zeros_like(start), net.activation)
+    xp = library(scales)
+    start, log_w = xp.log(sigma_w**2 + sigma_b**2), 2 * xp.log(sigma_w)
+    mean, log_f, log_g = _moments(start if net.place == "post" else xp.zeros_like(start), net.activation)
     if net.place == "post":
         if net.norm == "layer":
-            log_f = jnp.log(jnp.exp(log_f) - _mean(start, net.activation) ** 2)
-        log_q, log_chi = jnp.broadcast_to(start, (depth,)), jnp.broadcast_to(log_w + log_g - log_f, (depth,))
+            log_f = xp.log(xp.exp(log_f) - mean**2)
+        log_q, log_chi = xp.broadcast_to(start, (depth,)), xp.broadcast_to(log_w + log_g - log_f, (depth,))
     else:
-        log_q = _stacked(start, jnp.log(sigma_w**2 * jnp.exp(log_f) + sigma_b**2), depth)
-        log_chi = jnp.concatenate([log_q[:1], log_w + log_g - log_q[:-1]])
+        log_q = _stacked(start, xp.log(sigma_w**2 * xp.exp(log_f) + sigma_b**2), depth)
+        log_chi = xp.concatenate([log_q[:1], log_w + log_g - log_q[:-1]])
     return Profile(log_q, from_top(log_chi), log_q)
 
 
-def _inputs(net: Normed, scales: list[Array], depth: int) -> Profile:
+def _inputs(net: Normed, scales: list[Values], depth: int) -> Profile:
     """Batch norm; the gradient at the top is independent between inputs."""
     (sigma_w, sigma_b), rates = scales, batch_rates(net.activation, net.batch)
-    log_chi = jnp.full((depth,), float(np.log(rates.seen)), sigma_w.dtype)
-    apart = float(np.log((rates.seen + rates.unseen) * (net.batch - 1) / net.batch / rates.seen))
-    log_chi = log_chi.at[depth - 1].add(apart).at[1 % depth].add(float(np.log(rates.variance)))
-    log_q = jnp.log(sigma_w**2 * jnp.asarray([1.0, rates.square], sigma_w.dtype) + sigma_b**2)
+    xp = library(scales)
+    log_chi = np.full(depth, np.log(rates.seen))
+    log_chi[depth - 1] += np.log((rates.seen + rates.unseen) * (net.batch - 1) / net.batch / rates.seen)
+    log_chi[1 % depth] += np.log(rates.variance)
+    log_q = xp.log(sigma_w**2 * xp.asarray([1.0, rates.square], sigma_w.dtype) + sigma_b**2)
     log_q = _stacked(log_q[0], log_q[1], depth)
-    return Profile(log_q, from_top(log_chi), log_q)
+    return Profile(log_q, from_top(xp.asarray(log_chi, sigma_w.dtype)), log_q)
 
 
 def profile(net: Normed, depth: int) -> Profile:
     """Mean squares of ``h`` and of its gradient along a normalised chain with scalar numbers."""
-    scales = floats(net.sigma_w, net.sigma_b)
+    scales = numbers(net.activation, net.sigma_w, net.sigma_b)
     return _inputs(net, scales, depth) if net.norm == "batch" else _units(net, scales, depth)
 
 
@@ -70,8 +75,9 @@ def _asked(net: Normed, question: Question) -> Profile:
     return profile(net, question.depth)
 
 
-def _at_width(mean: Array, width: int | None) -> Law:
-    return Law(mean, jnp.full_like(mean, 0.0 if width is None else jnp.inf))
+def _at_width(mean: Values, width: int | None) -> Law:
+    xp = library(mean)
+    return Law(mean, xp.full_like(mean, 0.0 if width is None else xp.inf))
 
 
 @grad_law.register(Normed)
@@ -166,9 +172,8 @@ def batch_norm_rate(activation: str | Activation | Pointwise, *, batch: int | No
     if batch is not None:
         return batch_rates(chosen, _counted("batch_norm_rate", batch)).seen
     with jax.enable_x64(True):
-        zero = jnp.zeros(())
-        log_f, log_g = log_squares(zero, chosen)
-        return float(jnp.exp(log_g) / (jnp.exp(log_f) - _mean(zero, chosen) ** 2))
+        mean, log_f, log_g = map(float, _moments(*numbers(chosen, 0.0), chosen))
+        return float(np.exp(log_g) / (np.exp(log_f) - mean**2))
 
 
 @asked()

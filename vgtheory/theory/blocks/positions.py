@@ -1,12 +1,12 @@
 """Profiles of convolutional networks over depth and position, and the loss by zero padding."""
 
-import jax.numpy as jnp
 import numpy as np
 
 from vgtheory.estimate import Law
 from vgtheory.expect import expect
 from vgtheory.networks.conv import Conv, expect_positions
 from vgtheory.theory.arguments import asked
+from vgtheory.theory.arrays import library
 from vgtheory.theory.blocks.convolution import fields, is_closed
 from vgtheory.theory.precision import in_float64
 
@@ -46,7 +46,7 @@ def log_q_positions(net: Conv, *, depth: int, positions: int | tuple[int, ...]) 
     array([-0.41,  0.  , -0.41])
     """
     log_q = fields("log_q_positions", net, depth, positions)[0]
-    return Law(log_q, jnp.zeros_like(log_q))
+    return Law(log_q, library(log_q).zeros_like(log_q))
 
 
 @asked()
@@ -82,7 +82,7 @@ def log_grad_positions(net: Conv, *, depth: int, positions: int | tuple[int, ...
     array([-0.2, -0. ])
     """
     log_g = fields("log_grad_positions", net, depth, positions)[1] / 2
-    return Law(log_g, jnp.zeros_like(log_g))
+    return Law(log_g, library(log_g).zeros_like(log_g))
 
 
 @asked()

@@ -12,27 +12,25 @@ symbol    meaning                                                             sh
 ========  ==================================================================  =====
 """
 
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
 
 from vgtheory.activation import Activation
 from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_scalars
 from vgtheory.networks.blocks import Residual, alpha_of
 from vgtheory.networks.conv import expect_positions
+from vgtheory.theory.arrays import compiled, library, running_sum, scan
 from vgtheory.theory.blocks import residual_width
 from vgtheory.theory.blocks.batch_norm import batch_rates
 from vgtheory.theory.integrals import gaussian
 from vgtheory.theory.integrals.moments_1d import curves, squares_at, value_and_slope
 from vgtheory.theory.integrals.squares import log_resolved
 from vgtheory.theory.laws import Question, grad_law, halved, q_law
-from vgtheory.theory.precision import floats
+from vgtheory.theory.precision import Arrays, Values, looped
 from vgtheory.theory.width.chi_square import sides
 
 
@@ -49,115 +47,115 @@ class Profile(NamedTuple):
         Log of the mean square of block l's branch, before ``alpha``; without skips, of ``h_l``.
     """
 
-    log_q: Array
-    log_grad: Array
-    log_branch: Array
+    log_q: Arrays
+    log_grad: Arrays
+    log_branch: Arrays
 
 
-def log_of(value: Array) -> Array:
+def log_of(value: Values) -> Values:
     """Natural log, -inf at 0, whose derivative there is 0."""
-    return jnp.where(value > 0, jnp.log(jnp.where(value > 0, value, 1.0)), -jnp.inf)
+    xp = library(value)
+    return xp.where(value > 0, xp.log(xp.where(value > 0, value, 1.0)), -xp.inf)
 
 
-def log_sum(first: Array, second: Array) -> Array:
+def log_sum(first: Values, second: Values) -> Values:
     """ln(exp(first) + exp(second)), with derivatives where one or both are -inf."""
-    larger, less = jnp.maximum(first, second), jnp.minimum(first, second)
-    there = less > -jnp.inf
-    return larger + jnp.where(there, jnp.log1p(jnp.exp(jnp.where(there, less - larger, 0.0))), 0.0)
+    xp = library(first, second)
+    larger, less = xp.maximum(first, second), xp.minimum(first, second)
+    there = less > -xp.inf
+    return larger + xp.where(there, xp.log1p(xp.exp(xp.where(there, less - larger, 0.0))), 0.0)
 
 
-def log_squares(log_q: Array, activation: Activation) -> tuple[Array, Array]:
+def log_squares(log_q: Values, activation: Activation) -> tuple[Values, Values]:
     """ln E[phi^2] and ln E[phi'^2] at one ln q; beyond 1e138 by the declared degree (or 1)."""
-    if log_resolved(activation) < jnp.inf:
+    if log_resolved(activation) < np.inf:
         log_f, log_g = (value_and_slope(each, log_q)[0] for each in curves(activation)[:2])
         return log_f, log_g
-    degree = activation.degree or 1.0
-    edge = 0.45 * jnp.log(jnp.finfo(log_q.dtype).max) / max(degree, 1.0)
-    inside = jnp.clip(log_q, -edge, edge)
-    q = gaussian.settled(jnp.exp(inside), activation)
+    xp, degree = library(log_q), activation.degree or 1.0
+    edge = 0.45 * float(np.log(float(xp.finfo(log_q.dtype).max))) / max(degree, 1.0)
+    inside = xp.clip(log_q, -edge, edge)
+    q = gaussian.settled(xp.exp(inside), activation)
     logs = log_of(gaussian.mean(squares_at(q, activation), q, activation.kinks))
     beyond = log_q - inside
     return logs[0] + degree * beyond, logs[1] + ((degree - 1) * beyond if degree != 1 else 0.0)
 
 
-def from_top(log_chi: Array) -> Array:
+def from_top(log_chi: Values) -> Values:
     """Sum of log-factors from the top down; entry l - 1 belongs to ``h_l`` and ``h_{l-1}``."""
-    return jnp.concatenate([jnp.cumsum(log_chi[1:][::-1])[::-1], jnp.zeros_like(log_chi[:1])])
+    xp = library(log_chi)
+    return xp.concatenate([running_sum(log_chi[1:][::-1])[::-1], xp.zeros_like(log_chi[:1])])
 
 
+@compiled("activation", "num_layers")
 def branch(
-    log_q: Array, sigma_w: Array, sigma_b: Array, activation: Activation, num_layers: int = 1
-) -> tuple[Array, Array]:
+    log_q: Values, sigma_w: Values, sigma_b: Values, activation: Activation, num_layers: int = 1
+) -> tuple[Values, Values]:
     """ln F and ln C of a branch whose input has normal entries of this ln q."""
-    log_w, log_c = 2 * log_of(sigma_w), jnp.zeros_like(log_q)
+    log_w, log_c = 2 * log_of(sigma_w), library(log_q).zeros_like(log_q)
     for _ in range(num_layers):
         log_f, log_g = log_squares(log_q, activation)
         log_c, log_q = log_c + log_w + log_g, log_sum(log_w + log_f, 2 * log_of(sigma_b))
     return log_q, log_c
 
 
-@functools.partial(jax.jit, static_argnames=("activation", "num_layers", "size"))
+@compiled("activation", "num_layers", "size")
 def _plain(
-    sigma_w: Array, sigma_b: Array, alpha: Array, activation: Activation, num_layers: int, size: int
-) -> tuple[Array, ...]:
+    sigma_w: Values, sigma_b: Values, alpha: Values, activation: Activation, num_layers: int, size: int
+) -> tuple[Values, ...]:
     """Blocks without a norm: ln q, ln chi, ln F."""
-    log_a = 2 * log_of(alpha)
+    xp, log_a = library(alpha), 2 * log_of(alpha)
 
-    def block(log_q: Array, _: None) -> tuple[Array, tuple[Array, ...]]:
+    def block(log_q: Values, _: None) -> tuple[Values, tuple[Values, ...]]:
         log_f, log_c = branch(log_q, sigma_w, sigma_b, activation, num_layers)
         after = log_sum(log_q, log_a + log_f)
-        return after, (after, log_sum(jnp.zeros_like(log_c), log_a + log_c), log_f)
+        return after, (after, log_sum(xp.zeros_like(log_c), log_a + log_c), log_f)
 
-    return lax.scan(block, jnp.zeros_like(sigma_w), length=size)[1]
-
-
-@functools.partial(jax.jit, static_argnames=("activation", "num_layers"))
-def _unit_branch(sigma_w: Array, sigma_b: Array, activation: Activation, num_layers: int) -> tuple[Array, Array]:
-    """F and C of a branch behind a norm."""
-    log_f, log_c = branch(jnp.zeros_like(sigma_w), sigma_w, sigma_b, activation, num_layers)
-    return jnp.exp(log_f), jnp.exp(log_c)
+    return scan(block, xp.zeros_like(sigma_w), length=size)[1]
 
 
-def _normed(net: Residual, scales: list[Array], depth: int) -> Profile:
+def _normed(net: Residual, scales: list[Values], depth: int) -> Profile:
     """Layer or RMS norm: before the branch q grows linearly; after the sum every block is alike."""
     sigma_w, sigma_b, alpha = scales
-    size, factor = _unit_branch(sigma_w, sigma_b, net.activation, net.branch_layers)
-    blocks = jnp.arange(depth, dtype=sigma_w.dtype)
+    xp = library(scales)
+    logs = branch(xp.zeros_like(sigma_w), sigma_w, sigma_b, net.activation, net.branch_layers)
+    size, factor = map(xp.exp, logs)
+    blocks = xp.arange(depth, dtype=sigma_w.dtype)
     before = 1 + alpha**2 * size * blocks
     if net.place == "pre":
-        log_chi, log_q = jnp.log1p(alpha**2 * factor / before), jnp.log(before + alpha**2 * size)
+        log_chi, log_q = xp.log1p(alpha**2 * factor / before), xp.log(before + alpha**2 * size)
     else:
-        log_chi = jnp.broadcast_to(jnp.log1p(alpha**2 * factor) - jnp.log1p(alpha**2 * size), (depth,))
-        log_q = jnp.zeros_like(log_chi)
-    return Profile(log_q, from_top(log_chi), jnp.broadcast_to(log_of(size), (depth,)))
+        log_chi = xp.broadcast_to(xp.log1p(alpha**2 * factor) - xp.log1p(alpha**2 * size), (depth,))
+        log_q = xp.zeros_like(log_chi)
+    return Profile(log_q, from_top(log_chi), xp.broadcast_to(log_of(size), (depth,)))
 
 
-def _batch(net: Residual, scales: list[Array], depth: int) -> Profile:
+def _batch(net: Residual, scales: list[Values], depth: int) -> Profile:
     """Batch norm before every branch; the gradient at the top is independent between inputs."""
     sigma_w, sigma_b, alpha = scales
+    xp = library(scales)
     rates, spread = batch_rates(net.activation, net.batch), alpha**2 * sigma_w**2
-    blocks = jnp.arange(depth, dtype=sigma_w.dtype)
+    blocks = xp.arange(depth, dtype=sigma_w.dtype)
     size = sigma_w**2 * rates.square + sigma_b**2
     pull = spread * rates.variance / (1 + spread * rates.variance * blocks)
 
-    def block(state: tuple[Array, Array], pull: Array) -> tuple[tuple[Array, Array], Array]:
+    def block(state: tuple[Values, Values], pull: Values) -> tuple[tuple[Values, Values], Values]:
         # exp(log_a) is a; b keeps its value from the top, and ratio is b / a.
         log_a, ratio = state
         grown = pull * (rates.seen + rates.unseen * ratio)
-        log_a, ratio = log_a + jnp.log1p(grown), ratio / (1 + grown)
-        return (log_a, ratio), log_a + jnp.log1p((ratio - 1) / net.batch)
+        log_a, ratio = log_a + xp.log1p(grown), ratio / (1 + grown)
+        return (log_a, ratio), log_a + xp.log1p((ratio - 1) / net.batch)
 
-    zero = jnp.zeros_like(sigma_w)
-    log_grad = jnp.concatenate([lax.scan(block, (zero, zero + 1), pull[1:], reverse=True)[1], zero[None]])
-    log_q = jnp.log1p(alpha**2 * size * (blocks + 1))
-    return Profile(log_q, log_grad, jnp.broadcast_to(log_of(size), (depth,)))
+    zero = xp.zeros_like(sigma_w)
+    log_grad = xp.concatenate([scan(block, (zero, zero + 1), pull[1:], reverse=True)[1], zero[None]])
+    log_q = xp.log1p(alpha**2 * size * (blocks + 1))
+    return Profile(log_q, log_grad, xp.broadcast_to(log_of(size), (depth,)))
 
 
 def profile(net: Residual, depth: int) -> Profile:
     """The stream and its gradient along a residual chain with scalar numbers."""
-    scales = floats(net.sigma_w, net.sigma_b, alpha_of(net, depth))
+    scales = looped(net.activation, depth, net.sigma_w, net.sigma_b, alpha_of(net, depth))
     if net.norm is None:
-        size = 1 << (depth - 1).bit_length()
+        size = depth if library(scales) is np else 1 << (depth - 1).bit_length()
         log_q, log_chi, log_f = (leaf[:depth] for leaf in _plain(*scales, net.activation, net.branch_layers, size))
         return Profile(log_q, from_top(log_chi), log_f)
     return _batch(net, scales, depth) if net.norm == "batch" else _normed(net, scales, depth)
@@ -213,17 +211,18 @@ def _straight(net: Residual) -> tuple[float, float] | None:
 
 
 def _at_width(
-    net: Residual, question: Question, log_square: Array, counts: np.ndarray, order: Callable[..., Law]
+    net: Residual, question: Question, log_square: Values, counts: np.ndarray, order: Callable[..., Law]
 ) -> Law:
     """Law of the log of a mean square from its value at infinite width, after ``counts`` blocks."""
     where, depth, width, _ = question
+    xp = library(log_square)
     if width is None:
-        return Law(log_square, jnp.zeros_like(log_square))
+        return Law(log_square, xp.zeros_like(log_square))
     slopes = _straight(net)
     if slopes is None:
-        return Law(log_square, jnp.full_like(log_square, jnp.inf))
+        return Law(log_square, xp.full_like(log_square, xp.inf))
     beta2 = _known(where, sigma_w=net.sigma_w, alpha=alpha_of(net, depth)) ** 2
-    as_array = lambda values: jnp.asarray(values, log_square.dtype)
+    as_array = lambda values: xp.asarray(values, log_square.dtype)
     if slopes[0] == slopes[1]:
         block = residual_width.log_block_law(beta2 * slopes[0] ** 2, width)
         return Law(as_array(counts * block.mean), as_array(counts**0.5 * block.std))

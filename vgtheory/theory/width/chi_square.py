@@ -2,7 +2,6 @@
 
 import functools
 
-import jax
 import numpy as np
 import scipy
 
@@ -11,6 +10,7 @@ from vgtheory.estimate import Law
 from vgtheory.expect import expect
 from vgtheory.networks.ensemble import Ensemble
 from vgtheory.theory.arguments import asked
+from vgtheory.theory.integrals.rules import values
 
 _STEP, _BELOW, _ABOVE = 1 / 8, -42.0, 90.0
 
@@ -85,8 +85,7 @@ def sides(activation: Activation) -> tuple[float, float] | None:
     """Slopes at positive and negative ``h`` of an activation of degree 1; None of any other."""
     if activation.degree != 1:
         return None
-    with jax.enable_x64(True), jax.ensure_compile_time_eval():
-        up, down = np.asarray(activation.phi(jax.numpy.asarray([1.0, -1.0])))
+    up, down = values(activation, np.array([1.0, -1.0]))[0]
     return float(up), float(-down)
 
 
