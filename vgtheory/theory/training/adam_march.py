@@ -18,10 +18,9 @@ symbol      meaning
 from collections.abc import Sequence
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
 
+from vgtheory.theory.arrays import library, scan
 from vgtheory.theory.precision import Values
 
 _PANELS, _CORRECTIONS, _FLAT = 256, 4, 1e-4
@@ -29,21 +28,23 @@ _PANELS, _CORRECTIONS, _FLAT = 256, 4, 1e-4
 
 def _averaged(decay: float, time: Values, ratio: Values, before: Values) -> Values:
     """A running average over its integrand, after a panel in which that grows by exp(ratio)."""
+    xp = library(time, ratio, before)
     turn = decay * time + ratio
-    flat = jnp.abs(turn) < _FLAT
-    safe = jnp.where(flat, 1.0, turn)
-    share = jnp.where(flat, 1 - turn / 2 + turn**2 / 6, -jnp.expm1(-safe) / safe)
-    return before * jnp.exp(-turn) + decay * time * share
+    flat = xp.abs(turn) < _FLAT
+    safe = xp.where(flat, 1.0, turn)
+    share = xp.where(flat, 1 - turn / 2 + turn**2 / 6, -xp.expm1(-safe) / safe)
+    return before * xp.exp(-turn) + decay * time * share
 
 
 def _log_mean(a: Values, b: Values) -> Values:
     """Mean of an exponential that goes from a to b."""
-    log = jnp.log(b / a)
-    flat = jnp.abs(log) < _FLAT
-    return jnp.where(flat, (a + b) / 2, (b - a) / jnp.where(flat, 1.0, log))
+    xp = library(a, b)
+    log = xp.log(b / a)
+    flat = xp.abs(log) < _FLAT
+    return xp.where(flat, (a + b) / 2, (b - a) / xp.where(flat, 1.0, log))
 
 
-def steps(chains: Sequence[Array], beta: float, square: float, eps: float) -> Values:
+def steps(chains: Sequence[Values], beta: float, square: float, eps: float) -> Values:
     """Number of steps from w0 to exp(log_end), with Adam's bias corrections.
 
     ``chains`` holds depth, w0, log of the end, target and rate, of one shape, with w0 below the end
@@ -56,14 +57,15 @@ def steps(chains: Sequence[Array], beta: float, square: float, eps: float) -> Va
     optax, 1 % from 10 steps on.
     """
     depth, w0, log_end, y, rate = chains
-    share = jnp.linspace(0, 1, _PANELS + 1, dtype=w0.dtype).reshape(-1, *[1] * w0.ndim)
-    log_w = jnp.log(w0)[None] * (1 - share) + log_end[None] * share
-    log_g = jnp.log(-jnp.expm1(depth[None] * log_w - jnp.log(y)[None])) + (depth[None] - 1) * log_w + jnp.log(y)[None]
+    xp = library(chains)
+    share = xp.linspace(0, 1, _PANELS + 1, dtype=w0.dtype).reshape(-1, *[1] * w0.ndim)
+    log_w = xp.log(w0)[None] * (1 - share) + log_end[None] * share
+    log_g = xp.log(-xp.expm1(depth[None] * log_w - xp.log(y)[None])) + (depth[None] - 1) * log_w + xp.log(y)[None]
     fast, late = (-float(np.log(max(each, 1e-300))) for each in (beta, square))
 
     def slowness(time: Values, first: Values, second: Values, log_g: Values) -> Values:
-        size = jnp.sqrt(second / -jnp.expm1(-late * time)) + eps * jnp.exp(-log_g)
-        return size * -jnp.expm1(-fast * time) / first
+        size = xp.sqrt(second / -xp.expm1(-late * time)) + eps * xp.exp(-log_g)
+        return size * -xp.expm1(-fast * time) / first
 
     def panel(carry: tuple[Any, ...], ends: tuple[Any, ...]) -> tuple[Any, None]:
         time, first, second, slow = carry
@@ -75,6 +77,6 @@ def steps(chains: Sequence[Array], beta: float, square: float, eps: float) -> Va
             after = slowness(time + taken, *averages, above)
         return (time + taken, *averages, after), None
 
-    none = jnp.zeros_like(w0)
-    start = (none, none, none, 1 + eps * jnp.exp(-log_g[0]))
-    return lax.scan(panel, start, (jnp.diff(jnp.exp(log_w), axis=0), log_g[:-1], log_g[1:]))[0][0]
+    none = xp.zeros_like(w0)
+    start = (none, none, none, 1 + eps * xp.exp(-log_g[0]))
+    return scan(panel, start, (xp.diff(xp.exp(log_w), axis=0), log_g[:-1], log_g[1:]))[0][0]

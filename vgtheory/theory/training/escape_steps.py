@@ -1,12 +1,13 @@
 """Number of steps of optimisers on a deep linear chain: gradient flow, and the lag of averages."""
 
-import jax.numpy as jnp
+from typing import Any
+
 import numpy as np
-from jax import Array
 
 from vgtheory.expect import Numbers, expect_one_of
 from vgtheory.theory.arguments import asked, expect_broadcast, integers
-from vgtheory.theory.precision import Values, floats, in_float64
+from vgtheory.theory.arrays import library
+from vgtheory.theory.precision import Values, in_float64, reals
 from vgtheory.theory.training import adam_march
 from vgtheory.theory.training.escape_time import check_chain, log_escape_time
 
@@ -93,35 +94,24 @@ def log_escape_steps(
     check_chain(where, depth, w0, y)
     expect_broadcast(where, depth=depth, w0=w0, level=level, y=y, learning_rate=learning_rate)
     log_time = log_escape_time(depth, w0, level=level, y=y)
-    log_time, w0, level, y, rate = floats(log_time, w0, level, y, learning_rate)
-    depth = jnp.asarray(np.asarray(depth, float), w0.dtype)
-    log_time, depth, w0, level, y, rate = jnp.broadcast_arrays(log_time, depth, w0, level, y, rate)
-    return _log_steps(optimiser, log_time, depth, w0, level, y, jnp.log(rate), momentum, square_decay, eps)
+    given = reals(log_time, np.asarray(depth, float), w0, level, y, learning_rate)
+    return _log_steps(optimiser, library(given).broadcast_arrays(*given), momentum, square_decay, eps)
 
 
-def _log_steps(
-    optimiser: str,
-    log_time: Array,
-    depth: Array,
-    w0: Array,
-    level: Array,
-    y: Array,
-    log_rate: Array,
-    beta: float,
-    square: float,
-    eps: float,
-) -> Array:
+def _log_steps(optimiser: str, given: Any, beta: float, square: float, eps: float) -> Values:
     """Number of steps of the flow, and the lags."""
-    log_end = (jnp.log(level) + jnp.log(y)) / depth
-    log_move = jnp.log(jnp.maximum(jnp.exp(log_end) - w0, 0))
+    log_time, depth, w0, level, y, rate = given
+    xp = library(given)
+    log_end = (xp.log(level) + xp.log(y)) / depth
+    log_move = xp.log(xp.maximum(xp.exp(log_end) - w0, 0))
     log_g = (
-        jnp.stack(
+        xp.stack(
             [
-                jnp.log(-jnp.expm1(depth * jnp.log(w0) - jnp.log(y))) + (depth - 1) * jnp.log(w0),
-                jnp.log1p(-level) + (depth - 1) * log_end,
+                xp.log(-xp.expm1(depth * xp.log(w0) - xp.log(y))) + (depth - 1) * xp.log(w0),
+                xp.log1p(-level) + (depth - 1) * log_end,
             ]
         )
-        + jnp.log(y)[None]
+        + xp.log(y)[None]
     )
     grown = log_g[1] - log_g[0]
     if optimiser == "sgd":
@@ -130,21 +120,22 @@ def _log_steps(
         log_flow = log_time + float(np.log1p(-beta))
         lag = (beta + (1 + beta) / 2 * grown) / (1 - beta)
     elif optimiser == "sign":
-        log_flow, lag = log_move, jnp.zeros_like(grown)
+        log_flow, lag = log_move, xp.zeros_like(grown)
     else:
-        log_eps = float(np.log(eps)) if eps > 0 else -jnp.inf
-        log_flow = jnp.logaddexp(log_move, log_eps + log_time)
-        both = jnp.diff(jnp.logaddexp(log_g, log_eps), axis=0)[0]
+        log_eps = float(np.log(eps)) if eps > 0 else -xp.inf
+        log_flow = xp.logaddexp(log_move, log_eps + log_time)
+        both = xp.diff(xp.logaddexp(log_g, log_eps), axis=0)[0]
         lag = beta / (1 - beta) * grown - square / (1 - square) * both + (grown - both) / 2
-    log_steps = log_flow - log_rate
-    late = lag * jnp.exp(-log_steps)
+    log_steps = log_flow - xp.log(rate)
+    late = lag * xp.exp(-log_steps)
     # A chain that is not yet at the level takes at least one step.
-    steps = log_steps + jnp.log1p(jnp.maximum(late, jnp.maximum(jnp.expm1(-log_steps), _LEAST)))
+    steps = log_steps + xp.log1p(xp.maximum(late, xp.maximum(xp.expm1(-log_steps), _LEAST)))
     if optimiser == "adam":
-        far = jnp.isfinite(log_time) & (jnp.abs(late) > _FIRST_ORDER)
-        given = (depth, w0, log_end, y, jnp.exp(log_rate))
-        chains = [jnp.where(far, each, safe) for each, safe in zip(given, (1.0, 0.1, -1.0, 1.0, 1.0), strict=True)]
-        marched = adam_march.steps(chains, beta, square, eps)
-        steps = jnp.where(far, jnp.maximum(jnp.log(marched), 0.0), steps)
-    known = jnp.where(jnp.isfinite(log_steps), jnp.maximum(steps, 0.0), log_steps)
-    return jnp.where(jnp.isfinite(log_time), known, log_time)
+        far = xp.isfinite(log_time) & (xp.abs(late) > _FIRST_ORDER)
+        if xp is not np or far.any():
+            ends = (depth, w0, log_end, y, rate)
+            chains = [xp.where(far, each, safe) for each, safe in zip(ends, (1.0, 0.1, -1.0, 1.0, 1.0), strict=True)]
+            marched = adam_march.steps(chains, beta, square, eps)
+            steps = xp.where(far, xp.maximum(xp.log(marched), 0.0), steps)
+    known = xp.where(xp.isfinite(log_steps), xp.maximum(steps, 0.0), log_steps)
+    return xp.where(xp.isfinite(log_time), known, log_time)

@@ -13,13 +13,12 @@ symbol  meaning
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from vgtheory.expect import Numbers, expect, is_static
 from vgtheory.theory.arguments import asked, expect_broadcast, integers
-from vgtheory.theory.precision import Values, floats, in_float64
+from vgtheory.theory.arrays import compiled, library
+from vgtheory.theory.precision import Values, in_float64, reals
 
 _EDGES = np.arange(-36.0, 37.0, 3.0)
 """Range where (1 + e^v)^c is neither 1 nor e^(cv); branch points are pi away from the axis."""
@@ -80,18 +79,22 @@ def log_escape_time(depth: Numbers, w0: Numbers, *, level: Numbers = 0.5, y: Num
     check_chain("log_escape_time", depth, w0, y)
     expect_positive("log_escape_time", level=level)
     expect_broadcast("log_escape_time", depth=depth, w0=w0, level=level, y=y)
-    w0, level, y = floats(w0, level, y)
-    depth = jnp.asarray(np.asarray(depth, float), w0.dtype)
-    depth, w0, level, y = jnp.broadcast_arrays(depth, w0, level, y)
-    log_u = depth * jnp.log(w0) - jnp.log(y)
+    return _log_time(*reals(w0, level, y, np.asarray(depth, float)))
+
+
+@compiled()
+def _log_time(w0: Values, level: Values, y: Values, depth: Values) -> Values:
+    xp = library(w0)
+    w0, level, y, depth = xp.broadcast_arrays(w0, level, y, depth)
+    log_u = depth * xp.log(w0) - xp.log(y)
     rises = log_u <= 0
-    exponent = jnp.where(rises, 1 - 2 / depth, 2 / depth - 2)
-    low, high = _distance(jnp.log(level)), _distance(log_u)
-    there = jnp.where(rises, log_u >= jnp.log(level), log_u <= jnp.log(level))
-    log_time = _log_power_integral(exponent, low, jnp.where(there, low + 1, high))
-    log_time += (2 / depth - 2) * jnp.log(y) - jnp.log(depth)
-    never = jnp.where(rises, level >= 1, level <= 1)
-    return jnp.where(never, jnp.inf, jnp.where(there, -jnp.inf, log_time))
+    exponent = xp.where(rises, 1 - 2 / depth, 2 / depth - 2)
+    low, high = _distance(xp.log(level)), _distance(log_u)
+    there = xp.where(rises, log_u >= xp.log(level), log_u <= xp.log(level))
+    log_time = _log_power_integral(exponent, low, xp.where(there, low + 1, high))
+    log_time += (2 / depth - 2) * xp.log(y) - xp.log(depth)
+    never = xp.where(rises, level >= 1, level <= 1)
+    return xp.where(never, xp.inf, xp.where(there, -xp.inf, log_time))
 
 
 def check_chain(where: str, depth: Numbers, w0: Numbers, y: Numbers) -> None:
@@ -117,22 +120,23 @@ def expect_positive(where: str, **got: Any) -> None:
 
 def _distance(log_u: Values) -> Values:
     """The variable v of a share u of the target, on either side."""
-    size = jnp.abs(log_u)
-    return size + jnp.log(-jnp.expm1(-size))
+    xp = library(log_u)
+    size = xp.abs(log_u)
+    return size + xp.log(-xp.expm1(-size))
 
 
-@jax.jit
-@jnp.vectorize
 def _log_power_integral(c: Values, low: Values, high: Values) -> Values:
     """Log of the integral of (1 + e^v)^c: asymptotes in closed form, the rest by quadrature."""
-    bottom, top = jnp.maximum(low, 0), jnp.maximum(high, 0)
-    rate = jnp.where(c == 0, 1.0, jnp.abs(c))
-    peak = jnp.where(c == 0, 0.0, jnp.maximum(jnp.sign(c) * rate * bottom, jnp.sign(c) * rate * top))
-    grown = jnp.where(c == 0, top - bottom, -jnp.expm1(-rate * (top - bottom)) / rate)
-    flat = (jnp.minimum(high, 0) - jnp.minimum(low, 0)) * jnp.exp(-peak)
-    edges = jnp.clip(jnp.asarray(_EDGES, low.dtype), low, high)
-    nodes, weights = (jnp.asarray(each, low.dtype) for each in (_NODES, _WEIGHTS))
-    half = jnp.diff(edges) / 2
-    v = (edges[1:] - half)[:, None] + half[:, None] * nodes[None, :]
-    lacks = jnp.exp(c * jnp.maximum(v, 0) - peak) * jnp.expm1(c * jnp.log1p(jnp.exp(-jnp.abs(v))))
-    return peak + jnp.log(flat + grown + half @ (lacks @ weights))
+    xp = library(c, low, high)
+    bottom, top = xp.maximum(low, 0), xp.maximum(high, 0)
+    rate = xp.where(c == 0, 1.0, xp.abs(c))
+    peak = xp.where(c == 0, 0.0, xp.maximum(xp.sign(c) * rate * bottom, xp.sign(c) * rate * top))
+    grown = xp.where(c == 0, top - bottom, -xp.expm1(-rate * (top - bottom)) / rate)
+    flat = (xp.minimum(high, 0) - xp.minimum(low, 0)) * xp.exp(-peak)
+    row = lambda each: xp.asarray(each, low.dtype).reshape((1,) * low.ndim + (-1,))
+    edges = xp.clip(row(_EDGES), low[..., None], high[..., None])
+    half = xp.diff(edges) / 2
+    v = (edges[..., 1:] - half)[..., None] + half[..., None] * row(_NODES)[..., None, :]
+    c, top = c[..., None, None], peak[..., None, None]
+    lacks = xp.exp(c * xp.maximum(v, 0) - top) * xp.expm1(c * xp.log1p(xp.exp(-xp.abs(v))))
+    return peak + xp.log(flat + grown + xp.sum(half * (lacks @ xp.asarray(_WEIGHTS, low.dtype)), axis=-1))
