@@ -8,9 +8,10 @@ from vgtheory.activation import Activation, Pointwise, as_activation
 from vgtheory.expect import expect_count, expect_one_of
 from vgtheory.networks.ensemble import Ensemble, expect_matrices
 from vgtheory.theory.arguments import asked
+from vgtheory.theory.arrays import library
 from vgtheory.theory.meanfield.fixed_points import chi_at
 from vgtheory.theory.meanfield.length import q_star
-from vgtheory.theory.precision import Values, floats, in_float64
+from vgtheory.theory.precision import Values, in_float64, numbers
 from vgtheory.weights import expect_light_tails
 
 _GRID = np.sinh(np.linspace(-12, 12, 200_001))
@@ -113,9 +114,10 @@ def log_bound_layers(net: Ensemble, *, depth: int, width: int | None = None, nor
     [-1.3863, -0.6931, 0.0]
     """
     size = _norm_over_sigma_w("log_bound_layers", net, norm, width)
-    sigma_w, num_factors = floats(net.sigma_w, jnp.arange(depth - 1, -1, -1))
-    rate = jnp.log(sigma_w) + float(np.log(size * sup_dphi(net.activation)))
-    return jnp.where(num_factors > 0, rate * num_factors, 0.0)
+    sigma_w, num_factors = numbers(net.activation, net.sigma_w, np.arange(depth - 1, -1, -1))
+    xp = library(sigma_w)
+    rate = xp.log(sigma_w) + float(np.log(size * sup_dphi(net.activation)))
+    return xp.where(num_factors > 0, rate * num_factors, 0.0)
 
 
 @asked()
@@ -156,6 +158,7 @@ def bound_excess(net: Ensemble, *, width: int | None = None, norm: str = "spectr
     """
     size = _norm_over_sigma_w("bound_excess", net, norm, width)
     q = q_star(net)
-    log_slopes = jnp.log(chi_at(q, jnp.ones_like(q), net.activation)) / 2
+    xp = library(q)
+    log_slopes = xp.log(chi_at(q, xp.ones_like(q), net.activation)) / 2
     largest = sup_dphi(net.activation)
-    return jnp.full_like(q, jnp.inf) if np.isinf(largest) else float(np.log(size * largest)) - log_slopes
+    return xp.full_like(q, np.inf) if np.isinf(largest) else float(np.log(size * largest)) - log_slopes

@@ -11,18 +11,18 @@ import jax.numpy as jnp
 import numpy as np
 import scipy
 from jax import lax
-from jax.scipy.special import erfc
 from jax.typing import DTypeLike
 
-from vgtheory.activation import Activation
+from vgtheory.activation import Activation, is_tabled
 from vgtheory.expect import expect, expect_dtype, expect_one_of
 from vgtheory.formats import FORMATS
 from vgtheory.networks.ensemble import Ensemble, expect_matrices
 from vgtheory.theory.arguments import asked
-from vgtheory.theory.integrals import gaussian
+from vgtheory.theory.arrays import library, scan, special
+from vgtheory.theory.integrals.rules import nodes, values
 from vgtheory.theory.laws import Question, grad_law, q_law
 from vgtheory.theory.layers.dense import layers_of
-from vgtheory.theory.precision import Arrays, Values, floats, in_float64, in_numpy
+from vgtheory.theory.precision import LOOPED, Arrays, Values, in_float64, in_numpy
 from vgtheory.theory.width import expansion
 
 _DIGITS, _NEAR = 60, Decimal("1e-30")
@@ -155,33 +155,38 @@ class PassLimit(NamedTuple):
     backward: int | None
 
 
-@functools.partial(jax.jit, static_argnames=("activation", "width"))
 def _log_peaks(log_q: Values, activation: Activation, width: int) -> Values:
-    """``_log_peak`` at every layer."""
+    """``_log_peak`` at every layer: all at once by NumPy, or one by one in a program that serves many depths."""
+    if library(log_q) is np and is_tabled(activation) and len(log_q) <= LOOPED:
+        return _log_peak(log_q, activation, width)
+    depth = len(log_q)
+    padded = jnp.pad(jnp.asarray(log_q), (0, (1 << (depth - 1).bit_length()) - depth), mode="edge")
+    return _each_peak(padded, activation, width)[:depth]
+
+
+@functools.partial(jax.jit, static_argnames=("activation", "width"))
+def _each_peak(log_q: Values, activation: Activation, width: int) -> Values:
     return lax.map(lambda each: _log_peak(each, activation, width), log_q)
 
 
 def _log_peak(log_q: Values, activation: Activation, width: int) -> Values:
     """Log of the median largest of ``width`` entries |phi'(h) u|, u standard normal."""
+    xp, erfc = library(log_q), special(log_q).erfc
     edge = 0.45 * float(np.log(np.finfo(float).tiny))
-    q = jnp.exp(jnp.clip(log_q, edge, -edge))
-    dphi = activation.dphi
+    q = xp.exp(xp.clip(log_q, edge, -edge))
     tail = -np.expm1(np.log(0.5) / width)
+    z, weights = nodes(q, activation.kinks)
+    slope = xp.abs(values(activation, xp.sqrt(q)[..., None] * z)[1])
+    counts = (weights > 0) & (slope > 0)
+    slope, weights = xp.where(counts, slope, 1.0), xp.where(counts, weights, 0.0)
 
-    def excess(log_x: Values) -> Values:
-        def beyond(z: Any) -> Values:
-            slope = jnp.abs(dphi(jnp.sqrt(q) * z))
-            return jnp.where(slope > 0, erfc(jnp.exp(log_x) / np.sqrt(2) / jnp.where(slope > 0, slope, 1.0)), 0.0)
-
-        return gaussian.mean(beyond, q, activation.kinks) - tail
-
-    def halve(_: Any, bracket: tuple[Any, Any]) -> tuple[Values, Values]:
+    def halve(bracket: tuple[Any, Any], _: None) -> tuple[tuple[Values, Values], None]:
         low, high = bracket
         middle = (low + high) / 2
-        above = excess(middle) > 0
-        return jnp.where(above, middle, low), jnp.where(above, high, middle)
+        above = xp.sum(erfc(xp.exp(middle)[..., None] / np.sqrt(2) / slope) * weights, axis=-1) > tail
+        return (xp.where(above, middle, low), xp.where(above, high, middle)), None
 
-    low, high = lax.fori_loop(0, 50, halve, (jnp.full_like(q, -400.0), jnp.full_like(q, 10.0)))
+    low, high = scan(halve, (xp.full_like(q, -400.0), xp.full_like(q, 10.0)), length=50)[0]
     return (low + high) / 2
 
 
@@ -197,15 +202,15 @@ class _Peaks(NamedTuple):
 def _peaks(net: Ensemble, depth: int, width: int, squared_loss: bool) -> _Peaks:
     question = Question("pass_limit", depth, width)
     log_q, log_g = q_law(net, question).mean, grad_law(net, question).mean
-    top = jnp.zeros_like(log_q[:1])
+    xp = library(log_q, log_g)
+    top = xp.zeros_like(log_q[:1])
     if squared_loss:
         top = log_q[-1:] / 2
         log_g = log_g + expansion.aligned_gain(layers_of(question.where, net, depth, width)) / 2
     gaussian_peak = np.log(np.sqrt(2) * scipy.special.erfinv(0.5 ** (1 / width)))
-    log_rms = jnp.log(*floats(net.sigma_w)) + log_g[1:] + top
-    padded = jnp.pad(log_q, (0, (1 << (depth - 1).bit_length()) - depth), mode="edge")
-    sloped = _log_peaks(padded, net.activation, width)[: depth - 1]
-    product, grad = (jnp.concatenate([log_rms + peak, top + gaussian_peak]) for peak in (gaussian_peak, sloped))
+    log_rms = xp.log(xp.asarray(net.sigma_w, log_q.dtype)) + log_g[1:] + top
+    sloped = _log_peaks(log_q, net.activation, width)[:-1]
+    product, grad = (xp.concatenate([log_rms + peak, top + gaussian_peak]) for peak in (gaussian_peak, sloped))
     return _Peaks(log_q / 2 + gaussian_peak, product, grad)
 
 

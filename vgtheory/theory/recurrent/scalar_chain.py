@@ -2,18 +2,16 @@
 
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import scipy.special
-from jax import lax
-from jax.scipy.special import erf, xlogy
 
 from vgtheory.activation import Activation, Pointwise, as_activation
 from vgtheory.estimate import Law
 from vgtheory.expect import Numbers
 from vgtheory.theory.arguments import asked, expect_broadcast, one_number
-from vgtheory.theory.precision import Values, floats, in_float64
+from vgtheory.theory.arrays import library, running_sum, scan, special, still
+from vgtheory.theory.integrals.rules import values
+from vgtheory.theory.precision import Values, in_float64, looped, reals
 
 _FAR = 16
 """Ratio of mean to standard deviation above which ln|z + ratio| is as good as analytic."""
@@ -65,13 +63,14 @@ def log_scalar_steps(w: Numbers, activation: str | Activation | Pointwise, h_0: 
     [0.5, 0.25, 0.125]
     """
     resolved = as_activation(activation)
-    w, start = floats(w, h_0)
+    w, start = looped(resolved, steps, w, h_0)
+    xp = library(w)
 
     def step(h: Any, _: Any) -> tuple[Any, Any]:
-        log_slope = jnp.log(jnp.abs(w * resolved.dphi(h)))
-        return w * resolved.phi(h), jnp.where(jnp.isnan(h), h, log_slope)  # a constant slope would hide NaN
+        phi, dphi = values(resolved, h)
+        return w * phi, xp.where(xp.isnan(h), h, xp.log(xp.abs(w * dphi)))  # a constant slope would hide NaN
 
-    return jnp.cumsum(lax.scan(step, start, length=steps)[1])
+    return running_sum(scan(step, start, length=steps)[1])
 
 
 @asked()
@@ -110,28 +109,39 @@ def log_scalar_chain(mean: Numbers, std: Numbers, depth: int) -> Law:
     (-2.0203, 0.0)
     """
     expect_broadcast("log_scalar_chain", mean=mean, std=std)
-    mean, std = jnp.broadcast_arrays(*floats(mean, std))
-    varies = std > 0
-    scale = jnp.where(varies, std, 1.0)
-    one, var = _log_normal_moments(jnp.abs(mean) / scale)
-    log_mean = jnp.where(varies, one + jnp.log(scale), jnp.log(jnp.abs(mean)))
-    return Law(depth * log_mean, jnp.where(varies, jnp.sqrt(depth * var), 0.0))
+    size, spread, xp = _given(mean, std)
+    varies = spread > 0
+    scale = xp.where(varies, spread, 1.0)
+    one, var = _log_normal_moments(size / scale)
+    log_mean = xp.where(varies, one + xp.log(scale), xp.log(size))
+    return Law(depth * log_mean, xp.where(varies, xp.sqrt(depth * var), 0.0))
+
+
+def _given(mean: Numbers, std: Numbers) -> tuple[Values, Values, Any]:
+    """The mean's size and the standard deviation, of one shape, and their library."""
+    given = reals(mean, std)
+    xp = library(given)
+    size, spread = xp.broadcast_arrays(xp.abs(given[0]), given[1])
+    return size, spread, xp
 
 
 def _log_normal_moments(ratio: Values) -> tuple[Values, Values]:
     """Mean and variance of ln|z + ratio|, z standard normal: Poisson mixture or Gauss-Hermite."""
-    row = lambda each: jnp.asarray(each, ratio.dtype).reshape((1,) * ratio.ndim + (-1,))
+    xp = library(ratio)
+    row = lambda each: xp.asarray(each, ratio.dtype).reshape((1,) * ratio.ndim + (-1,))
     nodes, counts, factorials, chi_vars, chi_rows = map(row, (_NODES, _COUNTS, _FACTORIALS, _VARS, _LOGS))
-    weights, chi_logs = (jnp.asarray(each, ratio.dtype) for each in (_WEIGHTS, _LOGS))
-    far = jnp.maximum(ratio, _FAR)
-    logs = jnp.log1p(nodes / far[..., None])
+    weights, chi_logs = (xp.asarray(each, ratio.dtype) for each in (_WEIGHTS, _LOGS))
+    far = xp.maximum(ratio, _FAR)
+    logs = xp.log1p(nodes / far[..., None])
     shift = logs @ weights
-    at_far = jnp.log(far) + shift, (logs - shift[..., None]) ** 2 @ weights
-    rate = jnp.minimum(ratio, _FAR)[..., None] ** 2 / 2
-    shares = jax.nn.softmax(xlogy(counts, jnp.where(rate > 0, rate, jnp.finfo(ratio.dtype).tiny)) - factorials, axis=-1)
+    at_far = xp.log(far) + shift, (logs - shift[..., None]) ** 2 @ weights
+    rate = xp.minimum(ratio, _FAR)[..., None] ** 2 / 2
+    logs = special(rate).xlogy(counts, xp.where(rate > 0, rate, xp.finfo(ratio.dtype).tiny)) - factorials
+    shares = xp.exp(logs - still(xp.max(logs, axis=-1, keepdims=True)))
+    shares = shares / xp.sum(shares, axis=-1, keepdims=True)
     mean = shares @ chi_logs
-    at_near = mean, jnp.sum(shares * (chi_vars + (chi_rows - mean[..., None]) ** 2), axis=-1)
-    mean, var = (jnp.where(ratio > _FAR, *pair) for pair in zip(at_far, at_near, strict=True))
+    at_near = mean, xp.sum(shares * (chi_vars + (chi_rows - mean[..., None]) ** 2), axis=-1)
+    mean, var = (xp.where(ratio > _FAR, *pair) for pair in zip(at_far, at_near, strict=True))
     return mean, var
 
 
@@ -165,9 +175,9 @@ def log_mean_scalar_chain(mean: Numbers, std: Numbers, depth: int) -> Values:
     -0.2258
     """
     expect_broadcast("log_mean_scalar_chain", mean=mean, std=std)
-    mean, std = jnp.broadcast_arrays(*floats(mean, std))
-    varies = std > 0
-    scale = jnp.where(varies, std, 1.0)
-    ratio = jnp.abs(mean) / scale
-    size = np.sqrt(2 / np.pi) * jnp.exp(-(ratio**2) / 2) + ratio * erf(ratio / np.sqrt(2))
-    return depth * jnp.log(jnp.where(varies, scale * size, jnp.abs(mean)))
+    size, spread, xp = _given(mean, std)
+    varies = spread > 0
+    scale = xp.where(varies, spread, 1.0)
+    ratio = size / scale
+    share = np.sqrt(2 / np.pi) * xp.exp(-(ratio**2) / 2) + ratio * special(ratio).erf(ratio / np.sqrt(2))
+    return depth * xp.log(xp.where(varies, scale * share, size))
