@@ -48,7 +48,7 @@ def cast(arguments: Any, to: Callable[[Any], Any]) -> Any:
 def with_a_new_activation(value: Any, suffix: str) -> Any:
     """The same argument with an activation that no cache knows."""
     renamed = lambda each: dataclasses.replace(each, name=each.name + suffix)
-    if value == "tanh":
+    if isinstance(value, str) and value == "tanh":
         return renamed(as_activation(value))
     if isinstance(getattr(value, "activation", None), Activation):
         return dataclasses.replace(value, activation=renamed(value.activation))
