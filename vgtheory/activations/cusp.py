@@ -12,6 +12,10 @@ from jax import Array
 _FLAT, _SUMMABLE, _SAFELY = -1e-3, 1e-6, 1e-3
 
 
+_TIMES = np.array([2.0, 128.0])[:, None, None]
+"""Two distances from a cusp, in hairs."""
+
+
 class Cusp(float):
     """A kink next to which phi' or phi'' grows without bound."""
 
@@ -59,7 +63,7 @@ def steepness(dphi: Callable[[Array], Array], kinks: tuple[float, ...]) -> float
         return 0.0
     away = np.array([-1.0, 1.0])[:, None] * np.array([hair(each) for each in at])
     with jax.enable_x64(True), jax.ensure_compile_time_eval(), np.errstate(all="ignore"):
-        near, far = (np.abs(np.asarray(dphi(jnp.asarray(at + times * away)), float)) for times in (2.0, 128.0))
+        near, far = np.abs(np.asarray(jax.jit(lambda h: dphi(h))(jnp.asarray(at + _TIMES * away)), float))
         return float(np.nanmax(np.log2(near / far) / 6, initial=0.0))
 
 
@@ -89,7 +93,8 @@ def with_cusps(dphi: Callable[[Array], Array], kinks: tuple[float, ...]) -> tupl
     )
     with jax.enable_x64(True), jax.ensure_compile_time_eval(), np.errstate(all="ignore"):
         h = jnp.asarray(at + away)
-        slope, bend = (np.asarray(each, float) for each in jax.jvp(dphi, (h,), (jnp.ones_like(h),)))
+        jet = jax.jit(lambda h: jax.jvp(dphi, (h,), (jnp.ones_like(h),)))
+        slope, bend = (np.asarray(each, float) for each in jet(h))
         power, curved = (np.log2(np.abs(each[:, 1] / each[:, 0])) / 6 for each in (slope, bend))
         summed = np.where(1 + 2 * power > _SUMMABLE, slope[:, 0] / np.sqrt(1 + 2 * power), np.inf)
         ends = np.where(power < _FLAT, summed, slope[:, 0])
