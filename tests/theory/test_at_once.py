@@ -8,8 +8,7 @@ from tests.theory.examples import EXAMPLES
 
 COMPILED = {
     *(name for name in EXAMPLES if name.startswith("jacobian_")),
-    *("lyapunov_exponent", "lyapunov_exponent, leaky", "log_grad_steps", "log_rate", "overshoot", "tangent_kernel"),
-    *("log_grad_groups", "log_grad_variance", "log_spectral_radius", "log_update_variance", "tied_grad_steps"),
+    *("log_grad_variance", "log_update_variance", "overshoot", "tangent_kernel"),
 }
 """Examples that are left to JAX: spectra of products, integrals over logs, and iterations of matrices."""
 CODE = """

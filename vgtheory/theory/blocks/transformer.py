@@ -23,18 +23,17 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
 
 from vgtheory.estimate import Law
 from vgtheory.expect import Numbers, expect, expect_count, expect_number, expect_scalars, is_static
 from vgtheory.networks.transformer import GROUPS, Transformer
 from vgtheory.theory.arguments import asked
+from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.integrals import moments_2d
 from vgtheory.theory.integrals.moments_1d import curves, value_and_slope
 from vgtheory.theory.laws import Question, grad_law, q_law
-from vgtheory.theory.precision import floats, in_float64
+from vgtheory.theory.precision import Values, floats, in_float64, looped
 
 
 class Block(NamedTuple):
@@ -46,104 +45,106 @@ class Block(NamedTuple):
     ``cross`` is E[phi phi'] at two positions over E[phi^2].
     """
 
-    log_q: Array
-    gap: Array
-    gap_attention: Array
-    gap_mlp: Array
-    into_attention: Array
-    into_mlp: Array
-    after_attention: Array
-    after_mlp: Array
-    turn: Array
-    cross: Array
+    log_q: Values
+    gap: Values
+    gap_attention: Values
+    gap_mlp: Values
+    into_attention: Values
+    into_mlp: Values
+    after_attention: Values
+    after_mlp: Values
+    turn: Values
+    cross: Values
 
 
 class _Facts(NamedTuple):
     """Numbers that all blocks share."""
 
-    weight: Array
-    positions: Array
-    length: Array
-    slope: Array
+    weight: Values
+    positions: Values
+    length: Values
+    slope: Values
 
 
-def _facts(net: Transformer, positions: Array) -> _Facts:
+def _facts(net: Transformer, positions: Values) -> _Facts:
     """sigma_w^2, T, E[phi^2] and E[phi'^2]."""
-    (sigma_w,) = floats(net.sigma_w)
-    log_s = jnp.log(sigma_w**2)
+    sigma_w, xp = net.sigma_w, library(net)
+    log_s = xp.log(sigma_w**2)
     table = curves(net.activation)
     log_f, log_g = (value_and_slope(each, log_s)[0] for each in table[:2])
-    return _Facts(sigma_w**2, positions.astype(sigma_w.dtype), jnp.exp(log_f), jnp.exp(log_g))
+    return _Facts(sigma_w**2, positions.astype(sigma_w.dtype), xp.exp(log_f), xp.exp(log_g))
 
 
-def _mixed(gap: Array, positions: Array) -> Array:
+def _mixed(gap: Values, positions: Values) -> Values:
     """Mean over pairs of positions of a correlation, 1 on the diagonal and 1 - gap off it."""
     return 1 - gap * (1 - 1 / positions)
 
 
 def _climb(
-    facts: _Facts, place: str, read: Callable[[Array, Array], Array], state: tuple[Array, Array], _: None
-) -> tuple[tuple[Array, Array], Block]:
+    facts: _Facts, place: str, read: Callable[[Values, Values], Values], state: tuple[Values, Values], _: None
+) -> tuple[tuple[Values, Values], Block]:
     """One block, upwards; the state is (log q, gap)."""
     log_q, gap = state
+    xp = library(state)
     weight, positions, length, slope = facts
     pre = place == "pre"
     # In units of q, attention adds one number to all overlaps.
-    added = weight**2 * _mixed(gap, positions) * (jnp.exp(-log_q) if pre else 1.0)
-    log_mid, gap_mid = log_q + jnp.log1p(added), gap / (1 + added)
-    four = read(jnp.log(weight)[None], (jnp.log(jnp.maximum(gap_mid, jnp.finfo(gap.dtype).tiny)) / 2)[None])[0]
+    added = weight**2 * _mixed(gap, positions) * (xp.exp(-log_q) if pre else 1.0)
+    log_mid, gap_mid = log_q + xp.log1p(added), gap / (1 + added)
+    four = read(xp.log(weight)[None], (xp.log(xp.maximum(gap_mid, xp.finfo(gap.dtype).tiny)) / 2)[None])[0]
     split, turn = four[0], four[1]
-    scale = weight * (jnp.exp(-log_mid) if pre else 1.0)
+    scale = weight * (xp.exp(-log_mid) if pre else 1.0)
     new_gap = (gap_mid + scale * weight * slope * gap_mid * split) / (1 + scale * length)
-    log_top = log_mid + jnp.log1p(scale * length)
+    log_top = log_mid + xp.log1p(scale * length)
     block = Block(
-        log_top if pre else jnp.zeros_like(log_top),
+        log_top if pre else xp.zeros_like(log_top),
         new_gap,
         gap,
         gap_mid,
-        jnp.exp(-log_q) if pre else jnp.ones_like(log_q),
-        jnp.exp(-log_mid) if pre else jnp.ones_like(log_q),
-        jnp.ones_like(log_q) if pre else 1 / (1 + added),
-        jnp.ones_like(log_q) if pre else 1 / (1 + scale * length),
+        xp.exp(-log_q) if pre else xp.ones_like(log_q),
+        xp.exp(-log_mid) if pre else xp.ones_like(log_q),
+        xp.ones_like(log_q) if pre else 1 / (1 + added),
+        xp.ones_like(log_q) if pre else 1 / (1 + scale * length),
         turn,
         1 - weight * slope * gap_mid * split / length,
     )
-    return ((log_top if pre else jnp.zeros_like(log_top)), new_gap), block
+    return ((log_top if pre else xp.zeros_like(log_top)), new_gap), block
 
 
 class _Grads(NamedTuple):
     """Log of a position's squared gradient and its ``tie``: block, perceptron, attention."""
 
-    top: tuple[Array, Array]
-    mlp: tuple[Array, Array]
-    attention: tuple[Array, Array]
+    top: tuple[Values, Values]
+    mlp: tuple[Values, Values]
+    attention: tuple[Values, Values]
 
 
-def _descend(facts: _Facts, state: tuple[Array, Array], block: Block) -> tuple[tuple[Array, Array], _Grads]:
+def _descend(facts: _Facts, state: tuple[Values, Values], block: Block) -> tuple[tuple[Values, Values], _Grads]:
     """One block, downwards; the state is (log a, tie)."""
     log_a, tie = state
+    xp = library(state)
     weight, positions, _, slope = facts
-    at_mlp = log_a + jnp.log(block.after_mlp)
+    at_mlp = log_a + xp.log(block.after_mlp)
     gain = weight**2 * slope * block.into_mlp
-    log_mid = at_mlp + jnp.log1p(gain)
+    log_mid = at_mlp + xp.log1p(gain)
     tie_mid = tie * (1 + gain * block.turn) / (1 + gain)
-    at_attention = log_mid + jnp.log(block.after_attention)
+    at_attention = log_mid + xp.log(block.after_attention)
     # Every position receives the mean over pairs of the gradient behind attention.
     added = weight**2 * _mixed(1 - tie_mid, positions) * block.into_attention
-    below = (at_attention + jnp.log1p(added), (tie_mid + added) / (1 + added))
+    below = (at_attention + xp.log1p(added), (tie_mid + added) / (1 + added))
     return below, _Grads(state, (at_mlp, tie), (at_attention, tie_mid))
 
 
-@functools.partial(jax.jit, static_argnames=("depth",))
+@compiled("depth")
 def _profile(
-    net: Transformer, positions: Array, c_0: Array, read: Callable[[Array, Array], Array], depth: int
+    net: Transformer, positions: Values, c_0: Values, read: Callable[[Values, Values], Values], depth: int
 ) -> tuple[_Facts, Block, _Grads]:
     """Numbers of every block, for inputs of unit mean square and a white gradient at the top."""
     facts = _facts(net, positions)
-    zero = jnp.zeros_like(facts.weight)
+    zero = library(facts).zeros_like(facts.weight)
     climb = functools.partial(_climb, facts, net.place, read)
-    stack = lax.scan(climb, (zero, 1 - c_0.astype(zero.dtype)), length=depth)[1]
-    return facts, stack, lax.scan(functools.partial(_descend, facts), (zero, zero), stack, reverse=True)[1]
+    stack = scan(climb, (zero, 1 - c_0.astype(zero.dtype)), length=depth)[1]
+    return facts, stack, scan(functools.partial(_descend, facts), (zero, zero), stack, reverse=True)[1]
 
 
 def _check(where: str, net: Transformer, depth: int, positions: Any, c_0: Any) -> None:
@@ -158,15 +159,17 @@ def _check(where: str, net: Transformer, depth: int, positions: Any, c_0: Any) -
 def _walked(where: str, net: Transformer, depth: int, positions: Any, c_0: Any) -> tuple[_Facts, Block, _Grads]:
     """Check the question, then compute all blocks."""
     _check(where, net, depth, positions, c_0)
-    count, c = floats(float(positions), c_0)
-    net = jax.tree.map(lambda leaf: floats(leaf)[0], net)
+    leaves, tree = jax.tree.flatten(net)
+    count, c, *leaves = looped(net.activation, depth, float(positions), c_0, *leaves)
+    net = jax.tree.unflatten(tree, leaves)
+    xp = library(net)
     # Many blocks read one row of the activation's table, which costs less than integrals.
-    log_s = jnp.full(moments_2d.FEW + 1, 2 * jnp.log(net.sigma_w))
+    log_s = xp.full(moments_2d.FEW + 1, 2 * xp.log(net.sigma_w))
     return _profile(net, count, c, moments_2d.reader(log_s, net.activation, 2), depth)
 
 
-def _certain(mean: Array) -> Law:
-    return Law(mean, jnp.zeros_like(mean))
+def _certain(mean: Values) -> Law:
+    return Law(mean, library(mean).zeros_like(mean))
 
 
 def _asked(net: Transformer, question: Question) -> tuple[_Facts, Block, _Grads]:
@@ -255,21 +258,20 @@ def log_grad_groups(net: Transformer, *, depth: int, positions: int, c_0: Number
     """
     facts, stack, grads = _walked("log_grad_groups", net, depth, positions, c_0)
     weight, count = facts.weight, facts.positions
-    (sigma_qk,) = floats(net.sigma_qk)
+    xp = library(facts)
+    (sigma_qk,) = floats(net.sigma_qk) if xp is not np else [net.sigma_qk]
     (at_mlp, tie), (at_attention, tie_mid) = grads.mlp, grads.attention
-    over = lambda overlap: jnp.log1p((count - 1) * overlap)
-    averaged = at_attention + over(1 - stack.gap_attention) + over(tie_mid) + jnp.log(weight) - jnp.log(count)
-    attended = (
-        2 * jnp.log(stack.gap_attention) + jnp.log((count - 1) / count) + over((1 - stack.gap_attention) * tie_mid)
-    )
-    logits = at_attention + 2 * jnp.log(sigma_qk * weight) + attended - jnp.log(count)
+    over = lambda overlap: xp.log1p((count - 1) * overlap)
+    averaged = at_attention + over(1 - stack.gap_attention) + over(tie_mid) + xp.log(weight) - xp.log(count)
+    attended = 2 * xp.log(stack.gap_attention) + xp.log((count - 1) / count) + over((1 - stack.gap_attention) * tie_mid)
+    logits = at_attention + 2 * xp.log(sigma_qk * weight) + attended - xp.log(count)
     logs = {
         "query": logits,
         "key": logits,
         "value": averaged,
         "output": averaged,
-        "mlp_in": at_mlp + jnp.log(weight * facts.slope) + over((1 - stack.gap_mlp) * tie * stack.turn),
-        "mlp_out": at_mlp + jnp.log(net.mlp_ratio * facts.length) + over(stack.cross * tie),
+        "mlp_in": at_mlp + xp.log(weight * facts.slope) + over((1 - stack.gap_mlp) * tie * stack.turn),
+        "mlp_out": at_mlp + xp.log(net.mlp_ratio * facts.length) + over(stack.cross * tie),
     }
     top = logs["mlp_out"][-1]
     return {name: _certain((logs[name] - top) / 2) for name in GROUPS}
