@@ -22,7 +22,7 @@ from vgtheory.networks.cells import GRU, MGU, Leaky, Skip
 from vgtheory.networks.dense import Dense
 from vgtheory.theory.meanfield.fixed_points import chi_at
 from vgtheory.theory.meanfield.length import q_star
-from vgtheory.theory.precision import Values, floats, in_float64
+from vgtheory.theory.precision import Values, in_float64, numbers
 
 _REACH = 9.0
 _COARSEST = 0.25
@@ -154,7 +154,7 @@ def skip(cell: Skip) -> tuple[float, Transfer]:
 
 @in_float64
 def _chi_at(q: float, sigma: float, activation: Activation) -> Values:
-    variance, scale = floats(q, sigma)
+    variance, scale = numbers(activation, q, sigma)
     return chi_at(variance, scale, activation)
 
 

@@ -16,7 +16,6 @@ G has k columns. At x = 0 the law gives chi_1. For d = 1 it is the triangular la
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import scipy.special
 
@@ -27,6 +26,7 @@ from vgtheory.networks.cells import Leaky
 from vgtheory.networks.dense import Dense
 from vgtheory.networks.recurrent import Recurrent
 from vgtheory.theory.arguments import asked
+from vgtheory.theory.arrays import library
 from vgtheory.theory.integrals.rules import nodes, values
 from vgtheory.theory.integrals.squares import resolved
 from vgtheory.theory.meanfield.length import chi_1, q_star
@@ -239,4 +239,5 @@ def lyapunov_exponent(net: Dense | Recurrent | Leaky) -> Values:
     >>> round(float(theory.recurrent.lyapunov_exponent(Recurrent("tanh", sigma_w=2.0))), 4)
     0.1547
     """
-    return jnp.log(chi_1(_as_dense("lyapunov_exponent", net))) / 2
+    factor = chi_1(_as_dense("lyapunov_exponent", net))
+    return library(factor).log(factor) / 2

@@ -1,14 +1,11 @@
 """Rate of forgetting of a recurrence, from the eigenvalues of its Jacobian on the attractor."""
 
-from typing import Any
-
-import jax.numpy as jnp
 import numpy as np
 
 from vgtheory.expect import Numbers, expect
 from vgtheory.networks.recurrent import FixedRecurrent
 from vgtheory.theory.arguments import asked
-from vgtheory.theory.precision import in_float64
+from vgtheory.theory.integrals.rules import values
 from vgtheory.theory.recurrent.powers import logs_of
 
 _SETTLED = 1e-14
@@ -72,7 +69,7 @@ def log_rate(net: FixedRecurrent, state: Numbers) -> float:
 
 def _settled_slopes(net: FixedRecurrent, matrix: np.ndarray, h: np.ndarray) -> list[np.ndarray]:
     """phi' along the attractor: one entry for a fixed point, two for a two-cycle."""
-    phi, dphi = (_on_numpy(function) for function in (net.activation.phi, net.activation.dphi))
+    phi, dphi = (lambda h, which=which: values(net.activation, h)[which] for which in (0, 1))
     for _ in range(_MAX_STEPS):
         once = matrix @ phi(h)
         twice = matrix @ phi(once)
@@ -85,8 +82,3 @@ def _settled_slopes(net: FixedRecurrent, matrix: np.ndarray, h: np.ndarray) -> l
         h = twice
     expect(False, "log_rate", "a state that settles on a fixed point or a two-cycle", num_steps=2 * _MAX_STEPS)
     return []
-
-
-def _on_numpy(function: Any) -> Any:
-    """Let an elementwise JAX function take and return NumPy float64."""
-    return in_float64(lambda h: function(jnp.asarray(h)))

@@ -2,7 +2,6 @@
 
 import functools
 
-import jax.numpy as jnp
 import numpy as np
 import scipy.special
 
@@ -10,7 +9,8 @@ from vgtheory.estimate import Law
 from vgtheory.expect import expect
 from vgtheory.networks.recurrent import Recurrent
 from vgtheory.theory.arguments import asked
-from vgtheory.theory.precision import floats, in_float64
+from vgtheory.theory.arrays import library
+from vgtheory.theory.precision import in_float64, reals
 from vgtheory.weights import expect_known_law
 
 _RADII, _REACH, _ANGLES = 1200, 12.0, 300
@@ -103,6 +103,7 @@ def log_spectral_radius(net: Recurrent, *, width: int) -> Law:
     """
     expect_known_law("log_spectral_radius", net)
     expect(width >= _LEAST, "log_spectral_radius", f"a width of at least {_LEAST}", width=width)
-    (sigma_w,) = floats(net.sigma_w)
+    (sigma_w,) = reals(net.sigma_w)
+    xp = library(sigma_w)
     mean, std = (0.0, 0.0) if net.weights == "orthogonal" else _law_at_unit_scale(int(width))
-    return Law(jnp.log(sigma_w) + mean, jnp.full_like(sigma_w, std))
+    return Law(xp.log(sigma_w) + mean, xp.full_like(sigma_w, std))
