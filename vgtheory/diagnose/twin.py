@@ -84,7 +84,7 @@ class InfiniteWidth:
             Passed on as they are.
         """
         plan = self.plan(*args, **kwargs)
-        one = lambda args: self._run(plan, key, ({}, {}), args, kwargs)[0]
+        one = lambda args: self._run(plan, self.model.params, key, ({}, {}), args, kwargs)[0]
         mapped = functools.partial(jax.vmap, axis_name=REPLICAS)
 
         @jax.custom_vjp
@@ -135,16 +135,17 @@ class InfiniteWidth:
         slots = {path: jnp.zeros(2) for path in plan.calls}
         taps = {path: jnp.zeros(()) for path in plan.calls if path in narrow}
 
-        def energy(slots: Any, key: Array, args: tuple) -> tuple[Array, Any]:
-            value, sizes = self._run(plan, key, slots, args, kwargs)
+        def energy(slots: Any, params: Any, key: Array, args: tuple) -> tuple[Array, Any]:
+            value, sizes = self._run(plan, params, key, slots, args, kwargs)
             return value[0] if isinstance(value, tuple) else value, sizes
 
+        # The parameters are an argument, so that a compilation cache has one program for all weights of a model.
         @jax.jit
-        def draw(key: Array, args: tuple) -> Any:
-            one = jax.vmap(jax.grad(energy, has_aux=True), in_axes=(None, None, 0), axis_name=REPLICAS)
-            return jax.tree.map(lambda leaf: leaf[0], one((slots, taps), key, copies_of(plan, args)))
+        def draw(params: Any, key: Array, args: tuple) -> Any:
+            one = jax.vmap(jax.grad(energy, has_aux=True), in_axes=(None, None, None, 0), axis_name=REPLICAS)
+            return jax.tree.map(lambda leaf: leaf[0], one((slots, taps), params, key, copies_of(plan, args)))
 
-        drawn = [draw(each, args) for each in jax.random.split(key, num_draws)]
+        drawn = [draw(self.model.params, each, args) for each in jax.random.split(key, num_draws)]
         (grads, taken), sizes = jax.tree.map(lambda *leaves: np.stack(leaves).astype(float), *drawn)
         above, laws = np.zeros(num_draws), {}
         for path in reversed(plan.calls):
@@ -155,6 +156,7 @@ class InfiniteWidth:
     def _run(
         self,
         plan: TwinPlan,
+        params: Any,
         key: Array,
         slots: tuple[dict[str, Array], dict[str, Array]],
         args: tuple,
@@ -163,7 +165,7 @@ class InfiniteWidth:
         """Output of one replica, and the log of every replaced layer's root mean square."""
         state = _State(plan, key, slots[0], slots[1], {}, {})
         hook = functools.partial(self._hook, state)
-        return self.model.apply(self.model.params, hook, *args, **kwargs), state.logs
+        return self.model.apply(params, hook, *args, **kwargs), state.logs
 
     def _hook(self, state: _State, call: Call, args: tuple, run: Any) -> Any:
         """Replacement of one layer call."""
