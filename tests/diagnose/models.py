@@ -34,7 +34,7 @@ def cross_entropy(model: Any, x: Any, labels: Any) -> Any:
     return optax.softmax_cross_entropy_with_integer_labels(model(x), labels).mean()
 
 
-def mlp(depth: int = 40, width: int = 32, inputs: int = 16) -> Case:
+def mlp(depth: int = 12, width: int = 32, inputs: int = 16) -> Case:
     x = jax.random.normal(jax.random.key(1), (inputs, width))
     labels = jax.random.randint(jax.random.key(2), (inputs,), 0, 10)
     return Case(MLP(depth, width, nnx.Rngs(0)), None, cross_entropy, (x, labels))
@@ -86,7 +86,7 @@ class Reader(nnx.Module):
         return self.head(self.rnn(x)[:, -1])
 
 
-def lstm(steps: int = 8, width: int = 16, inputs: int = 4) -> Case:
+def lstm(steps: int = 8, width: int = 8, inputs: int = 4) -> Case:
     x = jax.random.normal(jax.random.key(1), (inputs, steps, 4))
 
     @nnx.jit
@@ -148,7 +148,7 @@ class LogScale(nnx.Module):
         return jnp.log(x) * self.gain[...][None]
 
 
-def nans(width: int = 16, inputs: int = 8) -> Case:
+def nans(width: int = 8, inputs: int = 8) -> Case:
     x = jax.random.normal(jax.random.key(1), (inputs, width))
     return Case(Scorer(width, nnx.Rngs(0)), None, cross_entropy, (x, jnp.zeros(inputs, int)))
 
