@@ -178,7 +178,7 @@ def committed() -> Any:
     return agreement.compared(catalogue.RESULTS)
 
 
-def test_no_committed_comparison_is_broken_and_what_is_outside_keeps_its_gap(committed: Any) -> None:
+def test_no_committed_comparison_is_broken_and_what_is_outside_keeps_its_gap_and_has_its_reason(committed: Any) -> None:
     from experiments.report import agreement
 
     table = committed
@@ -188,6 +188,7 @@ def test_no_committed_comparison_is_broken_and_what_is_outside_keeps_its_gap(com
     outside = table[table.outcome == "outside"]
     assert np.isinf(outside.predicted_err).all()
     assert np.isfinite(outside.predicted).all()
+    assert (table.reason[np.isinf(table.predicted_err)] != "").all()
     assert set(agreement.failures(table).index) == set(table.index[table.outcome != "agrees"])
 
 
