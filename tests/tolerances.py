@@ -178,7 +178,7 @@ PARTICLE_ERROR = 0.02
 TWIN_BIAS = 0.02
 """Of a real model's mean log-norm at widths of 128 to 256: half its variance, a few over the width."""
 ONE_MODEL = 0.3
-"""Of the log-norms of one network of width 256 and depth 8 about their mean: a scatter of 0.07 at most, and the twin's own error."""
+"""Of the log-norms of one network of width 256 and depth 5 about their mean: a scatter of 0.07 at most, and the twin's own error."""
 WIDE_GAP = 0.02
 """2 % between a twin and real models of width 2,048: both of their errors, and what a finite width does."""
 

@@ -23,8 +23,8 @@ LN10 = float(np.log(10))
 
 
 @functools.cache
-def found(name: str) -> tuple[Case, Diagnosis]:
-    case = MODELS[name]()
+def found(name: str, *size: int) -> tuple[Case, Diagnosis]:
+    case = MODELS[name](*size)
     return case, diagnose(case.model, case.loss, *case.batch, variables=case.variables)
 
 
@@ -82,11 +82,14 @@ def test_the_table_is_that_of_a_plain_float64_computation(name: str) -> None:
     assert told > len(leaves) // 3 or name == "lstm"
 
 
-def test_a_deep_sigmoid_network_vanishes_and_is_not_zero() -> None:
-    _, diagnosis = found("mlp")
+@pytest.mark.parametrize(
+    ("size", "depth", "decades"), [((), 12, 6), pytest.param((40,), 40, 24, marks=pytest.mark.slow)]
+)
+def test_a_deep_sigmoid_network_vanishes_and_is_not_zero(size: tuple[int, ...], depth: int, decades: int) -> None:
+    _, diagnosis = found("mlp", *size)
     verdict = diagnosis.verdict
-    assert (verdict.word, verdict.where, verdict.depth) == ("vanishes", "hidden/0", 12)
-    assert diagnosis.rows[0].log_grad < -6 * LN10
+    assert (verdict.word, verdict.where, verdict.depth) == ("vanishes", "hidden/0", depth)
+    assert diagnosis.rows[0].log_grad < -decades * LN10
     law = np.log(theory.chi_1(Dense("sigmoid", 1.0))) / 2
     assert abs(verdict.log_total / verdict.depth - law) < abs(law) / 10
     assert verdict.shares["slopes"] < 0.9 * verdict.log_total < 0
