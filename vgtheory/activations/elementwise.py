@@ -16,15 +16,13 @@ from jax import Array
 from vgtheory.expect import expect
 
 _POINTS = np.array([0.4, -1.7, 2.3])  # both signs, unordered, an odd number
+_AMONG_OTHERS, _PLACES = (
+    np.array([7.1, 2.3, -6.3, 0.4, -1.7, 9.0]),
+    [3, 4, 1],
+)  # other ends, middle, mean, order and size
 _ROUNDINGS = 1e3
 _ARCTAN_NEAR, _ARCTAN_FAR = 2**0.5 - 1, 2**0.5 + 1  # tan(pi/8) and tan(3 pi/8)
 _ARCTAN_TERMS = 23  # terms of the series up to tan(pi/8); the next is below 1e-18
-
-
-def _elsewhere(program: Callable[[Array], Array], at: int) -> float:
-    """Value at one of the points, which stands at another place and among other numbers."""
-    moved = np.roll(np.where(np.arange(3) == at, _POINTS, 1.5 * _POINTS), 1)
-    return float(program(jnp.asarray(moved))[(at + 1) % 3])
 
 
 def _found(function: Callable[[Array], Array]) -> str:
@@ -39,8 +37,11 @@ def _found(function: Callable[[Array], Array]) -> str:
     program = jax.jit(lambda h: function(h))
     whole = program(points)
     if not isinstance(whole, jax.core.Tracer):
-        close, parts = _ROUNDINGS * float(jnp.finfo(seen.dtype).eps), [_elsewhere(program, at) for at in range(3)]
-        if not np.allclose(np.asarray(whole, float), parts, rtol=close, atol=close, equal_nan=True):
+        close = _ROUNDINGS * float(jnp.finfo(seen.dtype).eps)
+        parts = np.asarray(program(jnp.asarray(_AMONG_OTHERS)), float)
+        if parts.shape != _AMONG_OTHERS.shape or not np.allclose(
+            np.asarray(whole, float), parts[_PLACES], rtol=close, atol=close, equal_nan=True
+        ):
             return "It mixes the entries of an array."
     shape = jax.eval_shape(function, points[0]).shape
     return f"It makes shape {list(shape)} of a single number." if shape else ""
@@ -59,8 +60,8 @@ def _fault(function: Callable[[Array], Array]) -> str:
 def expect_elementwise(where: str, **got: Callable[[Array], Array]) -> None:
     """Raise unless a function is elementwise, phi([a, b]) = [phi(a), phi(b)], with real values.
 
-    The function is tried on three numbers, together and each of them among others. One that depends on a traced
-    number is checked for shape and dtype only.
+    The function is tried on three numbers, alone and among three others. One that depends on a
+    traced number is checked for shape and dtype only.
     """
     ((_, function),) = got.items()
     fault = _fault(function) if isinstance(function, Hashable) else "It cannot be hashed."
