@@ -1,14 +1,17 @@
 """Strict JAX for every test, a key of the test's own, and the demand for the library's one-sentence errors."""
 
 import gc
+import warnings
 import zlib
 from collections.abc import Callable
 
 import hypothesis
 import jax
-import jaxtyping
 import pytest
 
+from tests import annotations
+
+annotations.hold()  # before anything of the library is imported
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 2)  # every measurement is spread over two, as it would be over accelerators
 gc.set_threshold(
@@ -31,11 +34,11 @@ def key(request: pytest.FixtureRequest) -> jax.Array:
 
 
 @pytest.fixture
-def refused(monkeypatch: pytest.MonkeyPatch) -> Callable[..., pytest.RaisesExc]:
+def refused() -> Callable[..., pytest.RaisesExc]:
     """Demand a ``ValueError`` of the house's form; the annotation checker, which would speak first, is silenced."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
     def demand(where: str, got: str, remedy: str = "") -> pytest.RaisesExc:
+        warnings.simplefilter("ignore", annotations.WrongType)  # until the test ends
         return pytest.raises(ValueError, match=rf"(?s)^{where}: expected .+, got {got}=.+\..*{remedy}")
 
     return demand

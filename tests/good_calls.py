@@ -188,7 +188,7 @@ DIAGNOSE: dict[str, dict[str, Any]] = {
     "record_norms": {"steps": [0, 1, 2]},
 }
 PLOT: dict[str, dict[str, Any]] = {
-    "audit": {"rows": [theory.layers.InitialiserAudit("tanh", "he", *np.ones(13))]},
+    "audit": {"rows": [theory.layers.InitialiserAudit("tanh", "he", *[1] * 13)]},
     "phase_diagram": {"diagram": theory.meanfield.PhaseDiagram(*np.ones((9, 2, 2))), "net": TANH},
     "profile": {"law": Law(VECTOR, VECTOR), "estimate": Estimate(VECTOR, VECTOR), "quantity": "size", "along": "step"},
     "spectrum": {"log_s": np.array([-1.0, 1.0]), "density": VECTOR, "logs": ROWS},

@@ -7,7 +7,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import jaxtyping
 import numpy as np
 import pytest
 
@@ -18,10 +17,8 @@ from vgtheory import Estimate, Law, compare, measure, theory
 SEED, NUM, NUM_SLOW = 16, 300, 5_000
 
 
-@pytest.fixture(autouse=True)
-def _unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Silence the annotation checker, which a user does not have."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+pytestmark = pytest.mark.filterwarnings("ignore::tests.annotations.WrongType")
+"""A user does not have the annotation checker."""
 
 
 def test_the_table_of_good_calls_is_complete() -> None:

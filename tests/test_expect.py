@@ -150,6 +150,7 @@ def test_bad_input_to_nouns(refused: pytest.RaisesExc) -> None:
         FixedRecurrent("tanh", matrix={})
 
 
+@pytest.mark.slow
 def test_bad_input_check_leaves_what_jax_makes_of_a_network() -> None:
     """Gradients may be negative, axes and masks are no scales, tracers are taken as they come."""
     net = Dense("tanh", jnp.float32(1.5), jnp.float32(0.3))

@@ -2,6 +2,7 @@
 
 import jax
 import numpy as np
+import pytest
 
 from vgtheory import Conv, Dense, Estimate, Leaky, Transformer, compare, measure, theory
 from vgtheory.frame import aligned, frame_of_parts
@@ -90,6 +91,7 @@ def test_a_field_has_a_row_for_each_position(key: jax.Array) -> None:
     assert plane.frame.columns.tolist()[2:4] == ["position_0", "position_1"]
 
 
+@pytest.mark.slow
 def test_each_matrix_of_a_block_has_a_column(key: jax.Array) -> None:
     logs = measure.samples(key, Transformer("relu", heads=2), depth=2, width=8, num_nets=3, positions=4)
     table = logs.frame

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jaxtyping
 import numpy as np
 import pytest
 
@@ -47,8 +46,8 @@ def test_integers_of_numpy_in_measurements(name: str, kind: type) -> None:
     same(MEASURED[name](kind), MEASURED[name](int))
 
 
-def test_integers_of_numpy_in_nouns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+@pytest.mark.filterwarnings("ignore::tests.annotations.WrongType")
+def test_integers_of_numpy_in_nouns() -> None:
     assert Conv("tanh", kernel_size=np.int64(5)) == Conv("tanh", kernel_size=5)
     assert Residual("tanh", branch_layers=np.int64(2)) == Residual("tanh", branch_layers=2)
 

@@ -195,6 +195,7 @@ def test_an_exploding_network_and_its_remedy_for_relu() -> None:
     assert all(removal.log_gain * factor != 0 for removal in removals)
 
 
+@pytest.mark.slow
 def test_taking_a_layer_out_of_a_chain_does_what_a_plain_gradient_does() -> None:
     model, loss, batch = small()
     diagnosis = diagnose(model, loss, *batch)

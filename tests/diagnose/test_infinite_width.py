@@ -295,6 +295,7 @@ def test_a_recurrence_s_gradient_needs_its_weights_to_be_shared(key: jax.Array) 
     assert (gap / err).min() < -SIGMAS
 
 
+@pytest.mark.slow
 def test_the_twin_may_be_differentiated(key: jax.Array) -> None:
     """All replicas' outputs, weighed by gradients of their own, together make one gradient of a common input."""
     twin = infinite_width(Chain("plain", 1.5, jnp.tanh, nnx.Rngs(0)), 2048)

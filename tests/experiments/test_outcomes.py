@@ -29,6 +29,7 @@ def test_each_outcome_is_told_from_its_curve() -> None:
     assert (classes(loss, score, np.zeros(5, bool)) == CLASSES.index("diverged")).all()
 
 
+@pytest.mark.slow
 def test_a_wide_network_descends_as_its_kernel_says(key: jax.Array) -> None:
     """The mean loss, of networks and of the kernel's draws; with half the rate it is not."""
     whole, record = digits(), np.array([0, 30])

@@ -18,7 +18,8 @@ TINY = dataclasses.replace(remedies.SMOKE, shrink=4)
 
 
 @pytest.mark.parametrize(
-    ("how", "close"), [("norm", ROUNDING), pytest.param("layer", ROUNDING, marks=pytest.mark.slow), ("value", EVEN)]
+    ("how", "close"),
+    [*(pytest.param(how, ROUNDING, marks=pytest.mark.slow) for how in ("norm", "layer")), ("value", EVEN)],
 )
 def test_shares_of_a_clipped_step_are_those_predicted(how: str, close: float) -> None:
     config = dataclasses.replace(TINY, case=(f"clip, tanh, {how}",))
@@ -29,6 +30,7 @@ def test_shares_of_a_clipped_step_are_those_predicted(how: str, close: float) ->
     assert (np.abs(found["value"] - found["raw"]).max() > 1) == (how != "norm")
 
 
+@pytest.mark.slow
 def test_decay_shrinks_weights_that_get_no_gradient_exponentially(key: jax.Array) -> None:
     """A sigmoid stack of twelve layers moves the lower ones by nothing else."""
     plan = pilots.Plan(Dense("sigmoid", 0.5), optimisers.decayed(0.05), 12, 16, 16, 40)

@@ -23,6 +23,7 @@ def started(key: jax.Array, setting: Setting) -> tuple[jax.Array, jax.Array]:
     return drawn(keys, setting.reader, TASKS[setting.task].num_inputs), keys
 
 
+@pytest.mark.slow
 def test_a_seed_alone_is_that_seed_among_others(key: jax.Array) -> None:
     params, keys = started(key, SHORT)
     rates = jnp.full(GROUP, 1e-2)
@@ -69,6 +70,7 @@ def test_forget_gates_start_open(key: jax.Array) -> None:
     assert (cell["hi"]["bias"] == 0).all()
 
 
+@pytest.mark.slow
 def test_leaky_units_are_as_defined(key: jax.Array) -> None:
     cell = Leaky(5, 0.3, jax.nn.initializers.normal(0.7))
     h, x = jax.random.normal(key, (2, 3, 5))

@@ -149,6 +149,7 @@ def test_positions_agree_and_three_percent_off_fails(key: jax.Array, place: str)
         assert np.abs(z_and_spread(samples, surface.public(theory)[quantity](wrong, **size))[0]).max() > SIGMAS
 
 
+@pytest.mark.slow
 def test_estimates_are_the_mean_over_networks(key: jax.Array) -> None:
     net, size = Conv("tanh", 1.4, padding="zero"), {**SMALL, "positions": (3, 4)}
     logs = measure.samples(key, net, **size)

@@ -18,7 +18,8 @@ from vgtheory.networks.transformer import GROUPS
 SIZES = {"depth": 10, "positions": 4}
 
 
-@pytest.mark.parametrize("place", ["pre", pytest.param("post", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["pre", "post"])
 def test_the_gradients_are_plain_autodiff_s(key: jax.Array, place: str) -> None:
     net, depth, width, positions = Transformer("tanh", 1.2, 1.5, place, heads=2, mlp_ratio=3), 2, 8, 5
     how: dict[str, Any] = {"depth": depth, "width": width, "positions": positions, "dtype": "float64"}

@@ -56,6 +56,7 @@ def test_the_formulas_are_flax_s(name: str) -> None:
 SLOW = pytest.mark.slow
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "sampler"),
     [

@@ -89,6 +89,7 @@ def test_dead_layers_are_as_frequent_as_predicted(key: jax.Array) -> None:
         assert abs(np.isneginf(bottom).mean() - predicted) < SIGMAS * (predicted * (1 - predicted) / 600) ** 0.5
 
 
+@pytest.mark.slow
 def test_inputs_that_become_the_same(key: jax.Array) -> None:
     """A deep ordered network, where R is singular: all inputs have the same gradient in the end, and it is the law's."""
     net, size = Dense("tanh", 0.9, 0.5), {"depth": 80, "width": 64}

@@ -114,6 +114,7 @@ def test_real_weight_matrices_give_the_same(key: jax.Array, name: str, width: in
     assert np.all(np.abs(spread / std - 1) < SIGMAS * err)
 
 
+@pytest.mark.slow
 def test_factors_of_single_layers_agree(key: jax.Array) -> None:
     net, shape = Dense("tanh", 2.0, 0.1), {"depth": 24, "width": 64}
     estimate = measure.layers.log_chi_layers(key, net, **shape, num_nets=8000, sampler="matrix_free")

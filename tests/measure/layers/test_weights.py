@@ -106,6 +106,7 @@ def test_profiles_agree_in_mean_and_spread_and_three_percent_off_fails(sampled: 
             assert np.nanmax(np.abs(z_and_spread(samples, wrong)[0])) > SIGMAS, quantity
 
 
+@pytest.mark.slow
 def test_heavy_tails_change_nothing_at_infinite_width(key: jax.Array) -> None:
     """The mean square of a linear stack is the same at every width; its log's mean at 192 units is short of that by some 1/N."""
     net = of_kind(NETS["linear"], "heavy_tailed")

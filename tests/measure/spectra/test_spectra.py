@@ -132,6 +132,7 @@ def test_the_law_is_accepted_and_three_percent_off_rejected(
         assert compared(logs, Dense(name, off * sigma_w, sigma_b, weights), depth).p_value < POWER
 
 
+@pytest.mark.slow
 def test_zeros_are_as_many_as_the_width_has(key: jax.Array) -> None:
     """The infinite-width weight at 0 fails, that of this width does not."""
     net = Dense("relu", 2**0.5, weights="orthogonal")

@@ -60,6 +60,7 @@ def test_what_has_not_settled_is_nan(key: jax.Array, monkeypatch: pytest.MonkeyP
     assert np.isnan(logs).any()
 
 
+@pytest.mark.slow
 def test_dead_networks_are_minus_infinity(key: jax.Array) -> None:
     """Weights of 0: the programs are those of other tests here."""
     net, shape = Dense("relu", 0.0, 1.0), {"depth": 60, "width": 24, "num_nets": 2}

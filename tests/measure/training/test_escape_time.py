@@ -55,6 +55,7 @@ def test_steps_of_four_optimisers(optimiser: str, rate: float) -> None:
     assert np.abs(hat.value - off).min() > LAGS
 
 
+@pytest.mark.slow
 def test_eps_turns_adam_into_gradient_descent() -> None:
     options: Any = {"learning_rate": 1e-3, "level": 0.9, "eps": 100.0, "square_decay": 0.9}
     law = theory.training.log_escape_steps("adam", 6, 0.3, **options)

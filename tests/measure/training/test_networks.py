@@ -86,6 +86,7 @@ def test_three_percent_off_fails(key: jax.Array) -> None:
     assert abs(_deviation(key, Dense("sigmoid", 1.0, 0.5), Dense("sigmoid", 1.03, 0.5))) > SIGMAS
 
 
+@pytest.mark.slow
 def test_batch_norm_makes_the_gradient_go_as_one_over_the_weights(key: jax.Array) -> None:
     how = SIZES | {"loss": _sum, "num_nets": 1}
     run = lambda scale: measure.training.training_logs(

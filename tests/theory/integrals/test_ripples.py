@@ -27,6 +27,7 @@ def test_item_6_profiles_of_a_snake_are_its_recursion() -> None:
     np.testing.assert_allclose(theory.layers.log_chi_layers(GROWING, depth=30).mean, log_chi[:-1], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_item_6_what_a_snake_does_at_finite_width_and_large_q_is_not_known() -> None:
     assert np.all(np.isinf(theory.log_grad_layers(GROWING, depth=20, width=64).std[:-1]))
     assert np.isinf(theory.layers.log_chi_layers(GROWING, depth=20, width=64).std[-1])
@@ -63,6 +64,7 @@ def power_mean(power: float, q: float = 1.0) -> float:
     return float(quad(density, 0, 40, weight="alg", wvar=(power, 0), epsabs=1e-14, limit=400)[0])
 
 
+@pytest.mark.slow
 def test_item_5_fourth_powers_of_slopes_without_bound_are_infinite() -> None:
     assert steepness(ROOT.dphi, ROOT.kinks) == pytest.approx(0.4, abs=1e-6)
     assert steepness(jnp.tanh, (0.0,)) == 0
@@ -72,6 +74,7 @@ def test_item_5_fourth_powers_of_slopes_without_bound_are_infinite() -> None:
     assert np.all(np.abs(law.mean) < 5)
 
 
+@pytest.mark.slow
 def test_item_5_a_cusp_behind_batch_norm() -> None:
     rate = 0.36 * power_mean(-0.8) / (power_mean(1.2) - power_mean(0.6) ** 2)
     assert theory.blocks.batch_norm_rate(ROOT) == pytest.approx(rate, rel=1e-9)

@@ -31,6 +31,7 @@ def settled_tanh(sigma_w: float) -> tuple[float, float, float]:
     return q, np.log(sigma_w**2 * mean(slope**2)), np.log(sigma_w**2 * mean(slope) ** 2)
 
 
+@pytest.mark.slow
 def test_just_beyond_criticality_in_both_precisions() -> None:
     q, log_chi, log_chi_c = settled_tanh(1.001)
     net = Dense("tanh", 1.001)

@@ -38,6 +38,7 @@ def test_the_sum_of_all_is_the_volume() -> None:
     assert mean == pytest.approx(log_slope + np.log(1.8) - 0.5, abs=1e-4)  # the curve has a logarithmic end
 
 
+@pytest.mark.slow
 def test_a_product_of_finite_matrices() -> None:
     rng, width, steps, sigma_w = np.random.default_rng(0), 200, 24, 1.5
     net = Dense("erf", sigma_w, 0.3)
