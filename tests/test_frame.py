@@ -60,6 +60,7 @@ def test_a_test_is_one_row() -> None:
     assert found.frame.to_dict("records") == [found._asdict()]
 
 
+@pytest.mark.slow
 def test_logs_have_a_row_for_each_layer_of_each_network(key: jax.Array) -> None:
     size = {"depth": 5, "width": 16, "num_nets": 3}
     logs = measure.samples(key, Dense("tanh"), **size)

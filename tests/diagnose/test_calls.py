@@ -93,8 +93,8 @@ CASES = {
 }
 
 
-COVERED = ("linen lstm", "linen conv", "linen attention", "nnx attention")
-"""Slow: another cell under the same scan, a layer like Dense, and attention, of which the tests of whole models have some."""
+COVERED = ("linen lstm", "linen scan", "linen conv", "linen attention", "nnx attention")
+"""Slow: another cell, and layers, under the same scan, a layer like Dense, and attention, of which the tests of whole models have some."""
 
 
 @pytest.mark.parametrize(

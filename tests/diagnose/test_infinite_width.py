@@ -71,7 +71,7 @@ CHAINS: dict[str, tuple[float, Any, Callable[[], Any]]] = {
 }
 
 
-@pytest.mark.parametrize("kind", CHAINS)
+@pytest.mark.parametrize("kind", ["plain", pytest.param("skip", marks=pytest.mark.slow), "norm"])
 def test_chains_follow_their_closed_forms(key: jax.Array, kind: str) -> None:
     sigma_w, phi, law = CHAINS[kind]
     seen, err = rates(key, kind, sigma_w, phi)

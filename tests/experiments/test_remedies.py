@@ -17,10 +17,8 @@ EVEN = 0.1
 TINY = dataclasses.replace(remedies.SMOKE, shrink=4)
 
 
-@pytest.mark.parametrize(
-    ("how", "close"),
-    [*(pytest.param(how, ROUNDING, marks=pytest.mark.slow) for how in ("norm", "layer")), ("value", EVEN)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("how", "close"), [("norm", ROUNDING), ("layer", ROUNDING), ("value", EVEN)])
 def test_shares_of_a_clipped_step_are_those_predicted(how: str, close: float) -> None:
     config = dataclasses.replace(TINY, case=(f"clip, tanh, {how}",))
     found = remedies._clip_columns(config, remedies._plan(config), 1)

@@ -43,6 +43,7 @@ def test_what_can_be_learnt_is_and_seeds_stay_what_they_are(key: jax.Array) -> N
     assert outcome.finite.all()
 
 
+@pytest.mark.slow
 def test_runs_that_blow_up_are_failures_and_are_counted(key: jax.Array) -> None:
     outcome = group(key, 0, 1e38, SHORT)
     columns = sequence_length.success_columns(outcome)
@@ -51,6 +52,7 @@ def test_runs_that_blow_up_are_failures_and_are_counted(key: jax.Array) -> None:
     assert columns["success_low"] == 0 < columns["success_high"]
 
 
+@pytest.mark.slow
 def test_only_the_read_out_of_an_echo_state_network_learns(key: jax.Array) -> None:
     task, reader = TASKS["latch"], Reader(LEARNERS["esn"], 8, 2, 1)
 

@@ -5,6 +5,13 @@ import pytest
 from tests import docstrings
 
 
-@pytest.mark.parametrize("name", docstrings.under("measure"))
+SLOW = (
+    *("training.networks", "blocks.transformer", "blocks.alpha", "blocks.positions", "blocks.groups"),
+    *("spectra.top", "spectra.moments", "layers.factors", "magnitudes.entries", "magnitudes.split"),
+)
+"""Modules whose examples compile a program of their own; what they measure has twins in the default run."""
+
+
+@pytest.mark.parametrize("name", docstrings.under("measure", slow=SLOW))
 def test_examples_run(name: str) -> None:
     docstrings.run(name)

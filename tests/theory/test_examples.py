@@ -10,7 +10,7 @@ from vgtheory import theory
 SECTIONS = ("Parameters\n", "Returns\n", "Notes\n", "Accuracy:", "Assumes:", "Examples\n")
 
 
-@pytest.mark.parametrize("name", docstrings.under("theory"))
+@pytest.mark.parametrize("name", docstrings.under("theory", slow=("spectra.density",)))
 def test_examples_run(name: str) -> None:
     docstrings.run(name)
 

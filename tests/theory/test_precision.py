@@ -64,7 +64,9 @@ def agree(got: Any, expected: Any, tolerance: float) -> None:
             np.testing.assert_allclose(np.asarray(one), np.asarray(other), rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("order", ["jit, plain, new shape", "plain, jit, x64, plain"])
+@pytest.mark.parametrize(
+    "order", [pytest.param("jit, plain, new shape", marks=pytest.mark.slow), "plain, jit, x64, plain"]
+)
 @pytest.mark.parametrize("name", chosen(TRACEABLE, CACHED))
 def test_orders_of_calls(name: str, order: str) -> None:
     function, args, kwargs = TRACEABLE[name]

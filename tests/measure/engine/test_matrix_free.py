@@ -77,6 +77,7 @@ def test_the_test_has_power(key: jax.Array) -> None:
     )
 
 
+@pytest.mark.slow
 def test_dead_layers_are_as_frequent_as_predicted(key: jax.Array) -> None:
     """With one input and with two: zero vectors on the way up and down."""
     predicted = theory.width.dead_probability(Dense("relu", 1.4), depth=20, width=3)

@@ -38,13 +38,14 @@ def test_equals_plain_autodiff(key: jax.Array, activation: str, dtype: str, dept
         assert np.abs(relative).max() < TIGHT[dtype]
 
 
-# Orthogonal weights are held to their law in test_twins.
+# They are held to their laws in test_twins and in measure/recurrent.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("net", "depth"),
     [
-        pytest.param(Dense("tanh", 1.1, 0.2, "orthogonal"), 12, marks=pytest.mark.slow),
+        (Dense("tanh", 1.1, 0.2, "orthogonal"), 12),
         (Recurrent("tanh", sigma_w=1.1), 5),
-        pytest.param(FixedRecurrent("erf", matrix=0.9 * np.eye(24)), 12, marks=pytest.mark.slow),
+        (FixedRecurrent("erf", matrix=0.9 * np.eye(24)), 12),
     ],
     ids=["orthogonal", "recurrent", "fixed"],
 )

@@ -72,6 +72,7 @@ def test_relu_with_a_norm_of_the_sum_keeps_the_gradient_and_tanh_lets_it_grow() 
     assert squared(Residual("tanh", 1.0, norm="layer", place="post"), 2)[0] == pytest.approx(each, abs=10 * PER_LAYER)
 
 
+@pytest.mark.slow
 def test_the_stretched_exponential_of_tanh_has_its_constant() -> None:
     """(8/3) sigma_w / sqrt(2 pi); the next term, of relative order 1 / sqrt(L), is taken off by two depths."""
     sigma_w, grown = 1.3, squared(Residual("tanh", 1.3), 2**16)

@@ -139,6 +139,7 @@ def test_a_wanted_memory_is_had(cell: Cell) -> None:
     assert theory.cells.memory_steps(theory.cells.cell_with_memory(cell, 12.0)) == pytest.approx(12.0, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_wanted_memory_of_real_weights_takes_less_bias() -> None:
     own = theory.cells.cell_with_memory(GRU(sigma_in=0.5), 15.0)
     one = theory.cells.cell_with_memory(GRU(sigma_in=0.5), 15.0, tied=True)

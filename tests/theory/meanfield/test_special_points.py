@@ -119,11 +119,10 @@ def test_without_weights(name: str) -> None:
 @pytest.mark.parametrize(
     "quantity",
     [
-        theory.meanfield.chi_c,
-        # chi_c is read at c_star and at q_star, and chi_1 takes the slope of q.
+        theory.chi_1,
         *(
             pytest.param(each, marks=pytest.mark.slow)
-            for each in (theory.chi_1, theory.c_star, theory.meanfield.q_slope)
+            for each in (theory.meanfield.chi_c, theory.c_star, theory.meanfield.q_slope)
         ),
     ],
 )
