@@ -4,7 +4,6 @@ import pytest
 
 from tests import docstrings
 
-
 SLOW = (
     *("training.networks", "blocks.transformer", "blocks.alpha", "blocks.positions", "blocks.groups"),
     *("spectra.top", "spectra.moments", "layers.factors", "magnitudes.entries", "magnitudes.split"),
