@@ -27,10 +27,13 @@ napoleon_google_docstring = False
 napoleon_use_ivar = True
 napoleon_use_rtype = False
 
+mathjax_path = "mathjax/tex-chtml.js"  # the site's own copy: formulas need no network either
+
 html_theme = "pydata_sphinx_theme"
 html_title = "vgtheory"
 html_static_path: list[str] = []
 html_show_sourcelink = False
+html_sidebars: dict[str, list[str]] = {page.stem: [] for page in HERE.glob("*.md")}  # the header leads to each of them
 html_theme_options = {
     "navbar_align": "left",
     "show_prev_next": False,

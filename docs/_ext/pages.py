@@ -1,5 +1,6 @@
-"""Pages made from other files of the repository, written before Sphinx reads: two READMEs, and the gallery of the figures."""
+"""Pages made from other files of the repository, before Sphinx reads: two READMEs, and the gallery of the figures. And MathJax."""
 
+import importlib.util
 import shutil
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,23 @@ def _read(app: Any, name: str, source: list[str]) -> None:
     source[0] = linked(source[0])
 
 
+def _mathjax(app: Any, error: Exception | None) -> None:
+    """Copy MathJax and its fonts into the site; the package that holds it would copy all that it has."""
+    found = importlib.util.find_spec("sphinx-mathjax-offline")
+    if error is not None or found is None or found.origin is None:
+        return
+    source, target = Path(found.origin).parent / "static" / "mathjax", Path(app.outdir) / "_static" / "mathjax"
+    for part in ("tex-chtml.js", "output/chtml/fonts/woff-v2"):
+        (target / part).parent.mkdir(parents=True, exist_ok=True)
+        if (source / part).is_dir():
+            shutil.copytree(source / part, target / part, dirs_exist_ok=True)
+        else:
+            shutil.copy(source / part, target / part)
+
+
 def setup(app: Any) -> dict[str, bool]:
-    """Write the pages, and mend links as they are read."""
+    """Write the pages, mend links as they are read, and copy MathJax."""
     app.connect("builder-inited", lambda app: write(Path(app.srcdir)))
     app.connect("source-read", _read)
+    app.connect("build-finished", _mathjax)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
