@@ -13,7 +13,7 @@ export MPLBACKEND := Agg
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install check format test smoke reproduce figures paper paper-tools clean
+.PHONY: help install check format test smoke reproduce figures docs paper paper-tools clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,11 @@ figures: $(STAMP) ## Draw the figures and the report from the committed results
 	@$(RUN) -m experiments.report.claims
 	@$(RUN) -m experiments report
 
+docs: $(STAMP) ## Build the site into docs/_build/html, from the committed results and the figures; a warning is an error
+	@test -f figures/out/remedies.png || $(RUN) -m figures
+	@$(RUN) -m sphinx --quiet --fail-on-warning --keep-going -j 2 docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
+
 paper: paper-tools figures ## Build paper/build/main.pdf (needs LaTeX)
 	@paper/build.sh
 
@@ -60,7 +65,7 @@ paper-tools:
 	@paper/build.sh --check
 
 clean: ## Remove what was built, and .venv; committed results stay
-	@rm -rf .venv build report figures/out paper/build paper/generated .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	@rm -rf .venv build report figures/out docs/_build docs/reference docs/figures paper/build paper/generated .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.installed: pyproject.toml requirements.lock

@@ -1,0 +1,80 @@
+"""The reference: one page per package, from what its door names, its own docstring and those of its functions."""
+
+import importlib
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+PACKAGES = ("vgtheory", "vgtheory.theory", "vgtheory.measure", "vgtheory.compare", "vgtheory.diagnose", "vgtheory.plot")
+
+
+def packages() -> Iterator[ModuleType]:
+    """Every package with a door, wings after their room."""
+    for name in PACKAGES:
+        package = importlib.import_module(name)
+        yield package
+        if name != "vgtheory":
+            yield from (each for each in members(package).values() if inspect.ismodule(each))
+
+
+def members(package: ModuleType) -> dict[str, Any]:
+    """What the package's door names."""
+    return {name: getattr(package, name) for name in dir(package)}
+
+
+def first_line(thing: Any) -> str:
+    """The first line of a docstring, or nothing for a constant."""
+    documented = inspect.ismodule(thing) or inspect.isclass(thing) or callable(thing)
+    return (inspect.getdoc(thing) or "").split("\n")[0] if documented else ""
+
+
+def directive(thing: Any) -> str:
+    """How autodoc shows it."""
+    if inspect.isclass(thing):
+        return "autoexception" if issubclass(thing, BaseException) else "autoclass"
+    return "autofunction" if callable(thing) else "py:data"
+
+
+def contents(constant: Any) -> str:
+    """What a constant holds."""
+    values = constant if isinstance(constant, dict | tuple | list) else [constant]
+    return ", ".join(f"``{each!r}``" for each in values)
+
+
+def page(package: ModuleType) -> str:
+    """The page's source: the package's own guide, a table of its names, and every function in full."""
+    name, found = package.__name__, members(package)
+    own = {key: value for key, value in found.items() if not inspect.ismodule(value)}
+    lines = [name, "=" * len(name), "", f".. automodule:: {name}", "   :no-members:", ""]
+    lines += [".. list-table::", "   :widths: 30 70", ""]
+    for key, value in own.items():
+        role = "class" if inspect.isclass(value) else "func" if callable(value) else "data"
+        lines += [f"   * - :py:{role}:`~{name}.{key}`", f"     - {first_line(value)}"]
+    for key, value in own.items():
+        lines += ["", key, "-" * len(key), "", f".. {directive(value)}:: {name}.{key}"]
+        if inspect.isclass(value):
+            lines += ["   :members:"]
+        elif not callable(value):
+            lines += ["", f"   {contents(value)}"]
+    return "\n".join(lines) + "\n"
+
+
+def write(folder: Path) -> list[str]:
+    """One page per package; their names."""
+    folder.mkdir(exist_ok=True)
+    names = []
+    for package in packages():
+        (folder / f"{package.__name__}.rst").write_text(page(package))
+        names.append(package.__name__)
+    entries = "\n".join(f"   {name}" for name in names)
+    title = "Reference\n=========\n\n.. toctree::\n   :maxdepth: 1\n\n"
+    (folder / "index.rst").write_text(title + entries + "\n")
+    return names
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Write the pages before Sphinx looks for them."""
+    app.connect("builder-inited", lambda app: write(Path(app.srcdir) / "reference"))
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,44 @@
+"""The site: `make docs` builds it into docs/_build/html, without a network, and a warning is an error."""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))  # the library and its experiments, as they stand in the repository
+sys.path.insert(0, str(HERE / "_ext"))
+
+import vgtheory  # noqa: E402
+
+project = "vgtheory"
+author = "The vgtheory developers"
+copyright = "The vgtheory developers, Apache 2.0"
+version = release = vgtheory.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "pages", "reference"]
+exclude_patterns = ["_build", "_ext"]
+suppress_warnings = ["config.cache", "ref.python"]  # ref.python: attributes of one name in several records
+nitpicky = False
+
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+
+autodoc_typehints = "none"  # a docstring says of every argument what it is, in words
+napoleon_attr_annotations = False
+napoleon_google_docstring = False
+napoleon_use_ivar = True
+napoleon_use_rtype = False
+
+mathjax_path = "mathjax/tex-chtml.js"  # the site's own copy: formulas need no network either
+
+html_theme = "pydata_sphinx_theme"
+html_title = "vgtheory"
+html_static_path: list[str] = []
+html_show_sourcelink = False
+html_sidebars: dict[str, list[str]] = {page.stem: [] for page in HERE.glob("*.md")}  # the header leads to each of them
+html_theme_options = {
+    "navbar_align": "left",
+    "show_prev_next": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
