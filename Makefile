@@ -37,7 +37,7 @@ test: $(STAMP) ## Run the tests, all but the slow ones and those for an accelera
 smoke: $(STAMP) ## Run every experiment, figure and the report in small, into build/smoke
 	@$(RUN) -m experiments all --smoke --backwards --out build/smoke/results >/dev/null & other=$$!; \
 	  $(RUN) -m experiments all --smoke --out build/smoke/results; status=$$?; wait $$other && exit $$status
-	@$(RUN) -m figures --results build/smoke/results --out build/smoke/figures
+	@$(RUN) -m figures --png --results build/smoke/results --out build/smoke/figures
 	@$(RUN) -m experiments report --results build/smoke/results --figures build/smoke/figures --out build/smoke/report --paper build/smoke/paper
 
 reproduce: $(STAMP) ## Run every experiment in full, but for those that train, then the figures and the report

@@ -50,7 +50,7 @@ class Config:
     seed: int = 21
 
 
-SMOKE = Config(net=("relu", "tanh, small q"), depth=(1, 8), width=32, num_nets=4, num_bins=9)
+SMOKE = Config(net=("relu", "tanh, small q"), depth=(8,), width=32, num_nets=4, num_bins=9)
 
 
 def _measured(net: Dense, config: Config) -> np.ndarray:

@@ -37,7 +37,7 @@ class Config:
     seed: int = 6
 
 
-SMOKE = Config(model=("LSTM step",), width=(16, 32), num_nets=4, num_draws=2)
+SMOKE = Config(model=("LSTM step",), width=(16,), num_nets=4, num_draws=2)
 
 
 def _loss(model: Any, x: Any, top: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Draw every figure: ``python -m figures [--results DIR] [--out DIR] [NAME ...]``; PDF and PNG each."""
+"""Draw every figure: ``python -m figures [--results DIR] [--out DIR] [--png] [NAME ...]``; PDF and PNG, or PNG alone."""
 
 import argparse
 import multiprocessing
@@ -9,7 +9,7 @@ from itertools import repeat
 from pathlib import Path
 
 from experiments.corridor.catalogue import RESULTS, ROOT, ResultError
-from figures.drawing import draw
+from figures.drawing import SAVED, draw
 
 FIGURES = (
     "cover",
@@ -57,11 +57,11 @@ FIGURES = (
 OUT = ROOT / "figures" / "out"
 
 
-def _drawn(names: list[str], results: Path, out: Path) -> None:
+def _drawn(names: list[str], results: Path, out: Path, formats: tuple[str, ...]) -> None:
     """Draw many figures, in as many processes as there are cores."""
     workers = min(len(names), os.cpu_count() or 1)
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        list(pool.map(draw, names, repeat(results), repeat(out)))
+        list(pool.map(draw, names, repeat(results), repeat(out), repeat(formats)))
 
 
 def main(words: list[str]) -> int:
@@ -72,6 +72,7 @@ def main(words: list[str]) -> int:
     )
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--png", action="store_const", const=("png",), default=tuple(SAVED), help="PNG alone")
     options = parser.parse_args(words)
     unknown = sorted(set(options.names) - set(FIGURES))
     if unknown:
@@ -80,9 +81,9 @@ def main(words: list[str]) -> int:
     names = options.names or list(FIGURES)
     try:
         if len(names) == 1:
-            draw(names[0], options.results, options.out)
+            draw(names[0], options.results, options.out, options.png)
         else:
-            _drawn(names, options.results, options.out)
+            _drawn(names, options.results, options.out, options.png)
     except ResultError as error:
         print(error, file=sys.stderr)
         return 1

@@ -6,7 +6,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-_LEAST_SECONDS = 0.2
+_LEAST_SECONDS = 0.02
 """Programs that compile faster are not worth a file."""
 
 
