@@ -33,7 +33,8 @@ format: $(STAMP) ## Rewrite the sources in the one format
 test: $(STAMP) ## Run the tests, all but the slow ones and those for an accelerator
 	@$(RUN) -m pytest -n 2 --dist loadfile
 
-# Each cell takes about one core: a second process comes from the other end, and each waits for the other's cells.
+# Each cell takes about one core: a second process comes from the other end, and each waits for the other's cells. BLAS would take both.
+smoke reproduce: export OPENBLAS_NUM_THREADS := 1
 smoke: $(STAMP) ## Run every experiment, figure and the report in small, into build/smoke
 	@$(RUN) -m experiments all --smoke --backwards --out build/smoke/results >/dev/null & other=$$!; \
 	  $(RUN) -m experiments all --smoke --out build/smoke/results; status=$$?; wait $$other && exit $$status
