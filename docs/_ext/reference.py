@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -74,7 +75,20 @@ def write(folder: Path) -> list[str]:
     return names
 
 
+def barred(line: str) -> str:
+    """A docstring's line in which ``|g|``, outside of literals and formulas, is a norm and no substitution."""
+    parts = re.split(r"(`+[^`]*`+)", line)
+    plain = [re.sub(r"\|([\w/]+)\|", r"\\|\1\\|", part) for part in parts[::2]]
+    parts[::2] = plain
+    return line if "\\" in line else "".join(parts)
+
+
+def _docstring(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
+    lines[:] = map(barred, lines)
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Write the pages before Sphinx looks for them."""
     app.connect("builder-inited", lambda app: write(Path(app.srcdir) / "reference"))
+    app.connect("autodoc-process-docstring", _docstring)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

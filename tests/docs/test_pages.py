@@ -54,3 +54,9 @@ def test_the_gallery_answers_and_shows_every_experiment() -> None:
 
 def test_links_to_the_readmes_stay_on_the_site() -> None:
     assert pages.linked("[a](../experiments/README.md), [b](../tests)") == "[a](experiments.md), [b](../tests)"
+
+
+def test_norms_are_no_substitutions() -> None:
+    assert reference.barred("the norm |dE/dh_l|, ln |g|") == r"the norm \|dE/dh_l\|, ln \|g\|"
+    assert reference.barred("``|g|`` and |h|") == r"``|g|`` and \|h\|"
+    assert reference.barred("``|g|`` stays, as :math:`|g|` does") == "``|g|`` stays, as :math:`|g|` does"
