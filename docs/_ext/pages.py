@@ -1,6 +1,7 @@
 """Pages made from other files of the repository, before Sphinx reads: two READMEs, and the gallery of the figures. And MathJax."""
 
 import importlib.util
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def write(folder: Path) -> None:
 def linked(text: str) -> str:
     """A page's source whose links to those READMEs lead to the site's own pages."""
     for name in READMES:
-        text = text.replace(f"](../{name}/README.md", f"]({name}.md")
+        text = re.sub(rf"\]\(\.\./((?:\.\./)*){name}/README\.md", rf"](\1{name}.md", text)
     return text
 
 

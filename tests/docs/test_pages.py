@@ -54,6 +54,7 @@ def test_the_gallery_answers_and_shows_every_experiment() -> None:
 
 def test_links_to_the_readmes_stay_on_the_site() -> None:
     assert pages.linked("[a](../experiments/README.md), [b](../tests)") == "[a](experiments.md), [b](../tests)"
+    assert pages.linked("[a](../../benchmarks/README.md)") == "[a](../benchmarks.md)"
 
 
 def test_norms_are_no_substitutions() -> None:

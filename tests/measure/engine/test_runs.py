@@ -70,7 +70,7 @@ MEASURED: dict[str, Callable[..., Any]] = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MEASURED)
 def test_other_numbers_of_devices_round_otherwise_at_most(name: str, key: jax.Array) -> None:
-    """What docs/scale.md promises of them; that of dense networks is above."""
+    """What docs/guides/scale.md promises of them; that of dense networks is above."""
     one, two = (MEASURED[name](key, num_nets=3, devices=jax.devices()[:count]) for count in (1, 2))
     for ours, theirs in zip(jax.tree.leaves(one), jax.tree.leaves(two), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=OTHER_DEVICES)
@@ -146,7 +146,7 @@ def test_what_cannot_fit_says_so_with_the_numbers(refused: Callable[..., Any], k
 
 @pytest.mark.slow
 def test_two_processes_make_the_numbers_of_one(tmp_path: Path) -> None:
-    """The recipe of docs/scale.md, on loopback."""
+    """The recipe of docs/guides/scale.md, on loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
