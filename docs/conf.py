@@ -14,7 +14,9 @@ author = "The vgtheory developers"
 copyright = "The vgtheory developers, Apache 2.0"
 version = release = vgtheory.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "pages", "reference"]
+extensions = ["myst_parser", "sphinx.ext.mathjax", "fragments", "pages", "gallery", "accuracy", "failures"]
+if not tags.has("report"):
+    extensions += ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "reference"]
 exclude_patterns = ["_build", "_ext"]
 suppress_warnings = ["config.cache", "ref.python"]  # ref.python: attributes of one name in several records
 nitpicky = False
@@ -32,9 +34,11 @@ mathjax_path = "mathjax/tex-chtml.js"  # the site's own copy: formulas need no n
 
 html_theme = "pydata_sphinx_theme"
 html_title = "vgtheory"
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["vgtheory.css"]
 html_show_sourcelink = False
 html_sidebars: dict[str, list[str]] = {page.stem: [] for page in HERE.glob("*.md")}  # the header leads to each of them
+html_sidebars |= {"index": [], "gallery": [], "gallery/*": []}
 html_theme_options = {
     "navbar_align": "left",
     "show_prev_next": False,
