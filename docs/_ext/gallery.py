@@ -15,7 +15,6 @@ from experiments.corridor import catalogue
 from experiments.report import claims, evidence, questions
 
 _SAID = re.compile(r"<dc:(title|description|source)>(.*?)</dc:\1>", re.DOTALL)
-_FILLED = re.compile(r"\{([^}]+)\}")
 OTHERS = "others"
 """Topic of an experiment without a claim."""
 
@@ -40,11 +39,8 @@ def finding(found: evidence.Evidence, name: str) -> str:
     """The answer in a sentence or two: the reason of the experiment's first claim, or else how its verdict begins."""
     said = found.findings[name]
     for claim in claims.CLAIMS:
-        keys = _FILLED.findall(claim.reason)
-        if claim.experiment == name and all(key in said.numbers for key in keys):
-            return (
-                _FILLED.sub(lambda match: said.numbers[match[1]], claim.reason).replace("10^{", "10^").replace("}", "")
-            )
+        if claim.experiment == name and claim.key in said.numbers:
+            return claim.filled(said.numbers, strong="")
     return re.split(r"(?<=[a-z\d)%][.]) (?=[A-Z])", said.verdict)[0]
 
 
@@ -55,16 +51,13 @@ def title(name: str) -> str:
 
 def topic(name: str) -> str:
     """The first topic of the experiment's first claim."""
-    found = [getattr(claim, "topics", ()) for claim in claims.CLAIMS if claim.experiment == name]
-    return next((topics[0] for topics in found if topics), OTHERS)
+    return next((claim.topics[0] for claim in claims.CLAIMS if claim.experiment == name), OTHERS)
 
 
 def by_topic(names: list[str]) -> list[tuple[str, list[str]]]:
-    """The experiments of every topic, topics in the order of their first question."""
-    topics: dict[str, list[str]] = {}
-    for name in names:
-        topics.setdefault(topic(name), []).append(name)
-    return list(topics.items())
+    """The experiments of every topic that has some, in the order of the topics."""
+    topics = {each: [name for name in names if topic(name) == each] for each in (*claims.TOPICS, OTHERS)}
+    return [(each, shown) for each, shown in topics.items() if shown]
 
 
 def _distance(row: Any) -> str:
