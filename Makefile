@@ -66,7 +66,7 @@ paper-tools:
 	@paper/build.sh --check
 
 clean: ## Remove what was built, and .venv; committed results stay
-	@rm -rf .venv build report figures/out docs/_build docs/reference docs/figures docs/gallery paper/build paper/generated .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	@rm -rf .venv build report figures/out docs/_build docs/reference docs/figures docs/gallery docs/claims paper/build paper/generated .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.installed: pyproject.toml requirements.lock

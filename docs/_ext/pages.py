@@ -17,7 +17,8 @@ def write(folder: Path) -> None:
 
 
 def linked(text: str) -> str:
-    """A page's source whose links to those READMEs lead to the site's own pages."""
+    """A page's source whose links to those READMEs, and to the repository's table of claims, lead to the site's own pages."""
+    text = re.sub(r"\]\(((?:\.\./)*)claims\.md", r"](\1claims/index.md", text)
     for name in READMES:
         text = re.sub(rf"\]\(\.\./((?:\.\./)*){name}/README\.md", rf"](\1{name}.md", text)
     return text

@@ -16,7 +16,7 @@ INDEX = """# Vanishing and exploding gradients, predicted and measured
 
 {closing}
 
-- {{doc}}`Claims <claims>`: what people say about gradients, with a verdict and a number each.
+- {{doc}}`Claims <claims/index>`: what people say about gradients, with a verdict and a number each.
 - {{doc}}`Gallery <gallery>`: every figure with its finding, its comparisons and its data.
 - {{doc}}`Accuracy <accuracy>`: how far predictions and measurements are apart, point by point.
 - {{doc}}`Where the theory fails <limits>`: every disagreement, and every gap outside a law's range.
@@ -24,7 +24,7 @@ INDEX = """# Vanishing and exploding gradients, predicted and measured
 ```{{toctree}}
 :hidden:
 
-Claims <claims>
+Claims <claims/index>
 Gallery <gallery>
 Accuracy <accuracy>
 Where the theory fails <limits>
