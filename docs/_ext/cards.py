@@ -63,6 +63,12 @@ def lacking(claim: Claim, rows: int, frame: pd.DataFrame, figure: Path) -> list[
     return faults
 
 
+def pictured(claim: Claim) -> str:
+    """The picture of a claim: the figure of its experiment, or the panel of it that the claim names."""
+    figure = questions.figure_of(claim.experiment)
+    return f"{figure}-{claim.panel}" if claim.panel else figure
+
+
 def outcome(found: evidence.Evidence, name: str) -> str:
     """How an experiment's predictions fared, in a sentence."""
     rows, identity = found.rows(name), getattr(catalogue.module(name), "IDENTITY", "")
@@ -98,7 +104,7 @@ def imports(call: str) -> str:
 
 def page(claim: Claim, found: evidence.Evidence, figures: Path, alone: bool) -> str:
     """A claim's page. One that stands ``alone``, in the report of a run, has no reference to lead to."""
-    name, figure = claim.experiment, questions.figure_of(claim.experiment)
+    name, figure = claim.experiment, pictured(claim)
     seen, function = drawn(figures / f"{figure}.svg"), called(claim.call)
     return rendered(
         "claim.md",
@@ -150,7 +156,7 @@ def faults(found: evidence.Evidence, figures: Path) -> list[str]:
     for claim in claims.CLAIMS:
         name, rows = claim.experiment, len(found.rows(claim.experiment))
         frame = pd.DataFrame() if rows else catalogue.load(name, found.results)
-        wrong += lacking(claim, rows, frame, figures / f"{questions.figure_of(name)}.svg")
+        wrong += lacking(claim, rows, frame, figures / f"{pictured(claim)}.svg")
     return wrong
 
 
