@@ -75,6 +75,7 @@ EXPERIMENTS = (
     "magnitude_training",
     "outcomes",
     "remedies",
+    "published",
 )
 """In the order in which they run; each is a module of this package."""
 LONG = (

@@ -1,0 +1,1 @@
+"""Claims of books, papers and libraries: for each the law, and real networks beside it."""
