@@ -38,7 +38,7 @@ smoke reproduce: export OPENBLAS_NUM_THREADS := 1
 smoke: $(STAMP) ## Run every experiment, figure and the report in small, into build/smoke
 	@$(RUN) -m experiments all --smoke --backwards --out build/smoke/results >/dev/null & other=$$!; \
 	  $(RUN) -m experiments all --smoke --out build/smoke/results; status=$$?; wait $$other && exit $$status
-	@$(RUN) -m figures --png --results build/smoke/results --out build/smoke/figures
+	@$(RUN) -m figures --svg --results build/smoke/results --out build/smoke/figures
 	@$(RUN) -m experiments report --results build/smoke/results --figures build/smoke/figures --out build/smoke/report --paper build/smoke/paper
 
 reproduce: $(STAMP) ## Run every experiment in full, but for those that train, then the figures and the report
@@ -54,7 +54,7 @@ figures: $(STAMP) ## Draw the figures and the report from the committed results
 	@$(RUN) -m experiments report
 
 docs: $(STAMP) ## Build the site into docs/_build/html, from the committed results and the figures; a warning is an error
-	@test -f figures/out/remedies.png || $(RUN) -m figures
+	@$(RUN) -m figures --svg
 	@$(RUN) -m sphinx --quiet --fail-on-warning --keep-going -j 2 docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
 
@@ -66,7 +66,7 @@ paper-tools:
 	@paper/build.sh --check
 
 clean: ## Remove what was built, and .venv; committed results stay
-	@rm -rf .venv build report figures/out docs/_build docs/reference docs/figures paper/build paper/generated .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	@rm -rf .venv build report figures/out docs/_build docs/reference docs/figures docs/gallery docs/claims paper/build paper/generated .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.installed: pyproject.toml requirements.lock

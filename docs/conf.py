@@ -14,8 +14,10 @@ author = "The vgtheory developers"
 copyright = "The vgtheory developers, Apache 2.0"
 version = release = vgtheory.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "pages", "reference"]
-exclude_patterns = ["_build", "_ext"]
+extensions = ["myst_parser", "sphinx.ext.mathjax", "fragments", "pages", "gallery", "cards", "accuracy", "failures"]
+if not tags.has("report"):
+    extensions += ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "reference"]
+exclude_patterns = ["_build", "_ext", "claims.md"]  # claims.md: the table for readers of the repository
 suppress_warnings = ["config.cache", "ref.python"]  # ref.python: attributes of one name in several records
 nitpicky = False
 
@@ -32,9 +34,14 @@ mathjax_path = "mathjax/tex-chtml.js"  # the site's own copy: formulas need no n
 
 html_theme = "pydata_sphinx_theme"
 html_title = "vgtheory"
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["vgtheory.css", "site.css"]
+html_search_scorer = str(HERE / "_static" / "search.js")  # Sphinx looks for it from where it is run
+html_favicon = "_static/favicon.svg"
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's system has it
 html_show_sourcelink = False
 html_sidebars: dict[str, list[str]] = {page.stem: [] for page in HERE.glob("*.md")}  # the header leads to each of them
+html_sidebars |= {"index": [], "gallery": [], "gallery/*": [], "claims/*": []}
 html_theme_options = {
     "navbar_align": "left",
     "show_prev_next": False,

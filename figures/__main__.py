@@ -1,4 +1,4 @@
-"""Draw every figure: ``python -m figures [--results DIR] [--out DIR] [--png] [NAME ...]``; PDF and PNG, or PNG alone."""
+"""Draw every figure: ``python -m figures [--results DIR] [--out DIR] [--pdf] [--png] [--svg] [NAME ...]``; in all three formats if none is named."""
 
 import argparse
 import multiprocessing
@@ -73,8 +73,12 @@ def main(words: list[str]) -> int:
     )
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--out", type=Path, default=OUT)
-    parser.add_argument("--png", action="store_const", const=("png",), default=tuple(SAVED), help="PNG alone")
+    for each in SAVED:
+        parser.add_argument(
+            f"--{each}", action="append_const", const=each, dest="formats", help=f"save as {each.upper()}"
+        )
     options = parser.parse_args(words)
+    formats = tuple(options.formats or SAVED)
     unknown = sorted(set(options.names) - set(FIGURES))
     if unknown:
         print(f"figures: expected names of {sorted(FIGURES)}, got name={unknown[0]!r}.", file=sys.stderr)
@@ -82,9 +86,9 @@ def main(words: list[str]) -> int:
     names = options.names or list(FIGURES)
     try:
         if len(names) == 1:
-            draw(names[0], options.results, options.out, options.png)
+            draw(names[0], options.results, options.out, formats)
         else:
-            _drawn(names, options.results, options.out, options.png)
+            _drawn(names, options.results, options.out, formats)
     except ResultError as error:
         print(error, file=sys.stderr)
         return 1

@@ -173,9 +173,9 @@ def test_every_experiment_asks_and_answers(name: str) -> None:
 @pytest.fixture(scope="module")
 def committed() -> Any:
     """Every committed comparison, judged once for the tests of this file."""
-    from experiments.report import agreement
+    from experiments.report import evidence
 
-    return agreement.compared(catalogue.RESULTS)
+    return evidence.gathered(catalogue.RESULTS).table
 
 
 def test_no_committed_comparison_is_broken_and_what_is_outside_keeps_its_gap_and_has_its_reason(committed: Any) -> None:
@@ -204,23 +204,6 @@ def test_sampled_rates_are_calibrated_where_the_baselines_are_not_and_small_erro
     assert max(found.infinite.p_value, found.leading.p_value, *(off.p_value for off in found.off.values())) < 0.01
     assert abs(found.sigma_w[0]) < 4 * found.sigma_w[1] < 0.001
     assert abs(found.spread[0] - 1) < 4 * found.spread[1] < 0.02
-
-
-def test_the_count_and_the_calibration_on_the_page_are_those_of_the_committed_results(committed: Any) -> None:
-    from experiments.report import agreement, baselines
-
-    text = " ".join((catalogue.ROOT / "docs" / "accuracy.md").read_text().split())
-    assert agreement.closing(committed) in text
-    numbers = catalogue.module("rates").findings(catalogue.load("rates")).numbers
-    for law in ("law", "leading", "infinite"):
-        mean, std, one, two, beyond = (
-            numbers[f"{law}/{each}"] for each in ("mean", "std", "within/1", "within/2", "beyond")
-        )
-        assert f"| {mean} | {std} | {one} % | {two} % | {beyond} % |" in text
-    assert f"{numbers['known']} rates" in text
-    assert f"{numbers['power/shift']} +- {numbers['power/shift_err']} %" in text
-    assert f"{numbers['power/spread']} +- {numbers['power/spread_err']}" in text
-    assert ", ".join(numbers[f"power/sigma_w/{100 * off:g}"] for off in baselines.OFFSETS[:2]) in text
 
 
 def test_a_measurement_that_is_nan_is_broken(committed: Any) -> None:

@@ -5,24 +5,26 @@ A comparison that lies outside is still shown: where a number was predicted all 
 measurement. Identities (a ratio that cannot change, one curve computed twice) are tests, and are not counted.
 """
 
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from experiments.corridor import catalogue
 from experiments.corridor.summary import compared_rows, judged
 from vgtheory import compare
 
-_COLUMNS = ("label", "family", "unit", "predicted", "predicted_err", "measured", "measured_err", "reason")
+_COLUMNS = ("cell", "label", "family", "unit", "predicted", "predicted_err", "measured", "measured_err", "reason")
 
 
-def compared(results: Path) -> pd.DataFrame:
-    """Every compared number of every experiment, one row each, judged anew from the stored numbers."""
-    rows = {
-        name: compared_rows(catalogue.module(name), catalogue.load(name, results)) for name in catalogue.EXPERIMENTS
-    }
-    frames = [found[list(_COLUMNS)].assign(experiment=name) for name, found in rows.items() if len(found)]
+def rows_of(script: Any, frame: pd.DataFrame) -> pd.DataFrame:
+    """The comparisons of one experiment as they are stored; no rows and no columns if there are none."""
+    found = compared_rows(script, frame)
+    return found[list(_COLUMNS)] if len(found) else pd.DataFrame()
+
+
+def judged_table(rows: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """The comparisons of many experiments in one table, judged."""
+    frames = [found.assign(experiment=name) for name, found in rows.items() if len(found)]
     return _judged(pd.concat(frames, ignore_index=True))
 
 
@@ -55,6 +57,12 @@ def failures(table: pd.DataFrame) -> pd.DataFrame:
     rank = bad.outcome.map({"broken": 0, "disagrees": 1, "outside": 2})
     size = bad.gap.abs().fillna(np.inf)
     return bad.assign(rank=rank, size=size).sort_values(["rank", "size"], ascending=[True, False], kind="stable")
+
+
+def listed(table: pd.DataFrame) -> pd.DataFrame:
+    """What the paper's table lists: disagreements, and gaps beyond five outside."""
+    rows = failures(table)
+    return rows[(rows.outcome != "outside") | (rows.gap.abs() > compare.SIGMAS)]
 
 
 def wrong_outside(table: pd.DataFrame) -> int:

@@ -28,6 +28,8 @@ TOPICS = (
     *("activations", "initialisation", "depth", "recurrence", "architecture", "normalisation"),
     *("optimisers", "training", "statistics", "formats"),
 )
+UNPREDICTED = {"magnitude_training": "no law says how training changes the spread of gradients"}
+"""Experiments in which nothing is predicted, and why; every other claim needs a prediction beside its measurement."""
 MOST_WORDS = 25
 _NUMBER = re.compile(r"\{([^}]+)\}")
 

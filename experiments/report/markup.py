@@ -1,9 +1,6 @@
-"""Plain text as LaTeX and HTML set it: whatever a string holds, it is shown and never obeyed."""
+"""Plain text as LaTeX sets it: whatever a string holds, it is shown and never obeyed."""
 
 import re
-from html import escape as html
-
-__all__ = ["html", "tex", "tex_key", "tex_number"]
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",

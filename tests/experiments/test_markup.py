@@ -1,14 +1,13 @@
-"""What a string holds is shown by the report and the paper, never obeyed by browser or TeX."""
+"""What a string holds is shown by the paper, never obeyed by TeX."""
 
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from experiments.corridor import catalogue
-from experiments.report import failures, markup, page, questions
+from experiments.report import markup, paper
 
 HOSTILE = r"""</td><script>alert("x")</script> \input{/etc/passwd} #1 $x$ 50% a & b a_b 2^\foo {~} 'q'"""
 _SAID = re.compile(
@@ -67,20 +66,6 @@ def test_keys_stay_apart_and_hold_nothing_that_tex_acts_on() -> None:
     assert len({markup.tex_key(key) for key in ("\\", '"5C', "5C", "%")}) == 4
 
 
-class _Tags(HTMLParser):
-    """Every tag with its attributes, and the text between."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags, self.text = list[tuple[str, frozenset[str]]](), ""
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, frozenset(name for name, _ in attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-
 def _table(text: str) -> pd.DataFrame:
     numbers = {"predicted": 1.0, "predicted_err": 0.1, "measured": 9.0, "measured_err": 0.1, "z": 80.0, "gap": 80.0}
     words = {name: text for name in ("label", "family", "unit", "reason")}
@@ -88,30 +73,9 @@ def _table(text: str) -> pd.DataFrame:
     return pd.DataFrame([{**words, **numbers, **judged}])
 
 
-def _page(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _Tags:
-    facts = {"seconds": 1.0, "device": text, "versions": {text: text}}
-    monkeypatch.setattr(catalogue, "records", lambda name, results: [facts])
-    monkeypatch.setattr(catalogue, "question", lambda name: f"Q1. {text}")
-    (tmp_path / f"{questions.figure_of('rates')}.png").write_bytes(b"")
-    found = {"rates": catalogue.Findings(text, {text: text})}
-    pages = (
-        page.write_page(text, found, _table(text), tmp_path, tmp_path, tmp_path),
-        failures.write_page(_table(text), tmp_path),
-    )
-    parsed = _Tags()
-    parsed.feed("".join(page.read_text() for page in pages))
-    return parsed
-
-
-def test_the_page_shows_markup_in_any_string(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hostile, plain = (_page(text, tmp_path, monkeypatch) for text in (HOSTILE, "plain"))
-    assert hostile.tags == plain.tags
-    assert hostile.text.count(HOSTILE) == plain.text.count("plain") >= 8
-
-
 def test_the_papers_files_show_commands_in_any_string(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalogue, "question", lambda name: f"Q1. {HOSTILE}")
-    page.write_numbers({"rates": catalogue.Findings(HOSTILE, {HOSTILE: HOSTILE})}, _table(HOSTILE), tmp_path)
+    paper.write_numbers({"rates": catalogue.Findings(HOSTILE, {HOSTILE: HOSTILE})}, _table(HOSTILE), tmp_path)
     for name in ("numbers.tex", "questions.tex", "failures.tex", "comparison_1.tex"):
         written = (tmp_path / name).read_text()
         assert "input" in written

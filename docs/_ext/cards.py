@@ -1,0 +1,183 @@
+"""Claims: an index of cards, and a page for every claim. A claim without a comparison or a figure stops the build."""
+
+import ast
+import hashlib
+import html
+import importlib
+import inspect
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import fragments
+import pandas as pd
+from gallery import drawn, title
+from rendering import rendered, text, write
+from sphinx.errors import ExtensionError
+
+import vgtheory
+from experiments.corridor import catalogue
+from experiments.report import claims, evidence, questions
+from experiments.report.claims import Claim
+
+MARKS = {"Right": "✓", "Wrong": "✗", "Depends": "≈"}
+"""A sign beside each verdict's word, so that its colour is not the only one."""
+BEYOND = "Beyond the list of questions"
+_CALLED = re.compile(r"\b(theory|measure)((?:\.[a-z]\w*)*)\.([a-z]\w*)\(")
+
+
+class Called(NamedTuple):
+    """A function of the library that a call uses, and the first line of what it says of itself."""
+
+    path: str
+    says: str
+
+
+def called(call: str) -> Called:
+    """The first function of a room in a call."""
+    found = _CALLED.search(call)
+    if found is None:
+        raise ExtensionError(f"claims: expected a call of theory or measure, got call={call!r}.")
+    package = importlib.import_module(f"vgtheory.{found[1]}{found[2]}")
+    says = (inspect.getdoc(getattr(package, found[3])) or "").split("\n")[0]
+    return Called(f"vgtheory.{found[1]}{found[2]}.{found[3]}", says)
+
+
+def predicted(frame: pd.DataFrame) -> list[str]:
+    """Columns of an experiment's table that hold a prediction: those whose measurement stands beside them, and those that say so."""
+    return [
+        name
+        for name in map(str, frame.columns)
+        if f"{name}_hat" in frame or name.startswith("predicted") or name.endswith("_predicted")
+    ]
+
+
+def lacking(claim: Claim, rows: int, frame: pd.DataFrame, figure: Path) -> list[str]:
+    """A sentence for each thing that a claim's card cannot do without: a prediction beside the measurement, and a figure."""
+    faults = []
+    if not rows and not predicted(frame) and claim.experiment not in claims.UNPREDICTED:
+        faults.append(f"claim {claim.name!r}: expected a comparison in the results of {claim.experiment}, got none.")
+    if not figure.exists():
+        faults.append(f"claim {claim.name!r}: expected the figure {figure.name}, got none; run python -m figures.")
+    return faults
+
+
+def pictured(claim: Claim) -> str:
+    """The picture of a claim: the figure of its experiment, or the panel of it that the claim names."""
+    figure = questions.figure_of(claim.experiment)
+    return f"{figure}-{claim.panel}" if claim.panel else figure
+
+
+def outcome(found: evidence.Evidence, name: str) -> str:
+    """How an experiment's predictions fared, in a sentence."""
+    rows, identity = found.rows(name), getattr(catalogue.module(name), "IDENTITY", "")
+    if len(rows):
+        counts = rows.outcome.value_counts()
+        words = (("agrees", "agree"), ("disagrees", "disagree"), ("outside", "lie outside the law's range"))
+        said = ", ".join(f"{counts[key]} {word}" for key, word in words if counts.get(key))
+        return f"Of {len(rows)} comparisons of prediction and measurement, {said}."
+    if identity:
+        return f"The prediction is an identity, which tests check: {identity}."
+    if name in claims.UNPREDICTED:
+        return f"These numbers are measured only: {claims.UNPREDICTED[name]}."
+    return "Predictions stand beside the measurements and are shown, not judged."
+
+
+def reason(claim: Claim, found: evidence.Evidence, shown: Callable[[str], str], raised: str, strong: str = "") -> str:
+    """The reason with its number: strings as they are ``shown``, the number between two signs that make it ``strong``, powers ``raised``."""
+    said = claim.filled(found.findings[claim.experiment].numbers, strong="\0")
+    before, number, after = map(shown, said.replace("10^", "10\1").split("\0"))
+    power = re.sub(
+        "\1(-?[\\d.\\\\]+)", lambda match: raised.format(match[1].replace("\\", "").replace("-", "−")), number
+    )
+    return f"{before}{strong}{power}{strong}{after}"
+
+
+def imports(call: str) -> str:
+    """The lines that a call needs before it."""
+    names = {node.id for node in ast.walk(ast.parse(call, mode="eval")) if isinstance(node, ast.Name)}
+    ours = sorted(names & set(vgtheory.__all__), key=lambda name: (name[0].islower(), name))
+    lines = ["import numpy as np", ""] if "np" in names else []
+    return "\n".join([*lines, f"from vgtheory import {', '.join(ours)}"])
+
+
+def page(claim: Claim, found: evidence.Evidence, figures: Path, alone: bool) -> str:
+    """A claim's page. One that stands ``alone``, in the report of a run, has no reference to lead to."""
+    name, figure = claim.experiment, pictured(claim)
+    seen, function = drawn(figures / f"{figure}.svg"), called(claim.call)
+    return rendered(
+        "claim.md",
+        claim=claim,
+        mark=MARKS[claim.verdict],
+        reason=reason(claim, found, text, "{{sup}}`{}`", "**"),
+        figure=figure,
+        alt=seen.alt if seen else catalogue.question(name),
+        function=f"`{function.path}`" if alone else f"{{py:func}}`~{function.path}`",
+        says=function.says,
+        imports=imports(claim.call),
+        question=title(name),
+        outcome=outcome(found, name),
+    )
+
+
+def heading(claim: Claim) -> tuple[int, str]:
+    """The heading under which a claim stands, with its place among the headings of the index."""
+    if claim.group != "questions":
+        return 2 + list(claims.GROUPS).index(claim.group), claims.GROUPS[claim.group]
+    tag = claims.tag(claim)
+    return (0, tag) if tag else (1, BEYOND)
+
+
+def groups(found: evidence.Evidence) -> list[dict[str, Any]]:
+    """The cards under their headings: questions in their order, what is beyond them, threads, published claims."""
+    shown: dict[str, dict[str, Any]] = {}
+    for claim in sorted(claims.CLAIMS, key=lambda claim: heading(claim)[0]):
+        place, key = heading(claim)
+        asked = f"{key}. {title(claim.experiment)}" if place == 0 else key
+        group = shown.setdefault(
+            key, {"heading": asked, "id": key.lower().replace(" ", "-").replace(",", ""), "cards": []}
+        )
+        said = reason(claim, found, html.escape, "<sup>{}</sup>")
+        group["cards"].append({"claim": claim, "mark": MARKS[claim.verdict], "reason": said})
+    return list(shown.values())
+
+
+def cards(found: evidence.Evidence) -> str:
+    """The index's filter and cards."""
+    topics = [topic for topic in claims.TOPICS if any(topic in claim.topics for claim in claims.CLAIMS)]
+    return rendered("cards.html", groups=groups(found), topics=topics, verdicts=claims.WORDS, count=len(claims.CLAIMS))
+
+
+def faults(found: evidence.Evidence, figures: Path) -> list[str]:
+    """A sentence for everything that a card cannot do without and has not: its number, a comparison, a figure."""
+    numbers = {name: said.numbers for name, said in found.findings.items()}
+    wrong = claims.keyless(claims.CLAIMS, numbers)
+    for claim in claims.CLAIMS:
+        name, rows = claim.experiment, len(found.rows(claim.experiment))
+        frame = pd.DataFrame() if rows else catalogue.load(name, found.results)
+        wrong += lacking(claim, rows, frame, figures / f"{pictured(claim)}.svg")
+    return wrong
+
+
+def make(app: Any) -> None:
+    """All pages of the claims into Sphinx's sources; ``ExtensionError`` if a card lacks its number, its comparison or its figure."""
+    found, figures, folder = (
+        evidence.gathered(Path(app.config.results)),
+        Path(app.config.figures),
+        Path(app.srcdir) / "claims",
+    )
+    if wrong := faults(found, figures):
+        raise ExtensionError("\n".join(wrong))
+    for claim in claims.CLAIMS:
+        write(folder / f"{claim.name}.md", page(claim, found, figures, app.tags.has("report")))
+    shown = cards(found)
+    fragments.offer(app, "claims", lambda: shown)
+    digest = hashlib.sha256(shown.encode()).hexdigest()[:12]
+    write(folder / "index.md", rendered("claims.md", names=[claim.name for claim in claims.CLAIMS], digest=digest))
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """The pages, once the gallery has said where results and figures lie."""
+    app.connect("builder-inited", make, priority=600)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

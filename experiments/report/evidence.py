@@ -1,0 +1,53 @@
+"""All that pages and paper are made of: every experiment's table, its findings and records, and the comparisons, read once for a folder."""
+
+import dataclasses
+import functools
+import shlex
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from experiments.corridor import catalogue, contents
+from experiments.report import agreement
+
+
+class Evidence(NamedTuple):
+    """What a folder of results says."""
+
+    results: Path
+    findings: dict[str, catalogue.Findings]
+    table: pd.DataFrame
+    """Every comparison, one row each, judged anew from the stored numbers."""
+    records: dict[str, dict[str, dict[str, Any]]]
+    """Of every experiment, the record of each of its cells by the name of its file."""
+
+    def rows(self, name: str) -> pd.DataFrame:
+        """The comparisons of one experiment."""
+        return self.table[self.table.experiment == name]
+
+    def command(self, name: str, cell: str) -> str:
+        """The command that runs a cell again."""
+        return command(name, self.records[name][cell]["config"])
+
+
+@functools.cache
+def gathered(results: Path) -> Evidence:
+    """The evidence of a folder of results; ``ResultError`` if some cannot be used."""
+    findings, rows, records = {}, {}, {}
+    for name in catalogue.EXPERIMENTS:
+        script, frame = catalogue.module(name), catalogue.load(name, results)
+        findings[name], rows[name] = script.findings(frame), agreement.rows_of(script, frame)
+        records[name] = {path.stem: contents.opened(path).facts for path in catalogue.finished(name, results)}
+    return Evidence(results, findings, agreement.judged_table(rows), records)
+
+
+def command(name: str, config: dict[str, Any]) -> str:
+    """The command that runs the cell of a configuration: its place on every swept axis, and what else is not as by default."""
+    default, words = catalogue.module(name).Config(), []
+    for field in dataclasses.fields(default):
+        usual, value = getattr(default, field.name), config[field.name]
+        if isinstance(usual, tuple) or value != usual:
+            values = value if isinstance(value, list | tuple) else [value]
+            words += [f"--{field.name.replace('_', '-')}", *map(str, values)]
+    return shlex.join(["python", "-m", "experiments", name, *words, "--out", "build/again"])
