@@ -79,7 +79,8 @@ def scan(
         return lax.scan(step, state, rows, length=length, reverse=reverse)
     leaves, tree = jax.tree.flatten(rows)
     count = len(leaves[0]) if length is None else length
-    row = lambda index: jax.tree.unflatten(tree, [leaf[index] for leaf in leaves])
+    alone = isinstance(rows, np.ndarray)
+    row = lambda index: rows[index] if alone else jax.tree.unflatten(tree, [leaf[index] for leaf in leaves])
     if count == 0:
         blank = jax.tree.unflatten(tree, [np.zeros(leaf.shape[1:], leaf.dtype) for leaf in leaves])
         return state, jax.tree.map(lambda leaf: np.asarray(leaf)[None][:0], step(state, blank)[1])

@@ -16,6 +16,9 @@ from vgtheory import Dense, FixedRecurrent, theory
 
 PROFILES = (theory.log_grad_layers, theory.log_grad_weight_layers, theory.log_q_layers)
 SCALES = st.floats(0.1, 3)
+SELU = 1.0507009873554805
+FAR = 1e-6
+"""Per layer, of interpolation where the activation has all but reached its far slopes."""
 
 
 def recursion(name: str, sigma_w: float, sigma_b: float, depth: int) -> tuple[list, list, list]:
@@ -129,6 +132,31 @@ def test_too_large_a_fluctuation_is_infinite_never_nan() -> None:
     assert np.all(np.diff(lost.astype(int)) <= 0)
     assert np.all(np.isfinite(law.mean))
     assert not np.any(np.isnan(law.std))
+
+
+@pytest.mark.parametrize(
+    ("name", "sigma_w", "sigma_b", "limit", "slope"),
+    [("gelu", 2.49, 0.0, "relu", 1.0), ("selu", 2.334, 1.0, "relu", SELU), ("gelu", 1.126, 0.0, "linear", 0.5)],
+)
+def test_lengths_that_run_away_leave_the_law_of_the_far_slopes(
+    name: str, sigma_w: float, sigma_b: float, limit: str, slope: float
+) -> None:
+    depth, width = 400, 10_000
+    law = theory.log_grad_layers(Dense(name, sigma_w, sigma_b), depth=depth, width=width)
+    far = theory.log_grad_layers(Dense(limit, sigma_w * slope), depth=depth, width=width)
+    settled = slice(depth // 2, -1)
+    np.testing.assert_allclose(np.diff(law.mean)[settled], np.diff(far.mean)[settled], atol=FAR)
+    np.testing.assert_allclose(law.std[settled], far.std[settled], rtol=1 / width)  # the law is local in 1/N
+    assert law.std[0] < 1
+
+
+def test_grid_points_that_no_walk_reaches_change_nothing() -> None:
+    for name, sigma_w, sigma_b in (("gelu", 1.126, 0.0), ("tanh", 1.5, 0.1)):
+        plain = theory.log_grad_layers(Dense(name, sigma_w, sigma_b), depth=40, width=64)
+        with jax.enable_x64(True):
+            whole = theory.log_grad_layers(Dense(name, jnp.asarray(sigma_w), sigma_b), depth=40, width=64)
+        np.testing.assert_allclose(plain.mean, whole.mean, rtol=0, atol=40 * CHI_SQUARE)
+        np.testing.assert_allclose(plain.std, whole.std, rtol=0, atol=40 * CHI_SQUARE)
 
 
 def test_zero_weights_send_nothing_back() -> None:

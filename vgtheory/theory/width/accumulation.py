@@ -29,8 +29,9 @@ symbol     meaning                                                     shape
 =========  ==========================================================  ===============
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+import jax
 import numpy as np
 
 from vgtheory.activation import Activation
@@ -38,8 +39,9 @@ from vgtheory.activations.cusp import has_fourth
 from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.integrals.squares import log_resolved
 from vgtheory.theory.precision import Arrays, Values
-from vgtheory.theory.width.links import POINTS, RULE, Certain, Step, certain_of, stencil, step_of, units
+from vgtheory.theory.width.links import POINTS, RULE, Certain, Step, certain_of, plain_units, stencil, step_of, units
 
+Layer = TypeVar("Layer", Step, Certain)
 _LEAST, _FLAT = 1e-6, 0.02
 _SHALLOWEST = 64
 MOST_HELD = 2.0
@@ -151,8 +153,10 @@ def _above(step: Step, state: State) -> tuple[Values, ...]:
     xp = library(step, state)
     free = 1 - step.omega
     square = 3 * free**2 + 6 * free * step.omega * state.t2 + step.omega**2 * state.t4
-    rows = (state.mean, state.var, free + step.omega * state.t2, square, step.omega * state.tie, state.held)
-    return tuple(xp.sum(xp.stack(rows)[:, step.points] * step.share[None], axis=-1))
+    rows = xp.stack((state.mean, state.var, free + step.omega * state.t2, square, step.omega * state.tie, state.held))
+    if step.moves is not None:
+        return tuple(np.tensordot(rows, step.moves, (-1, -1)))
+    return tuple(xp.sum(rows[:, step.points] * step.share[None], axis=-1))
 
 
 def _down(step: Step, normal: Answer, reward: Values, state: State) -> tuple[State, Values, Values]:
@@ -161,7 +165,7 @@ def _down(step: Step, normal: Answer, reward: Values, state: State) -> tuple[Sta
     grad, size, q = reward
     mean, var, c2, c4, tie, held = _above(step, state)
     c2, rule = xp.maximum(c2, _LEAST), xp.asarray(RULE, mean.dtype)
-    over = lambda values: (xp.broadcast_to(values, mean.shape) @ rule)[:, None]
+    over = lambda values: values @ rule[:, None] if values.shape[-1] == len(rule) else values
     given = _answer(step, c2, c4)
     to_t2 = step.t2 / normal.t2
     t2, t4 = to_t2 * given.t2, 3 * step.t2**2 / normal.t4 * given.t4
@@ -186,14 +190,25 @@ def _down(step: Step, normal: Answer, reward: Values, state: State) -> tuple[Sta
 def _visits(step: Step, start: Values, size: int) -> Arrays:
     """Distribution over the grid at layers 1 ... size, shape (size, points)."""
     rule = RULE.astype(start.dtype)[None, :, None]
-    moves = _spread(step.points, step.share * rule, (1, 2))
+    moves = _spread(step.points, step.share * rule, (1, 2), len(start))
     return scan(lambda place, _: (place @ moves, place), start, length=size)[1]
 
 
-def _spread(points: Values, share: Values, axes: tuple[int, ...]) -> Arrays:
-    """Sum over some axes of shares at grid points, as rows over the whole grid."""
-    xp, grid = library(points, share), np.arange(POINTS).reshape((1,) * points.ndim + (-1,))
+def _spread(points: Values, share: Values, axes: tuple[int, ...], size: int = POINTS) -> Arrays:
+    """Sum over some axes of shares at grid points, as rows over a grid of that size."""
+    xp, grid = library(points, share), np.arange(size).reshape((1,) * points.ndim + (-1,))
     return xp.sum(xp.where(points[..., None] == grid, share[..., None], 0.0), axis=axes)
+
+
+def _reached(layer: Layer, start: Values) -> tuple[Layer, Values]:
+    """The layer at those grid points alone at which a walk from the start can arrive, and the start there."""
+    reached, further = np.zeros(len(start), bool), np.asarray(start) != 0
+    while (further & ~reached).any():
+        reached = further.copy()
+        further[np.asarray(layer.points)[reached]] = True
+    kept = np.flatnonzero(reached)
+    layer = jax.tree.map(lambda leaf: leaf[kept], layer)
+    return layer._replace(points=np.searchsorted(kept, layer.points)), start[kept]
 
 
 @compiled("size")
@@ -201,6 +216,9 @@ def _sums(step: Step, reward: Values, depth: Any, size: int) -> tuple[Values, ..
     """The fields of ``Sums``, each of shape (size,), counted from the start of the sum."""
     xp = library(step, reward)
     start = _spread(*stencil(xp.zeros_like(reward[0])), (0,))
+    if xp is np:
+        step, start = _reached(step, start)
+        step = step._replace(moves=_spread(step.points, step.share, (2,), len(start)))
     visits = _visits(step, start, size)
     normal = _answer(step, xp.ones_like(step.pull), 3 * xp.ones_like(step.pull))
 
@@ -221,10 +239,12 @@ def _sums(step: Step, reward: Values, depth: Any, size: int) -> tuple[Values, ..
 def _errors(certain: Certain, reward: Values, depth: Any, size: int) -> tuple[Values, ...]:
     """What ``_sums`` gives at infinite width, where ln M is known and nothing scatters: the grid's own errors."""
     xp = library(certain, reward)
+    start = _spread(*stencil(xp.zeros_like(reward[0])), (0,))
+    if xp is np:
+        certain, start = _reached(certain, start)
     points, share, grown, size_grown, q_grown = certain
     added = reward[0] * grown + reward[1] * size_grown + reward[2] * q_grown
-    start = _spread(*stencil(xp.zeros_like(reward[0])), (0,))
-    moves = _spread(points, share, (1,))
+    moves = _spread(points, share, (1,), len(start))
     visits = scan(lambda place, _: (place @ moves, place), start, length=size)[1]
 
     def down(mean: Values, count: Any) -> tuple[Values, tuple[Any, ...]]:
@@ -254,9 +274,12 @@ def sums(
     leave no moments, ``held`` is above any bound.
     """
     xp = library(sigma_w, sigma_b, width)
-    at_points = units(sigma_w, sigma_b, activation)
+    plain = xp is np
+    at_points = (
+        plain_units(float(sigma_w), float(sigma_b), activation) if plain else units(sigma_w, sigma_b, activation)
+    )
     weights = xp.asarray(reward, sigma_w.dtype)
-    size = depth if xp is np else max(_SHALLOWEST, 1 << (depth - 1).bit_length())
+    size = depth if plain else max(_SHALLOWEST, 1 << (depth - 1).bit_length())
     *found, held = _sums(step_of(*at_points, sigma_w, sigma_b, width), weights, depth, size)
     errors = _errors(certain_of(at_points[0], sigma_w, sigma_b), weights, depth, size)
     rows = [(each - error)[:depth] for each, error in zip(found, errors, strict=True)]

@@ -117,9 +117,10 @@ def _layer(
 @compiled("activation", "orthogonal", "depth")
 def _walk(sigma_w: Values, sigma_b: Values, activation: Activation, orthogonal: bool, depth: int) -> Layers:
     """The layers, for depths that are powers of two, so that few programs serve all depths."""
-    step = functools.partial(_layer, sigma_w=sigma_w, sigma_b=sigma_b, activation=activation, orthogonal=orthogonal)
-    start = library(sigma_w, sigma_b).log(sigma_w**2 + sigma_b**2)
-    return scan(lambda log_q, _: step(log_q), start, length=depth)[1]
+    xp = library(sigma_w, sigma_b)
+    layer = functools.partial(_layer, sigma_w=sigma_w, sigma_b=sigma_b, activation=activation, orthogonal=orthogonal)
+    step = functools.cache(layer) if xp is np else layer  # a chain of numbers soon settles, at one or at a few
+    return scan(lambda log_q, _: step(log_q), xp.log(sigma_w**2 + sigma_b**2), length=depth)[1]
 
 
 def trajectory(sigma_w: Values, sigma_b: Values, activation: Activation, orthogonal: bool, depth: int) -> Layers:

@@ -28,7 +28,11 @@ _FLAT, _LOST = 0.02, 1e6
 
 
 class Step(NamedTuple):
-    """Effect of one layer at every grid point: shapes (points,), (points, 1) or (points, nodes)."""
+    """Effect of one layer at every grid point: shapes (points,), (points, 1) or (points, nodes).
+
+    ``moves`` holds ``share`` at all of the grid's ``points``, shape (points, nodes, points): few enough
+    where only those remain that a walk can reach.
+    """
 
     omega: Arrays
     points: Arrays
@@ -43,6 +47,7 @@ class Step(NamedTuple):
     t2_x: Arrays
     t2: Arrays
     rough: Arrays
+    moves: Arrays | None = None
 
 
 class Certain(NamedTuple):
@@ -56,14 +61,24 @@ class Certain(NamedTuple):
 
 
 def stencil(log_m: Values) -> tuple[Arrays, Arrays]:
-    """Grid points and Lagrange weights that interpolate at ln M, or at the grid's end."""
+    """Grid points and Lagrange weights that interpolate at ln M, or at the grid's end.
+
+    Towards an end the stencil gets narrower, so that it stays centred: a walk along the grid would blow
+    up under weights that extrapolate.
+    """
     xp = library(log_m)
     place = (xp.clip(xp.arcsinh(log_m / 2) / _EDGE, -1.0, 1.0) + 1) / 2 * (POINTS - 1)
-    first = xp.clip(xp.floor(place).astype(int) - _STENCIL // 2 + 1, 0, POINTS - _STENCIL)
+    first = xp.clip(xp.floor(place).astype(int), 0, POINTS - 2) - _STENCIL // 2 + 1
     apart = [place - first - k for k in range(_STENCIL)]
+    within = [
+        (first + min(k, _STENCIL - 1 - k) >= 0) & (first + max(k, _STENCIL - 1 - k) < POINTS) for k in range(_STENCIL)
+    ]
+    part = lambda j, k: xp.where(within[j], apart[j] / (k - j), 1.0)
     others = [[j for j in range(_STENCIL) if j != k] for k in range(_STENCIL)]
-    shares = [functools.reduce(operator.mul, [apart[j] / (k - j) for j in rest]) for k, rest in enumerate(others)]
-    return xp.stack([first + k for k in range(_STENCIL)], axis=-1), xp.stack(shares, axis=-1)
+    shares = [functools.reduce(operator.mul, [part(j, k) for j in rest]) for k, rest in enumerate(others)]
+    points = [xp.clip(first + k, 0, POINTS - 1) for k in range(_STENCIL)]
+    shares = [xp.where(inside, share, 0.0) for inside, share in zip(within, shares, strict=True)]
+    return xp.stack(points, axis=-1), xp.stack(shares, axis=-1)
 
 
 def _log_q(log_m: Values, sigma_w: Values, sigma_b: Values) -> Arrays:
@@ -89,6 +104,12 @@ def units(sigma_w: Values, sigma_b: Values, activation: Activation) -> tuple[Uni
         log_m = xp.asarray(_LOG_M, sigma_w.dtype)
         moments = moments._replace(log_f=moments.log_f + log_m - log_m[last])
     return jax.tree.map(lambda leaf: xp.where(xp.isfinite(leaf), leaf, 0.0), moments), unknown
+
+
+@functools.lru_cache(maxsize=16)
+def plain_units(sigma_w: float, sigma_b: float, activation: Activation) -> tuple[Unit, Arrays]:
+    """``units`` of plain numbers, kept for questions about other widths and sums."""
+    return units(np.asarray(sigma_w, float), np.asarray(sigma_b, float), activation)
 
 
 @compiled()
