@@ -1,14 +1,32 @@
-"""The reference: one page per package, from what its door names, its own docstring and those of its functions."""
+"""The reference: one page per package, from what its door names, its own docstring and those of its functions; and one of questions."""
 
 import importlib
 import inspect
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 PACKAGES = ("vgtheory", "vgtheory.theory", "vgtheory.measure", "vgtheory.compare", "vgtheory.diagnose", "vgtheory.plot")
+
+
+QUESTIONS = Path(__file__).with_name("questions.toml")
+ASKED = """What I want to know
+===================
+
+Each question has one call that answers it. Arguments are examples: put your own network in their place. All names come from
+``from vgtheory import *`` and ``import jax, numpy as np``. ``model``, ``loss`` and ``x`` are your Flax model, its loss and a batch;
+``matrix`` is your recurrent matrix.
+"""
+INDEX = """Reference
+=========
+
+:doc:`What I want to know <questions>` leads from questions to calls. The pages below list every function of a package.
+``theory`` predicts and ``measure`` measures. Both are divided into parts of the same names, so that a quantity has one name in both.
+
+"""
 
 
 def packages() -> Iterator[ModuleType]:
@@ -62,17 +80,31 @@ def page(package: ModuleType) -> str:
     return "\n".join(lines) + "\n"
 
 
+def questions() -> str:
+    """The page from questions to calls."""
+    lines = [ASKED]
+    for group in tomllib.loads(QUESTIONS.read_text())["group"]:
+        lines += [group["title"], "-" * len(group["title"]), "", ".. list-table::", "   :widths: 45 55", ""]
+        for asked, call in group["asks"]:
+            path = call.partition("(")[0]
+            lines += [f"   * - {asked}", f"     - :py:func:`{path} <vgtheory.{path}>`", "", f"       ``{call}``", ""]
+    return "\n".join(lines)
+
+
 def write(folder: Path) -> list[str]:
-    """One page per package; their names."""
+    """One page per package, the page of questions, and an index with what each is about; the packages' names."""
     folder.mkdir(exist_ok=True)
-    names = []
+    listed = {package.__name__: first_line(package) for package in packages()}
     for package in packages():
         (folder / f"{package.__name__}.rst").write_text(page(package))
-        names.append(package.__name__)
-    entries = "\n".join(f"   {name}" for name in names)
-    title = "Reference\n=========\n\n.. toctree::\n   :maxdepth: 1\n\n"
-    (folder / "index.rst").write_text(title + entries + "\n")
-    return names
+    (folder / "questions.rst").write_text(questions())
+    lines = [INDEX, ".. list-table::", "   :widths: 30 70", ""]
+    for name, about in listed.items():
+        lines += [f"   * - :doc:`{name} <{name}>`", f"     - {about}"]
+    entries = [f"   {name}" for name in ("What I want to know <questions>", *listed)]
+    lines += ["", ".. toctree::", "   :hidden:", "   :maxdepth: 1", "", *entries, ""]
+    (folder / "index.rst").write_text("\n".join(lines))
+    return list(listed)
 
 
 def barred(line: str) -> str:
