@@ -9,6 +9,8 @@ from types import ModuleType
 import pytest
 
 import vgtheory
+from tests import surface
+from vgtheory import theory
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -25,14 +27,31 @@ def extension(name: str) -> ModuleType:
 reference, pages = extension("reference"), extension("pages")
 
 
+GLOSSARY = (DOCS / "glossary.md").read_text()
+
+
 def test_every_call_of_the_glossary_exists() -> None:
-    calls = re.findall(r"\| `(theory|measure)\.([\w.]+)` \|", (DOCS / "glossary.md").read_text())
-    assert len(calls) > 15
-    for room, path in calls:
-        found = getattr(vgtheory, room)
+    calls = re.findall(r"`((?:theory|measure|compare)\.[\w.]+)`", GLOSSARY)
+    assert len(calls) > 80
+    for path in calls:
+        found = vgtheory
         for name in path.split("."):
+            assert name in dir(found), path
             found = getattr(found, name)
         assert callable(found)
+
+
+def test_the_glossary_has_every_public_function_of_theory() -> None:
+    functions = {name for name, value in surface.public(theory).items() if inspect.isroutine(value)}
+    listed = {path.rpartition(".")[2] for path in re.findall(r"`(theory\.[\w.]+)`", GLOSSARY)}
+    assert len(functions) > 80
+    assert functions - listed == set()
+
+
+def test_every_row_of_the_glossary_says_all_five_things() -> None:
+    rows = [line for line in GLOSSARY.splitlines() if line.startswith("| ")]
+    assert len(rows) > 80
+    assert all(len(re.findall(r" [^|]+ \|", row)) == 5 for row in rows)
 
 
 @pytest.mark.parametrize("package", list(reference.packages()), ids=lambda package: package.__name__)
