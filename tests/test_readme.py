@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 MOST_WORDS = 600
-FOLDERS = ("docs", "docs/guides")
+FOLDERS = ("docs", "docs/guides", "docs/coming-from")
 PAGES = [
     "README.md",
     "CONTRIBUTING.md",

@@ -72,3 +72,17 @@ def test_norms_are_no_substitutions() -> None:
     assert reference.barred("the norm |dE/dh_l|, ln |g|") == r"the norm \|dE/dh_l\|, ln \|g\|"
     assert reference.barred("``|g|`` and |h|") == r"``|g|`` and \|h\|"
     assert reference.barred("``|g|`` stays, as :math:`|g|` does") == "``|g|`` stays, as :math:`|g|` does"
+
+
+PROSE = [page for folder in ("", "guides", "coming-from") for page in sorted((DOCS / folder).glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PROSE, ids=lambda page: page.stem)
+def test_every_function_that_a_page_names_exists(page: Path) -> None:
+    for path in re.findall(
+        r"`(?:vgtheory\.)?((?:theory|measure|compare|diagnose|plot)\.[a-z][\w.]*)", page.read_text()
+    ):
+        found = vgtheory
+        for name in path.split("."):
+            found = getattr(found, name, None)
+        assert found is not None, path
