@@ -63,6 +63,12 @@ class Conv(Noun):
         expect_one_of(PADDINGS, "Conv", padding=self.padding)
 
 
+def expect_field(where: str, positions: Any) -> None:
+    """Raise if the number of positions is left out."""
+    remedy = "A Conv has a field of them, as in 32 or (8, 8), and a Transformer a sequence."
+    expect(positions is not None, where, "a number of positions", remedy, positions=positions)
+
+
 def expect_positions(where: str, net: object, positions: Any) -> tuple[int, ...]:
     """Shape of the field of a ``Conv``, one or two dimensions; empty for any other ensemble.
 
@@ -75,6 +81,7 @@ def expect_positions(where: str, net: object, positions: Any) -> tuple[int, ...]
     if not isinstance(net, Conv):
         expect(positions is None, where, "positions of a Conv ensemble only", positions=positions)
         return ()
+    expect_field(where, positions)
     shape = positions if isinstance(positions, tuple) else (positions,)
     expect(len(shape) in (1, 2), where, "a positive integer or two of them", positions=positions)
     for number in shape:
@@ -83,4 +90,4 @@ def expect_positions(where: str, net: object, positions: Any) -> tuple[int, ...]
 
 
 register_noun(Conv, ["sigma_w", "sigma_b"], ["activation", "kernel_size", "weights", "padding"])
-__all__ = ["Conv", "expect_positions"]
+__all__ = ["Conv", "expect_field", "expect_positions"]

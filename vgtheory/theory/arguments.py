@@ -25,7 +25,7 @@ from vgtheory.expect import (
 )
 from vgtheory.formats import FORMATS
 from vgtheory.networks.blocks import Normed, Residual
-from vgtheory.networks.conv import Conv
+from vgtheory.networks.conv import Conv, expect_field
 from vgtheory.networks.dense import Dense
 from vgtheory.networks.recurrent import Recurrent, check_matrix
 from vgtheory.networks.transformer import Transformer
@@ -64,6 +64,7 @@ def held(where: str, **got: Any) -> None:
 def expect_positions(where: str, **got: Any) -> None:
     """Raise unless the single named value is a positive integer, or a tuple of them."""
     ((name, value),) = got.items()
+    expect_field(where, value)
     for count in value if isinstance(value, tuple) else (value,):
         expect_count(where, **{name: count})
 

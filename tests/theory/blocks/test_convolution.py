@@ -1,5 +1,6 @@
 """Convolutions at infinite width, and linear ones at finite width, against computations that share nothing with them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -8,7 +9,7 @@ import pytest
 
 from tests import reference
 from tests.tolerances import CURVE, EXACT, SIGMAS
-from vgtheory import Conv, Dense, Recurrent, theory
+from vgtheory import Conv, Dense, Recurrent, Transformer, theory
 from vgtheory.theory.blocks import fourier
 
 
@@ -198,3 +199,23 @@ def test_wrong_questions(refused: Any) -> None:
         Conv("tanh", padding="circle")
     with refused("Conv", "weights"):
         Conv("tanh", weights="orthogonal")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: theory.log_grad_layers(Conv("linear"), depth=3),
+        lambda: theory.log_q_layers(Conv("relu"), depth=3, width=8),
+        lambda: theory.log_grad_layers(Transformer(), depth=3),
+        lambda: theory.blocks.padding_factor(Conv("relu"), None),
+        lambda: theory.blocks.log_grad_positions(Conv("relu"), depth=3, positions=None),
+    ],
+)
+def test_a_field_without_positions_is_told_what_it_lacks(ask: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match=r"^\w+: expected a number of positions, got positions=None\. A Conv has "):
+        ask()
+
+
+def test_a_frobenius_norm_without_a_width_is_told_what_it_lacks() -> None:
+    with pytest.raises(ValueError, match=r"^bound_excess: expected a width, got width=None\. "):
+        theory.layers.bound_excess(Dense("relu"), norm="frobenius")

@@ -27,6 +27,7 @@ import numpy as np
 
 from vgtheory.estimate import Law
 from vgtheory.expect import Numbers, expect, expect_count, expect_number, expect_scalars, is_static
+from vgtheory.networks.conv import expect_field
 from vgtheory.networks.transformer import GROUPS, Transformer
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.arrays import compiled, library, scan
@@ -149,6 +150,7 @@ def _profile(
 
 def _check(where: str, net: Transformer, depth: int, positions: Any, c_0: Any) -> None:
     """Raise unless the question is a proper one."""
+    expect_field(where, positions)
     expect_count(where, positions=positions)
     expect_scalars(where, sigma_w=net.sigma_w, sigma_qk=net.sigma_qk)
     expect(not is_static(net.sigma_w) or net.sigma_w > 0, where, "sigma_w > 0", sigma_w=net.sigma_w)

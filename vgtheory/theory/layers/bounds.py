@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vgtheory.activation import Activation, Pointwise, as_activation
-from vgtheory.expect import expect_count, expect_one_of
+from vgtheory.expect import expect, expect_count, expect_one_of
 from vgtheory.networks.ensemble import Ensemble, expect_matrices
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.arrays import library
@@ -69,6 +69,7 @@ def _norm_over_sigma_w(where: str, net: Ensemble, norm: str, width: int | None) 
     expect_matrices(where, net)
     expect_one_of(NORMS, where, norm=norm)
     if norm == "frobenius":
+        expect(width is not None, where, "a width", "The Frobenius norm grows with it.", width=width)
         expect_count(where, width=width)
     else:
         expect_light_tails(where, net)
