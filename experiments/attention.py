@@ -39,7 +39,7 @@ class Config:
     seed: int = 12
 
 
-SMOKE = Config(place=("pre",), sigma_qk=(1.0,), depth=2, width=32, num_nets=4, num_particles=64, num_draws=2)
+SMOKE = Config(place=("pre",), sigma_qk=(1.0,), depth=1, width=32, num_nets=4, num_particles=64, num_draws=2)
 
 
 def _loss(model: Any, x: Any, top: Any) -> Any:

@@ -37,7 +37,7 @@ class Config:
     seed: int = 11
 
 
-SMOKE = Config(activation=("tanh", "gelu"), depth=21, width=32, num_draws=4, num_plane=200)
+SMOKE = Config(activation=("tanh", "gelu"), depth=12, width=32, num_draws=4, num_plane=200)
 
 
 def _decades(net: Dense, depth: int) -> np.ndarray:

@@ -38,7 +38,7 @@ class Config:
     seed: int = 12
 
 
-SMOKE = Config(net=(STRONG, LARGE, TYPICAL, GROWING), depth=40, width=32)
+SMOKE = Config(net=(STRONG, LARGE, TYPICAL, GROWING), depth=12, width=32, num_nets=8)
 
 
 def run(config: Config) -> dict[str, Any]:

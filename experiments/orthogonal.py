@@ -30,7 +30,7 @@ class Config:
     seed: int = 7
 
 
-SMOKE = Config(activation=("linear", "tanh"), sigma_w=(1.3,), depth=8, width=32, num_nets=16)
+SMOKE = Config(activation=("linear", "tanh"), sigma_w=(1.3,), depth=12, width=32, num_nets=8)
 
 
 def run(config: Config) -> dict[str, Any]:

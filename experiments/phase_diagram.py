@@ -42,7 +42,7 @@ class Config:
     seed: int = 13
 
 
-SMOKE = Config(activation=("tanh",), depth=20, width=32, num_nets=6, num_points=2, across=2)
+SMOKE = Config(activation=("tanh",), depth=12, width=32, num_nets=8, num_points=2, across=2)
 
 
 def _tile(centre: float, size: float, across: int) -> np.ndarray:

@@ -38,7 +38,7 @@ class Config:
     seed: int = 3
 
 
-SMOKE = Config(activation=("tanh", "relu"), width=(64,), depth=(12,), num_nets=24)
+SMOKE = Config(activation=("tanh", "relu"), width=(32,), depth=(12,), num_nets=8)
 
 
 def run(config: Config) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Config:
     seed: int = 13
 
 
-SMOKE = Config(net=("tanh, sigma_w=0.9", "sigmoid, sigma_w=1", CRITICAL), depth=30, width=64, num_nets=8, share_nets=8)
+SMOKE = Config(net=("tanh, sigma_w=0.9", "sigmoid, sigma_w=1", CRITICAL), depth=12, width=32, num_nets=8, share_nets=8)
 
 
 def _net(name: str) -> Dense:

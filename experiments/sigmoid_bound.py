@@ -25,7 +25,7 @@ class Config:
     seed: int = 2
 
 
-SMOKE = Config(sigma_w=(1.0, 4.0), depth=60, width=32, num_nets=8, bound_depth=4)
+SMOKE = Config(sigma_w=(1.0, 4.0), depth=12, width=32, num_nets=8, bound_depth=4)
 
 
 def run(config: Config) -> dict[str, Any]:

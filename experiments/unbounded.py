@@ -50,7 +50,7 @@ class Config:
 SMOKE = Config(
     net=("sigmoid, sigma_w=1", "relu_squared, sigma_w=0.5, sigma_b=0.3", "relu_squared, sigma_w=1.2"),
     depth=12,
-    width=64,
+    width=32,
     num_nets=8,
 )
 

@@ -37,7 +37,7 @@ class Config:
     seed: int = 23
 
 
-SMOKE = Config(net=("tanh",), weights=("uniform", "heavy_tailed"), depth=8, width=64, num_nets=24, num_matrices=24)
+SMOKE = Config(net=("tanh",), weights=("uniform", "heavy_tailed"), depth=12, width=32, num_nets=8, num_matrices=24)
 
 
 def run(config: Config) -> dict[str, Any]:
