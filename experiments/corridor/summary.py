@@ -18,6 +18,11 @@ def key_of(config: Any) -> jax.Array:
     return jax.random.fold_in(jax.random.key(config.seed), zlib.crc32(repr(config).encode()))
 
 
+def rng_of(config: Any) -> np.random.Generator:
+    """NumPy's generator of the cell's own, as ``key_of``."""
+    return np.random.default_rng([config.seed, zlib.crc32(repr(config).encode())])
+
+
 def thinned(depth: int, count: int = 60) -> np.ndarray:
     """At most ``count`` layers from 1 to depth, evenly spaced, both ends included."""
     return np.unique(np.linspace(1, depth, min(count, depth)).round().astype(int))
