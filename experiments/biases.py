@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.corridor.catalogue import Findings
-from experiments.corridor.summary import comparison, rng_of
+from experiments.corridor.summary import comparison, placed, rng_of
 from experiments.parts.layer_means import expanded, gaussian_mean, log_variance
 from vgtheory import ACTIVATIONS, Dense, Estimate, measure, theory
 
@@ -116,7 +116,6 @@ def run(config: Config) -> dict[str, Any]:
         )
         for layer in compared
     ]
-    table = pd.DataFrame(rows, index=compared).reindex(range(depth))
     spread = lambda values: values.std(axis=0, ddof=1) / num**0.5
     log_weight, log_bias = (each - log_bias[:, -1:] for each in (log_weight, log_bias))
     law = theory.log_grad_layers(net, depth=depth, width=width)
@@ -133,7 +132,7 @@ def run(config: Config) -> dict[str, Any]:
         "log_weight_hat": log_weight.mean(axis=0),
         "log_weight_hat_err": spread(log_weight),
     }
-    return profile | {column: table[column].where(table.label.notna(), None).to_numpy() for column in table}
+    return profile | placed(rows, compared, depth)
 
 
 def findings(frame: pd.DataFrame) -> Findings:

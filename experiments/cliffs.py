@@ -45,6 +45,7 @@ START = 0.01
 IDENTITIES = r"^step, aligned"
 """Labels that are tests and no comparisons: a power of 1 + r."""
 EPS = 1e-12
+ENDS = {"": "predicted", "_hat": "measured", "_hat_err": "measured_err"}
 ANGLES, WEIGHTS = np.polynomial.hermite_e.hermegauss(40)
 
 
@@ -114,10 +115,10 @@ def _depth(config: Config) -> dict[str, Any]:
     )
     return {
         "x": shown,
-        "law": law.mean[::-1][shown],
-        "law_std": law.std[::-1][shown],
-        "hat": whole.mean(axis=0)[shown - 1],
-        "hat_err": err(whole)[shown - 1],
+        "change": law.mean[::-1][shown],
+        "change_std": law.std[::-1][shown],
+        "change_hat": whole.mean(axis=0)[shown - 1],
+        "change_hat_err": err(whole)[shown - 1],
         "share": np.mean(largest / np.abs(whole[:, -1])),
         **row,
     }
@@ -164,9 +165,8 @@ def _jumps(matrices: int, config: Config, rng: np.random.Generator) -> np.ndarra
 
 def _table(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Columns, with what the figure draws."""
-    table = pd.DataFrame(rows)
-    drawn = {"law": table.predicted, "hat": table.measured, "hat_err": table.measured_err}
-    return {column: values.to_numpy() for column, values in (dict(table.items()) | drawn).items()}
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    return columns | {f"change{end}": columns[name] for end, name in ENDS.items()}
 
 
 def _step(config: Config) -> dict[str, Any]:

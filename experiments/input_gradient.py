@@ -27,7 +27,7 @@ import pandas as pd
 from scipy.special import polygamma, psi
 
 from experiments.corridor.catalogue import Findings
-from experiments.corridor.summary import comparison, rng_of
+from experiments.corridor.summary import comparison, placed, rng_of
 from vgtheory import ACTIVATIONS, Dense, Estimate, theory
 
 NETS = {"tanh": Dense("tanh", 1.3), "relu": Dense("relu", 2**0.5)}
@@ -159,9 +159,8 @@ def run(config: Config) -> dict[str, Any]:
     for key, values in seen.items():
         flat = values.mean(axis=2) if values.ndim == 3 else values
         profile |= {f"{key}_hat": flat.mean(axis=0), f"{key}_hat_err": flat.std(axis=0, ddof=1) / num**0.5}
-    table = pd.DataFrame(rows).reindex(range(config.num_records + 1))
-    facts = {"ratio_law": rows[0]["predicted"], "jacobian_law": rows[2]["predicted"]}
-    return profile | facts | {key: table[key].where(table.label.notna(), None).to_numpy() for key in table}
+    facts = {"log_ratio": rows[0]["predicted"], "log_jacobian": rows[2]["predicted"]}
+    return profile | facts | placed(rows, range(len(rows)), config.num_records + 1)
 
 
 def findings(frame: pd.DataFrame) -> Findings:
@@ -185,7 +184,7 @@ def findings(frame: pd.DataFrame) -> Findings:
     verdict = (
         f"No. While training lowers the gradient with respect to the first layer's weights by 10^{numbers['tanh/weights']} and the gradient with "
         f"respect to the input by 10^{numbers['tanh/input']} (their ratio at the start is {numbers['tanh/ratio']}, predicted "
-        f"{numbers['tanh/ratio_predicted']}), the Jacobian of the output becomes {numbers['tanh/jacobian']} times what it was: the output "
-        f"answers to a change of the input as before."
+        f"{numbers['tanh/ratio_predicted']}), the Jacobian of the output keeps {numbers['tanh/jacobian']} of its size: the output still "
+        f"answers to a change of the input. Noise of {NOISE:g} on the inputs raises the loss as the Jacobian says (ratio {numbers['tanh/noise']})."
     )
     return Findings(verdict, numbers)

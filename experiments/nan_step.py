@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.corridor.catalogue import Findings
-from experiments.corridor.summary import comparison, rng_of
+from experiments.corridor.summary import comparison, placed, rng_of
 from vgtheory import Estimate
 
 NETS = ("regression", "tanh", "chain of 2", "chain of 5", "chain of 20", "deep linear")
@@ -236,13 +236,13 @@ def run(config: Config) -> dict[str, Any]:
         "step": shown,
         "log_loss": law[shown],
         "log_loss_hat": np.where(np.isfinite(seen.log_loss), seen.log_loss, np.nan)[shown],
-        "loss_infinite": seen.loss_infinite,
-        "grad_infinite": seen.grad_infinite,
-        "loss_nan": seen.loss_nan,
-        "weights_nan": seen.weights_nan,
-        "weights_nan_law": task.weights_nan,
-        "loss_infinite_law": task.loss_infinite,
-        **{column: [row[column] for row in rows] + [None] * (len(shown) - 2) for column in rows[0]},
+        "loss_infinite_hat": seen.loss_infinite,
+        "grad_infinite_hat": seen.grad_infinite,
+        "loss_nan_hat": seen.loss_nan,
+        "weights_nan_hat": seen.weights_nan,
+        "weights_nan": task.weights_nan,
+        "loss_infinite": task.loss_infinite,
+        **placed(rows, (0, 1), len(shown)),
     }
 
 
@@ -250,17 +250,17 @@ def findings(frame: pd.DataFrame) -> Findings:
     cells = frame.drop_duplicates("cell").set_index("net")
     numbers = {"multiple": f"{MULTIPLE:g}", "relative": f"{RELATIVE:g}", "width": f"{int(frame.width.max())}"}
     for name, row in cells.iterrows():
-        key = str(name).replace("chain of ", "chain/")
+        key = str(name).replace("chain of ", "chain/").replace(" ", "-")
         numbers |= {
-            f"{key}/nan": f"{row.weights_nan:.0f}",
-            f"{key}/predicted": f"{row.weights_nan_law:.0f}",
-            f"{key}/loss": f"{row.loss_infinite:.0f}",
-            f"{key}/between": f"{row.weights_nan - row.loss_infinite:.0f}",
+            f"{key}/nan": f"{row.weights_nan_hat:.0f}",
+            f"{key}/predicted": f"{row.weights_nan:.0f}",
+            f"{key}/loss": f"{row.loss_infinite_hat:.0f}",
+            f"{key}/between": f"{row.weights_nan_hat - row.loss_infinite_hat:.0f}",
         }
-    parts = [f"{name}: {row.weights_nan:.0f} (predicted {row.weights_nan_law:.0f})" for name, row in cells.iterrows()]
+    parts = [f"{name}: {row.weights_nan_hat:.0f} (predicted {row.weights_nan:.0f})" for name, row in cells.iterrows()]
     verdict = (
         f"Steps until NaN is in the weights: {'; '.join(parts)}. A linear regression at {MULTIPLE:g} times its largest stable rate grows by the same "
         f"factor in every step, and its loss reads inf after {numbers['regression/loss']} steps. In a chain of weights the logarithm itself is "
-        f"multiplied in every step. An infinite loss comes first, and NaN is in the weights two updates after the first infinite gradient."
+        f"multiplied in every step. An infinite loss comes first; NaN is in the weights one or two updates after the first infinite gradient."
     )
     return Findings(verdict, numbers)

@@ -160,6 +160,8 @@ def findings(frame: pd.DataFrame) -> Findings:
         rows = frame[frame.activation == name]
         numbers |= {f"{name}/slope/largest": f"{rows.slope_largest.max():.4f}"}
         numbers |= {f"{name}/slope/smallest": f"{rows.slope_smallest.min():.1e}"}
+        if rows.slope_smallest.min() > 0:
+            numbers |= {f"{name}/slope/decades": f"{np.log10(rows.slope_smallest.min()):.1f}"}
     decided = frame[np.isfinite(frame.predicted_err)]
     numbers |= {"comparisons": f"{len(decided)}", "agree": f"{int((decided.z.abs() < compare.SIGMAS).sum())}"}
     verdict = (

@@ -30,7 +30,7 @@ import pandas as pd
 from scipy.special import expit, ndtri, psi
 
 from experiments.corridor.catalogue import Findings
-from experiments.corridor.summary import comparison, rng_of
+from experiments.corridor.summary import comparison, placed, rng_of
 from experiments.parts.layer_means import log_variance
 from vgtheory import Dense, Estimate, theory
 
@@ -191,7 +191,6 @@ def run(config: Config) -> dict[str, Any]:
     spread = (relative * square / (squares.size * width)) ** 0.5 / 2
     if rule != "sgd":
         rows.append(comparison(f"settled update, {LABELS[rule]}", "updates", settled, square**0.5, spread, "rms"))
-    table = pd.DataFrame(rows, index=[*compared, 1][: len(rows)]).reindex(range(depth))
     return {
         "layer": np.arange(1, depth + 1),
         "log_update": mean,
@@ -202,7 +201,7 @@ def run(config: Config) -> dict[str, Any]:
         "settled": square**0.5,
         "settled_hat": settled.value,
         "settled_hat_err": settled.err,
-        **{column: table[column].where(table.label.notna(), None).to_numpy() for column in table},
+        **placed(rows, [*compared, 1][: len(rows)], depth),
     }
 
 

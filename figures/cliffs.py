@@ -7,12 +7,13 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("cliffs",)
+COLUMNS = ("change", "change_std", "change_hat", "change_hat_err")
 
 
 def _depth(axes: Axes, frame: pd.DataFrame) -> None:
     """The gradient, layer by layer."""
     for index, (kind, rows) in enumerate(frame[frame.kind.str.startswith("depth")].groupby("kind", sort=False)):
-        law, std, value, err = (rows[column] / style.DECADE for column in ("law", "law_std", "hat", "hat_err"))
+        law, std, value, err = (rows[column] / style.DECADE for column in COLUMNS)
         style.theory(axes, rows.x, law, std, index)
         style.measured(axes, rows.x, value, err, index, kind.split(", ")[1])
     axes.set(xlabel="layers passed", ylabel=r"$\log_{10}$ of the gradient's norm", title="over depth: gradual")
@@ -26,11 +27,11 @@ def _steps(axes: Axes, frame: pd.DataFrame) -> None:
         one = one.sort_values("x")
         place = int(index % 3) + 2
         axes.plot(
-            one.x, one.law / style.DECADE, color=style.COLOURS[place], linestyle="-" if "aligned" in kind else "--"
+            one.x, one.change / style.DECADE, color=style.COLOURS[place], linestyle="-" if "aligned" in kind else "--"
         )
         label = f"{int(matrices)} matrices, {kind.split(', ')[1]}"
         fill = style.COLOURS[place] if "aligned" in kind else "white"
-        value, err = one.hat / style.DECADE, one.hat_err / style.DECADE
+        value, err = one.change_hat / style.DECADE, one.change_hat_err / style.DECADE
         axes.errorbar(
             one.x, value, yerr=err, fmt=style.MARKERS[place], color=style.COLOURS[place], mfc=fill, label=label
         )

@@ -21,9 +21,9 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         for index, (kind, label) in enumerate(KINDS.items()):
             value, err = few[kind] / style.DECADE, few[f"{kind}_err"] / style.DECADE
             style.measured(panel, few["update"], value, err, index, label)
-        law = (rows.log_first_hat + rows.ratio_law) / style.DECADE
+        law = (rows.log_first_hat + rows.log_ratio) / style.DECADE
         style.theory(panel, rows["update"], law, None, 1)
-        style.theory(panel, rows["update"], rows.jacobian_law / style.DECADE, None, 2)
+        style.theory(panel, rows["update"], rows.log_jacobian / style.DECADE, None, 2)
         panel.set(ylabel=r"$\log_{10}$ of the norm", title=name)
     axes[-1, 0].set(xlabel="update")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)

@@ -18,8 +18,8 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         x, law, value = rows.step + 1, rows.log_loss / style.DECADE, rows.log_loss_hat / style.DECADE
         style.theory(axes, x, law, None, index)
         few = np.unique(np.searchsorted(x, np.geomspace(1, x.iloc[-1], 9)))
-        style.measured(axes, x.iloc[few], value.iloc[few], None, index, f"{name}: {rows.weights_nan.iloc[0]:.0f}")
-        axes.plot(rows.weights_nan.iloc[0] + 1, TOP - 1.5, "x", color=style.COLOURS[index], clip_on=False)
+        style.measured(axes, x.iloc[few], value.iloc[few], None, index, f"{name}: {rows.weights_nan_hat.iloc[0]:.0f}")
+        axes.plot(rows.weights_nan_hat.iloc[0] + 1, TOP - 1.5, "x", color=style.COLOURS[index], clip_on=False)
     axes.axhline(np.log10(np.finfo(np.float32).max), color="0.6", linewidth=0.6, zorder=0)
     axes.text(0.6, 0.86, "float32 ends", transform=axes.transAxes, ha="right", va="top", fontsize=6, color="0.4")
     axes.set(xscale="log", xlabel="training step, from 1", ylabel=r"$\log_{10}$ of the loss", ylim=(-2, TOP))

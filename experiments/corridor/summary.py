@@ -1,6 +1,7 @@
 """What every experiment writes in the same way: profiles thinned for storage, and one compared rate per cell."""
 
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -70,6 +71,13 @@ def comparison(
         "verdict": judged(value, err, float(predicted), float(predicted_err)),
         "reason": reason,
     }
+
+
+def placed(rows: list[dict[str, Any]], places: Sequence[int], length: int) -> dict[str, list[Any]]:
+    """Columns of a cell's compared numbers, each in its own row of a longer table; nothing in the other rows."""
+    at = dict(zip(places, rows, strict=True))
+    nothing = {name: None if isinstance(value, str) else np.nan for name, value in rows[0].items()}
+    return {name: [at.get(place, nothing)[name] for place in range(length)] for name in nothing}
 
 
 def judged(measured: float, measured_err: float, predicted: float, predicted_err: float) -> str:
