@@ -1,15 +1,10 @@
 """Draw every figure: ``python -m figures [--results DIR] [--out DIR] [--pdf] [--png] [--svg] [NAME ...]``; in all three formats if none is named."""
 
 import argparse
-import multiprocessing
-import os
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from itertools import repeat
 from pathlib import Path
 
-from experiments.corridor.catalogue import RESULTS, ROOT, ResultError
-from figures.drawing import SAVED, draw
+from figures.workers import drawn
 
 FIGURES = (
     "cover",
@@ -62,14 +57,8 @@ FIGURES = (
     "remedies",
     "published",
 )
-OUT = ROOT / "figures" / "out"
-
-
-def _drawn(names: list[str], results: Path, out: Path, formats: tuple[str, ...]) -> None:
-    """Draw many figures, in as many processes as there are cores."""
-    workers = min(len(names), os.cpu_count() or 1)
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        list(pool.map(draw, names, repeat(results), repeat(out), repeat(formats)))
+FORMATS = ("pdf", "png", "svg")
+ROOT = Path(__file__).resolve().parent
 
 
 def main(words: list[str]) -> int:
@@ -78,26 +67,21 @@ def main(words: list[str]) -> int:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"of {', '.join(FIGURES)}; all of them if none is given"
     )
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    parser.add_argument("--out", type=Path, default=OUT)
-    for each in SAVED:
+    parser.add_argument("--results", type=Path, default=ROOT.parent / "experiments" / "results")
+    parser.add_argument("--out", type=Path, default=ROOT / "out")
+    for each in FORMATS:
         parser.add_argument(
             f"--{each}", action="append_const", const=each, dest="formats", help=f"save as {each.upper()}"
         )
     options = parser.parse_args(words)
-    formats = tuple(options.formats or SAVED)
+    formats = tuple(options.formats or FORMATS)
     unknown = sorted(set(options.names) - set(FIGURES))
     if unknown:
         print(f"figures: expected names of {sorted(FIGURES)}, got name={unknown[0]!r}.", file=sys.stderr)
         return 2
     names = options.names or list(FIGURES)
-    try:
-        if len(names) == 1:
-            draw(names[0], options.results, options.out, formats)
-        else:
-            _drawn(names, options.results, options.out, formats)
-    except ResultError as error:
-        print(error, file=sys.stderr)
+    if wrong := drawn(names, options.results, options.out, formats):
+        print("\n".join(wrong), file=sys.stderr)
         return 1
     print(f"{len(names)} figures in {options.out}")
     return 0

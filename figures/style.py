@@ -1,13 +1,19 @@
 """How every figure looks: theory is a line with a band, measurement a marker with an error bar."""
 
 import matplotlib as mpl
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 COLUMN = 3.25
 """Width of a paper's column, inches."""
-COLOURS = sns.color_palette("colorblind")
+COLOURS = tuple(
+    mpl.colors.to_rgb(colour)
+    for colour in (
+        *("#0173b2", "#de8f05", "#029e73", "#d55e00", "#cc78bc"),
+        *("#ca9161", "#fbafe4", "#949494", "#ece133", "#56b4e9"),
+    )
+)
+"""Seaborn's for the colour-blind; seaborn itself would be a third of the time that starting takes."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 DASHES = ((), (4, 1.5), (1.5, 1.5), (5, 1.5, 1.5, 1.5), (2.5, 1), (6, 2))
 DECADE = 2.302585092994046
@@ -32,6 +38,27 @@ RC = {
     "errorbar.capsize": 1.5,
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.edgecolor": ".15",
+    "axes.labelcolor": ".15",
+    "axes.prop_cycle": mpl.cycler(color=COLOURS),
+    "grid.color": ".8",
+    "legend.title_fontsize": 9.6,
+    "lines.solid_capstyle": "round",
+    "patch.edgecolor": "w",
+    "patch.force_edgecolor": True,
+    "patch.linewidth": 0.8,
+    "text.color": ".15",
+    "xtick.color": ".15",
+    "xtick.major.size": 4.8,
+    "xtick.major.width": 1.0,
+    "xtick.minor.size": 3.2,
+    "xtick.minor.width": 0.8,
+    "ytick.color": ".15",
+    "ytick.major.size": 4.8,
+    "ytick.major.width": 1.0,
+    "ytick.minor.size": 3.2,
+    "ytick.minor.width": 0.8,
     "pdf.fonttype": 42,
     "svg.hashsalt": "vgtheory",
 }
@@ -39,7 +66,7 @@ RC = {
 
 def use() -> None:
     """Set the style for the whole process."""
-    sns.set_theme(context="paper", style="ticks", palette="colorblind", rc=RC)
+    mpl.rcParams.update(RC)
     mpl.use("Agg")
 
 

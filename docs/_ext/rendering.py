@@ -13,7 +13,7 @@ _SPACE = re.compile(r"\s+")
 
 def text(value: object) -> str:
     """A string as MyST shows it: on one line, with every sign escaped that Markdown could act on."""
-    return _PUNCTUATION.sub(r"\\\1", _SPACE.sub(" ", str(value)))
+    return _PUNCTUATION.sub(r"\\\1", _SPACE.sub(" ", str(value).replace("+-", "±")))
 
 
 def number(value: float, digits: int = 5) -> str:

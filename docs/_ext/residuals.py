@@ -70,7 +70,7 @@ def plot(table: pd.DataFrame, names: list[str]) -> str:
         y_range=(0.3, len(names) + 0.7),
         tools="box_zoom,reset",
         toolbar_location=None,
-        x_axis_label="z, in standard errors (gap outside a law's range)",
+        x_axis_label="z, in standard errors",
         name="residuals",
     )
     marks = figure.scatter(

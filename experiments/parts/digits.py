@@ -4,7 +4,6 @@ from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.datasets import load_digits
 
 SEED = 20
 NUM_UNSEEN = 360
@@ -28,6 +27,8 @@ def _cut(inputs: np.ndarray, targets: np.ndarray, num_unseen: int) -> Data:
 @cache
 def digits() -> Data:
     """1,797 images of 8 x 8 pixels, each of mean zero and unit mean square: Alpaydin & Kaynak (1998), as scikit-learn has them."""
+    from sklearn.datasets import load_digits  # here, for a second goes into it
+
     inputs, classes = load_digits(return_X_y=True)
     centred = inputs - inputs.mean(axis=1, keepdims=True)
     scaled = centred / np.sqrt(np.mean(centred**2, axis=1, keepdims=True))
