@@ -38,8 +38,7 @@ smoke reproduce: export OPENBLAS_NUM_THREADS := 1
 smoke: $(STAMP) ## Run every experiment, figure and the report in small, into build/smoke
 	@$(RUN) -m experiments all --smoke --backwards --out build/smoke/results >/dev/null & other=$$!; \
 	  $(RUN) -m experiments all --smoke --out build/smoke/results; status=$$?; wait $$other && exit $$status
-	@$(RUN) -m figures --svg --results build/smoke/results --out build/smoke/figures
-	@$(RUN) -m experiments report --results build/smoke/results --figures build/smoke/figures --out build/smoke/report --paper build/smoke/paper
+	@$(RUN) -m experiments report --draw --results build/smoke/results --figures build/smoke/figures --out build/smoke/report --paper build/smoke/paper
 
 reproduce: $(STAMP) ## Run every experiment in full, but for those that train, then the figures and the report
 	@$(RUN) -m experiments all --backwards --out build/results >/dev/null & other=$$!; \

@@ -1,6 +1,5 @@
 """The page Accuracy: the count and the calibration from the results, and a plot of every residual on which a point tells what it is."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,6 @@ from rendering import rendered, write
 
 from experiments.corridor import catalogue
 from experiments.report import agreement, evidence, questions
-
-
-def digest(found: evidence.Evidence) -> str:
-    """Changes when any comparison does."""
-    return hashlib.sha256(found.table.to_csv(float_format="%.8g").encode()).hexdigest()[:12]
 
 
 def _joined(values: set[Any]) -> str:
@@ -34,7 +28,6 @@ def page(found: evidence.Evidence) -> str:
         of=found.findings["rates"].numbers,
         widths=_joined(swept["width"]),
         depths=_joined(swept["depth"]),
-        digest=digest(found),
     )
 
 
@@ -80,6 +73,7 @@ def make(app: Any) -> None:
 def setup(app: Any) -> dict[str, bool]:
     """Write the page before Sphinx looks for it."""
     app.connect("builder-inited", make)
+    fragments.always_anew(app, "accuracy")
     app.connect("build-finished", lambda app, error: None if error else residuals.copy_script(Path(app.outdir)))
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 

@@ -23,6 +23,7 @@ from experiments.report.claims import Claim
 
 MARKS = {"Right": "✓", "Wrong": "✗", "Depends": "≈"}
 """A sign beside each verdict's word, so that its colour is not the only one."""
+MISSING = "These results are too few to give the number of this claim."
 BEYOND = "Beyond the list of questions"
 _CALLED = re.compile(r"\b(theory|measure)((?:\.[a-z]\w*)*)\.([a-z]\w*)\(")
 
@@ -85,7 +86,12 @@ def outcome(found: evidence.Evidence, name: str) -> str:
 
 
 def reason(claim: Claim, found: evidence.Evidence, shown: Callable[[str], str], raised: str, strong: str = "") -> str:
-    """The reason with its number: strings as they are ``shown``, the number between two signs that make it ``strong``, powers ``raised``."""
+    """The reason with its number: strings as they are ``shown``, the number between two signs that make it ``strong``, powers ``raised``.
+
+    Results of a small run may lack the number: then that is said.
+    """
+    if claim.key not in found.findings[claim.experiment].numbers:
+        return shown(MISSING)
     said = claim.filled(found.findings[claim.experiment].numbers, strong="\0")
     before, number, after = map(shown, said.replace("10^", "10\1").split("\0"))
     power = re.sub(
@@ -112,7 +118,8 @@ def page(claim: Claim, found: evidence.Evidence, figures: Path, alone: bool) -> 
         mark=MARKS[claim.verdict],
         reason=reason(claim, found, text, "{{sup}}`{}`", "**"),
         figure=figure,
-        alt=seen.alt if seen else catalogue.question(name),
+        drawn=seen is not None,
+        alt=seen.alt if seen else "",
         function=f"`{function.path}`" if alone else f"{{py:func}}`~{function.path}`",
         says=function.says,
         imports=imports(claim.call),
@@ -155,22 +162,27 @@ def faults(found: evidence.Evidence, figures: Path) -> list[str]:
     wrong = claims.keyless(claims.CLAIMS, numbers)
     for claim in claims.CLAIMS:
         name, rows = claim.experiment, len(found.rows(claim.experiment))
-        frame = pd.DataFrame() if rows else catalogue.load(name, found.results)
+        frame = pd.DataFrame() if rows else found.frames[name]
         wrong += lacking(claim, rows, frame, figures / f"{pictured(claim)}.svg")
     return wrong
 
 
 def make(app: Any) -> None:
-    """All pages of the claims into Sphinx's sources; ``ExtensionError`` if a card lacks its number, its comparison or its figure."""
+    """All pages of the claims into Sphinx's sources.
+
+    ``ExtensionError`` if a card of the site lacks its number, its comparison or its figure. In the report of a run, which may be a small
+    one, the card says so itself.
+    """
     found, figures, folder = (
         evidence.gathered(Path(app.config.results)),
         Path(app.config.figures),
         Path(app.srcdir) / "claims",
     )
-    if wrong := faults(found, figures):
+    alone = app.tags.has("report")
+    if not alone and (wrong := faults(found, figures)):
         raise ExtensionError("\n".join(wrong))
     for claim in claims.CLAIMS:
-        write(folder / f"{claim.name}.md", page(claim, found, figures, app.tags.has("report")))
+        write(folder / f"{claim.name}.md", page(claim, found, figures, alone))
     shown = cards(found)
     fragments.offer(app, "claims", lambda: shown)
     digest = hashlib.sha256(shown.encode()).hexdigest()[:12]

@@ -68,7 +68,7 @@ def written(name: str, frame: pd.DataFrame, folder: Path) -> Path:
 
 def described(found: evidence.Evidence, name: str, folder: Path) -> str:
     """Write an experiment's CSV; the HTML that leads to it and explains its columns."""
-    frame = catalogue.load(name, found.results)
+    frame = found.frames[name]
     explained = columns(name, frame)
     path = written(name, frame[list(explained)], folder)
     per = "layer, step or value swept within a cell" if len(frame) > len(found.records[name]) else "cell"

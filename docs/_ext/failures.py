@@ -9,8 +9,6 @@ from rendering import rendered
 from experiments.report import agreement, evidence
 from vgtheory import compare
 
-PAGE = "limits"
-
 
 def table(found: evidence.Evidence) -> str:
     """Every comparison that does not agree, with its gap and the reason for which the law declines."""
@@ -34,5 +32,5 @@ def make(app: Any) -> None:
 def setup(app: Any) -> dict[str, bool]:
     """Offer the table, and have its page written each time."""
     app.connect("builder-inited", make)
-    app.connect("env-get-outdated", lambda app, env, added, changed, removed: [PAGE] if PAGE in env.found_docs else [])
+    fragments.always_anew(app, "limits")
     return {"parallel_read_safe": True, "parallel_write_safe": True}

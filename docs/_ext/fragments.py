@@ -20,6 +20,11 @@ def offer(app: Any, name: str, content: Callable[[], str]) -> None:
     app.fragments[name] = content
 
 
+def always_anew(app: Any, page: str) -> None:
+    """Have a page written each time: its source does not change when its piece does."""
+    app.connect("env-get-outdated", lambda app, env, *changes: [page] if page in env.found_docs else [])
+
+
 def _place(app: Any, page: str, template: str, context: dict[str, Any], tree: Any) -> None:
     def found(match: re.Match[str]) -> str:
         made = getattr(app, "fragments", {}).get(match[1])

@@ -29,9 +29,9 @@ def _read(app: Any, name: str, source: list[str]) -> None:
 
 
 def _mathjax(app: Any, error: Exception | None) -> None:
-    """Copy MathJax and its fonts into the site; the package that holds it would copy all that it has."""
+    """Copy MathJax and its fonts into the site; the package that holds it would copy all that it has. A report has no formulas."""
     found = importlib.util.find_spec("sphinx-mathjax-offline")
-    if error is not None or found is None or found.origin is None:
+    if error is not None or found is None or found.origin is None or app.tags.has("report"):
         return
     source, target = Path(found.origin).parent / "static" / "mathjax", Path(app.outdir) / "_static" / "mathjax"
     for part in ("tex-chtml.js", "output/chtml/fonts/woff-v2"):

@@ -18,7 +18,7 @@ USAGE = """usage: python -m experiments NAME [--smoke] [--out DIR] [RUNNING] [--
        python -m experiments submit NAME --jobs N [--cluster slurm|local] [--partition P] [--minutes M] [--smoke] [--out DIR]
                                     [--logs DIR] [-- --AXIS VALUE ...]
        python -m experiments list
-       python -m experiments report [--results DIR] [--figures DIR] [--out DIR]
+       python -m experiments report [--results DIR] [--figures DIR] [--draw] [--out DIR]
        python -m experiments compare DIR DIR
 
 NAME is one of those that `list` prints; `NAME --help` shows its axes. Results go to build/results (small ones, by --smoke, to

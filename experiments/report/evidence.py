@@ -16,6 +16,8 @@ class Evidence(NamedTuple):
     """What a folder of results says."""
 
     results: Path
+    frames: dict[str, pd.DataFrame]
+    """Of every experiment, the reported cells as one tidy table."""
     findings: dict[str, catalogue.Findings]
     table: pd.DataFrame
     """Every comparison, one row each, judged anew from the stored numbers."""
@@ -31,15 +33,19 @@ class Evidence(NamedTuple):
         return command(name, self.records[name][cell]["config"])
 
 
-@functools.cache
 def gathered(results: Path) -> Evidence:
-    """The evidence of a folder of results; ``ResultError`` if some cannot be used."""
-    findings, rows, records = {}, {}, {}
+    """The evidence of a folder of results, read once; ``ResultError`` if some cannot be used."""
+    return _gathered(results.resolve())
+
+
+@functools.cache
+def _gathered(results: Path) -> Evidence:
+    frames, findings, rows, records = {}, {}, {}, {}
     for name in catalogue.EXPERIMENTS:
         script, frame = catalogue.module(name), catalogue.load(name, results)
-        findings[name], rows[name] = script.findings(frame), agreement.rows_of(script, frame)
+        frames[name], findings[name], rows[name] = frame, script.findings(frame), agreement.rows_of(script, frame)
         records[name] = {path.stem: contents.opened(path).facts for path in catalogue.finished(name, results)}
-    return Evidence(results, findings, agreement.judged_table(rows), records)
+    return Evidence(results, frames, findings, agreement.judged_table(rows), records)
 
 
 def command(name: str, config: dict[str, Any]) -> str:

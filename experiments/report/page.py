@@ -1,9 +1,10 @@
 """From results to words: the printed table, the paper's numbers and tables, and the pages that show them.
 
-``python -m experiments report [--results DIR] [--figures DIR] [--out DIR] [--paper DIR]``
+``python -m experiments report [--results DIR] [--figures DIR] [--draw] [--out DIR] [--paper DIR]``
 """
 
 import argparse
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,21 @@ def summary(table: pd.DataFrame, findings: dict[str, catalogue.Findings]) -> str
     return "\n".join(lines)
 
 
+def _drawing(results: Path, figures: Path) -> subprocess.Popen[bytes]:
+    """The figures' own command, at work beside this one."""
+    command = [
+        sys.executable,
+        "-m",
+        "figures",
+        "--svg",
+        "--results",
+        str(results.absolute()),
+        "--out",
+        str(figures.absolute()),
+    ]
+    return subprocess.Popen(command, cwd=catalogue.ROOT)
+
+
 def main(words: list[str]) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="experiments report", description=__doc__)
@@ -65,7 +81,11 @@ def main(words: list[str]) -> int:
     parser.add_argument("--figures", type=Path, default=catalogue.ROOT / "figures" / "out")
     parser.add_argument("--out", type=Path, default=catalogue.ROOT / "report")
     parser.add_argument("--paper", type=Path, default=catalogue.ROOT / "paper" / "generated")
+    parser.add_argument(
+        "--draw", action="store_true", help="draw the figures meanwhile, as SVG, into the folder of --figures"
+    )
     options = parser.parse_args(words)
+    drawing = _drawing(options.results, options.figures) if options.draw else None
     try:
         found = evidence.gathered(options.results)
     except catalogue.ResultError as error:
@@ -77,6 +97,8 @@ def main(words: list[str]) -> int:
         print(f"\n{catalogue.question(name)}\n  {said.verdict}")
     print(f"\n{closing}", flush=True)
     paper.write_numbers(found.findings, found.table, options.paper)
+    if drawing and drawing.wait():
+        return 1
     try:
         page = site.build(options.results, options.figures, options.out, closing)
     except site.BuildError as error:

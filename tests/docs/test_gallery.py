@@ -94,7 +94,9 @@ def test_pages_show_markup_in_any_string(tmp_path: Path, monkeypatch: pytest.Mon
         judged = {"verdict": "disagrees", "outcome": "disagrees", "experiment": "aspect", "cell": "a"}
         facts = {"seconds": 1.0, "device": word, "versions": {word: word}}
         table = pd.DataFrame([numbers | words | judged])
-        found = evidence.Evidence(tmp_path, {"aspect": catalogue.Findings(word, {})}, table, {"aspect": {"a": facts}})
+        found = evidence.Evidence(
+            tmp_path, {}, {"aspect": catalogue.Findings(word, {})}, table, {"aspect": {"a": facts}}
+        )
         page = MarkdownIt("commonmark").render(gallery.page(found, "aspect", tmp_path))
         return Tags(page + gallery.comparisons(found, "aspect") + failures.table(found))
 
@@ -116,7 +118,7 @@ def test_the_command_of_a_cell_runs_that_cell(name: str) -> None:
 
 @pytest.mark.parametrize("name", catalogue.EXPERIMENTS)
 def test_every_column_is_explained_and_no_explanation_is_stale(name: str, found: evidence.Evidence) -> None:
-    frame = catalogue.load(name, found.results)
+    frame = found.frames[name]
     assert set(data.columns(name, frame)) == set(frame.columns)
     assert set(data.meanings().get(name, {})) <= set(frame.columns)
 
