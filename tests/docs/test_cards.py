@@ -7,6 +7,7 @@ from pathlib import Path
 import cards
 import pandas as pd
 import pytest
+from gallery import Drawn
 from sphinx.errors import ExtensionError
 
 from experiments.corridor import catalogue
@@ -44,7 +45,10 @@ def test_a_claim_without_a_comparison_is_named() -> None:
         assert cards.lacking(FIRST, 0, pd.DataFrame(table), FIGURE) == []
 
 
-def test_a_page_holds_all_that_a_claim_has(found: evidence.Evidence, tmp_path: Path) -> None:
+def test_a_page_holds_all_that_a_claim_has(
+    found: evidence.Evidence, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cards, "drawn", lambda path: Drawn("What one sees.", ()))
     for claim in claims.CLAIMS:
         page = cards.page(claim, found, tmp_path, alone=False)
         number = found.findings[claim.experiment].numbers[claim.key]
@@ -57,6 +61,14 @@ def test_a_page_holds_all_that_a_claim_has(found: evidence.Evidence, tmp_path: P
         assert f"(../gallery/{claim.experiment}.md)" in shown
         assert f"](../figures/{cards.pictured(claim)}.svg)" in shown
         assert claim.source in shown
+
+
+def test_a_page_from_small_results_says_what_they_lack(found: evidence.Evidence, tmp_path: Path) -> None:
+    few = found._replace(findings=found.findings | {FIRST.experiment: catalogue.Findings("Too few.", {})})
+    page = cards.page(FIRST, few, tmp_path, alone=True)
+    assert cards.text(cards.MISSING) in page
+    assert "![" not in page
+    assert cards.MISSING in cards.cards(few)
 
 
 def test_a_page_says_which_function_gives_the_law() -> None:
