@@ -15,6 +15,7 @@ copyright = "The vgtheory developers, Apache 2.0"
 version = release = vgtheory.__version__
 
 extensions = ["myst_parser", "sphinx.ext.mathjax", "fragments", "pages", "gallery", "cards", "accuracy", "failures"]
+extensions += ["explorer"]
 if not tags.has("report"):
     extensions += ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "reference"]
 exclude_patterns = ["_build", "_ext", "claims.md"]  # claims.md: the table for readers of the repository

@@ -12,7 +12,7 @@ const NODES = [-Math.sqrt(3), 0, Math.sqrt(3)];
 const RULE = [1 / 6, 2 / 3, 1 / 6];
 const [FLAT, LEAST, LOST, SMALL] = [0.02, 1e-6, 1e6, 0.01];
 const TINY = Number.MIN_VALUE * 2 ** 52;
-const SEEN = 1e-13;
+const SEEN = 1e-10;
 /** Largest part of ln |g|^2 that may have grown out of one component of the gradient. */
 export const MOST_HELD = 2;
 

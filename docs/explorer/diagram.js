@@ -5,7 +5,7 @@ import { chi1 } from "./fixed_points.js";
 import { BOUNDS } from "./state.js";
 import { axes, svg } from "./svg.js";
 
-const [COLUMNS, ROWS] = [72, 48];
+const [COLUMNS, ROWS] = [60, 40];
 const [LEFT, RIGHT, TOP, BOTTOM] = [48, 14, 12, 44];
 const JUMP = 0.02;
 const grids = new Map();
@@ -68,22 +68,23 @@ function crossed(from, to, low, high, at) {
   return { place: place((a + c) / 2), jump: Math.abs(atC - atA) > JUMP };
 }
 
-/** A place for a name: the grid's point of one sign that is farthest from all others and from the frame. */
-function farthest({ w, b, logs }, isIn) {
+/** A place for words of a half size in pixels: the grid's point of one sign that is farthest from all others and the frame. */
+function farthest({ w, b, logs }, isIn, box, half) {
+  const [dx, dy] = [(box.right - box.left) / COLUMNS / half[0], (box.bottom - box.top) / ROWS / half[1]];
   let [best, found] = [0, null];
   for (let j = 2; j < ROWS; j += 3) {
-    for (let i = 4; i < COLUMNS; i += 3) {
+    for (let i = 3; i < COLUMNS; i += 3) {
       if (!isIn(logs[j][i])) continue;
-      let near = Math.min(2 * j, 2 * (ROWS - 1 - j), i, COLUMNS - 1 - i);
+      let near = Math.min(j * dy, (ROWS - 1 - j) * dy, i * dx, (COLUMNS - 1 - i) * dx);
       for (let l = 0; l < ROWS && near > best; l += 2) {
         for (let k = 0; k < COLUMNS; k += 2) {
-          if (!isIn(logs[l][k])) near = Math.min(near, Math.hypot(k - i, 2 * (l - j)));
+          if (!isIn(logs[l][k])) near = Math.min(near, Math.max(Math.abs(k - i) * dx, Math.abs(l - j) * dy));
         }
       }
       if (near > best) [best, found] = [near, [w[i], b[j]]];
     }
   }
-  return best > 5 ? found : null;
+  return best >= 1 ? found : null;
 }
 
 export class Diagram {
@@ -172,11 +173,13 @@ export class Diagram {
     ];
     const found = [];
     for (const [isIn, name, meaning] of areas) {
-      const place = farthest(grid, isIn);
+      const whole = farthest(grid, isIn, this.box, [62, 24]);
+      const place = whole ?? farthest(grid, isIn, this.box, [36, 14]);
       if (!place) continue;
       const [x, y] = this.placeOf(...place);
       const middle = { x, "text-anchor": "middle" };
-      found.push(svg("text", { ...middle, y: y - 2, class: "area" }, name), svg("text", { ...middle, y: y + 14 }, meaning));
+      found.push(svg("text", { ...middle, y: whole ? y - 2 : y + 5, class: "area" }, name));
+      if (whole) found.push(svg("text", { ...middle, y: y + 14 }, meaning));
     }
     return found;
   }

@@ -6,9 +6,9 @@ import { functions } from "./activations.js";
 
 const EDGE = 0.45 * 1022 * Math.LN2;
 const [BOTTOM, TOP] = [-400, 10];
-const SPACING = 1 / 8;
+const [FINEST, BEND] = [1 / 8, 6];
 const STENCIL = 6;
-const REACH = 11;
+const REACH = 7;
 const SCALES = [1 / 8, 1 / 4, 1 / 2, 3 / 4, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24];
 const LEGENDRE = [
   [0.1834346424956498, 0.362683783378362],
@@ -80,19 +80,19 @@ export function logPeak(name, logQ, width, guess = 0) {
 
 const lattices = new Map();
 
-/** `logPeak` interpolated on a lattice of ln q, whose values are kept; homogeneous slopes need one value alone. */
+/** `logPeak` interpolated on a lattice of arsinh(ln q / 6), whose values are kept; homogeneous slopes need one alone. */
 export function peakAt(name, logQ, width) {
   const { degree } = activation(name);
   const id = `${name} ${width}`;
   if (!lattices.has(id)) lattices.set(id, new Map());
   const kept = lattices.get(id);
   const known = (k) => {
-    if (!kept.has(k)) kept.set(k, logPeak(name, k * SPACING, width, kept.get(k - 1) ?? kept.get(k + 1)));
+    if (!kept.has(k)) kept.set(k, logPeak(name, BEND * Math.sinh((k * FINEST) / BEND), width, kept.get(k - 1) ?? kept.get(k + 1)));
     return kept.get(k);
   };
   const inside = Math.min(Math.max(logQ, -EDGE), EDGE);
   if (degree !== null) return known(0) + ((degree - 1) * inside) / 2;
-  const place = Math.min(Math.max(inside, -60), 60) / SPACING;
+  const place = (BEND / FINEST) * Math.asinh(Math.min(Math.max(inside, -60), 60) / BEND);
   const first = Math.floor(place) - STENCIL / 2 + 1;
   let total = 0;
   for (let k = 0; k < STENCIL; k++) {

@@ -37,7 +37,7 @@ function gradOf(net, layers, mean, chain, width) {
     const found = backwardFluctuation(layers, width);
     for (let l = 0; l < depth; l++) {
       rows.mean[l] = (mean[l] + found.mean[l]) / 2;
-      rows.std[l] = Math.sqrt(Math.max(found.var[l], 0)) / 2;
+      rows.std[l] = spreadOf(found.var[l], rows.mean[l]);
     }
     return rows;
   }
@@ -45,11 +45,14 @@ function gradOf(net, layers, mean, chain, width) {
   const more = cumulantChange(layers, kurtosis(net.weights), width);
   for (let l = 0; l < depth; l++) {
     rows.mean[l] = (mean[l] + more.grad[l] + sums.mean[l]) / 2;
-    const v = Math.max(sums.var[l] + more.gradVar[l], 0);
-    rows.std[l] = sums.held[l] > MOST_HELD ? Infinity : Math.sqrt(v) / 2;
+    const isHeld = sums.held[l] > MOST_HELD;
+    rows.std[l] = isHeld ? Infinity : spreadOf(sums.var[l] + more.gradVar[l], rows.mean[l]);
   }
   return rows;
 }
+
+/** Half the root of a variance of ln |g|^2; Infinity where it, or the mean, is no number. */
+const spreadOf = (v, mean) => (Number.isFinite(v) && Number.isFinite(mean) ? Math.sqrt(Math.max(v, 0)) / 2 : Infinity);
 
 /** Mean of ln q_l over networks. */
 function lengthsOf(net, layers, chain, width) {

@@ -25,12 +25,13 @@ export function compute(choice) {
   const { activation: name, sigmaW, sigmaB } = choice;
   const laws = lawsOf(choice, choice.depth, choice.width);
   const chi = chi1(name, sigmaW, sigmaB);
+  const side = phase(name, sigmaW, sigmaB);
   const limits = formatNames().map((dtype) => ({
     dtype,
     ...passLimit(choice, laws, dtype, choice.width),
-    power: depthLimit(Math.sqrt(chi), dtype),
+    power: side === 0 ? null : depthLimit(Math.sqrt(chi), dtype),
   }));
-  return { laws, chi, phase: phase(name, sigmaW, sigmaB), q: qStar(name, sigmaW, sigmaB), limits };
+  return { laws, chi, phase: side, q: qStar(name, sigmaW, sigmaB), limits };
 }
 
 /** Show a state: compute, draw, and write it into the address. */
@@ -94,7 +95,7 @@ function row({ dtype, forward, backward, power }, laws) {
   const layer = backward === null ? null : state.depth - backward;
   let back = layer === null ? "kept" : `layer ${layer} (${backward} below the top)`;
   if (from > 0 && (layer === null || layer <= from)) back = DECLINES;
-  const cells = [forward === null ? "kept" : `layer ${forward}`, back, power === null ? "never" : `${power} layers`];
+  const cells = [forward === null ? "kept" : `layer ${forward}`, back, power === null ? "never" : `${power.toLocaleString("en")} layers`];
   const line = document.createElement("tr");
   if (dtype === state.format) line.className = "chosen";
   const head = document.createElement("th");

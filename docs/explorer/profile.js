@@ -8,9 +8,9 @@ const [LEFT, RIGHT, TOP, BOTTOM] = [58, 14, 12, 44];
 const MOST = 1e6;
 const LN10 = Math.LN10;
 
-/** Lowest and highest power of ten to show: the bands and lines, 0, and a margin. */
+/** Lowest and highest power of ten to show: the bands and lines, 0, at least one power, and a margin. */
 function rangeOf(rows) {
-  let [low, high] = [-1, 1];
+  let [low, high] = [0, 0];
   for (const row of rows) {
     for (const value of row) {
       if (!Number.isFinite(value) || Math.abs(value) > MOST) continue;
@@ -18,6 +18,8 @@ function rangeOf(rows) {
       high = Math.max(high, value);
     }
   }
+  const missing = Math.max(1 - (high - low), 0) / 2;
+  [low, high] = [low - missing, high + missing];
   const margin = 0.06 * (high - low);
   return [low - margin, high + margin];
 }

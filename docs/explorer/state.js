@@ -22,7 +22,7 @@ export function bounded(key, value) {
   if (value === "" || value === null || !Number.isFinite(number)) return DEFAULT[key];
   const [low, high] = BOUNDS[key];
   const inside = Math.min(Math.max(number, low), high);
-  return WHOLE.includes(key) ? Math.round(inside) : Number(inside.toPrecision(7));
+  return WHOLE.includes(key) ? Math.round(inside) : Number(inside.toPrecision(10));
 }
 
 /** The state that a hash describes; what it leaves out, or misspells, has its default. */
