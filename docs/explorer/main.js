@@ -77,7 +77,9 @@ function results() {
   $("factor").textContent = digits(Math.sqrt(chi));
   $("q").textContent = q === 0 ? "0 (shrinks without end)" : q === Infinity ? "infinite (grows without end)" : digits(q);
   const settles = settlingDepth(state.activation, state.sigmaW, state.sigmaB);
-  $("settling").textContent = settles === Infinity ? "by a power of the depth" : `${digits(Math.abs(settles), 3)} layers`;
+  const isHeld = q > 0 && q < Infinity;
+  const slowly = settles === Infinity ? "by a power of the depth" : `${digits(Math.abs(settles), 3)} layers`;
+  $("settling").textContent = isHeld ? slowly : "no number of layers";
   const declines = firstKnown(laws) > 0;
   const decades = (log) => digits(log / Math.LN10);
   $("size").textContent = declines ? DECLINES : `${decades(laws.mean[0])} ± ${decades(laws.std[0])}`;
@@ -164,7 +166,7 @@ function arrived(data) {
     return;
   }
   const ratio = (data.logGrad[0] - run.laws.mean[0]) / run.laws.std[0];
-  const apart = Number.isFinite(ratio) ? `, ${digits(Math.abs(ratio), 2)} standard deviations ${ratio < 0 ? "below" : "above"} its law` : "";
+  const apart = Number.isFinite(ratio) && Number.isFinite(run.laws.std[0]) ? `, ${digits(Math.abs(ratio), 2)} standard deviations ${ratio < 0 ? "below" : "above"} its law` : "";
   const value = data.logGrad[0] === -Infinity ? "0: no unit of some layer was active" : `10^${digits(data.logGrad[0] / Math.LN10)}`;
   $("run").textContent = `Network ${net.seed}${size}: the gradient of layer 1 over that of the top is ${value}${apart}.`;
 }

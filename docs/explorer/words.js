@@ -5,8 +5,8 @@ import { keptProbability } from "./laws.js";
 export const WEIGHTS = {
   gaussian: "Gaussian",
   uniform: "uniform",
-  truncated_normal: "truncated normal (Flax's)",
-  sparse: "sparse (one in ten is not 0)",
+  truncated_normal: "truncated normal",
+  sparse: "sparse, 1 in 10",
   orthogonal: "orthogonal",
 };
 export const DECLINES = "the law declines here";
