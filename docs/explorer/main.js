@@ -35,7 +35,10 @@ export function compute(choice) {
 }
 
 /** Show a state: compute, draw, and write it into the address. */
-export function show(next) {
+export function show(choice) {
+  const next = Object.fromEntries(
+    Object.entries(choice).map(([key, value]) => [key, key in BOUNDS ? bounded(key, value) : value]),
+  );
   const isNew = !state || toHash({ ...next, format: "" }) !== toHash({ ...state, format: "" });
   state = next;
   if (isNew) run = null;
@@ -49,9 +52,7 @@ export function show(next) {
 }
 
 function change(changes) {
-  const next = { ...state };
-  for (const [key, value] of Object.entries(changes)) next[key] = key in BOUNDS ? bounded(key, value) : value;
-  show(next);
+  show({ ...state, ...changes });
 }
 
 const SLIDERS = {

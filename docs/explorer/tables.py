@@ -25,7 +25,7 @@ GRID = (-40.0, 1.0, 80, 18)
 """Panels of ln q: first edge, width, number, nodes in each."""
 _SHIPPED_FROM = 17
 """The package's own panel that begins at -40."""
-_FINE, _COARSE = 2.0**-44, 2.0**-34
+_FINE, _COARSE = 2.0**-44, 2.0**-40
 """Units of the coefficients: of ln E[phi^2] and ln E[phi'^2], and of the normalised moments."""
 POWERS = {"ff": (2, 0), "fff": (3, 0), "gg": (0, 2), "ggg": (0, 3), "fg": (1, 1), "ffg": (2, 1), "fgg": (1, 2)}
 """Powers of f = phi^2 and g = phi'^2, each over its mean, in the moments that a layer's fluctuations need."""

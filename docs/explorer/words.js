@@ -65,8 +65,6 @@ export function summary(state, found) {
     return `${head} For ${size} the finite-width law declines; at infinite width the gradient ${infinite} from the top to layer 1.`;
   }
   const span = [laws.mean[0] - laws.std[0], laws.mean[0] + laws.std[0]].map((log) => digits(log / Math.LN10, 3));
-  return (
-    `${head} Through ${size} the gradient's norm typically ${changeInWords(laws.mean[0])} from the top to layer 1; ` +
-    `two networks in three lie between 10^${span[0]} and 10^${span[1]}.`
-  );
+  const scatter = laws.std[0] > 0 ? `two networks in three lie between 10^${span[0]} and 10^${span[1]}` : "all networks agree";
+  return `${head} Through ${size} the gradient's norm typically ${changeInWords(laws.mean[0])} from the top to layer 1; ${scatter}.`;
 }
