@@ -23,7 +23,7 @@ FORMATS = ("float16", "bfloat16", "float32")
 RELATIVE = 1e-3
 """What the page promises of every number; of a logarithm beyond 1 likewise, and of a smaller one absolutely."""
 TINY_STD = 1e-6
-"""A spread so small is a difference of equal numbers in the library as well."""
+"""Of the logarithm, a millionth of the gradient: what spreads of nearly linear orthogonal networks are rounded to."""
 OVERFLOWN = 1e6
 """Logs of gradients beyond this are those of powers whose signal overflows doubly exponentially."""
 MOST_MS = 50
@@ -166,8 +166,7 @@ def test_profiles_and_probabilities_equal_the_library(explorer: Any) -> None:
         std, mean = np.array(found["std"]), np.array(found["mean"])
         assert np.array_equal(np.isfinite(std)[tame], held[tame]), state
         assert_close(mean[held], law.mean[held], state, log=True)
-        seen = held & (law.std > TINY_STD)
-        assert_close(std[seen], law.std[seen], state)
+        assert np.all(np.abs(std - law.std)[held] <= np.maximum(RELATIVE * law.std[held], TINY_STD)), state
         if held.all():
             assert found["kept"] == pytest.approx(kept(law.mean[0], law.std[0]), abs=RELATIVE), state
         else:
@@ -179,7 +178,7 @@ def test_profiles_and_probabilities_equal_the_library(explorer: Any) -> None:
 
 def kept(mean: float, std: float) -> float:
     """Probability that a normal variable is within a factor of ten."""
-    ends = (np.array([1, -1]) * np.log(10) - mean) / max(std, np.finfo(float).tiny)
+    ends = (np.array([1, -1]) * np.log(10) - mean) / max(std, TINY_STD)
     return float(-np.diff(ndtr(ends))[0])
 
 
