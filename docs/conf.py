@@ -17,7 +17,7 @@ version = release = vgtheory.__version__
 extensions = ["myst_parser", "sphinx.ext.mathjax", "fragments", "pages", "gallery", "cards", "accuracy", "failures"]
 extensions += ["explorer"]
 if not tags.has("report"):
-    extensions += ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "reference"]
+    extensions += ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "reference", "notebooks"]
 exclude_patterns = ["_build", "_ext", "claims.md"]  # claims.md: the table for readers of the repository
 suppress_warnings = ["config.cache", "ref.python"]  # ref.python: attributes of one name in several records
 nitpicky = False
