@@ -1,4 +1,4 @@
-"""Pages made from other files of the repository, before Sphinx reads: two READMEs. And MathJax."""
+"""Pages made from other files of the repository, before Sphinx reads: two READMEs and CONTRIBUTING. And MathJax."""
 
 import importlib.util
 import re
@@ -11,13 +11,15 @@ READMES = ("experiments", "benchmarks")
 
 
 def write(folder: Path) -> None:
-    """One page for each README."""
+    """One page for each README, and one of CONTRIBUTING."""
     for name in READMES:
         (folder / f"{name}.md").write_text((ROOT / name / "README.md").read_text())
+    (folder / "contributing.md").write_text((ROOT / "CONTRIBUTING.md").read_text().replace("](docs/", "]("))
 
 
 def linked(text: str) -> str:
     """A page's source whose links to those READMEs, and to the repository's table of claims, lead to the site's own pages."""
+    text = re.sub(r"\]\(\.\./((?:\.\./)*)CONTRIBUTING\.md", r"](\1contributing.md", text)
     text = re.sub(r"\]\(((?:\.\./)*)claims\.md", r"](\1claims/index.md", text)
     for name in READMES:
         text = re.sub(rf"\]\(\.\./((?:\.\./)*){name}/README\.md", rf"](\1{name}.md", text)

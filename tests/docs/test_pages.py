@@ -66,6 +66,7 @@ def test_the_reference_has_every_public_name(package: ModuleType) -> None:
 def test_links_to_the_readmes_stay_on_the_site() -> None:
     assert pages.linked("[a](../experiments/README.md), [b](../tests)") == "[a](experiments.md), [b](../tests)"
     assert pages.linked("[a](../../benchmarks/README.md)") == "[a](../benchmarks.md)"
+    assert pages.linked("[a](../../CONTRIBUTING.md)") == "[a](../contributing.md)"
 
 
 def test_norms_are_no_substitutions() -> None:
