@@ -13,7 +13,7 @@ export MPLBACKEND := Agg
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install check format test smoke reproduce figures docs paper paper-tools clean
+.PHONY: help install check format test smoke reproduce figures docs site paper paper-tools clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ docs: $(STAMP) ## Build the site into docs/_build/html, from the committed resul
 	@$(RUN) -m figures --svg
 	@$(RUN) -m sphinx --quiet --fail-on-warning --keep-going -j 2 docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
+
+site: $(STAMP) ## Test the built site in Chromium (after make docs; CHROMIUM=path names another browser)
+	@$(RUN) -m pytest -m site tests/docs
 
 paper: paper-tools figures ## Build paper/build/main.pdf (needs LaTeX)
 	@paper/build.sh

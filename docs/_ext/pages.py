@@ -7,22 +7,25 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-READMES = ("experiments", "benchmarks")
+TAKEN = {
+    "experiments": "experiments/README.md",
+    "benchmarks": "benchmarks/README.md",
+    "contributing": "CONTRIBUTING.md",
+}
+"""Pages of the site, and the files of the repository that they are."""
 
 
 def write(folder: Path) -> None:
-    """One page for each README, and one of CONTRIBUTING."""
-    for name in READMES:
-        (folder / f"{name}.md").write_text((ROOT / name / "README.md").read_text())
-    (folder / "contributing.md").write_text((ROOT / "CONTRIBUTING.md").read_text().replace("](docs/", "]("))
+    """A page for each of those files; one at the repository's root leads to ``docs`` by its name."""
+    for page, file in TAKEN.items():
+        (folder / f"{page}.md").write_text((ROOT / file).read_text().replace("](docs/", "]("))
 
 
 def linked(text: str) -> str:
-    """A page's source whose links to those READMEs, and to the repository's table of claims, lead to the site's own pages."""
-    text = re.sub(r"\]\(\.\./((?:\.\./)*)CONTRIBUTING\.md", r"](\1contributing.md", text)
+    """A page's source whose links to those files, and to the repository's table of claims, lead to the site's own pages."""
     text = re.sub(r"\]\(((?:\.\./)*)claims\.md", r"](\1claims/index.md", text)
-    for name in READMES:
-        text = re.sub(rf"\]\(\.\./((?:\.\./)*){name}/README\.md", rf"](\1{name}.md", text)
+    for page, file in TAKEN.items():
+        text = re.sub(rf"\]\(\.\./((?:\.\./)*){file}", rf"](\1{page}.md", text)
     return text
 
 

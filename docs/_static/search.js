@@ -4,9 +4,10 @@ Scorer.objNameMatch = 40; // a function's own name comes first
 
 {
   const SATURATION = 1.2; // BM25's k1 and b; the index says which pages hold a word, not how often
-  const LENGTH = 0.6;
+  const LENGTH = 0.75;
   const TITLE = 1.5; // what a word of a heading counts besides
   const PARTIAL = 0.4; // what a word counts that only contains the word asked for
+  const ANSWERS = 1.25; // what pages that answer a question count more than those that hold its numbers
   const WEAKEST = 0.35; // share of the best score below which a page is left out
   const MOST = 40;
   // What people write, and what the pages say: more words for one of the query's.
@@ -37,6 +38,13 @@ Scorer.objNameMatch = 40; // a function's own name comes first
     die: ["vanish"],
     disappear: ["vanish"],
     blow: ["explode"],
+    blows: ["explode"],
+    break: ["fail"],
+    bigger: ["large", "explode"],
+    larger: ["large"],
+    smaller: ["small"],
+    deeper: ["deep"],
+    wider: ["wide"],
     stuck: ["plateau", "stall"],
     flat: ["plateau", "minimum"],
     backprop: ["gradient", "backward"],
@@ -44,9 +52,8 @@ Scorer.objNameMatch = 40; // a function's own name comes first
     neuron: ["unit"],
     seed: ["random"],
     lr: ["learning", "rate"],
-    lstms: ["lstm"],
-    grus: ["gru"],
-    transformers: ["transformer"],
+    feedforward: ["feed", "forward"],
+    dynamical: ["isometry"],
   };
   const BRITISH = /(i)z(e|es|ed|er|ers|ing|ation|ations)$/;
 
@@ -84,6 +91,7 @@ Scorer.objNameMatch = 40; // a function's own name comes first
     });
   }
 
+  // The pages by their score, best first.
   function ranked(query) {
     const pages = Search._index.docnames.length;
     const length = measured();
@@ -101,7 +109,11 @@ Scorer.objNameMatch = 40; // a function's own name comes first
       });
       for (const [file, score] of best) scores.set(file, (scores.get(file) ?? 0) + score);
     }
-    return [...scores].sort((a, b) => b[1] - a[1]);
+    const weighed = [...scores].map(([file, score]) => {
+      const answers = /^(claims|guides)\//.test(Search._index.docnames[file]) ? ANSWERS : 1;
+      return [file, answers * score];
+    });
+    return weighed.sort((a, b) => b[1] - a[1]);
   }
 
   let asked = "";

@@ -50,12 +50,20 @@ def browser() -> Iterator[Any]:
         found.close()
 
 
+def lost(request: Any) -> bool:
+    """Whether a request failed by itself, and not because the page was left before it was answered."""
+    return request.failure != "net::ERR_ABORTED"
+
+
 def remember_errors(page: Any) -> list[str]:
     """A list that gets every error that the page throws, prints to its console, or has in loading a file."""
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(f"{page.url}: {error}"))
     page.on("console", lambda said: errors.append(f"{page.url}: {said.text}") if said.type == "error" else None)
-    page.on("requestfailed", lambda request: errors.append(f"{page.url}: {request.url} {request.failure}"))
+    page.on(
+        "requestfailed",
+        lambda request: errors.append(f"{page.url}: {request.url} {request.failure}") if lost(request) else None,
+    )
     return errors
 
 
