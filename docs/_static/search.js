@@ -55,6 +55,7 @@ Scorer.objNameMatch = 40; // a function's own name comes first
     feedforward: ["feed", "forward"],
     dynamical: ["isometry"],
   };
+  const MEANING = /\bwhat\b.*\bmeans?\b|\b(meaning|definition|symbol)\b/i; // the glossary answers
   const BRITISH = /(i)z(e|es|ed|er|ers|ing|ation|ations)$/;
 
   const listed = (files) => (files === undefined ? [] : files.length === undefined ? [files] : files);
@@ -85,6 +86,7 @@ Scorer.objNameMatch = 40; // a function's own name comes first
   function stems(query) {
     const stemmer = new Stemmer();
     const words = splitQuery(query.toLowerCase()).filter((word) => !stopwords.has(word));
+    if (MEANING.test(query)) words.push("glossary");
     return words.map((word) => {
       const all = [word, word.replace(BRITISH, "$1s$2"), ...(SAME[word] ?? [])];
       return [...new Set(all.map((each) => stemmer.stemWord(each)))];
@@ -110,7 +112,7 @@ Scorer.objNameMatch = 40; // a function's own name comes first
       for (const [file, score] of best) scores.set(file, (scores.get(file) ?? 0) + score);
     }
     const weighed = [...scores].map(([file, score]) => {
-      const answers = /^(claims|guides)\//.test(Search._index.docnames[file]) ? ANSWERS : 1;
+      const answers = /^(gallery|reference)\//.test(Search._index.docnames[file]) ? 1 : ANSWERS;
       return [file, answers * score];
     });
     return weighed.sort((a, b) => b[1] - a[1]);
