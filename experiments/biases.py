@@ -46,7 +46,7 @@ class Config:
     seed: int = 73
 
 
-SMOKE = Config(("tanh", "relu"), depth=6, width=32, num_nets=8)
+SMOKE = Config(("tanh", "sigmoid"), depth=6, width=32, num_nets=8)
 
 
 def _moment(name: str, log_q: float, power: int) -> float:

@@ -62,7 +62,7 @@ class Config:
     seed: int = 72
 
 
-SMOKE = Config(("relu", "hard_tanh", "sigmoid"), depth=8, width=32, num_nets=4, num_scales=2)
+SMOKE = Config(("relu", "hard_tanh", "tanh", "sigmoid"), depth=8, width=64, num_nets=4, largest=4.0, num_scales=2)
 
 
 def open_share(activation: str, q: float, power: int = 1) -> float:
