@@ -1,4 +1,4 @@
-"""Chebyshev series on panels of equal width: where to sample, and the polynomials and sums at a point."""
+"""Chebyshev series on panels of equal width: nodes, polynomials, and sums at a point."""
 
 from typing import Any
 
@@ -11,7 +11,9 @@ Grid = tuple[float, float, int, int]
 
 
 def samples(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes of all panels, shape (panels, nodes), and the matrix from a panel's values to its coefficients.
+    """Nodes of all panels, and the matrix from a panel's values to its coefficients.
+
+    The nodes have the shape (panels, nodes).
 
     Parameters
     ----------

@@ -1,4 +1,7 @@
-"""Products of matrices in twice float64's precision: numbers as sums of two float64, and exact powers of two beside them."""
+"""Products of matrices in twice float64's precision.
+
+A number is the sum of two float64, with an exact power of two beside it.
+"""
 
 from typing import NamedTuple
 
@@ -84,7 +87,9 @@ def _product(left: Pair, right: Pair) -> Pair:
 
 
 def normalised(values: Pair, axis: int | None = None) -> tuple[Pair, np.ndarray]:
-    """The same over powers of two that leave the largest entry in [1/2, 1), and the exponents; zeros stay as they are.
+    """Values over powers of two, and the exponents of these powers.
+
+    The largest entry is then in [1/2, 1). Zeros stay as they are.
 
     Parameters
     ----------

@@ -28,13 +28,17 @@ from vgtheory.activations.cusp import graded
 from vgtheory.theory.arrays import library
 
 BLUR = (-6.0, -3.0, -1.5, 0.0, 1.5, 3.0, 6.0)
-"""Where a kink that is averaged over a normal variable bends, in that variable's standard deviations."""
+"""Places where an averaged kink bends, in standard deviations of the normal variable."""
 PERIODS = 1.1
-"""Standard deviations of h, in periods, from where a periodic function no longer knows its variance: exp(-24)."""
+"""Standard deviation of h, in periods, beyond which a periodic function forgets it to exp(-24)."""
 
 
 class Panels(NamedTuple):
-    """A rule: units of ``z`` and fixed ``h`` at which to split; geometric steps from the last of these to the reach; nodes."""
+    """A rule of integration.
+
+    Its fields are the units of ``z`` and the fixed ``h`` at which to split, the number of geometric
+    steps from the last of these to the reach, and the number of nodes.
+    """
 
     normals: tuple[float, ...]
     scales: tuple[float, ...]
@@ -86,13 +90,15 @@ def smoothed(
 ) -> tuple[Any, ...]:
     r"""Expectations :math:`E[F(m + s z)]` of several functions at every m.
 
-    The line is split where the density varies (units of ``z``), where an activation does (fixed ``h``, and from there to
-    the reach in equal ratios, for algebraic tails) and at the kinks; each piece gets a Gauss-Legendre rule.
+    The line is split where the density varies (units of ``z``), where an activation does (fixed
+    ``h``, and from there to the reach in equal ratios, for algebraic tails), and at the kinks. Each
+    piece gets a Gauss-Legendre rule.
 
     Parameters
     ----------
     functions
-        Maps ``h``, shape ``(pieces, *m.shape)``, to a tuple of arrays of that shape; called once per node of a piece.
+        Maps ``h``, shape ``(pieces, *m.shape)``, to a tuple of arrays of that shape; called once
+        per node of a piece.
     m, s
         Mean and standard deviation of ``h``, one shape ``(...)``; ``s`` >= 0.
     kinks
@@ -108,7 +114,8 @@ def smoothed(
     Notes
     -----
     Accuracy: 1e-11 relative for ``COARSE``, as ``mean`` for ``FINE``.
-    Assumes: nothing happens on scales of ``h`` far below the finest of ``panels`` except at the kinks.
+    Assumes: nothing happens on scales of ``h`` far below the finest of ``panels`` except at the
+    kinks.
     """
     xp = library(m, s)
     breaks = xp.sort(marks(m, s, kinks, panels, xp), axis=-1)
@@ -179,9 +186,9 @@ def mean(integrand: Callable[[Any], Any], q: Any, kinks: tuple[float, ...] = ())
 
     Notes
     -----
-    Accuracy: 1e-13 relative in float64 for squares of the table's activations and of their derivatives, q in [1e-12, 1e12]
-    (periodic ones: see ``settled``; ``erf`` derivative and others that fall like a Gaussian: as far as they do not
-    underflow).
+    Accuracy: 1e-13 relative in float64 for squares of the table's activations and of their
+    derivatives, q in [1e-12, 1e12]. For periodic ones see ``settled``. The derivative of ``erf``
+    and others that fall like a Gaussian hold as far as they do not underflow.
     Assumes: nothing happens on scales of ``h`` far below 1/16 except at the kinks.
 
     Examples
@@ -231,7 +238,9 @@ def legendre(order: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def settled(q: Any, activation: Activation) -> Any:
-    """``q`` itself, or for a periodic activation the variance beyond which its moments no longer change, if that is less.
+    """The variance q, cut off for a periodic activation.
+
+    It is cut off where the moments of the activation no longer change.
 
     Parameters
     ----------
@@ -242,8 +251,8 @@ def settled(q: Any, activation: Activation) -> Any:
 
     Notes
     -----
-    Accuracy: beyond 1.1 periods of standard deviation the fundamental's share is exp(-24) of its size, its second
-    harmonic's (the first in squares of ``sin``) exp(-95).
+    Accuracy: beyond 1.1 periods of standard deviation the fundamental's share is exp(-24) of its
+    size, and its second harmonic's (the first in squares of ``sin``) exp(-95).
     """
     return q if activation.period is None else library(q).minimum(q, (PERIODS * activation.period) ** 2)
 
@@ -266,7 +275,7 @@ def settled_log(log_q: Any, activation: Activation) -> Any:
 
 
 def blurred(kinks: Any, s: Any) -> Any:
-    """Kinks of a function that is averaged over a normal variable of standard deviation s: where it bends, 0 included.
+    """Places where a function bends that is averaged over a normal variable; 0 is included.
 
     Parameters
     ----------

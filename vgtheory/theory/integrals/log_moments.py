@@ -1,6 +1,6 @@
-r"""Logs of what a unit puts out and of its slope: what the unit keeps from example to example, and what each example adds.
+r"""Logs of a unit's output and slope: what all examples share, and what each example adds.
 
-Two examples of correlation c have a share c of ``h`` in common. Written in units of its standard deviation,
+Two examples of correlation c have a share c of ``h`` in common. In units of its standard deviation,
 
 .. math:: u = m + s e, \qquad m \sim N(0, c), \quad s^2 = 1 - c, \quad e \sim N(0, 1)
 
@@ -43,7 +43,9 @@ _MOST_TERMS, _FAR = 300, 14.0
 
 
 class Side(NamedTuple):
-    """Moments of log|f| given what a unit keeps; every field has the shape (..., nodes), but for the last, (...).
+    """Moments of log|f| given what a unit keeps.
+
+    Every field has the shape (..., nodes), but for the last, (...).
 
     Attributes
     ----------
@@ -109,7 +111,7 @@ def touching(function: Pointwise) -> tuple[float, ...]:
 
 
 def _moments(function: Callable[[Array], Array], u: Array) -> tuple[Array, ...]:
-    """Integrands: whether f is not 0, log|f|, its square, f, f^2, and the first two times u^2 - 1."""
+    """Integrands: f != 0, log|f|, its square, f, f^2, and the first two times u^2 - 1."""
     f = function(u)
     there = f != 0
     log = jnp.log(jnp.abs(jnp.where(there, f, 1.0)))
@@ -216,7 +218,8 @@ def log_shifted_normal(r: Any) -> tuple[np.ndarray, np.ndarray]:
 
     The square is chi-square with a Poisson number of further degrees of freedom,
 
-    .. math:: E = \sum_k P_k\, \tfrac12 [\psi(\tfrac12 + k) + \ln 2], \qquad P_k = e^{-r^2/2} (r^2/2)^k / k!
+    .. math:: E = \sum_k P_k\, \tfrac12 [\psi(\tfrac12 + k) + \ln 2], \qquad
+        P_k = e^{-r^2/2} (r^2/2)^k / k!
 
     Parameters
     ----------

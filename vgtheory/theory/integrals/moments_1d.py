@@ -1,8 +1,8 @@
-r"""What an activation contributes as a function of ``q`` alone, integrated once and then interpolated.
+r"""Moments of an activation as functions of ``q``, integrated once and then interpolated.
 
-Of its activation an infinitely wide network knows E[phi^2] and E[phi'^2] as functions of the variance ``q`` (and those of
-``pairs``). Here they are Chebyshev series in ln q, so that a grid of a million networks costs a million polynomials and not
-a million integrals.
+Of its activation an infinitely wide network knows E[phi^2] and E[phi'^2] as functions of the
+variance ``q`` (and those of ``pairs``). Here they are Chebyshev series in ln q, so that a grid of a
+million networks costs a million polynomials and not a million integrals.
 """
 
 import math
@@ -24,7 +24,10 @@ LN_Q = 28.0
 """Tables of pairs reach from exp(-28) to exp(28)."""
 GRID = (-LN_Q, 1.0, 56, 18)
 _KNEE, _WIDER, _ENDS = 40.0, 10.0, 57.0
-"""The curves' coordinate is ln q up to the knee, then 40 + 10 ln(|ln q| / 40): nothing is left there but powers and logs."""
+"""Knee of the curves' coordinate: ln q below it, 40 + 10 ln(|ln q| / 40) above it.
+
+Nothing is left there but powers and logs.
+"""
 _GRID = (-_ENDS, 1.0, 114, 18)
 LN_END = _KNEE * float(np.exp((_ENDS - _KNEE) / _WIDER))
 """Curves reach from exp(-219) to exp(219), beyond which logs continue in straight lines."""
@@ -33,7 +36,10 @@ _DRIFT = 1.0
 
 
 class Curves(NamedTuple):
-    """Chebyshev coefficients over ln q, each of shape (panels, nodes): of ln f and of ln g; and ln g as q goes to 0 and inf."""
+    """Chebyshev coefficients over ln q of ln f and of ln g, each of shape (panels, nodes).
+
+    The last field is ln g as q goes to 0 and to infinity.
+    """
 
     log_f: np.ndarray
     log_g: np.ndarray
@@ -55,7 +61,7 @@ def squares_at(q: Any, activation: Activation) -> Callable[[Any], Any]:
 
 
 def squares_in_numpy(q: np.ndarray, activation: Activation) -> np.ndarray:
-    """E[phi^2] and E[phi'^2] of an activation of the table by the rule of ``gaussian.mean``, shape (2, ...).
+    """E[phi^2] and E[phi'^2] of a tabled activation by ``gaussian.mean``, shape (2, ...).
 
     Parameters
     ----------
@@ -96,8 +102,8 @@ def curves(activation: Activation) -> Curves:
 
     Notes
     -----
-    Accuracy: 1e-12 relative to the moment itself, q in [1e-95, 1e95]; 1e-9 with ripples. NaN where the integrals cannot be
-    resolved.
+    Accuracy: 1e-12 relative to the moment itself, q in [1e-95, 1e95]; 1e-9 with ripples. NaN where
+    the integrals cannot be resolved.
     Assumes: as ``squares.log_squares``.
     """
     return Curves(*shipped(activation.name)) if is_tabled(activation) else integrated_curves(activation)
@@ -128,7 +134,7 @@ def log_q_series() -> np.ndarray:
 
 
 def value_and_slope(coefficients: Any, log_q: Any) -> tuple[Any, Any]:
-    """Value and derivative of a curve at ln q; beyond the table's ends it continues in a straight line.
+    """Value and derivative of a curve at ln q; beyond its ends it continues in a straight line.
 
     Parameters
     ----------
@@ -154,7 +160,9 @@ def value_and_slope(coefficients: Any, log_q: Any) -> tuple[Any, Any]:
 
 
 def reader(coefficients: np.ndarray) -> Callable[[float], float]:
-    """A curve as a function of one plain number: ten times as fast as ``value_and_slope``, for marches of many steps.
+    """A curve as a function of one plain number, for marches of many steps.
+
+    It is ten times as fast as ``value_and_slope``.
 
     Parameters
     ----------

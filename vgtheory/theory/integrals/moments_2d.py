@@ -1,4 +1,7 @@
-r"""What an activation contributes as a function of ``q`` and ``c``, by the cheapest route: see ``pair_tables`` for the symbols."""
+r"""Moments of an activation as functions of ``q`` and ``c``, by the cheapest route.
+
+``tables_2d`` has the symbols.
+"""
 
 import functools
 from collections.abc import Callable
@@ -114,7 +117,7 @@ def reader(log_q: Any, activation: Activation, columns: int = 4) -> Callable[[An
 
 
 def _unsettled(log_q: Any, activation: Activation, columns: int) -> Callable[[Any, Any], Any]:
-    """What ``reader`` says, of 1 - split and 1 - turn; of a periodic activation at a variance that ``settled`` leaves as it is."""
+    """The reader's 1 - split and 1 - turn; for a periodic activation at a settled variance."""
     partial = jax.tree_util.Partial
     if is_shipped(log_q, activation):
         return partial(_shipper(activation))
@@ -207,7 +210,7 @@ def _resolved(largest: float, read: Callable[[Any, Any], Any], log_q: Any, log_s
 
 
 def _at_less(activation: Activation, read: Callable[[Any, Any], Any], log_q: Any, log_share: Any) -> tuple[Any, Any]:
-    """What is read for a pair of no larger variance and of no larger difference, and the log of what that makes of split."""
+    """Reading for a pair of smaller variance and difference, and the log of its factor in split."""
     less = gaussian.settled_log(log_q, activation)
     xp = library(log_q, log_share)
     four = read(less, xp.minimum(log_share + (log_q - less) / 2, 0.0))

@@ -1,4 +1,4 @@
-"""Gaussian rules in either library: the nodes of one variable, an activation's values there, and its moments."""
+"""Gaussian rules in either library: nodes, an activation's values there, and its moments."""
 
 import functools
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from vgtheory.theory.arrays import library
 from vgtheory.theory.integrals import gaussian
 
 _CHUNK = 2048
-"""NumPy's points are evaluated so many at a time: one program of each activation serves all shapes."""
+"""Number of NumPy's points evaluated at a time: one program of an activation serves all shapes."""
 
 
 def nodes(q: Any, kinks: Any = ()) -> tuple[Any, Any]:
@@ -69,7 +69,10 @@ def values(activation: Activation, h: Any) -> tuple[Any, Any]:
 
 
 class Moments(NamedTuple):
-    """Gaussian moments of f = phi(h)^2 and g = phi'(h)^2 at h = sqrt(q) z; ``f_2`` is E[f He_2(z)], ``f_f`` is E[f f]."""
+    """Gaussian moments of f = phi(h)^2 and g = phi'(h)^2 at h = sqrt(q) z.
+
+    ``f_2`` is E[f He_2(z)], and ``f_f`` is E[f f].
+    """
 
     f: Any
     g: Any

@@ -1,4 +1,4 @@
-"""The curves of the table's activations, kept in a file of the package, which ``ship`` makes anew."""
+"""Curves of the table's activations, in a file of the package, which ``ship`` makes anew."""
 
 from importlib import resources
 

@@ -4,7 +4,8 @@ The four quantities of ``lost_at_pair`` are Chebyshev series in ln q and in a pl
 both scales of a pair. Within the activation's own scale x is proportional to s, and far beyond it
 to ln s,
 
-.. math:: x = \frac{\operatorname{arsinh} s}{\operatorname{arsinh} \sqrt q}, \qquad s^2 = q (1 - |c|)
+.. math:: x = \frac{\operatorname{arsinh} s}{\operatorname{arsinh} \sqrt q}, \qquad
+    s^2 = q (1 - |c|)
 
 The first two quantities are 0 at x = 0. Their series are those of the quantity over x, so that
 they keep their digits near c = 1.
@@ -124,9 +125,9 @@ def lost_pairs(activation: Activation, log_q: Any, log_share: Any) -> np.ndarray
 
     Notes
     -----
-    Accuracy: 1e-11 of each quantity's value at full correlation, and mostly 1e-13. In a difference of
-    E[phi phi] the error of split counts q E[phi'^2] / E[phi^2] times, so that ``c_map`` keeps 1e-10
-    where that ratio is at most 1e4.
+    Accuracy: 1e-11 of each quantity's value at full correlation, and mostly 1e-13. In a difference
+    of E[phi phi] the error of split counts q E[phi'^2] / E[phi^2] times, so that ``c_map`` keeps
+    1e-10 where that ratio is at most 1e4.
     """
     return _by_panels(lambda held, log_share: held(None, log_share), activation, log_q, log_share)
 

@@ -1,8 +1,10 @@
-r"""E[phi^2] and E[phi'^2] at many variances from one set of nodes in ``h``, refined until two orders of the rule agree.
+r"""E[phi^2] and E[phi'^2] at many variances from one set of nodes in ``h``.
 
-Where no refinement will do, because a function goes on rippling however large ``h``, its local mean takes its place: for q > w^2
+The nodes are refined until two orders of the rule agree. Where no refinement will do, because a
+function goes on rippling however large ``h``, its local mean takes its place: for q > w^2
 
-.. math:: E[F(h)] = E_m[\bar F(m)], \qquad \bar F(m) = E_u[F(m + w u)], \quad m \sim N(0, q - w^2), \quad u \sim N(0, 1)
+.. math:: E[F(h)] = E_m[\bar F(m)], \qquad \bar F(m) = E_u[F(m + w u)], \quad
+    m \sim N(0, q - w^2), \quad u \sim N(0, 1)
 
 exactly, and the ripples of the mean are smaller by exp(-w^2 k^2 / 2) for a wave number k.
 
@@ -31,11 +33,11 @@ Squares = Callable[[np.ndarray], np.ndarray]
 
 _OCTAVES = (-174, 163)
 _LOOKED_AT = 60
-"""Octaves within which panels are checked: the doubles beyond hold no finer structure than powers and logs."""
+"""Octaves within which panels are checked; beyond them is nothing finer than powers and logs."""
 _CHUNK, _MOST = 1 << 15, 1 << 14
 _ORDER = 16
 _AGREE, _RIPPLED, _FAILED, _ROUNDINGS = 2e-13, 1e-9, 1e-6, 30.0
-"""Relative errors: of a panel that is done, of one that ripples, of one that fails; and roundings of phi's own dtype."""
+"""Relative errors of a panel that is done, ripples, or fails; and roundings of phi's own dtype."""
 _REACH = 12.5
 INFINITE = 1e4
 """A log that stands for infinity in a table."""
@@ -44,7 +46,10 @@ _RESOLVED = 512.0
 _WINDOW, _SPACING, _DEVIATIONS = 24.0, 3 / 16, 8.5
 _PLAIN = float(np.log(16.0))
 _FAR, _STRAIGHT = 44, 1e-7
-"""Octave from which a local mean is continued as a power, and how far that power may change over the eight octaves before."""
+"""Octave from which a local mean is continued as a power, and the largest change of that power.
+
+The change is over the eight octaves before.
+"""
 
 
 class Rule(NamedTuple):
@@ -56,7 +61,7 @@ class Rule(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """For small variances and for those above ``change``; None where the errors of panels say that it fails."""
+    """Rules for small variances and for those above ``change``; None where the panels fail."""
 
     near: Rule | None
     far: Rule | None
@@ -91,7 +96,7 @@ def _integrals(squares: Squares, low: np.ndarray, high: np.ndarray) -> np.ndarra
 
 
 def _panels(squares: Squares, kinks: tuple[float, ...], agree: float, resolved: float) -> tuple[np.ndarray, ...]:
-    """Ends of panels on which two orders agree, or that lie beyond what is resolved; and each one's error."""
+    """Ends and errors of panels on which two orders agree, or that lie beyond what is resolved."""
     octaves = 2.0 ** np.arange(_OCTAVES[0], _OCTAVES[1] + 1)
     edges = np.unique(np.concatenate([-octaves, [0.0], octaves, kinks]))
     low, high = edges[:-1], edges[1:]
@@ -137,7 +142,7 @@ def _local_means(squares: Squares, m: np.ndarray) -> np.ndarray:
 
 
 def _far(squares: Squares, near: Rule) -> tuple[Rule, float]:
-    """The rule of local means, and its error: by the last two of each panel's sixteen Legendre coefficients."""
+    """The rule of local means, and its error by each panel's last two Legendre coefficients."""
     centre = 2.0 ** int(np.log2(_RESOLVED - 9 * _WINDOW))
     places = np.concatenate([[0.0], 2.0 ** np.arange(2, _OCTAVES[1] + 1)])
     edges = np.concatenate([-places[:0:-1], places])
@@ -178,7 +183,9 @@ def _continued(h: np.ndarray, means: np.ndarray, side: np.ndarray) -> None:
 
 
 def log_resolved(activation: Activation) -> float:
-    """Natural log of the largest variance for which a rule made without its function's ripples in view resolves them; inf if there are none.
+    """Natural log of the largest variance at which the rule resolves a function's ripples.
+
+    The rule is made without these ripples in view. It is inf if there are none.
 
     Parameters
     ----------
@@ -190,7 +197,7 @@ def log_resolved(activation: Activation) -> float:
 
 
 def resolved(q: Any, activation: Activation) -> Any:
-    """``gaussian.settled``, and NaN beyond ``log_resolved``: what a rule that does not know of ripples may be asked.
+    """``gaussian.settled``, and NaN beyond ``log_resolved``, for rules that know of no ripples.
 
     Parameters
     ----------
@@ -233,7 +240,7 @@ def _means(rule: Rule, q: np.ndarray) -> np.ndarray:
 
 
 def log_squares(log_q: np.ndarray, activation: Activation) -> np.ndarray:
-    """Ln E[phi^2] and ln E[phi'^2], NaN where the nodes do not resolve them, 1e4 where they are infinite.
+    """Ln E[phi^2] and ln E[phi'^2], NaN where they are not resolved, 1e4 where they are infinite.
 
     Parameters
     ----------
@@ -250,7 +257,8 @@ def log_squares(log_q: np.ndarray, activation: Activation) -> np.ndarray:
     Notes
     -----
     Accuracy: 1e-12 of the moment; ripples 1e-9.
-    Assumes: ripples at large h have periods from 0.2 to 18 units of h and are, but for them, powers of h beyond 1e13.
+    Assumes: ripples at large h have periods from 0.2 to 18 units of h. But for them the functions
+    are powers of h beyond 1e13.
     """
     made = rules(activation)
     settled = 2 * np.log(gaussian.PERIODS * activation.period) if activation.period else np.inf

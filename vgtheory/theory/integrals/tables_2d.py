@@ -1,8 +1,9 @@
-r"""What an activation contributes as a function of ``q`` and ``c``: integrated, or integrated once and then interpolated.
+r"""Moments of an activation as functions of ``q`` and ``c``, integrated and interpolated.
 
-For a pair let ``s`` be the standard deviation of what the two do not share, ``s^2 = q (1 - |c|)``, and ``v = ln(q / s^2)``.
-At given s the conditional means of phi and phi' are the same functions of what is shared for every v; they are integrated
-once for each s. Coordinates are (ln s, v); where s is so small that they are no use, a cubic in s takes over.
+For a pair let ``s`` be the standard deviation of what the two do not share, ``s^2 = q (1 - |c|)``,
+and ``v = ln(q / s^2)``. At given s the conditional means of phi and phi' are the same functions of
+what is shared for every v. They are integrated once for each s. Coordinates are (ln s, v). Where s
+is so small that they are no use, a cubic in s takes over.
 
 =========  ==========================================================  ==========
 symbol     meaning                                                     shape
@@ -50,7 +51,8 @@ class Pairs(NamedTuple):
     Attributes
     ----------
     series
-        Chebyshev coefficients over (ln s, v) of 1 - split, 1 - turn, cross and fold, shape (panels, panels, nodes, nodes, 4).
+        Chebyshev coefficients over (ln s, v) of 1 - split, 1 - turn, cross and fold, shape
+        (panels, panels, nodes, nodes, 4).
     cubics
         Over ln q, of the powers of s / (1e-3 min(1, sqrt(q))), shape (panels, nodes, 4, 4).
     first
@@ -63,7 +65,10 @@ class Pairs(NamedTuple):
 
 
 def _shared(s: np.ndarray, kinks: tuple[float, ...], wide: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes m > 0 and weights, each (s, nodes), for every Gaussian of standard deviation above s / 32 and for blurred kinks."""
+    """Nodes m > 0 and weights, each of shape (s, nodes).
+
+    They serve every Gaussian of standard deviation above s / 32, and blurred kinks.
+    """
     slack = float(np.exp(LN_S[1]))
     far = 10 * slack * np.where(s < NEAR / slack, s / NEAR, np.exp(LN_Q / 2))
     ends = [s / 32, np.minimum(far, 1e4 * s), far] if wide else [s / 32, far]
@@ -155,7 +160,7 @@ def pairs(activation: Activation, log_q: Any = None) -> Pairs:
     activation
         The nonlinearity.
     log_q
-        Natural logs of the variances that will be asked for, NumPy; None for all from 1e-12 to 1e12.
+        Natural logs of the variances asked for, NumPy; None for all from 1e-12 to 1e12.
 
     Returns
     -------
@@ -164,9 +169,10 @@ def pairs(activation: Activation, log_q: Any = None) -> Pairs:
 
     Notes
     -----
-    Accuracy: 1e-10 of each quantity's value at ``s = 0``, q in [1e-12, 1e12], all c (``split`` of activations that are
-    straight at infinity: for q <= 1e6; beyond it what ``phi`` itself loses in a difference, 1e-16 sqrt(q) / s).
-    Assumes: kinks are where the activation says, and the function varies on scales of 1/2 or more between them.
+    Accuracy: 1e-10 of each quantity's value at ``s = 0``, q in [1e-12, 1e12], all c. For ``split``
+    of activations straight at infinity, q <= 1e6; beyond it ``phi`` loses 1e-16 sqrt(q) / s.
+    Assumes: kinks are where the activation says, and the function varies on scales of 1/2 or more
+    between them.
     """
     known = np.array([-27.7, 27.7]) if log_q is None else np.clip(log_q, -27.7, 27.7)
     low, high = float(np.min(known)), float(np.max(known))
@@ -187,7 +193,7 @@ def _stretch(activation: Activation, first: int, last: int) -> Pairs:
 
 
 def _cubics(series: np.ndarray, first_s: int, activation: Activation, first: int, last: int) -> np.ndarray:
-    """Coefficients, over ln q, of the polynomials in s / (1e-3 min(1, sqrt(q))) that pass through s = 0."""
+    """Coefficients, over ln q, of polynomials in s / (1e-3 min(1, sqrt(q))) through s = 0."""
     nodes, transform = samples(GRID)
     log_q = nodes[first : last + 1].ravel()
     log_near = np.log(NEAR) + np.minimum(log_q, 0) / 2
@@ -264,7 +270,7 @@ def lost(four: Any) -> Any:
 
 
 def lost_at_pair(table: Pairs, log_q: Array, log_share: Array) -> Array:
-    """1 - split, 1 - turn (near c = 1 these keep their digits), cross and fold of a pair, from tables.
+    """1 - split and 1 - turn, to full digits near c = 1, cross and fold of a pair, from tables.
 
     Parameters
     ----------
@@ -278,8 +284,8 @@ def lost_at_pair(table: Pairs, log_q: Array, log_share: Array) -> Array:
     Returns
     -------
     Array
-        Shape ``(..., 4)``: the first two for the pair of correlation |c|, the others for that of -|c|; fewer if the table
-        holds fewer.
+        Shape ``(..., 4)``: the first two for the pair of correlation |c|, the others for that of
+        -|c|; fewer if the table holds fewer.
     """
     log_s = log_q / 2 + log_share
     log_near = float(np.log(NEAR)) + jnp.minimum(log_q, 0) / 2
