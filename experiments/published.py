@@ -15,21 +15,41 @@ from jax import Array
 
 from experiments.corridor.catalogue import Findings
 from experiments.corridor.summary import comparison, key_of
-from experiments.parts.audit import claims_layers
+from experiments.parts.audit import claims_layers, claims_recurrent, claims_residual, claims_transformer
 from experiments.parts.audit.claim_lines import Line, Size, columns
 from vgtheory import Estimate
 
-PARTS = ("published", "claim_lines", "claims_layers", "summary")
+PARTS = (
+    "published",
+    "claim_lines",
+    "claims_layers",
+    "claims_recurrent",
+    "claims_residual",
+    "claims_transformer",
+    "summary",
+)
 Audit = Callable[[Array, Size], list[Line]]
-DECADES, LOG = "decades", "ln"
+DECADES = "decades"
 AUDITS: dict[str, tuple[Audit, str]] = {
     "relu-slope": (claims_layers.relu_slope, DECADES),
     "sigmoid-power": (claims_layers.sigmoid_power, DECADES),
     "random-matrices": (claims_layers.spectral_radius, DECADES),
     "he-smooth": (claims_layers.he_smooth, DECADES),
     "tanh-gain": (claims_layers.tanh_gain, DECADES),
+    "forget-bias": (claims_recurrent.forget_bias, DECADES),
     "batch-norm-cure": (claims_layers.batch_norm, DECADES),
+    "pre-norm-variance": (claims_transformer.pre_norm_variance, "mean square"),
+    "pre-norm-bottom": (claims_transformer.pre_norm_bottom, DECADES),
+    "post-norm-top": (claims_transformer.post_norm_top, DECADES),
+    "query-key": (claims_transformer.query_key, DECADES),
+    "lost-middle": (claims_transformer.middle, DECADES),
+    "branch-scale": (claims_residual.branch_scale, DECADES),
+    "residual-lambda": (claims_residual.residual_lambda, DECADES),
+    "tanh-for-norm": (claims_residual.tanh_for_norm, DECADES),
+    "layer-scale": (claims_residual.layer_scale, DECADES),
     "orthogonal-better": (claims_layers.orthogonal, "spread of squares"),
+    "reservoir-radius": (claims_recurrent.reservoir_radius, "ln per step"),
+    "additive-cell": (claims_recurrent.additive_cell, DECADES),
     "selu-keeps": (claims_layers.selu, DECADES),
 }
 """By claim: its law with its measurement, and the unit of both."""

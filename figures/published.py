@@ -12,16 +12,33 @@ BELOW, GRADIENT = "layers below the top", r"$\log_{10}(|g_l|\,/\,|g_L|)$"
 PANELS = {
     "relu-slope": ("ReLU cannot vanish", BELOW, GRADIENT),
     "sigmoid-power": (r"sigmoid: $0.25^L$", BELOW, GRADIENT),
-    "random-matrices": ("radius of $4 \\times 4$ matrices", "matrices", r"$\log_{10}$ of the length"),
-    "he-smooth": ("He's scale for GELU, SiLU", BELOW, GRADIENT),
+    "random-matrices": ("$4 \\times 4$ matrices", "matrices", r"$\log_{10}$ of the length"),
+    "he-smooth": ("He for GELU, SiLU", BELOW, GRADIENT),
     "tanh-gain": ("gain 5/3 for tanh", BELOW, GRADIENT),
+    "forget-bias": ("a forget bias of 1", "steps back", r"$\log_{10}(|g_t|\,/\,|g_T|)$"),
     "batch-norm-cure": ("batch norm cures", BELOW, GRADIENT),
+    "pre-norm-variance": ("pre-norm's variance", "block", "mean square $q$"),
+    "pre-norm-bottom": ("pre-norm: bottom large", "blocks below the top", GRADIENT),
+    "post-norm-top": ("post-norm: top large", "blocks below the top", GRADIENT),
+    "query-key": ("queries vanish", "block", r"$\log_{10}$ of query / value"),
+    "lost-middle": ("lost in the middle", "position", r"$\log_{10}(|g_t|\,/\,|g_T|)$"),
+    "branch-scale": (r"branches by $1/\sqrt{n}$", "branches $n$", r"$\log_{10}(|g_1|\,/\,|g_n|)$"),
+    "residual-lambda": (r"residual $\lambda = 1.1$", "branches below the top", GRADIENT),
+    "tanh-for-norm": ("tanh for a norm (DyT)", "blocks below the top", GRADIENT),
+    "layer-scale": ("LayerScale", r"$\log_{10}$ of the scale", r"$\log_{10}$ of the gradient"),
     "orthogonal-better": ("orthogonal beats Gaussian", "layers", r"$\langle s^4\rangle / \langle s^2\rangle^2 - 1$"),
+    "reservoir-radius": ("a radius of 0.9", "spectral radius", "ln of growth per step"),
+    "additive-cell": ("LSTM's additive cell", "steps back", r"$\log_{10}(|g_t|\,/\,|g_T|)$"),
     "selu-keeps": ("SELU keeps gradients", BELOW, GRADIENT),
 }
 """By claim: title, label of x, label of y."""
-ABOVE = ("random-matrices", "orthogonal-better", "tanh-gain", "selu-keeps")
-"""Claims whose legend stands above the lines; the others' stands below."""
+LEGENDS = {
+    **dict.fromkeys(("random-matrices", "tanh-gain", "pre-norm-variance", "pre-norm-bottom"), "upper left"),
+    **dict.fromkeys(("residual-lambda", "tanh-for-norm", "orthogonal-better", "selu-keeps"), "upper left"),
+    **{"reservoir-radius": "upper left", "branch-scale": "upper right", "layer-scale": "lower right"},
+}
+"""Where a claim's legend stands if not below the lines, on the left."""
+LOG_X = ("lost-middle",)
 COLUMNS, HEIGHT, LINE = 4, 1.75, 0.1
 """Panels in a row, inches of one, and share of it that a line of its legend takes."""
 
@@ -46,21 +63,16 @@ def _draw(axes: Axes, rows: pd.DataFrame, name: str) -> None:
         style.theory(axes, points.x, points.law, index=index)
         style.measured(axes, points.x, points.seen, points.err, index, label)
     axes.set(xlabel=xlabel, ylabel=ylabel, title=title)
-    _legend(axes, name in ABOVE)
+    axes.set(xscale="log" if name in LOG_X else "linear", yscale="linear")
+    _legend(axes, LEGENDS.get(name, "lower left"))
 
 
-def _legend(axes: Axes, above: bool) -> None:
-    """The legend, in a room of its own."""
+def _legend(axes: Axes, place: str) -> None:
+    """The legend, in a room of its own on the left."""
     low, high = axes.get_ylim()
-    room = LINE * len(axes.get_legend_handles_labels()[1]) * (high - low)
-    axes.set_ylim(low - room * (not above), high + room * above)
-    axes.legend(
-        loc="upper left" if above else "lower left",
-        handlelength=1.2,
-        borderpad=0.1,
-        labelspacing=0.2,
-        borderaxespad=0.1,
-    )
+    room = LINE * len(axes.get_legend_handles_labels()[1]) * (high - low) * place.endswith("left")
+    axes.set_ylim(low - room * place.startswith("lower"), high + room * place.startswith("upper"))
+    axes.legend(loc=place, handlelength=1.2, borderpad=0.1, labelspacing=0.2, borderaxespad=0.1)
 
 
 def panels(frames: dict[str, pd.DataFrame]) -> list[str]:

@@ -88,7 +88,7 @@ EXPERIMENTS = (
 LONG = (
     *("aspect", "convolution", "spectra", "gates", "lyapunov", "attention", "twins", "weights", "skips", "norms"),
     *("sequence_length", "sequence_tasks", "sequence_digits", "clipping"),
-    *("healing", "plateau", "minimum", "magnitudes", "magnitude_training", "outcomes", "remedies"),
+    *("healing", "plateau", "minimum", "magnitudes", "magnitude_training", "outcomes", "remedies", "published"),
 )
 """Too long to be run with all others: run by name only, and read from the committed results where there are no new ones."""
 
