@@ -67,7 +67,7 @@ def tanh_gain(key: Array, size: Size) -> list[Line]:
 
 def selu(key: Array, size: Size) -> list[Line]:
     """SELU with LeCun's weights. q = 1 is a stable fixed point by construction, and chi_1 = E[phi'^2] there is 1.0716: the signal is kept, not its gradient."""
-    return _profiles(key, {"LeCun's weights": Dense("selu", 1.0)}, size, depth=100)
+    return _profiles(key, {"LeCun": Dense("selu", 1.0)}, size, depth=100)
 
 
 def spectral_radius(key: Array, size: Size) -> list[Line]:

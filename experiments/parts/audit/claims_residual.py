@@ -57,7 +57,7 @@ def tanh_for_norm(key: Array, size: Size) -> list[Line]:
         "DyT, $\\alpha = 1/2$": Residual(dyt, 1.0),
         "DyT, $\\alpha = 1$": Residual("tanh", 1.0),
     }
-    below, lines = np.array([0, 6, 24, 50, 100, 200, 300, depth - 1]), []
+    below, lines = np.array([0, 6, 24, 50, 100, 200, 300, 350, 380, depth - 1]), []
     same = theory.log_grad_layers(nets["layer norm"], depth=depth).mean[depth - 1 - below] / DECADE
     for index, (name, net) in enumerate(nets.items()):
         logs = _without_matrices(jax.random.fold_in(key, index), net, depth, size)[:, depth - 1 - below]
@@ -108,7 +108,7 @@ def residual_lambda(key: Array, size: Size) -> list[Line]:
     the top. Far above the bottom q grows as a^2l, which is the claim's a^l; the lowest branches get up to sqrt(1 + 1 / (a^2 - 1)) times as much, 2.4 at a = 1.1, and at a = 1 the growth is the root of the depth.
     """
     depth, lines = 48, []
-    below = np.unique(np.linspace(0, depth, 9).round().astype(int))[1:]
+    below = np.array([1, 6, 12, 18, 24, 30, 36, 40, 44, 46, depth])
     for index, keep in enumerate((1.1, 1.0)):
         q = [1.0]
         for _ in range(depth):
