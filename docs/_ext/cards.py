@@ -106,8 +106,10 @@ def imports(call: str) -> str:
     """The lines that a call needs before it."""
     names = {node.id for node in ast.walk(ast.parse(call, mode="eval")) if isinstance(node, ast.Name)}
     ours = sorted(names & set(vgtheory.__all__), key=lambda name: (name[0].islower(), name))
-    lines = ["import numpy as np", ""] if "np" in names else []
-    return "\n".join([*lines, f"from vgtheory import {', '.join(ours)}"])
+    lines = ["import numpy as np"] if "np" in names else []
+    return "\n".join(
+        [*lines, *([""] if lines and ours else []), *([f"from vgtheory import {', '.join(ours)}"] if ours else [])]
+    )
 
 
 def page(claim: Claim, found: evidence.Evidence, figures: Path, alone: bool) -> str:
@@ -122,7 +124,7 @@ def page(claim: Claim, found: evidence.Evidence, figures: Path, alone: bool) -> 
         figure=figure,
         drawn=seen is not None,
         alt=seen.alt if seen else "",
-        function=f"`{function.path}`" if alone else f"{{py:func}}`~{function.path}`",
+        function=function.path and (f"`{function.path}`" if alone else f"{{py:func}}`~{function.path}`"),
         says=function.says,
         imports=imports(claim.call),
         question=title(name),

@@ -79,6 +79,13 @@ def test_a_page_says_which_function_gives_the_law() -> None:
         cards.called("1 + 1")
 
 
+def test_a_law_that_the_library_has_no_function_for_is_written_out_with_numpy() -> None:
+    assert cards.called("np.log(2.0)") == ("", "")
+    assert cards.imports("np.log(2.0)") == "import numpy as np"
+    (claim,) = (claim for claim in claims.CLAIMS if claim.name == "lost-middle")
+    assert cards.called(claim.call).path == ""
+
+
 def test_a_call_stands_with_its_imports() -> None:
     lines = cards.imports("theory.chi_1(Dense('relu', np.sqrt(2)))")
     assert lines == "import numpy as np\n\nfrom vgtheory import Dense, theory"
