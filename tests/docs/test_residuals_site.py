@@ -1,0 +1,84 @@
+"""The residual plot of the built site: it needs no network, and every point tells what it is to a mouse and to a keyboard."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+pytestmark = pytest.mark.site
+
+
+def told(page: Any) -> dict[str, str]:
+    """What is said of the chosen point."""
+    words = page.locator(".vg-walk dl > *").all_inner_texts()
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+@pytest.fixture
+def accuracy(page: Any, address: str) -> Any:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto("/accuracy.html")
+    page.locator(".vg-walk dl dt").first.wait_for(timeout=60_000)
+    assert not page.errors
+    assert all(url.startswith((address, "data:", "blob:")) for url in asked)
+    return page
+
+
+def test_every_comparison_is_a_point_and_the_first_is_the_furthest(accuracy: Any, site: Path) -> None:
+    table = pd.read_csv(site / "data" / "comparisons.csv")
+    shown = accuracy.evaluate("Bokeh.documents[0].get_model_by_name('points').length")
+    assert shown == len(table)
+    assert int(accuracy.locator(".vg-walk input").get_attribute("max")) == len(table) - 1
+    first = told(accuracy)
+    rows = table[(table.label == first["configuration"]) & (table.experiment == first["experiment"])]
+    assert first["run again"] in set(rows.command)
+    assert first["outcome"] in set(rows.outcome)
+
+
+def test_a_keyboard_walks_through_the_points(accuracy: Any) -> None:
+    before = told(accuracy)
+    accuracy.locator(".vg-walk input").focus()
+    accuracy.keyboard.press("ArrowRight")
+    after = told(accuracy)
+    assert list(after) == list(before)
+    assert after != before
+    assert after["configuration"] in accuracy.locator(".vg-walk input").get_attribute("aria-valuetext")
+    accuracy.get_by_role("button", name="Previous").click()
+    assert told(accuracy) == before
+
+
+def test_a_mouse_chooses_a_point_and_sees_its_numbers(accuracy: Any) -> None:
+    """The point for which the centre of the plot, enlarged to a stretch around it, leaves no other."""
+    index, x, y = accuracy.evaluate(
+        """() => {
+            const plot = Bokeh.documents[0].get_model_by_name("residuals");
+            const data = Bokeh.documents[0].get_model_by_name("points").data;
+            const index = data.experiment.indexOf("aspect");
+            plot.x_range.setv({start: data.x[index] - 0.05, end: data.x[index] + 0.05});
+            plot.y_range.setv({start: data.y[index] - 0.05, end: data.y[index] + 0.05});
+            const view = Bokeh.index.get_by_id(plot.id);
+            const frame = view.frame.bbox, box = view.el.getBoundingClientRect();
+            return [index, box.left + frame.left + frame.width / 2, box.top + frame.top + frame.height / 2];
+        }"""
+    )
+    accuracy.mouse.move(x, y)
+    accuracy.wait_for_timeout(300)
+    accuracy.mouse.click(x, y)
+    accuracy.wait_for_timeout(300)
+    assert told(accuracy)["experiment"] == "aspect"
+    assert accuracy.locator(".vg-walk input").input_value() == str(index)
+
+
+@pytest.mark.parametrize("path", ["/gallery.html", "/gallery/rates.html", "/accuracy.html", "/limits.html"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_axe_violation(page: Any, path: str, width: int) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(path)
+    page.wait_for_timeout(2000)
+    assert not page.errors
+    found = Axe().run(page).response["violations"]
+    assert not [(each["id"], [node["html"][:200] for node in each["nodes"][:3]]) for each in found]
