@@ -51,23 +51,33 @@ def test_a_keyboard_walks_through_the_points(accuracy: Any) -> None:
 
 def test_a_mouse_chooses_a_point_and_sees_its_numbers(accuracy: Any) -> None:
     """The point for which the centre of the plot, enlarged to a stretch around it, leaves no other."""
-    index, x, y = accuracy.evaluate(
+    index = accuracy.evaluate(
         """() => {
             const plot = Bokeh.documents[0].get_model_by_name("residuals");
             const data = Bokeh.documents[0].get_model_by_name("points").data;
             const index = data.experiment.indexOf("aspect");
             plot.x_range.setv({start: data.x[index] - 0.05, end: data.x[index] + 0.05});
             plot.y_range.setv({start: data.y[index] - 0.05, end: data.y[index] + 0.05});
-            const view = Bokeh.index.get_by_id(plot.id);
+            Bokeh.index.get_by_id(plot.id).el.scrollIntoView({block: "center", behavior: "instant"});
+            return index;
+        }"""
+    )
+    accuracy.wait_for_timeout(1500)  # the plot makes room for the new labels
+    x, y = accuracy.evaluate(
+        """() => {
+            const view = Bokeh.index.get_by_id(Bokeh.documents[0].get_model_by_name("residuals").id);
             const frame = view.frame.bbox, box = view.el.getBoundingClientRect();
-            return [index, box.left + frame.left + frame.width / 2, box.top + frame.top + frame.height / 2];
+            return [box.left + frame.left + frame.width / 2, box.top + frame.top + frame.height / 2];
         }"""
     )
     accuracy.mouse.move(x, y)
-    accuracy.wait_for_timeout(300)
+    tip = accuracy.locator(".bk-tooltip-content").first
+    tip.wait_for(timeout=20_000)
     accuracy.mouse.click(x, y)
-    accuracy.wait_for_timeout(300)
+    accuracy.wait_for_function("document.querySelector('.vg-walk dl').textContent.includes('aspect')", timeout=20_000)
     assert told(accuracy)["experiment"] == "aspect"
+    assert told(accuracy)["configuration"] in tip.inner_text()
+    assert told(accuracy)["run again"] in tip.inner_text()
     assert accuracy.locator(".vg-walk input").input_value() == str(index)
 
 
