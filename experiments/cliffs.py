@@ -17,6 +17,8 @@ In training: an aligned network is a chain of weights w with product p = w^n and
 largest rise of ln |g| is the maximum over w of ln |1 - p'| / |1 - p| + (n-1) ln(w' / w). At a share f of the stable rate 2 / n it is near
 f / 4 whatever the depth: below the minimum no step that is stable jumps.
 
+Random networks become aligned in training if they start from small weights; what they add to the law before is not in it.
+
 Assumes: one example; for the depth a cotangent independent of the weights. All numbers are logs of norms, not of squares.
 """
 
@@ -29,9 +31,19 @@ from scipy import optimize, special
 
 from experiments.corridor.catalogue import Findings
 from experiments.corridor.summary import comparison, rng_of
+from experiments.parts import linear_networks
 from vgtheory import Dense, Estimate, theory
 
-KINDS = ("depth, exploding", "depth, vanishing", "step, aligned", "step, random", "training")
+PARTS = ("linear_networks",)
+
+KINDS = (
+    "depth, exploding",
+    "depth, vanishing",
+    "step, aligned",
+    "step, random",
+    "training, aligned",
+    "training, random",
+)
 NETS = {"depth, exploding": Dense("tanh", 2.0), "depth, vanishing": Dense("tanh", 0.8)}
 RELATIVE = (0.01, 0.02, 0.05, 0.1, 0.2)
 """Sizes of a step over the size of each matrix."""
@@ -41,7 +53,10 @@ MATRICES = (4, 16, 64)
 SHARE = 0.5
 """Of the largest stable rate, in training."""
 START = 0.01
-"""Product at the start of training."""
+"""Product at the start of training, where matrices are aligned."""
+SMALL = {4: 0.3, 8: 0.5, 16: 0.7}
+"""sigma_w at the start of training by the number of matrices, where they are random."""
+REASON = "random matrices are aligned by training only, the more so the smaller they start"
 IDENTITIES = r"^step, aligned"
 """Labels that are tests and no comparisons: a power of 1 + r."""
 EPS = 1e-12
@@ -58,7 +73,12 @@ class Config:
     seed: int = 70
 
 
-SMOKE = Config(("depth, exploding", "step, aligned", "step, random", "training"), depth=20, width=16, num_nets=8)
+SMOKE = Config(
+    ("depth, exploding", "step, aligned", "step, random", "training, aligned", "training, random"),
+    depth=20,
+    width=16,
+    num_nets=8,
+)
 
 
 def largest_normal(means: np.ndarray, stds: np.ndarray) -> tuple[float, float]:
@@ -124,43 +144,19 @@ def _depth(config: Config) -> dict[str, Any]:
     }
 
 
-def _rotation(rng: np.random.Generator, width: int) -> np.ndarray:
-    q, r = np.linalg.qr(rng.standard_normal((width, width)))
-    return q * np.sign(np.diag(r))
-
-
-def _log_grad(weights: list[np.ndarray], v: np.ndarray) -> float:
-    """ln of the first matrix's gradient, for an input of length 1 and an error of 1."""
-    for matrix in weights[:0:-1]:
-        v = matrix.T @ v
-    return float(np.log(np.linalg.norm(v)))
-
-
-def _slopes(weights: list[np.ndarray], x: np.ndarray, v: np.ndarray) -> list[np.ndarray]:
-    """Gradient of v . W_n ... W_1 x with respect to every matrix, by back-propagation."""
-    inputs = [x]
-    for matrix in weights[:-1]:
-        inputs.append(matrix @ inputs[-1])
-    found = []
-    for matrix, below in zip(weights[::-1], inputs[::-1], strict=True):
-        found.append(np.outer(v, below))
-        v = matrix.T @ v
-    return found[::-1]
-
-
 def _jumps(matrices: int, config: Config, rng: np.random.Generator) -> np.ndarray:
     """Measured ln of the factor of one network's gradient, for every size of the step."""
     width = config.width
-    weights = [_rotation(rng, width) for _ in range(matrices)]
+    weights = [linear_networks.rotation(rng, width) for _ in range(matrices)]
     x, v = rng.standard_normal((2, width))
     x, v = x / np.linalg.norm(x), v / np.linalg.norm(v)
     if config.kind[0] == "step, aligned":
         v = x
         for matrix in weights:
             v = matrix @ v
-    slopes, before = _slopes(weights, x, v), _log_grad(weights, v)
+    slopes, before = linear_networks.slopes(weights, x, v), linear_networks.log_grad(weights, v)
     step = lambda relative: [each + relative * slope for each, slope in zip(weights, slopes, strict=True)]
-    return np.array([_log_grad(step(relative), v) - before for relative in RELATIVE])
+    return np.array([linear_networks.log_grad(step(relative), v) - before for relative in RELATIVE])
 
 
 def _table(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -208,30 +204,27 @@ def largest_rise(matrices: int, rate: float) -> tuple[float, float]:
 
 
 def _training(config: Config) -> dict[str, Any]:
-    """An aligned network of rotations, from a small product to its target."""
-    rng, rows = rng_of(config), []
-    for matrices in MATRICES:
-        weights = [START ** (1 / matrices) * _rotation(rng, config.width) for _ in range(matrices)]
-        x = rng.standard_normal(config.width)
-        x /= np.linalg.norm(x)
-        v = x
-        for matrix in weights:
-            v = matrix @ v
-        v /= np.linalg.norm(v)
-        rate, logs, error = SHARE * 2 / matrices, [], 1.0
-        while error > 0.1:
-            y = x
-            for matrix in weights:
-                y = matrix @ y
-            error = 1 - float(v @ y)
-            logs.append(np.log(error) + _log_grad(weights, v))
-            weights = [each + rate * error * slope for each, slope in zip(weights, _slopes(weights, x, v), strict=True)]
-        law, err = largest_rise(matrices, rate)
-        largest = float(np.diff(logs).max())
-        row = comparison(
-            f"largest rise in training, {matrices} matrices", "cliffs", Estimate(largest, EPS), law, err, "ln |g|"
+    """Linear networks of one example, from a small product to their target."""
+    (kind,), rng, rows = config.kind, rng_of(config), []
+    is_aligned = kind == "training, aligned"
+    for matrices in MATRICES if is_aligned else SMALL:
+        rate, num = SHARE * 2 / matrices, 1 if is_aligned else max(config.num_nets // 4, 2)
+        draw = linear_networks.aligned if is_aligned else linear_networks.random
+        largest = np.array(
+            [
+                linear_networks.largest_rise_seen(
+                    *draw(matrices, config.width // 2, START if is_aligned else SMALL[matrices], rng), rate
+                )
+                for _ in range(num)
+            ]
         )
-        rows.append({"x": matrices, "updates": len(logs), **row})
+        law, err = largest_rise(matrices, rate)
+        value = Estimate(largest.mean(), EPS if is_aligned else largest.std(ddof=1) / num**0.5)
+        label = f"largest rise, {kind}, {matrices} matrices"
+        row = comparison(
+            label, "cliffs", value, law, err if is_aligned else np.inf, "ln |g|", "" if is_aligned else REASON
+        )
+        rows.append({"x": matrices, **row})
     return _table(rows)
 
 
@@ -247,7 +240,7 @@ def findings(frame: pd.DataFrame) -> Findings:
     aligned, random = (
         np.exp(steps.loc[(f"step, {kind}", most, relative), "measured"]) for kind in ("aligned", "random")
     )
-    training = frame[frame.kind == "training"].set_index("x")
+    training, free = (frame[frame.kind == f"training, {kind}"].set_index("x") for kind in ("aligned", "random"))
     numbers = {
         "depth": f"{int(depth.depth)}",
         "width": f"{int(depth.width)}",
@@ -264,12 +257,18 @@ def findings(frame: pd.DataFrame) -> Findings:
         "training": f"{np.exp(training.measured[most]):.3f}",
         "training_predicted": f"{np.exp(training.predicted[most]):.3f}",
         "share": f"{SHARE:g}",
+        "training/few": f"{np.exp(free.measured[min(SMALL)]):.2f}",
+        "training/few_predicted": f"{np.exp(free.predicted[min(SMALL)]):.2f}",
+        "training/most": f"{np.exp(free.measured[max(SMALL)]):.2f}",
+        "training/most_predicted": f"{np.exp(free.predicted[max(SMALL)]):.2f}",
     }
     verdict = (
         f"Not in depth: the largest change over one of {numbers['depth']} layers is a factor of {numbers['layer/largest']} (predicted "
         f"{numbers['layer/predicted']}), {numbers['layer/share']} % of the whole. In time it is so where a step moves all factors the same way: a step of "
         f"{numbers['relative']} % of every weight changes the gradient {numbers['aligned']}-fold in {most} aligned matrices and {numbers['aligned/fewest']}-fold in "
         f"{numbers['fewest']}, but {numbers['random']}-fold (predicted {numbers['random_predicted']}) in random directions. At half the stable rate no step of training from "
-        f"below raises the gradient more than {numbers['training']}-fold (predicted {numbers['training_predicted']})."
+        f"below raises the gradient more than {numbers['training']}-fold (predicted {numbers['training_predicted']}); in random networks, which training has to align first, it is "
+        f"{numbers['training/few']}-fold with {min(SMALL)} matrices (law {numbers['training/few_predicted']}) and {numbers['training/most']}-fold with {max(SMALL)} (law "
+        f"{numbers['training/most_predicted']})."
     )
     return Findings(verdict, numbers)

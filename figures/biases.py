@@ -26,7 +26,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         value, err = few[f"log_{kind}_hat"] / style.DECADE, few[f"log_{kind}_hat_err"] / style.DECADE
         style.theory(both, rows.layer, law, None, index)
         style.measured(both, few.layer, value, err, index, f"{rows.net.iloc[0]}, {kind}")
-    ratio.set(ylabel=r"$\ln\ |\partial E/\partial W_l|\,/\,|\partial E/\partial b_l|$")
+    ratio.set(ylabel=r"$\ln\,|\partial E/\partial W_l|\,/\,|\partial E/\partial b_l|$")
     both.set(xlabel="layer $l$", ylabel=r"$\log_{10}$ of the gradient's norm")
     both.xaxis.set_major_locator(MaxNLocator(integer=True))
     both.legend(loc="upper left")
