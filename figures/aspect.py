@@ -7,6 +7,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("aspect",)
+SEEN = (
+    "The scatter rises as a straight line on log scales, from a hundredth to some thirty, and markers lie on the "
+    "lines; the residuals scatter within the grey band around zero."
+)
+"""What one sees."""
 BESIDE = 1.12
 """Markers of different networks stand so much apart."""
 

@@ -6,6 +6,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("attention",)
+SEEN = (
+    "Markers of small logits lie on the line of uniform attention and those of large logits lie above it; the "
+    "twins' lines run through the markers of all groups of matrices."
+)
+"""What one sees."""
 GROUPS = ("query", "value", "mlp_in", "mlp_out")
 NAMES = {"query": r"$W_q$ (and $W_k$)", "value": r"$W_v$ (and $W_o$)", "mlp_in": "$W_1$", "mlp_out": "$W_2$"}
 

@@ -8,6 +8,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("autoregression",)
+SEEN = (
+    "One gradient grows without bound, one falls, two stay; the share that explodes jumps from 0 to 100 % near a "
+    "scale of 1; simulated periods lie on those of the companion matrices."
+)
+"""What one sees."""
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:

@@ -8,6 +8,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("balance",)
+SEEN = (
+    "Bars of weights and of slopes cancel for most activations; the windows of balance are narrow; ensembles drawn "
+    "by chance lie on the diagonal, few of them in the band of balance."
+)
+"""What one sees."""
 FAR = 30
 """Powers of ten at the edge of the last panel; what lies beyond is drawn on it."""
 

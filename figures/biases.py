@@ -7,6 +7,11 @@ from matplotlib.ticker import MaxNLocator
 from figures import style
 
 SOURCES = ("biases",)
+SEEN = (
+    "Weights have the larger gradients at every layer, by a ratio that settles for tanh and sigmoid; both gradients "
+    "of a sigmoid network vanish along parallel lines."
+)
+"""What one sees."""
 EVERY = 3
 """Markers drawn, one in so many layers."""
 

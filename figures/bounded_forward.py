@@ -6,6 +6,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("bounded_forward",)
+SEEN = (
+    "Signals of tanh networks stay flat while their gradients rise steeply towards the input; where the signal is "
+    "large or grows, gradients fall or stay."
+)
+"""What one sees."""
 EVERY = 3
 """One marker for so many stored layers."""
 

@@ -7,6 +7,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("cliffs",)
+SEEN = (
+    "Over depth the gradient changes along straight lines; over one step its factor stays near one for random "
+    "directions and shoots up for aligned ones."
+)
+"""What one sees."""
 COLUMNS = ("change", "change_std", "change_hat", "change_hat_err")
 
 

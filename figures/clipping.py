@@ -8,6 +8,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("clipping",)
+SEEN = (
+    "All points lie on the diagonal, so that clipping changes no step's part; success with and without clipping is "
+    "alike but for large weights under SGD."
+)
+"""What one sees."""
 
 
 def _shares(axes: Axes, frame: pd.DataFrame) -> None:

@@ -7,6 +7,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("aspect",)
+SEEN = (
+    "Losses rise as straight lines over four powers of ten of depth over width, and the markers lie on the lines, "
+    "beyond the ends of float32 and float64."
+)
+"""What one sees."""
 NAMES = {"relu": "ReLU", "tanh": "tanh", "linear": "linear"}
 DEEP = 0.05
 """Networks wider than twenty depths lose less than their own scatter."""

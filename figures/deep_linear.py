@@ -7,6 +7,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("deep_linear",)
+SEEN = (
+    "Lines of the identity and of rotations fan out with k above and below 1 and stay flat at 1; the Gaussian line "
+    "lies below them at every k."
+)
+"""What one sees."""
 NAMES = {"identity": r"$k\,I$", "orthogonal": "$k$ × rotation", "gaussian": "Gaussian"}
 
 

@@ -6,6 +6,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("echo_state",)
+SEEN = (
+    "The rate of forgetting rises with the spectral radius and falls with the size of the input; with an input the "
+    "lines cross zero far above a radius of 1."
+)
+"""What one sees."""
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:

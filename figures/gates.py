@@ -7,6 +7,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("gates",)
+SEEN = (
+    "With weights of their own all cells lie on the diagonal; with one set they do so by the law that knows of the "
+    "sharing, while grey dots of the other law lie above."
+)
+"""What one sees."""
 NAMES = {"LSTM": "LSTM", "GRU": "GRU", "MGU": "MGU", "leaky": "leaky tanh", "skip": "tanh with a skip"}
 
 

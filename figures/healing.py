@@ -8,6 +8,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("healing",)
+SEEN = (
+    "Gradients of sigmoid networks below the edge stay tilted over all updates; at and above the edge profiles "
+    "flatten and fall; under adaptive optimisers the lower layers move further."
+)
+"""What one sees."""
 TITLES = {"below": "below the edge", "at": "at the edge", "above": "above the edge"}
 SHOWN = 5
 """Records drawn, evenly spaced in the logarithm of updates."""

@@ -12,6 +12,11 @@ SOURCES = (
     *("deep_linear", "sigmoid_bound", "linear_recurrence", "scalar_chain", "orthogonal", "rates"),
     *("weights", "convolution", "skips", "norms"),
 )
+SEEN = (
+    "Measured rates lie on the diagonal over three units of the logarithm; residuals fill a band around zero, and "
+    "their histogram and coverage follow the normal law."
+)
+"""What one sees."""
 ROUNDING = 1e-6
 """Predicted errors below this are rounding, not sampling."""
 BANDS = (0.5, 1.0, 1.5, 1.96, 2.5, 3.0)

@@ -6,6 +6,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("input_gradient",)
+SEEN = (
+    "Gradients of the first layer's weights and of the input fall together over training by ten powers of ten, "
+    "while the derivative of the output by the input stays."
+)
+"""What one sees."""
 KINDS = {"log_first_hat": "weights of layer 1", "log_input_hat": "input", "log_jacobian_hat": "output by input"}
 EVERY = 3
 """Markers drawn, one in so many records."""

@@ -6,6 +6,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("spectra",)
+SEEN = (
+    "The ratio rises steeply with depth for Gaussian weights; with orthogonal weights and small activations of tanh "
+    "it stays near one."
+)
+"""What one sees."""
 SMALLEST = 0.01
 """Ratios of fewer decades are 1 and off the axis."""
 

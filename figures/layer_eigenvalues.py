@@ -6,6 +6,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("layer_eigenvalues",)
+SEEN = (
+    "Nilpotent layers of radius 0 explode and projectors of radius 5 vanish: the order of the lines is not that of "
+    "the radii."
+)
+"""What one sees."""
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:

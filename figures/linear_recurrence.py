@@ -7,6 +7,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("linear_recurrence",)
+SEEN = (
+    "Each eigendirection has a straight line with its own slope, and the random direction joins the leading one; "
+    "tanh bends the growing lines down."
+)
+"""What one sees."""
 TITLES = {
     "linear symmetric": "linear, symmetric $W$",
     "linear normal": "linear, rotating planes",

@@ -7,6 +7,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("magnitudes", "magnitude_training")
+SEEN = (
+    "Minibatches fill nearly all of the bars of shallow tanh networks, depth those of sigmoid networks; RMSProp and "
+    "Adam leave little of depth's part; in training the part of minibatches grows."
+)
+"""What one sees."""
 PARTS = {"layers": "layers (depth)", "entries": "entries (units)", "draws": "minibatches"}
 NETS = ("tanh below", "tanh critical", "tanh above", "relu critical", "sigmoid")
 RULES = ("SGD", "RMSProp", "Adam", "sign")

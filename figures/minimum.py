@@ -8,6 +8,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("minimum",)
+SEEN = (
+    "Paths of sigmoid networks stay at a tilt of a thousandth and those of critical ones near none; near a minimum "
+    "the gradient falls along one line per shape."
+)
+"""What one sees."""
 LABELS = {"critical": "tanh, critical", "vanishing": "sigmoid, usual scale"}
 
 

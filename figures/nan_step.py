@@ -7,6 +7,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("nan_step",)
+SEEN = (
+    "Losses of chains shoot beyond float32 within a few steps, those of regression and of a tanh network after "
+    "several hundred; crosses mark the first NaN soon after."
+)
+"""What one sees."""
 TOP = 42
 """Decades shown; float32 ends at 38.5."""
 

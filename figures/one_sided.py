@@ -7,6 +7,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("one_sided",)
+SEEN = (
+    "The open share of ReLU units stays at one half at every scale while that of units with two walls falls; all "
+    "factors of the gradient rise with the scale."
+)
+"""What one sees."""
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:

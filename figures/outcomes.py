@@ -10,6 +10,11 @@ from matplotlib.patches import Patch
 from figures import style
 
 SOURCES = ("outcomes",)
+SEEN = (
+    "Learned cells fill a wedge between stalled ones at small scales and oscillating or slow ones at large scales; "
+    "the kernel's map has the same wedge."
+)
+"""What one sees."""
 COLOURS = {"learned": 2, "slow": 7, "stalled": 0, "oscillates": 1, "diverged": 3}
 """Places in the palette."""
 MULTIPLE, STABLE = 6, 2.0

@@ -7,6 +7,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("overflow",)
+SEEN = (
+    "Markers lie on the predicted ticks from the first layer to several thousand; the backward pass of tanh "
+    "networks is lost although no forward pass is."
+)
+"""What one sees."""
 FORMATS = ("float16", "bfloat16", "tensorfloat32", "float32", "float64")
 
 

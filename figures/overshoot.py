@@ -7,6 +7,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("overshoot",)
+SEEN = (
+    "Gradients grow or fall as powers of the eigenvalue; the loss after a step has its least value near half of the "
+    "largest stable rate and rises beyond."
+)
+"""What one sees."""
 SIZES = {"linear": 5.5, "relu": 2.2}
 
 

@@ -9,6 +9,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("phase_diagram",)
+SEEN = (
+    "A critical line divides blue, where gradients vanish, from red, where they explode; measured points have the "
+    "colours around them, and residuals lie in the band."
+)
+"""What one sees."""
 NEAR = 0.01
 """Rates closer to 0 than this, depth scales beyond 100 layers, are drawn on a linear scale."""
 FASTEST = 3.0

@@ -8,6 +8,10 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("plateau",)
+SEEN = (
+    "Most points lie within a factor of two of the chain's law over two powers of ten, and ReLU networks lie above it."
+)
+"""What one sees."""
 TENS = (10, 20, 40, 80)
 MANY = 100
 TITLES = {"sgd": "SGD", "sign": "sign descent"}

@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("published",)
+SEEN = "Markers follow the laws, and the grey dotted line of the claim leaves them."
+"""What one sees."""
 BELOW, GRADIENT = "layers below the top", r"$\log_{10}(|g_l|\,/\,|g_L|)$"
 PANELS = {
     "relu-slope": ("ReLU cannot vanish", BELOW, GRADIENT),

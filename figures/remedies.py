@@ -8,6 +8,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("remedies",)
+SEEN = (
+    "Clipping by value or per layer levels the layers' shares and clipping by the whole norm does not; batch norm "
+    "lets all deep sigmoid networks learn; decay shrinks the scales along the predicted curves."
+)
+"""What one sees."""
 METHODS = {"none": "not clipped", "norm": "global norm", "value": "by value", "layer": "per layer"}
 
 

@@ -8,6 +8,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("saturation",)
+SEEN = (
+    "Gradients vanish in a sigmoid network that saturates nowhere, stay in one with a third of its units saturated, "
+    "and explode in a saturated tanh network."
+)
+"""What one sees."""
 EVERY = 6
 """Markers drawn, one in so many layers."""
 

@@ -6,6 +6,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("scalar_chain",)
+SEEN = (
+    "The more the weights vary, the steeper the typical product falls, while the mean product rises: markers lie on "
+    "the lines of the typical product."
+)
+"""What one sees."""
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:

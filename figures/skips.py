@@ -8,6 +8,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("skips",)
+SEEN = (
+    "Plain residual chains grow by hundreds of powers of ten, scaled or pre-normed ones hardly at all; tanh grows "
+    "as a straight line in the root of the depth."
+)
+"""What one sees."""
 PANELS = {
     "no norm": ("relu", "linear", "tanh", "relu, 1/sqrt(L)", "relu, 1/L"),
     "layer norm, or $\\alpha = L^{-1/2}$": (

@@ -7,6 +7,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("spectra",)
+SEEN = (
+    "Histograms fill the predicted densities, which spread from depth 1 to 64; orthogonal linear-like tanh networks "
+    "stay narrow."
+)
+"""What one sees."""
 POINT = ("linear", "orthogonal")
 """All singular values are 1: nothing to draw."""
 INDEX = {"gaussian": 0, "orthogonal": 1}

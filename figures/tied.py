@@ -6,6 +6,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("tied",)
+SEEN = (
+    "With one matrix gradients grow, with new matrices they fall, and the scatter of both is inside the predicted "
+    "bands."
+)
+"""What one sees."""
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:

@@ -8,6 +8,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("transients",)
+SEEN = (
+    "Norms of the Jordan and the Grcar matrix rise by many powers of ten before they fall, the symmetric one falls "
+    "at once; peaks lie between their bounds."
+)
+"""What one sees."""
 TITLES = {"symmetric": "symmetric", "gaussian": "Gaussian", "grcar": "Grcar", "jordan": "Jordan"}
 
 

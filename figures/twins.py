@@ -7,6 +7,8 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("twins",)
+SEEN = "All layers of four models lie on the diagonal; the gap falls with the width down to what errors alone make."
+"""What one sees."""
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:

@@ -7,6 +7,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("unbounded",)
+SEEN = (
+    "Bounds lie up to five times above the predicted and measured factors, and are infinite for the square and the "
+    "cube; passes that run away are lost at the predicted layers."
+)
+"""What one sees."""
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:

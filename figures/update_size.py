@@ -7,6 +7,11 @@ from matplotlib.ticker import MaxNLocator
 from figures import style
 
 SOURCES = ("update_size",)
+SEEN = (
+    "Gradients fall by twelve powers of ten from the last layer to the first; Adam's and RMSProp's updates stay "
+    "level down to the layer where epsilon takes over."
+)
+"""What one sees."""
 LABELS = {"sgd": "SGD", "rmsprop": "RMSProp", "adam": "Adam"}
 EVERY = 2
 """Markers drawn, one in so many layers."""

@@ -6,6 +6,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("weight_decay",)
+SEEN = (
+    "For each depth two branches meet at a largest decay: where training ends, and the start below which it ends at "
+    "zero; markers lie on both."
+)
+"""What one sees."""
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:

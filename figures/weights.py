@@ -7,6 +7,11 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("weights",)
+SEEN = (
+    "Scatter is alike for most kinds of weights, larger for sparse and smaller for orthogonal ones; heavy tails "
+    "have largest singular values far above the common limit."
+)
+"""What one sees."""
 NETS = {"linear": "linear", "relu": "ReLU", "tanh": "tanh"}
 SMALLEST = 1e-4
 
