@@ -130,4 +130,8 @@ Scorer.objNameMatch = 40; // a function's own name comes first
     const kept = all.filter(([, score]) => score >= WEAKEST * all[0][1]).slice(0, MOST);
     return kept.map(([file, score]) => [docnames[file], titles[file], "", null, score, filenames[file], SearchResultKind.text]);
   };
+
+  // Sphinx appends the summary even where a page, the explorer's for one, has none.
+  const summary = Search.makeSearchSummary;
+  Search.makeSearchSummary = (...page) => summary(...page) ?? document.createElement("p");
 }
