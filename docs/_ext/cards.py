@@ -97,7 +97,7 @@ def reason(claim: Claim, found: evidence.Evidence, shown: Callable[[str], str], 
     said = claim.filled(found.findings[claim.experiment].numbers, strong="\0")
     before, number, after = map(shown, said.replace("10^", "10\1").split("\0"))
     power = re.sub(
-        "\1(-?[\\d.\\\\]+)", lambda match: raised.format(match[1].replace("\\", "").replace("-", "−")), number
+        "\1([-\\d.\\\\]+)", lambda match: raised.format(match[1].replace("\\", "").replace("-", "−")), number
     )
     return f"{before}{strong}{power}{strong}{after}"
 

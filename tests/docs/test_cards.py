@@ -79,6 +79,13 @@ def test_a_page_says_which_function_gives_the_law() -> None:
         cards.called("1 + 1")
 
 
+def test_a_negative_power_is_raised_with_its_sign(found: evidence.Evidence) -> None:
+    (claim,) = (claim for claim in claims.CLAIMS if claim.name == "layer-scale")
+    said = cards.reason(claim, found, cards.text, "{{sup}}`{}`", "**")
+    exponent = found.findings["published"].numbers[claim.key]
+    assert f"**10{{sup}}`{exponent.replace('-', '−')}`**" in said
+
+
 def test_a_law_that_the_library_has_no_function_for_is_written_out_with_numpy() -> None:
     assert cards.called("np.log(2.0)") == ("", "")
     assert cards.imports("np.log(2.0)") == "import numpy as np"
