@@ -15,9 +15,8 @@ copyright = "The vgtheory developers, Apache 2.0"
 version = release = vgtheory.__version__
 
 extensions = ["myst_parser", "sphinx.ext.mathjax", "fragments", "pages", "gallery", "cards", "accuracy", "failures"]
-extensions += ["explorer"]
-if not tags.has("report"):
-    extensions += ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "reference", "notebooks"]
+if not tags.has("report"):  # the report of a run has claims, gallery and accuracy only
+    extensions += ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "reference", "notebooks", "explorer"]
 exclude_patterns = ["_build", "_ext", "claims.md"]  # claims.md: the table for readers of the repository
 suppress_warnings = ["config.cache", "ref.python"]  # ref.python: attributes of one name in several records
 nitpicky = False
