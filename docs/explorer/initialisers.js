@@ -1,6 +1,6 @@
 // Code that draws weights of variance sigma_w^2 / fan_in and biases of standard deviation sigma_b, by framework.
 
-const short = (x) => String(Number(x.toPrecision(6)));
+const short = (x) => String(Number(x.toPrecision(8)));
 
 export const FRAMEWORKS = { flax: "Flax", equinox: "Equinox", pytorch: "PyTorch", keras: "Keras" };
 
@@ -19,41 +19,44 @@ const SPARSE_JAX = `def sparse(key, shape, dtype=jnp.float32):  # one weight in 
 `;
 
 function jaxKernel(weights) {
-  if (weights === "orthogonal") return "jax.nn.initializers.orthogonal(sigma_w)";
+  if (weights === "orthogonal") return "initializers.orthogonal(sigma_w)";
   if (weights === "sparse") return "sparse";
-  return `jax.nn.initializers.variance_scaling(sigma_w**2, "fan_in", "${DISTRIBUTIONS[weights]}")`;
+  return `initializers.variance_scaling(sigma_w**2, "fan_in", "${DISTRIBUTIONS[weights]}")`;
 }
 
 function flax(sigmaW, sigmaB, weights) {
-  return `import jax
-import jax.numpy as jnp
-from flax import nnx
+  const isSparse = weights === "sparse";
+  return `${isSparse ? "import jax\nimport jax.numpy as jnp\n" : ""}from flax import nnx
+from jax.nn import initializers
 
 sigma_w, sigma_b = ${sigmaW}, ${sigmaB}
 
-${weights === "sparse" ? SPARSE_JAX : ""}kernel_init = ${jaxKernel(weights)}
-bias_init = jax.nn.initializers.normal(sigma_b)
+${isSparse ? SPARSE_JAX : ""}kernel_init = ${jaxKernel(weights)}
+bias_init = initializers.normal(sigma_b)
 
 def layer(width, rngs):
-    return nnx.Linear(width, width, kernel_init=kernel_init, bias_init=bias_init, rngs=rngs)
+    draws = {"kernel_init": kernel_init, "bias_init": bias_init}
+    return nnx.Linear(width, width, **draws, rngs=rngs)
 `;
 }
 
 function equinox(sigmaW, sigmaB, weights) {
+  const isSparse = weights === "sparse";
   return `import equinox as eqx
 import jax
-import jax.numpy as jnp
+${isSparse ? "import jax.numpy as jnp\n" : ""}from jax.nn import initializers
 
 sigma_w, sigma_b = ${sigmaW}, ${sigmaB}
 
-${weights === "sparse" ? SPARSE_JAX : ""}kernel_init = ${jaxKernel(weights)}
+${isSparse ? SPARSE_JAX : ""}kernel_init = ${jaxKernel(weights)}
 
 def layer(width, key):
     made, w, b = jax.random.split(key, 3)
     weight = kernel_init(w, (width, width)).T  # Equinox keeps (out, in)
     bias = sigma_b * jax.random.normal(b, (width,))
     linear = eqx.nn.Linear(width, width, key=made)
-    return eqx.tree_at(lambda each: (each.weight, each.bias), linear, (weight, bias))
+    where = lambda each: (each.weight, each.bias)
+    return eqx.tree_at(where, linear, (weight, bias))
 `;
 }
 
@@ -85,21 +88,23 @@ ${std}        ${TORCH[weights]}
 }
 
 const KERAS = {
-  gaussian: 'keras.initializers.VarianceScaling(sigma_w**2, mode="fan_in", distribution="untruncated_normal")',
-  uniform: 'keras.initializers.VarianceScaling(sigma_w**2, mode="fan_in", distribution="uniform")',
-  truncated_normal: 'keras.initializers.VarianceScaling(sigma_w**2, mode="fan_in", distribution="truncated_normal")',
+  gaussian: 'initializers.VarianceScaling(sigma_w**2, "fan_in", "untruncated_normal")',
+  uniform: 'initializers.VarianceScaling(sigma_w**2, "fan_in", "uniform")',
+  truncated_normal: 'initializers.VarianceScaling(sigma_w**2, "fan_in", "truncated_normal")',
   sparse: "sparse",
-  orthogonal: "keras.initializers.Orthogonal(gain=sigma_w)",
+  orthogonal: "initializers.Orthogonal(gain=sigma_w)",
 };
 
 const SPARSE_KERAS = `def sparse(shape, dtype=None):  # one weight in ten is not 0
     chosen = keras.ops.cast(keras.random.uniform(shape) < 0.1, dtype or "float32")
-    return chosen * keras.random.normal(shape, stddev=sigma_w / (0.1 * shape[0]) ** 0.5, dtype=dtype)
+    std = sigma_w / (0.1 * shape[0]) ** 0.5
+    return chosen * keras.random.normal(shape, stddev=std, dtype=dtype)
 
 `;
 
 function keras(sigmaW, sigmaB, weights) {
   return `import keras
+from keras import initializers
 
 sigma_w, sigma_b = ${sigmaW}, ${sigmaB}
 
@@ -107,7 +112,7 @@ ${weights === "sparse" ? SPARSE_KERAS : ""}def layer(width):
     return keras.layers.Dense(
         width,
         kernel_initializer=${KERAS[weights]},
-        bias_initializer=keras.initializers.RandomNormal(stddev=sigma_b),
+        bias_initializer=initializers.RandomNormal(stddev=sigma_b),
     )
 `;
 }

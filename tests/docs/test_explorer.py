@@ -166,7 +166,7 @@ def test_profiles_and_probabilities_equal_the_library(explorer: Any) -> None:
         std, mean = np.array(found["std"]), np.array(found["mean"])
         assert np.array_equal(np.isfinite(std)[tame], held[tame]), state
         assert_close(mean[held], law.mean[held], state, log=True)
-        assert np.all(np.abs(std - law.std)[held] <= np.maximum(RELATIVE * law.std[held], TINY_STD)), state
+        assert np.all(np.abs(std[held] - law.std[held]) <= np.maximum(RELATIVE * law.std[held], TINY_STD)), state
         if held.all():
             assert found["kept"] == pytest.approx(kept(law.mean[0], law.std[0]), abs=RELATIVE), state
         else:
@@ -184,7 +184,7 @@ def kept(mean: float, std: float) -> float:
 
 @pytest.mark.site
 def test_pass_limits_equal_the_library(explorer: Any) -> None:
-    chosen = [state for state in ALL[::10] if state["activation"] not in ("cube", "relu_squared")] + ALL[19::200]
+    chosen = [state for state in ALL[::7] if state["activation"] not in ("cube", "relu_squared")] + ALL[19::200]
     body = """const l = await import('explorer/laws.js');
     return argument.map((s) => {
         const limit = m.passLimit(s, l.lawsOf(s, s.depth, s.width), s.format, s.width);
