@@ -14,16 +14,22 @@ export const RULE = [1 / 6, 2 / 3, 1 / 6];
 const [FLAT, LOST, SMALL] = [0.02, 1e6, 0.01];
 const TINY = Number.MIN_VALUE * 2 ** 52;
 
-/** Weights that interpolate at ln M, or at the grid's end; written from `at` on, six numbers. Returns the first point. */
+/**
+ * Weights that interpolate at ln M, or at the grid's end; written from `at` on, six numbers. Returns the first point.
+ * Towards an end fewer of them count, so that those stay centred: a walk would blow up under weights that extrapolate.
+ */
 export function stencil(logM, shares, at) {
   const place = ((Math.min(Math.max(Math.asinh(logM / 2) / EDGE, -1), 1) + 1) / 2) * (POINTS - 1);
-  const first = Math.min(Math.max(Math.floor(place) - STENCIL / 2 + 1, 0), POINTS - STENCIL);
-  for (let k = 0; k < STENCIL; k++) {
+  const first = Math.min(Math.max(Math.floor(place), 0), POINTS - 2) - STENCIL / 2 + 1;
+  const narrower = Math.max(0, -first, first + STENCIL - POINTS);
+  const moved = Math.min(Math.max(first, 0), POINTS - STENCIL);
+  shares.fill(0, at, at + STENCIL);
+  for (let k = narrower; k < STENCIL - narrower; k++) {
     let share = 1;
-    for (let j = 0; j < STENCIL; j++) if (j !== k) share *= (place - first - j) / (k - j);
-    shares[at + k] = share;
+    for (let j = narrower; j < STENCIL - narrower; j++) if (j !== k) share *= (place - first - j) / (k - j);
+    shares[at + k + first - moved] = share;
   }
-  return first;
+  return moved;
 }
 
 /** Mean and variance of the log of a mean over `width` units of mean 1 with these cumulants. */
