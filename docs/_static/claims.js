@@ -43,12 +43,12 @@
     keep();
     show();
   });
-  form.addEventListener("reset", () =>
-    setTimeout(() => {
-      keep();
-      show();
-    }),
-  );
+  form.addEventListener("reset", (event) => {
+    event.preventDefault();
+    for (const field of fields) form.elements[field].value = "";
+    keep();
+    show();
+  });
   document.querySelector("article, main").addEventListener("click", (event) => {
     const link = event.target.closest("[data-topic]");
     if (!link) return;
