@@ -9,7 +9,7 @@ import { lawsOf } from "./laws.js";
 import { drawProfile } from "./profile.js";
 import { BOUNDS, bounded, fromHash, toHash } from "./state.js";
 import { activation, activationNames, formatNames, load, weightNames } from "./tables.js";
-import { DECLINES, WEIGHTS, digits, firstKnown, keptOf, percent, summary, title } from "./words.js";
+import { DECLINES, WEIGHTS, digits, firstKnown, keptOf, percent, powerOfTen, summary, title } from "./words.js";
 
 const MOST_WEIGHTS = 12e6;
 const [RUN_WIDTH, RUN_DEPTH] = [256, 300];
@@ -145,14 +145,15 @@ let id = 0;
 
 function measure() {
   clearTimeout(waiting);
+  id += 1; // an answer still on its way is of another network
+  worker?.terminate();
   $("run").textContent = "Drawing a network …";
   waiting = setTimeout(() => {
-    worker?.terminate();
     worker = new Worker(URL.createObjectURL(new Blob([$("worker").textContent], { type: "text/javascript" })));
     worker.onmessage = ({ data }) => data.id === id && arrived(data);
     const { scalable, degree } = activation(state.activation);
     const { activation: name, sigmaW, sigmaB, weights, seed } = state;
-    worker.postMessage({ id: ++id, net: { activation: name, scalable, degree, sigmaW, sigmaB, weights, seed, ...runSize(state) } });
+    worker.postMessage({ id, net: { activation: name, scalable, degree, sigmaW, sigmaB, weights, seed, ...runSize(state) } });
   }, WAIT);
 }
 
@@ -168,7 +169,7 @@ function arrived(data) {
   }
   const ratio = (data.logGrad[0] - run.laws.mean[0]) / run.laws.std[0];
   const apart = Number.isFinite(ratio) && Number.isFinite(run.laws.std[0]) ? `, ${digits(Math.abs(ratio), 2)} standard deviations ${ratio < 0 ? "below" : "above"} its law` : "";
-  const value = data.logGrad[0] === -Infinity ? "0: no unit of some layer was active" : `10^${digits(data.logGrad[0] / Math.LN10)}`;
+  const value = data.logGrad[0] === -Infinity ? "0: no unit of some layer was active" : powerOfTen(data.logGrad[0], 4);
   $("run").textContent = `Network ${net.seed}${size}: the gradient of layer 1 over that of the top is ${value}${apart}.`;
 }
 

@@ -24,8 +24,19 @@ export function digits(x, count = 4) {
 
 export const title = (name) => name.replaceAll("_", " ");
 
+/** "10^1.25" from a natural log; what rounds to a factor of 1 is 10^0. */
+export function powerOfTen(log, count = 3) {
+  const decades = log / Math.LN10;
+  if (Math.abs(decades) < 1e-3) return "10^0";
+  return Math.abs(decades) < 1e5 ? `10^${digits(decades, count)}` : `10^(${digits(decades, count)})`;
+}
+
 /** Settled factor and phase, in one clause. */
 export function phaseInWords(chi, phase) {
+  if (phase !== 0 && digits(chi) === "1") {
+    const side = chi < 1 ? ["-", "ordered"] : ["+", "chaotic"];
+    return `chi_1 = 1 ${side[0]} ${digits(Math.abs(chi - 1), 3)}, all but critical, on the ${side[1]} side`;
+  }
   return `chi_1 = ${digits(chi)}, ${PHASES[phase] ?? "of unknown phase"}`;
 }
 
@@ -64,7 +75,7 @@ export function summary(state, found) {
     const infinite = changeInWords(laws.infinite[0]);
     return `${head} For ${size} the finite-width law declines; at infinite width the gradient ${infinite} from the top to layer 1.`;
   }
-  const span = [laws.mean[0] - laws.std[0], laws.mean[0] + laws.std[0]].map((log) => digits(log / Math.LN10, 3));
-  const scatter = laws.std[0] > 0 ? `two networks in three lie between 10^${span[0]} and 10^${span[1]}` : "all networks agree";
+  const span = [laws.mean[0] - laws.std[0], laws.mean[0] + laws.std[0]].map((log) => powerOfTen(log));
+  const scatter = laws.std[0] > 0 ? `two networks in three lie between ${span[0]} and ${span[1]}` : "all networks agree";
   return `${head} Through ${size} the gradient's norm typically ${changeInWords(laws.mean[0])} from the top to layer 1; ${scatter}.`;
 }

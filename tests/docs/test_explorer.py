@@ -122,6 +122,13 @@ def ask(page: Any, module: str, body: str, argument: Any) -> Any:
 
 
 ALL = list(settings(1000))
+CORNERS = [
+    {"activation": name, "sigmaW": sigma_w, "sigmaB": sigma_b, "depth": depth, "width": width}
+    | {"weights": "gaussian", "format": "float16"}
+    for name, sigma_w, sigma_b in (("gelu", 1.126, 0.0), ("gelu", 2.49, 0.0), ("selu", 2.334, 1.0), ("silu", 1.5, 0.3))
+    for depth, width in ((400, 256), (1000, 4096))
+]
+"""Lengths that run away over hundreds of layers, or nearly die out: the grid's ends are reached."""
 
 
 @pytest.mark.site
@@ -157,7 +164,8 @@ def test_profiles_and_probabilities_equal_the_library(explorer: Any) -> None:
         return { mean: [...mean], std: [...std], infinite: [...infinite], kept: m.keptProbability(mean[0], std[0]) };
     })"""
     compared = declined = 0
-    for state, found in zip(ALL, ask(explorer, "laws", body, ALL), strict=True):
+    chosen = ALL + CORNERS
+    for state, found in zip(chosen, ask(explorer, "laws", body, chosen), strict=True):
         net, size = net_of(state), {"depth": state["depth"], "width": state["width"]}
         law, infinite = theory.log_grad_layers(net, **size), theory.log_grad_layers(net, depth=state["depth"]).mean
         tame = np.abs(infinite) < OVERFLOWN
@@ -184,7 +192,8 @@ def kept(mean: float, std: float) -> float:
 
 @pytest.mark.site
 def test_pass_limits_equal_the_library(explorer: Any) -> None:
-    chosen = [state for state in ALL[::7] if state["activation"] not in ("cube", "relu_squared")] + ALL[19::200]
+    chosen = [state for state in ALL[::10] if state["activation"] not in ("cube", "relu_squared")]
+    chosen += ALL[19::200] + CORNERS
     body = """const l = await import('explorer/laws.js');
     return argument.map((s) => {
         const limit = m.passLimit(s, l.lawsOf(s, s.depth, s.width), s.format, s.width);
@@ -344,6 +353,15 @@ def test_where_the_law_declines_no_number_stands(explorer: Any) -> None:
     assert explorer.inner_text("#size") == explorer.inner_text("#kept") == "the law declines here"
     assert "the law declines here" in explorer.text_content("#profile")
     assert "declines" in explorer.inner_text("#summary")
+
+
+@pytest.mark.site
+def test_words_that_round_to_one_say_so(explorer: Any) -> None:
+    show(explorer, {**ALL[0], "activation": "relu", "sigmaW": 1.4142, "sigmaB": 0.0, "weights": "gaussian"})
+    told = f"chi_1 = 1 - {1 - float(theory.chi_1(Dense('relu', 1.4142))):.1e}".replace("e-05", " × 10^-5")
+    assert f"{told}, all but critical" in explorer.inner_text("#summary")
+    show(explorer, {**ALL[0], "activation": "linear", "sigmaW": 1.0, "sigmaB": 0.0, "weights": "orthogonal"})
+    assert "top is 10^0." in texts(explorer)[1]
 
 
 @pytest.mark.site
