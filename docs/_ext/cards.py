@@ -43,7 +43,7 @@ def called(call: str) -> Called:
     if found is None:
         raise ExtensionError(f"claims: expected a call of theory or measure, got call={call!r}.")
     package = importlib.import_module(f"vgtheory.{found[1]}{found[2]}")
-    says = (inspect.getdoc(getattr(package, found[3])) or "").split("\n")[0]
+    says = (inspect.getdoc(getattr(package, found[3])) or "").split("\n")[0].replace("``", "")
     return Called(f"vgtheory.{found[1]}{found[2]}.{found[3]}", says)
 
 

@@ -75,6 +75,7 @@ def test_a_page_says_which_function_gives_the_law() -> None:
     path, says = cards.called("np.exp(theory.recurrent.log_rate(FixedRecurrent('tanh', np.eye(2)), np.ones(2)))")
     assert path == "vgtheory.theory.recurrent.log_rate"
     assert says
+    assert cards.called("theory.critical('sigmoid')").says.endswith("at which chi_1 is 1.")
     with pytest.raises(ExtensionError, match="expected a call of theory or measure"):
         cards.called("1 + 1")
 
