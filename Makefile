@@ -57,7 +57,7 @@ docs: $(STAMP) ## Build the site into docs/_build/html, from the committed resul
 	@$(RUN) -m sphinx --quiet --fail-on-warning --keep-going -j 2 docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
 
-site: $(STAMP) ## Test the built site in Chromium (after make docs; CHROMIUM=path names another browser)
+site: $(STAMP) ## Test the site: the code on its pages, and the built pages in Chromium (after make docs; CHROMIUM=path names another)
 	@$(RUN) -m pytest -m site tests/docs
 
 paper: paper-tools figures ## Build paper/build/main.pdf (needs LaTeX)

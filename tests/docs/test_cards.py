@@ -13,6 +13,8 @@ from sphinx.errors import ExtensionError
 from experiments.corridor import catalogue
 from experiments.report import claims, evidence
 
+pytestmark = pytest.mark.site
+
 FIGURE = Path(__file__)
 """A file that exists."""
 (FIRST, *_) = claims.CLAIMS

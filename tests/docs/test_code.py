@@ -17,6 +17,7 @@ def blocks(page: Path) -> list[str]:
     return BLOCK.findall((DOCS / page).read_text())
 
 
+@pytest.mark.site
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=str)
 def test_the_code_of_a_page_runs_and_prints_what_it_shows(page: Path) -> None:
     failed, attempted = doctest.testfile(str(DOCS / page), module_relative=False)

@@ -18,6 +18,8 @@ from experiments.corridor import catalogue, command
 from experiments.report import agreement, evidence
 from tests.experiments.test_markup import HOSTILE
 
+pytestmark = pytest.mark.site
+
 SVG = """<svg><metadata><dc:title>aspect</dc:title><dc:source>{source}</dc:source>
 <dc:description>{alt}</dc:description></metadata></svg>"""
 

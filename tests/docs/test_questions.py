@@ -37,6 +37,7 @@ def test_there_are_some_forty_questions_and_none_twice() -> None:
     assert all(asked.endswith("?") for asked, _ in ASKS)
 
 
+@pytest.mark.site
 @pytest.mark.parametrize("call", [marked(call) for _, call in ASKS])
 def test_a_call_answers(call: str) -> None:
     assert eval(call, names()) is not None

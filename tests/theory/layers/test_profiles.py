@@ -151,12 +151,11 @@ def test_lengths_that_run_away_leave_the_law_of_the_far_slopes(
 
 
 def test_grid_points_that_no_walk_reaches_change_nothing() -> None:
-    for name, sigma_w, sigma_b in (("gelu", 1.126, 0.0), ("tanh", 1.5, 0.1)):
-        plain = theory.log_grad_layers(Dense(name, sigma_w, sigma_b), depth=40, width=64)
-        with jax.enable_x64(True):
-            whole = theory.log_grad_layers(Dense(name, jnp.asarray(sigma_w), sigma_b), depth=40, width=64)
-        np.testing.assert_allclose(plain.mean, whole.mean, rtol=0, atol=40 * CHI_SQUARE)
-        np.testing.assert_allclose(plain.std, whole.std, rtol=0, atol=40 * CHI_SQUARE)
+    plain = theory.log_grad_layers(Dense("gelu", 1.126), depth=40, width=64)
+    with jax.enable_x64(True):
+        whole = theory.log_grad_layers(Dense("gelu", jnp.asarray(1.126)), depth=40, width=64)
+    np.testing.assert_allclose(plain.mean, whole.mean, rtol=0, atol=40 * CHI_SQUARE)
+    np.testing.assert_allclose(plain.std, whole.std, rtol=0, atol=40 * CHI_SQUARE)
 
 
 def test_zero_weights_send_nothing_back() -> None:
