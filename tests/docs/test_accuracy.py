@@ -10,6 +10,8 @@ import residuals
 from experiments.corridor import catalogue
 from experiments.report import evidence
 
+pytestmark = pytest.mark.site
+
 
 @pytest.fixture(scope="module")
 def found() -> evidence.Evidence:

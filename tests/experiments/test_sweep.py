@@ -208,6 +208,7 @@ def test_a_cell_whose_process_died_is_taken_over(install: tiny.Install, tmp_path
     assert not tiny.leftovers(tmp_path)
 
 
+@pytest.mark.slow
 def test_kills_cost_nothing_that_was_finished(tmp_path: Path) -> None:
     """The small sister of ``python -m benchmarks.kills``."""
     command = [*tiny.COMMAND, "--pause", "0.02", "--b", *map(str, range(10))]

@@ -150,6 +150,7 @@ def test_lengths_that_run_away_leave_the_law_of_the_far_slopes(
     assert law.std[0] < 1
 
 
+@pytest.mark.slow
 def test_grid_points_that_no_walk_reaches_change_nothing() -> None:
     plain = theory.log_grad_layers(Dense("gelu", 1.126), depth=40, width=64)
     with jax.enable_x64(True):

@@ -78,6 +78,7 @@ def test_a_phase_diagram_is_what_its_functions_give() -> None:
         assert value == pytest.approx(getattr(found, field)[3, 40], rel=EXACT), field
 
 
+@pytest.mark.slow
 def test_phase_diagrams_of_both_libraries_agree() -> None:
     sigma_w, sigma_b = np.array([0.8, 1.5, 2.5]), np.array([0.1, 0.3, 0.0])
     plain = theory.phase_diagram(Dense("tanh", sigma_w, sigma_b))
