@@ -43,8 +43,7 @@ smoke: $(STAMP) ## Run every experiment, figure and the report in small, into bu
 reproduce: $(STAMP) ## Run every experiment in full, but for those that train, then the figures and the report
 	@$(RUN) -m experiments all --backwards --out build/results >/dev/null & other=$$!; \
 	  $(RUN) -m experiments all --out build/results; status=$$?; wait $$other && exit $$status
-	@$(RUN) -m figures --results build/results
-	@$(RUN) -m experiments report --results build/results
+	@$(RUN) -m experiments report --draw --results build/results
 
 figures: $(STAMP) ## Draw the figures and the report from the committed results
 	@$(RUN) -m figures
