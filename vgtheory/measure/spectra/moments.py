@@ -69,7 +69,7 @@ def jacobian_moments(
     r"""Moments of the singular values of the Jacobian of real networks, from random probes.
 
     .. math:: m_1 = \frac1N \Bigl\langle \mathrm{tr}\, J^{\mathsf T} J \Bigr\rangle
-        = \frac1N \bigl\langle |J v|^2 \bigr\rangle, \qquad m_2 = \frac1N \bigl\langle |J^{\mathsf T} J v|^2 \bigr\rangle
+        = \frac1N \bigl\langle |J v|^2 \bigr\rangle, \quad m_2 = \frac1N \bigl\langle |J^{\mathsf T} J v|^2 \bigr\rangle
 
     over networks and standard normal vectors v, which are independent of the weights.
 

@@ -21,7 +21,7 @@ from vgtheory.networks.ensemble import Layered
 _SPARE = 8
 """Vectors in a block beyond twice the values asked for."""
 _GAP = 0.35
-"""Log-distance from the values asked for to the block's end at which each sweep halves what is missing, and sweeps pay."""
+"""Log-distance from the values asked for to the block's end: each sweep halves what is missing, and sweeps pay."""
 _MOST_SWEEPS = 20
 _FEWEST_STEPS, _MOST_STEPS = 30, 512
 _TOLERANCE = {"float32": 3e-6, "float64": 3e-12}

@@ -25,7 +25,7 @@ RANGE = 600.0
 _WIDE = 128
 """Narrower layers are made orthogonal one by one: that costs little."""
 _SPREAD, _AIM = 16.0, 13.0
-"""Natural logs of ratios of a basis's stretches by a plain product of wide layers: the largest, and the one aimed at."""
+"""Logs of ratios of a basis's stretches by a plain product of wide layers: the largest, and the one aimed at."""
 
 
 @compiled("width")

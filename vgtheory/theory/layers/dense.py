@@ -23,7 +23,7 @@ from vgtheory.weights import expect_light_tails
 _LOOPED, _LOOPED_INFINITE = 64, 512
 """Depths, at finite and at infinite width, up to which NumPy computes plain numbers however often it is asked."""
 _AFFORDED = 10_000
-"""Layers that NumPy walks for one question about deeper networks of finite width: it loses on them what compiling costs."""
+"""Layers that NumPy walks for one question about deeper networks of finite width: the time that compiling costs."""
 _walked: Counter[tuple[Any, ...]] = Counter()
 
 
@@ -37,7 +37,7 @@ def scales_of(net: Ensemble, depth: int, is_infinite: bool = False) -> tuple[Val
 
 
 def _is_looped(net: Ensemble, depth: int) -> bool:
-    """Tell whether NumPy computes a profile at finite width: a deep one too, until a compiled program would have paid."""
+    """Tell whether NumPy computes a profile at finite width: a deep one until a compiled program would have paid."""
     if depth <= _LOOPED:
         return True
     program = net.activation, net.weights, depth

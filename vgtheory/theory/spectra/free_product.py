@@ -6,7 +6,7 @@ S-transforms multiply, which in terms of ``zeta`` reads
 .. math::
 
     w = E\Bigl[\frac{g}{\zeta - g}\Bigr], \qquad
-    \ln\lambda = (L - 1) \ln\frac{w}{1 + w} + L \ln\zeta \;[\,+\, L \ln(1 + w) \text{ if Gaussian}], \qquad w = M(\lambda).
+    \ln\lambda = (L - 1) \ln\frac{w}{1 + w} + L \ln\zeta \;[\,+\, L \ln(1 + w) \text{ if Gaussian}], \; w = M(\lambda).
 
 In the upper half plane ``Im ln lambda / arg zeta`` increases with ``arg zeta`` at fixed ``|zeta|``:
 logarithms of the Pick functions ``E[1 / (1 - y g)]`` and ``E[g / (1 - y g)]`` of ``y = 1 / zeta``
@@ -104,7 +104,7 @@ def _drawn(radius: Array, is_edge: Array, at: Rule, chain: Chain) -> Curve:
 
 
 def _ordered(values: Array, above: Array) -> Array:
-    """Values made to rise outwards from the middle of the weight, so that a stray one affects only what is beyond it."""
+    """Values made to rise outwards from the middle of the weight, so that a stray one affects only those beyond."""
     index, middle = jnp.arange(values.size), jnp.argmin(jnp.abs(above - (above[0] + above[-1]) / 2))
     right = lax.cummax(jnp.where(index >= middle, values, -jnp.inf))
     left = lax.cummin(jnp.where(index <= middle, values, jnp.inf), reverse=True)

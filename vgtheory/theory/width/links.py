@@ -51,7 +51,7 @@ class Step(NamedTuple):
 
 
 class Certain(NamedTuple):
-    """Effect of one layer at infinite width: ``points`` and ``share`` of one node as in ``Step``, the rest (points,)."""
+    """Effect of one layer at infinite width: ``points`` and ``share`` of one node as in ``Step``, others (points,)."""
 
     points: Arrays
     share: Arrays
