@@ -11,6 +11,8 @@ STAMP := .venv/.installed$(if $(ACCEL),-$(ACCEL))
 
 export MPLBACKEND := Agg
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Modules are compiled once and kept: without, every process compiles those of JAX, pandas and Sphinx anew, for some four seconds.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help install check format test smoke reproduce figures docs site paper paper-tools clean
@@ -57,7 +59,7 @@ docs: $(STAMP) ## Build the site into docs/_build/html, from the committed resul
 	@echo "open docs/_build/html/index.html"
 
 site: $(STAMP) ## Test the site: the code on its pages, and the built pages in Chromium (after make docs; CHROMIUM=path names another)
-	@$(RUN) -m pytest -m site tests/docs
+	@$(RUN) -m pytest -m "site and not slow" -n 2 --dist loadfile tests/docs
 
 paper: paper-tools figures ## Build paper/build/main.pdf (needs LaTeX)
 	@paper/build.sh

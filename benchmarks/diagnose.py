@@ -1,7 +1,7 @@
 """What a diagnosis costs beside a plain ``value_and_grad`` of the same loss: ``python -m benchmarks.diagnose [--repeat 10]``.
 
 Run time after compilation, in turns; and the seconds that each takes to compile. The plain gradient is compiled as it would be
-for training (scans rolled).
+for training.
 """
 
 import argparse
@@ -14,14 +14,15 @@ import jax
 from flax import nnx
 
 from tests.diagnose import models
+from vgtheory.diagnose.program.models import opened
 from vgtheory.diagnose.runs import Runs
-from vgtheory.diagnose.tracing.calls import hooked
 
 CASES: dict[str, Callable[[], models.Case]] = {
     "nnx MLP, 100 layers of 512, batch 128": lambda: models.mlp(100, 512, 128),
     "linen ResNet, 8 blocks of 32 channels, 16 images of 32 x 32": lambda: models.resnet(8, 32, 16, 32),
     "nnx LSTM of 128, 64 steps, batch 32": lambda: models.lstm(64, 128, 32),
     "linen transformer, 4 blocks of 128, 8 sequences of 128": lambda: models.transformer(4, 128, 4, 8, 128),
+    "linen transformer, 24 scanned blocks of 128, 8 sequences of 64": lambda: models.scanned(24, 128, 4, 8, 64),
     "nnx layers of 512 with NaNs, batch 128": lambda: models.nans(512, 128),
 }
 
@@ -52,8 +53,8 @@ def main() -> None:
             continue
         case = build()
         grad, args = plain(case)
-        runs = Runs(hooked(case.model, case.variables, loss=case.loss, anywhere=True), case.batch)
-        given = (runs.trace.consts, runs.leaves, runs.arrays)
+        runs = Runs(opened(case.model, case.variables, case.loss), case.batch)
+        given = (runs.leaves, runs.arrays)
         both = [functools.partial(grad, *args), functools.partial(runs.compiled, *given)]
         compiled, best = [], [float("inf")] * 2
         for run in both:

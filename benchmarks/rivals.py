@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-_NEEDED = {"torch": "torch", "flax": "flax"}
+_NEEDED = {"torch": "torch", "flax": "flax", "anyinit": "anyinit"}
 """By a rival's name: the package that it is written with, where this library does without that."""
 
 

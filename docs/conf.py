@@ -14,7 +14,17 @@ author = "The vgtheory developers"
 copyright = "The vgtheory developers, Apache 2.0"
 version = release = vgtheory.__version__
 
-extensions = ["myst_parser", "sphinx.ext.mathjax", "fragments", "pages", "gallery", "cards", "accuracy", "failures"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.mathjax",
+    "fragments",
+    "pages",
+    "gallery",
+    "cards",
+    "accuracy",
+    "failures",
+    "weights",
+]
 if not tags.has("report"):  # the report of a run has claims, gallery and accuracy only
     extensions += ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "reference", "notebooks", "explorer"]
 exclude_patterns = ["_build", "_ext", "claims.md"]  # claims.md: the table for readers of the repository

@@ -1,7 +1,7 @@
 """Q11. How do gradients travel through transformers at initialisation: pre-norm against post-norm, and what is attention's own part?
 
-Real stacks of blocks beside the exact law of uniform attention, and beside the infinite-width twin of the same blocks written in Flax, which knows
-the softmax: for logits from nearly none to large. The gradients of the six groups of matrices likewise.
+Real stacks of blocks beside the law of softmax attention at their own width, and beside the infinite-width twin of the same blocks written in
+Flax: for logits from nearly none to large. The gradients of the six groups of matrices likewise.
 """
 
 from dataclasses import dataclass
@@ -20,9 +20,11 @@ from vgtheory import Estimate, Transformer, compare, diagnose, measure, theory
 PARTS = ("models", "summary")
 GROUPS = ("query", "key", "value", "output", "mlp_in", "mlp_out")
 EPS = 1e-6
-UNIFORM = 0.1
-"""The law of uniform attention is for logits that are nearly none; beyond this scale it declines."""
-OUTSIDE = "attention is not uniform at logits of this scale"
+MOST = 1.4
+"""Scale of queries and keys up to which the law's terms of first order in the width of a head suffice; beyond it declines."""
+OUTSIDE = "logits this large need higher orders in the width of a head"
+LAW_ERR = 0.01
+"""Of the law's log, from terms of second order in the widths, where it holds."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Config:
     seed: int = 12
 
 
-SMOKE = Config(place=("pre",), sigma_qk=(1.0,), depth=1, width=32, num_nets=4, num_particles=64, num_draws=2)
+SMOKE = Config(place=("pre",), sigma_qk=(1.0,), depth=1, width=64, num_nets=4, num_particles=64, num_draws=2)
 
 
 def _loss(model: Any, x: Any, top: Any) -> Any:
@@ -77,11 +79,14 @@ def run(config: Config) -> dict[str, Any]:
     net = Transformer("gelu", 1.0, sigma_qk, place, heads=config.heads)
     sizes = {"depth": config.depth, "positions": config.positions}
     logs = measure.samples(jax.random.fold_in(key, 0), net, width=config.width, num_nets=config.num_nets, **sizes)
-    twin, law = _twin(config, jax.random.fold_in(key, 1)), theory.blocks.log_grad_groups(net, **sizes)
+    twin, law = (
+        _twin(config, jax.random.fold_in(key, 1)),
+        theory.blocks.log_grad_groups(net, width=config.width, **sizes),
+    )
     stream = _of_mean_square(logs.log_grad)
     top = logs.log_grad_groups["mlp_out"][:, -1:]
     out: dict[str, Any] = {"block": np.arange(1, config.depth + 1)}
-    out |= {"log_grad": theory.log_grad_layers(net, **sizes).mean}
+    out |= {"log_grad": theory.log_grad_layers(net, width=config.width, **sizes).mean}
     out |= {"log_grad_hat": stream.value, "log_grad_hat_err": stream.err + EPS}
     for group in GROUPS:
         seen = _of_mean_square(logs.log_grad_groups[group] - top)
@@ -91,10 +96,10 @@ def run(config: Config) -> dict[str, Any]:
 
 
 def comparisons(frame: pd.DataFrame) -> pd.DataFrame:
-    """Every group of matrices in every block beside the twin, and beside the law of uniform attention: beyond its range in the lowest block only."""
+    """Every group of matrices in every block beside the twin, and beside the law: beyond its range in the lowest block only."""
     rows = []
     for (cell, place, sigma_qk), blocks in frame.groupby(["cell", "place", "sigma_qk"]):
-        uniform = sigma_qk <= UNIFORM
+        holds = sigma_qk <= MOST
         for group in GROUPS:
             for _, row in blocks.iterrows():
                 if group == "mlp_out" and row.block == blocks.block.max():
@@ -103,9 +108,9 @@ def comparisons(frame: pd.DataFrame) -> pd.DataFrame:
                 seen = Estimate(row[f"{group}_hat"], row[f"{group}_hat_err"])
                 err = float(np.hypot(row[f"{group}_twin_err"], seen.err))
                 found = [comparison(f"{label}, twin", "transformer", seen, row[f"{group}_twin"], err, "log ratio")]
-                if uniform or row.block == blocks.block.min():
-                    err = float(seen.err) if uniform else np.inf
-                    found += [comparison(f"{label}, uniform", "transformer", seen, row[group], err, "log ratio")]
+                if holds or row.block == blocks.block.min():
+                    err = float(np.hypot(seen.err, LAW_ERR)) if holds else np.inf
+                    found += [comparison(f"{label}, law", "transformer", seen, row[group], err, "log ratio")]
                 rows += [{"cell": cell} | each for each in found]
     return pd.DataFrame(rows)
 
@@ -132,7 +137,7 @@ def findings(frame: pd.DataFrame) -> Findings:
     gaps = [f"{numbers[f'{place}/{at:g}/law']} %" for place in sorted(frame.place.unique(), reverse=True)]
     twins = [f"{numbers[f'{place}/{at:g}/twin']} %" for place in sorted(frame.place.unique(), reverse=True)]
     decided = (rows := comparisons(frame))[np.isfinite(rows.predicted_err)]
-    for law in ("twin", "uniform"):
+    for law in ("twin", "law"):
         each = decided[decided.label.str.endswith(law)]
         if not len(each):
             continue
@@ -143,12 +148,12 @@ def findings(frame: pd.DataFrame) -> Findings:
             f"{law}/spread": f"{each.z.std():.1f}",
         }
     verdict = (
-        f"The stream's gradient below {numbers['depth']} blocks over that at the top: {' and '.join(shown)}, at standard initialisation. The law of uniform attention gives every "
-        f"group's gradient there to {' and '.join(gaps)} (root mean square), the infinite-width twin, which knows the softmax, to {' and '.join(twins)}."
+        f"The stream's gradient below {numbers['depth']} blocks over that at the top: {' and '.join(shown)}, at standard initialisation. The law of softmax attention gives every "
+        f"group's gradient there to {' and '.join(gaps)} (root mean square), and the infinite-width twin to {' and '.join(twins)}."
     )
-    if "uniform/rows" in numbers:
+    if "law/rows" in numbers:
         verdict += (
-            f" {numbers['twin/agree']} of {numbers['twin/rows']} groups agree with the twin and, where logits are nearly none, {numbers['uniform/agree']} of "
-            f"{numbers['uniform/rows']} with the law; z has a standard deviation of {numbers['twin/spread']} and {numbers['uniform/spread']}, so that deviations of a few per cent are real."
+            f" {numbers['law/agree']} of {numbers['law/rows']} groups agree with the law and {numbers['twin/agree']} of {numbers['twin/rows']} with the twin; z has a "
+            f"standard deviation of {numbers['law/spread']} and {numbers['twin/spread']}."
         )
     return Findings(verdict, numbers)

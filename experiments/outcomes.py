@@ -14,14 +14,19 @@ import numpy as np
 import pandas as pd
 
 from experiments.corridor.catalogue import Findings
-from experiments.corridor.summary import key_of
+from experiments.corridor.summary import comparison, key_of
 from experiments.parts import kernel_descent
 from experiments.parts.digits import OUTPUTS, digits
 from experiments.parts.optimisers import OPTIMISERS
 from experiments.sequence_length import interval
-from vgtheory import Dense, measure, theory
+from vgtheory import Dense, Estimate, measure, theory
 
 PARTS = ("digits", "kernel_descent", "optimisers", "sequence_length", "summary")
+COMPARED = (
+    "Compared are the shares of networks that learn, stall, slow down or oscillate with those of the tangent "
+    "kernel of infinite width, which fails where gradients explode."
+)
+"""What the comparisons are of."""
 CLASSES = ("learned", "slow", "stalled", "oscillates", "diverged")
 SWING = float(np.log(OUTPUTS)) / 10
 """Nats: a tenth of what a network that knows nothing loses."""
@@ -165,6 +170,27 @@ def _verdict(rows: pd.DataFrame) -> str:
     )
 
 
+def _share(rows: pd.DataFrame, name: str, num: pd.Series) -> Estimate:
+    """Mean share of one outcome over cells and its binomial error, of ``num`` networks in each (half a one added to either side)."""
+    smooth = (num * rows[name] + 1 / 2) / (num + 1)
+    return Estimate(float(rows[name].mean()), float(np.sqrt((smooth * (1 - smooth) / num).sum()) / len(rows)))
+
+
+def comparisons(frame: pd.DataFrame) -> pd.DataFrame:
+    """The shares of outcomes where gradients vanish and where they explode, by what the kernel of infinite width says of them."""
+    found = []
+    for rate, each in cells_of(frame).groupby("rate"):
+        for side, part in _sides(each).items():
+            for name in CLASSES[:-1] if len(part) else ():
+                seen, law = _share(part, name, part.num_nets), _share(part, f"{name}_predicted", part.num_twins)
+                err = float(np.hypot(seen.err, law.err))
+                row = comparison(
+                    f"SGD, rate {rate:g}, gradients {side}: {name}", "training", seen, float(law.value), err, "share"
+                )
+                found.append({"cell": part.cell.iloc[0]} | row)
+    return pd.DataFrame(found)
+
+
 def findings(frame: pd.DataFrame) -> Findings:
     rows = cells_of(frame)
     numbers = {"networks": f"{len(frame):,}".replace(",", r"\,"), "cells": f"{len(rows)}"}
@@ -184,4 +210,12 @@ def findings(frame: pd.DataFrame) -> Findings:
                 f"reach/{rate:g}/{sigma_w:g}/{says}": f"{reach(column, says)}"
                 for says in ("does", "kernel", "rule", "both")
             }
-    return Findings(_verdict(rows), numbers)
+    shares = comparisons(frame)
+    for side in _sides(rows):
+        off = shares[shares.label.str.contains(side)]
+        numbers[f"off/{side}"] = _percent((off.measured - off.predicted).abs().max()) if len(off) else "--"
+    told = (
+        f" The kernel's shares of outcomes are off by up to {numbers['off/vanish']} points of 100 where gradients vanish, and by up to {numbers['off/explode']} where they "
+        "explode: it cannot tell oscillation."
+    )
+    return Findings(_verdict(rows) + told, numbers)

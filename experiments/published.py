@@ -53,6 +53,8 @@ AUDITS: dict[str, tuple[Audit, str]] = {
     "selu-keeps": (claims_layers.selu, DECADES),
 }
 """By claim: its law with its measurement, and the unit of both."""
+WHOLE = ("lost-middle",)
+"""Claims of a curve's shape, all of whose points are compared."""
 
 
 @dataclass(frozen=True)
@@ -77,13 +79,13 @@ def _ends(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def comparisons(frame: pd.DataFrame) -> pd.DataFrame:
-    """The last point of every line, but of identities."""
-    rows = []
-    for row in _ends(frame).itertuples():
+    """The last point of every line, and every point of ``WHOLE``, but of identities."""
+    rows, whole = [], frame.claim.isin(WHOLE)
+    for row in pd.concat([_ends(frame[~whole]), frame[whole]]).itertuples():
         if row.law_err == 0:
             continue
         err = row.law_err if np.isfinite(row.law_err) else row.err
-        label = f"{row.claim}: {_plain(row.line)}"
+        label = f"{row.claim}: {_plain(row.line)}" + (f", {row.x:g}" if row.claim in WHOLE else "")
         seen = Estimate(row.seen, row.err)
         rows.append(
             {"cell": row.cell} | comparison(label, "published", seen, row.law, float(err), AUDITS[row.claim][1])

@@ -13,14 +13,16 @@ import numpy as np
 import pandas as pd
 
 from experiments.corridor.catalogue import Findings
-from experiments.corridor.summary import key_of
+from experiments.corridor.summary import comparison, key_of
 from experiments.parts.digits import INPUTS, OUTPUTS
 from experiments.parts.optimisers import CLIPS, clipped, decayed
 from experiments.parts.pilots import ENOUGH, GROUP, Plan, best_rate, logs_of
 from experiments.sequence_length import interval
-from vgtheory import Dense, Normed, theory
+from vgtheory import Dense, Estimate, Normed, theory
 
 PARTS = ("digits", "optimisers", "pilots", "sequence_length", "summary")
+COMPARED = "No law says which networks learn. Compared are rates at the start, shares of a step clipped by value, and scales under decay alone."
+"""What the comparisons are of."""
 FAR = 1e10
 """Rate of the one step that is looked at: what it leaves is the step, and no rounding of the weights."""
 SQUARE_B = 0.05
@@ -198,6 +200,22 @@ def run(config: Config) -> dict[str, Any]:
         "not_finite": int((~logs.finite).sum()),
         **columns,
     }
+
+
+def comparisons(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rates at the start, the first layer's share of a step clipped by value, and scales at a decay's end, judged by the measured error."""
+    rows = []
+    add = lambda row, seen, law, unit: rows.append(
+        {"cell": row.cell} | comparison(f"{row.case}: {unit}", "training", seen, law, float(seen.err), unit)
+    )
+    for row in frame.drop_duplicates("case").itertuples():
+        if row.remedy == "norm":
+            add(row, Estimate(row.log_factor_hat, row.log_factor_hat_err), row.log_factor, "ln |g| per layer")
+        elif row.how == "value":
+            add(row, Estimate(row.value, row.value_err), row.law, "ln share")
+    for row in frame[frame.remedy == "decay"].drop_duplicates("case", keep="last").itertuples():
+        add(row, Estimate(row.value, row.value_err), row.law, "ln scale")
+    return pd.DataFrame(rows)
 
 
 def _percent(share: float) -> str:

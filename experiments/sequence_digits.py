@@ -10,9 +10,10 @@ import pandas as pd
 
 from experiments import sequence_length
 from experiments.corridor.catalogue import Findings
-from experiments.sequence_length import percent, points
+from experiments.sequence_length import COMPARED, comparisons, percent, points, start_numbers, start_sentence
 from experiments.sequence_tasks import by_learner
 
+__all__ = ["COMPARED", "SMOKE", "Config", "comparisons", "findings", "run"]
 PARTS = (*sequence_length.PARTS, "sequence_length", "sequence_tasks")
 LENGTHS = {"rows": 8, "pixels": 64}
 
@@ -53,4 +54,4 @@ def findings(frame: pd.DataFrame) -> Findings:
     )
     numbers = {f"{row.task}/{row.learner}": percent(row.success) for row in rows.itertuples()}
     numbers |= {"seeds": f"{rows.num_seeds.max()}", "num_updates": rf"{rows.num_updates.max():,}".replace(",", r"\,")}
-    return Findings(verdict, numbers)
+    return Findings(verdict + start_sentence(frame), numbers | start_numbers(frame))

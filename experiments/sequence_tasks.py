@@ -13,8 +13,9 @@ import pandas as pd
 from experiments import sequence_length
 from experiments.corridor.catalogue import Findings
 from experiments.parts.learners import LEARNERS
-from experiments.sequence_length import percent, points
+from experiments.sequence_length import COMPARED, comparisons, percent, points, start_numbers, start_sentence
 
+__all__ = ["COMPARED", "SMOKE", "Config", "comparisons", "findings", "run"]
 PARTS = (*sequence_length.PARTS, "sequence_length")
 
 
@@ -53,4 +54,4 @@ def findings(frame: pd.DataFrame) -> Findings:
     )
     numbers = {f"{row.task}/{row.learner}/{row.length}": percent(row.success) for row in rows.itertuples()}
     numbers |= {"longest": f"{longest.length.max()}", "num_updates": rf"{rows.num_updates.max():,}".replace(",", r"\,")}
-    return Findings(verdict, numbers)
+    return Findings(verdict + start_sentence(frame), numbers | start_numbers(frame))

@@ -45,17 +45,18 @@ def _loss(model: Any, x: Any, top: Any) -> Any:
     return jnp.sum(model(x) * top)
 
 
-def _kernels(params: Any) -> dict[str, Any]:
-    """Weights of layers by path, in order of the tree."""
+def _by_layer(params: Any) -> dict[str, list[Any]]:
+    """Weights and biases of the layers that have weights, by path, in order of the tree."""
     leaves = jax.tree_util.tree_flatten_with_path(params)[0]
-    names = ["/".join(part.key for part in path) for path, _ in leaves]
-    return {
-        name.removesuffix("/kernel"): leaf for name, (_, leaf) in zip(names, leaves, strict=True) if "kernel" in name
-    }
+    found: dict[str, dict[str, Any]] = {}
+    for path, leaf in leaves:
+        names = [part.key for part in path]
+        found.setdefault("/".join(names[:-1]), {})[names[-1]] = leaf
+    return {layer: list(owned.values()) for layer, owned in found.items() if "kernel" in owned}
 
 
 def _real(key: jax.Array, model: Any, x: Any, top: Any, num_nets: int) -> dict[str, np.ndarray]:
-    """ln |dE/dW| of every layer in so many networks, by plain autodiff."""
+    """ln |dE/dW| of every layer, weights and bias together, in so many networks, by plain autodiff."""
 
     @jax.jit
     def logs(key: jax.Array) -> dict[str, Any]:
@@ -66,8 +67,9 @@ def _real(key: jax.Array, model: Any, x: Any, top: Any, num_nets: int) -> dict[s
             y = model.apply({"params": params, **rest}, x, mutable=list(rest))[0]
             return jnp.sum(y * top)
 
-        grads = _kernels(jax.grad(energy)(variables["params"]))
-        return {name: jnp.log(jnp.linalg.norm(leaf.ravel())) for name, leaf in grads.items()}
+        grads = _by_layer(jax.grad(energy)(variables["params"]))
+        square = lambda owned: sum(jnp.sum(leaf**2) for leaf in owned)
+        return {name: jnp.log(square(owned)) / 2 for name, owned in grads.items()}
 
     rows = [logs(each) for each in jax.random.split(key, num_nets)]
     return {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}

@@ -13,6 +13,7 @@ FIGURES = (
     "sigmoid_bound",
     "linear_recurrence",
     "scalar_chain",
+    "state_space",
     "overflow",
     "initialisers",
     "saturation",

@@ -1,4 +1,4 @@
-"""Transformer blocks: the stream's gradient, and each group of matrices', against depth; uniform-attention law, twin and networks."""
+"""Transformer blocks: the stream's gradient, and each group of matrices', against depth; law, twin and networks."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -7,8 +7,8 @@ from figures import style
 
 SOURCES = ("attention",)
 SEEN = (
-    "Markers of small logits lie on the line of uniform attention and those of large logits lie above it; the "
-    "twins' lines run through the markers of all groups of matrices."
+    "Lines of the law run through the markers of networks, but for the largest logits in post-norm blocks; they "
+    "do so for all groups of matrices, and the infinite-width twin beside them."
 )
 """What one sees."""
 GROUPS = ("query", "value", "mlp_in", "mlp_out")
@@ -26,10 +26,8 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         rows = frame[frame.place == place]
         for index, scale in enumerate(scales):
             each = rows[rows.sigma_qk == scale].sort_values("block")
-            if index == 0:
-                style.theory(
-                    top, each.block, each.log_grad / style.DECADE, 0 * each.block, 0, "uniform attention, exact"
-                )
+            label = "law of softmax attention" if index == 0 else None
+            style.theory(top, each.block, each.log_grad / style.DECADE, 0 * each.block, index, label)
             x, y, err = each.block, each.log_grad_hat / style.DECADE, each.log_grad_hat_err / style.DECADE
             style.measured(top, x, y, err, index, rf"networks, $\sigma_{{qk}}={scale:g}$ (top)")
         each = rows[rows.sigma_qk == middle].sort_values("block")
@@ -45,7 +43,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         bottom.set_title(rf"$\sigma_{{qk}}={middle:g}$")
     axes[0][0].set_ylabel(r"stream: $\log_{10}|g_l|/|g_L|$")
     axes[1][0].set_ylabel(r"weights: $\log_{10}|\partial E/\partial W|$")
-    for label, line in (("uniform attention", ":"), ("twin", "-")):
+    for label, line in (("law", ":"), ("twin", "-")):
         axes[1][0].plot([], [], line, color="0.4", linewidth=0.9, label=label)
     axes[0][0].set_xticks(range(2, int(frame.block.max()) + 1, 2))
     upper, lower = (row[0].get_legend_handles_labels() for row in axes)

@@ -9,8 +9,8 @@ from figures import style
 
 SOURCES = ("balance",)
 SEEN = (
-    "Bars of weights and of slopes cancel for most activations; the windows of balance are narrow; ensembles drawn "
-    "by chance lie on the diagonal, few of them in the band of balance."
+    "Bars of weights and of slopes cancel for most activations; the windows of balance are narrow; the changes "
+    "measured in networks drawn at random lie on the diagonal, few of them in the band of balance."
 )
 """What one sees."""
 FAR = 30

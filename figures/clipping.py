@@ -9,8 +9,8 @@ from figures import style
 
 SOURCES = ("clipping",)
 SEEN = (
-    "All points lie on the diagonal, so that clipping changes no step's part; success with and without clipping is "
-    "alike but for large weights under SGD."
+    "All points lie on the diagonal, so that clipping changes no step's share of the gradient; success with and "
+    "without clipping is nearly alike, except for large weights under SGD."
 )
 """What one sees."""
 

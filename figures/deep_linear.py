@@ -8,8 +8,8 @@ from figures import style
 
 SOURCES = ("deep_linear",)
 SEEN = (
-    "Lines of the identity and of rotations fan out with k above and below 1 and stay flat at 1; the Gaussian line "
-    "lies below them at every k."
+    "The lines of multiples of the identity and of rotations rise for scales k above 1, fall below 1 and stay "
+    "flat at 1; the Gaussian line lies below them at every k."
 )
 """What one sees."""
 NAMES = {"identity": r"$k\,I$", "orthogonal": "$k$ × rotation", "gaussian": "Gaussian"}

@@ -8,8 +8,8 @@ from figures import style
 
 SOURCES = ("gates",)
 SEEN = (
-    "With weights of their own all cells lie on the diagonal; with one set they do so by the law that knows of the "
-    "sharing, while grey dots of the other law lie above."
+    "With new weights at every step all cells lie on the diagonal; with shared weights they lie on it by the law "
+    "of sharing, and the grey dots of the law without sharing lie above."
 )
 """What one sees."""
 NAMES = {"LSTM": "LSTM", "GRU": "GRU", "MGU": "MGU", "leaky": "leaky tanh", "skip": "tanh with a skip"}

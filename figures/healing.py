@@ -9,8 +9,8 @@ from figures import style
 
 SOURCES = ("healing",)
 SEEN = (
-    "Gradients of sigmoid networks below the edge stay tilted over all updates; at and above the edge profiles "
-    "flatten and fall; under adaptive optimisers the lower layers move further."
+    "Gradients of sigmoid networks below the critical scale stay far smaller in the first layers than in the last"
+    " ones; at and above it profiles flatten and fall; under adaptive optimisers the lower layers move further."
 )
 """What one sees."""
 TITLES = {"below": "below the edge", "at": "at the edge", "above": "above the edge"}

@@ -7,8 +7,8 @@ from figures import style
 
 SOURCES = ("layer_eigenvalues",)
 SEEN = (
-    "Nilpotent layers of radius 0 explode and projectors of radius 5 vanish: the order of the lines is not that of "
-    "the radii."
+    "Nilpotent layers of spectral radius 0 explode and projectors of spectral radius 5 vanish: the order of the "
+    "lines is not that of the radii."
 )
 """What one sees."""
 

@@ -9,8 +9,8 @@ from figures import style
 
 SOURCES = ("minimum",)
 SEEN = (
-    "Paths of sigmoid networks stay at a tilt of a thousandth and those of critical ones near none; near a minimum "
-    "the gradient falls along one line per shape."
+    "In sigmoid networks the first layer's gradient stays a thousandth of the last's, and in critical networks "
+    "the two stay nearly equal; near a minimum the gradient falls along one line per shape."
 )
 """What one sees."""
 LABELS = {"critical": "tanh, critical", "vanishing": "sigmoid, usual scale"}

@@ -70,7 +70,8 @@ def _gradients(axes: Axes, frame: pd.DataFrame, learners: dict[str, int]) -> Non
         groups = each.groupby("length")
         mean, num = groups.log_ratio_hat.mean() / style.DECADE, groups.size()
         err = groups.log_ratio_hat.std() / style.DECADE / num**0.5
-        style.theory(axes, mean.index, groups.log_ratio.first() / style.DECADE, None, index)
+        law = each[np.isfinite(each.log_ratio)].groupby("length").log_ratio.mean()
+        style.theory(axes, law.index, law / style.DECADE, None, index)
         style.measured(axes, mean.index, mean, err, index)
     axes.plot([], [], color="0.3", label="predicted")
     axes.plot([], [], "o", color="0.3", markerfacecolor="white", label="measured; colours as above")

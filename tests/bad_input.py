@@ -121,9 +121,9 @@ def _is_among(bad: Any, goods: tuple[Any, ...]) -> bool:
 
 
 def called(name: str, given: dict[str, Any]) -> Any:
-    """Return what a function says; ``diagnose`` takes its batch by place."""
+    """Return what a function says; those that take a model take its batch by place."""
     function, given = good_calls.public()[name], dict(given)
-    if name != "diagnose.diagnose":
+    if name not in ("diagnose.assert_healthy", "diagnose.diagnose", "initialise"):
         return function(**given)
     return function(given.pop("model"), given.pop("loss"), given.pop("batch"), **given)
 
@@ -228,6 +228,8 @@ def _refusal(case: Case, error: Exception) -> Outcome:
     text, where = str(error), case.name.rpartition(".")[2]
     if isinstance(error, TypeError) and _BY_PYTHON.search(text):
         return Outcome(PYTHON, text)
+    if isinstance(error, AssertionError) and text.startswith(f"{where}: the gradient is not healthy (not finite)"):
+        return Outcome(REFUSED, text)
     clean = re.match(rf"{where}: expected .+, got .+\.", text) and "\n" not in text and len(text) < _LONGEST
     if isinstance(error, ValueError) and clean and "rray(" not in text:
         return Outcome(REFUSED, text)

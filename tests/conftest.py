@@ -1,9 +1,12 @@
 """Strict JAX for every test, a key of the test's own, and the demand for the library's one-sentence errors."""
 
 import gc
+import os
+import re
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import hypothesis
 import jax
@@ -17,14 +20,42 @@ jax.config.update("jax_num_cpu_devices", 2)  # every measurement is spread over 
 gc.set_threshold(
     100_000, 50, 100
 )  # tracing makes objects by the million and few cycles: a tenth of the time went there
+FAST_COMPILATION = "--xla_llvm_disable_expensive_passes=true"
+"""Flag of XLA that leaves out the passes of LLVM that cost a tenth of the tests' time; the slow tests run as users' programs do.
+
+Not ``--xla_cpu_use_fusion_emitters=false``: most programs compile a sixth faster, but one pass of a diagnosis takes twenty times as long.
+"""
 hypothesis.settings.register_profile("house", deadline=None, max_examples=20, derandomize=True)
 hypothesis.settings.load_profile("house")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep compiled programs: both processes, and the next run, find what one has compiled."""
+    """Compile fast in the default run, and keep compiled programs: both processes, and the next run, find what one has compiled."""
+    if "not slow" in config.getoption("markexpr"):
+        os.environ["XLA_FLAGS"] = f"{FAST_COMPILATION} {os.environ.get('XLA_FLAGS', '')}"
     jax.config.update("jax_compilation_cache_dir", str(config.rootpath / ".pytest_cache" / "jax"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not import a file all of whose tests have a mark that this run does not want: what it imports costs seconds."""
+    if collection_path.suffix != ".py":
+        return None
+    marks = re.findall(r"^pytestmark = pytest\.mark\.(\w+)$", collection_path.read_text(), re.MULTILINE)
+    return True if any(f"not {mark}" in config.getoption("markexpr") for mark in marks) else None
+
+
+def pytest_collection_finish() -> None:
+    """No later search for cycles passes through what collecting has made, which stays."""
+    gc.freeze()
+
+
+@pytest.fixture(scope="module")
+def quickly_compiled(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leave out most of the compiler's optimisations: for programs that run once. The slow tests run as users' programs do."""
+    jax.config.update("jax_disable_most_optimizations", "not slow" in request.config.getoption("markexpr"))
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture

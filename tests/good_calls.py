@@ -12,7 +12,22 @@ import optax
 import vgtheory
 import vgtheory.diagnose
 from tests import surface
-from vgtheory import GRU, LSTM, Conv, Dense, Estimate, FixedRecurrent, Law, Recurrent, Residual, Transformer, theory
+from vgtheory import (
+    GRU,
+    LSTM,
+    Conv,
+    Dense,
+    Estimate,
+    FixedRecurrent,
+    InputDecay,
+    Law,
+    LinearRecurrence,
+    Recurrent,
+    Residual,
+    Ring,
+    Transformer,
+    theory,
+)
 
 KEY = jax.random.key(7)
 TANH, LINEAR, RELU = Dense("tanh", 1.5, 0.3), Dense("linear", 1.1), Dense("relu", 2**0.5)
@@ -25,7 +40,12 @@ PROFILE: dict[str, Any] = RUN | {"num_inputs": 2, "keep": None, "memory": None, 
 STEPS: dict[str, Any] = {"key": KEY, "cell": CELL, "width": 4, "steps": 3, "num_nets": 2, "burn_in": 2, "devices": None}
 BATCHES: dict[str, Any] = RUN | {"batch": 2, "num_draws": 2}
 SPACE: dict[str, Any] = RUN | {"net": CONV, "positions": 4, "devices": None}
+DECODER = Transformer("relu", heads=2, is_causal=True)
 STACK: dict[str, Any] = RUN | {"net": Transformer("relu", heads=2), "positions": 3, "c_0": 0.1, "devices": None}
+SEEN: dict[str, Any] = {"positions": 4, "head_width": 8, "width": 16, "c": 0.2, "c_cotangent": 0.1, "dropout": 0.1}
+RING = LinearRecurrence(Ring(0.5, 0.9), "gamma")
+MAMBA = InputDecay("mamba", -2.0, 0.5)
+LAGS: dict[str, Any] = {"key": KEY, "net": RING, "lags": [0, 3], "width": 4, "num_nets": 2}
 VARYING: dict[str, Any] = {"depth": 4, "batch": 2, "num_draws": 4, "width": 16, "c_0": 0.1, "c_cotangent": 0.1}
 ROWS = np.random.default_rng(0).normal(size=(24, 6)).cumsum(axis=1)
 POINTS = np.random.default_rng(1).uniform(size=20)
@@ -67,12 +87,16 @@ NOUNS: dict[str, dict[str, Any]] = {
     "FixedRecurrent": {"activation": "tanh", "matrix": MATRIX, "sigma_b": 0.3},
     "GRU": GATED | {"update_bias": 1.0},
     "LSTM": GATED | {"forget_bias": 1.0},
+    "InputDecay": {"kind": "mamba", "bias": -2.0, "sigma_z": 0.5, "rate": 2.0},
     "Leaky": SCALES | {"sigma_in": 0.5, "leak": 0.5},
+    "LinearRecurrence": {"eigenvalues": [0.5, 0.9], "scale": "gamma", "correlation": 0.5},
     "MGU": GATED | {"forget_bias": 1.0},
     "Normed": SCALES | {"norm": "batch", "batch": 8},
     "Recurrent": SCALES,
     "Residual": SCALES,
+    "Ring": {"r_min": 0.5, "r_max": 0.9, "max_phase": 1.0},
     "Skip": SCALES | {"sigma_skip": 0.5, "sigma_in": 0.5, "lag": 3},
+    "StateSpace": {"kind": "s4d-lin", "size": 4, "dt_min": 0.01, "dt_max": 0.1},
     "Transformer": {"activation": "relu"},
 }
 _NET: dict[str, Any] = {"net": TANH}
@@ -93,6 +117,17 @@ THEORY: dict[str, dict[str, Any]] = {
     **_each(("log_mean_scalar_chain", "log_scalar_chain"), {"mean": 0.9, "std": 0.1, "depth": 3}),
     **_each(("log_grad_positions", "log_q_positions"), {"net": CONV, "depth": 3, "positions": 4}),
     **_each(("padding_factor", "xi_c_modes"), {"net": CONV, "positions": 4}),
+    "log_grad_lags": {"net": RING, "lags": [0, 3], "width": 4},
+    **_each(("log_grad_input_lags", "log_grad_units"), {"net": RING, "lags": [0, 3]}),
+    "log_q_state": {"net": RING},
+    **_each(("log_decay_lags", "log_mean_decay_lags"), {"net": MAMBA, "lags": [0, 3]}),
+    "decay_lag": {"decay": 0.9, "dtype": "bfloat16", "share": 0.3, "decay_dtype": "float32"},
+    "overflow_step": {"decay": 1.0, "dtype": "float16", "size": 100.0, "decay_dtype": "float32"},
+    **_each(("log_memory_change", "log_sensitivity"), {"net": RING, "parameter": "nu"}),
+    "memory_lags": {"net": RING, "share": 0.3},
+    "participation": {"logit_variance": 1.0, "positions": 4},
+    "softmax_attention": SEEN | {"sigma_qk": 1.0},
+    **_each(("log_grad_tokens", "log_influence", "log_q_tokens"), {"net": DECODER, "depth": 2, "positions": 4}),
     "batch_norm_drift": {"activation": "relu", "batch": 8},
     "batch_norm_rate": {"activation": "relu", "batch": 8},
     "cell_with_memory": {"cell": CELL, "memory": 20.0},
@@ -136,6 +171,25 @@ MEASURE: dict[str, dict[str, Any]] = {
     **_each(("log_grad_alpha_layers",), PROFILE | {"net": Residual("tanh", 1.5, alpha=0.5)}),
     **_each(("log_grad_positions", "log_q_positions"), SPACE),
     **_each(("log_grad_groups",), STACK),
+    **_each(("log_grad_lags", "log_grad_input_lags", "log_grad_units"), LAGS),
+    **_each(("log_decay_lags", "log_mean_decay_lags"), {"key": KEY, "net": MAMBA, "lags": [0, 3], "num_inputs": 2}),
+    "decay_lag": {"decay": 0.9, "dtype": "bfloat16", "share": 0.3, "decay_dtype": "float32", "steps": 100},
+    "overflow_step": {"decay": 1.0, "dtype": "float16", "size": 100.0, "decay_dtype": "float32", "steps": 1000},
+    "log_memory_change": {"key": KEY, "net": RING, "parameter": "nu", "width": 4, "num_nets": 2, "step": 1e-6},
+    "log_q_state": {"key": KEY, "net": RING, "width": 4, "num_nets": 2, "num_inputs": 2, "steps": 8},
+    "log_sensitivity": {
+        "key": KEY,
+        "net": RING,
+        "parameter": "nu",
+        "width": 4,
+        "num_nets": 2,
+        "num_inputs": 2,
+        "steps": 8,
+    },
+    "memory_lags": {"key": KEY, "net": RING, "share": 0.3, "width": 4, "num_nets": 2, "steps": 64},
+    "participation": {"key": KEY, "logit_variance": 1.0, "positions": 4, "num_draws": 3},
+    "softmax_attention": SEEN | {"key": KEY, "sigma_qk": 1.0, "num_nets": 2},
+    **_each(("log_grad_tokens", "log_influence", "log_q_tokens"), STACK | {"net": DECODER}),
     **_each(("cell_logs", "log_grad_steps", "q_state"), STEPS),
     **_each(("log_grad_entries", "log_grad_variance"), BATCHES),
     **_each(("draw_network", "plain_grads"), {"key": KEY, "net": TANH, "depth": 2, "width": 4}),
@@ -182,18 +236,25 @@ COMPARE: dict[str, dict[str, Any]] = {
     "z_score": {"measured": Estimate(1.05, 0.1), "predicted": 1.0, "predicted_err": 0.02},
 }
 DIAGNOSE: dict[str, dict[str, Any]] = {
+    "assert_healthy": {"model": _MODEL, "loss": loss, "batch": INPUTS, "variables": _VARIABLES},
     "diagnose": {"model": _MODEL, "loss": loss, "batch": INPUTS, "variables": _VARIABLES},
     "infinite_width": {"model": _MODEL, "num_particles": 16, "variables": _VARIABLES, "loss": loss},
     "norm_history": {"state": _recorded()},
     "record_norms": {"steps": [0, 1, 2]},
 }
+FRONT: dict[str, dict[str, Any]] = {
+    "critical_kernel": {"activation": "tanh", "sigma_b": 0.1, "in_axis": 1, "out_axis": 0},
+    "initialise": {"model": _MODEL, "loss": loss, "batch": INPUTS, "variables": _VARIABLES, "activation": "tanh"},
+}
+"""Offered by the front door and by ``scales``."""
 PLOT: dict[str, dict[str, Any]] = {
     "audit": {"rows": [theory.layers.InitialiserAudit("tanh", "he", *[1] * 13)]},
     "phase_diagram": {"diagram": theory.meanfield.PhaseDiagram(*np.ones((9, 2, 2))), "net": TANH},
     "profile": {"law": Law(VECTOR, VECTOR), "estimate": Estimate(VECTOR, VECTOR), "quantity": "size", "along": "step"},
     "spectrum": {"log_s": np.array([-1.0, 1.0]), "density": VECTOR, "logs": ROWS},
 }
-ROOMS = {"": NOUNS, "theory": THEORY, "measure": MEASURE, "compare": COMPARE, "diagnose": DIAGNOSE, "plot": PLOT}
+ROOMS = {"theory": THEORY, "measure": MEASURE, "compare": COMPARE, "diagnose": DIAGNOSE, "plot": PLOT}
+ROOMS = {"": NOUNS | FRONT, **ROOMS}
 GOOD = {f"{room}.{name}".lstrip("."): given for room, table in ROOMS.items() for name, given in table.items()}
 
 RECORDS = {"diagnose.Diagnosis", "diagnose.InfiniteWidth", "diagnose.NormRecord", "measure.Network"}

@@ -3,6 +3,7 @@
 import functools
 import itertools
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import mpmath as mp
@@ -308,23 +309,43 @@ def _polygammas(degrees: int) -> tuple[Any, Any]:
     return mp.digamma(half) + mp.log(2), mp.polygamma(1, half)
 
 
+_BITS = 600
+"""Of the integers below, relative to an array's largest entry: 180 digits. In floating point of 50, powers take twenty times as long."""
+
+
+def _integers(values: np.ndarray) -> tuple[np.ndarray, int]:
+    """Integers, and the power of two that makes an array of them."""
+    power = int(np.frexp(np.abs(values).max())[1]) - _BITS
+    entries = [int(Fraction(value) / Fraction(2) ** power) for value in values.ravel().tolist()]
+    return np.array(entries, dtype=object).reshape(values.shape), power
+
+
+def _product(one: tuple[np.ndarray, int], other: tuple[np.ndarray, int]) -> tuple[np.ndarray, int]:
+    """The product of two arrays of integers and their powers of two, cut to as many bits."""
+    made = one[0] @ other[0]
+    spare = max(max(abs(entry).bit_length() for entry in made.flat) - _BITS, 0)
+    return made >> spare, one[1] + other[1] + spare
+
+
 @mp.workdps(50)
 def log_power_norms(matrix: np.ndarray, vector: np.ndarray, steps: list[int]) -> list[Any]:
-    """Log-norms of (W^T)^t v at 50 digits, one multiplication at a time."""
-    transpose, state, logs = mp.matrix(matrix.T.tolist()), mp.matrix(vector.tolist()), {}
+    """Log-norms of (W^T)^t v, one multiplication at a time, in integers."""
+    transpose, state, logs = _integers(matrix.T), _integers(vector), {}
     for step in range(max(steps) + 1):
-        size = mp.norm(state)
-        logs[step] = mp.log(size) if size > 0 else -mp.inf
-        state = transpose * state
+        if step in steps:
+            square = int(state[0] @ state[0])
+            logs[step] = mp.log(square) / 2 + state[1] * mp.log(2) if square else -mp.inf
+        state = _product(transpose, state)
     return [logs[step] for step in steps]
 
 
 @mp.workdps(50)
 def log_growth(matrix: np.ndarray, steps: int) -> Any:
-    """Log of the largest singular value of W^t: the power at 50 digits, scaled by its largest entry, then float64."""
-    power, square = mp.eye(len(matrix)), mp.matrix(matrix.tolist())
+    """Log of the largest singular value of W^t: the power in integers, scaled by its largest entry, then float64."""
+    power, square = _integers(np.eye(len(matrix))), _integers(matrix)
     for bit in range(steps.bit_length()):
-        power = power * square if (steps >> bit) & 1 else power
-        square = square * square
-    size = max(abs(entry) for entry in power)
-    return mp.log(size) + mp.log(float(np.linalg.norm(np.array((power / size).tolist(), dtype=float), 2)))
+        power = _product(power, square) if (steps >> bit) & 1 else power
+        square = _product(square, square)
+    size = max(abs(entry) for entry in power[0].flat)
+    norm = np.linalg.norm((power[0] / size).astype(float), 2)
+    return mp.log(size) + power[1] * mp.log(2) + mp.log(float(norm))

@@ -9,7 +9,7 @@ import pytest
 
 import vgtheory
 from tests import surface
-from vgtheory import compare, diagnose, measure, plot, theory
+from vgtheory import compare, diagnose, measure, plot, scales, theory
 
 PLACES = [
     vgtheory,
@@ -17,10 +17,23 @@ PLACES = [
     measure,
     compare,
     diagnose,
+    scales,
     *surface.wings(theory).values(),
     *surface.wings(measure).values(),
 ]
-WORDS = {"key", "is_stable", "sigma_w", "sigma_b", "sigma_in", "tied", "matplotlib", "pip", "figure.savefig"}
+WORDS = {
+    "key",
+    "kernel_init",
+    "bias",
+    "is_stable",
+    "sigma_w",
+    "sigma_b",
+    "sigma_in",
+    "tied",
+    "matplotlib",
+    "pip",
+    "figure.savefig",
+}
 """Arguments, fields and other packages of which guides speak."""
 
 
@@ -48,7 +61,9 @@ def test_a_guide_names_only_what_is_there(place: ModuleType) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", [vgtheory, theory, compare, plot, *surface.wings(theory).values()], ids=lambda place: place.__name__
+    "place",
+    [vgtheory, theory, compare, plot, scales, *surface.wings(theory).values()],
+    ids=lambda place: place.__name__,
 )
 def test_a_guide_names_every_function_that_its_package_offers(place: ModuleType) -> None:
     offered = {

@@ -29,7 +29,7 @@ NOUNS = {
         "weights",
     )
 }
-ROOMS = ("theory", "measure", "compare", "diagnose", "plot")
+ROOMS = ("theory", "measure", "compare", "diagnose", "scales", "plot")
 MOST_FILES = 13
 """Of a folder of the library, its ``__init__.py`` with them."""
 MAY_IMPORT = {
@@ -45,6 +45,7 @@ MAY_IMPORT = {
     },
     "vgtheory/plot": {*NOUNS, "vgtheory.plot"},
     "vgtheory/diagnose": {"vgtheory"},
+    "vgtheory/scales": {"vgtheory"},
     "figures": {"experiments.corridor.catalogue", "figures"},
     "experiments": {"vgtheory", "experiments"},
 }
@@ -59,6 +60,7 @@ PUBLIC = {
     ),
 }
 WITHOUT_TWIN = {
+    "AttentionEstimates": "a container; theory's is AttentionOverlaps",
     "BlockLogs": "a container",
     "CellLogs": "a container",
     "ChainLogs": "a container",

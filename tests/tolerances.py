@@ -177,6 +177,10 @@ PARTICLE_ERROR = 0.02
 """Of a log-norm in a twin of 4,096 particles and eight draws: the root of a few layers' 1 / 4096."""
 TWIN_BIAS = 0.02
 """Of a real model's mean log-norm at widths of 128 to 256: half its variance, a few over the width."""
+BRAIN_FLOAT = 0.02
+"""A few roundings of bfloat16, 2^-9 each, in the log of a norm."""
+NETWORK_SCATTER = 0.15
+"""Of the mean ln of the gradients of some fifty narrow networks: each scatters by 0.5, twice (the twin's draws do too)."""
 ONE_MODEL = 0.3
 """Of the log-norms of one network of width 256 and depth 5 about their mean: a scatter of 0.07 at most, and the twin's own error."""
 WIDE_GAP = 0.02

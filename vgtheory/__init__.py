@@ -1,10 +1,13 @@
 """How fast gradients vanish or explode in deep networks: predicted, measured, compared.
 
 Describe a random network by a noun: ``Dense("tanh", sigma_w=1.5)``, ``Conv``, ``Residual``,
-``Normed``, ``Transformer``, ``Recurrent``, ``FixedRecurrent``, or a cell: ``LSTM``, ``GRU``,
+``Normed``, ``Transformer``, ``Recurrent``, ``FixedRecurrent``, ``LinearRecurrence``, or a cell: ``LSTM``, ``GRU``,
 ``MGU``, ``Leaky``, ``Skip``. Weights are normal with standard deviation ``sigma_w /
 sqrt(fan_in)``, biases with ``sigma_b``. ``ACTIVATIONS`` lists the activations; any elementwise
 JAX function serves too.
+
+To set weights, ``critical_kernel`` is an initialiser for any library, and ``initialise`` rescales a
+model of your own; both are in ``scales``.
 
 Then ask one of five packages.
 
@@ -26,15 +29,19 @@ from typing import TYPE_CHECKING
 from vgtheory._door import door
 
 if TYPE_CHECKING:
-    from vgtheory import compare, diagnose, measure, plot, theory
+    from vgtheory import compare, diagnose, measure, plot, scales, theory
     from vgtheory.activation import ACTIVATIONS, Activation
     from vgtheory.estimate import Estimate, Law
     from vgtheory.networks.blocks import Normed, Residual
     from vgtheory.networks.cells import GRU, LSTM, MGU, Leaky, Skip
     from vgtheory.networks.conv import Conv
     from vgtheory.networks.dense import Dense
+    from vgtheory.networks.input_decay import InputDecay
+    from vgtheory.networks.linear_recurrence import LinearRecurrence, Ring, StateSpace
     from vgtheory.networks.recurrent import FixedRecurrent, Recurrent
     from vgtheory.networks.transformer import Transformer
+    from vgtheory.scales.kernel import critical_kernel
+    from vgtheory.scales.rescaling import initialise
 
 __version__ = "0.1.0"
 __getattr__, __dir__ = door(__name__, __file__)
@@ -48,16 +55,23 @@ __all__ = [
     "Dense",
     "Estimate",
     "FixedRecurrent",
+    "InputDecay",
     "Law",
     "Leaky",
+    "LinearRecurrence",
     "Normed",
     "Recurrent",
     "Residual",
+    "Ring",
     "Skip",
+    "StateSpace",
     "Transformer",
     "compare",
+    "critical_kernel",
     "diagnose",
+    "initialise",
     "measure",
     "plot",
+    "scales",
     "theory",
 ]

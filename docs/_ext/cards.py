@@ -47,19 +47,21 @@ def called(call: str) -> Called:
     return Called(f"vgtheory.{found[1]}{found[2]}.{found[3]}", says)
 
 
-def predicted(frame: pd.DataFrame) -> list[str]:
-    """Columns of an experiment's table that hold a prediction: those whose measurement stands beside them, and those that say so."""
-    return [
-        name
-        for name in map(str, frame.columns)
-        if f"{name}_hat" in frame or name.startswith("predicted") or name.endswith("_predicted")
-    ]
+def compared(found: evidence.Evidence, claim: Claim) -> pd.DataFrame:
+    """The comparisons of a claim: those of its experiment, or of its panel alone."""
+    rows = found.rows(claim.experiment)
+    return rows[rows.label.str.startswith(f"{claim.panel}: ")] if claim.panel else rows
 
 
-def lacking(claim: Claim, rows: int, frame: pd.DataFrame, figure: Path) -> list[str]:
-    """A sentence for each thing that a claim's card cannot do without: a prediction beside the measurement, and a figure."""
+def identity(claim: Claim) -> str:
+    """Why nothing is compared where the prediction is an identity; nothing where it is none."""
+    return getattr(catalogue.module(claim.experiment), "IDENTITY", "")
+
+
+def lacking(claim: Claim, rows: int, figure: Path) -> list[str]:
+    """A sentence for each thing that a claim's card cannot do without: a prediction that is judged, and a figure."""
     faults = []
-    if not rows and not predicted(frame) and claim.experiment not in claims.UNPREDICTED:
+    if not rows and not identity(claim) and claim.experiment not in claims.UNPREDICTED:
         faults.append(f"claim {claim.name!r}: expected a comparison in the results of {claim.experiment}, got none.")
     if not figure.exists():
         faults.append(f"claim {claim.name!r}: expected the figure {figure.name}, got none; run python -m figures.")
@@ -72,19 +74,19 @@ def pictured(claim: Claim) -> str:
     return f"{figure}-{claim.panel}" if claim.panel else figure
 
 
-def outcome(found: evidence.Evidence, name: str) -> str:
-    """How an experiment's predictions fared, in a sentence."""
-    rows, identity = found.rows(name), getattr(catalogue.module(name), "IDENTITY", "")
+def outcome(found: evidence.Evidence, claim: Claim) -> str:
+    """How a claim's predictions fared, and what they are of where that is not the claim's own number."""
+    rows, name = compared(found, claim), claim.experiment
     if len(rows):
         counts = rows.outcome.value_counts()
         words = (("agrees", "agree"), ("disagrees", "disagree"), ("outside", "lie outside the law's range"))
         said = ", ".join(f"{counts[key]} {word}" for key, word in words if counts.get(key))
-        return f"Of {len(rows)} comparisons of prediction and measurement, {said}."
-    if identity:
-        return f"The prediction is an identity, which tests check: {identity}."
-    if name in claims.UNPREDICTED:
-        return f"These numbers are measured only: {claims.UNPREDICTED[name]}."
-    return "Predictions stand beside the measurements and are shown, not judged."
+        counted = f"Of {len(rows)} comparisons" if len(rows) > 1 else "Of one comparison"
+        of = getattr(catalogue.module(name), "COMPARED", "")
+        return f"{counted} of prediction and measurement, {said}.{' ' if of else ''}{of}"
+    if why := identity(claim):
+        return f"The prediction is an identity, which tests check: {why}."
+    return f"These numbers are measured only: {claims.UNPREDICTED.get(name, 'these results are too few to compare')}."
 
 
 def reason(claim: Claim, found: evidence.Evidence, shown: Callable[[str], str], raised: str, strong: str = "") -> str:
@@ -128,7 +130,7 @@ def page(claim: Claim, found: evidence.Evidence, figures: Path, alone: bool) -> 
         says=function.says,
         imports=imports(claim.call),
         question=title(name),
-        outcome=outcome(found, name),
+        outcome=outcome(found, claim),
     )
 
 
@@ -165,9 +167,7 @@ def faults(found: evidence.Evidence, figures: Path) -> list[str]:
     numbers = {name: said.numbers for name, said in found.findings.items()}
     wrong = claims.keyless(claims.CLAIMS, numbers)
     for claim in claims.CLAIMS:
-        name, rows = claim.experiment, len(found.rows(claim.experiment))
-        frame = pd.DataFrame() if rows else found.frames[name]
-        wrong += lacking(claim, rows, frame, figures / f"{pictured(claim)}.svg")
+        wrong += lacking(claim, len(compared(found, claim)), figures / f"{pictured(claim)}.svg")
     return wrong
 
 

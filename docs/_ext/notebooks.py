@@ -27,6 +27,7 @@ if importlib.util.find_spec("vgtheory") is None:
 """
 _BLOCK = re.compile(r"^```python\n(.*?)^```\n", flags=re.DOTALL | re.MULTILINE)
 _OPEN = re.compile(r"^\[Open as a notebook\]\(.*?([\w-]+\.ipynb)\)\n\n", flags=re.MULTILINE)
+_FRONT = re.compile(r"\A---\n.*?^---\n\n", flags=re.DOTALL | re.MULTILINE)
 COLAB = "https://colab.research.google.com/github"
 
 
@@ -56,7 +57,7 @@ def _links(text: str, page: str) -> str:
 
 def notebook(page: str, address: str | None = None) -> str:
     """A page as the text of a notebook."""
-    text = _links(_BLOCK.sub(_cells, _OPEN.sub("", (DOCS / page).read_text())), page)
+    text = _links(_BLOCK.sub(_cells, _OPEN.sub("", _FRONT.sub("", (DOCS / page).read_text()))), page)
     install = INSTALL.format(repository=repository() if address is None else address)
     made = jupytext.reads(f"```python\n{install}```\n\n{text}", fmt="md")
     for index, cell in enumerate(made.cells):

@@ -9,7 +9,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-PACKAGES = ("vgtheory", "vgtheory.theory", "vgtheory.measure", "vgtheory.compare", "vgtheory.diagnose", "vgtheory.plot")
+PACKAGES = (
+    "vgtheory",
+    *(f"vgtheory.{name}" for name in ("theory", "measure", "compare", "diagnose", "scales", "plot")),
+)
 
 
 QUESTIONS = Path(__file__).with_name("questions.toml")

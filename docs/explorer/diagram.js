@@ -8,6 +8,7 @@ import { axes, svg } from "./svg.js";
 const [COLUMNS, ROWS] = [60, 40];
 const [LEFT, RIGHT, TOP, BOTTOM] = [48, 14, 12, 44];
 const JUMP = 0.02;
+const SLICE = 8; // milliseconds of work on a new grid before the page is let go
 const grids = new Map();
 
 /** Largest sigma_w and sigma_b to show: the unbiased critical scale well inside, and the point. */
@@ -21,22 +22,22 @@ export function reachOf(state) {
   };
 }
 
-/** ln chi_1 on a grid from (0.05, 0) to the reach, and where it changes its sign between neighbours. */
-function gridOf(activation, reach) {
-  const id = `${activation} ${reach.sigmaW} ${reach.sigmaB}`;
-  if (grids.has(id)) return grids.get(id);
+/** ln chi_1 on a grid from (0.05, 0) to the reach, and where it changes its sign between neighbours, row by row. */
+function* gridOf(activation, reach) {
   const low = BOUNDS.sigmaW[0];
   const w = Array.from({ length: COLUMNS }, (_, i) => low + ((reach.sigmaW - low) * i) / (COLUMNS - 1));
   const b = Array.from({ length: ROWS }, (_, j) => (reach.sigmaB * j) / (ROWS - 1));
   const at = (sigmaW, sigmaB) => Math.log(chi1(activation, sigmaW, sigmaB));
-  const logs = b.map((sigmaB) => w.map((sigmaW) => at(sigmaW, sigmaB)));
-  const grid = { w, b, logs, segments: segments(w, b, logs, at) };
-  grids.set(id, grid);
-  return grid;
+  const logs = [];
+  for (const sigmaB of b) {
+    logs.push(w.map((sigmaW) => at(sigmaW, sigmaB)));
+    yield;
+  }
+  return { w, b, logs, segments: yield* segments(w, b, logs, at) };
 }
 
 /** Pieces of the lines on which chi_1 passes through 1, or jumps over it, one or two in each cell of the grid. */
-function segments(w, b, logs, at) {
+function* segments(w, b, logs, at) {
   const kept = new Map();
   const crossing = (i, j, k, l) => {
     const id = `${i} ${j} ${k} ${l}`;
@@ -50,6 +51,7 @@ function segments(w, b, logs, at) {
       const points = edges.map((edge) => crossing(...edge)).filter((each) => each !== null);
       for (let k = 0; k + 1 < points.length; k += 2) found.push([points[k], points[k + 1]]);
     }
+    yield;
   }
   return found;
 }
@@ -132,10 +134,35 @@ export class Diagram {
     const id = [state.activation, reach.sigmaW, reach.sigmaB, width, height, ...colours].join(" ");
     if (id !== this.drawn) {
       this.drawn = id;
-      this.background(gridOf(state.activation, reach), box, colours);
+      clearTimeout(this.later);
+      const key = `${state.activation} ${reach.sigmaW} ${reach.sigmaB}`;
+      this.background(grids.get(key), box, colours);
+      if (!grids.has(key)) this.work(gridOf(state.activation, reach), (grid) => {
+        grids.set(key, grid);
+        this.background(grid, box, colours);
+        this.point.setAttribute("transform", this.transform());
+      });
     }
-    const at = this.placeOf(state.sigmaW, state.sigmaB);
-    this.point.setAttribute("transform", `translate(${at[0]} ${at[1]})`);
+    this.point.setAttribute("transform", this.transform());
+  }
+
+  /** Work in slices, so that the page answers meanwhile, until the generator is `done`; another background ends it. */
+  work(generator, done) {
+    this.overlay.setAttribute("aria-busy", "true");
+    const slice = () => {
+      const began = performance.now();
+      while (performance.now() - began < SLICE) {
+        const next = generator.next();
+        if (next.done) return done(next.value);
+      }
+      this.later = setTimeout(slice);
+    };
+    this.later = setTimeout(slice);
+  }
+
+  transform() {
+    const at = this.placeOf(this.state.sigmaW, this.state.sigmaB);
+    return `translate(${at[0]} ${at[1]})`;
   }
 
   placeOf(sigmaW, sigmaB) {
@@ -145,9 +172,10 @@ export class Diagram {
     return [box.left + across * (box.right - box.left), box.bottom - up * (box.bottom - box.top)];
   }
 
-  /** Colours, lines and names, which do not depend on the point. */
-  background(grid, box, colours) {
+  /** Colours, lines and names, which do not depend on the point; the axes alone where the grid is still to come. */
+  background(grid = { segments: [] }, box, colours) {
     this.colour(grid, box, colours);
+    this.overlay.setAttribute("aria-busy", String(!grid.logs));
     const x = { low: 0, high: this.reach.sigmaW, at: (w) => this.placeOf(w, 0)[0], label: "σ_w, spread of the weights" };
     const y = { low: 0, high: this.reach.sigmaB, at: (b) => this.placeOf(0, b)[1], label: "σ_b, spread of the biases" };
     const lines = { false: "", true: "" };
@@ -161,7 +189,7 @@ export class Diagram {
       axes(box, x, y),
       svg("path", { class: "critical", d: lines.false }),
       svg("path", { class: "jump", d: lines.true }),
-      ...this.names(grid),
+      ...(grid.logs ? this.names(grid) : []),
       this.point,
     );
   }
@@ -188,6 +216,7 @@ export class Diagram {
     const { canvas } = this;
     canvas.width = COLUMNS;
     canvas.height = ROWS;
+    if (!grid.logs) return;
     const low = this.placeOf(BOUNDS.sigmaW[0], 0)[0];
     const place = { left: low, top: box.top, width: box.right - low, height: box.bottom - box.top };
     for (const [key, value] of Object.entries(place)) canvas.style[key] = `${value}px`;

@@ -7,11 +7,12 @@ import { depthLimit, passLimit } from "./formats.js";
 import { FRAMEWORKS, initialiser } from "./initialisers.js";
 import { lawsOf } from "./laws.js";
 import { drawProfile } from "./profile.js";
-import { BOUNDS, bounded, fromHash, toHash } from "./state.js";
+import { BOUNDS, beyond, bounded, fromHash, toHash } from "./state.js";
 import { activation, activationNames, formatNames, load, weightNames } from "./tables.js";
-import { DECLINES, WEIGHTS, digits, firstKnown, keptOf, percent, powerOfTen, summary, title } from "./words.js";
+import { DECLINES, WEIGHTS, beyondInWords, digits, firstKnown, keptOf, percent, powerOfTen, settlingInWords, summary, title } from "./words.js";
 
 const MOST_WEIGHTS = 12e6;
+const DEEP = 150; // layers beyond which the finite-width law is computed once the rest is shown
 const [RUN_WIDTH, RUN_DEPTH] = [256, 300];
 const WAIT = 150;
 
@@ -20,35 +21,57 @@ let state = null;
 let run = null;
 let found = null;
 
-/** Everything that the page says of one state, computed anew. */
-export function compute(choice) {
-  const { activation: name, sigmaW, sigmaB } = choice;
+/** What a state's signal and gradient settle at. */
+function settledOf({ activation: name, sigmaW, sigmaB }) {
+  return { chi: chi1(name, sigmaW, sigmaB), phase: phase(name, sigmaW, sigmaB), q: qStar(name, sigmaW, sigmaB) };
+}
+
+/** The laws of a state's depth and width, with the layers lost in each number format. */
+function profileOf(choice, { chi, phase: side }) {
   const laws = lawsOf(choice, choice.depth, choice.width);
-  const chi = chi1(name, sigmaW, sigmaB);
-  const side = phase(name, sigmaW, sigmaB);
   const limits = formatNames().map((dtype) => ({
     dtype,
     ...passLimit(choice, laws, dtype, choice.width),
     power: side === 0 ? null : depthLimit(Math.sqrt(chi), dtype),
   }));
-  return { laws, chi, phase: side, q: qStar(name, sigmaW, sigmaB), limits };
+  return { laws, limits };
 }
 
-/** Show a state: compute, draw, and write it into the address. */
+let later = null;
+
+/** Show a state: compute, draw, and write it into the address. What takes longer, the laws of deep networks, follows at once. */
 export function show(choice) {
   const next = Object.fromEntries(
     Object.entries(choice).map(([key, value]) => [key, key in BOUNDS ? bounded(key, value) : value]),
   );
+  tell(beyond(choice), next);
   const isNew = !state || toHash({ ...next, format: "" }) !== toHash({ ...state, format: "" });
   state = next;
   if (isNew) run = null;
-  found = compute(state);
+  found = settledOf(state);
   controls();
   diagram.draw(state);
+  settled();
+  history.replaceState(null, "", toHash(state));
+  clearTimeout(later);
+  document.documentElement.dataset.busy = "true";
+  if (state.depth > DEEP) later = setTimeout(profile);
+  else profile();
+  if (isNew) measure();
+}
+
+/** The second half of `show`: the laws, their picture, and what is said of them. */
+function profile() {
+  found = { ...found, ...profileOf(state, found) };
   drawProfile($("profile"), state, found.laws, run);
   results();
-  history.replaceState(null, "", toHash(state));
-  if (isNew) measure();
+  delete document.documentElement.dataset.busy;
+}
+
+/** Say of each number that was asked for beyond its bounds what stands in its place. */
+function tell(keys, shown) {
+  for (const key of Object.keys(SLIDERS)) $(key).setAttribute("aria-invalid", String(keys.includes(key)));
+  $("beyond").textContent = keys.map((key) => beyondInWords(key, BOUNDS[key], shown[key])).join(" ");
 }
 
 function change(changes) {
@@ -70,27 +93,29 @@ function controls() {
   }
 }
 
-/** The results in words and numbers. */
-function results() {
-  const { laws, chi, q, limits } = found;
-  $("summary").textContent = summary(state, found);
+/** What the signal and the gradient settle at, and the code, in words and numbers. */
+function settled() {
+  const { chi, q } = found;
   $("chi").textContent = digits(chi);
   $("factor").textContent = digits(Math.sqrt(chi));
   $("q").textContent = q === 0 ? "0 (shrinks without end)" : q === Infinity ? "infinite (grows without end)" : digits(q);
-  const settles = settlingDepth(state.activation, state.sigmaW, state.sigmaB);
-  const isHeld = q > 0 && q < Infinity;
-  const slowly = settles === Infinity ? "by a power of the depth" : `${digits(Math.abs(settles), 3)} layers`;
-  $("settling").textContent = isHeld ? slowly : "no number of layers";
+  $("settling").textContent = settlingInWords(q, settlingDepth(state.activation, state.sigmaW, state.sigmaB));
+  const picture = `Phase diagram of ${title(state.activation)}. The point is at sigma_w ${digits(state.sigmaW)}, sigma_b ${digits(state.sigmaB)}.`;
+  $("diagram").setAttribute("aria-label", `${picture} Arrow keys move it by 0.01, with Shift by 0.1.`);
+  code();
+}
+
+/** The laws in words and numbers. */
+function results() {
+  const { laws, limits } = found;
+  $("summary").textContent = summary(state, found);
   const declines = firstKnown(laws) > 0;
   const decades = (log) => digits(log / Math.LN10);
   $("size").textContent = declines ? DECLINES : `${decades(laws.mean[0])} ± ${decades(laws.std[0])}`;
   $("infinite").textContent = decades(laws.infinite[0]);
   $("kept").textContent = percent(keptOf(laws));
   $("limits").replaceChildren(...limits.map((limit) => row(limit, laws)));
-  const picture = `Phase diagram of ${title(state.activation)}. The point is at sigma_w ${digits(state.sigmaW)}, sigma_b ${digits(state.sigmaB)}.`;
-  $("diagram").setAttribute("aria-label", `${picture} Arrow keys move it by 0.01, with Shift by 0.1.`);
   $("profile").setAttribute("aria-label", `Gradient over the layers. ${$("summary").textContent}`);
-  code();
 }
 
 function row({ dtype, forward, backward, power }, laws) {
@@ -159,6 +184,7 @@ function measure() {
 
 function arrived(data) {
   const { net } = data;
+  if (!found.laws) profile();
   const capped = net.depth !== state.depth || net.width !== state.width;
   run = { ...data, capped, laws: capped ? lawsOf(state, net.depth, net.width) : found.laws };
   drawProfile($("profile"), state, found.laws, run);
@@ -207,7 +233,7 @@ function listen() {
   window.addEventListener("hashchange", () => show(fromHash(location.hash)));
   const again = () => {
     diagram.draw(state);
-    drawProfile($("profile"), state, found.laws, run);
+    if (found.laws) drawProfile($("profile"), state, found.laws, run);
   };
   window.addEventListener("resize", again);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);

@@ -1,20 +1,11 @@
 // Special functions, to about 1e-14.
 
-import { erfcSeries } from "./tables.js";
+import { chebyshev, erfcSeries } from "./tables.js";
 
 /** Complementary error function times exp(x^2), for x >= 0. */
 function scaledErfc(x) {
   const t = 2 / (2 + x);
-  const twice = 4 * t - 2;
-  const row = erfcSeries();
-  let v = 0;
-  let v1 = 0;
-  for (let k = row.length - 1; k >= 1; k--) {
-    const next = row[k] + twice * v - v1;
-    v1 = v;
-    v = next;
-  }
-  return t * Math.exp(row[0] + (twice / 2) * v - v1);
+  return t * Math.exp(chebyshev(erfcSeries(), 2 * t - 1));
 }
 
 export function erfc(x) {

@@ -25,7 +25,14 @@ export function bounded(key, value) {
   return WHOLE.includes(key) ? Math.round(inside) : Number(inside.toPrecision(10));
 }
 
-/** The state that a hash describes; what it leaves out, or misspells, has its default. */
+/** The numbers of a choice that lie beyond their bounds, by their names. */
+export function beyond(choice) {
+  return Object.entries(BOUNDS)
+    .filter(([key, [low, high]]) => choice[key] !== "" && (Number(choice[key]) < low || Number(choice[key]) > high))
+    .map(([key]) => key);
+}
+
+/** The state that a hash describes; what it leaves out, or misspells, has its default. Its numbers may lie beyond their bounds. */
 export function fromHash(hash) {
   const asked = new URLSearchParams(hash.replace(/^#/, ""));
   const choices = { activation: activationNames(), format: formatNames(), weights: weightNames() };
@@ -33,7 +40,7 @@ export function fromHash(hash) {
   for (const key of Object.keys(DEFAULT)) {
     const value = asked.get(NAMES[key] ?? key);
     if (key in choices) state[key] = choices[key].includes(value) ? value : DEFAULT[key];
-    else state[key] = bounded(key, value);
+    else state[key] = value === null || value === "" || !Number.isFinite(Number(value)) ? DEFAULT[key] : Number(value);
   }
   return state;
 }

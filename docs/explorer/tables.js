@@ -70,19 +70,22 @@ export function curve(panels, logQ, into = [0, 0, 0]) {
   return into;
 }
 
-/** Value of a curve at ln q alone. */
-export function value(panels, logQ) {
-  const { first, width } = all.grid;
-  if (!(logQ >= first && logQ < first + width * panels.length)) return curve(panels, logQ)[0];
-  const index = Math.floor((logQ - first) / width);
-  const twice = 4 * ((logQ - first) / width - index) - 2;
-  const row = panels[index];
-  let v = 0;
-  let v1 = 0;
+/** Value of a Chebyshev series at t, from -1 to 1, by Clenshaw's sum. */
+export function chebyshev(row, t) {
+  const twice = 2 * t;
+  let [v, v1] = [0, 0];
   for (let k = row.length - 1; k >= 1; k--) {
     const next = row[k] + twice * v - v1;
     v1 = v;
     v = next;
   }
-  return (row.length ? row[0] : 0) + (twice / 2) * v - v1;
+  return (row.length ? row[0] : 0) + t * v - v1;
+}
+
+/** Value of a curve at ln q alone. */
+export function value(panels, logQ) {
+  const { first, width } = all.grid;
+  if (!(logQ >= first && logQ < first + width * panels.length)) return curve(panels, logQ)[0];
+  const index = Math.floor((logQ - first) / width);
+  return chebyshev(panels[index], 2 * ((logQ - first) / width - index) - 1);
 }

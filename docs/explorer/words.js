@@ -49,6 +49,20 @@ export function changeInWords(log) {
   return log > 0 ? `grows ${digits(Math.exp(log), 3)}-fold` : `falls to 1/${digits(Math.exp(-log), 3)}`;
 }
 
+/** How soon the signal's mean square settles; `settles` is a number of layers, or Infinity. */
+export function settlingInWords(q, settles) {
+  if (q === 0 || q === Infinity) return "never: it does not settle";
+  if (settles === Infinity) return "ever more layers: it settles by a power of the depth";
+  const layers = Math.abs(settles);
+  if (layers < 0.1) return "less than 0.1 layers: it settles at once";
+  return `${digits(layers, 3)} ${layers === 1 ? "layer" : "layers"}`;
+}
+
+const LABELS = { sigmaW: "sigma_w", sigmaB: "sigma_b", depth: "The depth", width: "The width", seed: "The network's number" };
+
+/** What is said of a number that was asked for beyond its bounds. */
+export const beyondInWords = (key, [low, high], shown) => `${LABELS[key]} lies between ${low} and ${high} here; ${shown} is shown.`;
+
 export function percent(p) {
   if (Number.isNaN(p)) return DECLINES;
   if (p < 0.001) return "below 0.1 %";

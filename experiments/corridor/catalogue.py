@@ -34,6 +34,7 @@ EXPERIMENTS = (
     "sigmoid_bound",
     "linear_recurrence",
     "scalar_chain",
+    "state_space",
     "overflow",
     "orthogonal",
     "weights",
@@ -86,7 +87,18 @@ EXPERIMENTS = (
 )
 """In the order in which they run; each is a module of this package."""
 LONG = (
-    *("aspect", "convolution", "spectra", "gates", "lyapunov", "attention", "twins", "weights", "skips", "norms"),
+    *(
+        "aspect",
+        "convolution",
+        "spectra",
+        "gates",
+        "lyapunov",
+        "attention",
+        "twins",
+        "weights",
+        "skips",
+        "norms",
+    ),
     *("sequence_length", "sequence_tasks", "sequence_digits", "clipping"),
     *("healing", "plateau", "minimum", "magnitudes", "magnitude_training", "outcomes", "remedies", "published"),
 )
@@ -201,15 +213,26 @@ def finished(name: str, results: Path = RESULTS) -> list[Path]:
 
 def load(name: str, results: Path = RESULTS) -> pd.DataFrame:
     """The reported cells of an experiment as one tidy table, the configuration's axes as columns beside the arrays."""
-    frames = []
+    return load_with_records(name, results)[0]
+
+
+def load_with_records(name: str, results: Path = RESULTS) -> tuple[pd.DataFrame, dict[str, dict[str, Any]]]:
+    """The same table, and the record of each cell, for which no file is opened again."""
+    frames, found, places = [], {}, []
     for path in finished(name, results):
         frame, facts = load_cell(path)
+        found[path.stem] = facts
         axes = {axis: value[0] if isinstance(value, list) else value for axis, value in facts["config"].items()}
         clash = sorted(set(axes) & set(frame.columns))
         if clash:
             raise ResultError(f"load: expected arrays named unlike {name}'s axes, got {clash[0]}={axes[clash[0]]!r}.")
-        frames.append(frame.assign(**axes, cell=path.stem))
-    return pd.concat(frames, ignore_index=True)
+        frames.append(frame)
+        places.append(axes | {"cell": path.stem})
+    # The axes as one table, its rows repeated: to assign them to each frame takes as long as all the rest.
+    rows = np.repeat(np.arange(len(frames)), [len(frame) for frame in frames])
+    axes_of_rows = pd.DataFrame(places).iloc[rows].reset_index(drop=True)
+    columns = dict.fromkeys(name for parts in zip(frames, places, strict=True) for part in parts for name in part)
+    return pd.concat([pd.concat(frames, ignore_index=True), axes_of_rows], axis=1)[list(columns)], found
 
 
 def records(name: str, results: Path = RESULTS) -> list[dict[str, Any]]:

@@ -40,6 +40,7 @@ class Claim:
 
     ``asked`` holds the same question in other words, ``call`` an expression of the library that gives the law and ``prints`` what it
     prints. ``source`` says who published the claim. ``panel`` names the panel of the experiment's figure that shows it.
+    ``words`` are those that people look for it by and that the card does not hold.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Claim:
     prints: str
     source: str = ""
     panel: str = ""
+    words: str = ""
     group: str = "questions"
 
     @property

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from experiments.corridor import catalogue, contents
+from experiments.corridor import catalogue
 from experiments.report import agreement
 
 
@@ -42,9 +42,9 @@ def gathered(results: Path) -> Evidence:
 def _gathered(results: Path) -> Evidence:
     frames, findings, rows, records = {}, {}, {}, {}
     for name in catalogue.EXPERIMENTS:
-        script, frame = catalogue.module(name), catalogue.load(name, results)
+        script = catalogue.module(name)
+        frame, records[name] = catalogue.load_with_records(name, results)
         frames[name], findings[name], rows[name] = frame, script.findings(frame), agreement.rows_of(script, frame)
-        records[name] = {path.stem: contents.opened(path).facts for path in catalogue.finished(name, results)}
     return Evidence(results, frames, findings, agreement.judged_table(rows), records)
 
 

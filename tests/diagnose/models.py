@@ -1,4 +1,4 @@
-"""Five models as anyone would write them, none with a diagnosis in mind; each builder returns model, variables, loss, batch."""
+"""Models as anyone would write them, none with a diagnosis in mind; each builder returns model, variables, loss, batch."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -126,6 +126,43 @@ def transformer(blocks: int = 1, width: int = 16, heads: int = 2, inputs: int = 
     return Case(model, jax.jit(model.init)(jax.random.key(0), ids), loss, ({"ids": ids, "eval": True},))
 
 
+class PreNorm(nn.Module):
+    """A block that a scan repeats."""
+
+    heads: int
+
+    @nn.compact
+    def __call__(self, x: Any, mask: Any) -> tuple[Any, None]:
+        x = x + nn.MultiHeadDotProductAttention(self.heads)(nn.LayerNorm()(x), mask=mask)
+        width = x.shape[-1]
+        return x + nn.Dense(width)(nn.gelu(nn.Dense(4 * width)(nn.LayerNorm()(x)))), None
+
+
+class Scanned(nn.Module):
+    """A transformer whose blocks are one scan, with parameters stacked."""
+
+    blocks: int
+    width: int
+    heads: int
+
+    @nn.compact
+    def __call__(self, ids: Any) -> Any:
+        options: Any = {"variable_axes": {"params": 0}, "split_rngs": {"params": True}, "in_axes": nn.broadcast}
+        stack = nn.scan(PreNorm, length=self.blocks, **options)(self.heads)
+        x, _ = stack(nn.Embed(64, self.width)(ids), nn.make_causal_mask(ids))
+        return nn.Dense(64)(nn.LayerNorm()(x))
+
+
+def scanned(blocks: int = 3, width: int = 16, heads: int = 2, inputs: int = 2, steps: int = 8) -> Case:
+    model = Scanned(blocks, width, heads)
+    ids = jax.random.randint(jax.random.key(1), (inputs, steps), 0, 64)
+
+    def loss(model: Any, ids: Any) -> Any:
+        return optax.softmax_cross_entropy_with_integer_labels(model(ids)[:, :-1], ids[:, 1:]).mean()
+
+    return Case(model, jax.jit(model.init)(jax.random.key(0), ids), loss, (ids,))
+
+
 class Scorer(nnx.Module):
     """A log of what a layer returns, without thought for its sign, in a later layer of its own."""
 
@@ -153,4 +190,4 @@ def nans(width: int = 8, inputs: int = 8) -> Case:
     return Case(Scorer(width, nnx.Rngs(0)), None, cross_entropy, (x, jnp.zeros(inputs, int)))
 
 
-MODELS = {"mlp": mlp, "resnet": resnet, "lstm": lstm, "transformer": transformer, "nans": nans}
+MODELS = {"mlp": mlp, "resnet": resnet, "lstm": lstm, "transformer": transformer, "scanned": scanned, "nans": nans}

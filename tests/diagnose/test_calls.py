@@ -10,8 +10,8 @@ import pytest
 from flax import linen as nn
 from flax import nnx
 
+from tests.diagnose.hooks import Call, hooked
 from tests.tolerances import UNROLLED
-from vgtheory.diagnose.tracing.calls import Call, hooked
 
 
 class Tied(nn.Module):
@@ -170,10 +170,3 @@ def test_dropout_follows_the_keys_given() -> None:
     params, apply, _ = hooked(model, variables, rngs=rngs)
     seen = jax.jit(lambda params: apply(params, lambda call, args, run: run(*args), X))(params)
     assert (seen == jax.jit(lambda variables: model.apply(variables, X, rngs=rngs))(variables)).all()
-
-
-def test_refuses(refused: Callable[..., Any]) -> None:
-    with refused("hooked", "variables", "model.init"):
-        hooked(nn.Dense(3))
-    with refused("hooked", "loss", "parameters first"):
-        hooked({"w": jnp.ones(3)})

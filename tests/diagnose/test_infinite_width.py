@@ -1,5 +1,6 @@
 """The infinite-width twin of a model against closed forms, and against the model itself, made wide."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,10 +11,21 @@ import pytest
 from flax import linen as nn
 from flax import nnx
 
-from tests.tolerances import ONE_MODEL, PARTICLE_ERROR, SIGMAS, TWIN_BIAS, WIDE_GAP
+from tests.diagnose.hooks import hooked
+from tests.tolerances import (
+    BRAIN_FLOAT,
+    NETWORK_SCATTER,
+    ONE_MODEL,
+    PARTICLE_ERROR,
+    SIGMAS,
+    SINGLE,
+    TWIN_BIAS,
+    WIDE_GAP,
+)
 from vgtheory import Dense, theory
 from vgtheory.diagnose import diagnose, infinite_width
-from vgtheory.diagnose.tracing.calls import hooked
+from vgtheory.diagnose.program.listing import bound, listed
+from vgtheory.diagnose.replicas.products import Layout, layout, product_in
 
 DEPTH, WIDTH, INPUTS, PARTICLES = 5, 256, 3, 4096
 
@@ -117,7 +129,7 @@ class Biased(nnx.Module):
     def __init__(self, rngs: nnx.Rngs) -> None:
         layer = lambda: nnx.Linear(WIDTH, WIDTH, bias_init=nnx.initializers.normal(0.1), rngs=rngs)
         self.layers, self.gate, self.up = nnx.List([layer() for _ in range(4)]), layer(), layer()
-        self.attention = nnx.MultiHeadAttention(4, WIDTH, decode=False, rngs=rngs)
+        self.attention = nnx.MultiHeadAttention(16, WIDTH, decode=False, rngs=rngs)
         self.conv = nnx.Conv(WIDTH, WIDTH, (3,), rngs=rngs)
 
     def __call__(self, x: Any) -> Any:
@@ -195,7 +207,7 @@ def gaps(
     model, variables = make(keys[0])
     twin = infinite_width(model, num_particles, variables=variables, loss=white_loss, tied=tied)
     laws = twin.layers(keys[1], x, top, num_draws=num_draws)
-    run = twin.model
+    run = hooked(model, variables, loss=white_loss)
 
     def energy(offsets: Any, params: Any, shapes: Any) -> Any:
         def hook(call: Any, inputs: tuple, layer: Any) -> Any:
@@ -295,6 +307,50 @@ def test_a_recurrence_s_gradient_needs_its_weights_to_be_shared(key: jax.Array) 
     assert (gap / err).min() < -SIGMAS
 
 
+def ladder(sizes: tuple[int, ...], linear: tuple[int, ...], rngs: Any) -> Any:
+    """Layers with He's weights and ReLUs between, but after those in ``linear``."""
+    he = nnx.initializers.he_normal()
+    layers = [nnx.Linear(m, n, kernel_init=he, rngs=rngs) for m, n in itertools.pairwise(sizes)]
+    acts = [(lambda x: x) if k in linear else nnx.relu for k in range(len(layers) - 1)]
+    pairs = zip(layers, [*acts, lambda x: x], strict=True)
+    return nnx.Sequential(*[each for pair in pairs for each in pair])
+
+
+def ladder_gaps(key: jax.Array, sizes: tuple, linear: tuple, loss: Any, x: Any, particles: int) -> Any:
+    """Predicted less mean measured ln |dE/dW| by layer, over 48 networks and 24 draws, and its error."""
+    twin = infinite_width(ladder(sizes, linear, nnx.Rngs(0)), particles, loss=loss)
+    graph, _ = nnx.split(ladder(sizes, linear, nnx.Rngs(0)))
+    norms = lambda grads: [jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(each))) for each in grads]
+
+    def one(key: Any) -> Any:
+        params = nnx.split(ladder(sizes, linear, nnx.Rngs(key)))[1]
+        grads = jax.grad(lambda params: loss(nnx.merge(graph, params), x))(params)
+        return jnp.log(jnp.stack(norms([grads["layers"][k] for k in sorted(grads["layers"])])))
+
+    rows = np.asarray(jax.jit(jax.vmap(one))(jax.random.split(key, 48)), float)
+    laws = [law.log_grad_weight for law in twin.layers(jax.random.fold_in(key, 1), x, num_draws=24).values()]
+    predicted, errs = np.array([law.value for law in laws]), np.array([law.err for law in laws])
+    return predicted - rows.mean(axis=0), np.hypot(errs, rows.std(axis=0, ddof=1) / 48**0.5)
+
+
+def test_a_bottleneck_is_seen_and_its_scatter_is_in_the_error(key: jax.Array) -> None:
+    """Four latents: with infinitely many the gradient would be less than half as large."""
+    x = jax.random.normal(key, (8, 32))
+    loss = lambda model, x: jnp.mean(jnp.sum((model(x) - x) ** 2, axis=-1))
+    gap, err = ladder_gaps(key, (32, 256, 4, 256, 32), (1,), loss, x, 1024)
+    assert (np.abs(gap) < SIGMAS * err).all()
+    assert err[0] < NETWORK_SCATTER
+
+
+def test_the_backward_pass_knows_the_forward_pass(key: jax.Array) -> None:
+    """Squares of ten outputs: weights drawn anew for the way down would lose a third of the gradient in six layers."""
+    x = jax.random.normal(key, (8, 32))
+    loss = lambda model, x: jnp.mean(jnp.sum(model(x) ** 2, axis=-1))
+    gap, err = ladder_gaps(key, (32, *[128] * 6, 10), (), loss, x, 1024)
+    assert abs(gap[1] - gap[-1]) < NETWORK_SCATTER
+    assert (np.abs(gap) < SIGMAS * err).all()
+
+
 @pytest.mark.slow
 def test_the_twin_may_be_differentiated(key: jax.Array) -> None:
     """All replicas' outputs, weighed by gradients of their own, together make one gradient of a common input."""
@@ -308,29 +364,126 @@ def test_the_twin_may_be_differentiated(key: jax.Array) -> None:
     assert abs(grads.mean() - law) < SIGMAS * np.hypot(grads.std(), (INPUTS * WIDTH * replicas) ** -0.5) / 8**0.5
 
 
-def test_what_stays_is_named(key: jax.Array) -> None:
+def test_what_keeps_its_width_is_named(key: jax.Array) -> None:
     class Odd(nn.Module):
         @nn.compact
         def __call__(self, x: Any) -> Any:
-            x = nn.Conv(8, (3,), feature_group_count=8, name="depthwise")(nn.Dense(8, name="first")(x))
-            return x * self.param("scale", nn.initializers.ones, (8,))[None, None]
+            x = nn.Conv(64, (3,), feature_group_count=64, name="depthwise")(nn.Dense(64, name="first")(x))
+            x = nn.Dense(64, name="named")(
+                inputs=x * self.param("gain", nn.initializers.ones, (64, 1))[:, 0][None, None]
+            )
+            x = x + self.param("positions", nn.initializers.normal(), (1, 5, 64))
+            return nn.Dense(4, name="head")(nn.Dense(64, name="up")(nn.Dense(8, name="down")(x)))
 
-    model, x = Odd(), jnp.ones((1, 5, 4))
-    plan = infinite_width(model, 64, variables=jax.jit(model.init)(key, x)).plan(x)
-    assert plan.kept == ("depthwise",)
-    assert plan.calls == ("first",)
+    model, x = Odd(), jnp.ones((1, 5, 48))
+    twin = infinite_width(model, 256, variables=jax.jit(model.init)(key, x))
+    plan = twin.plan(x)
+    few = {"down": "narrow: 64 units to 8", "up": "narrow: 8 units to 64"}
+    assert plan.narrow == {"depthwise": "channels do not mix"} | few
+    assert plan.drawn["positions"] == "used outside of known layers"
+    assert list(plan.drawn) == ["depthwise/kernel", "down/kernel", "positions", "up/kernel"]
+    assert plan.kept == {"gain": "all entries are equal"}
+    assert plan.calls == ("first", "depthwise", "named", "down", "up", "head")
+    assert "Own width: depthwise (channels do not mix)." in str(plan)
+    assert jax.jit(twin)(key, x).shape == (4, 1, 5, 4)
 
 
-def test_a_layer_called_by_keyword_stays(key: jax.Array) -> None:
-    class Named(nn.Module):
-        @nn.compact
+def product_of(function: Callable[[Any, Any], Any], x: Any, kernel: Any) -> tuple[Any, Any]:
+    """The product in a function of data and weights by its layout, and as JAX computes it."""
+    program = listed(jax.make_jaxpr(function)(x, kernel))
+    op = product_in(program.ops)
+    assert op is not None
+    side = op.reads.index(program.inputs[1])
+    found = layout(op, side, program.avals)
+    assert isinstance(found, Layout)
+    given = [jnp.asarray(np.random.default_rng(k).normal(size=v.aval.shape)) for k, v in enumerate(op.eqn.invars)]
+    data, matrix = found.features_last(given[1 - side]), found.matrix(given[side])
+    if found.batch:
+        made = jnp.stack([jnp.matmul(*each) for each in zip(data, matrix, strict=True)])
+    else:
+        made = found.convolved(data, matrix) if found.conv else jnp.matmul(data, matrix)
+    return found.as_made(made, op.eqn.outvars[0].aval.shape, len(found.free)), bound(op, given)[0]
+
+
+@pytest.mark.parametrize(
+    "text", ["BTD,DNH->BTNH", "BTNH,NHD->BTD", "BTD,SNDH->SBTNH", "DBT,VD->VBT", "BTD,DH->BH", "BND,NDH->BNH"]
+)
+def test_an_einsum_is_a_dense_layer(text: str) -> None:
+    """Also with a matrix for each N."""
+    sizes = dict(zip("BTDNHSV", (2, 3, 4, 5, 6, 7, 8), strict=True))
+    left, right = text.split("->")[0].split(",")
+    x, kernel = (jnp.ones([sizes[axis] for axis in each]) for each in (left, right))
+    for one in (x, kernel):
+        order = text if one is x else f"{right},{left}->{text.split('->')[1]}"
+        run = lambda a, b, order=order, turned=one is kernel: jnp.einsum(order, *((b, a) if turned else (a, b)))
+        np.testing.assert_allclose(*product_of(run, x, kernel), rtol=SINGLE, atol=SINGLE)
+
+
+@pytest.mark.parametrize("function", [lambda x, w: x @ w.astype(int), lambda x, w: jnp.einsum("BTD,TD->BT", x, w)])
+def test_a_product_without_new_units_is_none(function: Any) -> None:
+    x, kernel = jnp.ones((2, 3, 3), int), jnp.ones((3, 3))
+    op = product_in((program := listed(jax.make_jaxpr(function)(x, kernel))).ops)
+    assert op is not None
+    assert isinstance(layout(op, 1, program.avals), str)
+
+
+def test_bfloat16_changes_little(key: jax.Array) -> None:
+    """Of an Einsum and a norm; the Gaussians are drawn in float32 either way."""
+
+    class Small(nnx.Module):
+        def __init__(self, dtype: Any) -> None:
+            more: Any = {"dtype": dtype, "rngs": nnx.Rngs(0)}
+            self.norm, self.layer = nnx.RMSNorm(64, **more), nnx.Einsum("TD,DNH->TNH", (64, 4, 16), **more)
+
         def __call__(self, x: Any) -> Any:
-            return nn.Dense(8, name="named")(inputs=nn.Dense(8, name="first")(x))
+            return self.layer(self.norm(x))
 
-    model, x = Named(), jnp.ones((2, 4))
-    twin = infinite_width(model, 64, variables=jax.jit(model.init)(key, x))
-    assert twin.plan(x).kept == ("named",)
-    assert jax.jit(twin)(key, x).shape == (8, 2, 8)
+    x = jax.random.normal(key, (3, 64))
+    plain, other = (jax.jit(infinite_width(Small(dtype), 128))(key, x) for dtype in (jnp.float32, jnp.bfloat16))
+    assert other.dtype == jnp.bfloat16
+    assert abs(np.log(jnp.linalg.norm(plain) / jnp.linalg.norm(other.astype(jnp.float32)))) < BRAIN_FLOAT
+
+
+@pytest.mark.parametrize("padding", ["SAME", ((0, 1), (2, 0))])
+def test_a_transposed_convolution_is_one_with_its_channels_last(padding: Any) -> None:
+    more: Any = {"strides": (2, 1), "padding": padding, "kernel_dilation": (1, 2), "use_bias": False}
+    graph, params = nnx.split(nnx.ConvTranspose(3, 5, (3, 2), **more, rngs=nnx.Rngs(0)))
+    (kernel,) = jax.tree.leaves(params)
+    run = lambda x, kernel: nnx.merge(graph, jax.tree.map(lambda _: kernel, params))(x)
+    np.testing.assert_allclose(*product_of(run, jnp.ones((2, 6, 7, 3)), kernel), atol=SINGLE)
+
+
+def test_stacked_weights_are_not_tied(key: jax.Array) -> None:
+    """Of five layers in a scan each has its own weights."""
+    layers = nnx.vmap(lambda rngs: nnx.Linear(64, 64, use_bias=False, rngs=rngs))(nnx.Rngs(0).split(5))
+
+    def loss(layers: Any, x: Any) -> Any:
+        run = nnx.scan(lambda x, layer: layer(x), in_axes=(nnx.Carry, 0), out_axes=nnx.Carry)
+        return jnp.sum(run(x, layers) ** 2)
+
+    twin = infinite_width(layers, 512, loss=loss)
+    plan = twin.plan(jax.random.normal(key, (2, 64)))
+    assert plan.own == ("kernel",)
+    assert len(plan.calls) == 5
+
+
+def test_what_the_error_does_not_hold_is_said() -> None:
+    orthogonal = nnx.initializers.orthogonal()
+    layers = [nnx.Linear(48, 48, kernel_init=orthogonal, rngs=nnx.Rngs(k)) for k in range(6)]
+    said = infinite_width(nnx.Sequential(*layers), 256).plan(jnp.ones((2, 48))).warnings
+    assert "1 / width summed over the calls is 0.12" in said[0]
+    assert "Orthogonal kernels (layers/0/kernel, layers/1/kernel, layers/2/kernel, ...)" in said[1]
+    assert infinite_width(nnx.Linear(48, 48, rngs=nnx.Rngs(0)), 256).plan(jnp.ones((2, 48))).warnings == ()
+
+
+def test_the_plan_names_tied_weights() -> None:
+    params = {
+        "table": jax.random.normal(jax.random.key(0), (64, 48)),
+        "w": jax.random.normal(jax.random.key(1), (48, 48)),
+    }
+    loss = lambda p, words: jnp.mean((jnp.tanh(p["table"][words] @ p["w"]) @ p["table"].T) ** 2)
+    said = infinite_width(params, 256, loss=loss).plan(jnp.arange(4)).warnings
+    assert said[-1].startswith("Tied weights (table) are drawn twice")
 
 
 def test_wrong_questions(refused: Any) -> None:
@@ -343,5 +496,7 @@ def test_wrong_questions(refused: Any) -> None:
         infinite_width(model, 16).layers(jax.random.key(0), jnp.ones((2, 4)), num_draws=2)
     with refused("layers", "num_draws"):
         infinite_width(model, 16).layers(jax.random.key(0), jnp.ones((2, 4)), num_draws=0)
+    with refused("weights", "num_draws"):
+        infinite_width(model, 16).weights(jax.random.key(0), jnp.ones((2, 4)), num_draws=0)
     with refused("infinite_width", "layers"):
         infinite_width(nnx.LayerNorm(4, rngs=nnx.Rngs(0)), 16)(jax.random.key(0), jnp.ones((2, 4)))

@@ -11,7 +11,7 @@ import pytest
 from flax import nnx
 
 from tests.tolerances import FLOAT32_CHAIN
-from vgtheory.diagnose import diagnose, norm_history, record_norms
+from vgtheory.diagnose import NormHistory, diagnose, norm_history, record_norms
 
 
 def test_rows_are_the_norms_of_the_gradients_at_their_steps() -> None:
@@ -86,3 +86,13 @@ def test_refuses(refused: Callable[..., Any]) -> None:
         norm_history(optax.sgd(0.1).init(jnp.ones(2)))
     with refused("norm_history", "layer"):
         norm_history(record_norms().init({"a": jnp.ones(2)}), {"b": 1.0})
+
+
+def test_a_history_draws_its_norms_and_the_predicted_start() -> None:
+    history = NormHistory(
+        ("a", "b"), np.array([0, 10]), np.array([[0.1, 0.2], [-np.inf, 0.3]]), np.array([0.5, np.nan])
+    )
+    (axes,) = history.plot().axes
+    assert [line.get_linestyle() for line in axes.lines] == ["-", "--", "-"]
+    np.testing.assert_allclose(axes.lines[1].get_ydata(), 0.5 / np.log(10))
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), [0.1 / np.log(10), np.nan])

@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 import cards
-import pandas as pd
 import pytest
 from gallery import Drawn
 from sphinx.errors import ExtensionError
@@ -41,10 +40,22 @@ def test_a_claim_without_a_figure_is_named(found: evidence.Evidence, tmp_path: P
 
 
 def test_a_claim_without_a_comparison_is_named() -> None:
-    (fault,) = cards.lacking(FIRST, 0, pd.DataFrame({"score": [1.0], "score_err": [0.1]}), FIGURE)
+    (fault,) = cards.lacking(FIRST, 0, FIGURE)
     assert fault == "claim 'deep-linear': expected a comparison in the results of deep_linear, got none."
-    for table in ({"score": [1.0], "score_hat": [1.0]}, {"learned": [1.0], "learned_predicted": [1.0]}):
-        assert cards.lacking(FIRST, 0, pd.DataFrame(table), FIGURE) == []
+    assert cards.lacking(FIRST, 1, FIGURE) == []
+
+
+def test_every_prediction_is_judged_or_said_to_be_none(found: evidence.Evidence) -> None:
+    for claim in claims.CLAIMS:
+        said = cards.outcome(found, claim)
+        known = re.match(
+            r"Of (\d+|one) comparisons? of|The prediction is an identity|These numbers are measured only: no law", said
+        )
+        assert known, (claim.name, said)
+    (claim,) = (claim for claim in claims.CLAIMS if claim.name == "lost-middle")
+    assert cards.outcome(found, claim) == "Of 11 comparisons of prediction and measurement, 11 agree."
+    (claim,) = (claim for claim in claims.CLAIMS if claim.name == "sequence-tasks")
+    assert "9 agree. No law says" in cards.outcome(found, claim)
 
 
 def test_a_page_holds_all_that_a_claim_has(

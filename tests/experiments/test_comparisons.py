@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import attention, echo_state, plateau, sequence_length, spectra, twins
+from experiments import attention, echo_state, minimum, outcomes, plateau, sequence_length, spectra, twins
 from experiments.corridor import catalogue
 from experiments.corridor.summary import compared_rows, comparison
 from vgtheory import Estimate
@@ -37,7 +37,10 @@ def test_every_layer_and_every_group_is_compared(script: object) -> None:
     else:
         twin = rows[rows.label.str.endswith("twin")]
         assert len(twin) == len(attention.GROUPS) * len(frame) - frame.cell.nunique()
-        assert np.isinf(rows.predicted_err).sum() == 36
+        assert np.isinf(rows.predicted_err).sum() == 24  # beyond its range the law is shown for the lowest block
+        law = rows[rows.label.str.endswith("law") & np.isfinite(rows.predicted_err)]
+        assert len(law) == 2 * (2 * len(attention.GROUPS) * 8 - 2)
+        assert law.z.abs().max() < SIGMAS
     wrong = (rows.measured - rows.predicted - np.log(1.1)) / rows.predicted_err
     assert (wrong.abs() > SIGMAS).any()
 
@@ -91,3 +94,20 @@ def test_plateaus_are_told_to_a_factor_of_two_with_a_trend() -> None:
     found = plateau.findings(catalogue.load("plateau"))
     assert "about a factor of two, with a trend in the activation" in found.verdict
     assert found.numbers["beyond"] == "31"
+
+
+def test_shares_of_outcomes_a_fifth_off_disagree() -> None:
+    rows = outcomes.comparisons(catalogue.load("outcomes"))
+    vanish = rows[rows.label.str.contains("vanish")]
+    assert (vanish.z.abs() <= SIGMAS).all()
+    assert ((vanish.z.abs() + 0.2 / vanish.predicted_err) > SIGMAS).all()
+    oscillates = rows[rows.label == "SGD, rate 0.1, gradients explode: oscillates"]
+    assert oscillates.verdict.str.startswith("disagrees").all()
+
+
+def test_tilts_agree_and_powers_near_a_minimum_do_not() -> None:
+    rows = minimum.comparisons(catalogue.load("minimum"))
+    tilts = rows[rows.label.str.endswith("tilt")]
+    assert len(tilts) == 10
+    assert (tilts.z.abs() <= SIGMAS).all()
+    assert (rows[rows.label.str.endswith("power")].z.abs() > SIGMAS).all()

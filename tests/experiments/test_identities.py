@@ -49,3 +49,10 @@ def test_a_mistaken_power_would_not_pass_as_an_identity() -> None:
 def test_the_layer_of_a_forward_limit_is_the_predicted_one() -> None:
     net = unbounded.NETS["cube, sigma_w=0.5"]
     assert unbounded._first_lost(net, 256) == stated("unbounded").set_index("net").measured["cube, sigma_w=0.5"]
+
+
+def test_formats_forget_at_the_predicted_step_itself() -> None:
+    frame = catalogue.load("state_space")
+    rows = frame[(frame.subject == "formats") & frame.size_hat.notna()]
+    assert len(rows) > 10
+    assert (rows.size_hat == rows["size"]).all()

@@ -5,7 +5,22 @@ from typing import Any
 
 import numpy as np
 
-from vgtheory import GRU, LSTM, Conv, Dense, FixedRecurrent, Leaky, Normed, Recurrent, Residual, Transformer, theory
+from vgtheory import (
+    GRU,
+    LSTM,
+    Conv,
+    Dense,
+    FixedRecurrent,
+    InputDecay,
+    Leaky,
+    LinearRecurrence,
+    Normed,
+    Recurrent,
+    Residual,
+    Ring,
+    Transformer,
+    theory,
+)
 
 Example = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
@@ -13,6 +28,8 @@ MATRIX = np.random.default_rng(3).normal(size=(5, 5)) / 5**0.5
 STATE, TARGET = MATRIX[0], MATRIX[1]
 SMALL = 0.5 * MATRIX
 NET, CHAOTIC, ORTHOGONAL = Dense("tanh", 1.5, 0.3), Dense("tanh", 2.0, 0.5), Dense("tanh", 1.5, 0.2, "orthogonal")
+RING = LinearRecurrence(Ring(0.5, 0.9375), "gamma", 0.25)
+DECODER = Transformer("tanh", 1.5, 0.75, is_causal=True, heads=4)
 FIELD, CELL = Conv("tanh", 1.5, 0.3, padding="zero"), GRU(1.0, sigma_in=1.0, update_bias=2.0)
 
 
@@ -84,6 +101,11 @@ TRACEABLE: dict[str, Example] = {
     "q_stars": call(theory.meanfield.q_stars, Dense("gelu", 1.625, 0.0)),
     "tangent_kernel": call(theory.training.tangent_kernel, NET, depth=4, width=64, c_0=0.25),
     "xi_c": call(theory.xi_c, CHAOTIC),
+    "participation": call(theory.attention.participation, 1.25, positions=7),
+    "softmax_attention": call(theory.attention.softmax_attention, 1.25, positions=7, head_width=16, width=64, c=0.25),
+    "log_grad_tokens": call(theory.decoders.log_grad_tokens, DECODER, depth=3, positions=5),
+    "log_influence": call(theory.decoders.log_influence, DECODER, depth=3, positions=5, c_0=0.25),
+    "log_q_tokens": call(theory.decoders.log_q_tokens, DECODER, depth=3, positions=5, width=64),
     "xi_c_modes": call(theory.blocks.xi_c_modes, Conv("tanh", 1.5, 0.3), 5),
     "xi_grad": call(theory.xi_grad, NET),
     "xi_q": call(theory.xi_q, NET),
@@ -98,6 +120,7 @@ PLAIN: dict[str, Example] = {
     "chain_decay": call(theory.training.chain_decay, 10, 0.0078125, y=1.5),
     "chain_flow": call(theory.training.chain_flow, [0.25, 0.5, 2.0], np.array([-1.0, 1.0]), y=1.5),
     "chi_step": call(theory.cells.chi_step, LSTM(1.0, sigma_in=1.0, forget_bias=1.5)),
+    "decay_lag": call(theory.linear.decay_lag, 0.875, "float16"),
     "dead_probability": call(theory.width.dead_probability, Dense("relu", 1.5), depth=2, width=3),
     "depth_limit": call(theory.depth_limit, 0.75, "float16"),
     "echo_state": call(theory.recurrent.echo_state, SMALL),
@@ -105,6 +128,9 @@ PLAIN: dict[str, Example] = {
     "heavy_edge": call(theory.spectra.heavy_edge, [0.125, 0.5]),
     "initialiser_audit": call(theory.initialiser_audit, ["relu"], width=64),
     "log_chi_square_law": call(theory.width.log_chi_square_law, 64, (1.0, 0.25)),
+    "log_grad_input_lags": call(theory.linear.log_grad_input_lags, RING, 7),
+    "log_grad_lags": call(theory.linear.log_grad_lags, RING, 7, width=64),
+    "log_grad_units": call(theory.linear.log_grad_units, RING, 7),
     "log_grad_steps": call(theory.cells.log_grad_steps, Leaky("tanh", 1.5, 0.25, leak=0.75), steps=3),
     "log_grad_variance": call(theory.log_grad_variance, NET, depth=3),
     "log_growth": call(theory.recurrent.log_growth, MATRIX, np.array([1, 5])),
@@ -114,9 +140,16 @@ PLAIN: dict[str, Example] = {
     "lyapunov_curve": call(theory.recurrent.lyapunov_curve, NET, [0.0, 0.75]),
     "lyapunov_exponents": call(theory.lyapunov_exponents, NET, width=8),
     "memory_curve": call(theory.recurrent.memory_curve, SMALL, STATE, 4, sigma_noise=0.125),
+    "log_decay_lags": call(theory.linear.log_decay_lags, InputDecay("gla", 1.5, 0.5), 7),
+    "log_mean_decay_lags": call(theory.linear.log_mean_decay_lags, InputDecay("mamba", -1.5, 0.5), 7),
+    "log_memory_change": call(theory.linear.log_memory_change, RING, "eigenvalue"),
+    "log_q_state": call(theory.linear.log_q_state, RING),
+    "log_sensitivity": call(theory.linear.log_sensitivity, RING, "nu"),
+    "memory_lags": call(theory.linear.memory_lags, RING),
     "memory_steps": call(theory.cells.memory_steps, CELL),
     "non_normality": call(theory.recurrent.non_normality, MATRIX),
     "padding_factor": call(theory.blocks.padding_factor, Conv("linear", 1.5, padding="zero"), 8),
+    "overflow_step": call(theory.linear.overflow_step, 1.0, "float16", 96.0),
     "pass_limit": call(theory.pass_limit, NET, "float16", depth=20, width=64),
     "q_state": call(theory.cells.q_state, CELL),
     "residual_growth": call(theory.blocks.residual_growth, Residual("tanh", 1.5, 0.25, 0.75)),

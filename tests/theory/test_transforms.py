@@ -26,6 +26,10 @@ def conv(scale: Any) -> Conv:
     return Conv("tanh", scale, 0.3, padding="zero")
 
 
+def decoder(scale: Any) -> Transformer:
+    return Transformer("tanh", scale, 0.8, is_causal=True, heads=4)
+
+
 def orthogonal(scale: Any) -> Dense:
     return Dense("tanh", scale, 0.2, "orthogonal")
 
@@ -92,6 +96,11 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
             FixedRecurrent("linear", matrix=t * MATRIX), MATRIX[0], MATRIX[1], 0.01, steps=5
         ).stable_rate
     ),
+    "participation": lambda t: theory.attention.participation(t, positions=7),
+    "softmax_attention": lambda t: theory.attention.softmax_attention(t, positions=7, head_width=16, width=64).key[0],
+    "log_grad_tokens": lambda t: theory.decoders.log_grad_tokens(decoder(t), depth=3, positions=5).mean[0, 1],
+    "log_influence": lambda t: theory.decoders.log_influence(decoder(t), depth=3, positions=5).mean[0],
+    "log_q_tokens": lambda t: theory.decoders.log_q_tokens(decoder(t), depth=3, positions=5, width=64).mean[-1, 1],
     "phase_diagram": lambda t: theory.phase_diagram(tanh(t)).xi_c,
     "q_map": lambda t: theory.q_map(1.0, tanh(t)),
     "q_slope": lambda t: theory.meanfield.q_slope(tanh(t)),
@@ -125,6 +134,14 @@ PLAIN = {
     "log_grad_steps": "as chi_step",
     "lyapunov_curve": "by halving in NumPy",
     "lyapunov_exponents": "a function of counts, or lyapunov_curve",
+    "decay_lag": "exact fractions",
+    "log_decay_lags": "quadrature in NumPy",
+    "log_mean_decay_lags": "quadrature in NumPy",
+    "overflow_step": "exact fractions",
+    "log_memory_change": "as log_grad_lags",
+    "log_q_state": "as log_grad_lags",
+    "log_sensitivity": "as log_grad_lags",
+    "memory_lags": "by root finding",
     "memory_steps": "as chi_step",
     "q_state": "as chi_step",
     "tied_grad_steps": "on fixed paths, in NumPy",
@@ -138,6 +155,9 @@ PLAIN = {
     "log_chi_square_law": "a function of counts and of an activation's constants",
     "log_grad_variance": "quadrature, or fixed numbers, in NumPy",
     "log_update_variance": "as log_grad_variance",
+    "log_grad_input_lags": "as log_grad_lags",
+    "log_grad_lags": "an average over a law of eigenvalues, by quadrature in NumPy",
+    "log_grad_units": "as log_grad_lags",
     "log_growth": "NumPy, for one given matrix",
     "log_rate": "NumPy, for one given matrix",
     "memory_curve": "NumPy, for one given matrix",

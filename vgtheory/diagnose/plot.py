@@ -40,3 +40,25 @@ def _series(axes: Any, found: Any, name: str, label: str, marker: str, colour: i
         if np.isfinite(values).any():
             shown = np.where(np.isfinite(values), values, np.nan)
             axes.plot(np.arange(len(values)), shown, color=colours()[colour], **style)
+
+
+def history_figure(history: Any) -> "matplotlib.figure.Figure":
+    """Norms by update, one line for each layer; dashes at the left are predicted."""
+    with styled("NormHistory.plot"):
+        import matplotlib as mpl
+
+        drawn, axes = canvas(7.5, 4.0)
+        shades = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(history.layers)))
+        steps = np.asarray(history.steps) + 1
+        for i, (name, shade) in enumerate(zip(history.layers, shades, strict=True)):
+            logs = np.asarray(history.log_norms[:, i], float) / DECADE
+            finite = np.where(np.isfinite(logs), logs, np.nan)
+            axes.plot(steps, finite, color=shade, marker="o", ms=3, lw=1, label=name)
+            if np.isfinite(history.predicted[i]):
+                axes.plot([0.5, 1], [history.predicted[i] / DECADE] * 2, color=shade, ls="--", lw=1.5)
+        axes.set_xscale("log")
+        axes.set_xlabel("update")
+        axes.set_ylabel("gradient's norm (power of ten)")
+        if len(history.layers) <= _MOST_NAMES:
+            axes.legend(fontsize="small")
+    return drawn

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,9 @@ from jax import Array
 from vgtheory.diagnose.arguments import expect_predicted
 from vgtheory.expect import expect, expect_one_of, expect_steps
 from vgtheory.measure.engine.taps import log_norm
+
+if TYPE_CHECKING:
+    import matplotlib.figure
 
 _DECADES, _PER_DECADE = 6, 8
 
@@ -82,6 +85,18 @@ class NormHistory(NamedTuple):
             expect_one_of(self.layers, "tilt", layer=layer)
         one, other = (self.log_norms[:, self.layers.index(layer)] for layer in (first, last))
         return one - other
+
+    def plot(self) -> "matplotlib.figure.Figure":
+        """Picture of the norms by update, with the predicted start of each layer as dashes at the left.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            One line for each layer, the first layer's darkest. Updates count from 1.
+        """
+        from vgtheory.diagnose.plot import history_figure
+
+        return history_figure(self)
 
 
 def _groups(tree: Any, by: str) -> dict[str, list[Any]]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vgtheory.diagnose.verdict import shown
+from vgtheory.diagnose.words import shown
 
 _SHOWN = 24
 """Most rows of a printed table; of a longer table, the first and last are printed."""
@@ -19,7 +19,8 @@ class Row(NamedTuple):
     layer
         Path; ``@1``, ``@2`` ... mark later calls of the same layer.
     kind
-        ``"dense"``, ``"conv"``, ``"norm"``, ``"embed"`` or ``"other"``.
+        ``"dense"``, ``"conv"``, ``"norm"``, ``"embed"``, ``"scale"`` (a product with a parameter) or
+        ``"dropout"``.
     shape
         Shape of the output.
     sigma_w
@@ -60,6 +61,59 @@ class Row(NamedTuple):
     predicted_log_grad_weight: float
 
 
+class Module(NamedTuple):
+    """Layer calls whose paths begin alike. Logs are natural.
+
+    Attributes
+    ----------
+    name
+        Beginning of the paths.
+    calls
+        Number of layer calls.
+    log_rms, log_grad
+        Least and largest log of the outputs' rms, and of the gradient's norm at the outputs.
+    log_factor
+        Log of the gradient's norm at the output of the first call over that of the last.
+    """
+
+    name: str
+    calls: int
+    log_rms: tuple[float, float]
+    log_grad: tuple[float, float]
+    log_factor: float
+
+
+def modules(rows: Sequence[Row]) -> list[Module]:
+    """Rows by module: the deepest level of the paths at which there are at most 24 modules."""
+    parents = [row.layer.split("@")[0].split("/")[:-1] or [row.layer.split("@")[0]] for row in rows]
+    for level in range(max((len(parent) for parent in parents), default=0), 0, -1):
+        groups: dict[str, list[Row]] = {}
+        for row, parent in zip(rows, parents, strict=True):
+            groups.setdefault("/".join(parent[:level]), []).append(row)
+        if len(groups) <= _SHOWN:
+            return [_module(name, group) for name, group in groups.items()]
+    return []
+
+
+def _module(name: str, group: Sequence[Row]) -> Module:
+    rms, grads = ([getattr(row, column) for row in group] for column in ("log_rms", "log_grad"))
+    with np.errstate(invalid="ignore"):
+        factor = float(np.subtract(grads[0], grads[-1]))
+    return Module(name, len(group), (min(rms), max(rms)), (min(grads), max(grads)), factor)
+
+
+def summary(rows: Sequence[Row]) -> list[str]:
+    """The modules of a deep model in aligned columns; empty for others."""
+    found = modules(rows) if len(rows) > _SHOWN else []
+    if not 1 < len(found) < len(rows):
+        return []
+    lines: list[tuple[str, ...]] = [("module", "calls", "rms", "|dE/dy|", "factor")]
+    for each in found:
+        ranges = [" to ".join(dict.fromkeys(map(shown, pair))) for pair in (each.log_rms, each.log_grad)]
+        lines.append((each.name, str(each.calls), *ranges, shown(each.log_factor) if each.calls > 1 else "-"))
+    return aligned(lines)
+
+
 def table(rows: Sequence[Row]) -> list[str]:
     """The rows in aligned columns, as numbers instead of logs."""
     head = ("layer", "kind", "shape", "sigma_w", "rms", "|dE/dy|", "|dE/dW|", "through", "between")
@@ -80,6 +134,11 @@ def table(rows: Sequence[Row]) -> list[str]:
     if len(lines) > _SHOWN + 1:
         half = _SHOWN // 2
         lines = [*lines[: half + 1], ("...", *[""] * (len(lines[0]) - 1)), *lines[-half:]]
+    return aligned(lines)
+
+
+def aligned(lines: Sequence[tuple[str, ...]]) -> list[str]:
+    """Lines of cells in columns."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
 
@@ -90,5 +149,5 @@ def notes(rows: Sequence[Row], unseen: Sequence[str]) -> list[str]:
     if any(row.between == "skips" for row in rows):
         found.append("* the graph branches here: a change by skips, gates or attention as well as by slopes.")
     if unseen:
-        found.append(f"Not looked into (inside a while_loop or a custom_vjp): {', '.join(unseen)}.")
+        found.append(f"Not looked into (in a cond, or a derivative of its own): {', '.join(unseen)}.")
     return found

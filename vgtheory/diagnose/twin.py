@@ -1,34 +1,27 @@
-"""The infinite-width twin of any Flax model: its own graph, with layers that keep no weights."""
+"""The infinite-width twin of any model: its own program, with layers that keep no weights."""
 
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
+from flax import linen as nn
+from flax import nnx
 from jax import Array
 
 from vgtheory.diagnose.arguments import expect_rngs
-from vgtheory.diagnose.layer_laws import LayerLaw, TwinPlan, copies_of, mean_of
-from vgtheory.diagnose.particles import REPLICAS, Linear, apart, convolution, fresh, pooled_norm, pooled_tap, together
-from vgtheory.diagnose.tracing.calls import Call, Hooked, expect_model, hooked
-from vgtheory.diagnose.tracing.kinds import CONV, contracted, is_replaced, num_out, takes_off_mean
-from vgtheory.diagnose.tracing.trace import necks, traced
+from vgtheory.diagnose.passes.sizes import Raw, measured
+from vgtheory.diagnose.passes.weighing import holds, weighed
+from vgtheory.diagnose.program.models import Model, opened
+from vgtheory.diagnose.program.trace import Trace, split_arrays, traced
+from vgtheory.diagnose.replicas.laws import LayerLaw, copies_of, laws_of, weights_of
+from vgtheory.diagnose.replicas.particles import REPLICAS
+from vgtheory.diagnose.replicas.plan import Design, TwinPlan, designed
+from vgtheory.diagnose.replicas.run import engine, parameters
+from vgtheory.estimate import Estimate
 from vgtheory.expect import expect, expect_count, expect_flag
-from vgtheory.measure import log_norm
-
-
-class _State(NamedTuple):
-    """State of one run: plan, key, slots, taps, recorded logs, and weights that are used again."""
-
-    plan: TwinPlan
-    key: Array
-    slots: dict[str, Array]
-    taps: dict[str, Array]
-    logs: dict[str, Array]
-    shared: dict[str, tuple[Array, Array]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,38 +31,28 @@ class InfiniteWidth:
     Attributes
     ----------
     model
-        The model (or its loss) as a function with hooks.
+        The model's parameters, and its loss or output as a function of them.
     num_particles
-        Least number of units over which a layer of median width takes its covariance.
+        Least number of units over which a wide layer of median width takes its covariance.
     tied
         Whether a layer that is called again uses the same weights.
+    has_loss
+        Whether there is a loss.
     """
 
-    model: Hooked
+    model: Model
     num_particles: int
     tied: bool
+    has_loss: bool
 
     def plan(self, *args: Any, **kwargs: Any) -> TwinPlan:
-        """Plan of the twin, from a dry run on shapes with the model's arguments."""
-        widths: list[int] = []
-        calls: dict[str, None] = {}
-        uses: dict[str, int] = {}
-        kept: dict[str, None] = {}
+        """Plan of the twin, from a trace of the model with its arguments."""
+        return self._designed("plan", args, kwargs, is_loss=self.has_loss)[1].plan
 
-        def hook(call: Call, inputs: tuple, run: Any) -> Any:
-            y = run(*inputs)
-            uses[call.layer] = call.use + 1
-            if inputs and is_replaced(call):
-                calls[call.path] = None
-                widths.append(num_out(call, inputs[0]))
-            elif call.kind not in ("norm", "embed"):
-                kept[call.layer] = None
-            return y
-
-        jax.eval_shape(lambda params, args: self.model.apply(params, hook, *args, **kwargs), self.model.params, args)
-        expect(len(calls) > 0, "infinite_width", "a model with a dense layer or a convolution", layers=list(uses))
-        replicas = max(2, -(-self.num_particles // int(np.median(widths))))
-        return TwinPlan(replicas, tuple(calls), uses, (*kept, *self.model.unseen))
+    def _designed(self, where: str, args: tuple, kwargs: dict, *, is_loss: bool) -> tuple[Trace, Design]:
+        model = self.model._replace(loss=functools.partial(self.model.loss, **kwargs))
+        trace = traced(model, args, where, is_loss=is_loss)
+        return trace, designed(trace, model.leaves, self.num_particles)
 
     def __call__(self, key: Array, *args: Any, **kwargs: Any) -> Any:
         """Output of the model in every replica; leaves have a first axis of replicas.
@@ -83,22 +66,29 @@ class InfiniteWidth:
         kwargs
             Passed on as they are.
         """
-        plan = self.plan(*args, **kwargs)
-        one = lambda args: self._run(plan, self.model.params, key, ({}, {}), args, kwargs)[0]
-        mapped = functools.partial(jax.vmap, axis_name=REPLICAS)
+        trace, design = self._designed("infinite_width", args, kwargs, is_loss=False)
+        arrays, _ = split_arrays(args)
+        program, tree = trace.program, jax.tree.structure(trace.result)
+
+        def one(arrays: list) -> list:
+            env = dict(zip(program.inputs, [*parameters(design, key, self.model.leaves), *arrays], strict=True))
+            engine(trace, design, key, self.tied).forward(trace.layers, env)
+            return [env[atom] if isinstance(atom, int) else jnp.asarray(atom.val) for atom in program.outputs]
+
+        mapped = functools.partial(jax.vmap, axis_name=REPLICAS, axis_size=design.plan.replicas)
 
         @jax.custom_vjp
-        def every(args: tuple) -> Any:
-            return mapped(one)(copies_of(plan, args))
+        def every(arrays: list) -> list:
+            return mapped(one)(copies_of(design.plan.replicas, arrays))
 
-        def back(args: tuple, cotangent: Any) -> tuple[Any]:
+        def back(arrays: list, cotangent: Any) -> tuple[list]:
             # The model runs again inside the map, where the replicas see each other.
-            pull = lambda args, cotangent: jax.vjp(one, args)[1](cotangent)[0]
-            parts = mapped(pull)(copies_of(plan, args), cotangent)
+            pull = lambda arrays, cotangent: jax.vjp(one, arrays)[1](cotangent)[0]
+            parts = mapped(pull)(copies_of(design.plan.replicas, arrays), cotangent)
             return (jax.tree.map(lambda leaf: jnp.sum(leaf, axis=0), parts),)
 
-        every.defvjp(lambda args: (every(args), args), back)
-        return every(args)
+        every.defvjp(lambda arrays: (every(arrays), arrays), back)
+        return jax.tree.unflatten(tree, every(arrays))
 
     def layers(self, key: Array, *args: Any, num_draws: int = 8, **kwargs: Any) -> dict[str, LayerLaw]:
         """Predicted sizes of signals and gradients at every call of a dense layer or a convolution.
@@ -117,7 +107,7 @@ class InfiniteWidth:
         Returns
         -------
         dict
-            ``LayerLaw`` by path of the call, in order.
+            ``LayerLaw`` by path of the call, as ``diagnose`` names it, in order.
 
         Raises
         ------
@@ -126,102 +116,69 @@ class InfiniteWidth:
 
         Notes
         -----
-        The gradient is renormalised wherever all of it passes through one layer's output, so that
-        it neither vanishes nor overflows in a deep chain.
+        Every cotangent has an exponent of its own, as in ``diagnose``: the gradient neither vanishes
+        nor overflows in a deep chain.
         """
-        expect_count("layers", num_draws=num_draws)
-        plan = self.plan(*args, **kwargs)
-        narrow = necks(traced(self.model._replace(apply=functools.partial(self.model.apply, **kwargs)), args, "layers"))
-        slots = {path: jnp.zeros(2) for path in plan.calls}
-        taps = {path: jnp.zeros(()) for path in plan.calls if path in narrow}
+        trace, design, draws = self._drawn("layers", key, args, kwargs, num_draws)
+        return laws_of(trace, design, draws)
 
-        def energy(slots: Any, params: Any, key: Array, args: tuple) -> tuple[Array, Any]:
-            value, sizes = self._run(plan, params, key, slots, args, kwargs)
-            return value[0] if isinstance(value, tuple) else value, sizes
+    def weights(self, key: Array, *args: Any, num_draws: int = 8, **kwargs: Any) -> dict[str, Estimate]:
+        """Predicted log-norm of the gradient with respect to matrices that are in no replaced layer.
+
+        Parameters
+        ----------
+        key
+            A JAX key.
+        args
+            Arguments of the loss after the model.
+        num_draws
+            Number of independent draws; an error needs at least 2.
+        kwargs
+            Passed on as they are.
+
+        Returns
+        -------
+        dict
+            ``Estimate`` of ln ``|dE/dW|`` by name, as in ``Diagnosis.weights``: the mean over draws
+            and replicas of what is drawn at its own width (``TwinPlan.drawn``).
+
+        Raises
+        ------
+        ValueError
+            If the twin was made without a loss that returns a single number.
+
+        Notes
+        -----
+        Where no layer is replaced, the replicas are independent networks, and this is their mean.
+        """
+        trace, design, draws = self._drawn("weights", key, args, kwargs, num_draws)
+        return weights_of(trace, design, draws)
+
+    def _drawn(self, where: str, key: Array, args: tuple, kwargs: dict, num_draws: int) -> tuple[Trace, Design, list]:
+        """Sizes in every replica, for each draw."""
+        expect_count(where, num_draws=num_draws)
+        trace, design = self._designed(where, args, kwargs, is_loss=True)
+        arrays, _ = split_arrays(args)
+        wanted = {*design.choice.wide, *design.choice.narrow}
+
+        def one(leaves: list, key: Array, arrays: list, multiple: Array) -> Raw:
+            run, own = engine(trace, design, key, self.tied, multiple), parameters(design, key, leaves)
+            raw = measured(trace, own, arrays, engine=run)
+            signals = {number: each for number, each in raw.signals.items() if number in wanted}
+            gradients = {n: each._replace(below=None) for n, each in raw.gradients.items() if n in wanted}
+            drawn = [size if trace.leaves[i] in design.plan.drawn else None for i, size in enumerate(raw.leaves)]
+            return Raw(raw.loss, signals, gradients, drawn)
 
         # The parameters are an argument, so that a compilation cache has one program for all weights of a model.
-        @jax.jit
-        def draw(params: Any, key: Array, args: tuple) -> Any:
-            one = jax.vmap(jax.grad(energy, has_aux=True), in_axes=(None, None, None, 0), axis_name=REPLICAS)
-            return jax.tree.map(lambda leaf: leaf[0], one((slots, taps), params, key, copies_of(plan, args)))
+        replicas, leaves = design.plan.replicas, self.model.leaves
+        mapped = jax.jit(jax.vmap(one, (None, None, 0, None), axis_name=REPLICAS, axis_size=replicas))
+        copies, is_enough = copies_of(replicas, arrays), functools.partial(holds, trace, leaves)
 
-        drawn = [draw(self.model.params, each, args) for each in jax.random.split(key, num_draws)]
-        (grads, taken), sizes = jax.tree.map(lambda *leaves: np.stack(leaves).astype(float), *drawn)
-        above, laws = np.zeros(num_draws), {}
-        for path in reversed(plan.calls):
-            above = above + taken.get(path, 0.0)
-            laws[path] = LayerLaw(*map(mean_of, (sizes[path], *(grads[path].T + above))))
-        return dict(reversed(laws.items()))
+        def draw(own: Array) -> Raw:
+            run = lambda multiple: jax.device_get(mapped(leaves, own, copies, jnp.float32(multiple)))
+            return weighed(run, is_enough)
 
-    def _run(
-        self,
-        plan: TwinPlan,
-        params: Any,
-        key: Array,
-        slots: tuple[dict[str, Array], dict[str, Array]],
-        args: tuple,
-        kwargs: dict[str, Any],
-    ) -> tuple[Any, Any]:
-        """Output of one replica, and the log of every replaced layer's root mean square."""
-        state = _State(plan, key, slots[0], slots[1], {}, {})
-        hook = functools.partial(self._hook, state)
-        return self.model.apply(params, hook, *args, **kwargs), state.logs
-
-    def _hook(self, state: _State, call: Call, args: tuple, run: Any) -> Any:
-        """Replacement of one layer call."""
-        if not args:
-            return run()
-        centred = takes_off_mean(call.module)
-        if call.kind == "norm" and centred is not None:
-            return pooled_norm(args[0], call.kernel, call.bias, epsilon=call.module.epsilon, centred=centred)
-        if call.kind == "embed":
-            return _looked_up(state, call, args[0])
-        if not is_replaced(call):
-            return run(*args)
-        y = self._replaced(state, call, args[0])
-        y = y if call.bias is None else y + jnp.broadcast_to(call.bias, y.shape)
-        units = together(y)
-        state.logs[call.path] = log_norm(units)[0] - np.log(units.size) / 2
-        return pooled_tap(y, state.taps[call.path]) if call.path in state.taps else y
-
-    def _replaced(self, state: _State, call: Call, x: Array) -> Array:
-        """A dense layer or a convolution, drawn anew."""
-        kernel, slot = jnp.asarray(call.kernel), state.slots.get(call.path, jnp.zeros(2))
-        if isinstance(call.module, CONV):
-            op = Linear(kernel.shape[-1], call.bias is not None, convolution(call.module, kernel.ndim - 2))
-            rms = jnp.sqrt(jnp.mean(kernel**2, axis=(-2, -1)))
-            return fresh(op, self._sources(state, call, kernel.shape[:-2], x.shape[-1], op.out), rms, x, slot)
-        axes = contracted(call.module, x)
-        lead = tuple(a for a in range(x.ndim) if a not in axes)
-        flat = jnp.transpose(x, lead + axes).reshape(*(x.shape[a] for a in lead), -1)
-        op, out = Linear(num_out(call, x), call.bias is not None), kernel.shape[len(axes) :]
-        sources = self._sources(state, call, (), flat.shape[-1], op.out)
-        y = fresh(op, sources, jnp.sqrt(jnp.mean(kernel**2)), flat, slot)
-        return y.reshape(*flat.shape[:-1], *out)
-
-    def _sources(
-        self, state: _State, call: Call, taps: tuple[int, ...], num_in: int, num_out: int
-    ) -> tuple[Array, Array]:
-        """Keys for a layer called once (or untied); else weights shared by all calls."""
-        key = jax.random.fold_in(state.key, call.place)
-        if not self.tied or state.plan.uses[call.layer] == 1:
-            up, down = jax.random.split(jax.random.fold_in(key, call.use))
-            return up, down
-        if call.layer not in state.shared:
-            ins, outs = state.plan.replicas * num_in, state.plan.replicas * num_out
-            shapes = ((*taps, ins, outs), (*taps, ins, outs) if taps else (outs, ins))
-            keys = jax.random.split(key)
-            up, down = (jax.random.normal(each, shape) for each, shape in zip(keys, shapes, strict=True))
-            state.shared[call.layer] = (up, down)
-        return state.shared[call.layer]
-
-
-def _looked_up(state: _State, call: Call, tokens: Array) -> Array:
-    """An embedding whose table is drawn anew for every replica."""
-    num, features = call.kernel.shape
-    key = jax.random.fold_in(state.key, call.place)
-    table = jnp.sqrt(jnp.mean(call.kernel**2)) * jax.random.normal(key, (num, state.plan.replicas * features))
-    return jnp.take(apart(table), tokens, axis=0)
+        return trace, design, [draw(own) for own in jax.random.split(key, num_draws)]
 
 
 def infinite_width(
@@ -233,20 +190,31 @@ def infinite_width(
     tied: bool = True,
     rngs: Any = None,
 ) -> InfiniteWidth:
-    r"""Infinite-width twin of a Flax model: its own graph, with layers of infinite width.
+    r"""Infinite-width twin of a model: its own program, with layers of infinite width.
 
-    Each dense layer and convolution is replaced by one without weights. Forward, it returns new
+    The model may be of any library. Each product or convolution of the data with a matrix of
+    parameters is replaced by one without weights, as ``diagnose`` finds and names them: dense layers,
+    attention's projections, ``jnp.einsum``, matrices multiplied by hand. Forward, it returns
     Gaussians whose covariance over inputs (examples and positions) is :math:`\sigma_w^2\, x
     x^{\mathsf T} / M` over M particles. Here sigma_w is the root mean square of the model's own
-    weights times the root of the fan-in, and the bias is the model's own. Backward, it does the
-    same with the incoming gradients, independently of the forward pass. Skips, norms, gates,
-    attention and the rest of the model stay as they are. The model thus computes its own mean-field
-    limit.
+    weights times the root of the fan-in, and the bias is the model's own. Backward, it uses the same
+    weights: only what the forward pass saw of them is kept. Norms of more than 32 features take
+    their statistics over all particles. Skips, gates, attention and the rest of the model stay as
+    they are. The model thus computes its own mean-field limit.
+
+    Layers of at most 32 units in or out keep their width and are drawn anew, and so are all other
+    matrices: channels of their own (depthwise convolutions), weights that are masked, repeated,
+    complex or of a mean that is not zero, those that a ``cond`` or a function with a derivative of
+    its own reads, and those that are added, as positions are. Tables are drawn anew
+    too, unit by unit. Infinite width has no meaning for a bottleneck, whose units scatter from
+    network to network. ``plan`` names what becomes of each.
 
     Parameters
     ----------
     model
-        A ``flax.nnx`` model, or a ``flax.linen`` module with its ``variables``; not changed.
+        A ``flax.nnx`` model; a ``flax.linen`` module with its ``variables``; or, with a ``loss``, any
+        pytree with parameters in it: an Equinox module, Haiku's parameters, a dictionary. It is not
+        changed.
     num_particles
         Least number M of particles in a layer of median width; it sets the number of replicas.
     variables
@@ -269,15 +237,17 @@ def infinite_width(
     Notes
     -----
     Accuracy: a sampling error of relative order M^(-1/2) in each layer, which ``layers`` reports,
-    and a bias of order 1/M. The cost is proportional to M; layers called again, and convolutions,
-    form their weights at a cost of M^2.
+    and a bias of order 1/M. A loss on n outputs of layers of N units is right to first order in n/N.
+    Real networks of N units scatter by a variance of order depth / N, and their mean log lies lower
+    by as much; ``TwinPlan.warnings`` says where that counts. The cost is proportional to M; layers
+    called again, and convolutions, form their weights at a cost of M^2. Scans are walked, and
+    compile as one step.
     Assumes:
 
-    - random independent weights of mean zero, none of them read elsewhere in the model (tied
-      embeddings);
-    - a loss whose gradient depends on the weights only through a few outputs;
+    - random independent weights of mean zero, none of them used in two places (tied embeddings are
+      drawn twice);
     - many attention heads, since heads keep their width;
-    - Flax norms; normalisation written by hand is over one replica instead of all particles.
+    - norms whose statistics ``diagnose`` recognises; all others take those of one replica.
 
     Examples
     --------
@@ -294,5 +264,9 @@ def infinite_width(
     expect_count("infinite_width", num_particles=num_particles)
     expect_flag("infinite_width", tied=tied)
     expect_rngs("infinite_width", rngs)
-    expect_model("infinite_width", model, variables, loss)
-    return InfiniteWidth(hooked(model, variables, loss=loss, rngs=rngs), num_particles, tied)
+    is_called = isinstance(model, nnx.Module | nn.Module)
+    remedy = "It takes the parameters first: loss(params, batch)."
+    expect(is_called or loss is not None, "infinite_width", "a loss beside a pytree of parameters", remedy, loss=loss)
+    run = loss if loss is not None else lambda model, *args, **kwargs: model(*args, **kwargs)
+    found = opened(model, variables, run, rngs, "infinite_width")
+    return InfiniteWidth(found, num_particles, tied, loss is not None)

@@ -13,8 +13,8 @@ How do I keep gradients from under- or overflowing in my own code? ``tap`` and `
 
 Will it fit into memory? ``plan`` tells before anything runs.
 
-Wings: ``layers``, ``blocks``, ``spectra``, ``recurrent``, ``cells``, ``training``,
-``magnitudes``, and ``engine``, which draws and runs the networks.
+Wings: ``layers``, ``blocks``, ``attention``, ``spectra``, ``recurrent``, ``linear``, ``cells``,
+``training``, ``magnitudes``, and ``engine``, which draws and runs the networks.
 """
 
 from typing import TYPE_CHECKING
@@ -22,7 +22,19 @@ from typing import TYPE_CHECKING
 from vgtheory._door import door
 
 if TYPE_CHECKING:
-    from vgtheory.measure import blocks, cells, engine, layers, magnitudes, recurrent, spectra, training
+    from vgtheory.measure import (
+        attention,
+        blocks,
+        cells,
+        decoders,
+        engine,
+        layers,
+        linear,
+        magnitudes,
+        recurrent,
+        spectra,
+        training,
+    )
     from vgtheory.measure.engine.dispatch import samples
     from vgtheory.measure.engine.taps import log_norm, tap
     from vgtheory.measure.layers.chains import plan
@@ -34,11 +46,14 @@ if TYPE_CHECKING:
 
 __getattr__, __dir__ = door(__name__, __file__)
 __all__ = [
+    "attention",
     "blocks",
     "cells",
+    "decoders",
     "engine",
     "jacobian_singular_values",
     "layers",
+    "linear",
     "log_grad_layers",
     "log_grad_variance",
     "log_grad_weight_layers",

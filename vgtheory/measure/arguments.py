@@ -229,7 +229,7 @@ def _fits(
         for path, leaf in jax.tree_util.tree_leaves_with_path((net, cell)):
             got: dict[str, Any] = {jax.tree_util.keystr(path[1:], simple=True): leaf}
             if isinstance(leaf, float | int | np.ndarray | np.generic) and "matrix" not in got:
-                fits = bool(np.all(np.abs(np.asarray(leaf, float)) <= largest))
+                fits = bool(np.all(np.abs(np.asarray(leaf)) <= largest))
                 expect(fits, where, f"a {next(iter(got))} within the range of {dtype}", **got)
     if isinstance(net, FixedRecurrent) and width is not None:
         expect(np.shape(net.matrix)[0] == width, where, "a width that fits the matrix", width=width)

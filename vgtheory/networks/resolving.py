@@ -10,7 +10,7 @@ from vgtheory.weights import WEIGHTS, as_weights
 PLACES = ("pre", "post")
 
 
-def resolve(net: Any, *scales: str) -> None:
+def resolve(net: Any, *scales: str, places: Iterable[str] = PLACES) -> None:
     """Resolve a network's activation, and check its scales and the place of its norm.
 
     ``scales`` names the fields that hold standard deviations.
@@ -19,7 +19,7 @@ def resolve(net: Any, *scales: str) -> None:
     if "activation" in fields:
         object.__setattr__(net, "activation", as_activation(net.activation, where))
     if "place" in fields:
-        expect_one_of(PLACES, where, place=net.place)
+        expect_one_of(places, where, place=net.place)
     for name in scales:
         expect_scale(where, **{name: fields[name]})
 

@@ -31,9 +31,12 @@ The other functions are in subpackages, each with such a guide: ``help(theory.ce
 - ``meanfield``: infinite width; lengths, correlations, criticality, depth scales.
 - ``layers``: profiles over depth, bounds, initialisers, number formats.
 - ``blocks``: residual blocks, normalisation, convolutions, transformers.
+- ``attention``: softmax attention, one layer.
+- ``decoders``: transformers with a causal mask, token by token.
 - ``width``: effects of a finite number of units.
 - ``spectra``: singular values of the Jacobian: do all directions keep their length?
 - ``recurrent``: one matrix applied again and again.
+- ``linear``: diagonal linear recurrences and state-space models (LRU, S4D, S5).
 - ``cells``: memory of an LSTM, a GRU or another cell.
 - ``training``: time to leave a plateau, and the largest stable step.
 - ``magnitudes``: variation of gradients from entry to entry.
@@ -47,7 +50,20 @@ from typing import TYPE_CHECKING
 from vgtheory._door import door
 
 if TYPE_CHECKING:
-    from vgtheory.theory import blocks, cells, layers, magnitudes, meanfield, recurrent, spectra, training, width
+    from vgtheory.theory import (
+        attention,
+        blocks,
+        cells,
+        decoders,
+        layers,
+        linear,
+        magnitudes,
+        meanfield,
+        recurrent,
+        spectra,
+        training,
+        width,
+    )
     from vgtheory.theory.layers.formats import depth_limit, pass_limit
     from vgtheory.theory.layers.initialisers import initialiser_audit
     from vgtheory.theory.layers.profiles import log_grad_layers, log_grad_weight_layers, log_q_layers
@@ -63,16 +79,19 @@ if TYPE_CHECKING:
 
 __getattr__, __dir__ = door(__name__, __file__)
 __all__ = [
+    "attention",
     "blocks",
     "c_map",
     "c_star",
     "cells",
     "chi_1",
     "critical",
+    "decoders",
     "depth_limit",
     "initialiser_audit",
     "jacobian_edge",
     "layers",
+    "linear",
     "log_grad_layers",
     "log_grad_variance",
     "log_grad_weight_layers",

@@ -1,6 +1,5 @@
 """Measured transformer blocks: plain autodiff, and the exact law where attention is uniform."""
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +10,8 @@ import pytest
 
 from tests.tolerances import EQUAL_FLOAT64, SIGMAS
 from vgtheory import Transformer, measure, theory
-from vgtheory.measure.blocks import transformer
+from vgtheory.measure.attention import block
 from vgtheory.measure.engine.draws import COTANGENT, INPUT, normal, words_of
-from vgtheory.networks.transformer import GROUPS
 
 SIZES = {"depth": 10, "positions": 4}
 
@@ -27,7 +25,7 @@ def test_the_gradients_are_plain_autodiff_s(key: jax.Array, place: str) -> None:
     with jax.enable_x64(True):
         words = words_of(jax.random.fold_in(key, 0))
         given = jax.tree.map(lambda leaf: jnp.asarray(leaf, "float64"), net)
-        weights = [transformer._drawn(words, given, jnp.int32(l), width, "float64") for l in range(depth)]
+        weights = [block.drawn(words, given, jnp.int32(l), width, "float64") for l in range(depth)]
         x = normal(words, INPUT, 0, (positions + 1, width), "float64")[1:]
         x = x / jnp.sqrt(jnp.mean(x**2, axis=1, keepdims=True))
         top = normal(words, COTANGENT, 0, (positions, width), "float64")
@@ -35,21 +33,21 @@ def test_the_gradients_are_plain_autodiff_s(key: jax.Array, place: str) -> None:
         def energy(weights: Any, offsets: Any) -> Any:
             h = x
             for each, offset in zip(weights, offsets, strict=True):
-                n = transformer._layer_norm(h) if place == "pre" else h
+                n = block.layer_norm(h) if place == "pre" else h
                 heads = lambda name, n=n, each=each: jnp.moveaxis((n @ each[name]).reshape(positions, 2, -1), 1, 0)
                 share = jax.nn.softmax(heads("query") @ jnp.swapaxes(heads("key"), 1, 2) / (width // 2) ** 0.5)
                 h = h + jnp.moveaxis(share @ heads("value"), 0, 1).reshape(positions, width) @ each["output"]
-                h = h if place == "pre" else transformer._layer_norm(h)
-                n = transformer._layer_norm(h) if place == "pre" else h
+                h = h if place == "pre" else block.layer_norm(h)
+                n = block.layer_norm(h) if place == "pre" else h
                 h = h + jnp.tanh(n @ each["mlp_in"]) @ each["mlp_out"]
-                h = (h if place == "pre" else transformer._layer_norm(h)) + offset
+                h = (h if place == "pre" else block.layer_norm(h)) + offset
             return jnp.vdot(top, h)
 
         grads, stream = jax.jit(jax.grad(energy, (0, 1)))(weights, [np.zeros(x.shape) for _ in range(depth)])
     size = lambda leaf: np.log(np.linalg.norm(leaf) / np.linalg.norm(top))
-    below, groups = [size(each) for each in stream], {name: [size(each[name]) for each in grads] for name in GROUPS}
+    below, groups = [size(each) for each in stream], {name: [size(each[name]) for each in grads] for name in net.groups}
     np.testing.assert_allclose(logs.log_grad[0], below, atol=EQUAL_FLOAT64)
-    for name in GROUPS:
+    for name in net.groups:
         np.testing.assert_allclose(logs.log_grad_groups[name][0], groups[name], atol=EQUAL_FLOAT64)
 
 
@@ -79,7 +77,7 @@ def test_wide_blocks_with_uniform_attention_obey_the_law(key: jax.Array, place: 
     net = Transformer("relu", 1.3, 1e-3, place, heads=4)
     logs = measure.samples(key, net, width=256, num_nets=16, **SIZES)
     assert np.abs(departures(net, logs)).max() < SIGMAS
-    off = dataclasses.replace(net, sigma_w=1.03 * net.sigma_w)
+    off = net.replace(sigma_w=1.03 * net.sigma_w)
     assert np.abs(departures(off, logs)).max() > SIGMAS
 
 

@@ -61,7 +61,7 @@ def whole(net: Transformer, positions: int, c_0: float) -> dict[str, np.ndarray]
     ("positions", "c_0"), [*(pytest.param(*case, marks=pytest.mark.slow) for case in ((1, 0.0), (6, 0.0))), (17, 0.4)]
 )
 def test_two_numbers_stand_for_the_whole_matrices(place: str, positions: int, c_0: float) -> None:
-    net = Transformer("relu", 1.3, 0.7, place)
+    net = Transformer("relu", 1.3, 1e-3, place)  # attention is uniform
     known = whole(net, positions, c_0)
     groups = theory.blocks.log_grad_groups(net, depth=DEPTH, positions=positions, c_0=c_0)
     top = np.log(known["mlp_out"][-1])
@@ -90,13 +90,13 @@ def test_wrong_questions_are_refused(refused: Callable) -> None:
     net = Transformer()
     with refused("log_grad_layers", "positions"):
         theory.log_grad_layers(net, depth=3)
-    with refused("log_q_layers", "width", "measure it"):
-        theory.log_q_layers(net, depth=3, width=64, positions=4)
+    with refused("log_q_layers", "width"):
+        theory.log_q_layers(net, depth=3, width=60, positions=4)
     with refused("log_grad_groups", "c_0"):
         theory.blocks.log_grad_groups(net, depth=3, positions=4, c_0=-0.1)
     with refused("log_grad_groups", "sigma_w"):
         theory.blocks.log_grad_groups(Transformer(sigma_w=0.0), depth=3, positions=4)
-    with refused("Transformer", "place", "Did you mean 'pre'"):
-        Transformer(place="per")
+    with refused("Transformer", "place", "Did you mean 'post'"):
+        Transformer(place="pots")
     with refused("Transformer", "heads"):
         Transformer(heads=0)

@@ -136,7 +136,12 @@ def test_ordered_and_marginal_networks_agree_with_themselves() -> None:
     )
 
 
-@given(sigma_w=st.floats(0.3, 4), sigma_b=st.floats(0.0, 2.0), low=st.floats(0, 0.98), step=st.floats(0.001, 0.01))
+@given(
+    sigma_w=st.floats(0.3, 4),
+    sigma_b=st.just(0.0) | st.floats(1e-150, 2.0),
+    low=st.floats(0, 0.98),
+    step=st.floats(0.001, 0.01),
+)
 def test_map_of_erf_increases_and_is_convex(sigma_w: float, sigma_b: float, low: float, step: float) -> None:
     first, second, third = theory.c_map(np.array([low, low + step, low + 2 * step]), Dense("erf", sigma_w, sigma_b))
     assert second > first - PAIR

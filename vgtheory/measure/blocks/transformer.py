@@ -1,6 +1,5 @@
 """Gradients through real transformer blocks, by automatic differentiation in the log domain."""
 
-import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -8,18 +7,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jax.typing import ArrayLike, DTypeLike
+from jax.typing import ArrayLike
 
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect, expect_scalars
 from vgtheory.frame import frame_of_nets
 from vgtheory.measure.arguments import asked, count, number
+from vgtheory.measure.attention.block import Layer, block, drawn
 from vgtheory.measure.engine.averages import averaged, from_top
 from vgtheory.measure.engine.dispatch import measures
-from vgtheory.measure.engine.draws import COTANGENT, INPUT, WEIGHTS, normal
+from vgtheory.measure.engine.draws import COTANGENT, INPUT, normal
 from vgtheory.measure.engine.runs import chosen_devices, in_format, run
-from vgtheory.measure.engine.taps import log_norm, log_pair, tap
-from vgtheory.networks.transformer import GROUPS, Transformer
+from vgtheory.measure.engine.taps import log_norm, tap
+from vgtheory.networks.transformer import SCALES, Transformer, branch_factor
 
 if TYPE_CHECKING:
     import pandas
@@ -55,65 +55,6 @@ class TransformerLogs(NamedTuple):
         return frame_of_nets(self, {"layer": np.arange(1, self.log_q.shape[1] + 1)}, columns)
 
 
-@jax.custom_vjp
-def _weighed(x: Array, matrix: Array, slot: Array) -> Array:
-    """``x @ matrix``; the "gradient" of ``slot`` is the log-norm of the matrix's gradient."""
-    del slot
-    return jnp.matmul(x, matrix, precision=lax.Precision.HIGHEST)
-
-
-def _weighed_forward(x: Array, matrix: Array, slot: Array) -> tuple[Array, tuple[Array, Array, Array]]:
-    return _weighed(x, matrix, slot), (x, matrix, slot)
-
-
-def _weighed_backward(kept: tuple[Array, Array, Array], cotangent: Array) -> tuple[Array, None, Array]:
-    x, matrix, slot = kept
-    (log_x, _), (log_g, unit) = jax.vmap(log_norm)(x), jax.vmap(log_norm)(cotangent)
-    size = log_pair(log_x + log_g, unit, x, log_x)
-    return jnp.matmul(cotangent, matrix.T, precision=lax.Precision.HIGHEST), None, size.astype(slot.dtype)
-
-
-_weighed.defvjp(_weighed_forward, _weighed_backward)
-
-
-def _layer_norm(x: Array) -> Array:
-    centred = x - jnp.mean(x, axis=-1, keepdims=True)
-    return centred * lax.rsqrt(jnp.mean(centred**2, axis=-1, keepdims=True))
-
-
-def _drawn(words: Array, net: Transformer, layer: Array, width: int, dtype: DTypeLike) -> dict[str, Array]:
-    """Draw one block's matrices."""
-    wide = width * net.mlp_ratio
-    shapes = {name: (width, width) for name in GROUPS} | {"mlp_in": (width, wide), "mlp_out": (wide, width)}
-    scales = {"query": net.sigma_qk, "key": net.sigma_qk}
-    return {
-        name: (scales.get(name, net.sigma_w) * normal(words, WEIGHTS, layer * len(GROUPS) + k, shape, dtype)).astype(
-            dtype
-        )
-        * np.asarray(shape[0] ** -0.5, dtype)
-        for k, (name, shape) in enumerate(shapes.items())
-    }
-
-
-def _attended(n: Array, weights: dict[str, Array], slots: dict[str, Array], heads: int) -> Array:
-    """Softmax self-attention over positions, without a mask."""
-    split = lambda name: jnp.moveaxis(_weighed(n, weights[name], slots[name]).reshape(n.shape[0], heads, -1), 1, 0)
-    query, key, value = (split(name) for name in ("query", "key", "value"))
-    product = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
-    share = jax.nn.softmax(product(query, jnp.swapaxes(key, -1, -2)) * query.shape[-1] ** -0.5)
-    seen = jnp.moveaxis(product(share, value), 0, 1).reshape(n.shape)
-    return _weighed(seen, weights["output"], slots["output"])
-
-
-def _block(net: Transformer, x: Array, weights: dict[str, Array], slots: dict[str, Array]) -> Array:
-    """Apply one block, as ``Transformer`` defines it."""
-    pre = net.place == "pre"
-    before, after = (_layer_norm, lambda x: x) if pre else (lambda x: x, _layer_norm)
-    x = after(x + _attended(before(x), weights, slots, net.heads))
-    inner = net.activation.phi(_weighed(before(x), weights["mlp_in"], slots["mlp_in"]))
-    return after(x + _weighed(inner, weights["mlp_out"], slots["mlp_out"]))
-
-
 class _Size(NamedTuple):
     """Static arguments of the compiled program."""
 
@@ -126,14 +67,15 @@ class _Size(NamedTuple):
 def _one(words: Array, given: tuple[Transformer, Array], size: _Size) -> tuple[Array, Array, dict[str, Array]]:
     """Mean squares, log-factors of the stream's gradient per block, and log-norms by matrix."""
     (net, c_0), (depth, width, positions, dtype) = given, size
-    drawn = normal(words, INPUT, 0, (positions + 1, width), dtype)
-    x_0 = jnp.sqrt(1 - c_0) * drawn[1:] + jnp.sqrt(c_0) * drawn[:1]
+    tokens = normal(words, INPUT, 0, (positions + 1, width), dtype)
+    x_0 = jnp.sqrt(1 - c_0) * tokens[1:] + jnp.sqrt(c_0) * tokens[:1]
     x_0 = x_0 * lax.rsqrt(jnp.mean(x_0**2, axis=1, keepdims=True))
     _, top = log_norm(normal(words, COTANGENT, 0, (positions, width), dtype))
 
     def link(x: Array, inputs: tuple[Array, Array, dict[str, Array]]) -> tuple[Array, Array]:
-        layer, slot, slots = inputs
-        after = _block(net, tap(x, slot), _drawn(words, net, layer, width, dtype), slots)
+        index, slot, slots = inputs
+        layer = Layer(words, index, drawn(words, net, index, width, dtype), slots)
+        after = block(net, tap(x, slot), layer)
         return after, jnp.mean(lax.stop_gradient(after) ** 2)
 
     def energy(slots: tuple[Array, dict[str, Array]]) -> tuple[Array, Array]:
@@ -142,7 +84,7 @@ def _one(words: Array, given: tuple[Transformer, Array], size: _Size) -> tuple[A
         return jnp.vdot(top, end), squares
 
     zeros = jnp.zeros(depth, dtype)
-    (rows, groups), squares = jax.grad(energy, has_aux=True)((zeros, dict.fromkeys(GROUPS, zeros)))
+    (rows, groups), squares = jax.grad(energy, has_aux=True)((zeros, dict.fromkeys(net.groups, zeros)))
     return squares, rows, groups
 
 
@@ -171,7 +113,8 @@ def samples(
     Assumes: nothing.
     """
     where = "samples"
-    expect_scalars(where, sigma_w=net.sigma_w, sigma_qk=net.sigma_qk)
+    net = net.replace(alpha=branch_factor(net, depth))
+    expect_scalars(where, alpha=net.alpha, **{name: getattr(net, name) for name in SCALES})
     expect(width % net.heads == 0, where, f"a width that is a multiple of heads={net.heads}", width=width)
     size, chosen = _Size(depth, width, positions, dtype), chosen_devices(devices)
     given = in_format((net, c_0), dtype)

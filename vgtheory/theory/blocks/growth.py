@@ -107,8 +107,9 @@ def residual_growth(net: Residual) -> ResidualGrowth:
     Examples
     --------
     >>> from vgtheory import Residual, theory
-    >>> theory.blocks.residual_growth(Residual("linear", norm="batch", batch=5))
-    ResidualGrowth(kind='power', coefficient=1.5, exponent=0.0)
+    >>> growth = theory.blocks.residual_growth(Residual("linear", norm="batch", batch=5))
+    >>> growth.kind, round(growth.coefficient, 9), growth.exponent
+    ('power', 1.5, 0.0)
     """
     where = "residual_growth"
     expect(isinstance(net, Residual), where, "a Residual ensemble", net=type(net).__name__)

@@ -42,7 +42,7 @@ _START = 0.1
 Paths = tuple[np.ndarray, ...]
 
 
-class _Field(NamedTuple):
+class Field(NamedTuple):
     """Standard deviations of a pre-activation (recurrent, input, constant), and its mean."""
 
     recurrent: float
@@ -51,10 +51,10 @@ class _Field(NamedTuple):
     mean: float = 0.0
 
 
-class _Unit(NamedTuple):
+class Unit(NamedTuple):
     """One unit: fields, number of variables, step, transpose of the step, output and its slope."""
 
-    fields: list[_Field]
+    fields: list[Field]
     size: int
     step: Callable[[Paths, list[np.ndarray]], tuple[Paths, Paths]]
     back: Callable[[Paths, Paths], tuple[Paths, list[np.ndarray]]]
@@ -62,7 +62,7 @@ class _Unit(NamedTuple):
     slope: Callable[[Paths], np.ndarray] = lambda state: np.ones_like(state[-1])
 
 
-def _lstm(cell: LSTM) -> _Unit:
+def _lstm(cell: LSTM) -> Unit:
     w, g, drive = float(cell.sigma_w), float(cell.sigma_gate), float(cell.sigma_in)
 
     def step(state: Paths, x: list[np.ndarray]) -> tuple[Paths, Paths]:
@@ -82,11 +82,11 @@ def _lstm(cell: LSTM) -> _Unit:
         ]
         return (total * f, np.zeros_like(f)), through
 
-    gates = [_Field(g, drive), _Field(g, drive, 0.0, float(cell.forget_bias)), _Field(w, drive), _Field(g, drive)]
-    return _Unit(gates, 2, step, back)
+    gates = [Field(g, drive), Field(g, drive, 0.0, float(cell.forget_bias)), Field(w, drive), Field(g, drive)]
+    return Unit(gates, 2, step, back)
 
 
-def _gru(cell: GRU) -> _Unit:
+def _gru(cell: GRU) -> Unit:
     w, g, drive = float(cell.sigma_w), float(cell.sigma_gate), float(cell.sigma_in)
 
     def step(state: Paths, x: list[np.ndarray]) -> tuple[Paths, Paths]:
@@ -100,11 +100,11 @@ def _gru(cell: GRU) -> _Unit:
         inner = down * (1 - z) * (1 - n**2)
         return (down * z,), [inner * m * r * (1 - r), down * (h - n) * z * (1 - z), inner * r, inner]
 
-    fields = [_Field(g, drive), _Field(g, drive, 0.0, float(cell.update_bias)), _Field(w, 0.0), _Field(0.0, drive)]
-    return _Unit(fields, 1, step, back)
+    fields = [Field(g, drive), Field(g, drive, 0.0, float(cell.update_bias)), Field(w, 0.0), Field(0.0, drive)]
+    return Unit(fields, 1, step, back)
 
 
-def _mgu(cell: MGU) -> _Unit:
+def _mgu(cell: MGU) -> Unit:
     w, g, drive = float(cell.sigma_w), float(cell.sigma_gate), float(cell.sigma_in)
 
     def step(state: Paths, x: list[np.ndarray]) -> tuple[Paths, Paths]:
@@ -118,11 +118,11 @@ def _mgu(cell: MGU) -> _Unit:
         inner = down * (1 - f) * (1 - n**2)
         return (down * f,), [(down * (h - n) + inner * m) * f * (1 - f), inner * f, inner]
 
-    fields = [_Field(g, drive, 0.0, float(cell.forget_bias)), _Field(w, 0.0), _Field(0.0, drive)]
-    return _Unit(fields, 1, step, back)
+    fields = [Field(g, drive, 0.0, float(cell.forget_bias)), Field(w, 0.0), Field(0.0, drive)]
+    return Unit(fields, 1, step, back)
 
 
-def _leaky(cell: Leaky) -> _Unit:
+def _leaky(cell: Leaky) -> Unit:
     leak = float(cell.leak)
     phi, dphi = (
         in_float64(lambda h, each=each: each(jnp.asarray(h))) for each in (cell.activation.phi, cell.activation.dphi)
@@ -134,11 +134,11 @@ def _leaky(cell: Leaky) -> _Unit:
     def back(above: Paths, kept: Paths) -> tuple[Paths, list[np.ndarray]]:
         return ((1 - leak) * above[0],), [leak * above[0]]
 
-    field = _Field(float(cell.sigma_w), float(cell.sigma_in), float(cell.sigma_b))
-    return _Unit([field], 1, step, back, lambda state: phi(state[0]), lambda state: dphi(state[0]))
+    field = Field(float(cell.sigma_w), float(cell.sigma_in), float(cell.sigma_b))
+    return Unit([field], 1, step, back, lambda state: phi(state[0]), lambda state: dphi(state[0]))
 
 
-_UNITS: dict[type, Callable[[Any], _Unit]] = {LSTM: _lstm, GRU: _gru, MGU: _mgu, Leaky: _leaky}
+_UNITS: dict[type, Callable[[Any], Unit]] = {LSTM: _lstm, GRU: _gru, MGU: _mgu, Leaky: _leaky}
 
 
 class _Gaussian:
@@ -175,8 +175,11 @@ class _Forward(NamedTuple):
     squares: np.ndarray
 
 
-def _forward(unit: _Unit, steps: int, paths: int, rng: np.random.Generator) -> _Forward:
-    state = tuple(_START * rng.standard_normal(paths) for _ in range(unit.size))
+def _forward(
+    unit: Unit, state: Paths, steps: int, rng: np.random.Generator, given: list[np.ndarray] | None = None
+) -> _Forward:
+    """From a state on; the fields' inputs are white noise unless they are given, shape (steps, paths) each."""
+    paths = state[-1].size
     fields = [_Gaussian(steps, paths, rng) for _ in unit.fields]
     outs, seen = np.empty((steps + 1, paths)), np.zeros((steps + 1, steps + 1))
     outs[0] = unit.out(state)
@@ -184,10 +187,11 @@ def _forward(unit: _Unit, steps: int, paths: int, rng: np.random.Generator) -> _
     kept, slopes, squares = [], [unit.slope(state)], []
     for t in range(steps):
         values = []
-        for field, process in zip(unit.fields, fields, strict=True):
+        for k, (field, process) in enumerate(zip(unit.fields, fields, strict=True)):
             covariance = field.recurrent**2 * seen[t, : t + 1] + field.fixed**2
-            covariance[t] += field.inside**2
-            values.append(field.mean + process.next(covariance))
+            covariance[t] += field.inside**2 if given is None else 0.0
+            known = 0.0 if given is None else field.inside * given[k][t]
+            values.append(field.mean + known + process.next(covariance))
         state, needed = unit.step(state, values)
         kept.append(needed)
         slopes.append(unit.slope(state))
@@ -197,9 +201,9 @@ def _forward(unit: _Unit, steps: int, paths: int, rng: np.random.Generator) -> _
     return _Forward(kept, slopes, np.asarray(squares))
 
 
-def _backward(unit: _Unit, way: _Forward, steps: int, paths: int, rng: np.random.Generator) -> np.ndarray:
+def _backward(unit: Unit, way: _Forward, above: Paths, steps: int, rng: np.random.Generator) -> np.ndarray:
     """ln of the gradient's root mean square, t steps before the last over at the last."""
-    above: Paths = tuple(rng.standard_normal(paths) for _ in range(unit.size))
+    paths = above[-1].size
     process = _Gaussian(steps, paths, rng)
     weights = [field.recurrent**2 for field in unit.fields]
     sent, logs, scale = np.zeros((len(weights), steps, paths)), [0.0], 0.0
@@ -212,10 +216,10 @@ def _backward(unit: _Unit, way: _Forward, steps: int, paths: int, rng: np.random
         for k, weight in enumerate(weights):
             sent[k, j] = through[k]
             covariance += weight * (sent[k, : j + 1] @ sent[k, j]) / paths
-        field = process.next(covariance) * way.slopes[step]
+        field = process.next(covariance) * way.slopes[step] if any(weights) else 0.0
         above = (*below[:-1], below[-1] + field)
         size = size_of(above)
-        logs.append(-np.inf if size == 0 else scale + np.log(size))
+        logs.append(scale + np.log(size) if size else -np.inf)
         if 0 < size < 1e-6 or size > 1e6:
             above, scale = tuple(part / size for part in above), scale + float(np.log(size))
             sent, process.lower = sent / size, process.lower / size
@@ -228,6 +232,26 @@ def solved(cell: Cell, steps: int, burn_in: int, paths: int, seed: int) -> tuple
     The mean square is that of the last ``steps`` steps, after ``burn_in`` steps.
     """
     rng = np.random.default_rng(seed)
-    unit = _UNITS[type(cell)](cell)
-    way = _forward(unit, burn_in + steps, paths, rng)
-    return _backward(unit, way, steps, paths, rng), float(np.mean(way.squares[-steps:]))
+    unit = unit_of(cell)
+    normals = lambda scale: tuple(scale * rng.standard_normal(paths) for _ in range(unit.size))
+    way = _forward(unit, normals(_START), burn_in + steps, rng)
+    return _backward(unit, way, normals(1.0), steps, rng), float(np.mean(way.squares[-steps:]))
+
+
+def unit_of(cell: Cell) -> Unit:
+    """One unit of a cell with plain numbers."""
+    return _UNITS[type(cell)](cell)
+
+
+def solved_reading(unit: Unit, inputs: list[np.ndarray], seed: int) -> np.ndarray:
+    """Log-profile of the gradient of a random projection of the last output, shape ``(steps,)``.
+
+    The cell starts from zeros and reads a given sequence. ``inputs`` holds the input of each of the
+    unit's fields on each path over the field's ``inside``, shape ``(steps, paths)``. The gradient
+    is the one with respect to the whole state, t steps before the last, t = 0 ... steps - 1.
+    """
+    rng = np.random.default_rng(seed)
+    steps, paths = inputs[0].shape
+    rest: Paths = (np.zeros(paths),) * unit.size
+    way = _forward(unit, rest, steps, rng, inputs)
+    return _backward(unit, way, (*rest[1:], np.asarray(rng.standard_normal(paths))), steps - 1, rng)

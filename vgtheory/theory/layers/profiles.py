@@ -72,18 +72,20 @@ def log_grad_layers(
     ``Residual``, linear, plain      exact                  exact        exact   never
     ``Residual``, straight, plain    1/N                    0.1          15 %    never
     other ``Residual``, ``Normed``   infinite width         unknown      --      always
-    other ``Conv``, ``Transformer``  none: refused
+    ``Transformer``                  mean square, 1/N       0.03         --      always
+    other ``Conv``                   none: refused
     ===============================  =====================  ===========  ======  ===================
 
     - The second row holds for N >= 64 and depths up to ``10 N^(1/2)``. Its ``std`` is inf where one
       component dominates the gradient.
     - A ``Recurrent`` has the law of a ``Dense``. Heavy-tailed weights have no law at width N.
     - "Plain" branches have one layer, no norm and no bias.
-    - With batch norm the mean is half the log of the mean square of the whole batch's gradient.
+    - With batch norm the mean is half the log of the mean square of the whole batch's gradient, and
+      for a ``Transformer`` at width N that of all positions' gradient, over networks.
 
     Assumes: a cotangent independent of the weights (a loss such as ``|h_L|^2 / 2`` breaks this).
     For a ``Recurrent``, re-using the weights is neglected, which is only an approximation: its
-    spread is not predicted. For a ``Transformer``, attention weighs all positions alike.
+    spread is not predicted. For a ``Transformer``, no position is masked.
 
     References
     ----------

@@ -1,0 +1,1 @@
+"""Public models at small settings, built from their own code in a checkout; nothing of them is kept here."""

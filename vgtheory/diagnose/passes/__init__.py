@@ -1,0 +1,1 @@
+"""Passes through a program, forwards and back, with sizes of any magnitude."""

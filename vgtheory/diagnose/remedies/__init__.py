@@ -1,0 +1,1 @@
+"""Remedies for vanishing and exploding gradients, each tried on the diagnosed model and batch."""

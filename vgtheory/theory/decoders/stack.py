@@ -1,0 +1,155 @@
+"""Stacks of causal transformer blocks: stream, gradient and weight gradients, by block and position.
+
+The stream has overlaps of every position with itself and of every two positions, and the gradient
+as well. Attention acts on them as in ``attention``; norms, the perceptron and the skips act on each
+entry by itself. Symbols are in ``climb``.
+"""
+
+import functools
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vgtheory.networks.transformer import Transformer
+from vgtheory.theory.arrays import compiled, library, scan
+from vgtheory.theory.attention.branches import Curve
+from vgtheory.theory.attention.climb import Widths, kept_by, sizes_of
+from vgtheory.theory.decoders.attention import backward
+from vgtheory.theory.decoders.climb import Block, Overlaps, Rule, Stream, climb, outer, pair_series
+from vgtheory.theory.decoders.places import places, total
+from vgtheory.theory.decoders.sight import turned
+from vgtheory.theory.precision import Values
+
+
+class Grads(NamedTuple):
+    """Log of a common factor of the gradient's overlaps, and the overlaps over it."""
+
+    log_scale: Values
+    same: Values
+    pairs: Values
+
+
+def _log(square: Any) -> Any:
+    """Log of what may be zero, which then has no derivative."""
+    xp = library(square)
+    return xp.where(square > 0, xp.log(xp.where(square > 0, square, 1.0)), -xp.inf)
+
+
+def _through(grads: Grads, factor: Any) -> Grads:
+    """The gradient's overlaps with a factor at every position."""
+    return Grads(grads.log_scale, grads.same * factor**2, grads.pairs * outer(factor))
+
+
+def _added(grads: Grads, scale: Any, factor: Any, more: Overlaps) -> Grads:
+    """The gradient's overlaps with those that a branch adds."""
+    same = grads.same + scale * factor**2 * more.same
+    return Grads(grads.log_scale, same, grads.pairs + scale * outer(factor) * more.pairs)
+
+
+def _below_mlp(rule: Rule, grads: Grads, below: Grads, block: Block) -> tuple[Grads, dict[str, Any]]:
+    """What the perceptron adds to the gradient, and what its matrices get."""
+    net, here, branch = rule.net, rule.here, block.perceptron
+    at = _through(grads, branch.out)
+    summed = lambda same, pairs: total(here, at.same * same, at.pairs * pairs)
+    into, gate = block.hidden
+    sums = {
+        "mlp_in": net.sigma_2**2 * summed(into.same, branch.read.pairs * into.pairs),
+        "mlp_out": rule.widths.ratio * summed(*branch.made),
+    }
+    if net.is_gated:
+        sums["mlp_gate"] = net.sigma_2**2 * summed(gate.same, branch.read.pairs * gate.pairs)
+    back = Overlaps(at.same * (into.same + gate.same), at.pairs * (into.pairs + gate.pairs))
+    scale = net.sigma_2**2 * net.sigma_1**2 * (1 if net.place == "post" else kept_by(net, rule.widths))
+    return _added(below, scale, branch.into, back), sums
+
+
+def _below_attention(rule: Rule, grads: Grads, below: Grads, block: Block) -> tuple[Grads, dict[str, Any]]:
+    """What attention adds to the gradient, and what its matrices get."""
+    net, here, branch = rule.net, rule.here, block.attention
+    at = _through(grads, branch.out)
+    raw = net.sigma_v**2 * net.sigma_o**2
+    found = backward(here, rule.kappa, block.view, (at.same, at.pairs), sizes_of(net, rule.widths))
+    averaged = total(here, at.same * branch.made.same, at.pairs * branch.made.pairs)
+    # A query of one length has no gradient along itself, nor has a key.
+    logits = raw * ((1 - rule.widths.head) / net.sigma_qk**2 if net.is_qk_normed else net.sigma_qk**2)
+    sums = {
+        "query": logits * total(here, found.query[0], found.query[1] * branch.read.pairs),
+        "key": logits * total(here, found.key[0], found.key[1] * branch.read.pairs),
+        "value": net.sigma_o**2 * averaged,
+        "output": net.sigma_v**2 * averaged,
+    }
+    scale = raw * (1 if net.place == "post" else kept_by(net, rule.widths))
+    return _added(below, scale, branch.into, Overlaps(*found.tokens)), sums
+
+
+def _descend(rule: Rule, grads: Grads, block: Block) -> Any:
+    """One block, downwards; what each group of matrices gets is added up over all positions."""
+    xp, whole = library(grads), rule.here.whole
+    at_mlp = _through(grads, block.perceptron.after)
+    below, sums = _below_mlp(rule, at_mlp, at_mlp, block)
+    at = at_mlp if rule.net.is_parallel else (below := _through(below, block.attention.after))
+    below, more = _below_attention(rule, at, below, block)
+    size = xp.sum(whole * below.same) / xp.sum(whole)
+    logs = {name: grads.log_scale + _log(each) for name, each in (sums | more).items()}
+    next_one = Grads(grads.log_scale + xp.log(size), below.same / size, below.pairs / size)
+    return next_one, (grads.log_scale, grads.same, logs)
+
+
+class Profile(NamedTuple):
+    """Every block's numbers.
+
+    Attributes
+    ----------
+    log_q
+        Log of the mean square of the stream after each block, shape (depth, positions).
+    log_grad
+        Log of the squared gradient of the inputs, and after each block, shape (depth + 1, positions).
+    log_groups
+        Logs of the squared gradients by matrix, of a common scale, each of shape (depth,).
+    """
+
+    log_q: Values
+    log_grad: Values
+    log_groups: dict[str, Values]
+
+
+@compiled("count", "depth", "widths", "is_last")
+def profile(
+    net: Transformer, c_0: Values, phi: Curve, count: int, depth: int, widths: Widths, is_last: bool = False
+) -> Profile:
+    """Numbers of every block, for inputs of unit mean square and a white gradient at the top.
+
+    Parameters
+    ----------
+    net
+        With scalar numbers.
+    c_0
+        Correlation of two inputs, shape ``()``.
+    phi
+        Moments of the activation at the variance ``sigma_1**2``.
+    count, depth
+        Numbers of positions and of blocks.
+    widths
+        What is finite.
+    is_last
+        Whether the gradient at the top is that of the last position alone.
+    """
+    xp = library(net)
+    one = net.sigma_w * 0 + 1
+    here = places(count, one.dtype.name)
+    series = pair_series(phi, 2 * xp.log(net.sigma_1))
+    turns = turned(here, widths.head) if net.is_rotary else None
+    rule = Rule(net, here, widths, xp.exp(phi.squares[0]), xp.exp(phi.squares[1]), series, turns)
+    ones = one * np.ones(len(here.at), one.dtype)
+    square = outer(ones)
+    start = Stream(ones, c_0 * square, widths.stream * square)
+    blocks = scan(functools.partial(climb, rule), start, length=depth)[1]
+    top = Grads(one * 0, ones * (here.at == count) if is_last else ones, 0 * square)
+    end, (scale, same, logs) = scan(functools.partial(_descend, rule), top, blocks, reverse=True)
+    squares = xp.concatenate([end.same[None], same]) @ here.spread.T
+    scale = xp.concatenate([end.log_scale[None], scale])
+    log_grad = scale[:, None] + _log(squares)
+    return Profile(xp.log(blocks.same @ here.spread.T), log_grad, logs)
+
+
+__all__ = ["Profile", "profile"]
