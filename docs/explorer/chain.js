@@ -1,5 +1,6 @@
 // Finite width, Gaussian weights: sums along the chain of ln M, as vgtheory.theory.width.accumulation computes them.
 // M is the mean square of a layer's input. Functions of ln M live on a grid and are carried down from the top.
+// The generators pause after every layer, so that a page that runs them can answer in between.
 
 import { POINTS, RULE, STENCIL, stencil, stepOf } from "./links.js";
 
@@ -16,7 +17,7 @@ function start() {
 }
 
 /** Distribution over the grid at layers 1 ... size; `nodes` outcomes of each point. */
-function visitsOf(first, share, nodes, size) {
+function* visitsOf(first, share, nodes, size) {
   const visits = [start()];
   for (let layer = 1; layer < size; layer++) {
     const [here, next] = [visits[layer - 1], new Float64Array(POINTS)];
@@ -29,6 +30,7 @@ function visitsOf(first, share, nodes, size) {
       }
     }
     visits.push(next);
+    yield;
   }
   return visits;
 }
@@ -40,7 +42,7 @@ const dot = (a, b) => {
 };
 
 /** Mean and variance, by number of layers from the top, that the grid gives where nothing scatters: its own errors. */
-function errorsOf(certain, visits) {
+function* errorsOf(certain, visits) {
   const depth = visits.length;
   const [means, vars] = [new Float64Array(depth), new Float64Array(depth)];
   let mean = new Float64Array(POINTS);
@@ -57,15 +59,16 @@ function errorsOf(certain, visits) {
       next[p] = moved;
     }
     mean = next;
+    yield;
   }
   return { mean: means, var: vars };
 }
 
 /** The chain of ln M of one network: the effect of a layer, and where the layers 1 ... depth are on the grid. */
-export function walk(net, width, depth) {
+export function* walk(net, width, depth) {
   const step = stepOf(net, width);
-  const certain = visitsOf(step.certain.first, step.certain.share, 1, depth);
-  return { step, certain, visits: visitsOf(step.first, step.share, 3, depth) };
+  const certain = yield* visitsOf(step.certain.first, step.certain.share, 1, depth);
+  return { step, certain, visits: yield* visitsOf(step.first, step.share, 3, depth) };
 }
 
 /** Mean of ln q at layers 1 ... depth relative to layer 1, less its value at infinite width. */
@@ -81,9 +84,9 @@ export function lengthMeans({ step, visits, certain }) {
  * Sums along the chain for inputs of unit mean square and a top gradient independent of the weights: mean and variance
  * of ln |g_l|^2 relative to the top, less the mean at infinite width, and `held`.
  */
-export function gradSums({ step, visits, certain }) {
+export function* gradSums({ step, visits, certain }) {
   const depth = visits.length;
-  const errors = errorsOf(step.certain, certain);
+  const errors = yield* errorsOf(step.certain, certain);
   const seen = [];
   for (let p = 0; p < POINTS; p++) if (visits.some((place) => Math.abs(place[p]) > SEEN)) seen.push(p);
   const chain = new Chain(step, seen);
@@ -97,6 +100,7 @@ export function gradSums({ step, visits, certain }) {
     found.var[layer] = Math.max(law.var - errors.var[count], 0);
     found.held[layer] = most;
     if (layer > 0) chain.down();
+    yield;
   }
   return found;
 }

@@ -8,17 +8,26 @@ import { backwardFluctuation, cumulantChange, forwardFluctuation, infiniteGrad, 
 
 const isExact = (net) => net.weights === "gaussian" && net.activation in SIDES;
 
+/** What `lawParts` finds, at once. */
+export function lawsOf(net, depth, width) {
+  const parts = lawParts(net, depth, width);
+  for (;;) {
+    const { done, value } = parts.next();
+    if (done) return value;
+  }
+}
+
 /**
  * Laws of one network at a width: for each layer the mean and the standard deviation over networks of ln |g_l| relative
- * to the top (`std` is Infinity where the law declines), its value at infinite width, and the mean of ln q_l.
+ * to the top (`std` is Infinity where the law declines), its value at infinite width, and the mean of ln q_l. A generator: it pauses often.
  */
-export function lawsOf(net, depth, width) {
+export function* lawParts(net, depth, width) {
   const layers = trajectory(net, depth);
   const half = infiniteGrad(layers);
   const infinite = half.map((each) => each / 2);
   const isClosed = (isExact(net) && net.sigmaB === 0) || net.weights === "orthogonal";
-  const chain = isClosed ? null : walk(net, width, depth);
-  const grad = gradOf(net, layers, half, chain, width);
+  const chain = isClosed ? null : yield* walk(net, width, depth);
+  const grad = yield* gradOf(net, layers, half, chain, width);
   return { ...grad, infinite, logQ: lengthsOf(net, layers, chain, width), layers };
 }
 
@@ -29,7 +38,7 @@ function counted(net, width, counts) {
   return { mean, std: counts.map((count) => Math.sqrt(count * factor.var) / 2) };
 }
 
-function gradOf(net, layers, mean, chain, width) {
+function* gradOf(net, layers, mean, chain, width) {
   const depth = mean.length;
   if (isExact(net)) return counted(net, width, mean.map((_, l) => depth - 1 - l));
   const rows = { mean: new Float64Array(depth), std: new Float64Array(depth) };
@@ -41,7 +50,7 @@ function gradOf(net, layers, mean, chain, width) {
     }
     return rows;
   }
-  const sums = gradSums(chain);
+  const sums = yield* gradSums(chain);
   const more = cumulantChange(layers, kurtosis(net.weights), width);
   for (let l = 0; l < depth; l++) {
     rows.mean[l] = (mean[l] + more.grad[l] + sums.mean[l]) / 2;

@@ -5,14 +5,14 @@ import { leastSigmaB, madeCritical } from "./critical.js";
 import { chi1, phase, qStar, settlingDepth } from "./fixed_points.js";
 import { depthLimit, passLimit } from "./formats.js";
 import { FRAMEWORKS, initialiser } from "./initialisers.js";
-import { lawsOf } from "./laws.js";
+import { lawParts } from "./laws.js";
 import { drawProfile } from "./profile.js";
 import { BOUNDS, beyond, bounded, fromHash, toHash } from "./state.js";
 import { activation, activationNames, formatNames, load, weightNames } from "./tables.js";
 import { DECLINES, WEIGHTS, beyondInWords, digits, firstKnown, keptOf, percent, powerOfTen, settlingInWords, summary, title } from "./words.js";
 
 const MOST_WEIGHTS = 12e6;
-const DEEP = 150; // layers beyond which the finite-width law is computed once the rest is shown
+const PART = 16; // milliseconds after which the laws of a deep network let the page answer
 const [RUN_WIDTH, RUN_DEPTH] = [256, 300];
 const WAIT = 150;
 
@@ -26,20 +26,28 @@ function settledOf({ activation: name, sigmaW, sigmaB }) {
   return { chi: chi1(name, sigmaW, sigmaB), phase: phase(name, sigmaW, sigmaB), q: qStar(name, sigmaW, sigmaB) };
 }
 
-/** The laws of a state's depth and width, with the layers lost in each number format. */
-function profileOf(choice, { chi, phase: side }) {
-  const laws = lawsOf(choice, choice.depth, choice.width);
-  const limits = formatNames().map((dtype) => ({
+/** What a generator returns, run in tasks of a few milliseconds each; null if by then `isWanted` says no. */
+async function inTasks(parts, isWanted) {
+  for (;;) {
+    for (const end = performance.now() + PART; performance.now() < end; ) {
+      const { done, value } = parts.next();
+      if (done) return value;
+    }
+    await new Promise((go) => setTimeout(go));
+    if (!isWanted()) return null;
+  }
+}
+
+/** The layers lost in each number format. */
+function limitsOf(choice, { chi, phase: side }, laws) {
+  return formatNames().map((dtype) => ({
     dtype,
     ...passLimit(choice, laws, dtype, choice.width),
     power: side === 0 ? null : depthLimit(Math.sqrt(chi), dtype),
   }));
-  return { laws, limits };
 }
 
-let later = null;
-
-/** Show a state: compute, draw, and write it into the address. What takes longer, the laws of deep networks, follows at once. */
+/** Show a state: compute, draw, and write it into the address. The laws of deep networks follow, a few tasks later. */
 export function show(choice) {
   const next = Object.fromEntries(
     Object.entries(choice).map(([key, value]) => [key, key in BOUNDS ? bounded(key, value) : value]),
@@ -53,16 +61,19 @@ export function show(choice) {
   diagram.draw(state);
   settled();
   history.replaceState(null, "", toHash(state));
-  clearTimeout(later);
   document.documentElement.dataset.busy = "true";
-  if (state.depth > DEEP) later = setTimeout(profile);
-  else profile();
+  ready = profile();
   if (isNew) measure();
 }
 
+let ready = null; // settles once the laws of the last state stand, or another state is shown
+
 /** The second half of `show`: the laws, their picture, and what is said of them. */
-function profile() {
-  found = { ...found, ...profileOf(state, found) };
+async function profile() {
+  const mine = found;
+  const laws = await inTasks(lawParts(state, state.depth, state.width), () => found === mine);
+  if (laws === null) return;
+  found = { ...mine, laws, limits: limitsOf(state, mine, laws) };
   drawProfile($("profile"), state, found.laws, run);
   results();
   delete document.documentElement.dataset.busy;
@@ -182,12 +193,15 @@ function measure() {
   }, WAIT);
 }
 
-function arrived(data) {
+async function arrived(data) {
   const { net } = data;
-  if (!found.laws) profile();
+  const isWanted = () => data.id === id;
+  while (!found.laws) await ready;
   const capped = net.depth !== state.depth || net.width !== state.width;
-  run = { ...data, capped, laws: capped ? lawsOf(state, net.depth, net.width) : found.laws };
-  drawProfile($("profile"), state, found.laws, run);
+  const laws = capped ? await inTasks(lawParts(state, net.depth, net.width), isWanted) : found.laws;
+  if (laws === null || !isWanted()) return;
+  run = { ...data, capped, laws };
+  if (found.laws) drawProfile($("profile"), state, found.laws, run); // otherwise they are on their way
   const size = capped ? `, drawn with ${net.depth} layers of width ${net.width} (dotted: the law of this size)` : "";
   if (data.logGrad === null) {
     $("run").textContent = `Network ${net.seed}${size}: its signal left even float64 at layer ${data.lost}, so it has no gradient.`;
