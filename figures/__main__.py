@@ -14,6 +14,7 @@ FIGURES = (
     "linear_recurrence",
     "scalar_chain",
     "state_space",
+    "tied_exponent",
     "overflow",
     "initialisers",
     "saturation",

@@ -35,6 +35,7 @@ EXPERIMENTS = (
     "linear_recurrence",
     "scalar_chain",
     "state_space",
+    "tied_exponent",
     "overflow",
     "orthogonal",
     "weights",

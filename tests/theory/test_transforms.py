@@ -145,6 +145,8 @@ PLAIN = {
     "memory_steps": "as chi_step",
     "q_state": "as chi_step",
     "tied_grad_steps": "on fixed paths, in NumPy",
+    "log_tied_lags": "as tied_grad_steps",
+    "tied_exponent": "an average over a law in NumPy",
     "alignment_steps": "NumPy, for one given matrix",
     "dead_probability": "a function of counts",
     "depth_limit": "a whole number of layers, by exact fractions",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from vgtheory.measure.recurrent.scalar_chain import log_mean_scalar_chain, log_scalar_chain, log_scalar_steps
     from vgtheory.measure.recurrent.settled import gradient_steps, log_rate
     from vgtheory.measure.recurrent.spectral_radius import log_spectral_radius
+    from vgtheory.measure.recurrent.tied_lags import log_tied_lags
 
 __getattr__, __dir__ = door(__name__, __file__)
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "log_scalar_chain",
     "log_scalar_steps",
     "log_spectral_radius",
+    "log_tied_lags",
     "lyapunov_exponents",
     "lyapunov_logs",
     "map_exponents",

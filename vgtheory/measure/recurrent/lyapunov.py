@@ -28,7 +28,7 @@ def _unit(h: Array) -> Array:
     return h / jnp.sqrt(jnp.mean(h**2))
 
 
-def _network(
+def network_map(
     net: Dense | Tied | Cell, words: Array, width: int, dtype: str, unbiased: bool, driven: bool
 ) -> tuple[Step, Array, Settle]:
     """One network as a map of a flat state, its start, and a rescaling allowed between steps."""
@@ -64,7 +64,7 @@ class _Size(NamedTuple):
 def _one(words: Array, net: Dense | Tied | Cell, size: _Size) -> Array:
     """Exponents of one network."""
     width, num_exponents, steps, burn_in, block, dtype, unbiased, driven = size
-    step, start, settle = _network(net, words, width, dtype, unbiased, driven)
+    step, start, settle = network_map(net, words, width, dtype, unbiased, driven)
     tangents, _ = orthonormal(normal(words, COTANGENT, 1, (num_exponents, start.size), dtype))
     logs = exponents_of(step, start, tangents, settle, steps=steps, burn_in=burn_in, block=block)
     return jnp.sum(logs, axis=0) / steps

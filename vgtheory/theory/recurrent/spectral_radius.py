@@ -1,6 +1,7 @@
 """Spectral radius of one random matrix, from exact densities of its eigenvalues."""
 
 import functools
+from typing import NamedTuple
 
 import numpy as np
 import scipy.special
@@ -42,18 +43,39 @@ def _repulsion(radii: np.ndarray, width: int) -> np.ndarray:
     return np.sum(np.log1p(-np.minimum(outside, 1 - 1e-15)) + outside, axis=0) / 2
 
 
-@functools.lru_cache(maxsize=64)
-def _law_at_unit_scale(width: int) -> tuple[float, float]:
-    """Mean and standard deviation of ln rho at sigma_w = 1."""
+class Radii(NamedTuple):
+    """The spectral radius at sigma_w = 1 on a grid of growing logs, all of shape ``(radii,)``.
+
+    ``mass`` is its probability in each cell, ``outside`` the expected number of real eigenvalues and
+    pairs above each radius, and ``real`` the share of real ones among those of a radius.
+    """
+
+    logs: np.ndarray
+    mass: np.ndarray
+    outside: np.ndarray
+    real: np.ndarray
+
+
+@functools.lru_cache(maxsize=16)
+def radii_at_unit_scale(width: int) -> Radii:
+    """The law of ln rho at sigma_w = 1, cell by cell."""
     radii = np.linspace(max(0.3 * width**0.5, width**0.5 - _REACH), width**0.5 + _REACH, _RADII)
-    density = _complex_density(radii, width) + _real_density(radii, width)
+    pairs, singles = _complex_density(radii, width), _real_density(radii, width)
+    density = pairs + singles
     steps = np.diff(radii) * (density[1:] + density[:-1]) / 2
     outside = np.append(np.cumsum(steps[::-1])[::-1], 0.0)
     cdf = np.exp(-outside + _repulsion(radii, width))
     logs, mass = np.log(radii / width**0.5), np.diff(cdf, prepend=0.0)
     middle = np.append(logs[0], (logs[1:] + logs[:-1]) / 2)
-    mean = float(middle @ mass / mass.sum())
-    return mean, float(np.sqrt((middle - mean) ** 2 @ mass / mass.sum()))
+    real = np.divide(singles, density, out=np.ones_like(density), where=density > 0)
+    return Radii(middle, mass / mass.sum(), outside, real)
+
+
+def _law_at_unit_scale(width: int) -> tuple[float, float]:
+    """Mean and standard deviation of ln rho at sigma_w = 1."""
+    radii = radii_at_unit_scale(width)
+    mean = float(radii.logs @ radii.mass)
+    return mean, float(np.sqrt((radii.logs - mean) ** 2 @ radii.mass))
 
 
 @asked()
