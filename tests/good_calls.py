@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from flax import nnx
 
 import vgtheory
 import vgtheory.diagnose
@@ -120,6 +121,7 @@ THEORY: dict[str, dict[str, Any]] = {
     "log_grad_lags": {"net": RING, "lags": [0, 3], "width": 4},
     **_each(("log_grad_input_lags", "log_grad_units"), {"net": RING, "lags": [0, 3]}),
     "log_q_state": {"net": RING},
+    **_each(("log_grad_blocks", "log_q_blocks"), {"net": RING, "depth": 2, "gate": "silu", "alpha": 0.5}),
     **_each(("log_decay_lags", "log_mean_decay_lags"), {"net": MAMBA, "lags": [0, 3]}),
     "decay_lag": {"decay": 0.9, "dtype": "bfloat16", "share": 0.3, "decay_dtype": "float32"},
     "overflow_step": {"decay": 1.0, "dtype": "float16", "size": 100.0, "decay_dtype": "float32"},
@@ -177,7 +179,23 @@ MEASURE: dict[str, dict[str, Any]] = {
     **_each(("log_decay_lags", "log_mean_decay_lags"), {"key": KEY, "net": MAMBA, "lags": [0, 3], "num_inputs": 2}),
     "decay_lag": {"decay": 0.9, "dtype": "bfloat16", "share": 0.3, "decay_dtype": "float32", "steps": 100},
     "overflow_step": {"decay": 1.0, "dtype": "float16", "size": 100.0, "decay_dtype": "float32", "steps": 1000},
+    **_each(
+        ("log_grad_blocks", "log_q_blocks"),
+        {
+            "key": KEY,
+            "net": RING,
+            "depth": 2,
+            "width": 4,
+            "steps": 8,
+            "num_nets": 2,
+            "gate": "silu",
+            "alpha": 0.5,
+            "num_states": 4,
+        },
+    ),
     "log_memory_change": {"key": KEY, "net": RING, "parameter": "nu", "width": 4, "num_nets": 2, "step": 1e-6},
+    **_each(("RecurrentBlock", "RecurrentLayer"), {"net": RING, "features": 4, "width": 4, "rngs": nnx.Rngs(0)}),
+    "SelectiveLayer": {"net": MAMBA, "features": 4, "scan": "sequential", "rngs": nnx.Rngs(0)},
     "log_q_state": {"key": KEY, "net": RING, "width": 4, "num_nets": 2, "num_inputs": 2, "steps": 8},
     "log_sensitivity": {
         "key": KEY,

@@ -143,6 +143,8 @@ PLAIN: dict[str, Example] = {
     "log_decay_lags": call(theory.linear.log_decay_lags, InputDecay("gla", 1.5, 0.5), 7),
     "log_mean_decay_lags": call(theory.linear.log_mean_decay_lags, InputDecay("mamba", -1.5, 0.5), 7),
     "log_memory_change": call(theory.linear.log_memory_change, RING, "eigenvalue"),
+    "log_grad_blocks": call(theory.linear.log_grad_blocks, RING, depth=3, gate="silu", alpha=0.75),
+    "log_q_blocks": call(theory.linear.log_q_blocks, RING, depth=3, gate="silu", alpha=0.75),
     "log_q_state": call(theory.linear.log_q_state, RING),
     "log_sensitivity": call(theory.linear.log_sensitivity, RING, "nu"),
     "tied_exponent": call(theory.recurrent.tied_exponent, Recurrent("tanh", 1.5), width=16),

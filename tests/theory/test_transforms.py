@@ -139,6 +139,8 @@ PLAIN = {
     "log_mean_decay_lags": "quadrature in NumPy",
     "overflow_step": "exact fractions",
     "log_memory_change": "as log_grad_lags",
+    "log_grad_blocks": "as log_grad_lags",
+    "log_q_blocks": "as log_grad_lags",
     "log_q_state": "as log_grad_lags",
     "log_sensitivity": "as log_grad_lags",
     "memory_lags": "by root finding",

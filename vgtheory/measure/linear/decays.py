@@ -26,6 +26,11 @@ _GATES: dict[str, Callable[[Array, Array], Array]] = {
 }
 
 
+def decays_of(kind: str, z: Array, rate: Array) -> Array:
+    """Decays of a kind at pre-activations, in the field's own functions."""
+    return _GATES[kind](z, rate)
+
+
 @partial(jax.jit, static_argnames=("kind", "steps", "num_inputs", "scan"))
 def _at_lags(
     key: Array, numbers: tuple[Array, Array, Array], lags: Array, kind: str, steps: int, num_inputs: int, scan: str

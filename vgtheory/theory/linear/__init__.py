@@ -12,6 +12,9 @@ what one step of Adam in that parameter does to the memory.
 What if the decay depends on the input, as in Mamba? ``log_decay_lags`` is the typical gradient and
 its spread, ``log_mean_decay_lags`` the root mean square. When does a number format forget?
 ``decay_lag``; and when does a state overflow? ``overflow_step``.
+
+What becomes of the stream and its gradient in depth, through blocks with a norm, a gate and a skip?
+``log_q_blocks`` and ``log_grad_blocks``.
 """
 
 from typing import TYPE_CHECKING
@@ -19,6 +22,7 @@ from typing import TYPE_CHECKING
 from vgtheory._door import door
 
 if TYPE_CHECKING:
+    from vgtheory.theory.linear.blocks import log_grad_blocks, log_q_blocks
     from vgtheory.theory.linear.decays import log_decay_lags, log_mean_decay_lags
     from vgtheory.theory.linear.formats import DecayLag, Overflow, decay_lag, overflow_step
     from vgtheory.theory.linear.lags import log_grad_input_lags, log_grad_lags, log_grad_units, memory_lags
@@ -31,11 +35,13 @@ __all__ = [
     "Overflow",
     "decay_lag",
     "log_decay_lags",
+    "log_grad_blocks",
     "log_grad_input_lags",
     "log_grad_lags",
     "log_grad_units",
     "log_mean_decay_lags",
     "log_memory_change",
+    "log_q_blocks",
     "log_q_state",
     "log_sensitivity",
     "memory_lags",

@@ -133,8 +133,8 @@ def _law(values: np.ndarray, squares: np.ndarray, mass: np.ndarray) -> Law:
     return Law(mean, float(np.sqrt(max(squares @ mass - mean**2, 0.0))))
 
 
-@in_numpy
 @asked()
+@in_numpy
 def tied_exponent(net: Recurrent, *, width: int) -> TiedExponent:
     r"""Largest Lyapunov exponent of a random recurrence at a finite width, with its spread over networks.
 

@@ -62,8 +62,8 @@ def _chaotic(net: Recurrent, at: np.ndarray, width: int) -> Law:
     return Law(at * found.exponent.mean, np.sqrt((at * found.exponent.std) ** 2 + at * step))
 
 
-@in_numpy
 @asked(lags=steps_back)
+@in_numpy
 def log_tied_lags(net: Recurrent, lags: Numbers, *, width: int, num_paths: int = 1024) -> Law:
     r"""Log of the gradient by lag through one random matrix, with its spread over networks.
 
