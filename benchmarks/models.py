@@ -84,12 +84,15 @@ def named(params: Any) -> dict[str, Any]:
     return dict(zip(leaf_names(params), jax.tree.leaves(params), strict=True))
 
 
+def log_norm(leaf: Any) -> float:
+    """Natural log of the norm of an array."""
+    with np.errstate(divide="ignore"):
+        return float(np.log(np.linalg.norm(np.asarray(leaf, np.float64))))
+
+
 def log_norms(grads: Any) -> dict[str, float]:
     """Natural log of the norm of every parameter's gradient."""
-    with np.errstate(divide="ignore"):
-        return {
-            name: float(np.log(np.linalg.norm(np.asarray(leaf, np.float64)))) for name, leaf in named(grads).items()
-        }
+    return {name: log_norm(leaf) for name, leaf in named(grads).items()}
 
 
 def seconds(run: Callable[[], Any]) -> float:
@@ -131,6 +134,11 @@ def accuracy(mine: Plain, seen: dict[str, float], true: dict[str, float]) -> tup
     return f"{own:.0e} ({of_seen:.0e})", f"{difference(deep, exact)[0]:.0e}"
 
 
+def layer_of(path: str) -> str:
+    """A layer's name, from the path of one of its calls."""
+    return path.partition("@")[0]
+
+
 def share(names: set[str], sizes: dict[str, int]) -> float:
     """Share of the entries of matrices that have these names."""
     return sum(size for name, size in sizes.items() if name in names) / max(sum(sizes.values()), 1)
@@ -139,7 +147,7 @@ def share(names: set[str], sizes: dict[str, int]) -> float:
 def gaps(case: Case, grad: Callable[[Any], Any], seeds: int, draws: int) -> tuple[Any, dict[str, tuple[float, float]]]:
     """The twin's plan; and by parameter, predicted less mean measured ln |dE/dW|, and its error."""
     model, variables = case.build(0)
-    seen = [log_norms(grad(plain(case, *case.build(seed)).params)) for seed in range(1, seeds + 1)]
+    grads = [named(grad(plain(case, *case.build(seed)).params)) for seed in range(1, seeds + 1)]
     twin = infinite_width(model, case.particles, variables=variables, loss=case.loss, rngs=case.rngs)
     plan = twin.plan(*case.batch)
     if not seeds:
@@ -147,7 +155,8 @@ def gaps(case: Case, grad: Callable[[Any], Any], seeds: int, draws: int) -> tupl
     found: dict[str, Any] = {}
     if plan.calls:
         laws = twin.layers(jax.random.key(1), *case.batch, num_draws=draws)
-        once = {path: law for path, law in laws.items() if plan.uses[path.partition("@")[0]] == 1}
+        # A scan over layers gives each of its calls a slice of its own; any other layer has to be called once.
+        once = {path: law for path, law in laws.items() if plan.uses[layer_of(path)] == 1 or layer_of(path) in plan.own}
         found = {path: law.log_grad_weight for path, law in once.items()}
     others = {name for name in plan.drawn if name.rpartition("/")[0] not in found}
     if others:
@@ -155,7 +164,12 @@ def gaps(case: Case, grad: Callable[[Any], Any], seeds: int, draws: int) -> tupl
         found |= {name: law for name, law in laws.items() if name in others}
     result = {}
     for name, law in found.items():
-        own = [[row[leaf] for leaf in row if leaf == name or leaf.rpartition("/")[0] == name] for row in seen]
+        layer, _, call = name.partition("@")
+        part = (lambda leaf, k=int(call or 0): leaf[k]) if layer in plan.own else lambda leaf: leaf
+        own = [
+            [log_norm(part(row[leaf])) for leaf in row if leaf == layer or leaf.rpartition("/")[0] == layer]
+            for row in grads
+        ]
         logs = np.array([np.logaddexp.reduce(2 * np.array(each)) / 2 for each in own if each])
         if len(logs) and np.isfinite(logs).all() and np.isfinite(law.value):
             result[name] = (law.value - logs.mean(), float(np.hypot(law.err, logs.std(ddof=1) / len(logs) ** 0.5)))
@@ -188,7 +202,7 @@ def row(name: str, case: Case, options: Any) -> list[str]:
         for k, run in enumerate((lambda: whole(mine.params), again)):
             best[k] = min(best[k], seconds(run))
     worst, missing = difference(found.weights, true)
-    layers = {each.layer.partition("@")[0].removesuffix(".attend") for each in found.rows}
+    layers = {layer_of(each.layer).removesuffix(".attend") for each in found.rows}
     in_rows = {leaf for leaf in matrices if leaf in layers or leaf.rpartition("/")[0] in layers}
     plan, gap = gaps(case, lambda params: whole(params)[1], options.seeds, options.draws)
     replaced = share({leaf for leaf in matrices if leaf not in plan.kept}, matrices)

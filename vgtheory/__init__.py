@@ -16,8 +16,8 @@ Then ask one of five packages.
 - ``measure`` runs real JAX networks. Its functions have the names of ``theory``'s and take a JAX
   key first.
 - ``compare`` says how far a measurement is from a prediction, in standard errors.
-- ``diagnose`` reads a Flax model of your own on one batch and says where its gradient vanishes or
-  explodes, and why.
+- ``diagnose`` reads a model of your own, of any JAX library, on one batch and says where its gradient
+  vanishes or explodes, and why.
 - ``plot`` draws what the others return, one call a figure.
 
 A measurement is an ``Estimate`` (value and standard error), a prediction over random networks a

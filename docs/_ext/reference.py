@@ -20,7 +20,7 @@ ASKED = """What I want to know
 ===================
 
 Each question has one call that answers it. Arguments are examples: put your own network in their place. All names come from
-``from vgtheory import *`` and ``import jax, numpy as np``. ``model``, ``loss`` and ``x`` are your Flax model, its loss and a batch;
+``from vgtheory import *`` and ``import jax, numpy as np``. ``model``, ``loss`` and ``x`` are your model, its loss and a batch;
 ``matrix`` is your recurrent matrix.
 """
 INDEX = """Reference

@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 import vgtheory
-from vgtheory.diagnose import diagnose, infinite_width
+from vgtheory.diagnose import assert_healthy, diagnose, infinite_width
 
 PAGES = sorted((Path(__file__).resolve().parents[2] / "docs" / "coming-from").glob("*.md"))
 ROW = re.compile(r"^\| (.+?) \| (.+) \|$", flags=re.MULTILINE)
@@ -28,7 +28,8 @@ def names() -> dict[str, Any]:
     model = nnx.Sequential(nnx.Linear(8, 8, rngs=nnx.Rngs(0)), nnx.tanh, nnx.Linear(8, 8, rngs=nnx.Rngs(1)))
     mine = {"model": model, "batch": jax.numpy.ones((2, 8)), "loss": lambda model, x: (model(x) ** 2).mean()}
     offered = {name: getattr(vgtheory, name) for name in vgtheory.__all__}
-    return {**offered, **mine, "W_std": 1.5, "b_std": 0.1, "diagnose": diagnose, "infinite_width": infinite_width}
+    found = {each.__name__: each for each in (assert_healthy, diagnose, infinite_width)}
+    return {**offered, **mine, **found, "W_std": 1.5, "b_std": 0.1}
 
 
 def test_each_tool_has_its_rows() -> None:
@@ -38,4 +39,4 @@ def test_each_tool_has_its_rows() -> None:
 
 @pytest.mark.parametrize("span", sorted({span for _, span in OURS}))
 def test_our_call_runs(span: str) -> None:
-    assert eval(span, names()) is not None
+    assert (eval(span, names()) is None) == span.startswith("assert_")
