@@ -1,7 +1,7 @@
 """What a diagnosis costs beside a plain ``value_and_grad`` of the same loss: ``python -m benchmarks.diagnose [--repeat 10]``.
 
-Run time after compilation, in turns; and the seconds that each takes to compile. The plain gradient is compiled as it would be
-for training.
+Run time after compilation, in turns, and what the first call of each takes, compilation included: seconds, and processor seconds,
+which other work on the machine lengthens less. The plain gradient is compiled as it would be for training.
 """
 
 import argparse
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 from flax import nnx
 
 from tests.diagnose import models
@@ -42,6 +43,13 @@ def plain(case: models.Case) -> tuple[Callable[..., Any], tuple]:
     return jax.jit(jax.value_and_grad(run)), (case.variables["params"],)
 
 
+def taken(run: Callable[[], Any]) -> tuple[float, float]:
+    """Seconds of a call, and processor seconds."""
+    start, busy = time.perf_counter(), time.process_time()
+    jax.block_until_ready(run())
+    return time.perf_counter() - start, time.process_time() - busy
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeat", type=int, default=10)
@@ -56,21 +64,13 @@ def main() -> None:
         runs = Runs(opened(case.model, case.variables, case.loss), case.batch)
         given = (runs.leaves, runs.arrays)
         both = [functools.partial(grad, *args), functools.partial(runs.compiled, *given)]
-        compiled, best = [], [float("inf")] * 2
-        for run in both:
-            start = time.perf_counter()
-            jax.block_until_ready(run())
-            compiled.append(time.perf_counter() - start)
-        for _ in range(options.repeat):
-            for i, run in enumerate(both):
-                start = time.perf_counter()
-                jax.block_until_ready(run())
-                best[i] = min(best[i], time.perf_counter() - start)
-        ratio = best[1] / best[0]
-        print(
-            f"{name}: gradient {best[0] * 1e3:.1f} ms, diagnosis {best[1] * 1e3:.1f} ms, {ratio:.2f} times; first call {compiled[0]:.1f} and {compiled[1]:.1f} s",
-            flush=True,
-        )
+        first = [taken(run) for run in both]
+        turns = np.array([[taken(run) for run in both] for _ in range(options.repeat)])
+        (wall, _), (diagnosis, _) = best = turns.min(axis=0)
+        ratio, busy = best[1] / best[0]
+        words = f"gradient {wall * 1e3:.1f} ms, diagnosis {diagnosis * 1e3:.1f} ms, {ratio:.2f} times ({busy:.2f} of processors)"
+        calls = " and ".join(f"{wall:.1f} s ({busy:.1f} of processors)" for wall, busy in first)
+        print(f"{name}: {words}; first call {calls}", flush=True)
 
 
 if __name__ == "__main__":
