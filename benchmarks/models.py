@@ -202,12 +202,14 @@ def row(name: str, case: Case, options: Any) -> list[str]:
         for k, run in enumerate((lambda: whole(mine.params), again)):
             best[k] = min(best[k], seconds(run))
     worst, missing = difference(found.weights, true)
-    layers = {layer_of(each.layer).removesuffix(".attend") for each in found.rows}
+    layers = list(dict.fromkeys(layer_of(each.layer).removesuffix(".attend") for each in found.rows))
     in_rows = {leaf for leaf in matrices if leaf in layers or leaf.rpartition("/")[0] in layers}
     plan, gap = gaps(case, lambda params: whole(params)[1], options.seeds, options.draws)
     replaced = share({leaf for leaf in matrices if leaf not in plan.kept}, matrices)
     wide = share({leaf for leaf in matrices if leaf not in plan.kept and leaf not in plan.drawn}, matrices)
-    kernels = [each for each in gap if each in plan.calls or each in matrices]
+    place = {name: k for k, name in enumerate(layers)}
+    height = lambda name: min(place.get(layer_of(name), len(place)), place.get(name.rpartition("/")[0], len(place)))
+    kernels = sorted((each for each in gap if each in plan.calls or each in matrices), key=height)
     bottom, spread = "", ""
     if kernels:
         bottom = f"{gap[kernels[0]][0]:+.2f} ± {gap[kernels[0]][1]:.2f}"
