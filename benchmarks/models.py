@@ -139,6 +139,13 @@ def layer_of(path: str) -> str:
     return path.partition("@")[0]
 
 
+def members(name: str) -> list[str]:
+    """Layers that a row's name joins: ``cell/hf+hi`` is of ``cell/hf`` and ``cell/hi``."""
+    first, *others = layer_of(name).removesuffix(".attend").split("+")
+    parts = first.split("/")
+    return [first, *("/".join([*parts[:k], each]) for k in range(len(parts)) for each in others)]
+
+
 def share(names: set[str], sizes: dict[str, int]) -> float:
     """Share of the entries of matrices that have these names."""
     return sum(size for name, size in sizes.items() if name in names) / max(sum(sizes.values()), 1)
@@ -202,7 +209,7 @@ def row(name: str, case: Case, options: Any) -> list[str]:
         for k, run in enumerate((lambda: whole(mine.params), again)):
             best[k] = min(best[k], seconds(run))
     worst, missing = difference(found.weights, true)
-    layers = list(dict.fromkeys(layer_of(each.layer).removesuffix(".attend") for each in found.rows))
+    layers = list(dict.fromkeys(name for each in found.rows for name in members(each.layer)))
     in_rows = {leaf for leaf in matrices if leaf in layers or leaf.rpartition("/")[0] in layers}
     plan, gap = gaps(case, lambda params: whole(params)[1], options.seeds, options.draws)
     replaced = share({leaf for leaf in matrices if leaf not in plan.kept}, matrices)
