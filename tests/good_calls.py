@@ -121,6 +121,7 @@ THEORY: dict[str, dict[str, Any]] = {
     "log_grad_lags": {"net": RING, "lags": [0, 3], "width": 4},
     **_each(("log_grad_input_lags", "log_grad_units"), {"net": RING, "lags": [0, 3]}),
     "log_q_state": {"net": RING},
+    "input_correlations": {"spectrum": one_half, "num_lags": 3},
     **_each(("log_grad_blocks", "log_q_blocks"), {"net": RING, "depth": 2, "gate": "silu", "alpha": 0.5}),
     **_each(("log_decay_lags", "log_mean_decay_lags"), {"net": MAMBA, "lags": [0, 3]}),
     "decay_lag": {"decay": 0.9, "dtype": "bfloat16", "share": 0.3, "decay_dtype": "float32"},

@@ -10,7 +10,21 @@ import pytest
 
 from tests import surface
 from tests.tolerances import DIFFERENCE, SINGLE
-from vgtheory import Activation, Conv, Dense, FixedRecurrent, Normed, Recurrent, Residual, Transformer, theory
+from vgtheory import (
+    Activation,
+    Conv,
+    Dense,
+    FixedRecurrent,
+    InputDecay,
+    LinearRecurrence,
+    Normed,
+    Recurrent,
+    Residual,
+    Ring,
+    StateSpace,
+    Transformer,
+    theory,
+)
 
 BENT = Activation("bent", lambda h: h + jnp.tanh(h) / 2, lambda h: 1.5 - jnp.tanh(h) ** 2 / 2, ())
 
@@ -32,6 +46,14 @@ def decoder(scale: Any) -> Transformer:
 
 def orthogonal(scale: Any) -> Dense:
     return Dense("tanh", scale, 0.2, "orthogonal")
+
+
+def ring(scale: Any) -> LinearRecurrence:
+    return LinearRecurrence(Ring(0.2, 0.5 * scale, 0.3), "gamma", 0.25)
+
+
+def channels(scale: Any) -> LinearRecurrence:
+    return LinearRecurrence(StateSpace("s4d-lin", 4, 0.01 * scale, 0.1), "step")
 
 
 QUANTITIES: dict[str, Callable[[Any], Any]] = {
@@ -101,6 +123,21 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "log_grad_tokens": lambda t: theory.decoders.log_grad_tokens(decoder(t), depth=3, positions=5).mean[0, 1],
     "log_influence": lambda t: theory.decoders.log_influence(decoder(t), depth=3, positions=5).mean[0],
     "log_q_tokens": lambda t: theory.decoders.log_q_tokens(decoder(t), depth=3, positions=5, width=64).mean[-1, 1],
+    "log_grad_lags": lambda t: theory.linear.log_grad_lags(ring(t), [0, 7], width=64).mean[1],
+    "log_grad_lags, S4D": lambda t: theory.linear.log_grad_lags(channels(t), 7, width=64).std,
+    "log_grad_input_lags": lambda t: theory.linear.log_grad_input_lags(channels(t), 7),
+    "log_grad_units": lambda t: theory.linear.log_grad_units(ring(t), 7).std,
+    "log_memory_change": lambda t: theory.linear.log_memory_change(LinearRecurrence(Ring(0.2, t / 2)), "eigenvalue"),
+    "log_q_state": lambda t: theory.linear.log_q_state(ring(t)),
+    "log_q_state, list": lambda t: theory.linear.log_q_state(
+        LinearRecurrence([0.5, 0.3], "gamma", t * np.array([0.2, 0.05]))
+    )[0],
+    "log_sensitivity": lambda t: theory.linear.log_sensitivity(LinearRecurrence(Ring(0.2, t / 2), "gamma"), "nu"),
+    "log_sensitivity, dt": lambda t: theory.linear.log_sensitivity(channels(t), "log_dt"),
+    "memory_lags": lambda t: theory.linear.memory_lags(LinearRecurrence(Ring(0.2, t / 2))),
+    "log_decay_lags": lambda t: theory.linear.log_decay_lags(InputDecay("mamba", -t, 0.5), 7).std,
+    "log_mean_decay_lags": lambda t: theory.linear.log_mean_decay_lags(InputDecay("gla", 1.0, t / 3, 0.5), 7),
+    "log_mean_decay_lags, xlstm": lambda t: theory.linear.log_mean_decay_lags(InputDecay("xlstm", -t, 0.5), 7),
     "phase_diagram": lambda t: theory.phase_diagram(tanh(t)).xi_c,
     "q_map": lambda t: theory.q_map(1.0, tanh(t)),
     "q_slope": lambda t: theory.meanfield.q_slope(tanh(t)),
@@ -135,15 +172,10 @@ PLAIN = {
     "lyapunov_curve": "by halving in NumPy",
     "lyapunov_exponents": "a function of counts, or lyapunov_curve",
     "decay_lag": "exact fractions",
-    "log_decay_lags": "quadrature in NumPy",
-    "log_mean_decay_lags": "quadrature in NumPy",
     "overflow_step": "exact fractions",
-    "log_memory_change": "as log_grad_lags",
-    "log_grad_blocks": "as log_grad_lags",
-    "log_q_blocks": "as log_grad_lags",
-    "log_q_state": "as log_grad_lags",
-    "log_sensitivity": "as log_grad_lags",
-    "memory_lags": "by root finding",
+    "input_correlations": "a function, by a transform in NumPy",
+    "log_grad_blocks": "on a circle whose length depends on the memory",
+    "log_q_blocks": "as log_grad_blocks",
     "memory_steps": "as chi_step",
     "q_state": "as chi_step",
     "tied_grad_steps": "on fixed paths, in NumPy",
@@ -159,9 +191,6 @@ PLAIN = {
     "log_chi_square_law": "a function of counts and of an activation's constants",
     "log_grad_variance": "quadrature, or fixed numbers, in NumPy",
     "log_update_variance": "as log_grad_variance",
-    "log_grad_input_lags": "as log_grad_lags",
-    "log_grad_lags": "an average over a law of eigenvalues, by quadrature in NumPy",
-    "log_grad_units": "as log_grad_lags",
     "log_growth": "NumPy, for one given matrix",
     "log_rate": "NumPy, for one given matrix",
     "memory_curve": "NumPy, for one given matrix",

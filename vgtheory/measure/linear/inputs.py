@@ -30,8 +30,8 @@ def spectrum_root(correlation: np.ndarray, steps: int) -> np.ndarray:
     turn = np.exp(-2j * np.pi * np.arange(steps) / steps)
     if correlation.ndim == 0:
         return np.sqrt(1 - float(correlation) ** 2) / np.abs(1 - float(correlation) * turn)
-    power = 1 + 2 * sum(each * (turn ** (j + 1)).real for j, each in enumerate(correlation))
-    return np.sqrt(np.maximum(power, 0.0))
+    on_circle = np.bincount(np.arange(1, correlation.size + 1) % steps, correlation, minlength=steps)
+    return np.sqrt(np.maximum(1 + 2 * np.fft.fft(on_circle).real, 0.0))
 
 
 def stationary(key: Array, root: Array, steps: int) -> Array:

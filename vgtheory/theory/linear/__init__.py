@@ -14,7 +14,11 @@ its spread, ``log_mean_decay_lags`` the root mean square. When does a number for
 ``decay_lag``; and when does a state overflow? ``overflow_step``.
 
 What becomes of the stream and its gradient in depth, through blocks with a norm, a gate and a skip?
-``log_q_blocks`` and ``log_grad_blocks``.
+``log_q_blocks`` and ``log_grad_blocks``. An input of a given spectrum has ``input_correlations``.
+
+Laws of recurrences take arrays of JAX too, and then compile, map and differentiate: by the radii of a
+ring, the range of time steps, given eigenvalues, or the correlation of the input. Laws of number
+formats and of blocks do not.
 """
 
 from typing import TYPE_CHECKING
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from vgtheory.theory.linear.formats import DecayLag, Overflow, decay_lag, overflow_step
     from vgtheory.theory.linear.lags import log_grad_input_lags, log_grad_lags, log_grad_units, memory_lags
     from vgtheory.theory.linear.sensitivity import log_memory_change, log_sensitivity
+    from vgtheory.theory.linear.spectra import input_correlations
     from vgtheory.theory.linear.state import log_q_state
 
 __getattr__, __dir__ = door(__name__, __file__)
@@ -34,6 +39,7 @@ __all__ = [
     "DecayLag",
     "Overflow",
     "decay_lag",
+    "input_correlations",
     "log_decay_lags",
     "log_grad_blocks",
     "log_grad_input_lags",

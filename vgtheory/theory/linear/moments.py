@@ -20,11 +20,12 @@ symbol      meaning                                     shape
 ==========  ==========================================  ============
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from vgtheory.networks.linear_recurrence import LinearRecurrence
+from vgtheory.theory.arrays import library
 from vgtheory.theory.linear.units import Units
 
 
@@ -41,34 +42,39 @@ class Moments(NamedTuple):
         E[s conj(h)] / sqrt(E|s|^2 E|h|^2), complex.
     """
 
-    log_state: np.ndarray
-    log_slope: np.ndarray
-    cross: np.ndarray
+    log_state: Any
+    log_slope: Any
+    cross: Any
 
 
-def sums(correlation: np.ndarray, eigenvalues: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def sums(correlation: Any, eigenvalues: Any) -> tuple[Any, Any]:
     """rho(lambda) and its derivative: geometric for one number, a polynomial for a list."""
     if correlation.ndim == 0:
         below = 1 - correlation * eigenvalues
         return correlation * eigenvalues / below, correlation / below**2
-    series = np.polynomial.Polynomial([0.0, *correlation])
-    return series(eigenvalues), series.deriv()(eigenvalues)
+    xp = library(correlation, eigenvalues)
+    if xp is np:
+        series = np.polynomial.Polynomial([0.0, *correlation])
+        return series(eigenvalues), series.deriv()(eigenvalues)
+    falling = correlation[::-1]
+    slopes = falling * np.arange(falling.size, 0, -1)
+    return xp.polyval(falling, eigenvalues) * eigenvalues, xp.polyval(slopes, eigenvalues)
 
 
 def moments(net: LinearRecurrence, units: Units) -> Moments:
     """Stationary moments of every unit."""
-    eigenvalues = units.eigenvalues
+    xp, eigenvalues = library(net), units.eigenvalues
     with np.errstate(all="ignore"):
-        rho, slope = sums(np.asarray(net.correlation), eigenvalues)
-        gap = -np.expm1(2 * units.log_abs)
-        log_gap = np.log(gap)
+        rho, slope = sums(xp.asarray(net.correlation), eigenvalues)
+        gap = -xp.expm1(2 * units.log_abs)
+        log_gap = xp.log(gap)
         whole = 1 + 2 * rho.real
-        log_state = np.log(whole) - log_gap
+        log_state = xp.log(whole) - log_gap
         square = (2 - gap) * whole + 2 * gap * (eigenvalues * slope).real
-        log_slope = np.log(square) - 3 * log_gap
-        cross = (eigenvalues.conj() * whole + gap * slope) / np.sqrt(square * whole)
+        log_slope = xp.log(square) - 3 * log_gap
+        cross = (eigenvalues.conj() * whole + gap * slope) / xp.sqrt(square * whole)
     outside = ~(gap > 0)
-    infinite = lambda logs: np.where(outside, np.inf, logs)
+    infinite = lambda logs: xp.where(outside, np.inf, logs)
     return Moments(infinite(log_state), infinite(log_slope), cross)
 
 

@@ -1,16 +1,18 @@
 """Sensitivity of a linear recurrence's state to its parameters, and what an optimiser's step does to its memory."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from vgtheory.expect import expect, expect_one_of
 from vgtheory.networks.linear_recurrence import LinearRecurrence, StateSpace
 from vgtheory.theory.arguments import asked
+from vgtheory.theory.arrays import library
 from vgtheory.theory.linear.moments import Moments, moments
 from vgtheory.theory.linear.state import of_network
 from vgtheory.theory.linear.units import Units, units_of
-from vgtheory.theory.precision import Values, in_numpy
+from vgtheory.theory.precision import Values, in_float64
 
 PARAMETERS = ("dt", "eigenvalue", "input", "log_dt", "log_theta", "nu", "output", "theta")
 _parameter = {"parameter": partial(expect_one_of, PARAMETERS)}
@@ -21,14 +23,15 @@ def _expect_steps(where: str, net: LinearRecurrence, parameter: str) -> None:
     expect(stepped, where, "a StateSpace for parameter='dt'", eigenvalues=net.eigenvalues)
 
 
-def _by_step(law: StateSpace, units: Units) -> np.ndarray:
+def _by_step(law: StateSpace, units: Units) -> Any:
     """Complex log of d lambda / d dt."""
+    xp = library(units.pole)
     if law.method == "zoh":
-        return np.log(units.pole) + units.log_abs + 1j * units.angle
-    return np.log(units.pole) - 2 * np.log(1 - units.pole * units.dt / 2)
+        return xp.log(units.pole) + units.log_abs + 1j * units.angle
+    return xp.log(units.pole) - 2 * xp.log(1 - units.pole * units.dt / 2)
 
 
-def _of_step(net: LinearRecurrence, units: Units, found: Moments) -> np.ndarray:
+def _of_step(net: LinearRecurrence, units: Units, found: Moments) -> Any:
     """ln E|dh / d dt|^2: through the eigenvalue, and through the input's factor where dt sets it."""
     law = net.eigenvalues
     assert isinstance(law, StateSpace)
@@ -36,18 +39,18 @@ def _of_step(net: LinearRecurrence, units: Units, found: Moments) -> np.ndarray:
     first = 2 * (through.real + units.log_scale) + found.log_slope
     if net.scale != "step":
         return first
-    turn = units.pole * units.dt
+    turn, xp = units.pole * units.dt, library(units.pole)
     zoh = law.method == "zoh"
-    log_b = np.log(np.expm1(turn) / units.pole) if zoh else np.log(units.dt / (1 - turn / 2))
-    log_of_scale = units.log_abs + 1j * units.angle if zoh else -2 * np.log(1 - turn / 2)
+    log_b = xp.log(xp.expm1(turn) / units.pole) if zoh else xp.log(units.dt / (1 - turn / 2))
+    log_of_scale = units.log_abs + 1j * units.angle if zoh else -2 * xp.log(1 - turn / 2)
     second = 2 * log_of_scale.real + found.log_state
-    turned = np.exp(1j * (through.imag + log_b.imag - log_of_scale.imag))
-    ratio = np.exp((second - first) / 2)
-    return first + np.log(np.maximum(1 + ratio**2 + 2 * ratio * (turned * found.cross).real, 0.0))
+    turned = xp.exp(1j * (through.imag + log_b.imag - log_of_scale.imag))
+    ratio = xp.exp((second - first) / 2)
+    return first + xp.log(xp.maximum(1 + ratio**2 + 2 * ratio * (turned * found.cross).real, 0.0))
 
 
-@in_numpy
 @asked(**_parameter)
+@in_float64
 def log_sensitivity(net: LinearRecurrence, parameter: str) -> Values:
     r"""Log of the mean squared derivative of a unit's state by one of its parameters.
 
@@ -116,25 +119,25 @@ def log_sensitivity(net: LinearRecurrence, parameter: str) -> Values:
     """
     _expect_steps("log_sensitivity", net, parameter)
     units = units_of(net, phases=parameter == "log_theta")
-    found = moments(net, units)
+    found, xp = moments(net, units), library(units.log_abs)
     with np.errstate(all="ignore"):
         if parameter.endswith("dt"):
-            logs = _of_step(net, units, found) + 2 * (np.log(units.dt) if parameter == "log_dt" else 0.0)
+            logs = _of_step(net, units, found) + 2 * (xp.log(units.dt) if parameter == "log_dt" else 0.0)
         elif parameter in ("input", "output"):
             logs = 2 * units.log_scale + found.log_state
         else:
             factors = {
                 "eigenvalue": 0.0,
-                "nu": units.log_abs + np.log(-units.log_abs),
+                "nu": units.log_abs + xp.log(-units.log_abs),
                 "theta": units.log_abs,
-                "log_theta": units.log_abs + np.log(units.angle % (2 * np.pi)),
+                "log_theta": units.log_abs + xp.log(units.angle % (2 * np.pi)),
             }
             logs = 2 * (factors[parameter] + units.log_scale) + found.log_slope
     return of_network(net, logs, units)
 
 
-@in_numpy
 @asked(**_parameter)
+@in_float64
 def log_memory_change(net: LinearRecurrence, parameter: str) -> Values:
     r"""Log of the relative change of a unit's memory per unit of a parameter: what one step of Adam does to it.
 
@@ -172,18 +175,19 @@ def log_memory_change(net: LinearRecurrence, parameter: str) -> Values:
     """
     _expect_steps("log_memory_change", net, parameter)
     units = units_of(net)
+    xp = library(units.log_abs)
     with np.errstate(all="ignore"):
-        log_rate = np.log(-units.log_abs)
+        log_rate = xp.log(-units.log_abs)
         if parameter.endswith("dt"):
             law = net.eigenvalues
             assert isinstance(law, StateSpace)
             through = _by_step(law, units) - units.log_abs - 1j * units.angle
             logs = (
-                np.log(np.abs(np.exp(through).real)) - log_rate + (np.log(units.dt) if parameter == "log_dt" else 0.0)
+                xp.log(xp.abs(xp.exp(through).real)) - log_rate + (xp.log(units.dt) if parameter == "log_dt" else 0.0)
             )
         else:
             same = {"nu": 0.0 * log_rate, "eigenvalue": -units.log_abs - log_rate}
-            logs = same.get(parameter, np.full(log_rate.shape, -np.inf))
+            logs = same.get(parameter, xp.full_like(log_rate, -np.inf))
     return of_network(net, 2 * logs, units) / 2
 
 

@@ -1,21 +1,21 @@
 """Mean square of a linear recurrence's state."""
 
-import numpy as np
+from typing import Any
 
 from vgtheory.networks.linear_recurrence import LinearRecurrence, Ring, StateSpace
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.linear.moments import moments
 from vgtheory.theory.linear.units import Units, log_mean, units_of
-from vgtheory.theory.precision import Values, in_numpy
+from vgtheory.theory.precision import Values, in_float64
 
 
-def of_network(net: LinearRecurrence, logs: np.ndarray, units: Units) -> Values:
+def of_network(net: LinearRecurrence, logs: Any, units: Units) -> Values:
     """Logs by unit for given eigenvalues; for a law, the log of the mean over units."""
     return log_mean(logs, units) if isinstance(net.eigenvalues, Ring | StateSpace) else logs
 
 
-@in_numpy
 @asked()
+@in_float64
 def log_q_state(net: LinearRecurrence) -> Values:
     r"""Log of the state's stationary mean square.
 

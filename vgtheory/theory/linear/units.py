@@ -10,13 +10,14 @@ symbol      meaning                                                shape
 """
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
-import scipy.special
 
 from vgtheory.networks.linear_recurrence import LinearRecurrence, Ring, StateSpace
-from vgtheory.theory.precision import Values
+from vgtheory.theory.arrays import library, special
+from vgtheory.theory.precision import Values, reals
 
 _ORDER, _HALVINGS, _STEP_HALVINGS = 8, 50, 12
 _PHASE_HALVINGS = 30
@@ -41,30 +42,37 @@ class Units(NamedTuple):
         Time step and pole of a state-space model; NaN otherwise.
     """
 
-    log_abs: np.ndarray
-    angle: np.ndarray
-    log_scale: np.ndarray
-    weights: np.ndarray
+    log_abs: Any
+    angle: Any
+    log_scale: Any
+    weights: Any
     outer: np.ndarray
-    dt: np.ndarray
-    pole: np.ndarray
+    dt: Any
+    pole: Any
 
     @property
-    def log_gap(self) -> np.ndarray:
+    def log_gap(self) -> Any:
         """ln(1 - |lambda|^2), -inf at 1 and NaN beyond."""
-        return np.log(-np.expm1(2 * self.log_abs))
+        xp = library(self.log_abs)
+        return xp.log(-xp.expm1(2 * self.log_abs))
 
     @property
-    def eigenvalues(self) -> np.ndarray:
+    def eigenvalues(self) -> Any:
         """Complex eigenvalues."""
-        return np.exp(self.log_abs + 1j * self.angle)
+        return library(self.log_abs).exp(self.log_abs + 1j * self.angle)
 
 
 class _Rule(NamedTuple):
-    low: np.ndarray
-    high: np.ndarray
-    weights: np.ndarray
+    low: Any
+    high: Any
+    weights: Any
     outer: np.ndarray
+
+    def like(self, value: Any) -> "_Rule":
+        """The rule in the library and the format of an array."""
+        xp = library(value)
+        low, high, weights = (xp.asarray(np.array(each), value.dtype) for each in self[:3])
+        return _Rule(low, high, weights, self.outer)
 
 
 @functools.lru_cache(maxsize=8)
@@ -87,86 +95,97 @@ def _graded(halvings: int) -> _Rule:
 
 def _of_ring(law: Ring, phases: bool) -> Units:
     """Radii by ``_graded``; angles too where something depends on them."""
-    rule = _graded(_HALVINGS)
-    top = float(law.r_max) ** 2
-    share = (float(law.r_max) - float(law.r_min)) * (float(law.r_max) + float(law.r_min)) / top
+    r_min, r_max, max_phase = reals(law.r_min, law.r_max, law.max_phase)
+    xp, rule = library(r_max), _graded(_HALVINGS).like(r_max)
+    top = r_max**2
+    share = (r_max - r_min) * (r_max + r_min) / top
     upper = rule.high < 0.5
-    log_share = np.log1p(-share * np.where(upper, rule.high, 0.0))
-    log_abs = (np.log(top) + np.where(upper, log_share, np.log((1 - share) + share * rule.low))) / 2
-    angles, shares = _phases(float(law.max_phase)) if phases else (np.zeros(1), np.ones(1))
+    log_share = xp.log1p(-share * xp.where(upper, rule.high, 0.0))
+    inner = xp.log((1 - share) + share * xp.where(upper, 0.5, rule.low))
+    log_abs = (xp.log(top) + xp.where(upper, log_share, inner)) / 2
+    angles, shares = _phases(max_phase) if phases else (xp.zeros_like(top)[None], xp.ones_like(top)[None])
     count = angles.size
-    spread = lambda each: np.repeat(each, count)
+    spread = lambda each: xp.repeat(each, count)
+    unknown = xp.full_like(log_abs, np.nan, shape=(count * rule.low.size,))
     return Units(
         spread(log_abs),
-        np.tile(angles, rule.low.size),
-        np.zeros(count * rule.low.size),
-        np.outer(rule.weights, shares).ravel(),
-        spread(rule.outer),
-        *(np.full(count * rule.low.size, np.nan) for _ in range(2)),
+        xp.tile(angles, rule.low.size),
+        xp.zeros_like(unknown),
+        xp.outer(rule.weights, shares).ravel(),
+        np.repeat(rule.outer, count),
+        unknown,
+        unknown,
     )
 
 
-def _phases(most: float) -> tuple[np.ndarray, np.ndarray]:
+def _phases(most: Any) -> tuple[Any, Any]:
     """Angles from 0 to ``most``, those close to 2 pi as small negative ones, and their weights."""
-    turn = _graded(_PHASE_HALVINGS)
-    return np.where(turn.low < 0.5, most * turn.low, (most - 2 * np.pi) - most * turn.high), turn.weights
+    turn = _graded(_PHASE_HALVINGS).like(most)
+    return library(most).where(turn.low < 0.5, most * turn.low, (most - 2 * np.pi) - most * turn.high), turn.weights
 
 
-def stepped(law: StateSpace, dt: np.ndarray, pole: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def stepped(law: StateSpace, dt: Any, pole: Any) -> tuple[Any, Any, Any]:
     """ln|lambda|, its angle, and ln|b| of a state-space model, from time steps and poles of one shape."""
-    turn = pole * dt
+    turn, xp = pole * dt, library(pole, dt)
     if law.method == "zoh":
-        return turn.real, turn.imag, np.log(np.abs(np.expm1(turn) / pole))
+        return turn.real, turn.imag, xp.log(xp.abs(xp.expm1(turn) / pole))
     above, below = 1 + turn / 2, 1 - turn / 2
-    log_abs = np.log1p(2 * turn.real / np.abs(below) ** 2) / 2
-    return log_abs, np.angle(above) - np.angle(below), np.log(dt / np.abs(below))
+    log_abs = xp.log1p(2 * turn.real / xp.abs(below) ** 2) / 2
+    return log_abs, xp.angle(above) - xp.angle(below), xp.log(dt / xp.abs(below))
 
 
 def _of_state_space(law: StateSpace) -> Units:
     """Time steps by ``_graded``, for every pole."""
-    rule, reach = _graded(_STEP_HALVINGS), np.log(float(law.dt_max) / float(law.dt_min))
-    dt = np.tile(float(law.dt_min) * np.exp(reach * rule.low), law.size)
-    pole = np.repeat(law.poles, rule.low.size)
+    dt_min, dt_max = reals(law.dt_min, law.dt_max)
+    xp, rule = library(dt_min), _graded(_STEP_HALVINGS).like(dt_min)
+    dt = xp.tile(dt_min * xp.exp(xp.log(dt_max / dt_min) * rule.low), law.size)
+    pole = xp.repeat(xp.asarray(np.array(law.poles), np.result_type(dt.dtype, np.complex64)), rule.low.size)
     log_abs, angle, log_step = stepped(law, dt, pole)
-    weights = np.tile(rule.weights, law.size) / law.size
+    weights = xp.tile(rule.weights, law.size) / law.size
     return Units(log_abs, angle, log_step, weights, np.zeros(dt.size, bool), dt, pole)
 
 
-def _given(eigenvalues: np.ndarray) -> Units:
-    count = eigenvalues.size
+def _given(eigenvalues: Any) -> Units:
+    count, xp = eigenvalues.size, library(eigenvalues)
     with np.errstate(divide="ignore"):
-        log_abs = np.log(np.abs(eigenvalues))
-    unknown = np.full(count, np.nan)
-    zeros = np.zeros(count)
-    return Units(log_abs, np.angle(eigenvalues), zeros, np.full(count, 1 / count), zeros.astype(bool), unknown, unknown)
+        log_abs = xp.log(xp.abs(eigenvalues))
+    unknown, zeros = xp.full_like(log_abs, np.nan), xp.zeros_like(log_abs)
+    weights = xp.full_like(log_abs, 1 / count)
+    return Units(log_abs, xp.angle(eigenvalues), zeros, weights, np.zeros(count, bool), unknown, unknown)
 
 
 def units_of(net: LinearRecurrence, *, phases: bool = False) -> Units:
     """The units that averages are taken over, with the factor of their inputs; ``phases`` asks for a ring's angles."""
     law = net.eigenvalues
     if isinstance(law, Ring):
-        units = _of_ring(law, phases or bool(np.any(np.asarray(net.correlation) != 0)))
+        traced = isinstance(net.correlation, jax.core.Tracer)
+        units = _of_ring(law, phases or traced or bool(np.any(np.asarray(net.correlation) != 0)))
     elif isinstance(law, StateSpace):
         units = _of_state_space(law)
     else:
-        units = _given(np.asarray(law))
+        units = _given(law if library(law) is not np else np.asarray(law))
     if net.scale == "step":
         return units
-    log_scale = units.log_gap / 2 if net.scale == "gamma" else np.zeros(units.log_abs.size)
-    return units._replace(log_scale=log_scale)
+    return units._replace(log_scale=units.log_gap / 2 if net.scale == "gamma" else 0 * units.weights)
 
 
-def log_mean(logs: np.ndarray, units: Units, *, bounded: bool = False) -> Values:
+def log_sum(logs: Any, weights: Any) -> Any:
+    """ln of the sum of weights times exp(logs), along the last axis."""
+    return special(logs, weights).logsumexp(logs, b=library(weights).broadcast_to(weights, logs.shape), axis=-1)
+
+
+def log_mean(logs: Any, units: Units, *, bounded: bool = False) -> Values:
     """ln of the mean over units of exp(logs), along the last axis; infinite where it diverges at an end of the law.
 
     What is ``bounded`` cannot diverge, however close to an end it is concentrated.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
-        total = scipy.special.logsumexp(logs, b=units.weights, axis=-1)
+        total = log_sum(logs, units.weights)
         if units.outer.any() and not bounded:
-            ends = scipy.special.logsumexp(logs[..., units.outer], b=units.weights[units.outer], axis=-1)
-            total = np.where(ends - total > np.log(_DIVERGES), np.inf, total)
+            outer = np.flatnonzero(units.outer)
+            ends = log_sum(logs[..., outer], units.weights[outer])
+            total = library(total).where(ends - total > np.log(_DIVERGES), np.inf, total)
     return total[()]
 
 
-__all__ = ["Units", "log_mean", "stepped", "units_of"]
+__all__ = ["Units", "log_mean", "log_sum", "stepped", "units_of"]
