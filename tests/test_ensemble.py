@@ -130,6 +130,8 @@ def test_replace_asks_again(refused: pytest.RaisesExc) -> None:
     assert net.replace(sigma_w=2.0, activation="swish") == Dense("silu", 2.0, 0.1, "orthogonal")
     assert net.replace() == net
     assert Transformer().replace(place="post").place == "post"
+    of_arrays = Transformer(sigma_w=jnp.asarray(1.2))  # sigma_v follows, which is asked within a trace
+    assert float(jax.jit(lambda scale: of_arrays.replace(sigma_w=scale).sigma_v)(2.0)) == 2.0
     with refused("Dense", "sigma_w"):
         net.replace(sigma_w=-1.0)
     with refused("Dense.replace", "field", remedy=r"Did you mean 'sigma_w'\?$"):

@@ -33,7 +33,11 @@ def _is_same(value: Any, other: Any) -> bool:
     if value is other:
         return True
     hidden = any(isinstance(each, jax.core.Tracer) for each in (value, other))
-    return not hidden and np.shape(value) == np.shape(other) and bool(np.all(value == other))
+    if hidden or np.shape(value) != np.shape(other):
+        return False
+    # Within a traced function, JAX's own comparison of two known arrays would be traced.
+    known = [np.asarray(each) if isinstance(each, jax.Array) else each for each in (value, other)]
+    return bool(np.all(known[0] == known[1]))
 
 
 class Noun:

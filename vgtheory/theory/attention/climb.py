@@ -194,7 +194,8 @@ def _fresh(facts: Facts, widths: Widths, own: Any, passed: Any) -> Any:
     """Scatter that all heads together bring in: by W_v, the queries' overlaps, and the pattern of their shares."""
     per_head = widths.stream / widths.head if widths.head else 0.0  # 1 over the number of heads
     xp = library(own)
-    turned = xp.minimum(passed / xp.maximum(own, xp.finfo(own.dtype).tiny), 1.0) ** 2
+    # Uniform attention leaves no own part; the derivative divides by the square of this least one.
+    turned = xp.minimum(passed / xp.maximum(own, float(xp.finfo(own.dtype).tiny) ** 0.4), 1.0) ** 2
     return widths.stream * (1 + turned) + per_head * (1 / facts.positions + widths.stream)
 
 
