@@ -39,6 +39,7 @@ FIGURES = (
     "sequence_length",
     "clipping",
     "attention",
+    "designs",
     "twins",
     "skips",
     "norms",

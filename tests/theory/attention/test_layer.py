@@ -130,7 +130,7 @@ def stacks(net: Transformer, num_nets: int, **size: int) -> dict[str, tuple[np.n
         ),
         pytest.param(
             Transformer("relu", 1.2, 1.1, place="post", heads=4),
-            48,
+            192,
             {"depth": 6, "width": 256, "positions": 64},
             marks=pytest.mark.slow,
         ),

@@ -75,6 +75,8 @@ class Token(NamedTuple):
         Mean square, and 1 - c.
     scatter
         Variance of the overlap of two tokens' own parts.
+    vary
+        ln E[(1 - c)^2] / E[1 - c]^2, means over networks.
     gain, turn
         Factor of the squared gradient, and of the overlap of two positions over that.
     """
@@ -82,6 +84,7 @@ class Token(NamedTuple):
     size: Any
     gap: Any
     scatter: Any
+    vary: Any
     gain: Any
     turn: Any
 
@@ -163,18 +166,18 @@ def pairs(known: Curve, log_s: Any, gap: Any) -> Pairs:
     return Pairs(length, slope, xp.exp(log_s) * slope * gap * split, split, turn)
 
 
-def normed(log_q: Any, gap: Any, scatter: Any, kept: float) -> Token:
+def normed(log_q: Any, gap: Any, scatter: Any, vary: Any, kept: float) -> Token:
     """Tokens behind a norm.
 
     Parameters
     ----------
-    log_q, gap, scatter
-        Of the stream: log of its mean square, 1 - c, and the scatter of its own parts' overlaps.
+    log_q, gap, scatter, vary
+        Of the stream: log of its mean square, 1 - c, the scatter of its own parts' overlaps, and ``vary`` of ``Token``.
     kept
         Share of the directions of a gradient that the norm passes on.
     """
     xp = library(log_q)
-    return Token(xp.ones_like(log_q), gap, scatter, kept * xp.exp(-log_q), xp.ones_like(log_q))
+    return Token(xp.ones_like(log_q), gap, scatter, vary, kept * xp.exp(-log_q), xp.ones_like(log_q))
 
 
 def squashed(known: Curve, slope: Any, log_q: Any, gap: Any, scatter: Any, stream: float) -> Token:
@@ -195,7 +198,7 @@ def squashed(known: Curve, slope: Any, log_q: Any, gap: Any, scatter: Any, strea
     found = pairs(known, log_q + 2 * xp.log(slope), gap)
     passed = (found.turn / found.split) ** 2
     spread = passed * scatter + (1 - passed) * stream
-    return Token(found.length, found.apart / found.length, spread, slope**2 * found.slope, found.turn)
+    return Token(found.length, found.apart / found.length, spread, 0 * gap, slope**2 * found.slope, found.turn)
 
 
 def perceptron(known: Curve, log_s: Any, gap: Any, is_gated: bool) -> Perceptron:

@@ -121,12 +121,12 @@ def kept_by(net: Transformer, widths: Widths) -> float:
 
 def _token(facts: Facts, widths: Widths, state: Any) -> Token:
     """What the next branch reads."""
-    log_q, gap, scatter = state
+    log_q, gap, scatter, vary = state
     xp, net = library(state), facts.net
     if net.place == "post":
-        return normed(xp.zeros_like(log_q), gap, scatter, 1.0)
+        return normed(xp.zeros_like(log_q), gap, scatter, vary, 1.0)
     if facts.norm is None:
-        return normed(log_q, gap, scatter, kept_by(net, widths))
+        return normed(log_q, gap, scatter, vary, kept_by(net, widths))
     return squashed(facts.norm, net.norm_slope, log_q, gap, scatter, widths.stream)
 
 
@@ -145,7 +145,7 @@ def scene_of(facts: Facts, widths: Widths, token: Token, tie: Any) -> Scene:
     net = facts.net
     kappa = token.size * 0 + 1 if net.is_qk_normed else net.sigma_qk**4 * token.size**2
     sphere = token.gap**2 * (widths.stream if facts.norm is None else 0.0)
-    return Scene(token.gap, tie, kappa, facts.positions, widths.head, token.scatter, sphere)
+    return Scene(token.gap, tie, kappa, facts.positions, widths.head, token.scatter, sphere, vary=token.vary)
 
 
 def sizes_of(net: Transformer, widths: Widths) -> Sizes:
@@ -212,9 +212,23 @@ def _mlp(facts: Facts, widths: Widths, state: Any) -> tuple[Addend, Token, Perce
     return Addend(scale * same, scale * own, scale * hidden.rate * token.gap, units, 1), token, hidden, out
 
 
+def _renormed(widths: Widths, gap: Any, added: Addend) -> tuple[Any, Any, Any]:
+    """1 - c behind the norm of a sum, and the relative variances between networks of a sum's mean square and of its common part.
+
+    The mean of a ratio is not that of the means. Its expansion is that of ``decoders``, without differences of large numbers.
+    """
+    unit, m, c = 2 * widths.stream, added.matrices, 1 - gap
+    same, own = added.same, added.own
+    power = unit / (1 + same) ** 2
+    behind, varied = (gap + own) / (1 + same), power * (2 * same + m * same**2)
+    lost = power * (2 * gap * same + 2 * c * own + m * own * (2 * same - own))
+    along = power * (own + gap * same + m * same * own)
+    return behind * (1 + varied) + (1 - behind) * lost / 4 - along, varied, varied - lost
+
+
 def _sum(facts: Facts, widths: Widths, state: Any, *added: Addend) -> tuple[Any, Any]:
     """The stream after a sum, and ``after`` and ``share`` of the branch."""
-    log_q, gap, scatter = state
+    log_q, gap, scatter, vary = state
     xp = library(state)
     same, own = 1 + sum(each.same for each in added), sum(each.own for each in added)
     whole = xp.maximum(gap + own, xp.finfo(gap.dtype).tiny)
@@ -222,13 +236,12 @@ def _sum(facts: Facts, widths: Widths, state: Any, *added: Addend) -> tuple[Any,
     fresh = sum((each.own / whole) ** 2 * each.fresh for each in added)
     kept = ((1 - share) + passed) ** 2 * scatter
     scatter = kept + (2 * share - share**2) * widths.stream + fresh
-    gap, one = (gap + own) / same, xp.ones_like(log_q)
-    if facts.net.place == "post":
-        # The mean square of the sum varies between networks, and with it the gain: E[1/v] is not 1/E[v].
-        varied = sum((2 * each.same + each.matrices * each.same**2) / same**2 for each in added)
-        gain = (1 + 2 * widths.stream * varied) / same
-        return (xp.zeros_like(log_q), gap, scatter), (gain, 1 - 1 / same)
-    return (log_q + xp.log(same), gap, scatter), (one, 0 * one)
+    if facts.net.place != "post":
+        one = xp.ones_like(log_q)
+        return (log_q + xp.log(same), (gap + own) / same, scatter, vary), (one, 0 * one)
+    gap, varied, common = _renormed(widths, gap, *added)
+    # The mean square of the sum varies between networks, and with it the gain: E[1/v] is not 1/E[v].
+    return (xp.zeros_like(log_q), gap, scatter, vary + xp.log1p(common)), ((1 + varied) / same, 1 - 1 / same)
 
 
 def climb(facts: Facts, widths: Widths, state: Any, _: None) -> tuple[Any, Block]:
@@ -239,7 +252,7 @@ def climb(facts: Facts, widths: Widths, state: Any, _: None) -> tuple[Any, Block
     facts, widths
         Of all blocks.
     state
-        Log of the stream's mean square, 1 - c, and the scatter of its own parts' overlaps.
+        Log of the stream's mean square, 1 - c, the scatter of its own parts' overlaps, and ``vary`` of ``Token``.
     """
     one, token, found, out = _attention(facts, widths, state)
     if facts.net.is_parallel:

@@ -42,6 +42,8 @@ class Scene(NamedTuple):
         As ``Sizes.sphere``.
     loose
         1 over the number of units, if the tokens' lengths scatter like those of Gaussian vectors.
+    vary
+        ln E[(1 - c)^2] / E[1 - c]^2, means over networks.
     """
 
     gap: Any
@@ -52,6 +54,7 @@ class Scene(NamedTuple):
     scatter: Any
     sphere: Any
     loose: Any = 0.0
+    vary: Any = 0.0
 
 
 class Backward(NamedTuple):
@@ -158,11 +161,12 @@ def weights(found: Moments, scene: Scene, dropout: Any = 0.0) -> Weights:
     square, row = _spread(found, scene)
     shared = tail * (1 - gap) * _shared(found, scene)
     same, other = forward(found, scene, dropout)
+    spread = gap * library(gap).exp(scene.vary)
     query = (1 - head) * square + head * row + tail * found.tokens + shared
     key = square + found.long - found.swing + tail * found.queries + shared
     return Weights(
-        gap * (gap * query + noise * found.swing),
-        gap * (gap * key + noise * found.long),
+        gap * (spread * query + noise * found.swing),
+        gap * (spread * key + noise * found.long),
         same + tail * other,
     )
 

@@ -132,7 +132,7 @@ def profile(
     count, kappa = positions.astype(one.dtype), one if net.is_qk_normed else net.sigma_qk**4
     moments = tabled(kappa, count, sizes_of(net, widths)) if norm is None else None
     facts = Facts(net, net.alpha**2, count, moments, phi, norm)
-    start = (one * 0, 1 - c_0.astype(one.dtype), one * widths.stream)
+    start = (one * 0, 1 - c_0.astype(one.dtype), one * widths.stream, one * 0)
     stack = scan(functools.partial(climb, facts, widths), start, length=depth)[1]
     top = (one * 0, one * 0), Above(one, one * 0)
     grads = scan(functools.partial(_descend, facts, widths), top, stack, reverse=True)[1]
