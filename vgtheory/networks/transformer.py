@@ -30,10 +30,10 @@ class Transformer(Noun):
     head's width, and there are no biases.
 
     Current decoders are ``Transformer("silu", is_gated=True, norm="rms", is_causal=True,
-    is_rotary=True, kv_heads=...)``. DeepNorm is ``place="post"`` with ``alpha = (2 L)**-0.25``,
-    and ``sigma_w = (8 L)**-0.25``, which queries and keys do not have. LayerScale and ReZero are small values of ``alpha``. GPT-2's initialiser divides ``sigma_o`` and
-    ``sigma_2`` by the root of 2 L, which gives the gradients of ``alpha="1/sqrt(2L)"`` but for
-    those of W_o and W_2 themselves.
+    is_rotary=True, kv_heads=...)``. DeepNorm is ``place="post"`` with ``alpha = (2 L)**-0.25`` and
+    ``sigma_w = (8 L)**-0.25``, which queries and keys do not have. LayerScale and ReZero are small
+    values of ``alpha``. GPT-2's initialiser divides ``sigma_o`` and ``sigma_2`` by the root of 2 L,
+    which gives the gradients of ``alpha="1/sqrt(2L)"`` but for those of W_o and W_2 themselves.
 
     Attributes
     ----------

@@ -213,9 +213,10 @@ def _mlp(facts: Facts, widths: Widths, state: Any) -> tuple[Addend, Token, Perce
 
 
 def _renormed(widths: Widths, gap: Any, added: Addend) -> tuple[Any, Any, Any]:
-    """1 - c behind the norm of a sum, and the relative variances between networks of a sum's mean square and of its common part.
+    """1 - c behind the norm of a sum; relative variances between networks of its mean square and of its common part.
 
-    The mean of a ratio is not that of the means. Its expansion is that of ``decoders``, without differences of large numbers.
+    The mean of a ratio is not that of the means. The expansion is that of ``decoders``, without differences of near
+    numbers.
     """
     unit, m, c = 2 * widths.stream, added.matrices, 1 - gap
     same, own = added.same, added.own
