@@ -1,7 +1,6 @@
 """Strict JAX for every test, a key of the test's own, and the demand for the library's one-sentence errors."""
 
 import gc
-import os
 import re
 import warnings
 import zlib
@@ -15,24 +14,21 @@ import pytest
 from tests import annotations
 
 annotations.hold()  # before anything of the library is imported
+from vgtheory._programs import compile_quickly  # noqa: E402
+
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_num_cpu_devices", 2)  # every measurement is spread over two, as it would be over accelerators
 gc.set_threshold(
     100_000, 50, 100
 )  # tracing makes objects by the million and few cycles: a tenth of the time went there
-FAST_COMPILATION = "--xla_llvm_disable_expensive_passes=true"
-"""Flag of XLA that leaves out the passes of LLVM that cost a tenth of the tests' time; the slow tests run as users' programs do.
-
-Not ``--xla_cpu_use_fusion_emitters=false``: most programs compile a sixth faster, but one pass of a diagnosis takes twenty times as long.
-"""
 hypothesis.settings.register_profile("house", deadline=None, max_examples=20, derandomize=True)
 hypothesis.settings.load_profile("house")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Compile fast in the default run, and keep compiled programs: both processes, and the next run, find what one has compiled."""
+    """Compile quickly in the default run; the slow tests run as users' programs do. Both processes keep what they have compiled."""
     if "not slow" in config.getoption("markexpr"):
-        os.environ["XLA_FLAGS"] = f"{FAST_COMPILATION} {os.environ.get('XLA_FLAGS', '')}"
+        compile_quickly()
     jax.config.update("jax_compilation_cache_dir", str(config.rootpath / ".pytest_cache" / "jax"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from experiments.corridor import catalogue, disk, shard, sweep, watch
 from experiments.corridor.stop import INTERRUPTED, Stop
-from vgtheory._programs import keep_programs
+from vgtheory._programs import compile_quickly, keep_programs
 
 USAGE = """usage: python -m experiments NAME [--smoke] [--out DIR] [RUNNING] [--AXIS VALUE ...]
        python -m experiments all [--smoke] [--out DIR] [RUNNING]
@@ -142,6 +142,8 @@ def _run(name: str, words: Sequence[str]) -> int:
     options, rest = parsed(words)
     _say_left_out(left_out(name, options.smoke), options.out)
     keep_programs()
+    if options.smoke:
+        compile_quickly()
     tasks, share = _dealt(sweep.tasks_of(configured(name, options.smoke, rest), options.out), options.shard)
     with Stop() as stop:
         ordered = tasks[::-1] if options.backwards else tasks
