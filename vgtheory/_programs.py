@@ -1,4 +1,4 @@
-"""How command lines and tests compile: where compiled programs are kept, and what XLA may leave out where programs run once."""
+"""How command lines and tests compile: where programs are kept, and what XLA leaves out where they run once."""
 
 import hashlib
 import os
@@ -46,7 +46,7 @@ _LAST_WITH_EMITTERS = (0, 10)
 
 
 def compile_quickly() -> None:
-    """Have XLA's CPU backend leave out optimisations, for tests and small runs. It counts if nothing was computed before."""
+    """Have XLA leave out optimisations for the CPU, for tests and small runs; called before anything is computed."""
     import jax
 
     quick = _QUICK + (_QUICKEST if jax.__version_info__[:2] <= _LAST_WITH_EMITTERS else "")
