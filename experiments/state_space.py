@@ -2,7 +2,7 @@
 
 Gradients by lag under six laws of eigenvalues and two discretisations, measured through the scans that are in use, beside the law; sensitivity to
 parameters with eigenvalues of modulus up to 0.999, for white and for slow inputs; decays that depend on the input, with an LSTM's gate and Mamba's at one
-memory; and the lag at which bfloat16 forgets.
+memory; the lag at which bfloat16 forgets; and gradients in depth through blocks with a norm, a gate and a skip.
 """
 
 from dataclasses import dataclass
@@ -34,11 +34,17 @@ BY = ("eigenvalue", "nu", "theta")
 CORRELATIONS = (0.0, 0.9)
 MEMORY = 100
 FORMATS = ("bfloat16", "float16")
+STACKS = {
+    "white": LinearRecurrence(Ring(0.5, 0.95), "gamma"),
+    "slow": LinearRecurrence(Ring(0.5, 0.95, 0.3), "gamma", 0.7),
+    "S4D": LinearRecurrence(StateSpace("s4d-lin", SIZE, dt_min=0.05, dt_max=0.5), "step", 0.5),
+}
+DEPTH, STACK_STEPS, STACK_NETS = 6, 400, 16
 
 
 @dataclass(frozen=True)
 class Config:
-    subject: tuple[str, ...] = (*LAWS, *MODULI, "decays", "formats")
+    subject: tuple[str, ...] = (*LAWS, *MODULI, "decays", "formats", "blocks")
     width: int = 1024
     num_nets: int = 64
     num_inputs: int = 160
@@ -127,9 +133,28 @@ def _formats(_: Config) -> list[dict[str, Any]]:
     return rows
 
 
+def _blocks(config: Config) -> list[dict[str, Any]]:
+    """Stream and gradient through blocks with a norm, a gate and a skip, measured at the far end by networks of their own."""
+    rows, key = [], key_of(config)
+    depth, num_nets = (DEPTH, STACK_NETS) if config.width > 64 else (2, 2)
+    sizes: dict[str, Any] = {"width": config.width // 4, "steps": STACK_STEPS, "num_nets": num_nets}
+    for index, (name, gate) in enumerate((name, gate) for name in STACKS for gate in ("none", "silu")):
+        net, how = STACKS[name], {"depth": depth, "gate": gate}
+        keys = jax.random.split(jax.random.fold_in(key, index))
+        for quantity, each, end in (("log_q_blocks", keys[0], depth), ("log_grad_blocks", keys[1], 0)):
+            law = getattr(theory.linear, quantity)(net, **how)
+            seen = getattr(measure.linear, quantity)(each, net, **how, **sizes)
+            label = f"{'stream' if quantity == 'log_q_blocks' else 'gradient'} through blocks, {name}, gate {gate}"
+            for block, value in enumerate(law):
+                rows.append(
+                    _row(label, block, value, Estimate(seen.value[end], seen.err[end]) if block == end else None)
+                )
+    return rows
+
+
 def run(config: Config) -> dict[str, Any]:
     name = config.subject[0]
-    kinds = {"decays": _decays, "formats": _formats, **dict.fromkeys(MODULI, _sensitivity)}
+    kinds = {"decays": _decays, "formats": _formats, "blocks": _blocks, **dict.fromkeys(MODULI, _sensitivity)}
     rows = kinds.get(name, _by_lag)(config)
     return {column: [row[column] for row in rows] for column in rows[0]}
 
@@ -182,6 +207,15 @@ def findings(frame: pd.DataFrame) -> Findings:
     numbers |= {"lost": f"{lost:.0f}", "exact": f"{(rounded['size'] == rounded.size_hat).sum()} of {len(rounded)}"}
     wide = frame[frame.quantity.str.endswith("spread")].set_index("quantity")["size"]
     numbers |= {f"wide/{name.split(':')[0].replace(', rate ', '-')}": f"{value:.2f}" for name, value in wide.items()}
+    stacks = frame[(frame.subject == "blocks") & frame.size_hat.notna()].set_index("quantity")
+    if len(stacks):
+        through = stacks.loc["gradient through blocks, slow, gate silu"]
+        far = (stacks.size_hat - stacks["size"]).abs().max()
+        numbers |= {"blocks": f"{len(stacks)}", "blocks/gap": f"{100 * np.expm1(far):.0f}"}
+        numbers |= {
+            "blocks/silu": f"{np.exp(through['size']):.2f}",
+            "blocks/silu/hat": f"{np.exp(through.size_hat):.2f}",
+        }
     verdict = (
         f"Gradients by lag obey the law of eigenvalues under six laws and two discretisations: {numbers['agree']} of {numbers['rows']} numbers agree, z has a standard deviation of "
         f"{numbers['spread']}. They never explode in the state, but in the parameters they do: the mean square by the eigenvalue grows "
