@@ -188,8 +188,8 @@ def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--positions", type=int, default=256)
-    parser.add_argument("--nets", type=int, default=8, help="networks of the twin")
-    parser.add_argument("--models", type=int, default=3, help="diagnosed models")
+    parser.add_argument("--nets", type=int, default=6, help="networks of the twin")
+    parser.add_argument("--models", type=int, default=2, help="diagnosed models")
     parser.add_argument("--only", default="", help="the shape whose name has this in it")
     options = parser.parse_args()
     for title, shape in SHAPES.items():
@@ -205,7 +205,11 @@ def report(title: str, shape: Shape, options: argparse.Namespace) -> None:
     law, top = {name: groups[name].mean for name in net.groups}, level(shape, net, options.positions)
     seconds = time.perf_counter() - start
     logs = measure.samples(jax.random.key(0), net, num_nets=options.nets, **sizes).log_grad_groups
-    twin = {name: _mean(list(rows - logs["mlp_out"][:, -1:])) for name, rows in logs.items()}
+    rows = {name: each - logs["mlp_out"][:, -1:] for name, each in logs.items()}
+    twin = {name: _mean(list(each)) for name, each in rows.items()}
+    errors = [
+        np.exp(2 * (each - twin[name])).std(axis=0, ddof=1) / options.nets**0.5 / 2 for name, each in rows.items()
+    ]
     models = [diagnosed(jax.random.key(1 + index), shape, options.positions) for index in range(options.models)]
     tops = [np.exp(2 * each["mlp_out"][-1]) for each, _ in models]
     seen = {name: _mean([each[name] - each["mlp_out"][-1] for each, _ in models]) for name in law}
@@ -226,6 +230,7 @@ def report(title: str, shape: Shape, options: argparse.Namespace) -> None:
             + " | ".join(f"{np.median(each):.1f} % | {each.max():.1f} %" for each in gaps)
             + " |"
         )
+    print(f"standard error of the twin, median: {100 * np.median(np.concatenate(errors)):.1f} %")
     for word, each in (("twin", twin), ("model", seen)):
         gaps = np.concatenate([100 * np.abs(np.expm1(law[name] - each[name])) for name in law])
         print(

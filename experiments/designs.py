@@ -83,7 +83,7 @@ def _law(net: Transformer, sizes: dict[str, int]) -> dict[str, np.ndarray]:
     if net.norm == "dyt":
         net = net.replace(
             norm_slope=jnp.asarray(net.norm_slope)
-        )  # many tables: compiled, they take a thousandth of the time
+        )  # compiled: every block has integrals of its own
     groups = theory.blocks.log_grad_groups(net, **sizes)
     found = {name: groups[name].mean for name in GROUPS}
     found["stream"] = theory.log_q_layers(net, **sizes).mean / 2

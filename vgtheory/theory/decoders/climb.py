@@ -6,6 +6,8 @@ symbol       meaning                                                            
 ``same``     overlap of a position with itself                                  (places,)
 ``pairs``    overlap of two positions; on the diagonal, of two neighbours       (places, places)
 ``scatter``  variance over networks of the overlap of two positions             (places, places)
+``vary``     log of the mean over networks of what two rows' own overlaps
+             multiply to, over the product of their means                       (places, places)
 ``split``    E[phi^2] - E[phi phi'] over ``s E[phi'^2] gap``                    (places, places)
 ``turn``     E[phi' phi'] over E[phi'^2], at two positions                      (places, places)
 ===========  =================================================================  ================
@@ -34,6 +36,7 @@ class Stream(NamedTuple):
     same: Values
     pairs: Values
     scatter: Values
+    vary: Values
 
 
 class Overlaps(NamedTuple):
@@ -125,7 +128,7 @@ def _normed(stream: Stream, is_asked: bool) -> tuple[Stream, Any]:
         return stream, xp.ones_like(stream.same)
     factor = 1 / xp.sqrt(stream.same)
     both = outer(factor)
-    return Stream(xp.ones_like(stream.same), stream.pairs * both, stream.scatter * both**2), factor
+    return Stream(xp.ones_like(stream.same), stream.pairs * both, stream.scatter * both**2, stream.vary), factor
 
 
 def _joined(rule: Rule, stream: Stream, factor: Any, made: tuple[Any, Any], passed: Any, units: float) -> Stream:
@@ -135,7 +138,8 @@ def _joined(rule: Rule, stream: Stream, factor: Any, made: tuple[Any, Any], pass
     own, fresh = (each - diagonal(beside) for each, beside in ((stream.same, stream.pairs), made))
     cross = xp.outer(own, fresh)
     added = (cross + cross.T) * rule.widths.stream + outer(fresh) * units
-    return Stream(stream.same + same, stream.pairs + pairs, (1 + passed * outer(factor)) ** 2 * stream.scatter + added)
+    scatter = (1 + passed * outer(factor)) ** 2 * stream.scatter + added
+    return Stream(stream.same + same, stream.pairs + pairs, scatter, stream.vary)
 
 
 def _renormed(rule: Rule, base: Stream, made: tuple[Any, Any], stream: Stream, matrices: int) -> tuple[Stream, Any]:
@@ -156,7 +160,7 @@ def _renormed(rule: Rule, base: Stream, made: tuple[Any, Any], stream: Stream, m
     ones = xp.ones_like(varied)
     grown = after.pairs * (3 / 8 * (xp.outer(varied, ones) + xp.outer(ones, varied)) + shared / 4)
     moved = after.pairs + grown - (along + along.T) / 2
-    return Stream(after.same, moved, after.scatter), factor * xp.sqrt(1 + varied)
+    return Stream(after.same, moved, after.scatter, after.vary + xp.log1p(shared)), factor * xp.sqrt(1 + varied)
 
 
 def pair_series(phi: Curve, log_s: Any) -> Any:

@@ -17,7 +17,7 @@ from vgtheory.theory.attention.climb import Widths, kept_by, sizes_of
 from vgtheory.theory.decoders.attention import backward
 from vgtheory.theory.decoders.climb import Block, Overlaps, Rule, Stream, climb, outer, pair_series
 from vgtheory.theory.decoders.places import places, total
-from vgtheory.theory.decoders.sight import turned
+from vgtheory.theory.decoders.sight import diagonal, turned
 from vgtheory.theory.precision import Values
 
 
@@ -72,9 +72,12 @@ def _below_attention(rule: Rule, grads: Grads, below: Grads, block: Block) -> tu
     averaged = total(here, at.same * branch.made.same, at.pairs * branch.made.pairs)
     # A query of one length has no gradient along itself, nor has a key.
     logits = raw * ((1 - rule.widths.head) / net.sigma_qk**2 if net.is_qk_normed else net.sigma_qk**2)
+    # Between networks the tokens' distances vary, and all rows feel it at once.
+    vary = library(at).exp(branch.read.vary)
+    summed = lambda same, pairs: logits * total(here, same * diagonal(vary), pairs * branch.read.pairs * vary)
     sums = {
-        "query": logits * total(here, found.query[0], found.query[1] * branch.read.pairs),
-        "key": logits * total(here, found.key[0], found.key[1] * branch.read.pairs),
+        "query": summed(*found.query),
+        "key": summed(*found.key),
         "value": net.sigma_o**2 * averaged,
         "output": net.sigma_v**2 * averaged,
     }
@@ -142,7 +145,7 @@ def profile(
     rule = Rule(net, here, widths, xp.exp(phi.squares[0]), xp.exp(phi.squares[1]), series, turns)
     ones = one * np.ones(len(here.at), one.dtype)
     square = outer(ones)
-    start = Stream(ones, c_0 * square, widths.stream * square)
+    start = Stream(ones, c_0 * square, widths.stream * square, 0 * square)
     blocks = scan(functools.partial(climb, rule), start, length=depth)[1]
     top = Grads(one * 0, ones * (here.at == count) if is_last else ones, 0 * square)
     end, (scale, same, logs) = scan(functools.partial(_descend, rule), top, blocks, reverse=True)
