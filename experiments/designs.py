@@ -81,9 +81,7 @@ def _of_mean_square(logs: np.ndarray) -> Estimate:
 def _law(net: Transformer, sizes: dict[str, int]) -> dict[str, np.ndarray]:
     """Half logs of mean squares, block by block; groups of matrices relative to the top's second of the perceptron."""
     if net.norm == "dyt":
-        net = net.replace(
-            norm_slope=jnp.asarray(net.norm_slope)
-        )  # compiled: every block has integrals of its own
+        net = net.replace(norm_slope=jnp.asarray(net.norm_slope))  # compiled: every block has integrals of its own
     groups = theory.blocks.log_grad_groups(net, **sizes)
     found = {name: groups[name].mean for name in GROUPS}
     found["stream"] = theory.log_q_layers(net, **sizes).mean / 2
@@ -237,6 +235,7 @@ def findings(frame: pd.DataFrame) -> Findings:
         "worst": f"{100 * np.abs(decided.measured - decided.predicted).max():.1f}",
         "deepest": f"{int(frame.depth.max())}",
         "context": f"{int(frame.context.max())}",
+        "width": f"{int(frame.width.max())}",
     }
     depth = int(frame.depth.max())
     parts = [
