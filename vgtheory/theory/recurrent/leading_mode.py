@@ -1,9 +1,10 @@
 r"""Largest Lyapunov exponent of one random W applied again and again, at a finite width.
 
 At infinite width the states of different steps are uncorrelated: a state's overlap with an earlier
-one fades by the factor :math:`g\, E\,\phi'` per step, and the rate ``margin`` is minus its log. A
-finite W has eigenvalues outside the circle of radius sigma_w. Where ln(rho / sigma_w) exceeds the
-margin, the leading mode grows until the state is so large that the slopes stop it:
+one fades by the factor :math:`\sigma_w E[\phi'(\sqrt{q^*} z)]` per step, and the rate ``margin`` is
+minus its log. A finite W has eigenvalues outside the circle of radius sigma_w. Where ln(rho /
+sigma_w) exceeds the margin, the leading mode grows until the state is so large that the slopes stop
+it:
 
 .. math:: \rho(W)\, E[\phi'(\sqrt q z)] = 1
 
@@ -15,7 +16,7 @@ fades by the leading mode's own factor or by the next eigenvalue's, rho_2 / rho,
 symbol      meaning                                                      shape
 ==========  ===========================================================  ============
 ``q``       mean squares of the state, growing from that at width inf    (states,)
-``fade``    minus ln of g E[phi'], which grows with ``q``                (states,)
+``fade``    minus ln of sigma_w E[phi'], growing with  ``q``                (states,)
 ``logs``    ln of the radius of W / sigma_w, on a grid                   (radii,)
 ==========  ===========================================================  ============
 """
