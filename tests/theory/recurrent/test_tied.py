@@ -1,10 +1,11 @@
 """One random matrix at a finite width: exact moments, a reduced matrix, limits of the leading mode's law, wrong questions."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from tests.tolerances import EXACT, SIGMAS
-from vgtheory import Recurrent, theory
+from vgtheory import Activation, Recurrent, theory
 from vgtheory.theory.recurrent.tied_lags import _paths
 
 MOMENTS = {2: {3: 1, 1: 2}, 3: {4: 1, 2: 10, 1: 4}, 4: {5: 1, 3: 28, 2: 28, 1: 48}}
@@ -60,6 +61,19 @@ def test_a_wide_network_has_the_limits_exponent() -> None:
     assert found.q.mean == pytest.approx(float(theory.q_star(net)), rel=1e-3)
 
 
+def test_an_activation_of_another_slope_at_rest() -> None:
+    """phi(h) = tanh(2 h) / 2 at sigma_w is tanh at the same sigma_w of a state twice as large."""
+    half = Activation("half", lambda h: jnp.tanh(2 * h) / 2, lambda h: 1 / jnp.cosh(2 * h) ** 2, ())
+    double = Activation("double", lambda h: jnp.tanh(2 * h), lambda h: 2 / jnp.cosh(2 * h) ** 2, ())
+    tanh, same, steep = (
+        theory.recurrent.tied_exponent(Recurrent(activation, sigma_w), width=100)
+        for activation, sigma_w in (("tanh", 1.2), (half, 1.2), (double, 0.6))
+    )
+    for other in (same, steep):
+        assert other.exponent.mean == pytest.approx(tanh.exponent.mean, abs=1e-5)
+        assert other.q.mean == pytest.approx(tanh.q.mean / 4, rel=1e-4)
+
+
 def test_narrower_networks_are_less_chaotic_and_wider_scatter_less() -> None:
     laws = [theory.recurrent.tied_exponent(Recurrent("tanh", sigma_w=1.3), width=width) for width in (100, 800)]
     assert np.all(np.diff([law.exponent.mean for law in laws]) > 0)
@@ -71,6 +85,7 @@ def test_narrower_networks_are_less_chaotic_and_wider_scatter_less() -> None:
     ("net", "words"),
     [
         (Recurrent("relu", 1.5), "flattens"),
+        (Recurrent("sigmoid", 1.5), "odd"),
         (Recurrent("tanh", 1.5, 0.1), "sigma_b=0"),
         (Recurrent("tanh", 1.5, weights="orthogonal"), "Gaussian weights"),
     ],

@@ -73,6 +73,13 @@ class TiedExponent(NamedTuple):
     chaotic: float
 
 
+def _slope_at_rest(activation: Activation) -> float:
+    """The slope at 0; 0 if the activation is not odd."""
+    h = np.array([0.0, 0.3, 1.0, 4.0])
+    (phi, dphi), (mirrored, _) = values(activation, h), values(activation, -h)
+    return float(dphi[0]) if np.allclose(phi, -mirrored, rtol=1e-9, atol=1e-12) else 0.0
+
+
 class _States(NamedTuple):
     """What states of mean square ``q`` give.
 
@@ -145,13 +152,13 @@ def tied_exponent(net: Recurrent, *, width: int) -> TiedExponent:
     The average is over the law of rho (``log_spectral_radius``), and a finite width takes from lambda
     what it takes from independent matrices. Where lambda is below 0 a network rests on a limit cycle
     or on a fixed point: the exponent is 0, or the negative rate at which disturbances fade. Below
-    ``rho = 1`` the state dies and the exponent is ln rho.
+    ``rho = 1 / phi'(0)`` the state dies and the exponent is ln(rho phi'(0)).
 
     Parameters
     ----------
     net
         A ``Recurrent`` with Gaussian weights, ``sigma_b=0`` and plain numbers. Its activation is odd,
-        steepest at 0 with slope 1, and bounded, as ``tanh`` is.
+        steepest at 0, and bounded, as ``tanh`` and ``erf`` are.
     width
         Number of units N, >= 16.
 
@@ -188,10 +195,10 @@ def tied_exponent(net: Recurrent, *, width: int) -> TiedExponent:
     expect(net.weights == "gaussian", where, "Gaussian weights", weights=net.weights)
     expect(bool(np.all(np.asarray(net.sigma_b) == 0)), where, "sigma_b=0", sigma_b=net.sigma_b)
     expect(width >= _LEAST, where, f"a width of at least {_LEAST}", width=width)
-    radii, log_scale = radii_at_unit_scale(int(width)), float(np.log(sigma_w))
-    star = float(q_star(dense))
-    words = "an activation that flattens, as tanh"
-    expect(bool(np.isfinite(star)), where, words, net=net)
+    words, star = "an odd activation that flattens, as tanh", float(q_star(dense))
+    slope = _slope_at_rest(net.activation)
+    expect(bool(np.isfinite(star)) and slope > 0, where, words, net=net)
+    radii, log_scale = radii_at_unit_scale(int(width)), float(np.log(sigma_w * slope))
     states = _states(net.activation, sigma_w, star)
     expect(bool(np.all(np.diff(states.fade) > 0)), where, words, net=net)
     margin = float(states.fade[0])

@@ -174,7 +174,7 @@ def lyapunov_exponents(
     Assumes: nothing for linear ``Dense``. For any other network, infinite width and, with one set
     of weights, the approximation of ``lyapunov_curve``. A network of finite width must be as
     chaotic as an infinite one. For tanh with sigma_w from 1 to 1.5 this takes thousands of units
-    (experiment ``lyapunov``).
+    (experiment ``lyapunov``); ``recurrent.tied_exponent`` has the law of fewer.
 
     References
     ----------
