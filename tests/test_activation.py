@@ -1,5 +1,7 @@
 """The table of activations against definitions of its own at 30 digits, and what may stand for an activation."""
 
+import pickle
+
 import jax
 import jax.numpy as jnp
 import mpmath as mp
@@ -9,7 +11,7 @@ import pytest
 from tests import reference
 from tests.reference_pair import FUNCTIONS
 from tests.tolerances import EXACT, POINTWISE, SUP_DECLARED
-from vgtheory import ACTIVATIONS, Activation, Dense, theory
+from vgtheory import ACTIVATIONS, Activation, Dense, measure, theory
 from vgtheory.activation import Pointwise, as_activation
 from vgtheory.activations.kinks import found_kinks
 from vgtheory.theory.precision import in_float64
@@ -198,3 +200,58 @@ def test_wrong_questions(refused: pytest.RaisesExc) -> None:
         as_activation(3)
     with refused("Activation", "phi"):
         Activation("broken", 3)
+
+
+MEMBERS = {
+    "leaky_relu(0.2)": lambda h: np.where(h > 0, h, 0.2 * h),
+    "elu(0.5)": lambda h: np.where(h > 0, h, 0.5 * (np.exp(h) - 1)),
+    "celu(2)": lambda h: np.where(h > 0, h, 2 * (np.exp(h / 2) - 1)),
+    "silu(1.702)": lambda h: h / (1 + np.exp(-1.702 * h)),
+    "softplus(2)": lambda h: np.log(1 + np.exp(2 * h)) / 2,
+    "snake(1.5)": lambda h: h + np.sin(1.5 * h) ** 2 / 1.5,
+    "tanh(0.7)": lambda h: np.tanh(0.7 * h),
+    "sin(3)": lambda h: np.sin(3 * h),
+    "hard_tanh(2)": lambda h: np.minimum(np.maximum(h, -2), 2),
+}
+"""Definitions by NumPy, whose slopes are differences."""
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_an_activation_with_a_parameter_is_its_definition(name: str) -> None:
+    found, points = as_activation(name), np.linspace(-5.03, 5.01, 400)
+    assert found.name == name
+    np.testing.assert_allclose(at(found.phi, points), MEMBERS[name](points), rtol=1e-12, atol=1e-12)
+    step = 1e-6
+    slope = (MEMBERS[name](points + step) - MEMBERS[name](points - step)) / (2 * step)
+    np.testing.assert_allclose(at(found.dphi, points), slope, atol=1e-8)
+    assert np.abs(slope).max() <= found.sup_dphi * (1 + 1e-9)
+    assert found.bounded == (np.abs(MEMBERS[name](np.array([30.0, -30.0]))).max() < 29)
+    assert found.kinks == found_kinks(found.phi)
+
+
+def test_a_member_is_one_object_however_it_is_written() -> None:
+    found = as_activation("leaky_relu(0.2)")
+    for written in ("leaky_relu:0.2", "Leaky ReLU (0.20)", "prelu(0.2)", "leaky_relu(slope=0.2)"):
+        assert as_activation(written) is found
+    assert pickle.loads(pickle.dumps(found)) is found
+    assert as_activation("swish(1)") is ACTIVATIONS["silu"]
+    assert Dense("leaky_relu(0.2)", 1.3) == Dense("leaky_relu:0.2", 1.3)
+
+
+def test_leaky_slopes_have_their_closed_law() -> None:
+    net = Dense("leaky_relu(0.2)", 1.3)
+    assert float(theory.chi_1(net)) == pytest.approx(1.3**2 * (1 + 0.2**2) / 2, rel=1e-12)
+    law = theory.log_grad_layers(net, depth=20, width=64)
+    seen = measure.log_grad_layers(jax.random.key(0), net, depth=20, width=64, num_nets=64)
+    assert abs(float(seen.value[0] - law.mean[0])) < 4 * float(seen.err[0])
+    assert abs(float(seen.value[0] - theory.log_grad_layers(Dense("leaky_relu", 1.3), depth=20, width=64).mean[0])) > (
+        4 * float(seen.err[0])
+    )
+
+
+@pytest.mark.parametrize("written", ["leaky_relu(x)", "foo(2)", "tanh()", "leaky_relu(0.2"])
+def test_what_is_no_member_is_refused(written: str) -> None:
+    with pytest.raises(ValueError, match="expected one of"):
+        as_activation(written)
+    with pytest.raises(ValueError, match=r"elu: expected a finite parameter > 0, got parameter=-1\.0"):
+        as_activation("elu(-1)")

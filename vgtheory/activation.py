@@ -2,8 +2,9 @@
 
 import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+from vgtheory.activations import families
 from vgtheory.activations.cusp import with_cusps
 from vgtheory.activations.elementwise import by_name, expect_elementwise, from_name
 from vgtheory.activations.kinks import Pointwise, derivative, found_kinks
@@ -27,6 +28,10 @@ ACTIVATIONS: dict[str, "Activation"] = {}
 its approximation by tanh, and ``gaussian`` is exp(-h^2). The slopes of ``relu_squared`` and
 ``cube`` are unbounded. In a name, case, ``-``, ``_`` and spaces do not matter; ``swish``,
 ``identity``, ``logistic``, ``atan`` and ``sine`` are aliases.
+
+Some take a parameter: ``leaky_relu(0.2)`` (or ``prelu``; slope below 0), ``elu(0.5)`` and ``celu(2)``
+(alpha), ``swish(1.702)``, ``softplus(2)`` and ``snake(1)`` (beta), ``tanh(0.7)`` and ``sin(30)``
+(factor of the argument), ``hard_tanh(2)`` (limit). A shell takes ``leaky_relu:0.2``.
 """
 _ALIASES = {"swish": "silu", "identity": "linear", "logistic": "sigmoid", "atan": "arctan", "sine": "sin"}
 _FIELDS: dict[str, Check] = {
@@ -106,7 +111,7 @@ class Activation:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle an entry of the table as its name, and functions that JAX wraps by theirs."""
-        if ACTIVATIONS.get(self.name) is self:
+        if _named(self.name) is self:
             return as_activation, (self.name,)
         own = getattr(self.dphi, "args", (self.dphi,))[0] is derivative(self.phi)  # replaced near cusps or not
         given = ("phi",) if own else ("phi", "dphi")
@@ -153,14 +158,35 @@ ACTIVATIONS |= {
 }
 
 
+@functools.cache
+def _member(family: str, parameter: float) -> Activation:
+    """An activation with a parameter: one object for each."""
+    kind = families.FAMILIES[family]
+    name = f"{family}({parameter:.15g})"
+    if parameter == kind.usual:
+        return ACTIVATIONS[family]
+    expect_number(family, kind.interval, ndim=0, parameter=parameter)
+    facts: dict[str, Any] = {"kinks": (), "bounded": False} | kind.facts(parameter)
+    return Activation(name, families.function(family, parameter), **facts)
+
+
+def _named(name: str) -> Activation | None:
+    """The activation of this name, with or without a parameter; None if there is none."""
+    if name in ACTIVATIONS:
+        return ACTIVATIONS[name]
+    plain = {**{plain_name(known): known for known in ACTIVATIONS}, **_ALIASES}.get(plain_name(name))
+    parts = None if plain else families.parted(name)
+    return ACTIVATIONS[plain] if plain else _member(*parts) if parts else None
+
+
 def as_activation(activation: "str | Activation | Pointwise", where: str = "Activation") -> Activation:
     """Look up an activation.
 
     Parameters
     ----------
     activation
-        A name or alias in ``ACTIVATIONS``, an ``Activation`` (returned as it is), or an elementwise
-        JAX function (wrapped, after a search for its kinks).
+        A name or alias in ``ACTIVATIONS``, with a parameter or not, an ``Activation`` (returned as it
+        is), or an elementwise JAX function (wrapped, after a search for its kinks).
     where
         Name of the public function or class, for error messages.
 
@@ -173,10 +199,9 @@ def as_activation(activation: "str | Activation | Pointwise", where: str = "Acti
     if isinstance(activation, Activation):
         return activation
     if isinstance(activation, str):
-        known = {**{plain_name(name): name for name in ACTIVATIONS}, **_ALIASES}
-        name = activation if activation in ACTIVATIONS else known.get(plain_name(activation), activation)
-        expect_one_of(ACTIVATIONS, where, activation=name)
-        return ACTIVATIONS[name]
+        found = _named(activation)
+        expect_one_of(ACTIVATIONS if found is None else [activation], where, activation=activation)
+        return cast("Activation", found)
     is_function = callable(activation) and not isinstance(activation, type)
     expect(is_function, where, "a name, an Activation or a function", activation=activation)
     expect_elementwise(where, activation=activation)
