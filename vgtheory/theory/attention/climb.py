@@ -236,7 +236,8 @@ def _sum(facts: Facts, widths: Widths, state: Any, *added: Addend) -> tuple[Any,
     share, passed = own / whole, sum(each.passed for each in added) / whole
     fresh = sum((each.own / whole) ** 2 * each.fresh for each in added)
     kept = ((1 - share) + passed) ** 2 * scatter
-    scatter = kept + (2 * share - share**2) * widths.stream + fresh
+    # That of unit vectors cannot exceed 1, which its first order does for logits beyond the law's range.
+    scatter = xp.minimum(kept + (2 * share - share**2) * widths.stream + fresh, 1.0)
     if facts.net.place != "post":
         one = xp.ones_like(log_q)
         return (log_q + xp.log(same), (gap + own) / same, scatter, vary), (one, 0 * one)

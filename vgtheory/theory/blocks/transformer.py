@@ -153,7 +153,7 @@ def log_grad_groups(
     of 12 blocks, width 512, 8 heads and 256 positions at ``sigma_qk = 1`` the groups are within 3 %,
     most within 1 %; at ``sigma_qk = 1.4`` and width 256 within 5 %. Corrections are of first order
     in 1/N, T/N and 1 over the width of a head. At ``sigma_qk = 2`` with heads of 32 units they do not
-    suffice, and gradients are off by 20 % (pre) and 70 % (post).
+    suffice, and gradients are off by 14 % (pre) and 33 % (post).
     With ``place="post"`` six blocks of width 256 with 64 positions are within 2 %, and five with 128
     positions within 3 to 4 %. In 12 blocks of width 128 queries and keys of the last blocks are 10 to
     15 % larger, for the variance of 1 - c between networks counts to first order at each norm. Below
