@@ -101,6 +101,9 @@ EQUAL_FLOAT32 = 1e-5
 SAME_FLOAT32 = 1e-6
 """The same networks in other chunks or with other things kept: roundings of float32, most often none."""
 
+SAME_FLOAT64 = 1e-14
+"""The same in float64."""
+
 OTHER_DEVICES = 1e-5
 """Logs of a dozen links in float32 on other numbers of devices, where programs differ: 8e-6 is the most that was seen."""
 

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 import pytest
 
-from tests.tolerances import EQUAL_FLOAT32, OTHER_DEVICES, SAME_FLOAT32
+from tests.tolerances import EQUAL_FLOAT32, OTHER_DEVICES, SAME_FLOAT32, SAME_FLOAT64
 from vgtheory import LSTM, Dense, Normed, Transformer, measure
 from vgtheory.measure.engine import runs
 from vgtheory.measure.engine.memory import bytes_needed
@@ -76,15 +76,20 @@ def test_other_numbers_of_devices_round_otherwise_at_most(name: str, key: jax.Ar
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=OTHER_DEVICES)
 
 
-def test_chunks_and_what_is_kept_do_not_change_the_numbers(key: jax.Array) -> None:
+@pytest.mark.parametrize(
+    ("dtype", "same"),
+    [("float64", SAME_FLOAT64), pytest.param("float32", SAME_FLOAT32, marks=pytest.mark.slow)],  # as users compile it
+)
+def test_chunks_and_what_is_kept_do_not_change_the_numbers(key: jax.Array, dtype: str, same: float) -> None:
     """Small chunks of fewer networks, and recomputation."""
-    device, few = jax.devices()[:1], SIZE | {"num_nets": 7}
-    whole = measure.samples(key, ONE, **SIZE, devices=device)
-    assert measure.plan(ONE, **SIZE, devices=device).lanes == 16
-    assert measure.plan(ONE, **few, memory=5.5e4, devices=device).lanes == 4
-    small = measure.samples(key, ONE, **few, memory=5.5e4, devices=device)
-    assert apart(small, measure.layers.ChainLogs(*(leaf[:7] for leaf in whole))) < SAME_FLOAT32
-    assert apart(measure.samples(key, ONE, **SIZE, keep="segments", devices=device), whole) < SAME_FLOAT32
+    how: dict[str, Any] = {"devices": jax.devices()[:1], "dtype": dtype}
+    few, memory = SIZE | {"num_nets": 7}, 5.5e4 * np.dtype(dtype).itemsize / 4
+    whole = measure.samples(key, ONE, **SIZE, **how)
+    assert measure.plan(ONE, **SIZE, **how).lanes == 16
+    assert measure.plan(ONE, **few, memory=memory, **how).lanes == 4
+    small = measure.samples(key, ONE, **few, memory=memory, **how)
+    assert apart(small, measure.layers.ChainLogs(*(leaf[:7] for leaf in whole))) < same
+    assert apart(measure.samples(key, ONE, **SIZE, keep="segments", **how), whole) < same
 
 
 # Segments are compared above, at a depth that they divide.
