@@ -82,16 +82,20 @@ def _by_lag(config: Config) -> list[dict[str, Any]]:
 
 
 def _sensitivity(config: Config) -> list[dict[str, Any]]:
-    """Log of the mean squared derivative, over units of one modulus whose angles are so far apart that they see unlike frequencies."""
+    """Log of the mean squared derivative, over units of one modulus.
+
+    Their angles are eight widths of a resonance apart, so that they see unlike frequencies and their errors are independent.
+    """
     modulus, rows = MODULI[config.subject[0]], []
-    angles = np.pi * (np.arange(32) + 0.5) / 32
+    units = min(32, int(np.pi / (8 * (1 - modulus))))
+    angles = np.pi * (np.arange(units) + 0.5) / units
     memory = -1 / np.log(modulus)
     for index, (correlation, parameter) in enumerate((c, p) for c in CORRELATIONS for p in BY):
         net = LinearRecurrence(modulus * np.exp(1j * angles), "gamma", correlation)
         law = theory.linear.log_sensitivity(net, parameter)
         found = measure.linear.log_sensitivity(
             jax.random.fold_in(key_of(config), index), net, parameter,
-            steps=int(12 * memory), num_inputs=config.num_inputs, num_nets=1, scan="sequential",
+            steps=int(12 * memory), num_inputs=config.num_inputs * 32 // units, num_nets=1, scan="sequential",
         )  # fmt: skip
         ratios = np.exp(found.value - law)
         mean, err = ratios.mean(), np.sqrt(np.sum((ratios * found.err) ** 2)) / ratios.size
