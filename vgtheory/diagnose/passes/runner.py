@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from vgtheory.diagnose.passes.sizes import Pass, Raw, measured, read
 from vgtheory.diagnose.passes.weighing import holds, weighed
@@ -39,7 +40,7 @@ class Runner:
 
     def __call__(self, leaves: list, arrays: list, multiple: float = 1.0) -> list[Any]:
         """Run the pass; what it found, packed, on the device."""
-        return self._run(leaves, arrays, jnp.float32(multiple))
+        return self._run(leaves, arrays, np.float32(multiple))
 
     def seen(self, leaves: list, arrays: list, *, is_rough: bool = False) -> Pass:
         """Run the pass, and read what it found; a rough one may take for zero what float32 cannot square."""
