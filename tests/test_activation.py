@@ -13,6 +13,7 @@ from tests.reference_pair import FUNCTIONS
 from tests.tolerances import EXACT, POINTWISE, SUP_DECLARED
 from vgtheory import ACTIVATIONS, Activation, Dense, measure, theory
 from vgtheory.activation import Pointwise, as_activation
+from vgtheory.activations.families import FAMILIES
 from vgtheory.activations.kinks import found_kinks
 from vgtheory.theory.precision import in_float64
 
@@ -255,3 +256,10 @@ def test_what_is_no_member_is_refused(written: str) -> None:
         as_activation(written)
     with pytest.raises(ValueError, match=r"elu: expected a finite parameter > 0, got parameter=-1\.0"):
         as_activation("elu(-1)")
+
+
+@pytest.mark.parametrize("parameter", ["inf", "-inf", "nan"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_parameter_is_finite(family: str, parameter: str) -> None:
+    with pytest.raises(ValueError, match=f"{family}: expected a finite parameter"):
+        as_activation(f"{family}({parameter})")

@@ -39,7 +39,7 @@ def _celu(h: Array, a: float) -> Array:
 
 FAMILIES = {
     "leaky_relu": Family(
-        *(_leaky_relu, "[-inf, inf]", lambda a: {"kinks": (0.0,), "sup_dphi": max(1.0, abs(a)), "degree": 1.0}, 0.01)
+        *(_leaky_relu, "(-inf, inf)", lambda a: {"kinks": (0.0,), "sup_dphi": max(1.0, abs(a)), "degree": 1.0}, 0.01)
     ),
     "elu": Family(_elu, "(0, inf)", lambda a: {"kinks": (0.0,), "sup_dphi": max(1.0, a)}, 1.0),
     "celu": Family(_celu, "(0, inf)", lambda a: {"kinks": (0.0,), "sup_dphi": 1.0}),
