@@ -117,7 +117,7 @@ def test_what_float64_cannot_reach_is_said(key: jax.Array) -> None:
 
 POWERED = [
     pytest.param("linear", "gaussian", 4, 70, marks=SLOW),
-    pytest.param("tanh", "orthogonal", 4, 30, marks=pytest.mark.slow),
+    pytest.param("tanh", "orthogonal", 4, 60, marks=SLOW),
 ]
 
 

@@ -6,6 +6,7 @@ routines hold Python's lock while they run, so that threads would wait for each 
 
 import ctypes
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,65 +38,63 @@ def _call(name: str, *args: Any) -> None:
     _routine(name)(*map(_address, args))
 
 
-class Reflections(NamedTuple):
-    """An orthonormal basis as the product of Householder reflections.
+class Decomposed(NamedTuple):
+    """A well conditioned basis times an upper triangular matrix.
 
     Attributes
     ----------
-    vectors
-        LAPACK's, below the diagonal; R on and above it. Shape ``(rows, columns)`` as the matrix that was reflected.
-    triangles
-        Shape ``(panel, min(rows, columns))``.
+    upper
+        The triangular matrix on and above the diagonal, Fortran's order, shape ``(rows, columns)``;
+        what is below has no meaning.
+    times_basis
+        Function of a matrix, given transposed, that returns its product with the basis, transposed.
     """
 
-    vectors: np.ndarray
-    triangles: np.ndarray
+    upper: np.ndarray
+    times_basis: Callable[[np.ndarray], np.ndarray]
 
 
-def reflected(matrix: np.ndarray) -> Reflections:
-    """QR decomposition of a matrix, which it overwrites.
+def reflected(matrix: np.ndarray) -> Decomposed:
+    """A matrix with an orthonormal basis."""
+    basis, upper = np.linalg.qr(matrix)
+    return Decomposed(np.asfortranarray(upper), lambda rows: basis.T @ rows)
+
+
+def eliminated(matrix: np.ndarray) -> Decomposed:
+    """A matrix with a triangular basis, in a third of the time; the largest entry of a column is the pivot.
 
     Parameters
     ----------
     matrix
-        Fortran's order, shape ``(rows, columns)``.
+        Fortran's order, shape ``(rows, columns)``; it is overwritten.
     """
-    (rows, columns), size = matrix.shape, min(matrix.shape)
-    triangles = np.empty((min(_PANEL, size), size), order="F")
-    panel, work = len(triangles), np.empty(len(triangles) * columns)
-    _call("dgeqrt", rows, columns, panel, matrix, rows, triangles, panel, work, 0)
-    return Reflections(matrix, triangles)
+    (rows, columns), order = matrix.shape, list(range(len(matrix)))
+    pivots, size = np.empty(min(rows, columns), np.int32), min(rows, columns)
+    _call("dgetrf", rows, columns, matrix, rows, pivots, np.zeros(1, np.int32))
+    for here, pivot in enumerate((pivots - 1).tolist()):
+        order[here], order[pivot] = order[pivot], order[here]
+
+    def times_basis(other: np.ndarray) -> np.ndarray:
+        pivoted = other[order]
+        _call("dtrmm", "R", "L", "N", "U", other.shape[1], size, 1.0, matrix, rows, pivoted, other.shape[1])
+        return pivoted if size == rows else pivoted[:size] + matrix[size:, :size].T @ pivoted[size:]
+
+    return Decomposed(matrix, times_basis)
 
 
-def times_basis(matrix: np.ndarray, basis: Reflections) -> np.ndarray:
-    """A matrix times a basis of as many vectors; it overwrites the matrix.
+def triangle_times(upper: np.ndarray, rows: np.ndarray, size: int) -> np.ndarray:
+    """The first rows of an upper triangular matrix times another, which it overwrites.
 
     Parameters
     ----------
-    matrix
-        Fortran's order, shape ``(any, rows)``.
-    basis
-        Of a matrix of shape ``(rows, columns)``.
-    """
-    (rows, columns), (panel, size) = matrix.shape, basis.triangles.shape
-    held = (basis.vectors, columns, basis.triangles, panel, matrix, rows, np.empty(rows * panel))
-    _call("dgemqrt", "R", "N", rows, columns, size, panel, *held, 0)
-    return matrix
-
-
-def triangle_times(basis: Reflections, rows: np.ndarray, size: int) -> np.ndarray:
-    """The first rows of R times a matrix, which it overwrites.
-
-    Parameters
-    ----------
-    basis
-        Of a matrix of shape ``(any, height)``.
+    upper
+        As in ``Decomposed``, shape ``(any, height)``.
     rows
         C's order, shape ``(height, width)``.
     size
-        How many rows of R.
+        How many rows of the triangular matrix.
     """
-    upper, (height, width) = basis.vectors, rows.shape
+    height, width = rows.shape
     _call("dtrmm", "R", "U", "T", "N", width, size, 1.0, upper, len(upper), rows, width)
     return rows[:size] if size == height else rows[:size] + upper[:size, size:] @ rows[size:]
 

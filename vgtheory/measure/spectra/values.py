@@ -3,7 +3,7 @@
 import functools
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from vgtheory.measure.arguments import asked
 from vgtheory.measure.engine.draws import words_of
 from vgtheory.measure.engine.networks import Layer, draw_input, draw_layer
 from vgtheory.measure.engine.runs import compiled
-from vgtheory.measure.spectra.lapack import Reflections, log_values, reflected, times_basis, triangle_times
+from vgtheory.measure.spectra.lapack import Decomposed, eliminated, log_values, reflected, triangle_times
 from vgtheory.networks.ensemble import Layered
 
 RANGE = 600.0
@@ -56,12 +56,12 @@ def _factors(key: Array, net: Layered, depth: int, width: int, input_square: flo
 
 
 class _Product(NamedTuple):
-    """``basis @ (exp(logs)[:, None] * rows)``, the basis orthonormal and the rows well conditioned.
+    """``basis @ (exp(logs)[:, None] * rows)``, basis and rows well conditioned.
 
     Attributes
     ----------
-    basis
-        ``None`` for the identity.
+    times_basis
+        As in ``Decomposed``; ``None`` for the identity.
     logs
         Shape ``(kept,)``.
     rows
@@ -72,7 +72,7 @@ class _Product(NamedTuple):
         Number of layers that this factor is of.
     """
 
-    basis: Reflections | None
+    times_basis: Callable[[np.ndarray], np.ndarray] | None
     logs: np.ndarray
     rows: np.ndarray
     spread: float = 0.0
@@ -85,41 +85,44 @@ def _stretched(factor: np.ndarray, product: _Product) -> tuple[np.ndarray, np.nd
     Returns the result, longest first and transposed, the lengths' logs below the largest, and their
     order.
     """
-    columns = np.require(factor, requirements=["C", "W"]).T
-    if product.basis:
-        columns = times_basis(columns, product.basis)[:, : len(product.logs)]
+    columns = product.times_basis(factor)[: len(product.logs)] if product.times_basis else factor
     kept = np.maximum(product.logs - product.logs.max(), -RANGE)
     scales = np.exp(kept)
-    order = np.argsort(-np.sqrt(np.einsum("ij,ij->j", columns, columns)) * scales)
-    stretched = columns.T[order]
+    order = np.argsort(-np.sqrt(np.einsum("ij,ij->i", columns, columns)) * scales)
+    stretched = columns[order]
     stretched *= scales[order, None]
     return stretched, kept[order], order
 
 
-def _times(factors: list[np.ndarray], product: _Product) -> _Product | None:
-    """Factors, given transposed, times a product; ``None`` where several are too ill conditioned for one."""
+Decompose = Callable[[np.ndarray], Decomposed]
+
+
+def _times(factors: list[np.ndarray], product: _Product, decompose: Decompose) -> _Product | None:
+    """Factors, given transposed, times a product; ``None`` where they are too ill conditioned for this way."""
     stretched, kept, order = _stretched(functools.reduce(np.matmul, factors), product)
-    basis = reflected(stretched.T)
+    upper, times_basis = decompose(stretched.T)
     size = min(len(product.logs), *(min(each.shape) for each in factors))
-    diagonal = np.abs(np.diagonal(basis.vectors))[:size]
+    diagonal = np.abs(np.diagonal(upper))[:size]
     with np.errstate(divide="ignore", invalid="ignore"):
         grown = np.log(diagonal)
         spread = float(np.ptp(grown - kept[:size]))
-        if len(factors) > 1 and not spread <= _SPREAD:
+        if (len(factors) > 1 or decompose is eliminated) and not spread <= _SPREAD:
             return None
-        rows = triangle_times(basis, product.rows[order], size)
+        rows = triangle_times(upper, product.rows[order], size)
         rows /= diagonal[:, None]
     logs = grown + (product.logs[order] - kept)[:size]
-    return _Product(basis, logs, rows, spread, len(factors))
+    return _Product(times_basis, logs, rows, spread, len(factors))
 
 
-def _absorbed(factors: list[np.ndarray], product: _Product) -> _Product:
+def _absorbed(factors: list[np.ndarray], product: _Product, decompose: Decompose) -> _Product:
     """Factors times a product: together, or one half after the other where they are too ill conditioned for that."""
-    after = _times(factors, product)
+    after = _times(factors, product, decompose)
     if after is not None:
         return after
+    if len(factors) == 1:
+        return _absorbed(factors, product, reflected)
     half = len(factors) // 2
-    return _absorbed(factors[half:], _absorbed(factors[:half], product))
+    return _absorbed(factors[half:], _absorbed(factors[:half], product, decompose), decompose)
 
 
 def log_singular_values(logs: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -152,10 +155,14 @@ def _one(key: Array, net: Layered, depth: int, width: int, input_square: float) 
     """One network's logs, descending."""
     factors, product = _factors(key, net, depth, width, input_square), _Product(None, np.zeros(width), np.eye(width))
     together = least = 2 if width >= _WIDE else 1
+    layers = 0
     while some := list(itertools.islice(factors, together)):
         if not some[-1].size:
             return np.full(width, -np.inf)
-        product = _absorbed(some, product)
+        layers += len(some)
+        # Where the last basis is orthonormal, the singular values are those of the rest.
+        fast = width >= _WIDE and layers < depth
+        product = _absorbed(some, product, eliminated if fast else reflected)
         if not np.all(np.isfinite(product.logs)):
             return np.full(width, np.nan)
         if width >= _WIDE:
@@ -175,8 +182,8 @@ def jacobian_singular_values(
 
     The layers are differentiated automatically. A product of L matrices that is formed plainly
     loses all singular values below 1e-16 of the largest. Here each factor, or a well conditioned
-    product of a few, is multiplied onto an orthonormal basis, and the logs of its lengths are kept
-    apart.
+    product of a few, is multiplied onto a well conditioned basis, and the logs of its lengths are
+    kept apart.
 
     Parameters
     ----------
