@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from vgtheory.expect import Check, Function, expect_noun
+from vgtheory.networks.listed import expect_alike
 
 
 def optional(check: Check) -> Check:
@@ -22,11 +23,17 @@ def optional(check: Check) -> Check:
     return checked
 
 
+def expect_plain(where: str, kinds: tuple[type, ...], **got: Any) -> None:
+    """Raise unless the named value is a noun of these classes whose layers are alike."""
+    expect_noun(where, kinds, **got)
+    expect_alike(where, **got)
+
+
 def _check_of(parameter: inspect.Parameter, table: Mapping[str, Check]) -> Check:
     """Check of a parameter, by its annotation if it names nouns."""
     kinds = typing.get_args(parameter.annotation) or (parameter.annotation,)
     if all(dataclasses.is_dataclass(kind) for kind in kinds):
-        return functools.partial(expect_noun, kinds=kinds)
+        return functools.partial(expect_plain, kinds=kinds)
     check = table[parameter.name]
     return optional(check) if parameter.default is None else check
 

@@ -28,6 +28,13 @@ def _shown(value: Any) -> str:
     return f"array({ends}shape={entries.shape})"
 
 
+def _named(activation: Any) -> Any:
+    """Name of an activation, or names of several; what has none stands for itself."""
+    each = activation if isinstance(activation, tuple) else (activation,)
+    names = tuple(getattr(one, "name", one) for one in each)
+    return names if isinstance(activation, tuple) else names[0]
+
+
 def _is_same(value: Any, other: Any) -> bool:
     """Whether two fields are equal, as far as their entries can be read."""
     if value is other:
@@ -58,7 +65,7 @@ class Noun:
         for field in dataclasses.fields(self):  # type: ignore[arg-type]  # every noun is a dataclass
             value = getattr(self, field.name)
             if field.name == "activation":
-                words.append(repr(getattr(value, "name", value)))
+                words.append(repr(_named(value)))
             elif not self._is_default(field):
                 words.append(f"{field.name}={_shown(value)}")
         return f"{type(self).__name__}({', '.join(words)})"

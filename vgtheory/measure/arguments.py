@@ -23,6 +23,7 @@ from vgtheory.expect import (
     expect_number,
     expect_one_of,
 )
+from vgtheory.networks.listed import expect_unlisted
 from vgtheory.networks.recurrent import FixedRecurrent
 
 DTYPES = ("float32", "float64")
@@ -114,6 +115,14 @@ def free(where: str, **got: Any) -> None:
     """Accept anything; the function itself checks it."""
 
 
+def listed(where: str, **got: Any) -> None:
+    """Mark a network whose layers may be given as a list."""
+
+
+units = optional(count())
+"""Check for a number of layers or of units that the network may have itself."""
+
+
 def _key(where: str, key: Any) -> None:
     """Check for a key; the error for a network in its place names the order of the two."""
     expect(not hasattr(key, "activation"), where, "one random key", "The key comes first.", key=key)
@@ -162,12 +171,15 @@ def asked(**own: Check) -> Callable[[Function], Function]:
 
     ``own`` has the checks of arguments that mean something narrower than in ``EXPECTED``. A check
     raises, returns the argument's new value, or returns None. A network must be of a class that its
-    annotation names.
+    annotation names, and of like layers unless its check is ``listed``.
     """
 
     def decorate(function: Any) -> Any:
         signature, where = inspect.signature(function), function.__name__
-        checks = EXPECTED | {name: _noun(each) for name, each in signature.parameters.items() if name in _NOUNS} | own
+        nouns = {
+            name: _noun(each, own.get(name) is listed) for name, each in signature.parameters.items() if name in _NOUNS
+        }
+        checks = EXPECTED | nouns | {name: check for name, check in own.items() if check is not listed}
         unknown = set(signature.parameters) - set(checks) - {"how"}
         assert not unknown, f"{where}: no check of {unknown}"
 
@@ -204,7 +216,7 @@ def _bound(function: Any, signature: inspect.Signature, args: Any, kwargs: Any) 
         raise TypeError(f"{function.__name__}() {error}") from None
 
 
-def _noun(parameter: inspect.Parameter) -> Check:
+def _noun(parameter: inspect.Parameter, may_be_listed: bool) -> Check:
     """Check for a network of one of the classes that an annotation names."""
     kinds = get_args(parameter.annotation) or (parameter.annotation,)
 
@@ -212,6 +224,8 @@ def _noun(parameter: inspect.Parameter) -> Check:
         ((_, value),) = got.items()
         remedy = "The key comes first." if _is_key(value) else ""
         expect_noun(where, kinds, remedy, **got)
+        if not may_be_listed:
+            expect_unlisted(where, **got)
 
     return check
 
@@ -250,10 +264,12 @@ __all__ = [
     "floats",
     "free",
     "integers",
+    "listed",
     "number",
     "one_of",
     "optimiser_of_optax",
     "optional",
     "pair",
+    "units",
     "when",
 ]

@@ -3,50 +3,69 @@
 from dataclasses import dataclass
 from typing import Any
 
+from vgtheory.networks.listed import resolve_layers
 from vgtheory.networks.resolving import resolve, resolve_weights
 from vgtheory.noun import Noun, register_noun
 
 
 @dataclass(frozen=True, repr=False)
 class Dense(Noun):
-    r"""A feed-forward chain of square layers, each with its own weights.
+    r"""A feed-forward chain of layers, each with its own weights.
 
     .. math:: h_1 = W_1 x_0 + b_1, \qquad h_{l+1} = W_{l+1}\,\phi(h_l) + b_{l+1}
 
     with :math:`W_{ij} \sim N(0, \sigma_w^2 / N)` (or other weights of that variance) and
-    :math:`b_i \sim N(0, \sigma_b^2)`. The input has unit mean square.
+    :math:`b_i \sim N(0, \sigma_b^2)`. The input has unit mean square. Layers are square and alike
+    unless they are listed: a tuple has an entry for every layer, an array is a grid of networks.
 
     Attributes
     ----------
     activation
-        A name in ``ACTIVATIONS``, an ``Activation``, or an elementwise JAX function.
+        A name in ``ACTIVATIONS``, an ``Activation``, or an elementwise JAX function; or a tuple of
+        one for every layer, of which profiles up to the last ``h`` do not use the last.
     sigma_w
-        Standard deviation of ``sqrt(fan_in) * W``; dimensionless, >= 0.
+        Standard deviation of ``sqrt(fan_in) * W``; dimensionless, >= 0; or a tuple.
     sigma_b
-        Standard deviation of the biases; unit of ``h``, >= 0.
+        Standard deviation of the biases; unit of ``h``, >= 0; or a tuple.
     weights
         ``"gaussian"``; ``"orthogonal"``, sigma_w times a Haar-distributed matrix; or independent
         entries of the same variance: ``"uniform"``; ``"truncated_normal"``, at two standard
         deviations, as Flax's; ``"sparse"``, nine in ten are 0 and the others normal;
         ``"heavy_tailed"``, Student's t with 4 degrees of freedom and infinite fourth moment.
+    widths
+        Sizes of the input and of every layer, as in ``(784, 512, 256, 10)``; None for square
+        layers. Scales may then be arrays of one number for every layer too. Profiles over depth
+        take such a network, at these sizes unless they are asked at ``width=np.inf``.
+    fan
+        Size N over which the variance of a layer's weights is taken, where ``widths`` differ:
+        ``"in"``, the number of its inputs (LeCun, He); ``"out"``, of its outputs; ``"avg"``, the
+        mean of both (Glorot). The tangent kernel's parameters (NTK) are those of ``"in"``, with the
+        scale moved from the draw to the product. muP has hidden layers as ``"in"`` and a last layer
+        whose ``sigma_w`` is that of the others over ``sqrt(fan_in)``.
 
     Examples
     --------
     >>> from vgtheory import Dense, theory
     >>> round(float(theory.chi_1(Dense("sigmoid", sigma_w=1.0))), 4)
     0.0557
+    >>> net = Dense("relu", sigma_w=2**0.5, widths=(784, 512, 256, 10))
+    >>> theory.log_grad_layers(net).std.round(3).tolist()
+    [0.086, 0.07, 0.0]
     """
 
     activation: Any
     sigma_w: Any = 1.0
     sigma_b: Any = 0.0
     weights: str = "gaussian"
+    widths: tuple[int, ...] | None = None
+    fan: str = "in"
 
     def __post_init__(self) -> None:
         """Resolve the activation and check static facts."""
+        resolve_layers(self)
         resolve(self, "sigma_w", "sigma_b")
         resolve_weights(self)
 
 
-register_noun(Dense, ["sigma_w", "sigma_b"], ["activation", "weights"])
+register_noun(Dense, ["sigma_w", "sigma_b"], ["activation", "weights", "widths", "fan"])
 __all__ = ["Dense"]

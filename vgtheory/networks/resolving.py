@@ -16,7 +16,7 @@ def resolve(net: Any, *scales: str, places: Iterable[str] = PLACES) -> None:
     ``scales`` names the fields that hold standard deviations.
     """
     where, fields = type(net).__name__, vars(net)
-    if "activation" in fields:
+    if "activation" in fields and not ("widths" in fields and isinstance(net.activation, tuple)):
         object.__setattr__(net, "activation", as_activation(net.activation, where))
     if "place" in fields:
         expect_one_of(places, where, place=net.place)

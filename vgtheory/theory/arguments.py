@@ -61,6 +61,13 @@ def held(where: str, **got: Any) -> None:
     expect_count(where, 1, MOST, **got)
 
 
+def count_or_inf(where: str, **got: Any) -> None:
+    """Raise unless the named value counts units, or is infinite, or None."""
+    if all(value is None or (isinstance(value, float) and value == float("inf")) for value in got.values()):
+        return
+    expect_count(where, **got)
+
+
 def expect_positions(where: str, **got: Any) -> None:
     """Raise unless the single named value is a positive integer, or a tuple of them."""
     ((name, value),) = got.items()
@@ -107,6 +114,7 @@ one_positive = given(partial(positive, ndim=0))
 one_number = partial(expect_number, ndim=0)
 one_scale = given(partial(expect_number, interval="[1e-150, 1e150]", ndim=0))
 one_not_negative = given(partial(expect_number, interval="[0, inf)", ndim=0))
+listed_network = partial(expect_noun, kinds=(Dense, Conv, Recurrent))
 any_network = partial(expect_noun, kinds=(Dense, Conv, Recurrent, Residual, Normed, Transformer))
 one_correlation = partial(expect_number, interval="[-1, 1]", ndim=0)
 correlation = partial(expect_number, interval="[-1, 1]")
@@ -119,6 +127,7 @@ ARGUMENTS: dict[str, Check] = {
     "width": expect_count,
     **dict.fromkeys(("q", "sigma_b", "sigma_noise", "std", "w0", "decay"), expect_not_negative),
     **dict.fromkeys(("y", "level", "memory", "singular_values"), positive),
+    "input_square": partial(expect_number, interval="[1e-300, 1e300]", ndim=0),
     **dict.fromkeys(("mean", "w", "h_0", "state", "target", "vector", "w_in", "weights"), number),
     **dict.fromkeys(("momentum", "square_decay", "beta_1", "c_cotangent"), given(share)),
     "eps": one_not_negative,
@@ -151,9 +160,11 @@ __all__ = [
     "ARGUMENTS",
     "any_network",
     "asked",
+    "count_or_inf",
     "expect_broadcast",
     "given",
     "integers",
+    "listed_network",
     "one_correlation",
     "one_not_negative",
     "one_number",

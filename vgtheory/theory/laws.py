@@ -2,12 +2,15 @@
 
 import functools
 import importlib
+import math
 from typing import Any, NamedTuple
 
 from vgtheory.estimate import Law
+from vgtheory.expect import expect_noun
 from vgtheory.networks.blocks import Normed, Residual
 from vgtheory.networks.conv import Conv
 from vgtheory.networks.dense import Dense
+from vgtheory.networks.listed import depth_of, is_listed, width_of
 from vgtheory.networks.recurrent import Recurrent
 from vgtheory.networks.transformer import Transformer
 
@@ -28,7 +31,7 @@ class Question(NamedTuple):
     ----------
     where
         Name of the public function that was called, for errors only.
-    depth, width, positions
+    depth, width, positions, input_square
         As in ``log_grad_layers``.
     """
 
@@ -36,6 +39,28 @@ class Question(NamedTuple):
     depth: int
     width: int | None = None
     positions: int | tuple[int, ...] | None = None
+    input_square: Any = 1.0
+
+
+def question_of(
+    where: str,
+    net: Any,
+    depth: int | None,
+    width: Any,
+    positions: int | tuple[int, ...] | None = None,
+    input_square: Any = 1.0,
+) -> Question:
+    """A question whose depth and width agree with the network's own."""
+    if not is_one(input_square):
+        expect_noun(where, (Dense,), "Only its input may have another mean square than 1.", net=net)
+    infinite = width == math.inf and not is_listed(net) and is_one(input_square)
+    width = None if infinite else width_of(where, net, width)
+    return Question(where, depth_of(where, net, depth), width, positions, input_square)
+
+
+def is_one(input_square: Any) -> bool:
+    """Whether an input's mean square is the plain number 1, so that layers that are alike need no list."""
+    return isinstance(input_square, float | int) and input_square == 1
 
 
 def _meet(net: Any) -> None:
@@ -63,4 +88,4 @@ def halved(law: Law) -> Law:
     return Law(law.mean / 2, law.std / 2)
 
 
-__all__ = ["Question", "grad_law", "halved", "q_law"]
+__all__ = ["Question", "grad_law", "halved", "is_one", "q_law", "question_of"]

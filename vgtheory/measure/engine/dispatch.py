@@ -10,7 +10,7 @@ from typing import Any
 
 from jax import Array
 
-from vgtheory.measure.arguments import asked, free
+from vgtheory.measure.arguments import asked, free, listed, units
 from vgtheory.networks.blocks import Blocks, Normed, Residual
 from vgtheory.networks.conv import Conv
 from vgtheory.networks.dense import Dense
@@ -45,13 +45,13 @@ def measures(*kinds: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]
     return register
 
 
-@asked(c_0=free)
+@asked(net=listed, depth=units, width=units, c_0=free)
 def samples(
     key: Array,
     net: Layered | Blocks | Transformer,
     *,
-    depth: int,
-    width: int,
+    depth: int | None = None,
+    width: int | None = None,
     num_nets: int,
     dtype: str = "float32",
     **how: Any,
@@ -65,10 +65,12 @@ def samples(
     net
         The ensemble. ``sigma_w`` and ``sigma_b`` of ``Dense`` and of recurrent networks may be
         arrays that broadcast, as in ``Dense("tanh", sigma_w=np.linspace(1, 2, 11))``. Every point
-        of that grid scales the same draws. Other networks take single numbers.
+        of that grid scales the same draws. Layers of a ``Dense`` may be listed in place of a grid:
+        ``widths``, and tuples. Other networks take single numbers.
     depth, width, num_nets
         Numbers of layers (steps, blocks), of units (channels) and of networks. Each network has its
-        own weights, inputs and top cotangent.
+        own weights, inputs and top cotangent. ``depth`` and ``width`` may be left out of a
+        ``Dense`` that has them itself.
     dtype
         Format of weights and arithmetic, ``"float32"`` or ``"float64"``.
     how
@@ -87,6 +89,8 @@ def samples(
         ``sampler``: ``"networks"`` (real weight matrices) or ``"matrix_free"`` (other draws from
         the same distribution at the same finite width, at a cost of O(width) instead of O(width^2)
         per layer). The latter is for blocks, and for ``Dense`` with Gaussian weights.
+
+        ``input_square``: mean square of the inputs of a ``Dense``; default 1.
 
         ``positions``: number of positions, or a pair for a plane; required by ``Conv`` and
         ``Transformer``.

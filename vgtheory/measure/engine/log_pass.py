@@ -86,6 +86,7 @@ def walk(
     scalable: bool,
     keep: str = "activations",
     from_h: bool = False,
+    inputs_of: Callable[[Array, Array, Array], Array] | None = None,
 ) -> Walk:
     """Run one network forward and backward.
 
@@ -107,14 +108,17 @@ def walk(
         One of ``KEEP``.
     from_h
         Whether ``start`` is h_0.
+    inputs_of
+        Maps a layer's index, the ``h`` below it and its log-scale to the layer's input, where
+        activations differ or units are missing.
     """
     zeros = jnp.zeros(start.shape[0], jnp.promote_types(start.dtype, jnp.float32))
 
     def link(state: tuple[Array, Array, Array], inputs: tuple[Array, Slots]) -> tuple[tuple[Array, ...], Array]:
         (h, log_scale, ledger), (index, slots) = state, inputs
         weights = weights_of(index)
-        x = activate(net.activation, h, log_scale, scalable)
-        x = x if from_h else jnp.where(index == 1, h, x)
+        seen = inputs_of(index, h, log_scale) if inputs_of else activate(net.activation, h, log_scale, scalable)
+        x = seen if from_h else jnp.where(index == 1, h, seen)
         h = affine(net, weights, x, log_scale)
         h, log_rms, ledger = gauge(scalable, h, lax.stop_gradient(x), log_scale, ledger, slots)
         log_rms = lax.stop_gradient(log_rms)

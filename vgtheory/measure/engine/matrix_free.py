@@ -25,6 +25,7 @@ symbol       meaning                                                 shape (rows
 ===========  ======================================================  =============================
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -77,24 +78,58 @@ def _product(left: Array, right: Array) -> Array:
     return jnp.dot(left, right, precision=lax.Precision.HIGHEST)
 
 
+class Layers(NamedTuple):
+    """The layers of a network as functions of their index, which is traced.
+
+    Attributes
+    ----------
+    scale, sigma_b
+        Standard deviation of the entries of a layer's weights, and of its biases.
+    inputs
+        A layer's input from its index, the ``h`` below and its log-scale.
+    slopes
+        Slopes of the activation below a layer at ``h``.
+    mask
+        1 for the units of a layer, 0 beyond; None if all layers are of one width. A network of
+        masked units is one whose slopes are zero there, so that the law above holds as it stands.
+    """
+
+    scale: Callable[[Array], Array]
+    sigma_b: Callable[[Array], Any]
+    inputs: Callable[[Array, Array, Array], Array]
+    slopes: Callable[[Array, Array], Array]
+    mask: Callable[[Array], Array] | None = None
+
+    def own(self, layer: Array, rows: Array) -> Array:
+        """Rows whose entries beyond the units of a layer are zero."""
+        return rows if self.mask is None else rows * self.mask(layer)[None, :]
+
+
+def alike(net: Dense, width: int, dtype: DTypeLike, scalable: bool) -> Layers:
+    """Layers of one width, one activation and one pair of scales."""
+    scale = (net.sigma_w / np.sqrt(width)).astype(dtype)
+    inputs = lambda layer, h, log_scale: activate(net.activation, h, log_scale, scalable)
+    return Layers(lambda layer: scale, lambda layer: net.sigma_b, inputs, lambda layer, h: net.activation.dphi(h))
+
+
 class _Many(NamedTuple):
     """Many inputs: Householder reflections give orthonormal columns, forward and again backward."""
 
     words: Array
-    scale: Array
+    layers: Layers
 
-    def _apart(self, x: Array, offset: Array) -> tuple[Array, Array, Array]:
-        q, r = orthonormal_columns(jnp.concatenate([x * self.scale, offset[:, None]], axis=1).T)
+    def _apart(self, layer: Array, x: Array, offset: Array) -> tuple[Array, Array, Array]:
+        q, r = orthonormal_columns(jnp.concatenate([x * self.layers.scale(layer), offset[:, None]], axis=1).T)
         return q[:-1].T, q[-1], r.T
 
     def up(self, layer: Array, x: Array, log_x: Array, offset: Array) -> tuple[Array, Array, Any]:
         del log_x
         z = _drawn(self.words, UNITS, layer, x.shape, x.dtype)
-        return *_normalised(_product(self._apart(x, offset)[2], z)), ()
+        return *_normalised(self.layers.own(layer, _product(self._apart(layer, x, offset)[2], z))), ()
 
     def down(self, layer: Array, x: Array, offset: Array, unit: Array, above: Array, facts: Any) -> Array:
         del above, facts
-        q, p, _ = self._apart(x, offset)
+        q, p, _ = self._apart(layer, x, offset)
         columns, r_g = orthonormal_columns(unit.T)
         z = _drawn(self.words, UNITS, layer, x.shape, x.dtype)
         eta, eta_bias = (
@@ -108,15 +143,16 @@ class _Lone(NamedTuple):
     """One input: Q is the input over its norm (0 for a zero input), and z lies along its h."""
 
     words: Array
-    scale: Array
+    layers: Layers
 
     def up(self, layer: Array, x: Array, log_x: Array, offset: Array) -> tuple[Array, Array, Any]:
-        log_r = jnp.logaddexp(2 * (log_x + jnp.log(self.scale)), 2 * jnp.log(offset)) / 2
+        scale = self.layers.scale(layer)
+        log_r = jnp.logaddexp(2 * (log_x + jnp.log(scale)), 2 * jnp.log(offset)) / 2
         alive = log_r > -jnp.inf
         inverse = jnp.where(alive, jnp.exp(-log_r), 0.0).astype(x.dtype)
-        z = _drawn(self.words, UNITS, layer, x.shape, x.dtype)
+        z = self.layers.own(layer, _drawn(self.words, UNITS, layer, x.shape, x.dtype))
         length = jnp.sqrt(jnp.sum(z * z, axis=1))
-        return log_r + jnp.log(length), z * (alive / length)[:, None], (self.scale * inverse, offset * inverse, length)
+        return log_r + jnp.log(length), z * (alive / length)[:, None], (scale * inverse, offset * inverse, length)
 
     def down(self, layer: Array, x: Array, offset: Array, unit: Array, above: Array, facts: Any) -> Array:
         del offset
@@ -129,28 +165,29 @@ class _Lone(NamedTuple):
         return eta + ((known - unknown) * along_x)[:, None] * x
 
 
-def walk_without_matrices(words: Array, net: Dense, x_0: Array, cotangent: Array, depth: int, scalable: bool) -> Walk:
+def walk_without_matrices(
+    words: Array, chain: Layers, x_0: Array, cotangent: Array, depth: int, scalable: bool
+) -> Walk:
     """Run one Gaussian ``Dense`` network forward and backward, as ``log_pass.walk`` does."""
     (num_inputs, width), dtype = x_0.shape, x_0.dtype
-    scale = (net.sigma_w / np.sqrt(width)).astype(dtype)
-    layers = (_Lone if num_inputs == 1 else _Many)(words, scale)
+    layers = (_Lone if num_inputs == 1 else _Many)(words, chain)
     zeros = jnp.zeros(num_inputs, dtype)
 
-    def inputs_of(h: Array, log_scale: Array, first: Array) -> Array:
-        return jnp.where(first, h, activate(net.activation, h, log_scale, scalable))
+    def inputs_of(layer: Array, h: Array, log_scale: Array) -> Array:
+        return jnp.where(layer == 1, h, chain.inputs(layer, h, log_scale))
 
-    def offset_of(log_scale: Array) -> Array:
-        return (net.sigma_b * jnp.exp(jnp.minimum(-log_scale, _LOG_EDGE))).astype(dtype)
+    def offset_of(layer: Array, log_scale: Array) -> Array:
+        return (chain.sigma_b(layer) * jnp.exp(jnp.minimum(-log_scale, _LOG_EDGE))).astype(dtype)
 
-    def slopes_of(h: Array, log_scale: Array) -> Array:
+    def slopes_of(layer: Array, h: Array, log_scale: Array) -> Array:
         seen = jnp.clip(log_scale, -_LOG_EDGE, _LOG_EDGE) if scalable else log_scale
-        return net.activation.dphi(h * jnp.exp(seen)[:, None])
+        return chain.slopes(layer, h * jnp.exp(seen)[:, None])
 
     def climb(state: tuple[Array, Array], layer: Array) -> tuple[tuple[Array, Array], tuple[_Kept, Array]]:
         h, log_scale = state
-        x = inputs_of(h, log_scale, layer == 1)
+        x = inputs_of(layer, h, log_scale)
         log_x = _normalised(x)[0]
-        size, unit, facts = layers.up(layer, x, log_x, offset_of(log_scale))
+        size, unit, facts = layers.up(layer, x, log_x, offset_of(layer, log_scale))
         log_rms = size - np.log(width) / 2
         grown = jnp.where(jnp.isfinite(log_rms), log_rms, 0.0) if scalable else jnp.zeros_like(log_rms)
         above = unit * (np.sqrt(width) * jnp.exp(log_rms - grown)).astype(dtype)[:, None]
@@ -160,12 +197,12 @@ def walk_without_matrices(words: Array, net: Dense, x_0: Array, cotangent: Array
         state: tuple[Array, Array, Array], inputs: tuple[Array, _Kept]
     ) -> tuple[tuple[Array, Array, Array], tuple[Array, Array]]:
         (unit, ledger, above), (layer, kept) = state, inputs
-        x = inputs_of(kept.h, kept.log_scale, layer == 1)
+        x = inputs_of(layer, kept.h, kept.log_scale)
         pair = log_pair(ledger + kept.log_x + kept.log_scale - finite_peak(kept.log_scale), unit, x, kept.log_x)
-        down = layers.down(layer, x, offset_of(kept.log_scale), unit, above, kept.facts)
-        size, unit = _normalised(slopes_of(kept.h, kept.log_scale) * down)
+        down = layers.down(layer, x, offset_of(layer, kept.log_scale), unit, above, kept.facts)
+        size, unit = _normalised(slopes_of(layer, kept.h, kept.log_scale) * down)
         ledger = ledger + size
-        return (unit, ledger - finite_peak(ledger), kept.h), (jnp.log(scale) + size, pair)
+        return (unit, ledger - finite_peak(ledger), kept.h), (jnp.log(chain.scale(layer)) + size, pair)
 
     (top_h, _), (kept, log_rms) = lax.scan(climb, (x_0, zeros), jnp.arange(1, depth + 1))
     size, unit = _normalised(cotangent)

@@ -35,7 +35,8 @@ def _options(backend: str, args: Any) -> dict[str, Any]:
     if backend != "cpu":
         return {}
     nodes = jax.tree.leaves(args, is_leaf=lambda node: hasattr(node, "activation"))
-    used = [node.activation for node in nodes if hasattr(node, "activation")]
+    each = [node.activation for node in nodes if hasattr(node, "activation")]
+    used = [one for several in each for one in (several if isinstance(several, tuple) else (several,))]
     narrow = any(_has_arctan(each.phi) or _has_arctan(each.dphi) for each in used)
     return {} if narrow else {"xla_cpu_prefer_vector_width": 512}
 

@@ -15,19 +15,22 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from vgtheory.expect import expect
+from vgtheory.expect import expect, expect_noun
 from vgtheory.frame import frame_of_logs
-from vgtheory.measure.arguments import asked, one_of
+from vgtheory.measure.arguments import asked, one_of, units
+from vgtheory.measure.arguments import listed as may_be_listed
 from vgtheory.measure.engine.averages import from_top
 from vgtheory.measure.engine.dispatch import measures
 from vgtheory.measure.engine.links import is_scalable
 from vgtheory.measure.engine.log_pass import Walk, walk
-from vgtheory.measure.engine.matrix_free import check_matrix_free, walk_without_matrices
+from vgtheory.measure.engine.matrix_free import alike, check_matrix_free, walk_without_matrices
 from vgtheory.measure.engine.memory import Plan, planned
 from vgtheory.measure.engine.networks import SAMPLERS, draw_cotangent, draw_input, draw_weights, scale_w, wide
 from vgtheory.measure.engine.runs import chosen_devices, run
+from vgtheory.measure.layers import listed
 from vgtheory.networks.dense import Dense
 from vgtheory.networks.ensemble import Layered
+from vgtheory.networks.listed import depth_of, is_listed, known_width
 from vgtheory.networks.recurrent import FixedRecurrent, Recurrent, Tied
 
 if TYPE_CHECKING:
@@ -93,7 +96,8 @@ def _one(words: Array, given: tuple[Layered, tuple[Array, Array]], size: _Size) 
     def point(sigma_w: Array, sigma_b: Array) -> Walk:
         here = _at(net, sigma_w, sigma_b)
         if size.sampler == "matrix_free" and isinstance(here, Dense):
-            return walk_without_matrices(words, here, x_0, cotangent, size.depth, size.scalable)
+            layers = alike(here, size.width, size.dtype, size.scalable)
+            return walk_without_matrices(words, layers, x_0, cotangent, size.depth, size.scalable)
         weights_of = lambda layer: drawn or draw_weights(words, net, layer, size.width, size.dtype)
         return walk(weights_of, here, x_0, cotangent, size.depth, size.scalable, size.keep)
 
@@ -196,15 +200,16 @@ def plan(
 
 
 @measures(Dense, Recurrent, FixedRecurrent)
-@asked(sampler=one_of(SAMPLERS))
+@asked(net=may_be_listed, depth=units, width=units, sampler=one_of(SAMPLERS))
 def samples(
     key: Array,
     net: Layered,
     *,
-    depth: int,
-    width: int,
+    depth: int | None = None,
+    width: int | None = None,
     num_nets: int,
     num_inputs: int | None = None,
+    input_square: float = 1.0,
     dtype: str = "float32",
     sampler: str = "networks",
     keep: str | None = None,
@@ -230,15 +235,27 @@ def samples(
     """
     if sampler == "matrix_free":
         check_matrix_free("samples", net)
-    scalable, where = is_scalable(net.activation), chosen_devices(devices)
-    shape, grid = grid_of(net, dtype)
-    rows, itemsize = grid[0].size * (num_inputs or 1), jnp.dtype(dtype).itemsize
-    count = {"depth": depth, "width": width, "rows": rows, "num_nets": num_nets, "itemsize": itemsize}
-    plan = planned("samples", **count, keep=keep, memory=memory, devices=where, matrices=sampler == "networks")
-    size = _Size(depth, width, num_inputs or 1, dtype, scalable, sampler, plan.keep)
-    how: dict[str, Any] = {"num_nets": num_nets, "dtype": dtype, "lanes": plan.lanes, "devices": where}
-    walked = run(_one, key, (net, grid), size, **how)
-    logs = [leaf.reshape(*shape, *leaf.shape[1:]) for leaf in _summed(walked, scalable)]
+    where = chosen_devices(devices)
+    rows: dict[str, Any] = {"num_nets": num_nets, "itemsize": jnp.dtype(dtype).itemsize}
+    fit: dict[str, Any] = {"keep": keep, "memory": memory, "devices": where, "matrices": sampler == "networks"}
+    how: dict[str, Any] = {"num_nets": num_nets, "dtype": dtype, "devices": where}
+    if is_listed(net) or input_square != 1:
+        expect_noun("samples", (Dense,), "Only its layers may differ, or have another input.", net=net)
+        plan, numbers, layers = listed.planned_layers("samples", net, depth, width, input_square, dtype)
+        room = planned("samples", depth=len(layers.sigma_b), width=plan.widest, rows=num_inputs or 1, **rows, **fit)
+        own = listed.Size(plan, num_inputs or 1, dtype, plan.scalable, sampler, room.keep)
+        logs = _summed(run(listed.one, key, (net, numbers), own, lanes=room.lanes, **how), plan.scalable)
+        return _shaped(logs._replace(log_q=logs.log_q + listed.log_padding(layers)), (), num_inputs)
+    depth, width = depth_of("samples", net, depth), known_width("samples", width)
+    scalable, (shape, grid) = is_scalable(net.activation), grid_of(net, dtype)
+    room = planned("samples", depth=depth, width=width, rows=grid[0].size * (num_inputs or 1), **rows, **fit)
+    size = _Size(depth, width, num_inputs or 1, dtype, scalable, sampler, room.keep)
+    return _shaped(_summed(run(_one, key, (net, grid), size, lanes=room.lanes, **how), scalable), shape, num_inputs)
+
+
+def _shaped(logs: ChainLogs, shape: tuple[int, ...], num_inputs: int | None) -> ChainLogs:
+    """The axis of points as that of the grid, and no axis of inputs where there is one without a number."""
+    log_q, log_grad, log_grad_weight = (leaf.reshape(*shape, *leaf.shape[1:]) for leaf in logs)
     if num_inputs is None:
-        return ChainLogs(logs[0][..., 0, :], logs[1][..., 0, :], logs[2])
-    return ChainLogs(*logs)
+        return ChainLogs(log_q[..., 0, :], log_grad[..., 0, :], log_grad_weight)
+    return ChainLogs(log_q, log_grad, log_grad_weight)

@@ -6,7 +6,7 @@ import numpy as np
 from jax import Array
 
 from vgtheory.estimate import Estimate
-from vgtheory.measure.arguments import asked
+from vgtheory.measure.arguments import asked, listed, units
 from vgtheory.measure.engine.averages import averaged, over_inputs
 from vgtheory.measure.engine.dispatch import sampled
 from vgtheory.measure.layers.chains import samples
@@ -15,13 +15,13 @@ from vgtheory.networks.ensemble import Layered
 from vgtheory.networks.transformer import Transformer
 
 
-@asked()
+@asked(net=listed, depth=units, width=units)
 def log_grad_layers(
     key: Array,
     net: Layered | Blocks | Transformer,
     *,
-    depth: int,
-    width: int,
+    depth: int | None = None,
+    width: int | None = None,
     num_nets: int,
     dtype: str = "float32",
     **how: Any,
@@ -38,12 +38,13 @@ def log_grad_layers(
     net
         The ensemble.
     depth, width, num_nets
-        Numbers of layers, of units per layer, and of networks; each >= 1.
+        Numbers of layers, of units per layer, and of networks; each >= 1. ``depth`` and ``width``
+        may be left out of a ``Dense`` that has them itself (``widths``).
     dtype
         Format of weights and arithmetic, ``"float32"`` or ``"float64"``.
     how
-        Further arguments of ``measure.samples``: ``sampler``, ``num_inputs``, ``keep``, ``memory``,
-        ``devices``. With ``num_inputs`` the mean is over inputs too. A ``Conv`` takes
+        Further arguments of ``measure.samples``: ``sampler``, ``num_inputs``, ``input_square``,
+        ``keep``, ``memory``, ``devices``. With ``num_inputs`` the mean is over inputs too. A ``Conv`` takes
         ``positions``, and a ``Transformer`` takes ``positions`` and ``c_0``.
 
     Returns
@@ -68,16 +69,17 @@ def log_grad_layers(
     ((8,), 0.0)
     """
     logs = sampled(net, key, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
-    return averaged(over_inputs(logs.log_grad, how), np.arange(depth - 1, -1, -1), dtype)
+    layers = logs.log_grad.shape[-1]
+    return averaged(over_inputs(logs.log_grad, how), np.arange(layers - 1, -1, -1), dtype)
 
 
-@asked()
+@asked(net=listed, depth=units, width=units)
 def log_chi_layers(
     key: Array,
     net: Layered,
     *,
-    depth: int,
-    width: int,
+    depth: int | None = None,
+    width: int | None = None,
     num_nets: int,
     dtype: str = "float32",
     **how: Any,
@@ -112,17 +114,18 @@ def log_chi_layers(
     (7,)
     """
     logs = samples(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
+    layers = logs.log_grad.shape[-1]
     with np.errstate(invalid="ignore"):
-        return averaged(-2 * np.diff(over_inputs(logs.log_grad, how)), np.full(depth - 1, depth), dtype)
+        return averaged(-2 * np.diff(over_inputs(logs.log_grad, how)), np.full(layers - 1, layers), dtype)
 
 
-@asked()
+@asked(net=listed, depth=units, width=units)
 def log_grad_weight_layers(
     key: Array,
     net: Layered,
     *,
-    depth: int,
-    width: int,
+    depth: int | None = None,
+    width: int | None = None,
     num_nets: int,
     dtype: str = "float32",
     **how: Any,
@@ -157,16 +160,17 @@ def log_grad_weight_layers(
     (8,)
     """
     logs = samples(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
-    return averaged(logs.log_grad_weight, np.full(depth, depth), dtype)
+    layers = logs.log_grad.shape[-1]
+    return averaged(logs.log_grad_weight, np.full(layers, layers), dtype)
 
 
-@asked()
+@asked(net=listed, depth=units, width=units)
 def log_q_layers(
     key: Array,
     net: Layered | Blocks | Transformer,
     *,
-    depth: int,
-    width: int,
+    depth: int | None = None,
+    width: int | None = None,
     num_nets: int,
     dtype: str = "float32",
     **how: Any,
@@ -189,7 +193,7 @@ def log_q_layers(
     Notes
     -----
     Accuracy: ``err``.
-    Assumes: inputs of unit mean square.
+    Assumes: nothing; inputs have exactly the mean square ``input_square``.
 
     Examples
     --------
@@ -201,4 +205,5 @@ def log_q_layers(
     True
     """
     logs = sampled(net, key, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
-    return averaged(over_inputs(logs.log_q, how), 2 * np.arange(1, depth + 1), dtype)
+    layers = logs.log_q.shape[-1]
+    return averaged(over_inputs(logs.log_q, how), 2 * np.arange(1, layers + 1), dtype)

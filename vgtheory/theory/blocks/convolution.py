@@ -94,7 +94,7 @@ def _log_mean(logs: Values) -> Values:
 
 def _means(net: Conv, question: Question) -> tuple[Values, Values]:
     """Logs of both fields' means over positions; without a border one position is enough."""
-    where, depth, _, positions = question
+    where, depth, _, positions, *_ = question
     shape = expect_positions(where, net, positions)
     log_q, log_g = fields(where, net, depth, (1,) * len(shape) if is_closed(net) else shape)
     return _log_mean(log_q), _log_mean(log_g)
@@ -109,7 +109,7 @@ def _expect_width(net: Conv, question: Question, known: bool) -> None:
 
 def _variance(net: Conv, question: Question, fixed: bool, mean: Values) -> Values:
     """Variance of the log of the squared norm after 0 ... depth layers."""
-    _, depth, width, positions = question
+    _, depth, width, positions, *_ = question
     if width is None or net.weights == "delta_orthogonal":
         return library(mean).zeros(depth + 1)
     shape = expect_positions(question.where, net, positions)

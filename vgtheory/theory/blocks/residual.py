@@ -214,7 +214,7 @@ def _at_width(
     net: Residual, question: Question, log_square: Values, counts: np.ndarray, order: Callable[..., Law]
 ) -> Law:
     """Law of the log of a mean square from its value at infinite width, after ``counts`` blocks."""
-    where, depth, width, _ = question
+    where, depth, width, *_ = question
     xp = library(log_square)
     if width is None:
         return Law(log_square, xp.zeros_like(log_square))

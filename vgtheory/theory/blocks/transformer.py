@@ -71,7 +71,7 @@ def _half(log_square: Values, width: int | None) -> Law:
 
 def _asked(net: Transformer, question: Question) -> tuple[Widths, Facts, Block, Grads]:
     """All blocks, for inputs that are independent between positions."""
-    where, depth, width, positions = question
+    where, depth, width, positions, *_ = question
     return _walked(where, net, depth, width, positions, 0.0)
 
 

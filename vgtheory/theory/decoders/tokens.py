@@ -45,7 +45,7 @@ def _check(where: str, net: Transformer, width: Any, positions: Any, c_0: Any) -
 
 def _walked(net: Transformer, question: Question, c_0: Any = 0.0, is_last: bool = False) -> Profile:
     """Check the question, then compute all blocks."""
-    where, depth, width, positions = question
+    where, depth, width, positions, *_ = question
     _check(where, net, width, positions, c_0)
     ratio = round(width * net.mlp_ratio) / width if width else net.mlp_ratio
     widths = Widths(1 / width, net.heads / width, ratio) if width else Widths(0.0, 0.0, ratio)

@@ -10,10 +10,12 @@ from vgtheory.expect import expect
 from vgtheory.networks.conv import expect_positions
 from vgtheory.networks.dense import Dense
 from vgtheory.networks.ensemble import Ensemble, expect_matrices
+from vgtheory.networks.listed import is_listed
 from vgtheory.networks.recurrent import Recurrent
 from vgtheory.theory.arrays import library
 from vgtheory.theory.integrals.squares import log_resolved
-from vgtheory.theory.laws import Question, grad_law, halved, q_law
+from vgtheory.theory.laws import Question, grad_law, halved, is_one, q_law
+from vgtheory.theory.layers import listed
 from vgtheory.theory.precision import Values, floats
 from vgtheory.theory.width import accumulation, cumulants, expansion
 from vgtheory.theory.width.accumulation import Reward
@@ -51,7 +53,13 @@ def _check(where: str, net: Ensemble, width: int | None) -> None:
     if width is not None:
         expect_light_tails(where, net)
     scalar = np.ndim(net.sigma_w) == np.ndim(net.sigma_b) == 0
-    expect(scalar, where, "scalar sigma_w and sigma_b", "Use jax.vmap.", sigma_w=net.sigma_w, sigma_b=net.sigma_b)
+    remedy = "Give a tuple for a scale in every layer of a profile. For many networks: Use jax.vmap."
+    expect(scalar, where, "scalar sigma_w and sigma_b", remedy, sigma_w=net.sigma_w, sigma_b=net.sigma_b)
+
+
+def is_by_layer(net: Ensemble, question: Question) -> bool:
+    """Whether a question is about layers that differ, or about an input of another mean square than theirs."""
+    return is_listed(net) or not is_one(question.input_square)
 
 
 def layers_of(where: str, net: Ensemble, depth: int, width: int | None = None) -> expansion.Layers:
@@ -120,8 +128,10 @@ def _grad(net: Dense | Recurrent, question: Question) -> Law:
 
     Assumes: a cotangent independent of the weights; for ``Recurrent``, new weights at every step.
     """
-    where, depth, width, positions = question
+    where, depth, width, positions, _ = question
     expect_positions(where, net, positions)
+    if is_by_layer(net, question):
+        return listed.grad(net, question)
     _check(where, net, width)
     if width is not None and is_exact(net):
         return _counted(net, depth, width, np.arange(depth - 1, -1, -1))
@@ -147,8 +157,10 @@ def _q(net: Dense | Recurrent, question: Question) -> Law:
     plain number 0.
     Assumes: an input independent of the weights.
     """
-    where, depth, width, positions = question
+    where, depth, width, positions, _ = question
     expect_positions(where, net, positions)
+    if is_by_layer(net, question):
+        return listed.q(net, question)
     _check(where, net, width)
     if width is not None and is_exact(net) and isinstance(net.sigma_b, float | int) and net.sigma_b == 0:
         return _counted_q(net, depth, width)
@@ -174,8 +186,10 @@ def _counted_q(net: Ensemble, depth: int, width: int) -> Law:
 
 @np.errstate(all="ignore")
 def chi_law(net: Ensemble, question: Question) -> Law:
-    """``log_chi_layers`` of a chain of square layers."""
-    where, depth, width, _ = question
+    """``log_chi_layers`` of a chain of layers."""
+    where, depth, width, *_ = question
+    if is_by_layer(net, question):
+        return listed.chi(net, question)
     _check(where, net, width)
     if width is not None and is_exact(net):
         half = _counted(net, depth, width, np.ones(depth - 1))
@@ -196,8 +210,10 @@ def chi_law(net: Ensemble, question: Question) -> Law:
 
 @np.errstate(all="ignore")
 def grad_weight_law(net: Ensemble, question: Question) -> Law:
-    """``log_grad_weight_layers`` of a chain of square layers."""
-    where, depth, width, _ = question
+    """``log_grad_weight_layers`` of a chain of layers."""
+    where, depth, width, *_ = question
+    if is_by_layer(net, question):
+        return listed.grad_weight(net, question)
     layers = layers_of(where, net, depth, width)
     log_input = layers.log_q + library(layers).log(layers.rho)
     mean = _infinite_grad(layers) + log_input - log_input[-1]

@@ -1,46 +1,52 @@
 """Profiles over depth: logs of the sizes of signals and gradients, layer by layer."""
 
+from typing import Any
+
 from vgtheory.estimate import Law
 from vgtheory.networks.blocks import Normed, Residual
 from vgtheory.networks.ensemble import Ensemble
 from vgtheory.networks.transformer import Transformer
-from vgtheory.theory.arguments import any_network, asked
-from vgtheory.theory.laws import Question, grad_law, q_law
+from vgtheory.theory.arguments import any_network, asked, count_or_inf, listed_network
+from vgtheory.theory.laws import grad_law, q_law, question_of
 from vgtheory.theory.layers.dense import chi_law, grad_weight_law
 from vgtheory.theory.precision import in_float64
 
 
-@asked(net=any_network)
+@asked(net=any_network, width=count_or_inf)
 @in_float64
 def log_grad_layers(
     net: Ensemble | Residual | Normed | Transformer,
     *,
-    depth: int,
-    width: int | None = None,
+    depth: int | None = None,
+    width: int | float | None = None,
     positions: int | tuple[int, ...] | None = None,
+    input_square: Any = 1.0,
 ) -> Law:
     r"""Log-norm of the gradient with respect to every layer's pre-activations, relative to the top.
 
     .. math:: \ln \frac{|\partial E / \partial h_l|}{|\partial E / \partial h_L|}, \qquad
         l = 1 \dots L
 
-    The input has unit mean square. The cotangent :math:`\partial E / \partial h_L` is standard
-    normal and independent of the weights. At infinite width the log-norm is
-    :math:`\tfrac12 \sum_{k=l}^{L-1} \ln \chi(q_k)` and has no spread.
+    The input has the mean square ``input_square``. The cotangent
+    :math:`\partial E / \partial h_L` is standard normal and independent of the weights. At infinite
+    width the log-norm is :math:`\tfrac12 \sum_{k=l}^{L-1} \ln \chi(q_k)` and has no spread.
 
     Parameters
     ----------
     net
         A ``Dense``, ``Recurrent``, ``Conv``, ``Residual``, ``Normed`` or ``Transformer`` with
-        scalar numbers. The ``h`` of a ``Residual`` or a ``Transformer`` is the stream after a
-        block.
+        scalar numbers, or a ``Dense`` of listed layers. The ``h`` of a ``Residual`` or a
+        ``Transformer`` is the stream after a block.
     depth
-        Number of layers L, >= 1.
+        Number of layers L, >= 1; may be left out of a ``Dense`` whose layers are listed.
     width
-        Number of units N (channels of a ``Conv``), >= 1; None for infinite.
+        Number of units N (channels of a ``Conv``), >= 1. None stands for a network's own
+        ``widths``, or for infinite width if it has none; ``np.inf`` for infinite width.
     positions
         Number of positions of a ``Conv`` or a ``Transformer``; a pair of numbers for a ``Conv`` in
         a plane.
+    input_square
+        Mean square of the input of a ``Dense``; unit of ``h`` squared, > 0.
 
     Returns
     -------
@@ -78,6 +84,9 @@ def log_grad_layers(
 
     - The second row holds for N >= 64 and depths up to ``10 N^(1/2)``. Its ``std`` is inf where one
       component dominates the gradient.
+    - Listed layers of a ``Dense`` have the laws of the first two rows. The units N_l of layer l rule
+      the factor between layers l and l + 1: the fan-out of the weights of layer l forward, and the
+      fan-in of those of layer l + 1 backward. Weights that are not Gaussian are refused.
     - A ``Recurrent`` has the law of a ``Dense``. Heavy-tailed weights have no law at width N.
     - "Plain" branches have one layer, no norm and no bias.
     - With batch norm the mean is half the log of the mean square of the whole batch's gradient, and
@@ -101,12 +110,14 @@ def log_grad_layers(
     >>> round(float(law.std[0]), 4)
     0.126
     """
-    return grad_law(net, Question("log_grad_layers", depth, width, positions))
+    return grad_law(net, question_of("log_grad_layers", net, depth, width, positions, input_square))
 
 
-@asked()
+@asked(net=listed_network, width=count_or_inf)
 @in_float64
-def log_chi_layers(net: Ensemble, *, depth: int, width: int | None = None) -> Law:
+def log_chi_layers(
+    net: Ensemble, *, depth: int | None = None, width: int | float | None = None, input_square: Any = 1.0
+) -> Law:
     r"""Log of the squared-gradient growth factor of each single layer.
 
     .. math:: \ln \frac{|\partial E / \partial h_l|^2}{|\partial E / \partial h_{l+1}|^2}, \qquad
@@ -118,8 +129,9 @@ def log_chi_layers(net: Ensemble, *, depth: int, width: int | None = None) -> La
     Parameters
     ----------
     net
-        A ``Dense`` or ``Recurrent`` ensemble with scalar ``sigma_w`` and ``sigma_b``.
-    depth, width
+        A ``Dense`` or ``Recurrent`` ensemble with scalar ``sigma_w`` and ``sigma_b``, or a ``Dense``
+        of listed layers.
+    depth, width, input_square
         As in ``log_grad_layers``.
 
     Returns
@@ -139,12 +151,14 @@ def log_chi_layers(net: Ensemble, *, depth: int, width: int | None = None) -> La
     >>> theory.layers.log_chi_layers(Dense("relu", sigma_w=2**0.5), depth=3, width=64).mean.round(4)
     array([-0.0401, -0.0401])
     """
-    return chi_law(net, Question("log_chi_layers", depth, width))
+    return chi_law(net, question_of("log_chi_layers", net, depth, width, None, input_square))
 
 
-@asked()
+@asked(net=listed_network, width=count_or_inf)
 @in_float64
-def log_grad_weight_layers(net: Ensemble, *, depth: int, width: int | None = None) -> Law:
+def log_grad_weight_layers(
+    net: Ensemble, *, depth: int | None = None, width: int | float | None = None, input_square: Any = 1.0
+) -> Law:
     r"""Log of the Frobenius norm of the gradient of every layer's weights, relative to the top.
 
     .. math:: \ln \frac{|\partial E / \partial W_l|_F}{|\partial E / \partial W_L|_F}, \qquad
@@ -156,8 +170,9 @@ def log_grad_weight_layers(net: Ensemble, *, depth: int, width: int | None = Non
     Parameters
     ----------
     net
-        A ``Dense`` or ``Recurrent`` ensemble with scalar ``sigma_w`` and ``sigma_b``.
-    depth, width
+        A ``Dense`` or ``Recurrent`` ensemble with scalar ``sigma_w`` and ``sigma_b``, or a ``Dense``
+        of listed layers.
+    depth, width, input_square
         As in ``log_grad_layers``.
 
     Returns
@@ -179,17 +194,18 @@ def log_grad_weight_layers(net: Ensemble, *, depth: int, width: int | None = Non
     >>> bool(abs(law.mean).max() < 1e-14)
     True
     """
-    return grad_weight_law(net, Question("log_grad_weight_layers", depth, width))
+    return grad_weight_law(net, question_of("log_grad_weight_layers", net, depth, width, None, input_square))
 
 
-@asked(net=any_network)
+@asked(net=any_network, width=count_or_inf)
 @in_float64
 def log_q_layers(
     net: Ensemble | Residual | Normed | Transformer,
     *,
-    depth: int,
-    width: int | None = None,
+    depth: int | None = None,
+    width: int | float | None = None,
     positions: int | tuple[int, ...] | None = None,
+    input_square: Any = 1.0,
 ) -> Law:
     r"""Log of the mean square of every layer's pre-activations.
 
@@ -197,14 +213,14 @@ def log_q_layers(
 
     Parameters
     ----------
-    net, depth, width, positions
+    net, depth, width, positions, input_square
         As in ``log_grad_layers``.
 
     Returns
     -------
     Law
-        ``mean`` and ``std`` over networks of the natural log of q, each of shape ``(depth,)``, for
-        an input of unit mean square. The mean is that of the log, not the log of the mean.
+        ``mean`` and ``std`` over networks of the natural log of q, each of shape ``(depth,)``. The
+        mean is that of the log, not the log of the mean.
 
     Notes
     -----
@@ -222,4 +238,4 @@ def log_q_layers(
     >>> theory.log_q_layers(Dense("linear", sigma_w=1.0), depth=2).mean.tolist()
     [0.0, 0.0]
     """
-    return q_law(net, Question("log_q_layers", depth, width, positions))
+    return q_law(net, question_of("log_q_layers", net, depth, width, positions, input_square))

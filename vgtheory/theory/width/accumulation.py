@@ -124,7 +124,7 @@ def _two_points(scale: Values, shape: Values) -> tuple[Values, Values, Values, V
     return nodes, (1 - signs / root) / 2, nodes_slope, signs * steep / root**2 / 2
 
 
-def _answer(step: Step, mean: Values, square: Values) -> Answer:
+def answer(step: Step, mean: Values, square: Values) -> Answer:
     """Response to a c^2 of this mean and mean square, shapes (points, nodes) or (points, 1)."""
     xp = library(step, mean)
     pull, keep, fresh = (each[..., None] for each in (step.pull, step.keep, step.fresh))
@@ -159,14 +159,14 @@ def _above(step: Step, state: State) -> tuple[Values, ...]:
     return tuple(xp.sum(rows[:, step.points] * step.share[None], axis=-1))
 
 
-def _down(step: Step, normal: Answer, reward: Values, state: State) -> tuple[State, Values, Values]:
+def descended(step: Step, normal: Answer, reward: Values, state: State) -> tuple[State, Values, Values]:
     """From the layer above to this one; also mean and variance of this layer's own term."""
     xp = library(step, state)
     grad, size, q = reward
     mean, var, c2, c4, tie, held = _above(step, state)
     c2, rule = xp.maximum(c2, _LEAST), xp.asarray(RULE, mean.dtype)
     over = lambda values: values @ rule[:, None] if values.shape[-1] == len(rule) else values
-    given = _answer(step, c2, c4)
+    given = answer(step, c2, c4)
     to_t2 = step.t2 / normal.t2
     t2, t4 = to_t2 * given.t2, 3 * step.t2**2 / normal.t4 * given.t4
     climb, gain = size * step.size + q * step.q, given.gain - normal.gain
@@ -220,12 +220,12 @@ def _sums(step: Step, reward: Values, depth: Any, size: int) -> tuple[Values, ..
         step, start = _reached(step, start)
         step = step._replace(moves=_spread(step.points, step.share, (2,), len(start)))
     visits = _visits(step, start, size)
-    normal = _answer(step, xp.ones_like(step.pull), 3 * xp.ones_like(step.pull))
+    normal = answer(step, xp.ones_like(step.pull), 3 * xp.ones_like(step.pull))
 
     def down(state: State, count: Any) -> tuple[State, tuple[Any, ...]]:
         here, below = (visits[xp.maximum(depth - each - count, 0)] for each in (1, 2))
         here = xp.where(reward[0] > 0, here, start)
-        new, alone, alone_var = _down(step, normal, reward, state)
+        new, alone, alone_var = descended(step, normal, reward, state)
         mean, own = here @ state.mean, below @ alone
         var, own_var = here @ (state.var + (state.mean - mean) ** 2), below @ (alone_var + (alone - own) ** 2)
         return new, (mean, var, own, own_var, here @ state.held)

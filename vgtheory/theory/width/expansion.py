@@ -79,7 +79,7 @@ def _moments(q: Values, log_q: Values, activation: Activation) -> Moments:
     return jax.tree.map(lambda near, far: jnp.where(log_q > largest, far, near), found, known)
 
 
-def _layer(
+def layer_of(
     log_q: Values, sigma_w: Values, sigma_b: Values, activation: Activation, orthogonal: bool
 ) -> tuple[Values, Layers]:
     """One layer: the next ln q, and the noise that this layer adds."""
@@ -118,7 +118,7 @@ def _layer(
 def _walk(sigma_w: Values, sigma_b: Values, activation: Activation, orthogonal: bool, depth: int) -> Layers:
     """The layers, for depths that are powers of two, so that few programs serve all depths."""
     xp = library(sigma_w, sigma_b)
-    layer = functools.partial(_layer, sigma_w=sigma_w, sigma_b=sigma_b, activation=activation, orthogonal=orthogonal)
+    layer = functools.partial(layer_of, sigma_w=sigma_w, sigma_b=sigma_b, activation=activation, orthogonal=orthogonal)
     step = functools.cache(layer) if xp is np else layer  # a chain of numbers soon settles, at one or at a few
     return scan(lambda log_q, _: step(log_q), xp.log(sigma_w**2 + sigma_b**2), length=depth)[1]
 

@@ -19,7 +19,7 @@ POINTS = 160
 """Number of points of the grid of ln M."""
 _REACH, _STENCIL = 20.0, 6
 _EDGE = float(np.arcsinh(_REACH / 2))
-_LOG_M = 2 * np.sinh(np.linspace(-_EDGE, _EDGE, POINTS))
+LOG_M = 2 * np.sinh(np.linspace(-_EDGE, _EDGE, POINTS))
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(3)
 RULE = _WEIGHTS / _WEIGHTS.sum()
 """Weights of the nodes of X, the mean over a layer's units."""
@@ -90,7 +90,7 @@ def _log_q(log_m: Values, sigma_w: Values, sigma_b: Values) -> Arrays:
 def units(sigma_w: Values, sigma_b: Values, activation: Activation) -> tuple[Unit, Arrays]:
     """Moments at every grid point, 0 where a power of phi overflows; and where unknown."""
     xp = library(sigma_w, sigma_b)
-    log_q = _log_q(xp.asarray(_LOG_M, sigma_w.dtype), sigma_w, sigma_b)
+    log_q = _log_q(xp.asarray(LOG_M, sigma_w.dtype), sigma_w, sigma_b)
     if xp is np:
         moments = unit(log_q, activation)
     else:
@@ -101,7 +101,7 @@ def units(sigma_w: Values, sigma_b: Values, activation: Activation) -> tuple[Uni
         unknown = unknown | (log_q > log_resolved(activation))
         last = xp.minimum(xp.arange(POINTS), xp.sum(log_q <= log_resolved(activation)) - 1)
         moments = jax.tree.map(lambda leaf: leaf[last], moments)
-        log_m = xp.asarray(_LOG_M, sigma_w.dtype)
+        log_m = xp.asarray(LOG_M, sigma_w.dtype)
         moments = moments._replace(log_f=moments.log_f + log_m - log_m[last])
     return jax.tree.map(lambda leaf: xp.where(xp.isfinite(leaf), leaf, 0.0), moments), unknown
 
@@ -117,7 +117,7 @@ def step_of(units: Unit, unknown: Arrays, sigma_w: Values, sigma_b: Values, widt
     """The layer of this width, from the result of ``units``."""
     xp = library(units, sigma_w, sigma_b, width)
     u = jax.tree.map(lambda leaf: leaf[:, None], units)
-    log_m, nodes = xp.asarray(_LOG_M, sigma_w.dtype)[:, None], xp.asarray(_NODES, sigma_w.dtype)[None]
+    log_m, nodes = xp.asarray(LOG_M, sigma_w.dtype)[:, None], xp.asarray(_NODES, sigma_w.dtype)[None]
     log_q = _log_q(log_m, sigma_w, sigma_b)
     (mean_x, var_x), (mean_y, var_y) = log_mean_law(u.x2, u.x3, width), log_mean_law(u.y2, u.y3, width)
     spread = xp.sqrt(xp.maximum(var_x, xp.finfo(sigma_w.dtype).tiny ** 0.4))
@@ -146,7 +146,7 @@ def step_of(units: Unit, unknown: Arrays, sigma_w: Values, sigma_b: Values, widt
 def certain_of(units: Unit, sigma_w: Values, sigma_b: Values) -> Certain:
     """The layer at infinite width, from the result of ``units``."""
     xp = library(units, sigma_w, sigma_b)
-    log_m = xp.asarray(_LOG_M, sigma_w.dtype)
+    log_m = xp.asarray(LOG_M, sigma_w.dtype)
     log_q = _log_q(log_m, sigma_w, sigma_b)
     grown = _log_q(units.log_f, sigma_w, sigma_b) - log_q
     return Certain(*stencil(units.log_f), units.log_g, units.log_f - log_m, grown)
@@ -155,7 +155,7 @@ def certain_of(units: Unit, sigma_w: Values, sigma_b: Values) -> Certain:
 def _roughness(units: Unit) -> Values:
     """Nonzero at an end of the grid where phi is neither homogeneous of degree one nor constant."""
     xp, place = library(units), np.arange(POINTS)
-    slopes = xp.diff(units.log_f) / xp.diff(xp.asarray(_LOG_M, units.log_f.dtype))
+    slopes = xp.diff(units.log_f) / xp.diff(xp.asarray(LOG_M, units.log_f.dtype))
     bent = xp.minimum(xp.abs(slopes), xp.abs(slopes - 1)) > _FLAT
     ends = ((place == 0) & bent[0]) | ((place == POINTS - 1) & bent[-1])
     return xp.where(ends, xp.asarray(_LOST, units.log_f.dtype), 0.0)
