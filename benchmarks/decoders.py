@@ -73,19 +73,16 @@ def noun(shape: Shape) -> Transformer:
     """
     sigma, start = shape.std * shape.width**0.5, (shape.embedding_std**2 + shape.position_std**2) ** 0.5
     outer = shape.std * shape.out_scale
-    built = {"norm": "rms", "is_gated": True, "is_rotary": True} if shape.is_current else {"norm": "layer"}
-    return Transformer(
-        "silu" if shape.is_current else "gelu",
-        sigma,
-        sigma,
+    built = Transformer.decoder() if shape.is_current else Transformer("gelu", is_causal=True)
+    return built.replace(
+        sigma_w=sigma,
+        sigma_qk=sigma,
         heads=shape.heads,
         kv_heads=shape.kv_heads,
         mlp_ratio=shape.hidden / shape.width,
-        is_causal=True,
         alpha=1 / start,
         sigma_o=outer * shape.width**0.5,
         sigma_2=outer * shape.hidden**0.5,
-        **built,
     )
 
 

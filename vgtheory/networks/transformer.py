@@ -29,8 +29,8 @@ class Transformer(Noun):
     matrices are Gaussian, of variance ``sigma^2 / fan_in``. Logits are divided by the root of a
     head's width, and there are no biases.
 
-    Current decoders are ``Transformer("silu", is_gated=True, norm="rms", is_causal=True,
-    is_rotary=True, kv_heads=...)``. DeepNorm is ``place="post"`` with ``alpha = (2 L)**-0.25`` and
+    Current language models are ``Transformer.decoder()``, BERT's and vision's encoders
+    ``Transformer.encoder()``. DeepNorm is ``place="post"`` with ``alpha = (2 L)**-0.25`` and
     ``sigma_w = (8 L)**-0.25``, which queries and keys do not have. LayerScale and ReZero are small
     values of ``alpha``. GPT-2's initialiser divides ``sigma_o`` and ``sigma_2`` by the root of 2 L,
     which gives the gradients of ``alpha="1/sqrt(2L)"`` but for those of W_o and W_2 themselves.
@@ -130,6 +130,54 @@ class Transformer(Noun):
             expect_one_of(ALPHAS, where, alpha=self.alpha)
         else:
             expect_scale(where, alpha=self.alpha)
+
+    @classmethod
+    def decoder(cls, **changes: Any) -> "Transformer":
+        """Blocks of a current language model, as Llama 3 has them.
+
+        RMS norm in front of each branch, a causal mask, rotary positions, SwiGLU with 3.5 hidden units
+        per unit of the stream, 32 heads, each key and value shared by four.
+
+        Parameters
+        ----------
+        changes
+            Fields with other values. Where ``heads`` is given without ``kv_heads``, four heads share
+            each key and value if their number allows it.
+
+        Examples
+        --------
+        >>> from vgtheory import Transformer
+        >>> net = Transformer.decoder(heads=8, sigma_w=0.9)
+        >>> net.kv_heads, net.norm, net.is_rotary
+        (2, 'rms', True)
+        """
+        heads = changes.get("heads", 32)
+        shared = heads // 4 if isinstance(heads, int) and heads % 4 == 0 else None
+        built: dict[str, Any] = {"activation": "silu", "norm": "rms", "heads": 32, "kv_heads": shared, "mlp_ratio": 3.5}
+        flags: dict[str, Any] = dict.fromkeys(("is_gated", "is_causal", "is_rotary"), True)
+        return cls(**(built | flags | changes))
+
+    @classmethod
+    def encoder(cls, **changes: Any) -> "Transformer":
+        """Blocks of an encoder, as the base sizes of BERT and of vision transformers have them.
+
+        Layer norm in front of each branch, no mask, learned positions (which belong to the inputs), GELU
+        with four hidden units per unit of the stream, 12 heads. BERT's norms are behind the sums:
+        ``place="post"``.
+
+        Parameters
+        ----------
+        changes
+            Fields with other values.
+
+        Examples
+        --------
+        >>> from vgtheory import Transformer
+        >>> Transformer.encoder(place="post")
+        Transformer('gelu', place='post', heads=12)
+        """
+        built: dict[str, Any] = {"activation": "gelu", "norm": "layer", "heads": 12, "mlp_ratio": 4}
+        return cls(**(built | changes))
 
     @property
     def groups(self) -> tuple[str, ...]:

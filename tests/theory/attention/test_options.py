@@ -26,9 +26,12 @@ OPTIONS: dict[str, Transformer] = {
     "DyT": Transformer("gelu", norm="dyt", norm_slope=0.5),
     "Derf": Transformer("gelu", norm="derf", norm_slope=0.8),
     "DeepNorm": Transformer("gelu", place="post", alpha=8**-0.25),
+    "rotary": Transformer("gelu", is_rotary=True),
+    "rotary DyT": Transformer("gelu", norm="dyt", is_rotary=True),
+    "rotary post-norm": Transformer("gelu", place="post", is_rotary=True),
 }
 SMALL: dict[str, Transformer] = {
-    "decoder": Transformer("silu", heads=4, is_parallel=True, dropout=0.1, **DECODER),
+    "decoder": Transformer("silu", heads=4, is_rotary=True, is_parallel=True, dropout=0.1, **DECODER),
     "peri": Transformer("gelu", heads=4, place="peri", alpha=0.7, sigma_v=1.3, sigma_o=0.8, sigma_1=1.2, sigma_2=0.9),
     "DyT": Transformer("gelu", heads=4, norm="dyt"),
 }
@@ -103,6 +106,15 @@ def test_peri_norm_adds_one_for_each_branch_whatever_the_scales() -> None:
     np.testing.assert_allclose(q, 1 + 2 * 0.25 * np.arange(1, 51), rtol=1e-12)
 
 
+def test_blocks_by_one_word_are_those_of_llama_and_of_bert() -> None:
+    decoder, encoder = Transformer.decoder(sigma_w=0.9), Transformer.encoder(place="post")
+    assert (decoder.norm, decoder.is_gated, decoder.is_causal, decoder.is_rotary) == ("rms", True, True, True)
+    assert (decoder.heads, decoder.kv_heads, decoder.mlp_ratio, decoder.sigma_o) == (32, 8, 3.5, 0.9)
+    assert encoder == Transformer("gelu", place="post", heads=12)
+    assert [Transformer.decoder(heads=heads).kv_heads for heads in (8, 9)] == [2, None]
+    assert Transformer.decoder(heads=9, kv_heads=3).kv_heads == 3
+
+
 def test_words_for_the_branch_factor_are_numbers() -> None:
     how: dict[str, Any] = {"depth": 8, "positions": 4}
     for word, number in {"1/L": 1 / 8, "1/sqrt(L)": 8**-0.5, "1/sqrt(2L)": 0.25}.items():
@@ -121,5 +133,3 @@ def test_what_has_no_law_is_refused(refused: Callable) -> None:
         Transformer(dropout=1.0)
     with refused("log_q_layers", "place", "Measure it"):
         theory.log_q_layers(Transformer(norm="dyt", place="peri"), depth=2, positions=4)
-    with refused("log_q_layers", "net", "Measure it"):
-        theory.log_q_layers(Transformer(is_rotary=True), depth=2, positions=4)

@@ -102,7 +102,7 @@ def norm_of(net: Transformer) -> Callable[[Array], Array]:
     return {"layer": layer_norm, "rms": rms_norm}[net.norm]
 
 
-def _turned(x: Array) -> Array:
+def turned(x: Array) -> Array:
     """Queries or keys, shape ``(heads, positions, units)``, turned by their positions."""
     half = x.shape[-1] // 2
     rates = ROTARY_BASE ** (-np.arange(half) / half)
@@ -134,7 +134,7 @@ def attended(net: Transformer, n: Array, layer: Layer) -> Array:
     if net.is_qk_normed:
         query, key = rms_norm(query), rms_norm(key)
     if net.is_rotary:
-        query, key = _turned(query), _turned(key)
+        query, key = turned(query), turned(key)
     logits = product(query, jnp.swapaxes(key, -1, -2)) * query.shape[-1] ** -0.5
     if net.is_causal:
         logits = jnp.where(np.tri(len(n), dtype=bool), logits, -jnp.inf)
@@ -167,4 +167,4 @@ def block(net: Transformer, x: Array, layer: Layer) -> Array:
     return after(x + branch(perceptron, before(x)))
 
 
-__all__ = ["Layer", "block", "drawn", "layer_norm", "rms_norm", "weighed"]
+__all__ = ["Layer", "block", "drawn", "layer_norm", "rms_norm", "turned", "weighed"]

@@ -11,6 +11,7 @@ from jax import Array, lax
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect_flag
 from vgtheory.measure.arguments import asked, count, number
+from vgtheory.measure.attention.block import turned
 from vgtheory.measure.engine.averages import averaged
 
 
@@ -38,6 +39,7 @@ class _Size(NamedTuple):
     head_width: int
     width: int
     is_normed: bool
+    is_rotary: bool
     dtype: str
 
 
@@ -52,7 +54,7 @@ def _overlaps(rows: Array, units: int) -> Array:
 def _one(key: Array, scales: Array, size: _Size) -> Array:
     """Overlaps of one layer with one head, shape (6, 2)."""
     sigma_qk, c, tie, dropout = scales
-    positions, head, width, is_normed, dtype = size
+    positions, head, width, is_normed, is_rotary, dtype = size
     keys = jax.random.split(key, 8)
     normal = lambda index, *shape: jax.random.normal(keys[index], shape, dtype)
     tokens = jnp.sqrt(c) * normal(0, 1, width) + jnp.sqrt(1 - c) * normal(1, positions, width)
@@ -64,7 +66,9 @@ def _one(key: Array, scales: Array, size: _Size) -> Array:
     product = functools.partial(jnp.matmul, precision=lax.Precision.HIGHEST)
 
     def energy(query: Array, key: Array, value: Array) -> tuple[Array, Array]:
-        logits = product(product(query, sigma_qk * matrices[0]), product(key, sigma_qk * matrices[1]).T)
+        query, key = (product(x, sigma_qk * w)[None] for x, w in ((query, matrices[0]), (key, matrices[1])))
+        query, key = (turned(query), turned(key)) if is_rotary else (query, key)
+        logits = product(query[0], key[0].T)
         output = product(jax.nn.softmax(logits * head**-0.5) * kept, product(value, matrices[2]))
         return jnp.vdot(output, top), output
 
@@ -86,6 +90,7 @@ def _all(key: Array, scales: Array, size: _Size, num_nets: int) -> Array:
     c=number("[0, 1]"),
     dropout=number("[0, 1)"),
     is_normed=expect_flag,
+    is_rotary=expect_flag,
 )
 def softmax_attention(
     key: Array,
@@ -99,6 +104,7 @@ def softmax_attention(
     c_cotangent: float = 0.0,
     dropout: float = 0.0,
     is_normed: bool = True,
+    is_rotary: bool = False,
     dtype: str = "float32",
 ) -> AttentionEstimates:
     """Overlaps of outputs and gradients of real layers of softmax attention, with new tokens for each.
@@ -107,7 +113,7 @@ def softmax_attention(
     ----------
     key
         A JAX key.
-    sigma_qk, positions, head_width, width, c, c_cotangent, dropout, is_normed
+    sigma_qk, positions, head_width, width, c, c_cotangent, dropout, is_normed, is_rotary
         As in ``theory.attention.softmax_attention``; both widths are finite.
     num_nets
         Number of layers, each of one head.
@@ -134,7 +140,7 @@ def softmax_attention(
     """
     with jax.enable_x64(dtype == "float64"):
         scales = jnp.asarray([sigma_qk, c, c_cotangent, dropout], dtype)
-        size = _Size(positions, head_width, width, is_normed, dtype)
+        size = _Size(positions, head_width, width, is_normed, is_rotary, dtype)
         seen = np.asarray(_all(key, scales, size, num_nets), float)
     return AttentionEstimates(*(averaged(seen[:, k], positions, dtype) for k in range(6)))
 

@@ -7,6 +7,7 @@ from vgtheory.theory.arrays import library
 from vgtheory.theory.attention.branches import Curve, Perceptron, Token, normed, perceptron, squashed
 from vgtheory.theory.attention.moments import Moments, Sizes, moments_at, read
 from vgtheory.theory.attention.overlaps import Scene, forward, inherited
+from vgtheory.theory.attention.turns import UNTURNED, Turns
 from vgtheory.theory.precision import Values
 
 
@@ -68,6 +69,8 @@ class Facts(NamedTuple):
         Of attention, as ``moments.tabled``; None if the logits' variance varies.
     phi, norm
         Moments of the activation, and of what stands in place of a norm, if anything does.
+    turned
+        Of rotary positions.
     """
 
     net: Transformer
@@ -76,6 +79,7 @@ class Facts(NamedTuple):
     moments: Any
     phi: Curve
     norm: Curve | None
+    turned: Turns = UNTURNED
 
 
 class Widths(NamedTuple):
@@ -145,7 +149,9 @@ def scene_of(facts: Facts, widths: Widths, token: Token, tie: Any) -> Scene:
     net = facts.net
     kappa = token.size * 0 + 1 if net.is_qk_normed else net.sigma_qk**4 * token.size**2
     sphere = token.gap**2 * (widths.stream if facts.norm is None else 0.0)
-    return Scene(token.gap, tie, kappa, facts.positions, widths.head, token.scatter, sphere, vary=token.vary)
+    return Scene(
+        token.gap, tie, kappa, facts.positions, widths.head, token.scatter, sphere, vary=token.vary, turns=facts.turned
+    )
 
 
 def sizes_of(net: Transformer, widths: Widths) -> Sizes:
@@ -176,7 +182,7 @@ def _attention(facts: Facts, widths: Widths, state: Any) -> tuple[Addend, Token,
     token = _token(facts, widths, state)
     scene = scene_of(facts, widths, token, token.gap * 0)
     if facts.moments is None:
-        found = moments_at(token.gap, scene.kappa, facts.positions, sizes_of(net, widths))
+        found = moments_at(token.gap, scene.kappa, facts.positions, sizes_of(net, widths), facts.turned)
     else:
         found = read(facts.moments, token.gap)
     same, other = forward(found, scene, net.dropout)

@@ -10,6 +10,7 @@ from vgtheory.theory.arrays import library
 from vgtheory.theory.attention.moments import Sizes, moments_at
 from vgtheory.theory.attention.overlaps import Scene, backward, forward
 from vgtheory.theory.attention.rows import row
+from vgtheory.theory.attention.turns import UNTURNED, turns
 from vgtheory.theory.precision import Values, in_float64, reals
 
 
@@ -54,6 +55,7 @@ _probability = partial(expect_number, interval="[0, 1)", ndim=0)
     c_cotangent=_probability,
     dropout=_probability,
     is_normed=expect_flag,
+    is_rotary=expect_flag,
 )
 @in_float64
 def softmax_attention(
@@ -66,6 +68,7 @@ def softmax_attention(
     c_cotangent: Numbers = 0.0,
     dropout: Numbers = 0.0,
     is_normed: bool = True,
+    is_rotary: bool = False,
 ) -> AttentionOverlaps:
     r"""Overlaps of outputs and gradients of softmax attention at initialisation.
 
@@ -102,6 +105,8 @@ def softmax_attention(
         Probability with which each share is dropped after the softmax; the others are scaled up.
     is_normed
         Whether tokens have one length, as behind a norm; False for Gaussian vectors.
+    is_rotary
+        Whether queries and keys are turned by angles proportional to their positions (RoPE).
 
     Returns
     -------
@@ -129,6 +134,11 @@ def softmax_attention(
     it by 4 to 15 % at ``sigma_qk = 1`` and by 14 to 50 % at 1.4, most where tokens and cotangents are
     correlated, since all queries then share one image.
 
+    Rotary positions: within 3 % up to ``sigma_qk = 1.4`` (heads of 64 units, 128 tokens, width 512),
+    most within the measurement's 1 %; without a common part, in a stream of 96 units, gradients of
+    queries and keys are 3.4 % larger, by terms of order 1/N. Assumes besides that only means over
+    positions count: a token in the middle is as one at an end.
+
     References
     ----------
     Derrida (1981), Phys. Rev. B 24, 2613 (the random-energy model); derived in the supplement.
@@ -144,8 +154,9 @@ def softmax_attention(
     scale, gap, tie, noise, count = reals(sigma_qk, c, c_cotangent, dropout, float(positions))
     xp = library(scale)
     gap, kappa = 1 - gap, scale**4
-    found = moments_at(gap, kappa, count, sizes)
-    scene = Scene(gap, tie, kappa, count, sizes.head, sizes.stream, sizes.sphere(gap), sizes.token)
+    turned = turns(positions, sizes.head) if is_rotary else UNTURNED
+    scene = Scene(gap, tie, kappa, count, sizes.head, sizes.stream, sizes.sphere(gap), sizes.token, turns=turned)
+    found = moments_at(gap, kappa, count, sizes, turned)
     paths = backward(found, scene, noise)
     return AttentionOverlaps(*(xp.stack(each) for each in (forward(found, scene, noise), *paths)))
 

@@ -34,9 +34,14 @@ from vgtheory.theory.arrays import library, scan
 from vgtheory.theory.attention.images import PAIRS, ROWS, Sizes, lengths, others
 from vgtheory.theory.attention.pairs import between, side
 from vgtheory.theory.attention.rows import Row, row
+from vgtheory.theory.attention.turns import UNTURNED, Turns, logit_gap, turned_gap, waves
 
 NODES = 20
 """Of the gap, between which the moments are interpolated."""
+
+
+_WAVING = (0, 2, 6, 7)
+"""Of ``_rows``, those of squared shares: ``same``, ``swing``, ``long`` and ``swung``."""
 
 
 class Moments(NamedTuple):
@@ -114,7 +119,7 @@ def _pairs(tau_square: Any, gap: Any, count: Any, sizes: Sizes) -> Any:
     return scan(query, none, xp.asarray(nodes, dtype=gap.dtype))[0]
 
 
-def moments_at(gap: Any, kappa: Any, count: Any, sizes: Sizes) -> Moments:
+def moments_at(gap: Any, kappa: Any, count: Any, sizes: Sizes, turned: Turns = UNTURNED) -> Moments:
     """Moments at one correlation of the tokens.
 
     Parameters
@@ -127,15 +132,37 @@ def moments_at(gap: Any, kappa: Any, count: Any, sizes: Sizes) -> Moments:
         Number of positions T, shape ``()``.
     sizes
         What is finite.
+    turned
+        Of rotary positions.
     """
+    if library(gap, kappa, count) is np:
+        return _kept(float(gap), float(kappa), float(count), sizes, turned)
+    return _computed(gap, kappa, count, sizes, turned)
+
+
+@functools.lru_cache(4096)
+def _kept(gap: float, kappa: float, count: float, sizes: Sizes, turned: Turns) -> Moments:
+    """Of plain numbers, computed once: without a norm every block has moments of its own."""
+    return _computed(np.asarray(gap), np.asarray(kappa), np.asarray(count), sizes, turned)
+
+
+def _computed(gap: Any, kappa: Any, count: Any, sizes: Sizes, turned: Turns) -> Moments:
     xp = library(gap, kappa, count)
-    tau_square = kappa * gap + 1e9 * xp.finfo(gap.dtype).tiny  # its root has a derivative at 0
-    rows = _rows(tau_square, gap, count, sizes)
-    pairs = _pairs(tau_square, gap, count, sizes)
+    seen = logit_gap(gap, turned)
+    tau_square = kappa * seen + 1e9 * xp.finfo(gap.dtype).tiny  # its root has a derivative at 0
+    # Of two queries' logits; what the tokens have in common moves them alike, and turned in part only.
+    apart = gap if turned == UNTURNED else 1 - (1 - gap) * turned_gap(gap, turned) / seen
+    rows = _rows(tau_square, seen, count, sizes)
+    pairs = _pairs(tau_square, apart, count, sizes)
     shared, joint, images, along = (pairs[k] for k in range(4))
-    bare = (1 - gap) * joint
-    turned = (images - bare) / (sizes.angles or 1.0)
-    overlaps = (bare + turned * (sizes.head + sizes.stream), bare + turned * sizes.stream, images, along)
+    bare = (1 - apart) * joint
+    chance = (images - bare) / (sizes.angles or 1.0)
+    if turned != UNTURNED:
+        c, o, bare = 1 - gap, 1 - apart, (1 - gap) * joint
+        images, along = images + (c * turned.once - o) * joint, along + (c * turned.twice - o) * (1 - rows[0]) ** 2
+        factor = waves(gap, kappa, turned, (rows[0] + rows[3] - 1) / rows[0])[0]
+        rows = [each * factor if k in _WAVING else each for k, each in enumerate(rows)]
+    overlaps = (bare + chance * (sizes.head + sizes.stream), bare + chance * sizes.stream, images, along)
     values = [*rows[:7], shared, joint, *overlaps, *rows[7:]]
     return Moments(*values)
 
@@ -154,28 +181,29 @@ def _to_coefficients() -> np.ndarray:
     return cosines
 
 
-def tabled(kappa: Any, count: Any, sizes: Sizes) -> Any:
+def tabled(kappa: Any, count: Any, sizes: Sizes, turned: Turns = UNTURNED) -> Any:
     """Coefficients of the moments in the gap, of shape (NODES, fields), for ``read``.
 
     Parameters
     ----------
-    kappa, count, sizes
+    kappa, count, sizes, turned
         As in ``moments_at``; plain numbers are computed once.
     """
     if library(kappa, count) is np:
-        return _remembered(float(kappa), float(count), sizes)
-    return _tabled(kappa, count, sizes)
+        return _remembered(float(kappa), float(count), sizes, turned)
+    return _tabled(kappa, count, sizes, turned)
 
 
 @functools.lru_cache(256)
-def _remembered(kappa: float, count: float, sizes: Sizes) -> np.ndarray:
-    return np.asarray(_tabled(np.asarray(kappa), np.asarray(count), sizes))
+def _remembered(kappa: float, count: float, sizes: Sizes, turned: Turns) -> np.ndarray:
+    return np.asarray(_tabled(np.asarray(kappa), np.asarray(count), sizes, turned))
 
 
-def _tabled(kappa: Any, count: Any, sizes: Sizes) -> Any:
+def _tabled(kappa: Any, count: Any, sizes: Sizes, turned: Turns) -> Any:
     xp = library(kappa, count)
     gaps = xp.asarray(_nodes(), dtype=kappa.dtype)
-    values = scan(lambda _, gap: (None, xp.stack(list(moments_at(gap, kappa, count, sizes)))), None, gaps)[1]
+    step = lambda _, gap: (None, xp.stack(list(moments_at(gap, kappa, count, sizes, turned))))
+    values = scan(step, None, gaps)[1]
     return xp.asarray(_to_coefficients(), dtype=kappa.dtype) @ values
 
 

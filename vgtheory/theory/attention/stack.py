@@ -29,6 +29,7 @@ from vgtheory.theory.attention.branches import Curve
 from vgtheory.theory.attention.climb import Block, Branch, Facts, Widths, climb, scene_of, sizes_of
 from vgtheory.theory.attention.moments import tabled
 from vgtheory.theory.attention.overlaps import backward
+from vgtheory.theory.attention.turns import UNTURNED, Turns
 from vgtheory.theory.precision import Values
 
 
@@ -109,9 +110,16 @@ def _descend(facts: Facts, widths: Widths, state: Any, block: Block) -> Any:
     )
 
 
-@compiled("depth", "widths")
+@compiled("depth", "widths", "turned")
 def profile(
-    net: Transformer, positions: Values, c_0: Values, phi: Curve, norm: Curve | None, depth: int, widths: Widths
+    net: Transformer,
+    positions: Values,
+    c_0: Values,
+    phi: Curve,
+    norm: Curve | None,
+    depth: int,
+    widths: Widths,
+    turned: Turns = UNTURNED,
 ) -> tuple[Facts, Block, Grads]:
     """Numbers of every block, for inputs of unit mean square and a white gradient at the top.
 
@@ -127,11 +135,13 @@ def profile(
         Number of blocks.
     widths
         What is finite.
+    turned
+        Of rotary positions.
     """
     one = net.sigma_w * 0 + 1
     count, kappa = positions.astype(one.dtype), one if net.is_qk_normed else net.sigma_qk**4
-    moments = tabled(kappa, count, sizes_of(net, widths)) if norm is None else None
-    facts = Facts(net, net.alpha**2, count, moments, phi, norm)
+    moments = tabled(kappa, count, sizes_of(net, widths), turned) if norm is None else None
+    facts = Facts(net, net.alpha**2, count, moments, phi, norm, turned)
     start = (one * 0, 1 - c_0.astype(one.dtype), one * widths.stream, one * 0)
     stack = scan(functools.partial(climb, facts, widths), start, length=depth)[1]
     top = (one * 0, one * 0), Above(one, one * 0)

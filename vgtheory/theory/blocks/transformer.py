@@ -16,6 +16,7 @@ from vgtheory.theory.attention.branches import curve, replacing
 from vgtheory.theory.attention.climb import Block, Facts, Widths
 from vgtheory.theory.attention.groups import log_weights
 from vgtheory.theory.attention.stack import Grads, profile
+from vgtheory.theory.attention.turns import UNTURNED, turns
 from vgtheory.theory.decoders.tokens import causal_grad, causal_groups, causal_q
 from vgtheory.theory.laws import Question, grad_law, q_law
 from vgtheory.theory.precision import Values, in_float64, numbers
@@ -38,8 +39,6 @@ def _check(where: str, net: Transformer, width: Any, positions: Any, c_0: Any) -
     calm = not is_static(net.sigma_qk) or abs(net.sigma_qk) <= MOST_SIGMA_QK
     expect(calm, where, f"sigma_qk up to {MOST_SIGMA_QK:g}", "Measure it: measure.samples.", sigma_qk=net.sigma_qk)
     expect(not is_static(net.sigma_w) or net.sigma_w > 0, where, "sigma_w > 0", sigma_w=net.sigma_w)
-    plain = net.is_causal or not net.is_rotary
-    expect(plain, where, "is_rotary=False without a causal mask", "Measure it: measure.samples.", net=net)
     fits = net.place == "pre" or net.norm in ("layer", "rms")
     expect(fits, where, f'place="pre" with norm={net.norm!r}', "Measure it: measure.samples.", place=net.place)
     ok = not is_static(c_0) or bool(np.all((np.asarray(c_0) >= 0) & (np.asarray(c_0) <= 1)))
@@ -60,7 +59,8 @@ def _walked(
     net = jax.tree.unflatten(tree, leaves)
     phi = curve(net.activation, 2 * library(net).log(net.sigma_1), replaced is None)
     norm = None if replaced is None else curve(replaced, library(net).log(net.sigma_w * 0 + 1e3), is_fixed=False)
-    return (widths, *profile(net, count, c, phi, norm, depth, widths))
+    turned = turns(positions, widths.head) if net.is_rotary else UNTURNED
+    return (widths, *profile(net, count, c, phi, norm, depth, widths, turned))
 
 
 def _half(log_square: Values, width: int | None) -> Law:
@@ -158,7 +158,8 @@ def log_grad_groups(
     positions within 3 to 4 %. In 12 blocks of width 128 queries and keys of the last blocks are 10 to
     15 % larger, for the variance of 1 - c between networks counts to first order at each norm. Below
     96 blocks of width 256, gradients are 6 % larger with ``place="pre"`` and ``"peri"``, and 10 % with
-    ``norm="dyt"``. With a causal mask as ``theory.decoders.log_grad_tokens``.
+    ``norm="dyt"``. With rotary positions four blocks of width 256 with 64 positions are within 2 %,
+    of which measuring is 1 %. With a causal mask as ``theory.decoders.log_grad_tokens``.
     Assumes: matrices of the scales of ``Transformer``, gradients independent of the weights.
 
     Examples

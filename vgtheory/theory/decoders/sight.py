@@ -36,13 +36,9 @@ import numpy as np
 
 from vgtheory.theory.arrays import library
 from vgtheory.theory.attention.moments import Sizes
+from vgtheory.theory.attention.turns import rates
 from vgtheory.theory.decoders.by_count import Moments, moments_at
 from vgtheory.theory.decoders.places import Places, over_past
-
-ROTARY_BASE = 10_000.0
-"""Of the angles of rotary positions."""
-_HALF = 256
-"""Angles of a head of infinite width."""
 
 
 class Sight(NamedTuple):
@@ -127,13 +123,11 @@ def turned(here: Places, head: float) -> np.ndarray:
     head
         1 over the width of a head; 0 for infinite.
     """
-    half = round(1 / head) // 2 if head else _HALF
-    rates = ROTARY_BASE ** (-np.arange(half) / half)
     apart = np.abs(here.at[:, None] - here.at[None]).astype(float)
     # Tokens that one place stands for are a third of its cell apart, on the mean.
     cells = np.gradient(here.at.astype(float)) if len(here.at) > 1 else np.ones(1)
     apart[np.diag_indices(len(apart))] = np.maximum(1.0, cells / 3)
-    return np.mean(np.cos(apart[..., None] * rates), axis=-1).astype(here.whole.dtype)
+    return np.mean(np.cos(apart[..., None] * rates(head)), axis=-1).astype(here.whole.dtype)
 
 
 def sight(here: Places, kappa: Any, pairs: Any, scatter: Any, sizes: Sizes, turns: Any = None) -> Sight:
