@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from tests.tolerances import EQUAL_FLOAT64, SAME_FLOAT32, SAME_LAW, SIGMAS, SPREAD
+from tests.tolerances import EQUAL_FLOAT64, FINITE_C, SAME_FLOAT32, SAME_LAW, SIGMAS, SPREAD
 from vgtheory import Dense, Estimate, Residual, compare, measure, theory
 from vgtheory.measure.engine.draws import words_of
 from vgtheory.measure.layers.listed import Listed, planned_layers
@@ -153,6 +153,24 @@ def test_no_matrices_same_law(key: jax.Array, name: str, num_inputs: int) -> Non
             apart = [x[:, 0, 0] - x[:, 1, -1] for x in (ours, theirs)]
             found[f"{quantity} apart"] = float(ks_2samp(*apart).pvalue)
     assert min(found.values()) > SAME_LAW, found
+
+
+def _wide(activations: Any) -> Dense:
+    return Dense(activations, (1.3, 0.7, 2.0, 0.9), (0.8, 0.1, 1.0, 0.2), widths=(300, 500, 320, 400, 300))
+
+
+@pytest.mark.parametrize(
+    "activations", ["relu", pytest.param(("relu", "tanh", "relu", "relu"), marks=pytest.mark.slow)], ids=["one", "two"]
+)
+def test_correlations_agree(key: jax.Array, activations: Any) -> None:
+    net, how = _wide(activations), {"c_0": 0.6, "input_square": 2.5}
+    measured = measure.layers.c_layers(key, net, num_nets=240, **how)  # type: ignore[arg-type]
+    scales, biases = net.sigma_w, net.sigma_b
+    wrong = (net.replace(sigma_w=scales[::-1]), net.replace(sigma_b=biases[::-1]), net.replace(sigma_b=0.4))
+    for each, agrees in ((net, True), *((other, False) for other in wrong)):
+        c = theory.layers.c_layers(each, **how).mean  # type: ignore[arg-type]
+        allowed = SIGMAS * measured.err + FINITE_C * np.sqrt(1 - c**2) / min(net.widths or ())
+        assert (np.abs(measured.value - c) < allowed).all() == agrees
 
 
 def test_estimates_need_neither_depth_nor_width(key: jax.Array) -> None:

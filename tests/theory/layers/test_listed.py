@@ -10,7 +10,7 @@ import pytest
 from scipy.special import digamma, polygamma
 
 from tests import reference
-from tests.tolerances import DIFFERENCE, EXACT, PER_LAYER, SINGLE
+from tests.tolerances import DIFFERENCE, EXACT, PAIR, PER_LAYER, SINGLE
 from vgtheory import Dense, Residual, theory
 
 PROFILES = (
@@ -88,6 +88,33 @@ def test_wide_layers_tend_to_infinite_width() -> None:
         finite, infinite = profile(net), profile(net, width=np.inf)
         np.testing.assert_allclose(finite.mean, infinite.mean, rtol=0, atol=WIDE)
         assert not infinite.std.any()
+
+
+def test_correlations_of_relu_and_linear_layers_in_closed_form() -> None:
+    """ReLU's image of a correlation is Cho and Saul's arc-cosine kernel."""
+    names, scales, biases, square, c = (
+        ("relu", "linear", "relu", "relu"),
+        (1.3, 0.7, 2.0, 1.1),
+        (0.2, 0.1, 0.5, 0.0),
+        2.5,
+        -0.4,
+    )
+    q, overlap, expected = square, c * square, []
+    for scale, bias, below in zip(scales, biases, (None, *names), strict=False):
+        if below == "relu":
+            cosine = overlap / q
+            overlap = q / 2 * (np.sqrt(1 - cosine**2) + cosine * (np.pi - np.arccos(cosine))) / np.pi
+            q = q / 2
+        q, overlap = scale**2 * q + bias**2, scale**2 * overlap + bias**2
+        expected.append(overlap / q)
+    found = theory.layers.c_layers(Dense(names, scales, biases), c_0=c, input_square=square).mean
+    np.testing.assert_allclose(found, expected, rtol=0, atol=PAIR)
+    traced = theory.layers.c_layers(Dense(names, tuple(map(jnp.float32, scales)), biases), c_0=c, input_square=square)
+    np.testing.assert_allclose(traced.mean, expected, rtol=0, atol=SINGLE)
+    plain, like = Dense("tanh", 1.5, 0.2), Dense("tanh", 1.5, 0.2, widths=(7,) * 5)
+    np.testing.assert_allclose(
+        theory.layers.c_layers(like).mean, theory.layers.c_layers(plain, depth=4).mean, rtol=EXACT
+    )
 
 
 def test_fans_are_factors_of_the_scales() -> None:

@@ -17,12 +17,15 @@ from jax.typing import ArrayLike, DTypeLike
 from vgtheory.activation import Activation
 from vgtheory.expect import expect
 from vgtheory.measure.engine.draws import BIAS, COTANGENT, INPUT, WEIGHTS, drawn, normal
-from vgtheory.measure.engine.links import activate, is_scalable
+from vgtheory.measure.engine.links import activate, affine, is_scalable
 from vgtheory.measure.engine.log_pass import Walk, walk
 from vgtheory.measure.engine.matrix_free import Layers, walk_without_matrices
 from vgtheory.measure.engine.networks import Weights, orthogonal, wide
 from vgtheory.networks.dense import Dense
 from vgtheory.networks.listed import Listing, depth_of, known_width, listing, width_of
+
+_UNIT = Dense("linear", sigma_w=1.0, sigma_b=1.0)
+"""Scales of weights and biases that are drawn at their own."""
 
 
 class Rows(NamedTuple):
@@ -117,6 +120,10 @@ class Listed(NamedTuple):
         bias = normal(self.words, BIAS, layer, shape[:1], stored) * self.sigma_b(layer) * above
         return Weights(matrix.astype(self.dtype), bias.astype(self.dtype))
 
+    def affine(self, layer: Array, x: Array, log_scale: Array) -> Array:
+        """``h`` of a layer from its input, both over ``exp(log_scale)``."""
+        return affine(_UNIT, self.weights(layer), x, log_scale)
+
     def _of_kind(
         self, layer: Array, branch: Callable[[Activation], Callable[..., Array]], h: Array, *rest: Array
     ) -> Array:
@@ -171,8 +178,7 @@ def one(words: Array, given: tuple[Dense, Rows], size: Size) -> Walk:
         chain = Layers(layers.scale, layers.sigma_b, layers.inputs, layers.slopes, layers.mask)
         found = walk_without_matrices(words, chain, x_0, cotangent, depth, size.scalable)
     else:
-        unit = Dense(size.plan.activations[0], sigma_w=1.0, sigma_b=1.0)
-        found = walk(layers.weights, unit, x_0, cotangent, depth, size.scalable, size.keep, inputs_of=layers.inputs)
+        found = walk(layers.weights, _UNIT, x_0, cotangent, depth, size.scalable, size.keep, inputs_of=layers.inputs)
     return jax.tree.map(lambda leaf: leaf[None], found)
 
 
