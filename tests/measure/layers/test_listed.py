@@ -25,6 +25,8 @@ NETS: dict[str, Dense] = {
     ),
     "biased": Dense("tanh", (1.5, 2.0, 3.0, 1.0, 1.0), (0.1, 0.0, 0.5, 0.2, 1.0), widths=(20, 40, 64, 30, 50, 10)),
     "sine": Dense("sin", (9.0, 1.5, 1.5, 1.5), 0.1, widths=(3, 128, 128, 128, 1)),
+    "uniform": Dense("tanh", (1.5, 2.0, 3.0, 1.0, 1.0), 0.2, "uniform", widths=(20, 40, 64, 30, 50, 10)),
+    "truncated": Dense("relu", 1.4, 0.0, "truncated_normal", widths=(20, 40, 64, 30, 50, 10)),
     "square": Dense("tanh", (1.5, 0.8, 2.0, 1.2), 0.2),
 }
 QUICK = ("biased",)
@@ -116,8 +118,16 @@ def z_and_spread(samples: np.ndarray, law: Any) -> tuple[np.ndarray, np.ndarray]
     return compare.z_score(estimate, law.mean[law.std > 0]), spread / law.std[law.std > 0]
 
 
-@pytest.mark.parametrize("sampler", ["networks", "matrix_free"])
-@pytest.mark.parametrize("name", marked(NETS, *QUICK))
+def _cases() -> list[Any]:
+    """Every network, and where weights are Gaussian without matrices too."""
+    pairs = [(name, sampler) for name in NETS for sampler in ("networks", "matrix_free")]
+    marks = lambda name: () if name in QUICK else pytest.mark.slow
+    return [
+        pytest.param(*p, marks=marks(p[0])) for p in pairs if p[1] == "networks" or NETS[p[0]].weights == "gaussian"
+    ]
+
+
+@pytest.mark.parametrize(("name", "sampler"), _cases())
 def test_theory_and_measurement_agree(sampled: Callable[..., Any], name: str, sampler: str) -> None:
     for quantity in QUANTITIES:
         law = getattr(theory, f"{quantity}_layers")(NETS[name], input_square=2.5, **size(name))

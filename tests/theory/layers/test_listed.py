@@ -30,12 +30,20 @@ WIDE = 2e-3
 
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize(
-    ("name", "sigma_w", "sigma_b"), [("tanh", 2.0, 0.1), ("sigmoid", 1.0, 0.5), ("relu", 1.2, 0.5), ("gelu", 1.0, 0.2)]
+    ("name", "sigma_w", "sigma_b", "weights"),
+    [
+        ("tanh", 2.0, 0.1, "gaussian"),
+        ("sigmoid", 1.0, 0.5, "gaussian"),
+        ("relu", 1.2, 0.5, "gaussian"),
+        ("gelu", 1.0, 0.2, "gaussian"),
+        ("tanh", 2.0, 0.1, "uniform"),
+    ],
 )
-def test_like_layers_have_the_plain_law(profile: Any, name: str, sigma_w: float, sigma_b: float) -> None:
-    plain, listed = Dense(name, sigma_w, sigma_b), Dense((name,) * DEPTH, (sigma_w,) * DEPTH, (sigma_b,) * DEPTH)
+def test_like_layers_have_the_plain_law(profile: Any, name: str, sigma_w: float, sigma_b: float, weights: str) -> None:
+    plain = Dense(name, sigma_w, sigma_b, weights)
+    listed = Dense((name,) * DEPTH, (sigma_w,) * DEPTH, (sigma_b,) * DEPTH, weights)
     np.testing.assert_allclose(profile(listed).mean, profile(plain, depth=DEPTH).mean, rtol=0, atol=PER_LAYER)
-    sized = Dense(name, sigma_w, sigma_b, widths=(50,) * (DEPTH + 1))
+    sized = Dense(name, sigma_w, sigma_b, weights, widths=(50,) * (DEPTH + 1))
     expected = profile(plain, depth=DEPTH, width=50)
     for found in (profile(listed, width=50), profile(sized), profile(sized, depth=DEPTH, width=50)):
         np.testing.assert_allclose(found.mean, expected.mean, rtol=0, atol=GRID)

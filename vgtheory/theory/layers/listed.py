@@ -15,17 +15,10 @@ from vgtheory.networks.listed import Listing, listing
 from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.laws import Question, halved
 from vgtheory.theory.precision import Values, floats
-from vgtheory.theory.width import expansion, varying
+from vgtheory.theory.width import cumulants, expansion, varying
 from vgtheory.theory.width.accumulation import MOST_HELD, Sums
 from vgtheory.theory.width.chi_square import log_chi_square_law, sides
-
-
-class _Walk(NamedTuple):
-    """The trajectory at infinite width, each of shape (depth,); ``log_x`` is of the layer's input."""
-
-    log_q: Values
-    log_chi: Values
-    log_x: Values
+from vgtheory.weights import expect_light_tails
 
 
 class _Asked(NamedTuple):
@@ -44,8 +37,9 @@ def _asked(net: Any, question: Question) -> _Asked:
     where, depth, width, _, input_square = question
     layers = listing(where, net, depth, width, input_square)
     if not layers.is_infinite:
+        expect_light_tails(where, net)
         remedy = "Measure it, or ask for width=np.inf."
-        expect(net.weights == "gaussian", where, "Gaussian weights of listed layers", remedy, weights=net.weights)
+        expect(net.weights != "orthogonal", where, "independent weights of listed layers", remedy, weights=net.weights)
     numbers = (layers.sigma_w, layers.sigma_b)
     if library(numbers) is np:
         return _Asked(layers, *(np.asarray(each, float) for each in numbers))
@@ -53,8 +47,8 @@ def _asked(net: Any, question: Question) -> _Asked:
 
 
 @compiled("activations")
-def _walk(sigma_w: Values, sigma_b: Values, activations: tuple[Any, ...]) -> tuple[Values, Values]:
-    """Ln q and ln chi of every layer; the last chi has no meaning."""
+def _walk(sigma_w: Values, sigma_b: Values, activations: tuple[Any, ...]) -> expansion.Layers:
+    """Every layer at infinite width, with its noise; what concerns the layer above the last has no meaning."""
     xp = library(sigma_w, sigma_b)
     kinds = list(dict.fromkeys(activations))
     steps: list[Callable[..., Any]] = [
@@ -62,25 +56,27 @@ def _walk(sigma_w: Values, sigma_b: Values, activations: tuple[Any, ...]) -> tup
     ]
     places = xp.asarray([kinds.index(each) for each in activations])
 
-    def step(log_q: Values, row: tuple[Values, Values, Any]) -> tuple[Values, tuple[Values, Values]]:
-        here, index = row[:2], row[2]
+    def step(log_q: Values, row: tuple[Any, ...]) -> tuple[Values, expansion.Layers]:
+        above_w, above_b, own_b, place = row
         if xp is np or len(steps) == 1:
-            following, layer = steps[int(index) if xp is np else 0](log_q, *here)
-        else:
-            following, layer = lax.switch(index, steps, log_q, *here)
-        return following, (log_q, layer.log_chi)
+            return steps[int(place) if xp is np else 0](log_q, above_w, above_b, own_b=own_b)
+        branches = [lambda *given, step=step: step(*given[:3], own_b=given[3]) for step in steps]
+        return lax.switch(place, branches, log_q, above_w, above_b, own_b)
 
     above = [xp.concatenate([each[1:], each[-1:]]) for each in (sigma_w, sigma_b)]
-    return scan(step, xp.log(sigma_w[0] ** 2 + sigma_b[0] ** 2), (*above, places))[1]
+    return scan(step, xp.log(sigma_w[0] ** 2 + sigma_b[0] ** 2), (*above, sigma_b, places))[1]
 
 
-def _trajectory(asked: _Asked, input_square: Any) -> _Walk:
-    log_q, log_chi = _walk(asked.sigma_w, asked.sigma_b, asked.layers.activations)
-    xp = library(log_q)
-    share = -xp.expm1(xp.minimum(2 * xp.log(xp.maximum(asked.sigma_b[1:], 1e-300)) - log_q[1:], 0.0))
-    log_x = log_q[1:] + xp.log(share) - 2 * xp.log(asked.sigma_w[1:])
-    first = xp.reshape(xp.log(xp.asarray(input_square, log_q.dtype)), (1,))
-    return _Walk(log_q, log_chi, xp.concatenate([first, log_x]))
+def _trajectory(asked: _Asked) -> expansion.Layers:
+    return _walk(asked.sigma_w, asked.sigma_b, asked.layers.activations)
+
+
+def _log_inputs(asked: _Asked, layers: expansion.Layers, input_square: Any) -> Values:
+    """Log of the squared norm of every layer's input, over a number that is the same for all layers."""
+    xp = library(layers)
+    log_x = layers.log_q + xp.log(layers.rho) - 2 * xp.log(asked.sigma_w)
+    first = xp.reshape(xp.log(xp.asarray(input_square, log_x.dtype)), (1,))
+    return xp.concatenate([first, log_x[1:]]) + xp.log(xp.asarray(asked.layers.sizes[:-1], log_x.dtype))
 
 
 def _from_top(steps: Values) -> Values:
@@ -128,58 +124,68 @@ def _certain(mean: Values) -> Law:
     return Law(mean, library(mean).zeros_like(mean))
 
 
+def _change(net: Any, asked: _Asked, layers: expansion.Layers) -> cumulants.Change:
+    """What weights that are not Gaussian add."""
+    return cumulants.varying_change(layers, net.weights, asked.layers.sizes)
+
+
+def _is_exact(net: Any, asked: _Asked) -> bool:
+    return not asked.layers.is_infinite and net.weights == "gaussian" and _is_straight(asked)
+
+
 def grad(net: Any, question: Question) -> Law:
     """Gradient of every layer's pre-activations: exact for straight activations at finite width."""
     asked = _asked(net, question)
-    if not asked.layers.is_infinite and _is_straight(asked):
+    if _is_exact(net, asked):
         factors = _factors(asked)
         return halved(Law(_from_top(factors.mean), library(factors.std).sqrt(_from_top(factors.std**2))))
-    mean = _from_top(_trajectory(asked, question.input_square).log_chi[:-1])
+    layers = _trajectory(asked)
+    mean = _from_top(layers.log_chi[:-1])
     if asked.layers.is_infinite:
         return _certain(mean / 2)
-    sums = varying.grad_sums(_rows(question.where, asked))
-    return halved(_with(mean, sums, _spread(sums.var, sums.held)))
+    sums, more = varying.grad_sums(_rows(question.where, asked)), _change(net, asked, layers)
+    return halved(_with(mean + more.grad, sums, _spread(sums.var + more.grad_var, sums.held)))
 
 
 def chi(net: Any, question: Question) -> Law:
     """Growth of the squared gradient in every single layer."""
     asked = _asked(net, question)
-    if not asked.layers.is_infinite and _is_straight(asked):
+    if _is_exact(net, asked):
         return _factors(asked)
-    mean = _trajectory(asked, question.input_square).log_chi[:-1]
+    layers = _trajectory(asked)
     if asked.layers.is_infinite:
-        return _certain(mean)
-    sums = varying.grad_sums(_rows(question.where, asked))
+        return _certain(layers.log_chi[:-1])
+    sums, more = varying.grad_sums(_rows(question.where, asked)), _change(net, asked, layers)
     own = sums._replace(mean=sums.own_mean[:-1])
-    return _with(mean, own, _spread(sums.own_var, sums.held)[:-1])
+    return _with((layers.log_chi + more.factor)[:-1], own, _spread(sums.own_var + more.factor_var, sums.held)[:-1])
 
 
 def grad_weight(net: Any, question: Question) -> Law:
     """Gradient of every layer's weights: the sizes of the layers' inputs enter."""
     asked = _asked(net, question)
-    walk = _trajectory(asked, question.input_square)
-    xp = library(walk)
-    log_input = walk.log_x + xp.log(xp.asarray(asked.layers.sizes[:-1], walk.log_q.dtype))
-    mean = _from_top(walk.log_chi[:-1]) + log_input - log_input[-1]
+    layers = _trajectory(asked)
+    log_input = _log_inputs(asked, layers, question.input_square)
+    mean = _from_top(layers.log_chi[:-1]) + log_input - log_input[-1]
     if asked.layers.is_infinite:
         return _certain(mean / 2)
-    sums = varying.grad_sums(_rows(question.where, asked), with_inputs=True)
-    return halved(_with(mean, sums, _spread(sums.var, sums.held)))
+    sums, more = varying.grad_sums(_rows(question.where, asked), with_inputs=True), _change(net, asked, layers)
+    mean = mean + more.grad + more.size - more.size[-1]
+    return halved(_with(mean, sums, _spread(sums.var + more.grad_var, sums.held)))
 
 
 def q(net: Any, question: Question) -> Law:
     """Mean square of every layer's pre-activations: exact for straight activations without biases."""
     asked = _asked(net, question)
     if asked.layers.is_infinite:
-        return _certain(_trajectory(asked, question.input_square).log_q)
+        return _certain(_trajectory(asked).log_q)
     own = [log_chi_square_law(size) for size in asked.layers.sizes[1:]]
     noise = Law(*(np.array([law[k] for law in own]) for k in (0, 1)))
     biased = any(not isinstance(each, float | int) or each != 0 for each in asked.layers.sigma_b)
-    if _is_straight(asked) and not biased:
+    if _is_exact(net, asked) and not biased:
         return _counted_q(asked, noise)
-    sums = varying.q_sums(_rows(question.where, asked))
-    mean = _trajectory(asked, question.input_square).log_q
-    return _with(mean + noise.mean, sums, _spread(sums.var + noise.std**2, sums.held))
+    layers, sums = _trajectory(asked), varying.q_sums(_rows(question.where, asked))
+    more = _change(net, asked, layers)
+    return _with(layers.log_q + noise.mean + more.q, sums, _spread(sums.var + noise.std**2 + more.q_var, sums.held))
 
 
 def _counted_q(asked: _Asked, noise: Law) -> Law:

@@ -61,12 +61,37 @@ def change(layers: Layers, weights: str, width: int) -> Change:
     xp = library(layers)
     if not EXCESS_KURTOSIS[weights]:
         return Change(*[xp.zeros_like(layers.log_q)] * len(Change._fields))
-    return _change(layers, xp.asarray(EXCESS_KURTOSIS[weights] / width, layers.log_q.dtype), 1 / width)
+    ratio = xp.asarray(EXCESS_KURTOSIS[weights] / width, layers.log_q.dtype)
+    return _change(layers, Ratios(ratio, ratio, ratio), 1 / width)
+
+
+def varying_change(layers: Layers, weights: str, sizes: tuple[int, ...]) -> Change:
+    """``change`` where sizes of the input and of the layers differ; ``sizes`` has depth + 1 numbers."""
+    xp = library(layers)
+    if not EXCESS_KURTOSIS[weights]:
+        return Change(*[xp.zeros_like(layers.log_q)] * len(Change._fields))
+    share = xp.asarray([1 / size for size in (*sizes, sizes[-1])], layers.log_q.dtype)
+    ratio = EXCESS_KURTOSIS[weights] * share
+    return _change(layers, Ratios(ratio[:-2], ratio[1:-1], ratio[2:]), share[1:-1])
+
+
+class Ratios(NamedTuple):
+    """kappa over the numbers of units below a layer, in it, and above, each of shape () or (depth,)."""
+
+    below: Values
+    own: Values
+    above: Values
+
+    @property
+    def largest(self) -> Values:
+        """The largest of them, without a sign."""
+        return library(self).maximum(abs(self.below), library(self).maximum(abs(self.own), abs(self.above)))
 
 
 @compiled()
-def _change(layers: Layers, ratio: Values, share: float | Values) -> Change:
-    """``ratio`` is kappa / N, ``share`` is 1 / N."""
+def _change(layers: Layers, ratios: Ratios, share: float | Values) -> Change:
+    """``share`` is 1 over the number of units of a layer."""
+    ratio = ratios.below
     xp = library(layers, ratio)
     above = xp.append(layers.rho[1:], 1.0)
     of_x = 1 + layers.forward / xp.where(above > 0, above, 1.0) ** 2
@@ -81,17 +106,17 @@ def _change(layers: Layers, ratio: Values, share: float | Values) -> Change:
         return (slope * mean + push, slope**2 * var + noise), state
 
     noise = share * bent * of_x * above**2
-    zero = xp.zeros_like(ratio)
+    zero = xp.zeros_like(layers.log_q[0])
     mean, var = scan(climb, (zero, zero), (layers.slope, layers.bend * bent, noise))[1]
-    tie = ratio / 2 * xp.append(layers.kick[1:-1], xp.zeros(2, ratio.dtype))[: len(bent)] * layers.along
-    factor_var = xp.append(share * ratio * of_g[1:] * of_g[:-1] / 3, 0.0)
+    tie = ratios.own / 2 * xp.append(layers.kick[1:-1], xp.zeros(2, ratio.dtype))[: len(bent)] * layers.along
+    factor_var = xp.append((share * ratios.above * xp.ones_like(of_g))[:-1] * of_g[1:] * of_g[:-1] / 3, 0.0)
     factor = layers.a * mean + (layers.b + layers.a**2 / 2) * bent + tie
     inside = xp.arange(len(bent)) < len(bent) - 1
     factor = xp.where(inside, factor - factor_var / 2, 0.0)
     from_top = lambda rows: xp.cumsum(rows[::-1])[::-1]
     q_var = var + share * ratio * of_input * layers.rho**2
     grad, size = from_top(factor), (mean - var / 2) / xp.where(layers.rho > 0, layers.rho, 1.0)
-    held = xp.maximum(of_x, of_g) * xp.abs(ratio) < _LARGEST
+    held = xp.maximum(of_x, of_g) * ratios.largest < _LARGEST
     spread = xp.where(inside, xp.where(held, factor_var, xp.inf), 0.0)
     above_var = xp.where(xp.all(held), q_var, xp.inf)
     return Change(grad, from_top(spread), factor, spread, size, mean - q_var / 2, above_var)

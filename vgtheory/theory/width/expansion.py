@@ -80,9 +80,17 @@ def _moments(q: Values, log_q: Values, activation: Activation) -> Moments:
 
 
 def layer_of(
-    log_q: Values, sigma_w: Values, sigma_b: Values, activation: Activation, orthogonal: bool
+    log_q: Values,
+    sigma_w: Values,
+    sigma_b: Values,
+    activation: Activation,
+    orthogonal: bool,
+    own_b: Values | None = None,
 ) -> tuple[Values, Layers]:
-    """One layer: the next ln q, and the noise that this layer adds."""
+    """One layer: the next ln q, and the noise that this layer adds.
+
+    The scales are those of the next layer; ``own_b`` is this layer's, where its bias is another.
+    """
     degree = activation.degree or 1.0
     xp = library(log_q, sigma_w, sigma_b)
     edge = 0.45 * float(np.log(float(xp.finfo(log_q.dtype).tiny))) / max(degree, 1.0)
@@ -91,7 +99,7 @@ def layer_of(
     m = _moments(q, clipped, activation)
     image = sigma_w**2 * m.f + sigma_b**2
     gain, curve = sigma_w**2 / image, 1.0 if orthogonal else 0.0
-    rho = xp.clip(1 - sigma_b**2 / q, 0.0, 1.0)
+    rho = xp.clip(1 - (sigma_b if own_b is None else own_b) ** 2 / q, 0.0, 1.0)
     kappa_f, kappa_g = rho * m.f_2 / 2, rho * m.g_2 / 2
     a = m.g_2 / (2 * m.g)
     layer = Layers(
