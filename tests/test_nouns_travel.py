@@ -115,6 +115,7 @@ def test_aliases_of_weights() -> None:
 NOUNS = (
     *(
         Dense("swish", 1.5, 0.1, "uniform"),
+        Dense("relu", 1.4, dropout=0.1, mask="gaussian", dropconnect=0.2, sigma_noise=0.3),
         Conv("relu", kernel_size=5),
         Recurrent("tanh"),
         FixedRecurrent("tanh", np.eye(2)),

@@ -11,6 +11,7 @@ import numpy as np
 
 from vgtheory.expect import Check, Function, expect_noun
 from vgtheory.networks.listed import expect_alike
+from vgtheory.networks.noise import expect_no_noise
 
 
 def optional(check: Check) -> Check:
@@ -46,12 +47,16 @@ def as_int(value: Any) -> Any:
 
 
 def asking(table: Mapping[str, Check]) -> Callable[..., Callable[[Function], Function]]:
-    """Make the decorator ``asked(**own)``: it checks arguments by the table or by ``own``."""
+    """Make the decorator ``asked(**own)``: it checks arguments by the table or by ``own``.
 
-    def asked(**own: Check) -> Callable[[Function], Function]:
+    A network with noise is refused but where ``noise`` is True: the function knows its law.
+    """
+
+    def asked(*, noise: Any = False, **own: Check) -> Callable[[Function], Function]:
         def decorate(function: Any) -> Any:
             where, parameters = function.__name__, inspect.signature(function).parameters
             checks = {name: own.get(name) or _check_of(each, table) for name, each in parameters.items()}
+            nouns = () if noise else tuple(name for name in ("net", "cell") if name in checks)
 
             @functools.wraps(function)
             def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -59,6 +64,8 @@ def asking(table: Mapping[str, Check]) -> Callable[..., Callable[[Function], Fun
                 for name, value in (*zip(parameters, args, strict=False), *kwargs.items()):
                     if name in checks:
                         checks[name](where, **{name: value})
+                    if name in nouns:
+                        expect_no_noise(where, value)
                 return function(*args, **kwargs)
 
             return wrapper

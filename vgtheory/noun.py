@@ -62,7 +62,8 @@ class Noun:
     def __repr__(self) -> str:
         """Call that makes the noun, without defaults; an activation appears by its name."""
         words = []
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]  # every noun is a dataclass
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]  # every noun is a dataclass
+        for field in sorted(fields, key=lambda field: bool(field.kw_only)):
             value = getattr(self, field.name)
             if field.name == "activation":
                 words.append(repr(_named(value)))

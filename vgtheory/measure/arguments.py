@@ -24,6 +24,7 @@ from vgtheory.expect import (
     expect_one_of,
 )
 from vgtheory.networks.listed import expect_unlisted
+from vgtheory.networks.noise import expect_no_noise
 from vgtheory.networks.recurrent import FixedRecurrent
 
 DTYPES = ("float32", "float64")
@@ -166,8 +167,10 @@ A function in which a name means something narrower states its own check in ``as
 """
 
 
-def asked(**own: Check) -> Callable[[Function], Function]:
+def asked(*, noise: Any = False, **own: Check) -> Callable[[Function], Function]:
     """Decorator that checks every argument before anything is computed; errors bear one name.
+
+    A network with noise is refused but where ``noise`` is True: the function measures it.
 
     ``own`` has the checks of arguments that mean something narrower than in ``EXPECTED``. A check
     raises, returns the argument's new value, or returns None. A network must be of a class that its
@@ -192,6 +195,8 @@ def asked(**own: Check) -> Callable[[Function], Function]:
                     value = as_int(held[name])
                     settled = checks[name](where, **{name: value})
                     held[name] = value if settled is None else settled
+            for name in () if noise else _NOUNS:
+                expect_no_noise(where, given.get(name))
             try:
                 _fits(where, **given)
                 return function(*bound.args, **bound.kwargs)

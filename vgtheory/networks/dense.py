@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Any
 
-from vgtheory.networks.listed import resolve_layers
+from vgtheory.networks.listed import is_listed, resolve_layers
+from vgtheory.networks.noise import NOISE, Noisy, expect_alike_noise
 from vgtheory.networks.resolving import resolve, resolve_weights
-from vgtheory.noun import Noun, register_noun
+from vgtheory.noun import register_noun
 
 
 @dataclass(frozen=True, repr=False)
-class Dense(Noun):
+class Dense(Noisy):
     r"""A feed-forward chain of layers, each with its own weights.
 
     .. math:: h_1 = W_1 x_0 + b_1, \qquad h_{l+1} = W_{l+1}\,\phi(h_l) + b_{l+1}
@@ -42,6 +43,16 @@ class Dense(Noun):
         mean of both (Glorot). The tangent kernel's parameters (NTK) are those of ``"in"``, with the
         scale moved from the draw to the product. muP has hidden layers as ``"in"`` and a last layer
         whose ``sigma_w`` is that of the others over ``sqrt(fan_in)``.
+    dropout
+        Probability with which a unit of every layer's input is dropped, in [0, 1); all others are
+        scaled up. Two inputs have independent noise, and layers with noise are alike.
+    mask
+        Law of dropout's factors, of mean 1: ``"bernoulli"``, or ``"gaussian"`` of the same
+        variance, p / (1 - p).
+    dropconnect
+        Probability with which a single weight is dropped, in [0, 1); all others are scaled up.
+    sigma_noise
+        Standard deviation of normal noise added to every ``h``; unit of ``h``, >= 0.
 
     Examples
     --------
@@ -65,7 +76,9 @@ class Dense(Noun):
         resolve_layers(self)
         resolve(self, "sigma_w", "sigma_b")
         resolve_weights(self)
+        if is_listed(self):
+            expect_alike_noise("Dense", self)
 
 
-register_noun(Dense, ["sigma_w", "sigma_b"], ["activation", "weights", "widths", "fan"])
+register_noun(Dense, ["sigma_w", "sigma_b"], ["activation", "weights", "widths", "fan", *NOISE])
 __all__ = ["Dense"]

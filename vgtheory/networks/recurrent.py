@@ -6,12 +6,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from vgtheory.expect import Numbers, expect, expect_number
+from vgtheory.networks.noise import NOISE, Noisy
 from vgtheory.networks.resolving import resolve, resolve_weights
 from vgtheory.noun import Noun, register_noun
 
 
 @dataclass(frozen=True, repr=False)
-class Recurrent(Noun):
+class Recurrent(Noisy):
     r"""A recurrence of random weights, the same at every step.
 
     .. math:: h_{t+1} = W \phi(h_t) + b
@@ -23,6 +24,8 @@ class Recurrent(Noun):
     ----------
     activation, sigma_w, sigma_b, weights
         As for ``Dense``.
+    dropout, mask, dropconnect, sigma_noise
+        As for ``Dense``; drawn anew at every step.
 
     Examples
     --------
@@ -86,7 +89,7 @@ def check_matrix(where: str, matrix: Numbers) -> None:
     expect(len(shape) == 2 and shape[0] == shape[1] and shape[0] > 0, where, "a square matrix", shape=shape)
 
 
-register_noun(Recurrent, ["sigma_w", "sigma_b"], ["activation", "weights"])
+register_noun(Recurrent, ["sigma_w", "sigma_b"], ["activation", "weights", *NOISE])
 register_noun(FixedRecurrent, ["matrix", "sigma_b"], ["activation"])
 
 Tied = Recurrent | FixedRecurrent

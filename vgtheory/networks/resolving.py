@@ -5,13 +5,14 @@ from typing import Any
 
 from vgtheory.activation import as_activation
 from vgtheory.expect import expect_one_of, expect_scale
+from vgtheory.networks.noise import Noisy, resolve_noise
 from vgtheory.weights import WEIGHTS, as_weights
 
 PLACES = ("pre", "post")
 
 
 def resolve(net: Any, *scales: str, places: Iterable[str] = PLACES) -> None:
-    """Resolve a network's activation, and check its scales and the place of its norm.
+    """Resolve a network's activation, and check its scales, its noise and the place of its norm.
 
     ``scales`` names the fields that hold standard deviations.
     """
@@ -22,6 +23,8 @@ def resolve(net: Any, *scales: str, places: Iterable[str] = PLACES) -> None:
         expect_one_of(places, where, place=net.place)
     for name in scales:
         expect_scale(where, **{name: fields[name]})
+    if isinstance(net, Noisy):
+        resolve_noise(net, where)
 
 
 def resolve_weights(net: Any, choices: Iterable[str] = WEIGHTS) -> None:

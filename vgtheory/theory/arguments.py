@@ -137,6 +137,7 @@ ARGUMENTS: dict[str, Check] = {
     "activation": expect_activation,
     "activations": expect_activations,
     "decades": number,
+    **dict.fromkeys(("dropout", "dropconnect"), given(share)),
     "dtype": partial(expect_dtype, FORMATS),
     "factor": given(partial(expect_number, interval="[0, inf)", ndim=0)),
     "learning_rate": partial(expect_number, interval="(0, 1e150]"),

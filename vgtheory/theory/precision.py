@@ -11,6 +11,7 @@ import numpy as np
 
 from vgtheory.activation import Activation, is_tabled
 from vgtheory.expect import Function
+from vgtheory.networks.noise import lone_scales
 from vgtheory.theory.arrays import library
 
 Arrays = jax.Array | np.ndarray
@@ -62,9 +63,10 @@ def scales(net: Any, *others: Any, most: int | None = FEW) -> list[Any]:
     """``sigma_w``, ``sigma_b`` and other numbers as arrays of the library that is to compute.
 
     Plain numbers of a tabled activation are computed by NumPy, which compiles nothing, if there are
-    at most ``most`` networks. JAX computes everything else.
+    at most ``most`` networks. JAX computes everything else. Of a network with noise they are those that
+    one input sees.
     """
-    values = (net.sigma_w, net.sigma_b, *others)
+    values = (*lone_scales(net), *others)
     return numbers(net.activation, *values, most=most)
 
 

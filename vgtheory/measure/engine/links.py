@@ -1,13 +1,17 @@
 """One link of a chain of real layers, with ``h`` near unit size and its scale kept as a log."""
 
+from typing import Any, NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.typing import DTypeLike
 
 from vgtheory.activation import Activation
+from vgtheory.measure.engine.draws import ADDED, DROPPED, PRUNED, normal, signed_uniform
 from vgtheory.measure.engine.networks import Weights, scale_w
-from vgtheory.networks.ensemble import Layered
+from vgtheory.networks.noise import is_noisy
 
 _LOG_EDGE = 60.0
 
@@ -25,7 +29,44 @@ def is_scalable(activation: Activation) -> bool:
         return bool(np.allclose(tiny, small, rtol=1e-9, atol=1e-15) and np.allclose(large, huge, rtol=1e-9, atol=1e-15))
 
 
-def affine(net: Layered, weights: Weights, x: Array, log_scale: Array) -> Array:
+class Place(NamedTuple):
+    """Where noise is drawn: the network's key, and the layer, which may be traced."""
+
+    words: Array
+    layer: Any
+
+
+def kept(dropout: float, place: Place, role: int, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """Factors of mean 1 that are 0 with a probability."""
+    sizes = signed_uniform(place.words, role, place.layer, shape, dtype)[0]
+    return jnp.where(sizes > dropout, 1 / (1 - dropout), 0.0).astype(dtype)
+
+
+def factors(net: Any, place: Place, shape: tuple[int, ...], dtype: DTypeLike) -> Any:
+    """Dropout's factors of a layer's input, one for each input and unit; 1 without dropout."""
+    if not is_noisy(net) or net.dropout == 0:
+        return 1
+    if net.mask == "bernoulli":
+        return kept(net.dropout, place, DROPPED, shape, dtype)
+    spread = (net.dropout / (1 - net.dropout)) ** 0.5
+    return (1 + spread * normal(place.words, DROPPED, place.layer, shape, dtype)).astype(dtype)
+
+
+def added(net: Any, place: Place, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """Noise added to h, at its own scale."""
+    return (net.sigma_noise * normal(place.words, ADDED, place.layer, shape, dtype)).astype(dtype)
+
+
+def _product(net: Any, weights: Weights, x: Array, place: Place | None) -> Array:
+    """``W x``, with other weights dropped for every input where there is DropConnect."""
+    if place is None or net.dropconnect == 0:
+        return jnp.dot(x, weights.matrix, precision=lax.Precision.HIGHEST)
+    masks = kept(net.dropconnect, place, PRUNED, (len(x), *weights.matrix.shape), x.dtype)
+    one = lambda x, mask: jnp.dot(x, weights.matrix * mask, precision=lax.Precision.HIGHEST)
+    return jax.vmap(one)(x, masks)
+
+
+def affine(net: Any, weights: Weights, x: Array, log_scale: Array, place: Place | None = None) -> Array:
     """``W x + b`` in units of ``exp(log_scale)``, with the product at the highest precision.
 
     Parameters
@@ -38,10 +79,15 @@ def affine(net: Layered, weights: Weights, x: Array, log_scale: Array) -> Array:
         The layer's input over ``exp(log_scale)``, shape ``(inputs, width)``.
     log_scale
         Natural log of the divisor of ``x``, shape ``(inputs,)``.
+    place
+        Where DropConnect and added noise are drawn; None for a network without.
     """
-    product = jnp.dot(x, weights.matrix, precision=lax.Precision.HIGHEST)
+    place = place if is_noisy(net) else None
+    product = _product(net, weights, x, place)
     relative = jnp.exp(jnp.minimum(-log_scale, _LOG_EDGE)).astype(x.dtype)
     bias = net.sigma_b * relative[:, None] * weights.bias[None, :]
+    if place is not None and net.sigma_noise > 0:
+        bias = bias + relative[:, None] * added(net, place, product.shape, x.dtype)
     return (scale_w(net) * product + bias).astype(x.dtype)
 
 

@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from vgtheory.measure.engine.links import activate, affine
+from vgtheory.measure.engine.links import Place, activate, affine, factors
 from vgtheory.measure.engine.networks import Weights
 from vgtheory.measure.engine.taps import Slots, gauge, log_norm
 from vgtheory.networks.ensemble import Layered
@@ -87,6 +87,7 @@ def walk(
     keep: str = "activations",
     from_h: bool = False,
     inputs_of: Callable[[Array, Array, Array], Array] | None = None,
+    words: Array | None = None,
 ) -> Walk:
     """Run one network forward and backward.
 
@@ -111,6 +112,8 @@ def walk(
     inputs_of
         Maps a layer's index, the ``h`` below it and its log-scale to the layer's input, where
         activations differ or units are missing.
+    words
+        The network's key, of which noise is drawn.
     """
     zeros = jnp.zeros(start.shape[0], jnp.promote_types(start.dtype, jnp.float32))
 
@@ -119,7 +122,10 @@ def walk(
         weights = weights_of(index)
         seen = inputs_of(index, h, log_scale) if inputs_of else activate(net.activation, h, log_scale, scalable)
         x = seen if from_h else jnp.where(index == 1, h, seen)
-        h = affine(net, weights, x, log_scale)
+        place = None if words is None else Place(words, index)
+        if place is not None:
+            x = x * factors(net, place, x.shape, x.dtype)
+        h = affine(net, weights, x, log_scale, place)
         h, log_rms, ledger = gauge(scalable, h, lax.stop_gradient(x), log_scale, ledger, slots)
         log_rms = lax.stop_gradient(log_rms)
         grown = jnp.where(jnp.isfinite(log_rms), log_rms, 0.0) if scalable else 0.0

@@ -12,6 +12,8 @@ elsewhere, so that
 
 with independent standard normal :math:`\eta`. This is exact at any width. It remains exact for
 inputs that coincide (R singular) or vanish (a dead layer): whatever Q is chosen there, Z is V Q.
+Dropout changes X alone, and its factors the slopes as well. Noise added to H leaves V Q known. That of
+a lone input is one more bias: the two are never told apart.
 
 ===========  ======================================================  =============================
 symbol       meaning                                                 shape (rows here)
@@ -36,11 +38,12 @@ from jax.typing import DTypeLike
 
 from vgtheory.expect import expect, expect_noun
 from vgtheory.measure.engine.draws import ABOVE, UNITS, normal
-from vgtheory.measure.engine.links import activate
+from vgtheory.measure.engine.links import Place, activate, added, factors
 from vgtheory.measure.engine.log_pass import Walk
 from vgtheory.measure.engine.networks import orthonormal_columns
 from vgtheory.measure.engine.taps import finite_peak, log_norm, log_pair
 from vgtheory.networks.dense import Dense
+from vgtheory.networks.noise import is_noisy
 
 _LOG_EDGE = 60.0
 _TINY = 1e-30
@@ -61,6 +64,7 @@ def check_matrix_free(where: str, net: Any) -> None:
     remedy = "Use sampler='networks'."
     expect_noun(where, (Dense,), remedy, net=net)
     expect(net.weights == "gaussian", where, "Gaussian weights", remedy, weights=net.weights)
+    expect(net.dropconnect == 0, where, "no DropConnect", remedy, dropconnect=net.dropconnect)
 
 
 def _drawn(words: Array, role: int, layer: Array, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
@@ -92,6 +96,10 @@ class Layers(NamedTuple):
     mask
         1 for the units of a layer, 0 beyond; None if all layers are of one width. A network of
         masked units is one whose slopes are zero there, so that the law above holds as it stands.
+    factors, added
+        Dropout's factors and noise added to ``h``, from a layer and a shape; None without noise.
+    sigma_noise
+        Standard deviation of what is added.
     """
 
     scale: Callable[[Array], Array]
@@ -99,17 +107,26 @@ class Layers(NamedTuple):
     inputs: Callable[[Array, Array, Array], Array]
     slopes: Callable[[Array, Array], Array]
     mask: Callable[[Array], Array] | None = None
+    factors: Callable[[Array, tuple[int, ...]], Any] | None = None
+    added: Callable[[Array, tuple[int, ...]], Array] | None = None
+    sigma_noise: float = 0.0
 
     def own(self, layer: Array, rows: Array) -> Array:
         """Rows whose entries beyond the units of a layer are zero."""
         return rows if self.mask is None else rows * self.mask(layer)[None, :]
 
 
-def alike(net: Dense, width: int, dtype: DTypeLike, scalable: bool) -> Layers:
+def alike(net: Dense, width: int, dtype: DTypeLike, scalable: bool, words: Array) -> Layers:
     """Layers of one width, one activation and one pair of scales."""
     scale = (net.sigma_w / np.sqrt(width)).astype(dtype)
     inputs = lambda layer, h, log_scale: activate(net.activation, h, log_scale, scalable)
-    return Layers(lambda layer: scale, lambda layer: net.sigma_b, inputs, lambda layer, h: net.activation.dphi(h))
+    layers = Layers(lambda layer: scale, lambda layer: net.sigma_b, inputs, lambda layer, h: net.activation.dphi(h))
+    if not is_noisy(net):
+        return layers
+    own, fresh = (
+        lambda layer, shape, draw=draw: draw(net, Place(words, layer), shape, dtype) for draw in (factors, added)
+    )
+    return layers._replace(factors=own, added=fresh, sigma_noise=net.sigma_noise)
 
 
 class _Many(NamedTuple):
@@ -122,10 +139,10 @@ class _Many(NamedTuple):
         q, r = orthonormal_columns(jnp.concatenate([x * self.layers.scale(layer), offset[:, None]], axis=1).T)
         return q[:-1].T, q[-1], r.T
 
-    def up(self, layer: Array, x: Array, log_x: Array, offset: Array) -> tuple[Array, Array, Any]:
+    def up(self, layer: Array, x: Array, log_x: Array, offset: Array, fresh: Any) -> tuple[Array, Array, Any]:
         del log_x
         z = _drawn(self.words, UNITS, layer, x.shape, x.dtype)
-        return *_normalised(self.layers.own(layer, _product(self._apart(layer, x, offset)[2], z))), ()
+        return *_normalised(self.layers.own(layer, _product(self._apart(layer, x, offset)[2], z)) + fresh), ()
 
     def down(self, layer: Array, x: Array, offset: Array, unit: Array, above: Array, facts: Any) -> Array:
         del above, facts
@@ -145,7 +162,8 @@ class _Lone(NamedTuple):
     words: Array
     layers: Layers
 
-    def up(self, layer: Array, x: Array, log_x: Array, offset: Array) -> tuple[Array, Array, Any]:
+    def up(self, layer: Array, x: Array, log_x: Array, offset: Array, fresh: Any) -> tuple[Array, Array, Any]:
+        del fresh
         scale = self.layers.scale(layer)
         log_r = jnp.logaddexp(2 * (log_x + jnp.log(scale)), 2 * jnp.log(offset)) / 2
         alive = log_r > -jnp.inf
@@ -176,8 +194,19 @@ def walk_without_matrices(
     def inputs_of(layer: Array, h: Array, log_scale: Array) -> Array:
         return jnp.where(layer == 1, h, chain.inputs(layer, h, log_scale))
 
+    def factors_of(layer: Array) -> Any:
+        return 1 if chain.factors is None else chain.factors(layer, x_0.shape)
+
     def offset_of(layer: Array, log_scale: Array) -> Array:
-        return (chain.sigma_b(layer) * jnp.exp(jnp.minimum(-log_scale, _LOG_EDGE))).astype(dtype)
+        size = chain.sigma_b(layer)
+        if num_inputs == 1 and chain.sigma_noise > 0:
+            size = jnp.hypot(size, chain.sigma_noise)
+        return (size * jnp.exp(jnp.minimum(-log_scale, _LOG_EDGE))).astype(dtype)
+
+    def fresh_of(layer: Array, log_scale: Array) -> Any:
+        if chain.added is None or num_inputs == 1:
+            return 0
+        return jnp.exp(jnp.minimum(-log_scale, _LOG_EDGE)).astype(dtype)[:, None] * chain.added(layer, x_0.shape)
 
     def slopes_of(layer: Array, h: Array, log_scale: Array) -> Array:
         seen = jnp.clip(log_scale, -_LOG_EDGE, _LOG_EDGE) if scalable else log_scale
@@ -185,9 +214,9 @@ def walk_without_matrices(
 
     def climb(state: tuple[Array, Array], layer: Array) -> tuple[tuple[Array, Array], tuple[_Kept, Array]]:
         h, log_scale = state
-        x = inputs_of(layer, h, log_scale)
+        x = inputs_of(layer, h, log_scale) * factors_of(layer)
         log_x = _normalised(x)[0]
-        size, unit, facts = layers.up(layer, x, log_x, offset_of(layer, log_scale))
+        size, unit, facts = layers.up(layer, x, log_x, offset_of(layer, log_scale), fresh_of(layer, log_scale))
         log_rms = size - np.log(width) / 2
         grown = jnp.where(jnp.isfinite(log_rms), log_rms, 0.0) if scalable else jnp.zeros_like(log_rms)
         above = unit * (np.sqrt(width) * jnp.exp(log_rms - grown)).astype(dtype)[:, None]
@@ -197,10 +226,10 @@ def walk_without_matrices(
         state: tuple[Array, Array, Array], inputs: tuple[Array, _Kept]
     ) -> tuple[tuple[Array, Array, Array], tuple[Array, Array]]:
         (unit, ledger, above), (layer, kept) = state, inputs
-        x = inputs_of(layer, kept.h, kept.log_scale)
+        x = inputs_of(layer, kept.h, kept.log_scale) * factors_of(layer)
         pair = log_pair(ledger + kept.log_x + kept.log_scale - finite_peak(kept.log_scale), unit, x, kept.log_x)
         down = layers.down(layer, x, offset_of(layer, kept.log_scale), unit, above, kept.facts)
-        size, unit = _normalised(slopes_of(layer, kept.h, kept.log_scale) * down)
+        size, unit = _normalised(slopes_of(layer, kept.h, kept.log_scale) * factors_of(layer) * down)
         ledger = ledger + size
         return (unit, ledger - finite_peak(ledger), kept.h), (jnp.log(chain.scale(layer)) + size, pair)
 

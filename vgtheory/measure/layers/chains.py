@@ -31,6 +31,7 @@ from vgtheory.measure.layers import listed
 from vgtheory.networks.dense import Dense
 from vgtheory.networks.ensemble import Layered
 from vgtheory.networks.listed import depth_of, is_listed, known_width
+from vgtheory.networks.noise import dropconnect_of, expect_alike_noise
 from vgtheory.networks.recurrent import FixedRecurrent, Recurrent, Tied
 
 if TYPE_CHECKING:
@@ -96,10 +97,10 @@ def _one(words: Array, given: tuple[Layered, tuple[Array, Array]], size: _Size) 
     def point(sigma_w: Array, sigma_b: Array) -> Walk:
         here = _at(net, sigma_w, sigma_b)
         if size.sampler == "matrix_free" and isinstance(here, Dense):
-            layers = alike(here, size.width, size.dtype, size.scalable)
+            layers = alike(here, size.width, size.dtype, size.scalable, words)
             return walk_without_matrices(words, layers, x_0, cotangent, size.depth, size.scalable)
         weights_of = lambda layer: drawn or draw_weights(words, net, layer, size.width, size.dtype)
-        return walk(weights_of, here, x_0, cotangent, size.depth, size.scalable, size.keep)
+        return walk(weights_of, here, x_0, cotangent, size.depth, size.scalable, size.keep, words=words)
 
     return jax.vmap(point)(*grid)
 
@@ -152,7 +153,7 @@ def grid_of(net: Layered, dtype: str) -> tuple[tuple[int, ...], tuple[np.ndarray
     return shape, (points[0], points[1])
 
 
-@asked()
+@asked(noise=True)
 def plan(
     net: Layered,
     *,
@@ -200,7 +201,7 @@ def plan(
 
 
 @measures(Dense, Recurrent, FixedRecurrent)
-@asked(net=may_be_listed, depth=units, width=units, sampler=one_of(SAMPLERS))
+@asked(noise=True, net=may_be_listed, depth=units, width=units, sampler=one_of(SAMPLERS))
 def samples(
     key: Array,
     net: Layered,
@@ -230,7 +231,8 @@ def samples(
     Notes
     -----
     Accuracy: one rounding of ``dtype`` per link.
-    Assumes: nothing about the network. ``h`` is renormalised only if ``is_scalable`` holds for the
+    Assumes: nothing about the network. With DropConnect, whose weights differ from input to input,
+    ``log_grad_weight`` is not measured (NaN). ``h`` is renormalised only if ``is_scalable`` holds for the
     activation, which excludes ``sigmoid`` and ``softplus`` because ``phi(0)`` is not 0.
     """
     if sampler == "matrix_free":
@@ -241,6 +243,7 @@ def samples(
     how: dict[str, Any] = {"num_nets": num_nets, "dtype": dtype, "devices": where}
     if is_listed(net) or input_square != 1:
         expect_noun("samples", (Dense,), "Only its layers may differ, or have another input.", net=net)
+        expect_alike_noise("samples", net)
         plan, numbers, layers = listed.planned_layers("samples", net, depth, width, input_square, dtype)
         room = planned("samples", depth=len(layers.sigma_b), width=plan.widest, rows=num_inputs or 1, **rows, **fit)
         own = listed.Size(plan, num_inputs or 1, dtype, plan.scalable, sampler, room.keep)
@@ -250,7 +253,10 @@ def samples(
     scalable, (shape, grid) = is_scalable(net.activation), grid_of(net, dtype)
     room = planned("samples", depth=depth, width=width, rows=grid[0].size * (num_inputs or 1), **rows, **fit)
     size = _Size(depth, width, num_inputs or 1, dtype, scalable, sampler, room.keep)
-    return _shaped(_summed(run(_one, key, (net, grid), size, lanes=room.lanes, **how), scalable), shape, num_inputs)
+    logs = _summed(run(_one, key, (net, grid), size, lanes=room.lanes, **how), scalable)
+    if dropconnect_of(net) > 0:
+        logs = logs._replace(log_grad_weight=np.full_like(logs.log_grad_weight, np.nan))
+    return _shaped(logs, shape, num_inputs)
 
 
 def _shaped(logs: ChainLogs, shape: tuple[int, ...], num_inputs: int | None) -> ChainLogs:

@@ -13,7 +13,7 @@ from vgtheory.expect import expect, expect_noun
 from vgtheory.measure.arguments import asked, count, number, optional, units
 from vgtheory.measure.arguments import listed as may_be_listed
 from vgtheory.measure.engine.averages import averaged
-from vgtheory.measure.engine.links import activate, affine, is_scalable
+from vgtheory.measure.engine.links import Place, activate, affine, factors, is_scalable
 from vgtheory.measure.engine.networks import draw_input, draw_weights, wide
 from vgtheory.measure.engine.runs import chosen_devices, lanes_for, run
 from vgtheory.measure.engine.taps import log_norm
@@ -75,8 +75,13 @@ def _one(words: Array, given: tuple[Layered, Array, Any], size: _Size) -> Array:
         return _one_listed(listed.Listed(words, size.plan, rows, size.dtype, size.scalable), c_0, size)
     tied = draw_weights(words, net, 1, size.width, size.dtype) if isinstance(net, Tied) else None
     weights_of = lambda index: tied or draw_weights(words, net, index, size.width, size.dtype)
+
+    def noisy(index: Array, x: Array, log_scale: Array) -> Array:
+        place = Place(words, index)
+        return affine(net, weights_of(index), x * factors(net, place, x.shape, x.dtype), log_scale, place)
+
     chain = _Chain(
-        lambda index, x, log_scale: affine(net, weights_of(index), x, log_scale),
+        noisy,
         lambda index, h, log_scale: activate(net.activation, h, log_scale, size.scalable),
     )
     start = _pair(draw_input(words, size.width, size.dtype, 2), c_0, size.width)
@@ -91,7 +96,7 @@ def _one_listed(layers: listed.Listed, c_0: Array, size: _Size) -> Array:
     return _pair_walk(chain, start, size.depth, size.dtype, size.scalable)
 
 
-@asked(net=may_be_listed, depth=units, c_0=number("[-1, 1]"), width=optional(count(LEAST)))
+@asked(noise=True, net=may_be_listed, depth=units, c_0=number("[-1, 1]"), width=optional(count(LEAST)))
 def c_layers(
     key: Array,
     net: Layered,
@@ -107,7 +112,8 @@ def c_layers(
 
     .. math:: c_l = \frac{h_l \cdot h'_l}{|h_l|\, |h'_l|}, \qquad l = 1 \dots L
 
-    The two inputs have exactly the mean square ``input_square`` and overlap ``c_0``.
+    The two inputs have exactly the mean square ``input_square`` and overlap ``c_0``. Noise is
+    independent for them.
 
     Parameters
     ----------

@@ -6,16 +6,18 @@ import numpy as np
 from jax import Array
 
 from vgtheory.estimate import Estimate
+from vgtheory.expect import expect
 from vgtheory.measure.arguments import asked, listed, units
 from vgtheory.measure.engine.averages import averaged, over_inputs
 from vgtheory.measure.engine.dispatch import sampled
 from vgtheory.measure.layers.chains import samples
 from vgtheory.networks.blocks import Blocks
 from vgtheory.networks.ensemble import Layered
+from vgtheory.networks.noise import dropconnect_of
 from vgtheory.networks.transformer import Transformer
 
 
-@asked(net=listed, depth=units, width=units)
+@asked(noise=True, net=listed, depth=units, width=units)
 def log_grad_layers(
     key: Array,
     net: Layered | Blocks | Transformer,
@@ -73,7 +75,7 @@ def log_grad_layers(
     return averaged(over_inputs(logs.log_grad, how), np.arange(layers - 1, -1, -1), dtype)
 
 
-@asked(net=listed, depth=units, width=units)
+@asked(noise=True, net=listed, depth=units, width=units)
 def log_chi_layers(
     key: Array,
     net: Layered,
@@ -119,7 +121,7 @@ def log_chi_layers(
         return averaged(-2 * np.diff(over_inputs(logs.log_grad, how)), np.full(layers - 1, layers), dtype)
 
 
-@asked(net=listed, depth=units, width=units)
+@asked(noise=True, net=listed, depth=units, width=units)
 def log_grad_weight_layers(
     key: Array,
     net: Layered,
@@ -159,12 +161,14 @@ def log_grad_weight_layers(
     >>> measure.log_grad_weight_layers(jax.random.key(0), net, **size).value.shape
     (8,)
     """
+    dropconnect = dropconnect_of(net)
+    expect(dropconnect == 0, "log_grad_weight_layers", "no DropConnect", dropconnect=dropconnect)
     logs = samples(key, net, depth=depth, width=width, num_nets=num_nets, dtype=dtype, **how)
     layers = logs.log_grad.shape[-1]
     return averaged(logs.log_grad_weight, np.full(layers, layers), dtype)
 
 
-@asked(net=listed, depth=units, width=units)
+@asked(noise=True, net=listed, depth=units, width=units)
 def log_q_layers(
     key: Array,
     net: Layered | Blocks | Transformer,

@@ -17,6 +17,7 @@ from vgtheory.estimate import Law
 from vgtheory.expect import Numbers, expect, is_static
 from vgtheory.networks.ensemble import Ensemble
 from vgtheory.networks.listed import is_listed, listing
+from vgtheory.networks.noise import added_square, factor_square
 from vgtheory.theory.arguments import asked, listed_network, one_correlation
 from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.integrals import moments_2d
@@ -34,8 +35,14 @@ State = tuple[Any, Any]
 Reader = Callable[[Any, Any], Any]
 
 
-def _step(state: State, sigma_w: Values, sigma_b: Values, table: Curves, read: Reader) -> State:
-    """From one layer to the next, whose scales these are."""
+SILENT = (1.0, 0.0)
+"""Inverse mean square of the factors, and variance that is added, without noise."""
+
+
+def _step(
+    state: State, sigma_w: Values, sigma_b: Values, table: Curves, read: Reader, noise: tuple[Any, Any] = SILENT
+) -> State:
+    """From one layer to the next, whose scales these are, as one input sees them."""
     xp = library(state, sigma_w, sigma_b)
     log_q, gap = state
     seen = xp.clip(log_q, -EDGE, EDGE)
@@ -48,20 +55,24 @@ def _step(state: State, sigma_w: Values, sigma_b: Values, table: Curves, read: R
     apart = sigma_w**2 * xp.exp(log_g) * gap * split / (1 + growth)
     weights = sigma_w**2 * xp.exp(log_f - seen) / (1 + growth)
     following = xp.where(gap <= 1, apart, weights * (1 - cross))
+    kept, added = noise
+    following = kept * following + (1 - kept) * weights + added * xp.exp(-seen) / (1 + growth)
     return log_q + xp.log1p(growth), xp.clip(following, 0.0, 2.0)
 
 
-def _start(c: Values, sigma_w: Values, sigma_b: Values) -> State:
+def _start(c: Values, sigma_w: Values, sigma_b: Values, noise: tuple[Any, Any] = SILENT) -> State:
     """The first layer."""
-    xp, total = library(c, sigma_w, sigma_b), sigma_w**2 + sigma_b**2
-    return xp.log(total), sigma_w**2 * (1 - c) / total
+    xp, total, (kept, added) = library(c, sigma_w, sigma_b), sigma_w**2 + sigma_b**2, noise
+    return xp.log(total), (sigma_w**2 * (kept * (1 - c) + 1 - kept) + added) / total
 
 
 @compiled("depth")
-def _walk(c: Values, sigma_w: Values, sigma_b: Values, table: Curves, read: Reader, depth: int) -> Values:
+def _walk(
+    c: Values, scales: tuple[Values, Values], noise: tuple[Any, Any], table: Curves, read: Reader, depth: int
+) -> Values:
     """Correlations of layers 1 ... depth; compiled for depths that are powers of two."""
-    step = lambda state, _: (_step(state, sigma_w, sigma_b, table, read), 1 - state[1])
-    return scan(step, _start(c, sigma_w, sigma_b), length=depth)[1]
+    step = lambda state, _: (_step(state, *scales, table, read, noise), 1 - state[1])
+    return scan(step, _start(c, *scales, noise), length=depth)[1]
 
 
 @compiled("places")
@@ -87,7 +98,7 @@ def _listed(net: Ensemble, depth: int, c_0: Numbers, input_square: Any) -> Value
     return _listed_walk(c, xp.stack(scale[:depth]), xp.stack(scale[depth:]), kinds, places)
 
 
-@asked(net=listed_network, c_0=one_correlation)
+@asked(noise=True, net=listed_network, c_0=one_correlation)
 @in_float64
 def c_layers(net: Ensemble, *, depth: int | None = None, c_0: Numbers = 0.5, input_square: Any = 1.0) -> Law:
     r"""Correlation of two inputs at every layer.
@@ -96,7 +107,8 @@ def c_layers(net: Ensemble, *, depth: int | None = None, c_0: Numbers = 0.5, inp
         c_{l+1} = \frac{\sigma_w^2\, E[\phi(u) \phi(v)] + \sigma_b^2}{q_{l+1}}, \quad
         E[u^2] = E[v^2] = q_l, \quad E[u v] = c_l q_l
 
-    Both inputs have the same mean square: :math:`q_1 = \sigma_w^2 + \sigma_b^2` if it is 1. Unlike
+    Without noise; dropout and added noise, independent for the two inputs, lower the overlap and not
+    q. Both inputs have the same mean square: :math:`q_1 = \sigma_w^2 + \sigma_b^2` if it is 1. Unlike
     ``c_map``, which holds q at ``q_star``, this profile includes the change of q with depth.
 
     Parameters
@@ -146,5 +158,6 @@ def c_layers(net: Ensemble, *, depth: int | None = None, c_0: Numbers = 0.5, inp
     xp = library(c, sigma_w, sigma_b)
     read = moments_2d.reader(xp.zeros(1), net.activation)
     padded = depth if xp is np else 1 << (depth - 1).bit_length()
-    mean = _walk(c, sigma_w, sigma_b, curves(net.activation), read, padded)[:depth]
+    noise = 1 / factor_square(net), added_square(net)
+    mean = _walk(c, (sigma_w, sigma_b), noise, curves(net.activation), read, padded)[:depth]
     return Law(mean, xp.zeros_like(mean))

@@ -11,6 +11,7 @@ from vgtheory.networks.conv import expect_positions
 from vgtheory.networks.dense import Dense
 from vgtheory.networks.ensemble import Ensemble, expect_matrices
 from vgtheory.networks.listed import is_listed
+from vgtheory.networks.noise import added_square, dropconnect_of, lone_scales
 from vgtheory.networks.recurrent import Recurrent
 from vgtheory.theory.arrays import library
 from vgtheory.theory.integrals.squares import log_resolved
@@ -20,6 +21,7 @@ from vgtheory.theory.precision import Values, floats
 from vgtheory.theory.width import accumulation, cumulants, expansion
 from vgtheory.theory.width.accumulation import Reward
 from vgtheory.theory.width.chi_square import is_exact, log_chi_square_law, sides
+from vgtheory.theory.width.masked import expect_known_noise, log_factor_law, masks_of
 from vgtheory.weights import expect_light_tails
 
 _LOOPED, _LOOPED_INFINITE = 64, 512
@@ -30,8 +32,8 @@ _walked: Counter[tuple[Any, ...]] = Counter()
 
 
 def scales_of(net: Ensemble, depth: int, is_infinite: bool = False) -> tuple[Values, Values]:
-    """``sigma_w`` and ``sigma_b`` as arrays of the library that is to compute."""
-    given = net.sigma_w, net.sigma_b
+    """``sigma_w`` and ``sigma_b``, as one input sees them, as arrays of the library that is to compute."""
+    given = lone_scales(net)
     plain = library(given) is np and log_resolved(net.activation) == np.inf
     looped = plain and (depth <= _LOOPED_INFINITE if is_infinite else _is_looped(net, depth))
     sigma_w, sigma_b = (np.asarray(each, float) for each in given) if looped else floats(*given)
@@ -52,6 +54,7 @@ def _check(where: str, net: Ensemble, width: int | None) -> None:
     expect_matrices(where, net)
     if width is not None:
         expect_light_tails(where, net)
+        expect_known_noise(where, net, width)
     scalar = np.ndim(net.sigma_w) == np.ndim(net.sigma_b) == 0
     remedy = "Give a tuple for a scale in every layer of a profile. For many networks: Use jax.vmap."
     expect(scalar, where, "scalar sigma_w and sigma_b", remedy, sigma_w=net.sigma_w, sigma_b=net.sigma_b)
@@ -91,7 +94,7 @@ def _root(var: Values) -> Values:
 
 
 def _sums(net: Ensemble, depth: int, width: int, reward: Reward) -> accumulation.Sums:
-    return accumulation.sums(*scales_of(net, depth), net.activation, width, depth, reward)
+    return accumulation.sums(*scales_of(net, depth), net.activation, width, depth, reward, masks_of(net, width))
 
 
 def _accumulated(sums: accumulation.Sums, mean: Values, noise_var: Values) -> Law:
@@ -103,7 +106,7 @@ def _accumulated(sums: accumulation.Sums, mean: Values, noise_var: Values) -> La
 
 def _counted(net: Ensemble, depth: int, width: int, counts: np.ndarray) -> Law:
     """Law of half the log of products of independent chi-square factors, ``counts`` of them."""
-    factor = log_chi_square_law(width, sides(net.activation) or (1.0, 1.0))
+    factor = log_factor_law(net, width, sides(net.activation) or (1.0, 1.0))
     sigma_w = scales_of(net, depth)[0]
     xp = library(sigma_w)
     counts = xp.asarray(counts, sigma_w.dtype)
@@ -142,7 +145,7 @@ def _grad(net: Dense | Recurrent, question: Question) -> Law:
     if net.weights == "orthogonal":
         shift, var = expansion.backward_fluctuation(layers, width)
         return halved(Law(mean + shift, _root(var)))
-    more = cumulants.change(layers, net.weights, width)
+    more = cumulants.change(layers, net.weights, width, dropconnect_of(net))
     return halved(_accumulated(_sums(net, depth, width, accumulation.GRAD), mean + more.grad, more.grad_var))
 
 
@@ -162,7 +165,8 @@ def _q(net: Dense | Recurrent, question: Question) -> Law:
     if is_by_layer(net, question):
         return listed.q(net, question)
     _check(where, net, width)
-    if width is not None and is_exact(net) and isinstance(net.sigma_b, float | int) and net.sigma_b == 0:
+    no_bias = isinstance(net.sigma_b, float | int) and net.sigma_b == 0 and added_square(net) == 0
+    if width is not None and is_exact(net) and no_bias:
         return _counted_q(net, depth, width)
     layers = _layers(net, depth, width)
     if width is None:
@@ -170,7 +174,7 @@ def _q(net: Dense | Recurrent, question: Question) -> Law:
     if net.weights == "orthogonal":
         (mean, var), free = expansion.forward_fluctuation(layers, width), 1 - layers.rho**2
         return Law(layers.log_q + mean - var / 2 - free / width, _root(var + 2 * free / width))
-    noise, more = log_chi_square_law(width), cumulants.change(layers, net.weights, width)
+    noise, more = log_chi_square_law(width), cumulants.change(layers, net.weights, width, dropconnect_of(net))
     mean, var = layers.log_q + noise.mean + more.q, noise.std**2 + more.q_var
     return _accumulated(_sums(net, depth, width, accumulation.Q), mean, var)
 
@@ -178,10 +182,12 @@ def _q(net: Dense | Recurrent, question: Question) -> Law:
 def _counted_q(net: Ensemble, depth: int, width: int) -> Law:
     """Exact forward law without biases: one full chi-square, then those of the active units."""
     full, below = log_chi_square_law(width), _counted(net, depth, width, np.arange(depth))
+    masks = masks_of(net, width)
+    first = Law(0.0, 0.0) if masks is None else masks.first
     sigma_w = scales_of(net, depth)[0]
     xp = library(sigma_w)
-    mean = full.mean + 2 * xp.log(sigma_w) + 2 * below.mean
-    return Law(mean, xp.sqrt(full.std**2 + 4 * below.std**2))
+    mean = full.mean + first.mean + 2 * xp.log(sigma_w) + 2 * below.mean
+    return Law(mean, xp.sqrt(full.std**2 + first.std**2 + 4 * below.std**2))
 
 
 @np.errstate(all="ignore")
@@ -204,7 +210,10 @@ def chi_law(net: Ensemble, question: Question) -> Law:
             expansion.forward_fluctuation(layers, width),
         )
         return Law(mean - library(shift).diff(shift), _root((layers.back / width + layers.a**2 * r_var)[:-1]))
-    sums, more = _sums(net, depth, width, accumulation.GRAD), cumulants.change(layers, net.weights, width)
+    sums, more = (
+        _sums(net, depth, width, accumulation.GRAD),
+        cumulants.change(layers, net.weights, width, dropconnect_of(net)),
+    )
     return Law(mean + (sums.own_mean + more.factor)[:-1], _root((sums.own_var + more.factor_var)[:-1]))
 
 
@@ -222,6 +231,6 @@ def grad_weight_law(net: Ensemble, question: Question) -> Law:
     if net.weights == "orthogonal":
         shift, var = expansion.backward_fluctuation(layers, width, with_inputs=True)
         return halved(Law(mean + shift, _root(var)))
-    more = cumulants.change(layers, net.weights, width)
+    more = cumulants.change(layers, net.weights, width, dropconnect_of(net))
     mean = mean + more.grad + more.size - more.size[-1]
     return halved(_accumulated(_sums(net, depth, width, accumulation.GRAD_WEIGHT), mean, more.grad_var))

@@ -12,7 +12,7 @@ from vgtheory.theory.layers.dense import chi_law, grad_weight_law
 from vgtheory.theory.precision import in_float64
 
 
-@asked(net=any_network, width=count_or_inf)
+@asked(noise=True, net=any_network, width=count_or_inf)
 @in_float64
 def log_grad_layers(
     net: Ensemble | Residual | Normed | Transformer,
@@ -113,7 +113,7 @@ def log_grad_layers(
     return grad_law(net, question_of("log_grad_layers", net, depth, width, positions, input_square))
 
 
-@asked(net=listed_network, width=count_or_inf)
+@asked(noise=True, net=listed_network, width=count_or_inf)
 @in_float64
 def log_chi_layers(
     net: Ensemble, *, depth: int | None = None, width: int | float | None = None, input_square: Any = 1.0
@@ -154,7 +154,7 @@ def log_chi_layers(
     return chi_law(net, question_of("log_chi_layers", net, depth, width, None, input_square))
 
 
-@asked(net=listed_network, width=count_or_inf)
+@asked(noise=True, net=listed_network, width=count_or_inf)
 @in_float64
 def log_grad_weight_layers(
     net: Ensemble, *, depth: int | None = None, width: int | float | None = None, input_square: Any = 1.0
@@ -197,7 +197,7 @@ def log_grad_weight_layers(
     return grad_weight_law(net, question_of("log_grad_weight_layers", net, depth, width, None, input_square))
 
 
-@asked(net=any_network, width=count_or_inf)
+@asked(noise=True, net=any_network, width=count_or_inf)
 @in_float64
 def log_q_layers(
     net: Ensemble | Residual | Normed | Transformer,

@@ -9,11 +9,13 @@ import numpy as np
 from vgtheory.activation import Activation
 from vgtheory.expect import expect_number
 from vgtheory.networks.ensemble import Ensemble
+from vgtheory.networks.noise import factor_square, is_noisy
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.arrays import compiled, library, rounding
 from vgtheory.theory.integrals import moments_2d
 from vgtheory.theory.integrals.moments_1d import curves, log_q_series, value_and_slope
 from vgtheory.theory.meanfield.fixed_points import fixed_point
+from vgtheory.theory.meanfield.noise import lost_share
 from vgtheory.theory.precision import in_float64, scales, tables
 
 _EDGE = 27.6
@@ -115,13 +117,24 @@ def at_one(log_q: Any, sigma_w: Any, sigma_b: Any, activation: Activation) -> At
     return _at_one(log_q, sigma_w, sigma_b, curves(activation).log_f, log_ratio(activation))
 
 
-def _settled(net: Ensemble, c: Any) -> tuple[Any, ...]:
-    """The correlation; and ln q_star, slope at c = 1 and the image's share from the weights, these of one shape."""
+class _Settled(NamedTuple):
+    """The correlation; and, of one shape, ln q_star, facts at c = 1 without noise, and what noise takes."""
+
+    c: Any
+    log_q: Any
+    slope: Any
+    share: Any
+    lost: Any
+    kept: Any
+
+
+def _settled(net: Ensemble, c: Any) -> _Settled:
     sigma_w, sigma_b, c = scales(net, c, most=None)
     sigma_w, sigma_b = library(c).broadcast_arrays(sigma_w, sigma_b)
     log_q = log_fixed(sigma_w, sigma_b, net.activation)
     at = at_one(log_q, sigma_w, sigma_b, net.activation)
-    return c, log_q, at.slope, at.share
+    lost = lost_share(net, at.share, sigma_b) if is_noisy(net) else None
+    return _Settled(c, log_q, at.slope, at.share, lost, 1 / factor_square(net))
 
 
 def _pair_at(c: Any, log_q: Any, activation: Activation) -> tuple[Any, Any]:
@@ -133,7 +146,7 @@ def _pair_at(c: Any, log_q: Any, activation: Activation) -> tuple[Any, Any]:
     return moments_2d.pair(log_q, log_share, activation), share
 
 
-@asked()
+@asked(noise=True)
 @in_float64
 def c_map(c: Any, net: Ensemble) -> Any:
     r"""Correlation in the next layer of two inputs whose correlation in this one is c.
@@ -163,7 +176,8 @@ def c_map(c: Any, net: Ensemble) -> Any:
     -----
     Accuracy: 1e-10 absolute in float64 for chi_1 up to 1e4, by any route (see ``moments_2d.pair``).
     Near c = 1 the distance from 1 keeps its digits.
-    Assumes: infinite width; both inputs at ``q_star``.
+    Assumes: infinite width; both inputs at ``q_star``; noise that is independent for the two, under
+    which the map has 1 - c' > 0 at c = 1 and the slope ``chi_1`` over the factors' mean square.
 
     References
     ----------
@@ -175,12 +189,13 @@ def c_map(c: Any, net: Ensemble) -> Any:
     >>> round(float(theory.c_map(0.0, Dense("relu", sigma_w=2**0.5))), 6)  # 1 / pi
     0.31831
     """
-    c, log_q, slope, share = _settled(net, c)
+    c, log_q, slope, share, lost, kept = _settled(net, c)
     four, gap = _pair_at(c, log_q, net.activation)
-    return library(c).where(c >= 0, 1 - slope * gap * four[..., 0], 1 - share + share * four[..., 2])
+    image = library(c).where(c >= 0, 1 - slope * gap * four[..., 0], 1 - share + share * four[..., 2])
+    return image if lost is None else 1 - lost - kept * (1 - image)
 
 
-@asked()
+@asked(noise=True)
 @in_float64
 def c_map_slope(c: Any, net: Ensemble) -> Any:
     r"""Slope of the correlation map.
@@ -219,12 +234,12 @@ def c_map_slope(c: Any, net: Ensemble) -> Any:
     >>> round(float(theory.meanfield.c_map_slope(0.0, Dense("relu", sigma_w=2**0.5))), 6)
     0.5
     """
-    c, log_q, slope, _ = _settled(net, c)
+    c, log_q, slope, _, _, kept = _settled(net, c)
     four, _ = _pair_at(c, log_q, net.activation)
-    return slope * library(c).where(c >= 0, four[..., 1], four[..., 3])
+    return kept * slope * library(c).where(c >= 0, four[..., 1], four[..., 3])
 
 
-@asked(c=partial(expect_number, interval="(-1, 1)"))
+@asked(noise=True, c=partial(expect_number, interval="(-1, 1)"))
 @in_float64
 def c_map_curvature(c: Any, net: Ensemble) -> Any:
     r"""Curvature of the correlation map.
@@ -260,9 +275,9 @@ def c_map_curvature(c: Any, net: Ensemble) -> Any:
     >>> round(float(theory.meanfield.c_map_curvature(0.0, Dense("relu", sigma_w=2**0.5))), 5)  # 1 / pi
     0.31831
     """
-    c, log_q, slope, _ = _settled(net, c)
+    c, log_q, slope, _, _, kept = _settled(net, c)
     xp = library(c, log_q)
     c, log_q, slope = xp.broadcast_arrays(c, log_q, slope)
     share = 1 - xp.abs(c)
     turning, folding = moments_2d.changes(log_q, xp.log(share) / 2, net.activation)
-    return slope * xp.where(c >= 0, turning, -folding) / (-2 * share)
+    return kept * slope * xp.where(c >= 0, turning, -folding) / (-2 * share)

@@ -19,11 +19,13 @@ from jax import Array
 
 from vgtheory.activation import Activation
 from vgtheory.networks.ensemble import Ensemble
+from vgtheory.networks.noise import factor_square, is_noisy
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.arrays import library
 from vgtheory.theory.integrals import gaussian, moments_2d, shipped_2d
 from vgtheory.theory.meanfield.correlation import AtOne, at_one, log_fixed
 from vgtheory.theory.meanfield.length import broadcast_scales
+from vgtheory.theory.meanfield.noise import lost_share, noisy_gap
 from vgtheory.theory.precision import Values, in_float64
 from vgtheory.theory.roots import root
 
@@ -128,7 +130,7 @@ def _fixed_gap_jvp(activation: Activation, primals: Any, tangents: Any) -> tuple
     return gap, jnp.where(inside, (by_q - by_slope * (1 - no_split)) / (2 * curvature), 0.0)
 
 
-@asked()
+@asked(noise=True)
 @in_float64
 def c_star(net: Ensemble) -> Values:
     r"""Fixed point of the correlation map that any two inputs converge to, c*.
@@ -146,8 +148,8 @@ def c_star(net: Ensemble) -> Values:
     array
         Correlation from 0 to 1; broadcast shape. It is 1 where the slope of the map at c = 1 is at
         most 1 (ordered or critical), and all inputs come to look alike. It is below 1 in the
-        chaotic phase, where close inputs separate. Without weights it is 1. The derivative is that
-        of the implicit function theorem, and 0 where c_star is 1.
+        chaotic phase, where close inputs separate, and with noise everywhere. Without weights it is
+        1. The derivative is that of the implicit function theorem, and 0 where c_star is 1.
 
     Notes
     -----
@@ -175,7 +177,7 @@ def c_star(net: Ensemble) -> Values:
     >>> round(float(theory.c_star(Dense("tanh", sigma_w=2.0, sigma_b=0.3))), 6)
     0.263895
     """
-    return correlation_at(fixed_gap(*broadcast_scales(net), net.activation))
+    return correlation_at(settled_gap(net)[0])
 
 
 def correlation_at(gap: Values) -> Values:
@@ -184,7 +186,7 @@ def correlation_at(gap: Values) -> Values:
     return xp.where(inside, xp.abs(xp.expm1(2 * xp.where(inside, gap, 0.0))), 1.0)
 
 
-@asked()
+@asked(noise=True)
 @in_float64
 def chi_c(net: Ensemble) -> Values:
     r"""Slope of the correlation map at c*: factor per layer of a small deviation from c*.
@@ -199,7 +201,8 @@ def chi_c(net: Ensemble) -> Values:
     Returns
     -------
     array
-        Slope per layer, at most 1; broadcast shape. In the ordered phase it is ``chi_1``. Where
+        Slope per layer, at most 1; broadcast shape. In the ordered phase it is ``chi_1``; with noise
+        it is below 1 everywhere. Where
         ``q_star`` is 0 or infinite, it is the slope at 1 of the limiting map: 1 for ``relu``
         without biases at any ``sigma_w``, whose correlations converge by a power law. Without
         weights it is 0. Without weights and biases it is the limit of small weights.
@@ -224,10 +227,29 @@ def chi_c(net: Ensemble) -> Values:
 
 def settled_rates(net: Ensemble) -> tuple[Any, Any]:
     """``chi_c`` and its natural log, which keeps its digits where chi_c is near 1."""
+    return rates_at_gap(*settled_gap(net), net.activation)
+
+
+def settled_gap(net: Ensemble) -> tuple[Any, Any, AtOne]:
+    """``fixed_gap`` of a network, with ln q_star and the map at c = 1, of which noise changes the slope."""
     sigma_w, sigma_b = broadcast_scales(net)
     log_q = log_fixed(sigma_w, sigma_b, net.activation)
     at = at_one(log_q, sigma_w, sigma_b, net.activation)
-    return rates_at_gap(fixed_gap(sigma_w, sigma_b, net.activation), log_q, at, net.activation)
+    if not is_noisy(net):
+        return fixed_gap(sigma_w, sigma_b, net.activation), log_q, at
+    return gap_with_noise(net, log_q, sigma_b, at)
+
+
+def gap_with_noise(net: Ensemble, log_q: Any, sigma_b: Any, at: AtOne) -> tuple[Any, Any, AtOne]:
+    """``settled_gap`` of a network with noise, from what one input sees."""
+    kept = 1 / factor_square(net)
+    noisy = at._replace(
+        slope=kept * at.slope,
+        log_slope=at.log_slope + float(np.log(kept)),
+        is_flat=library(log_q).zeros_like(at.is_flat),
+    )
+    lost = lost_share(net, at.share, sigma_b)
+    return noisy_gap(log_q, noisy.log_slope, lost, net.activation), log_q, noisy
 
 
 def rates_at_gap(gap: Any, log_q: Any, at: AtOne, activation: Activation) -> tuple[Any, Any]:

@@ -17,6 +17,7 @@ import numpy as np
 from vgtheory.activation import Activation, Pointwise, as_activation
 from vgtheory.expect import Numbers, expect, expect_count, expect_not_negative
 from vgtheory.frame import frame_of
+from vgtheory.networks.noise import Noisy, factor_square, resolve_noise
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.arrays import compiled, library, of_one_rank, rounding, still
 from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
@@ -136,11 +137,24 @@ def _all_solved(sigma_b: Values, table: Curves, size: int) -> Critical:
 
 @asked()
 @in_float64
-def critical(activation: str | Activation | Pointwise, *, sigma_b: Numbers = 0.0, size: int | None = None) -> Critical:
+def critical(
+    activation: str | Activation | Pointwise,
+    *,
+    sigma_b: Numbers = 0.0,
+    size: int | None = None,
+    dropout: float = 0.0,
+    dropconnect: float = 0.0,
+    sigma_noise: float = 0.0,
+) -> Critical:
     r"""Critical initialisations: the weight scales at which ``chi_1`` is 1.
 
     .. math:: \sigma_w^2 = \frac{1}{E[\phi'^2]}, \qquad
         \sigma_b^2 = q - \frac{E[\phi^2]}{E[\phi'^2]}
+
+    Factors of mean 1 and mean square s divide :math:`\sigma_w^2` by s: dropout of probability p, of
+    either ``mask``, gives ``relu`` the scale :math:`\sigma_w^2 = 2 (1 - p)`. Noise added to h counts as
+    biases do. Gradients then keep their size, while two inputs with independent noise do not become
+    alike: ``c_star`` is below 1.
 
     Parameters
     ----------
@@ -151,6 +165,8 @@ def critical(activation: str | Activation | Pointwise, *, sigma_b: Numbers = 0.0
     size
         Length of the last axis, >= 1. None stands for the largest number of solutions of any
         ``sigma_b``, or for 6 if ``sigma_b`` is traced by JAX.
+    dropout, dropconnect, sigma_noise
+        Noise in every layer, as for ``Dense``.
 
     Returns
     -------
@@ -168,7 +184,9 @@ def critical(activation: str | Activation | Pointwise, *, sigma_b: Numbers = 0.0
     References
     ----------
     Schoenholz et al. (2017), arXiv:1611.01232 (the line of tanh); Hayou et al. (2019),
-    arXiv:1902.06853 (its curve in q).
+    arXiv:1902.06853 (its curve in q); Pretorius et al. (2018), arXiv:1811.00293 (``relu`` with
+    noise: its variance of weights is 2 over the noise's mean square, which is 1 / (1 - p) for
+    inverted dropout).
 
     Examples
     --------
@@ -178,15 +196,22 @@ def critical(activation: str | Activation | Pointwise, *, sigma_b: Numbers = 0.0
     [1.76]
     >>> theory.critical("relu", sigma_b=0.1).sigma_w.size  # none: with biases q grows without end
     0
+    >>> round(float(theory.critical("relu", dropout=0.2).sigma_w[0] ** 2), 9)
+    1.6
     """
+    noise = Noisy(dropout=dropout, dropconnect=dropconnect, sigma_noise=sigma_noise)
+    resolve_noise(noise, "critical")
     expect_not_negative("critical", sigma_b=sigma_b)
     if size is not None:
         expect_count("critical", size=size)
     expect(np.size(sigma_b) > 0, "critical", "at least one sigma_b", sigma_b=sigma_b)
     activation = as_activation(activation)
     (biases,) = numbers(activation, sigma_b)
+    if noise.sigma_noise > 0:
+        biases = library(biases).sqrt(biases**2 + noise.sigma_noise**2)
     found = _all_solved(biases.ravel(), curves(activation), size or 6)
     if size is None and not isinstance(found.q_star, jax.core.Tracer):
         most = int(np.max(np.sum(~np.isnan(np.asarray(found.q_star)), axis=1), initial=0))
         found = jax.tree.map(lambda leaf: leaf[:, :most], found)
+    found = found._replace(sigma_w=found.sigma_w / factor_square(noise) ** 0.5)
     return jax.tree.map(lambda leaf: leaf.reshape(*biases.shape, -1), found)

@@ -20,7 +20,7 @@ _SLOPE = 1e-11
 """Largest absolute ln q_slope that counts as 0."""
 
 
-@asked()
+@asked(noise=True)
 @in_float64
 def phase(net: Ensemble) -> Values:
     """Phase of a network: -1 ordered (gradients vanish), 0 critical, 1 chaotic (gradients explode).
@@ -92,7 +92,7 @@ def _log_chi(net: Ensemble) -> Values:
     return log_chi_at(q, sigma_w, sigma_b, at, net.activation)
 
 
-@asked()
+@asked(noise=True)
 @in_float64
 def xi_grad(net: Ensemble) -> Values:
     r"""Depth scale of the squared gradient norm, xi_grad.
@@ -130,7 +130,7 @@ def xi_grad(net: Ensemble) -> Values:
     return scale_of(_log_chi(net))
 
 
-@asked()
+@asked(noise=True)
 @in_float64
 def xi_c(net: Ensemble) -> Values:
     r"""Depth scale over which the correlation of two inputs converges, xi_c.
@@ -168,7 +168,7 @@ def xi_c(net: Ensemble) -> Values:
     return scale_of(settled_rates(net)[1])
 
 
-@asked()
+@asked(noise=True)
 @in_float64
 def xi_q(net: Ensemble) -> Values:
     r"""Depth scale over which the length of an input converges, xi_q.
@@ -205,7 +205,7 @@ def xi_q(net: Ensemble) -> Values:
     return scale(q_slope(net))
 
 
-@asked()
+@asked(noise=True)
 @in_float64
 def decade_depth(net: Ensemble, decades: Numbers = 1.0) -> Values:
     r"""Depth at which the gradient norm has changed by a given number of powers of ten.

@@ -51,7 +51,7 @@ def _q_map(q: Any, sigma_w: Any, sigma_b: Any, activation: Activation) -> Any:
     return sigma_w**2 * jnp.exp(log_f) + sigma_b**2
 
 
-@asked()
+@asked(noise=True)
 @in_float64
 def q_map(q: Numbers, net: Ensemble) -> Values:
     r"""Length map: mean square of the next layer's pre-activations.
@@ -90,7 +90,7 @@ def q_map(q: Numbers, net: Ensemble) -> Values:
     return _q_map(q, sigma_w, sigma_b, net.activation)
 
 
-@asked()
+@asked(noise=True)
 @in_float64
 def q_star(net: Ensemble) -> Values:
     r"""Fixed point of the length map that inputs of unit mean square converge to, q*.
@@ -138,7 +138,7 @@ def q_star(net: Ensemble) -> Values:
     return fixed_point(*broadcast_scales(net), net.activation)
 
 
-@asked()
+@asked(noise=True)
 @in_float64
 def q_stars(net: Ensemble) -> FixedPoints:
     """Every fixed point of the length map, with its slope and stability.
@@ -175,7 +175,7 @@ def q_stars(net: Ensemble) -> FixedPoints:
     return every_points(sigma_w, sigma_b, curves(net.activation))
 
 
-@asked()
+@asked(noise=True)
 @in_float64
 def chi_1(net: Ensemble) -> Values:
     r"""Squared-gradient growth factor per layer, chi_1, at the fixed point of the length map.
@@ -214,7 +214,7 @@ def chi_1(net: Ensemble) -> Values:
     return chi_at(fixed_point(sigma_w, sigma_b, net.activation), sigma_w, net.activation)
 
 
-@asked()
+@asked(noise=True)
 @in_float64
 def q_slope(net: Ensemble) -> Values:
     r"""Slope of the length map at its fixed point: factor per layer of a small deviation from q*.

@@ -6,13 +6,15 @@ import jax
 
 from vgtheory.frame import frame_of
 from vgtheory.networks.ensemble import Ensemble
+from vgtheory.networks.noise import is_noisy
 from vgtheory.theory.arguments import asked
-from vgtheory.theory.meanfield.correlation import at_one, log_inside
-from vgtheory.theory.meanfield.correlation_limit import correlation_at, fixed_gap, gap_at, rates_at_gap
+from vgtheory.theory.arrays import library
+from vgtheory.theory.meanfield.correlation import AtOne, at_one, log_inside
+from vgtheory.theory.meanfield.correlation_limit import correlation_at, fixed_gap, gap_at, gap_with_noise, rates_at_gap
 from vgtheory.theory.meanfield.depth_scales import log_chi_at, scale, scale_of
 from vgtheory.theory.meanfield.fixed_points import chi_at, fixed_point, slope_at
 from vgtheory.theory.meanfield.length import broadcast_scales
-from vgtheory.theory.precision import in_float64
+from vgtheory.theory.precision import in_float64, numbers
 
 
 class PhaseDiagram(NamedTuple):
@@ -42,7 +44,18 @@ class PhaseDiagram(NamedTuple):
         return frame_of(self)
 
 
-@asked()
+def _correlated(net: Ensemble, log_q: Any, sigma_w: Any, sigma_b: Any, at: AtOne) -> tuple[Any, Any, Any]:
+    """Slope of the correlation map at its fixed point, its log, and half the log of 1 - c there."""
+    if is_noisy(net):
+        gap, log_q, at = gap_with_noise(net, log_q, sigma_b, at)
+    elif isinstance(log_q, jax.core.Tracer):
+        gap = fixed_gap(sigma_w, sigma_b, net.activation)
+    else:
+        gap = gap_at(log_q, at.log_slope, net.activation)
+    return *rates_at_gap(gap, log_q, at, net.activation), gap
+
+
+@asked(noise=True)
 @in_float64
 def phase_diagram(net: Ensemble) -> PhaseDiagram:
     """Fixed points, factors and scales of many networks at once.
@@ -81,11 +94,10 @@ def phase_diagram(net: Ensemble) -> PhaseDiagram:
     q = fixed_point(sigma_w, sigma_b, net.activation)
     log_q = log_inside(q)
     at = at_one(log_q, sigma_w, sigma_b, net.activation)
-    traced = isinstance(q, jax.core.Tracer)
-    gap = fixed_gap(sigma_w, sigma_b, net.activation) if traced else gap_at(log_q, at.log_slope, net.activation)
-    chi_c, log_chi_c = rates_at_gap(gap, log_q, at, net.activation)
+    chi_c, log_chi_c, gap = _correlated(net, log_q, sigma_w, sigma_b, at)
     chi, log_chi = chi_at(q, sigma_w, net.activation), log_chi_at(q, sigma_w, sigma_b, at, net.activation)
     xi_q = scale(slope_at(q, sigma_w, sigma_b, net.activation))
+    given = library(q).broadcast_arrays(*numbers(net.activation, net.sigma_w, net.sigma_b, most=None))
     return PhaseDiagram(
-        sigma_w, sigma_b, q, chi, correlation_at(gap), chi_c, scale_of(log_chi), scale_of(log_chi_c), xi_q
+        given[0], given[1], q, chi, correlation_at(gap), chi_c, scale_of(log_chi), scale_of(log_chi_c), xi_q
     )

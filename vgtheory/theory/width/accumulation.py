@@ -29,19 +29,33 @@ symbol     meaning                                                     shape
 =========  ==========================================================  ===============
 """
 
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from vgtheory.activation import Activation
 from vgtheory.activations.cusp import has_fourth
+from vgtheory.estimate import Law
 from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.integrals.squares import log_resolved
 from vgtheory.theory.precision import Arrays, Values
-from vgtheory.theory.width.links import POINTS, RULE, Certain, Step, certain_of, plain_units, stencil, step_of, units
+from vgtheory.theory.width.links import (
+    RULE,
+    Certain,
+    Step,
+    certain_of,
+    plain_units,
+    reached_from,
+    rise_of,
+    spread,
+    start_of,
+    stencil,
+    step_of,
+    units,
+    visits_of,
+)
+from vgtheory.theory.width.masked import Masks, masked
 
-Layer = TypeVar("Layer", Step, Certain)
 _LEAST, _FLAT = 1e-6, 0.02
 _SHALLOWEST = 64
 MOST_HELD = 2.0
@@ -187,47 +201,27 @@ def descended(step: Step, normal: Answer, reward: Values, state: State) -> tuple
     return State(*(each[:, 0] for each in new)), alone[:, 0], over((added - alone) ** 2 + rest)[:, 0]
 
 
-def _visits(step: Step, start: Values, size: int) -> Arrays:
-    """Distribution over the grid at layers 1 ... size, shape (size, points)."""
-    rule = RULE.astype(start.dtype)[None, :, None]
-    moves = _spread(step.points, step.share * rule, (1, 2), len(start))
-    return scan(lambda place, _: (place @ moves, place), start, length=size)[1]
-
-
-def _spread(points: Values, share: Values, axes: tuple[int, ...], size: int = POINTS) -> Arrays:
-    """Sum over some axes of shares at grid points, as rows over a grid of that size."""
-    xp, grid = library(points, share), np.arange(size).reshape((1,) * points.ndim + (-1,))
-    return xp.sum(xp.where(points[..., None] == grid, share[..., None], 0.0), axis=axes)
-
-
-def _reached(layer: Layer, start: Values) -> tuple[Layer, Values]:
-    """The layer at those grid points alone at which a walk from the start can arrive, and the start there."""
-    reached, further = np.zeros(len(start), bool), np.asarray(start) != 0
-    while (further & ~reached).any():
-        reached = further.copy()
-        further[np.asarray(layer.points)[reached]] = True
-    kept = np.flatnonzero(reached)
-    layer = jax.tree.map(lambda leaf: leaf[kept], layer)
-    return layer._replace(points=np.searchsorted(kept, layer.points)), start[kept]
-
-
 @compiled("size")
-def _sums(step: Step, reward: Values, depth: Any, size: int) -> tuple[Values, ...]:
-    """The fields of ``Sums``, each of shape (size,), counted from the start of the sum."""
+def _sums(
+    step: Step, reward: Values, first: Law | None, rise: Values | None, depth: Any, size: int
+) -> tuple[Values, ...]:
+    """The fields of ``Sums``, each of shape (size,), counted from the start of the sum, which is at ``rise``."""
     xp = library(step, reward)
-    start = _spread(*stencil(xp.zeros_like(reward[0])), (0,))
+    start = start_of(reward, first)
     if xp is np:
-        step, start = _reached(step, start)
-        step = step._replace(moves=_spread(step.points, step.share, (2,), len(start)))
-    visits = _visits(step, start, size)
+        step, start, reached = reached_from(step, start)
+        rise = rise if rise is None else rise[reached]
+        step = step._replace(moves=spread(step.points, step.share, (2,), len(start)))
+    visits = visits_of(step, start, size)
     normal = answer(step, xp.ones_like(step.pull), 3 * xp.ones_like(step.pull))
 
     def down(state: State, count: Any) -> tuple[State, tuple[Any, ...]]:
         here, below = (visits[xp.maximum(depth - each - count, 0)] for each in (1, 2))
         here = xp.where(reward[0] > 0, here, start)
         new, alone, alone_var = descended(step, normal, reward, state)
-        mean, own = here @ state.mean, below @ alone
-        var, own_var = here @ (state.var + (state.mean - mean) ** 2), below @ (alone_var + (alone - own) ** 2)
+        ahead = state.mean if rise is None else state.mean + rise
+        mean, own = here @ ahead, below @ alone
+        var, own_var = here @ (state.var + (ahead - mean) ** 2), below @ (alone_var + (alone - own) ** 2)
         return new, (mean, var, own, own_var, here @ state.held)
 
     zero, one = xp.zeros_like(start), xp.ones_like(start)
@@ -239,12 +233,12 @@ def _sums(step: Step, reward: Values, depth: Any, size: int) -> tuple[Values, ..
 def _errors(certain: Certain, reward: Values, depth: Any, size: int) -> tuple[Values, ...]:
     """What ``_sums`` gives at infinite width, where ln M is known and nothing scatters: the grid's own errors."""
     xp = library(certain, reward)
-    start = _spread(*stencil(xp.zeros_like(reward[0])), (0,))
+    start = spread(*stencil(xp.zeros_like(reward[0])), (0,))
     if xp is np:
-        certain, start = _reached(certain, start)
+        certain, start, _ = reached_from(certain, start)
     points, share, grown, size_grown, q_grown = certain
     added = reward[0] * grown + reward[1] * size_grown + reward[2] * q_grown
-    moves = _spread(points, share, (1,), len(start))
+    moves = spread(points, share, (1,), len(start))
     visits = scan(lambda place, _: (place @ moves, place), start, length=size)[1]
 
     def down(mean: Values, count: Any) -> tuple[Values, tuple[Any, ...]]:
@@ -257,13 +251,20 @@ def _errors(certain: Certain, reward: Values, depth: Any, size: int) -> tuple[Va
 
 
 def sums(
-    sigma_w: Values, sigma_b: Values, activation: Activation, width: int | float | Values, depth: int, reward: Reward
+    sigma_w: Values,
+    sigma_b: Values,
+    activation: Activation,
+    width: int | float | Values,
+    depth: int,
+    reward: Reward,
+    masks: Masks | None = None,
 ) -> Sums:
     """Law of a sum along the chain, for unit inputs and a top cotangent independent of the weights.
 
     ``GRAD`` is ln ``|g_l|^2`` relative to the top, less ln sigma_w^2 for each layer between.
     ``GRAD_WEIGHT`` adds ln ``|x_{l-1}|^2``. ``Q`` is ln Q_l relative to layer 1. The fields have
-    the shape ``(depth,)``; ``own_*`` at l is the term between layers l and l + 1.
+    the shape ``(depth,)``; ``own_*`` at l is the term between layers l and l + 1. With ``masks``,
+    those of dropout, ``Q`` is relative to a layer 1 whose input has the mean square 1.
 
     Notes
     -----
@@ -281,7 +282,11 @@ def sums(
     )
     weights = xp.asarray(reward, sigma_w.dtype)
     size = depth if plain else max(_SHALLOWEST, 1 << (depth - 1).bit_length())
-    *found, held = _sums(step_of(*at_points, sigma_w, sigma_b, width), weights, depth, size)
+    first = rise = None
+    if masks is not None:
+        at_points, first = (masked(at_points[0], masks.second, masks.third), at_points[1]), masks.first
+        rise = rise_of(sigma_w, sigma_b) if reward.q else None
+    *found, held = _sums(step_of(*at_points, sigma_w, sigma_b, width), weights, first, rise, depth, size)
     errors = _errors(certain_of(at_points[0], sigma_w, sigma_b), weights, depth, size)
     rows = [(each - error)[:depth] for each, error in zip(found, errors, strict=True)]
     mean, var, own, own_var, held = *rows, held[:depth]

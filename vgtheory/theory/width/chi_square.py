@@ -9,6 +9,7 @@ from vgtheory.activation import Activation
 from vgtheory.estimate import Law
 from vgtheory.expect import expect
 from vgtheory.networks.ensemble import Ensemble
+from vgtheory.networks.noise import dropconnect_of
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.integrals.rules import values
 
@@ -91,4 +92,4 @@ def sides(activation: Activation) -> tuple[float, float] | None:
 
 def is_exact(net: Ensemble) -> bool:
     """Tell whether the law of the gradient's norm is known exactly at every width."""
-    return net.weights == "gaussian" and sides(net.activation) is not None
+    return net.weights == "gaussian" and dropconnect_of(net) == 0 and sides(net.activation) is not None

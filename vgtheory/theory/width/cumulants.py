@@ -47,7 +47,7 @@ class Change(NamedTuple):
     q_var: Arrays
 
 
-def change(layers: Layers, weights: str, width: int) -> Change:
+def change(layers: Layers, weights: str, width: int, dropconnect: float = 0.0) -> Change:
     """Law of independent entries of another kind less the law of Gaussian ones; zeros for Gaussian.
 
     Notes
@@ -58,10 +58,12 @@ def change(layers: Layers, weights: str, width: int) -> Change:
     1 %.
     Assumes: an input of normal numbers, ``sigma_w > 0``.
     """
-    xp = library(layers)
-    if not EXCESS_KURTOSIS[weights]:
+    xp, excess = library(layers), EXCESS_KURTOSIS[weights]
+    if dropconnect > 0:
+        excess = (excess + 3) / (1 - dropconnect) - 3  # one input sees the weights that are kept
+    if not excess:
         return Change(*[xp.zeros_like(layers.log_q)] * len(Change._fields))
-    ratio = xp.asarray(EXCESS_KURTOSIS[weights] / width, layers.log_q.dtype)
+    ratio = xp.asarray(excess / width, layers.log_q.dtype)
     return _change(layers, Ratios(ratio, ratio, ratio), 1 / width)
 
 

@@ -2,7 +2,7 @@
 
 import functools
 import operator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -10,7 +10,8 @@ from jax import lax
 
 from vgtheory.activation import Activation
 from vgtheory.activations.cusp import has_fourth
-from vgtheory.theory.arrays import compiled, library
+from vgtheory.estimate import Law
+from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.integrals.squares import log_resolved
 from vgtheory.theory.precision import Arrays, Values
 from vgtheory.theory.width.unit import Unit, log_mean_law, unit
@@ -20,7 +21,7 @@ POINTS = 160
 _REACH, _STENCIL = 20.0, 6
 _EDGE = float(np.arcsinh(_REACH / 2))
 LOG_M = 2 * np.sinh(np.linspace(-_EDGE, _EDGE, POINTS))
-_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(3)
+NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(3)
 RULE = _WEIGHTS / _WEIGHTS.sum()
 """Weights of the nodes of X, the mean over a layer's units."""
 _BATCH = 64
@@ -60,6 +61,9 @@ class Certain(NamedTuple):
     q: Arrays
 
 
+Layer = TypeVar("Layer", Step, Certain)
+
+
 def stencil(log_m: Values) -> tuple[Arrays, Arrays]:
     """Grid points and Lagrange weights that interpolate at ln M, or at the grid's end.
 
@@ -84,6 +88,45 @@ def stencil(log_m: Values) -> tuple[Arrays, Arrays]:
 def _log_q(log_m: Values, sigma_w: Values, sigma_b: Values) -> Arrays:
     xp = library(log_m, sigma_w, sigma_b)
     return xp.log(xp.maximum(sigma_w**2 * xp.exp(log_m) + sigma_b**2, xp.finfo(sigma_w.dtype).tiny))
+
+
+def rise_of(sigma_w: Values, sigma_b: Values) -> Values:
+    """ln Q of the layer above at every grid point, relative to M = 1."""
+    log_m = library(sigma_w, sigma_b).asarray(LOG_M, sigma_w.dtype)
+    return _log_q(log_m, sigma_w, sigma_b) - _log_q(0 * log_m, sigma_w, sigma_b)
+
+
+def spread(points: Values, share: Values, axes: tuple[int, ...], size: int = POINTS) -> Arrays:
+    """Sum over some axes of shares at grid points, as rows over a grid of that size."""
+    xp, grid = library(points, share), np.arange(size).reshape((1,) * points.ndim + (-1,))
+    return xp.sum(xp.where(points[..., None] == grid, share[..., None], 0.0), axis=axes)
+
+
+def start_of(reward: Values, first: Law | None) -> Values:
+    """Distribution over the grid of the ln M of layer 1, of which noise gives it a law."""
+    xp = library(reward)
+    if first is None:
+        return spread(*stencil(xp.zeros_like(reward[0])), (0,))
+    points, share = stencil(first.mean + first.std * xp.asarray(NODES, reward.dtype))
+    return spread(points, share * xp.asarray(RULE, reward.dtype)[:, None], (0, 1))
+
+
+def visits_of(step: Step, start: Values, size: int) -> Arrays:
+    """Distribution over the grid at layers 1 ... size, shape (size, points)."""
+    rule = RULE.astype(start.dtype)[None, :, None]
+    moves = spread(step.points, step.share * rule, (1, 2), len(start))
+    return scan(lambda place, _: (place @ moves, place), start, length=size)[1]
+
+
+def reached_from(layer: Layer, start: Values) -> tuple[Layer, Values, np.ndarray]:
+    """The layer at those grid points alone at which a walk from the start can arrive, the start there, and they."""
+    reached, further = np.zeros(len(start), bool), np.asarray(start) != 0
+    while (further & ~reached).any():
+        reached = further.copy()
+        further[np.asarray(layer.points)[reached]] = True
+    kept = np.flatnonzero(reached)
+    layer = jax.tree.map(lambda leaf: leaf[kept], layer)
+    return layer._replace(points=np.searchsorted(kept, layer.points)), start[kept], kept
 
 
 @compiled("activation")
@@ -117,7 +160,7 @@ def step_of(units: Unit, unknown: Arrays, sigma_w: Values, sigma_b: Values, widt
     """The layer of this width, from the result of ``units``."""
     xp = library(units, sigma_w, sigma_b, width)
     u = jax.tree.map(lambda leaf: leaf[:, None], units)
-    log_m, nodes = xp.asarray(LOG_M, sigma_w.dtype)[:, None], xp.asarray(_NODES, sigma_w.dtype)[None]
+    log_m, nodes = xp.asarray(LOG_M, sigma_w.dtype)[:, None], xp.asarray(NODES, sigma_w.dtype)[None]
     log_q = _log_q(log_m, sigma_w, sigma_b)
     (mean_x, var_x), (mean_y, var_y) = log_mean_law(u.x2, u.x3, width), log_mean_law(u.y2, u.y3, width)
     spread = xp.sqrt(xp.maximum(var_x, xp.finfo(sigma_w.dtype).tiny ** 0.4))

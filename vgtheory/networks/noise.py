@@ -1,0 +1,125 @@
+"""Noise in a network's layers, as a part of its noun: ``Noisy``."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import numpy as np
+
+from vgtheory.expect import expect, expect_number, expect_one_of
+from vgtheory.noun import Noun
+
+MASKS = ("bernoulli", "gaussian")
+NOISE = ("dropout", "mask", "dropconnect", "sigma_noise")
+"""Fields of every ``Noisy`` noun."""
+
+
+@dataclass(frozen=True, repr=False)
+class Noisy(Noun):
+    r"""Noise of a layer in training, drawn anew for every input, layer and pass.
+
+    .. math:: h_{l+1} = (K \odot W_{l+1})\,(m \odot x_l) + b_{l+1} + \sigma_\xi\, \xi
+
+    All factors have the mean 1 (inverted dropout), and are the same in the forward and in the
+    backward pass. Two inputs have independent noise, as two examples of a batch do. The noise is
+    that of every layer, the first one included, whose ``x`` is the input.
+
+    Attributes
+    ----------
+    dropout
+        Probability p with which a unit of ``x`` is dropped, in [0, 1).
+    mask
+        Law of the factors m: ``"bernoulli"``, 0 with probability p and 1 / (1 - p) otherwise;
+        ``"gaussian"``, N(1, p / (1 - p)), which has the same variance.
+    dropconnect
+        Probability with which a single weight is dropped, in [0, 1); all others are scaled up.
+    sigma_noise
+        Standard deviation of normal noise that is added to every ``h``; unit of ``h``, >= 0.
+
+    References
+    ----------
+    Srivastava et al. (2014), JMLR 15:1929; Wan et al. (2013), for single weights.
+    """
+
+    dropout: float = field(default=0.0, kw_only=True)
+    mask: str = field(default="bernoulli", kw_only=True)
+    dropconnect: float = field(default=0.0, kw_only=True)
+    sigma_noise: float = field(default=0.0, kw_only=True)
+
+
+def resolve_noise(net: Noisy, where: str) -> None:
+    """Check a noun's noise, which consists of plain numbers."""
+    for name in ("dropout", "dropconnect", "sigma_noise"):
+        value = getattr(net, name)
+        expect(not isinstance(value, jax.core.Tracer), where, f"a {name} that is not traced", **{name: value})
+        interval = "[0, 1e150]" if name == "sigma_noise" else "[0, 1)"
+        expect_number(where, interval, ndim=0, **{name: value})
+        object.__setattr__(net, name, float(value))
+    expect_one_of(MASKS, where, mask=net.mask)
+
+
+def is_noisy(net: Any) -> bool:
+    """Whether a network has noise of any kind."""
+    return isinstance(net, Noisy) and (net.dropout > 0 or net.dropconnect > 0 or net.sigma_noise > 0)
+
+
+def dropconnect_of(net: Any) -> float:
+    """Probability with which a single weight of any network is dropped."""
+    return net.dropconnect if isinstance(net, Noisy) else 0.0
+
+
+def added_square(net: Any) -> float:
+    """Variance of the noise added to every ``h`` of any network."""
+    return net.sigma_noise**2 if isinstance(net, Noisy) else 0.0
+
+
+def factor_square(net: Any) -> float:
+    """Mean square of the factors of a product, 1 without dropout and DropConnect."""
+    return 1 / ((1 - net.dropout) * (1 - net.dropconnect)) if is_noisy(net) else 1.0
+
+
+def lone_scales(net: Any) -> tuple[Any, Any]:
+    """``sigma_w`` and ``sigma_b`` of the network without noise that treats one input alike at infinite width."""
+    if not is_noisy(net):
+        return net.sigma_w, net.sigma_b
+    given = net.sigma_w, net.sigma_b
+    sigma_w, sigma_b = (np.asarray(each) if isinstance(each, list | tuple) else each for each in given)
+    added = sigma_b if net.sigma_noise == 0 else (sigma_b**2 + net.sigma_noise**2) ** 0.5
+    return sigma_w * factor_square(net) ** 0.5, added
+
+
+def noiseless(net: Any) -> Any:
+    """The network without noise that treats one input alike at infinite width."""
+    if not is_noisy(net):
+        return net
+    sigma_w, sigma_b = lone_scales(net)
+    return dataclasses.replace(net, sigma_w=sigma_w, sigma_b=sigma_b, dropout=0.0, dropconnect=0.0, sigma_noise=0.0)
+
+
+def expect_no_noise(where: str, net: Any) -> None:
+    """Raise if a network has noise."""
+    remedy = "log_grad_layers, log_q_layers, q_star, chi_1, c_star and critical take noise."
+    expect(not is_noisy(net), where, "a network without noise", remedy, net=net)
+
+
+def expect_alike_noise(where: str, net: Any) -> None:
+    """Raise if a network has noise whose layers are listed, or whose input has another mean square than 1."""
+    remedy = "Noise is known for layers that are alike and an input of mean square 1."
+    expect(not is_noisy(net), where, "no noise", remedy, net=net)
+
+
+__all__ = [
+    "MASKS",
+    "NOISE",
+    "Noisy",
+    "added_square",
+    "dropconnect_of",
+    "expect_alike_noise",
+    "expect_no_noise",
+    "factor_square",
+    "is_noisy",
+    "lone_scales",
+    "noiseless",
+    "resolve_noise",
+]
