@@ -101,9 +101,9 @@ def test_what_cannot_be_measured_is_refused(key: jax.Array, refused: Callable[..
 
 
 WIDE = [
-    (Dense("relu", 1.3, dropout=0.3), 32),
+    (Dense("relu", 1.3, dropout=0.3), 48),
     pytest.param(Dense("relu", 1.3, dropout=0.3, mask="gaussian"), 32, marks=pytest.mark.slow),
-    pytest.param(Dense("linear", 1.0, dropout=0.5), 16, marks=pytest.mark.slow),
+    pytest.param(Dense("linear", 1.0, dropout=0.5), 48, marks=pytest.mark.slow),
     pytest.param(Dense("tanh", 1.5, 0.3, dropout=0.3), 64, marks=pytest.mark.slow),
     pytest.param(Dense("gelu", 1.6, 0.3, dropout=0.1, mask="gaussian", sigma_noise=0.2), 64, marks=pytest.mark.slow),
 ]
@@ -136,4 +136,4 @@ def test_dropconnect_at_finite_width(key: jax.Array) -> None:
         assert (
             abs(found.mean(axis=0) - predicted.mean) <= (SIGMAS / num_nets**0.5 + BIAS) * predicted.std + ROUNDING
         ).all()
-        assert (abs(found.std(axis=0) / predicted.std - 1)[1:-1] < 2 * STD).all()
+        assert (abs(found.std(axis=0)[1:-1] / predicted.std[1:-1] - 1) < 2 * STD).all()

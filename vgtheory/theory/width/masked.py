@@ -118,7 +118,7 @@ def _relative(width: int, a: np.ndarray, w: np.ndarray, dead: float, level: floa
     rows = [np.log1p(2 * np.outer(each, a)) / -2 for each in np.array_split(t, 16)]
     fall = np.concatenate([np.expm1(row) @ w for row in rows])
     rest = np.concatenate([np.exp(row) @ w for row in rows])
-    powers = np.exp(width * np.log1p(np.maximum(fall, -1.0)))
+    powers = np.where(fall > -0.5, np.exp(width * np.log1p(np.maximum(fall, -0.5))), (dead + rest) ** width)
     if dead > 0:
         none, rise = dead**width, width * np.log1p(rest / dead)
         powers = np.where(rise < 1, none * np.expm1(np.minimum(rise, 1)), powers - none) / -np.expm1(
