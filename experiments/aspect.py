@@ -29,6 +29,8 @@ SIZES = {
     "64 x 64,000": (64, 64_000, 64),
 }
 """Width, depth and number of networks."""
+WIDE = 10_000_000
+"""Width at which the finite-width law is its own leading order in 1/N."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ def run(config: Config) -> dict[str, Any]:
     (width, depth, num_nets), net = SIZES[size], NETS[name]
     logs = measure.samples(key_of(config), net, depth=depth, width=width, num_nets=num_nets, sampler="matrix_free")
     law = theory.log_grad_layers(net, depth=depth, width=width)
+    infinite, wide = (theory.log_grad_layers(net, depth=depth, width=each) for each in (None, WIDE))
     bottom = logs.log_grad[:, 0]
     return {
         "width": width,
@@ -55,6 +58,9 @@ def run(config: Config) -> dict[str, Any]:
         "std_hat": bottom.std(ddof=1),
         "std_hat_err": law.std[0] / (2 * num_nets - 2) ** 0.5,
         "mean": law.mean[0],
+        "mean_infinite": infinite.mean[0],
+        "mean_leading": infinite.mean[0] + (wide.mean[0] - infinite.mean[0]) * WIDE / width,
+        "std_leading": wide.std[0] * (WIDE / width) ** 0.5,
         "mean_hat": bottom.mean(),
         "num_not_finite": np.sum(~np.isfinite(bottom)),
         **rate_columns(f"{name}, {size}", "dense, without matrices", logs.log_grad, law),
@@ -85,7 +91,15 @@ def findings(frame: pd.DataFrame) -> Findings:
         "steep/std_hat": f"{steep.std_hat:.1f}",
         "steep/lost": f"{-steep.mean_hat / np.log(10):.0f}",
         "steep/lost_predicted": f"{-steep['mean'] / np.log(10):.0f}",
+        "leading": f"{_off(steep, steep.mean_leading):.0f}",
+        "infinite": f"{_off(steep, steep.mean_infinite):.0f}",
+        "leading/percent": f"{100 * abs(steep.mean_leading / steep['mean'] - 1):.1f}",
         "furthest": f"{known.z.abs().max():.1f}",
         "furthest_std": f"{known.off.abs().max():.1f}",
     }
     return Findings(verdict, numbers)
+
+
+def _off(row: Any, mean: float) -> float:
+    """Distance of a simpler law's mean from the measured one in predicted standard errors."""
+    return float(abs(row.mean_hat - mean) / row["std"] * row.num_nets**0.5)

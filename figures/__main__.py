@@ -24,6 +24,7 @@ FIGURES = (
     "convolution",
     "finite_width",
     "aspect",
+    "narrow",
     "spectra",
     "isometry",
     "bounded_forward",

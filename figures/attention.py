@@ -46,7 +46,8 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     for label, line in (("law", ":"), ("twin", "-")):
         axes[1][0].plot([], [], line, color="0.4", linewidth=0.9, label=label)
     axes[0][0].set_xticks(range(2, int(frame.block.max()) + 1, 2))
+    style.lettered(figure)
     upper, lower = (row[0].get_legend_handles_labels() for row in axes)
     handles, labels = (one + other for one, other in zip(upper, lower, strict=True))
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, fontsize=5.8)
+    figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure

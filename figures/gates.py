@@ -26,6 +26,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     axes[0].set_ylabel("measured log-factor per step")
     for axis in axes:
         axis.set_xlabel("predicted")
+    style.lettered(figure)
     handles, labels = axes[1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure

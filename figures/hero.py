@@ -13,61 +13,64 @@ SOURCES = (
     *("weights", "convolution", "skips", "norms"),
 )
 SEEN = (
-    "Measured rates lie on the diagonal over three units of the logarithm; residuals fill a band around zero, and "
-    "their histogram and coverage follow the normal law."
+    "The share of residuals within a band follows the normal law; residuals fill a band around zero, those of infinite "
+    "width leave it downwards; measured rates lie on the diagonal over three units of the logarithm."
 )
 """What one sees."""
 ROUNDING = 1e-6
 """Predicted errors below this are rounding, not sampling."""
 BANDS = (0.5, 1.0, 1.5, 1.96, 2.5, 3.0)
-LIMIT = 5.5
+LIMIT = 10.0
+"""Residuals further out stand at the edge."""
 
 
-def _calibration(axes: Axes, z: pd.Series) -> None:
-    """Share of the residuals within a band, against the normal law's."""
+SIMPLER = {"infinite": ("infinite width", (1, 1)), "leading": ("order $1/N$", (4, 1.5))}
+"""Simpler laws whose residuals of the Gaussian ensembles stand beside, with their dashes."""
+
+
+def _simpler(rates: pd.DataFrame, law: str) -> pd.Series:
+    """Residuals of a simpler law; infinite width knows no error, so the measured one is used."""
+    err = rates.measured_err if law == "infinite" else rates.leading_err
+    return (rates.measured - rates[f"{law}_rate"]) / err
+
+
+def _calibration(axes: Axes, z: pd.Series, rates: pd.DataFrame) -> None:
+    """Share of the residuals within a band, against the normal law's and the simpler laws'."""
     reach = np.linspace(0, 3.5, 200)
     axes.plot(reach, 100 * erf(reach / 2**0.5), color=style.COLOURS[0], label="normal law")
     share = np.array([(z.abs() < band).mean() for band in BANDS])
-    style.measured(axes, BANDS, 100 * share, 100 * (share * (1 - share) / len(z)) ** 0.5, 1, f"{len(z)} sampled rates")
-    axes.axvline(1.96, color="0.8", linewidth=0.6, zorder=0)
-    axes.annotate(
-        f"95 % band:\nholds {100 * share[3]:.1f} %",
-        (1.96, 100 * share[3]),
-        xytext=(4, -26),
-        textcoords="offset points",
-        fontsize=6,
-    )
+    style.measured(axes, BANDS, 100 * share, 100 * (share * (1 - share) / len(z)) ** 0.5, 1, f"{len(z)} rates")
+    for law, (label, dashes) in SIMPLER.items():
+        within = [100 * (_simpler(rates, law).abs() < each).mean() for each in reach]
+        axes.plot(reach, within, color="0.55", dashes=dashes, linewidth=0.9, label=label, zorder=1)
     axes.set(xlabel="predicted standard errors", ylabel="% of residuals within", ylim=(0, 104), xlim=(0, 3.5))
-    axes.legend(loc="lower right")
+    axes.legend(loc="lower right", bbox_to_anchor=(1.04, 0.3))
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     cells = pd.concat([frame.drop_duplicates(["cell", "label"]) for frame in frames.values()])
     cells = cells[(cells.unit == "per layer") & np.isfinite(cells.predicted_err) & np.isfinite(cells.measured)]
-    ratios = {"height_ratios": [3, 1.35], "width_ratios": [1.7, 1]}
-    figure, ((top, share), (bottom, side)) = style.canvas(2, 2, height=3.9, width=2 * style.COLUMN, gridspec_kw=ratios)
+    sampled = cells[cells.predicted_err > ROUNDING]
+    rates = frames["rates"][np.isfinite(frames["rates"].predicted_err)]
+    ratios = {"width_ratios": [1, 1.15, 1]}
+    figure, (share, residual, diagonal) = style.canvas(1, 3, height=2.5, width=2 * style.COLUMN, gridspec_kw=ratios)
+    _calibration(share, sampled.z, rates)
+    wrong = _simpler(rates, "infinite").clip(-LIMIT, LIMIT)
+    plain = {"markersize": 2, "markeredgewidth": 0.5}
+    residual.plot(rates.predicted, wrong, ".", color="0.7", label="infinite width", zorder=1, **plain)
+    look = {"color": style.COLOURS[1], "markerfacecolor": "white", "zorder": 2}
+    residual.plot(sampled.predicted, sampled.z, "o", label="this law", **look, **plain)
+    residual.axhspan(-1.96, 1.96, color="0.9", zorder=0, linewidth=0)
+    residual.axhline(0, color="0.25", zorder=1, linewidth=0.8)
+    residual.set(ylim=(-1.08 * LIMIT, 1.08 * LIMIT), yticks=[-10, -5, -2, 0, 2, 5, 10])
+    residual.set(xlabel="predicted rate per layer", ylabel="residual (predicted s.e.)")
+    residual.legend(loc="upper left", ncols=2, columnspacing=0.8, handletextpad=0.2)
     low, high = cells.predicted.min() - 0.1, cells.predicted.max() + 0.1
-    top.plot([low, high], [low, high], color="0.25", zorder=1, label="predicted = measured")
-    for index, (family, rows) in enumerate(cells.groupby("family", sort=True)):
-        style.measured(top, rows.predicted, rows.measured, rows.measured_err, index, f"{family} ({len(rows)})")
-        colour, marker = style.COLOURS[index % len(style.COLOURS)], style.MARKERS[index % len(style.MARKERS)]
-        bottom.plot(
-            rows.predicted, rows.z, marker, color=colour, markersize=2, markerfacecolor="white", markeredgewidth=0.6
-        )
-    top.set_ylabel("measured rate\n" + r"$\ln(|g_l|\,/\,|g_{l+1}|)$ per layer")
-    top.axhline(0, color="0.8", linewidth=0.6, zorder=0)
-    top.legend(loc="lower right", fontsize=5.4, labelspacing=0.3, ncols=2, columnspacing=0.8, handlelength=1.3)
-    top.text(0.02, 0.94, f"{len(cells)} configurations", transform=top.transAxes, fontsize=6.5)
-    bottom.axhspan(-1.96, 1.96, color="0.9", zorder=0, linewidth=0)
-    bottom.axhline(0, color="0.25", zorder=1)
-    bottom.set(ylim=(-LIMIT, LIMIT), yticks=[-4, -2, 0, 2, 4], ylabel="residual\n(predicted s.e.)")
-    bottom.set_xlabel("predicted rate per layer (no free parameters)")
-    sampled = cells[cells.predicted_err > ROUNDING].z
-    _calibration(share, sampled)
-    edges = np.linspace(-LIMIT, LIMIT, 45)
-    side.hist(sampled, edges, density=True, color=style.COLOURS[1], alpha=0.5, label="residuals")
-    grid = np.linspace(-LIMIT, LIMIT, 300)
-    side.plot(grid, np.exp(-(grid**2) / 2) / (2 * np.pi) ** 0.5, color=style.COLOURS[0], label="normal law")
-    side.set(xlabel="residual (predicted s.e.)", ylabel="density")
-    side.legend(loc="upper left")
+    diagonal.plot([low, high], [low, high], color="0.25", zorder=1, linewidth=0.8)
+    for index, (dense, rows) in enumerate(cells.groupby(cells.family == "dense, gaussian")):
+        label = f"Gaussian ({len(rows)})" if dense else f"nine other kinds ({len(rows)})"
+        style.measured(diagonal, rows.predicted, rows.measured, rows.measured_err, index, label)
+    diagonal.set(xlabel="predicted rate per layer", ylabel="measured rate per layer")
+    diagonal.legend(loc="upper left", handletextpad=0.2)
+    style.lettered(figure)
     return figure

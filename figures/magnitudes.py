@@ -15,24 +15,24 @@ SEEN = (
 PARTS = {"layers": "layers (depth)", "entries": "entries (units)", "draws": "minibatches"}
 NETS = ("tanh below", "tanh critical", "tanh above", "relu critical", "sigmoid")
 RULES = ("SGD", "RMSProp", "Adam", "sign")
-WIDTH = 0.36
+WIDTH = 0.76
 TALL = 1.2
 """Bars that are higher say how high."""
 
 
 def _bars(axes: Axes, place: float, rows: pd.DataFrame, label: bool) -> None:
-    """Predicted beside measured, stacked; an error bar where two measured parts meet."""
+    """Predicted parts as a stacked bar; a marker where two measured parts meet."""
     floor = {"share": 0.0, "share_hat": 0.0}
     for index, (part, name) in enumerate(PARTS.items()):
         row = rows[rows.part == part].iloc[0]
-        for side, column in ((-1, "share"), (1, "share_hat")):
-            look = {"color": style.COLOURS[index], "alpha": 0.45 if side < 0 else 0.9, "linewidth": 0}
-            text = f"{name}, {'predicted' if side < 0 else 'measured'}" if label else None
-            axes.bar(place + side * WIDTH / 2, row[column], WIDTH, bottom=floor[column], label=text, **look)
+        look = {"color": style.COLOURS[index], "alpha": 0.6, "linewidth": 0}
+        axes.bar(place, row.share, WIDTH, bottom=floor["share"], label=f"{name}, law" if label else None, **look)
+        for column in floor:
             floor[column] += row[column]
-        axes.errorbar(
-            place + WIDTH / 2, floor["share_hat"], row.share_hat_err, color="0.15", elinewidth=0.8, fmt="none"
-        )
+        if part != "draws" and floor["share_hat"] < TALL:
+            dot = {"color": "0.1", "markerfacecolor": "white", "markersize": 2.6, "markeredgewidth": 0.7}
+            told = "measured" if label and index == 0 else None
+            axes.errorbar(place, floor["share_hat"], row.share_hat_err, fmt="o", elinewidth=0.7, label=told, **dot)
 
 
 def _depths(axes: Axes, frame: pd.DataFrame, batch: int) -> None:
@@ -42,14 +42,14 @@ def _depths(axes: Axes, frame: pd.DataFrame, batch: int) -> None:
     for net in [net for net in NETS if (rows.net == net).any()]:
         depths = sorted(rows[rows.net == net].depth.unique())
         for depth in depths:
-            _bars(axes, place, rows[(rows.net == net) & (rows.depth == depth)], label=not places and batch > 1)
+            _bars(axes, place, rows[(rows.net == net) & (rows.depth == depth)], label=not places)
             places.append(place)
             names.append(f"{depth}")
             place += 1
-        axes.text(place - (len(depths) + 1) / 2, 1.02, net.replace(" ", "\n"), ha="center", va="bottom", fontsize=6.3)
+        middle = place - (len(depths) + 1) / 2
+        axes.text(middle, 1.02, style.shown(net).replace(" ", "\n"), ha="center", va="bottom", fontsize=7)
         place += 0.9
-    axes.set_xticks(places, names, fontsize=5)
-    axes.set_title("single examples" if batch == 1 else f"minibatches of {batch}", pad=20)
+    axes.set_xticks(places, names, fontsize=6.5, rotation=90)
     axes.set(xlabel="layers", ylabel=r"share of Var $\ln|g|$", ylim=(0, 1))
 
 
@@ -59,19 +59,20 @@ def _rules(axes: Axes, frame: pd.DataFrame) -> None:
     place = 0.0
     for net in [net for net in NETS if (rows.net == net).any()]:
         for rule in RULES:
-            _bars(axes, place, rows[(rows.net == net) & (rows.rule == rule)], label=False)
+            chosen = rows[(rows.net == net) & (rows.rule == rule)]
+            _bars(axes, place, chosen, label=False)
             places.append(place)
             names.append(rule)
-            whole = rows[(rows.net == net) & (rows.rule == rule)].share_hat.sum()
+            whole = chosen.share_hat.sum()
             if whole > TALL:
-                axes.text(place + 0.45, TALL, f"{whole:.1f}", ha="left", va="top", fontsize=5.5)
+                axes.text(place, TALL, f"measured\n{whole:.1f}", ha="center", va="top", fontsize=6.5)
+            elif whole > 0.01:
+                axes.plot(place, whole, "_", color="0.1", markersize=6)
             place += 1
-        axes.text(
-            place - (len(RULES) + 1) / 2, TALL + 0.02, net.replace(" ", "\n"), ha="center", va="bottom", fontsize=6.3
-        )
+        middle = place - (len(RULES) + 1) / 2
+        axes.text(middle, TALL + 0.02, style.shown(net).replace(" ", "\n"), ha="center", va="bottom", fontsize=7)
         place += 0.9
-    axes.set_xticks(places, names, rotation=90)
-    axes.set_title("updates, 8 layers, minibatches of 32", pad=20)
+    axes.set_xticks(places, names, rotation=90, fontsize=6.5)
     axes.set(ylabel="share of SGD's variance", ylim=(0, TALL))
 
 
@@ -79,9 +80,9 @@ def _training(axes: Axes, frame: pd.DataFrame) -> None:
     """Parts at every mark."""
     for line, rule in enumerate(("sgd", "adam")):
         rows = frame[frame.rule == rule].sort_values("update")
-        for index, (part, name) in enumerate(PARTS.items()):
+        for index, part in enumerate(PARTS):
             look = {"color": style.COLOURS[index], "marker": style.MARKERS[line], "dashes": style.DASHES[line]}
-            label = f"{name}, {'SGD' if rule == 'sgd' else 'Adam'}"
+            label = ("SGD" if rule == "sgd" else "Adam") if part == "draws" else None
             axes.plot(rows["update"], rows[f"{part}_hat"], label=label, markerfacecolor="white", **look)
             axes.errorbar(
                 rows["update"],
@@ -91,18 +92,19 @@ def _training(axes: Axes, frame: pd.DataFrame) -> None:
                 fmt="none",
                 elinewidth=0.8,
             )
-    axes.set(xlabel="updates", ylabel=r"part of Var $\ln|g|$", ylim=(0, 5.4))
-    axes.set_title("tanh learning digits", pad=20)
-    axes.legend(loc="upper left", ncols=2, fontsize=5.5)
+    axes.set(xlabel="updates", ylabel=r"part of Var $\ln|g|$", ylim=(0, 4))
+    axes.legend(loc="upper left")
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
-    figure, axes = style.canvas(2, 2, height=4.6, width=2 * style.COLUMN)
+    shape = {"width_ratios": [1.1, 1.2, 0.8]}
+    figure, axes = style.canvas(1, 3, height=2.7, width=2 * style.COLUMN, gridspec_kw=shape)
     frame = frames["magnitudes"]
-    for axis, batch in zip(axes[0], (1, 32), strict=True):
-        _depths(axis, frame, batch)
-    _rules(axes[1][0], frame)
-    _training(axes[1][1], frames["magnitude_training"])
-    handles, labels = axes[0][1].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    _depths(axes[0], frame, 32)
+    _rules(axes[1], frame)
+    _training(axes[2], frames["magnitude_training"])
+    for letter, axis in zip("abc", axes, strict=True):
+        axis.text(-0.02, 1.17, f"({letter})", transform=axis.transAxes)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4)
     return figure

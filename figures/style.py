@@ -22,14 +22,14 @@ DECADE = 2.302585092994046
 RC = {
     "figure.dpi": 200,
     "savefig.dpi": 250,
-    "font.family": "DejaVu Sans",
-    "mathtext.fontset": "dejavusans",
-    "font.size": 7.5,
-    "axes.labelsize": 7.5,
-    "axes.titlesize": 7.5,
-    "xtick.labelsize": 6.5,
-    "ytick.labelsize": 6.5,
-    "legend.fontsize": 6.3,
+    "font.family": "STIXGeneral",  # Times, as the paper's
+    "mathtext.fontset": "stix",
+    "font.size": 8.5,
+    "axes.labelsize": 8.5,
+    "axes.titlesize": 8.5,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "legend.fontsize": 7.5,
     "legend.frameon": False,
     "legend.handlelength": 2.2,
     "axes.linewidth": 0.6,
@@ -77,6 +77,24 @@ def canvas(
     from matplotlib import pyplot as plt
 
     return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", **options)
+
+
+NAMES = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "gelu": "GELU", "silu": "SiLU", "selu": "SELU", "elu": "ELU", "sin": "sine"}
+"""Activations as the paper spells them, where that is not their name in code."""
+
+
+def shown(name: str) -> str:
+    """A name with its activation as the paper spells it."""
+    first, space, rest = name.partition(" ")
+    return NAMES.get(first.rstrip(","), first.rstrip(",")) + ("," if first.endswith(",") else "") + space + rest
+
+
+def lettered(figure: Figure) -> None:
+    """Letters (a), (b), ... before the panels' titles, in the order in which they were made."""
+    for index, axes in enumerate(each for each in figure.axes if each.get_label() != "<colorbar>"):
+        title = axes.get_title()
+        axes.set_title("")
+        axes.set_title(f"({'abcdefghijkl'[index]})" + (f" {title}" if title else ""), loc="left")
 
 
 def theory(

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds paper/build/main.pdf from paper/main.tex; with --check it only says whether LaTeX is complete.
+# Builds paper/build/main.pdf and supplement.pdf and checks them; with --check it only says whether LaTeX is complete.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -50,9 +50,14 @@ fi
 export FORCE_SOURCE_DATE=1
 
 mkdir -p build
-if ! latexmk -g -pdf -halt-on-error -interaction=nonstopmode -outdir=build main.tex >build/latexmk.log 2>&1; then
-  tail -n 40 build/latexmk.log >&2
-  echo "The paper did not build; the whole log is paper/build/main.log" >&2
-  exit 1
-fi
-echo "paper/build/main.pdf"
+once() {
+  if ! latexmk -g -pdf -halt-on-error -interaction=nonstopmode -outdir=build "$1.tex" >"build/$1.latexmk" 2>&1; then
+    tail -n 40 "build/$1.latexmk" >&2
+    echo "The paper did not build; the whole log is paper/build/$1.log" >&2
+    exit 1
+  fi
+}
+# Twice each, for they refer to each other.
+for part in supplement main supplement main; do once "$part"; done
+python3 check.py
+echo "paper/build/main.pdf paper/build/supplement.pdf"

@@ -47,6 +47,7 @@ EXPERIMENTS = (
     "phase_diagram",
     "finite_width",
     "aspect",
+    "narrow",
     "spectra",
     "bounded_forward",
     "balance",
@@ -91,6 +92,7 @@ EXPERIMENTS = (
 LONG = (
     *(
         "aspect",
+        "narrow",
         "convolution",
         "spectra",
         "gates",

@@ -1,4 +1,4 @@
-"""The paper's numbers and tables, from results: ``numbers.tex``, ``questions.tex``, ``failures.tex`` and every comparison."""
+"""The paper's numbers and tables, from results: ``numbers.tex``, ``questions.tex``, ``claims.tex`` and ``failures.tex``."""
 
 from pathlib import Path
 from typing import Any
@@ -7,16 +7,22 @@ import numpy as np
 import pandas as pd
 
 from experiments.corridor import catalogue
-from experiments.report import agreement, questions
+from experiments.report import agreement, claims, questions
 from experiments.report.markup import tex, tex_key, tex_number
 
 ROWS_PER_TABLE = 55
 MANY = 100
-"""An experiment with more comparisons than this is not in the paper's tables; the site has them all."""
+"""An experiment with more comparisons than this has one line for all of them in the report; the site has them all."""
+TOLD = (
+    *("deep-linear", "sigmoid-bound", "depth-over-width", "narrow-networks", "initialisers", "orthogonal", "saturation"),
+    *("unbounded-slopes", "bounded-forward", "minibatch-noise", "eigenvalues", "average-weight", "shared-weights", "gates"),
+    *("linear-escape", "curse-of-depth", "query-key-rescue", "batch-norm", "clipping", "escape"),
+)
+"""Claims that the paper's main text shows, in this order."""
 
 
 def write_numbers(findings: dict[str, catalogue.Findings], table: pd.DataFrame, paper: Path) -> None:
-    """``numbers.tex``: one keyed macro per number; ``tables.tex``: every comparison."""
+    """``numbers.tex``: one keyed macro per number; and the other files, as the module says."""
     paper.mkdir(parents=True, exist_ok=True)
     numbers = {f"{name}/{key}": value for name, found in findings.items() for key, value in found.numbers.items()}
     numbers |= {f"all/{outcome}": str(count) for outcome, count in agreement.counts(table).items()}
@@ -30,8 +36,20 @@ def write_numbers(findings: dict[str, catalogue.Findings], table: pd.DataFrame, 
     (paper / "questions.tex").write_text(questions.answers(findings))
     listed = agreement.listed(table)
     _write_tables("failure", "failures", listed, listed.gap, FAILURES, paper)
-    few = table[table.groupby("experiment").z.transform("size") <= MANY]
-    _write_tables("comparison", "tables", few, few.z.where(few.outcome != "outside", few.gap), COMPARISONS, paper)
+    (paper / "claims.tex").write_text(_claims(findings))
+
+
+def _claims(findings: dict[str, catalogue.Findings]) -> str:
+    """Rows of the table of claims; those whose experiment has no findings are left out."""
+    by_name = {claim.name: claim for claim in claims.CLAIMS}
+    chosen = [by_name[name] for name in TOLD if by_name[name].experiment in findings]
+    cells = lambda claim: (
+        tex(claim.claim),
+        claim.verdict,
+        tex(claim.filled(findings[claim.experiment].numbers, strong="")),
+        rf"\code{{{tex(claim.experiment)}}}",
+    )
+    return "".join(" & ".join(cells(claim)) + " \\\\[2pt]\n" for claim in chosen)
 
 
 def _row(row: Any, distance: float) -> str:
@@ -58,12 +76,6 @@ FAILURES = (
     " that differs from the law by more than five standard errors of the measurement. The last column gives the difference in those standard"
     " errors, in brackets outside the range."
 )
-COMPARISONS = (
-    r"Every comparison, part {part} (\code{{experiments/report/paper.py}}). Rates are natural logs per layer or step; limits of number formats"
-    " are in layers; the last column is $z$ in predicted standard errors; outside the law's range it is the gap in measured ones, in brackets."
-)
-
-
 def _write_tables(stem: str, all_of: str, rows: pd.DataFrame, distance: pd.Series, caption: str, paper: Path) -> None:
     """Booktabs bodies of at most ``ROWS_PER_TABLE`` rows, and in one file the floats that hold them, the first labelled."""
     lines = [_row(row, far) for row, far in zip(rows.itertuples(), distance, strict=True)]

@@ -37,20 +37,21 @@ def ordered(names: Iterable[str]) -> list[str]:
     return sorted(names, key=lambda name: number_of(name) or last)
 
 
-def labels() -> dict[str, str]:
-    """The paper's label of every figure that it shows."""
-    sections = sorted((catalogue.ROOT / "paper" / "sections").glob("*.tex"))
-    return dict(_SHOWN.findall("".join(section.read_text() for section in sections)))
+def labels(part: str) -> dict[str, str]:
+    """The label of every figure that the paper's ``main`` part shows, or the supplement's ``sections``."""
+    texts = sorted((catalogue.ROOT / "paper" / part).glob("*.tex"))
+    return dict(_SHOWN.findall("".join(text.read_text() for text in texts)))
 
 
 def answers(findings: dict[str, catalogue.Findings]) -> str:
-    """Every question with its verdict and its figure, a LaTeX description list."""
-    items, shown = [], labels()
+    """Every question with its verdict and its figure, a LaTeX description list for the supplement."""
+    items, main, own = [], labels("main"), labels("sections")
     for name in ordered(findings):
         number = number_of(name)
         if number is None:
             continue
         asked = catalogue.question(name).split(". ", 1)[1]
-        label = shown[figure_of(name)]
-        items.append(rf"\item[Q{number}] \emph{{{tex(asked)}}} {tex(findings[name].verdict)} (\cref{{{label}}})")
+        figure = figure_of(name)
+        place = rf"\mainfig{{{main[figure]}}}" if figure in main else rf"\cref{{{own[figure]}}}"
+        items.append(rf"\item[Q{number}] \emph{{{tex(asked)}}} {tex(findings[name].verdict)} ({place})")
     return "\n".join([r"\begin{description}", *items, r"\end{description}", ""])
