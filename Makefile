@@ -61,7 +61,7 @@ docs: $(STAMP) ## Build the site into docs/_build/html, from the committed resul
 site: $(STAMP) ## Test the site: the code on its pages, and the built pages in Chromium (after make docs; CHROMIUM=path names another)
 	@$(RUN) -m pytest -m "site and not slow" -n 2 --dist loadfile tests/docs
 
-paper: paper-tools figures ## Build paper/build/main.pdf (needs LaTeX)
+paper: paper-tools figures ## Build and check paper/build/main.pdf and supplement.pdf (needs LaTeX)
 	@paper/build.sh
 
 # First, so that a missing LaTeX is said at once and not after the figures.

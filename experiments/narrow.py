@@ -54,12 +54,10 @@ def run(config: Config) -> dict[str, Any]:
     }
 
 
-def fitted(rows: pd.DataFrame, power: float = -2.0) -> tuple[float, float, float]:
-    """Factor of ``width**power`` in the excess, its error, and the z-score per degree of freedom of what it leaves."""
-    weight, shape = rows.excess_err**-2, rows.width**power
-    factor, err = (weight * shape * rows.excess).sum() / (weight * shape**2).sum(), (weight * shape**2).sum() ** -0.5
-    left = ((rows.excess - factor * shape) / rows.excess_err) ** 2
-    return float(factor), float(err), float((left.sum() / max(len(rows) - 1, 1)) ** 0.5)
+def fitted(rows: pd.DataFrame) -> tuple[float, float]:
+    """Factor of ``1 / width**2`` in the excess, and its error."""
+    err = rows.excess_err * rows.width**2
+    return float(np.average(rows.excess * rows.width**2, weights=err**-2.0)), float((err**-2.0).sum() ** -0.5)
 
 
 def findings(frame: pd.DataFrame) -> Findings:
@@ -67,11 +65,14 @@ def findings(frame: pd.DataFrame) -> Findings:
     numbers = {"depth": f"{DEPTH}", "nets": f"{frame.num_nets.max():,.0f}", "width/min": f"{frame.width.min()}"}
     told = []
     for name, rows in frame[frame.net != EXACT].groupby("net", sort=False):
-        factor, err, left = fitted(rows)
+        factor, err = fitted(rows)
         narrow = rows.sort_values("width").iloc[0]
-        numbers |= {f"{name}/factor": f"{factor:.2f}", f"{name}/factor_err": f"{err:.2f}", f"{name}/left": f"{left:.1f}"}
+        numbers |= {f"{name}/factor": f"{factor:.2f}", f"{name}/factor_err": f"{err:.2f}"}
         for row in rows.itertuples():
-            numbers |= {f"{name}/{row.width}/excess": f"{row.excess:.4f}", f"{name}/{row.width}/ratio": f"{row.ratio:.3f}"}
+            numbers |= {
+                f"{name}/{row.width}/excess": f"{row.excess:.4f}",
+                f"{name}/{row.width}/ratio": f"{row.ratio:.3f}",
+            }
         numbers[f"{name}/infinite"] = f"{narrow.infinite_excess:.2f}"
         told.append(f"{name} {factor:.2f} +- {err:.2f}")
     off = (exact.excess / exact.excess_err).abs().max()

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from experiments.narrow import EXACT, fitted
 from figures import style
 
 SOURCES = ("narrow",)
@@ -13,6 +12,8 @@ SEEN = (
     "and the ratio of spreads tends to one from eight units on."
 )
 """What one sees."""
+EXACT = "relu"
+"""For it the law has no error."""
 BESIDE = 1.06
 """Markers of different networks stand so much apart."""
 
@@ -25,7 +26,8 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         rows, shown = rows.sort_values("width"), style.shown(name)
         x = rows.width * BESIDE ** (index - 1.5)
         if name != EXACT:
-            left.plot(widths, fitted(rows)[0] * widths**-2.0, color=style.COLOURS[index], dashes=style.DASHES[index])
+            factor = np.average(rows.excess * rows.width**2, weights=(rows.excess_err * rows.width**2) ** -2.0)
+            left.plot(widths, factor * widths**-2.0, color=style.COLOURS[index], dashes=style.DASHES[index])
             left.plot(rows.width, rows.infinite_excess.abs(), color="0.7", linewidth=0.8, zorder=1)
             style.measured(left, x, rows.excess.where(rows.excess > rows.excess_err), rows.excess_err, index)
         style.measured(right, x, rows.ratio, rows.ratio_err, index, shown)

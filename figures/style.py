@@ -79,7 +79,15 @@ def canvas(
     return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", **options)
 
 
-NAMES = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "gelu": "GELU", "silu": "SiLU", "selu": "SELU", "elu": "ELU", "sin": "sine"}
+NAMES = {
+    "relu": "ReLU",
+    "leaky_relu": "leaky ReLU",
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "selu": "SELU",
+    "elu": "ELU",
+    "sin": "sine",
+}
 """Activations as the paper spells them, where that is not their name in code."""
 
 

@@ -14,8 +14,24 @@ ROWS_PER_TABLE = 55
 MANY = 100
 """An experiment with more comparisons than this has one line for all of them in the report; the site has them all."""
 TOLD = (
-    *("deep-linear", "sigmoid-bound", "depth-over-width", "narrow-networks", "initialisers", "orthogonal", "saturation"),
-    *("unbounded-slopes", "bounded-forward", "minibatch-noise", "eigenvalues", "average-weight", "shared-weights", "gates"),
+    *(
+        "deep-linear",
+        "sigmoid-bound",
+        "depth-over-width",
+        "narrow-networks",
+        "initialisers",
+        "orthogonal",
+        "saturation",
+    ),
+    *(
+        "unbounded-slopes",
+        "bounded-forward",
+        "minibatch-noise",
+        "eigenvalues",
+        "average-weight",
+        "shared-weights",
+        "gates",
+    ),
     *("linear-escape", "curse-of-depth", "query-key-rescue", "batch-norm", "clipping", "escape"),
 )
 """Claims that the paper's main text shows, in this order."""
@@ -76,6 +92,8 @@ FAILURES = (
     " that differs from the law by more than five standard errors of the measurement. The last column gives the difference in those standard"
     " errors, in brackets outside the range."
 )
+
+
 def _write_tables(stem: str, all_of: str, rows: pd.DataFrame, distance: pd.Series, caption: str, paper: Path) -> None:
     """Booktabs bodies of at most ``ROWS_PER_TABLE`` rows, and in one file the floats that hold them, the first labelled."""
     lines = [_row(row, far) for row, far in zip(rows.itertuples(), distance, strict=True)]

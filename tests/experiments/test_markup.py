@@ -76,7 +76,7 @@ def _table(text: str) -> pd.DataFrame:
 def test_the_papers_files_show_commands_in_any_string(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(catalogue, "question", lambda name: f"Q1. {HOSTILE}")
     paper.write_numbers({"rates": catalogue.Findings(HOSTILE, {HOSTILE: HOSTILE})}, _table(HOSTILE), tmp_path)
-    for name in ("numbers.tex", "questions.tex", "failure_1.tex", "comparison_1.tex"):
+    for name in ("numbers.tex", "questions.tex", "failure_1.tex"):
         written = (tmp_path / name).read_text()
         assert "input" in written
         assert r"\input" not in written
