@@ -34,6 +34,7 @@ SMALL: dict[str, Transformer] = {
     "decoder": Transformer("silu", heads=4, is_rotary=True, is_parallel=True, dropout=0.1, **DECODER),
     "peri": Transformer("gelu", heads=4, place="peri", alpha=0.7, sigma_v=1.3, sigma_o=0.8, sigma_1=1.2, sigma_2=0.9),
     "DyT": Transformer("gelu", heads=4, norm="dyt"),
+    "decoder without norms": Transformer("gelu", heads=4, norm="dyt", is_causal=True, dropout=0.1),
 }
 
 

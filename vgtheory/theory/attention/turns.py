@@ -40,6 +40,8 @@ class Turns(NamedTuple):
     square: float
 
 
+_LEAST = 1e-18
+"""Of a divisor."""
 UNTURNED = Turns(1.0, 1.0, 0.0, 0.0)
 """Without rotary positions."""
 
@@ -121,11 +123,11 @@ def waves(gap: Any, kappa: Any, turned: Turns, response: Any) -> tuple[Any, Any]
         Derivative of the log of ``same`` by the logits' variance.
     """
     xp = library(gap, kappa)
-    size, tiny = kappa * (1 - gap), xp.finfo(gap.dtype).tiny
-    own, spread, square = kappa * gap + tiny, size * turned.spread, size**2 * turned.square
-    same = 1 + spread + spread**2 / 2 - 2.5 * square
-    moved = spread * xp.exp(spread) / (1 + 3 * square / (spread + tiny))
-    factors = same * xp.exp(-spread), (own * same + moved) / (own + spread) * xp.exp(-spread)
+    size, own = kappa * (1 - gap), gap + _LEAST
+    spread, waving = size * turned.spread, (1 - gap) * turned.spread
+    same = 1 + spread + spread**2 / 2 - 2.5 * size**2 * turned.square
+    moved = xp.exp(spread) / (1 + 3 * size * turned.square / (turned.spread + _LEAST))
+    factors = same * xp.exp(-spread), (own * same + waving * moved) / (own + waving) * xp.exp(-spread)
     less = [1 - (1 - each) * response**2 for each in factors]
     return less[0], less[1]
 

@@ -22,6 +22,7 @@ from vgtheory.theory.arrays import library
 from vgtheory.theory.attention.branches import Curve
 from vgtheory.theory.attention.climb import Widths, kept_by, sizes_of
 from vgtheory.theory.decoders.attention import forward
+from vgtheory.theory.decoders.functions import two
 from vgtheory.theory.decoders.places import Places
 from vgtheory.theory.decoders.sight import Sight, diagonal, sight
 from vgtheory.theory.precision import Values
@@ -55,6 +56,8 @@ class Branch(NamedTuple):
         What it reads.
     into, after
         Roots of the gradient's factors: of the norm in front of it, and of that behind the sum; shape (places,).
+    turn
+        Factor of the gradient's overlap of two positions besides, of shape () or (places, places).
     out
         The same between the sum and what W_o or W_2 put out.
     made
@@ -63,6 +66,7 @@ class Branch(NamedTuple):
 
     read: Stream
     into: Values
+    turn: Values
     after: Values
     out: Values
     made: Overlaps
@@ -100,6 +104,8 @@ class Rule(NamedTuple):
         Of ``split`` and ``turn``.
     turns
         As ``attention.turned``.
+    phi, norm
+        Moments of the activation at all variances, and of what stands in place of a norm; None behind norms.
     """
 
     net: Transformer
@@ -109,6 +115,8 @@ class Rule(NamedTuple):
     slope: Values
     series: Values
     turns: Any
+    phi: Curve | None = None
+    norm: Curve | None = None
 
     @property
     def kappa(self) -> Values:
@@ -131,14 +139,28 @@ def _normed(stream: Stream, is_asked: bool) -> tuple[Stream, Any]:
     return Stream(xp.ones_like(stream.same), stream.pairs * both, stream.scatter * both**2, stream.vary), factor
 
 
-def _joined(rule: Rule, stream: Stream, factor: Any, made: tuple[Any, Any], passed: Any, units: float) -> Stream:
+def _read(rule: Rule, stream: Stream) -> tuple[Stream, Any, Any]:
+    """What a branch reads, and ``into`` and ``turn``."""
+    xp = library(stream)
+    if rule.norm is None:
+        return *_normed(stream, rule.net.place != "post"), xp.ones_like(rule.length)
+    root = xp.sqrt(stream.same)
+    found = two(rule.norm, xp.log(stream.same) + 2 * xp.log(rule.net.norm_slope), stream.pairs / outer(root))
+    into, turn = rule.net.norm_slope * xp.sqrt(found.slope), found.slopes / outer(xp.sqrt(found.slope))
+    own, made = stream.same - diagonal(stream.pairs), found.length - diagonal(found.lengths)
+    passed, after = (outer(into) * turn) ** 2, outer(made)
+    scatter = passed * stream.scatter + (after - passed * outer(own)) * rule.widths.stream
+    return Stream(found.length, found.lengths, scatter, stream.vary), into, turn
+
+
+def _joined(rule: Rule, stream: Stream, slopes: Any, made: tuple[Any, Any], passed: Any, units: float) -> Stream:
     """The sum of the stream and a branch, whose fresh weights add to the scatter of all overlaps."""
     xp = library(stream)
     same, pairs = made
     own, fresh = (each - diagonal(beside) for each, beside in ((stream.same, stream.pairs), made))
     cross = xp.outer(own, fresh)
     added = (cross + cross.T) * rule.widths.stream + outer(fresh) * units
-    scatter = (1 + passed * outer(factor)) ** 2 * stream.scatter + added
+    scatter = (1 + passed * slopes) ** 2 * stream.scatter + added
     return Stream(stream.same + same, stream.pairs + pairs, scatter, stream.vary)
 
 
@@ -194,57 +216,70 @@ def _pair_moments(series: Any, gap: Any) -> tuple[Any, Any]:
     return found[0][place], found[1][place]
 
 
-def _hidden(rule: Rule, pairs: Any) -> tuple[Overlaps, Hidden, Any]:
-    """Overlaps of the hidden units, of their derivatives, and the change of the former with ``pairs``."""
-    xp = library(pairs)
-    ones, s = xp.ones_like(diagonal(pairs)), rule.net.sigma_1**2
-    gap = xp.clip(1 - pairs, xp.finfo(pairs.dtype).tiny, 1.0)
+def _units(rule: Rule, read: Stream) -> tuple[Overlaps, Overlaps]:
+    """Overlaps of the activation and of its derivative."""
+    xp, s = library(read), rule.net.sigma_1**2
+    if rule.phi is not None:
+        found = two(rule.phi, xp.log(s * read.same), read.pairs / outer(xp.sqrt(read.same)))
+        return Overlaps(found.length, found.lengths), Overlaps(found.slope, found.slopes)
+    ones = xp.ones_like(read.same)
+    gap = xp.clip(1 - read.pairs, xp.finfo(read.pairs.dtype).tiny, 1.0)
     split, turn = _pair_moments(rule.series, gap)
     made = Overlaps(rule.length * ones, rule.length - s * rule.slope * split * gap)
-    into = Overlaps(rule.slope * ones, rule.slope * turn)
+    return made, Overlaps(rule.slope * ones, rule.slope * turn)
+
+
+def _hidden(rule: Rule, read: Stream) -> tuple[Overlaps, Hidden, Any]:
+    """Overlaps of the hidden units, of their derivatives, and the change of the former with ``pairs``."""
+    pairs, s = read.pairs, rule.net.sigma_1**2
+    ones = library(pairs).ones_like(read.same)
+    made, into = _units(rule, read)
     if not rule.net.is_gated:
         return made, Hidden(into, Overlaps(0 * ones, 0 * pairs)), s * into.pairs
-    both = Overlaps(s * made.same, s * pairs * made.pairs)
-    first = Overlaps(s * into.same, s * pairs * into.pairs)
+    both = Overlaps(s * read.same * made.same, s * pairs * made.pairs)
+    first = Overlaps(s * read.same * into.same, s * pairs * into.pairs)
     return both, Hidden(first, made), s * (made.pairs + s * pairs * into.pairs)
 
 
 def _out(rule: Rule, raw: Any) -> tuple[Any, Any]:
-    """Roots of the factors of a branch's output, of mean square ``raw``: forward, and of a gradient."""
+    """Roots of the factors of a branch's output, of mean square ``raw`` behind dropout: forward, and of a gradient."""
     xp, net = library(raw), rule.net
+    drop = (1 - net.dropout) ** -0.5
     if net.place != "peri":
-        return (ahead := net.alpha * xp.ones_like(raw)), ahead
+        return (ahead := net.alpha * xp.ones_like(raw)), ahead * drop
     ahead = net.alpha / xp.sqrt(raw)
-    return ahead, ahead * kept_by(net, rule.widths) ** 0.5
+    return ahead, ahead * drop * kept_by(net, rule.widths) ** 0.5
 
 
 def _attention(rule: Rule, stream: Stream, base: Stream) -> tuple[Stream, Branch, Sight]:
     """The branch of attention, which reads ``stream`` and is added to ``base``."""
     net = rule.net
-    read, into = _normed(stream, net.place != "post")
-    view = sight(rule.here, rule.kappa, read.pairs, read.scatter, sizes_of(net, rule.widths), rule.turns)
-    same, pairs, change = forward(rule.here, rule.kappa, view)
+    read, into, turn = _read(rule, stream)
+    view = sight(rule.here, rule.kappa, read, sizes_of(net, rule.widths), rule.turns)
+    same, pairs, change = forward(rule.here, rule.kappa, view, net.dropout)
     raw = net.sigma_v**2 * net.sigma_o**2
-    ahead, out = _out(rule, raw * same)
+    dropped = raw * same / (1 - net.dropout)
+    ahead, out = _out(rule, dropped)
     both = raw * outer(ahead)
-    added = raw * ahead**2 * same, both * pairs
-    after = _joined(rule, base, into, added, both * change, rule.widths.head)
+    added = ahead**2 * dropped, both * pairs
+    after = _joined(rule, base, outer(into) * turn, added, both * change, rule.widths.head)
     after, factor = _renormed(rule, base, added, after, 2)
-    return after, Branch(read, into, factor, out, Overlaps(same, pairs)), view
+    return after, Branch(read, into, turn, factor, out, Overlaps(same, pairs)), view
 
 
 def _perceptron(rule: Rule, stream: Stream, base: Stream) -> tuple[Stream, Branch, Hidden]:
     """The branch of the perceptron, which reads ``stream`` and is added to ``base``."""
     net = rule.net
-    read, into = _normed(stream, net.place != "post")
-    made, hidden, rate = _hidden(rule, read.pairs)
+    read, into, turn = _read(rule, stream)
+    made, hidden, rate = _hidden(rule, read)
     raw = net.sigma_2**2
-    ahead, out = _out(rule, raw * made.same)
+    dropped = raw * made.same / (1 - net.dropout)
+    ahead, out = _out(rule, dropped)
     both, units = raw * outer(ahead), rule.widths.stream / rule.widths.ratio
-    added = raw * ahead**2 * made.same, both * made.pairs
-    after = _joined(rule, base, into, added, both * rate, units)
+    added = ahead**2 * dropped, both * made.pairs
+    after = _joined(rule, base, outer(into) * turn, added, both * rate, units)
     after, factor = _renormed(rule, base, added, after, 1)
-    return after, Branch(read, into, factor, out, made), hidden
+    return after, Branch(read, into, turn, factor, out, made), hidden
 
 
 def climb(rule: Rule, stream: Stream, _: None) -> tuple[Stream, Block]:

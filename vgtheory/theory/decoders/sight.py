@@ -10,6 +10,7 @@ which the moments of a row are exact at every t. The rest, and the covariance
 symbol       meaning                                                              shape
 ===========  ===================================================================  ================
 ``same``     overlaps of a position with itself                                   (places,)
+``size``     mean square of a token                                               (places,)
 ``pairs``    overlaps of two positions; on the diagonal, of two neighbours        (places, places)
 ``share``    m, the mean share of a token in a row                                (places, places)
 ``seen``     sum over j of ``m[t, j] C[j, k]``, k another token than all j        (places, places)
@@ -44,6 +45,7 @@ from vgtheory.theory.decoders.places import Places, over_past
 class Sight(NamedTuple):
     """What the rows of one layer see; the table above has the symbols."""
 
+    size: Any
     pairs: Any
     share: Any
     seen: Any
@@ -67,13 +69,21 @@ def diagonal(matrix: Any) -> Any:
     return library(matrix).diagonal(matrix)
 
 
-def _shares(here: Places, kappa: Any, pairs: Any, own: Any, moved: Any) -> Any:
-    """Mean shares: a token whose logit goes along with those of many others has less, for it raises them all."""
+def mean_size(weights: Any, size: Any) -> Any:
+    """Mean square of a row's tokens, which is 1 behind a norm, to the last digit."""
+    return size[-1] + weights @ (size - size[-1])
+
+
+def _shares(here: Places, kappa: Any, pairs: Any, size: Any, own: Any, moved: Any) -> Any:
+    """Mean shares: a token whose logit goes along with those of many others has less, for it raises them all.
+
+    A long token has logits that vary much, and a larger share on the mean.
+    """
     xp = library(pairs)
     uniform = here.past / here.at[:, None].astype(pairs.dtype)
     along = uniform @ pairs + own[None] / here.at[:, None].astype(pairs.dtype)
-    along = along - xp.sum(uniform * along, axis=1)[:, None]
-    weight = xp.exp(-kappa * moved[:, None] * along)
+    along = along - xp.sum(uniform * along, axis=1)[:, None] - (size - size[-1])[None] / 2
+    weight = xp.exp(-kappa * (moved * size)[:, None] * along)
     return weight / xp.sum(here.past * weight, axis=1)[:, None]
 
 
@@ -96,13 +106,13 @@ def _alike(here: Places, variance: Any, found: Moments, pairs: Any) -> tuple[Any
     return alike, (1 + alike) * (still + pairs * (whole - still)), still
 
 
-def _gap(here: Places, pairs: Any) -> Any:
+def _gap(here: Places, pairs: Any, size: Any) -> Any:
     """1 - C of two tokens of a row, on the mean."""
     xp = library(pairs)
     at = here.at.astype(pairs.dtype)
     uniform = here.past / at[:, None]
     twice = diagonal(uniform @ pairs @ uniform.T) - uniform @ diagonal(pairs) / at
-    return xp.clip(1 - twice / np.maximum(1 - 1 / at, 0.5), 0.0, 1.0)
+    return xp.clip(mean_size(uniform, size) - twice / np.maximum(1 - 1 / at, 0.5), 0.0, 1.0)
 
 
 def _ripple(weights: Any, seen: Any, common: Any, pairs: Any, along: Any) -> Any:
@@ -130,7 +140,7 @@ def turned(here: Places, head: float) -> np.ndarray:
     return np.mean(np.cos(apart[..., None] * rates(head)), axis=-1).astype(here.whole.dtype)
 
 
-def sight(here: Places, kappa: Any, pairs: Any, scatter: Any, sizes: Sizes, turns: Any = None) -> Sight:
+def sight(here: Places, kappa: Any, tokens: Any, sizes: Sizes, turns: Any = None) -> Sight:
     """What the rows see.
 
     Parameters
@@ -139,26 +149,28 @@ def sight(here: Places, kappa: Any, pairs: Any, scatter: Any, sizes: Sizes, turn
         The places.
     kappa
         Variance of the logits of uncorrelated tokens.
-    pairs
-        Correlations of two tokens, shape ``(places, places)``.
-    scatter
-        Variance over networks of the correlations, same shape.
+    tokens
+        Overlaps of a token with itself (``same``) and of two tokens (``pairs``), and the variance of the latter over
+        networks (``scatter``).
     sizes
         What is finite.
     turns
         As ``turned``, for rotary positions.
     """
+    size, pairs, scatter = tokens.same, tokens.pairs, tokens.scatter
     xp = library(pairs)
     along = pairs if turns is None else pairs * turns
-    gap, plain = _gap(here, along), _gap(here, pairs)
-    variance = kappa * gap + 1e9 * xp.finfo(gap.dtype).tiny
+    gap, plain = _gap(here, along, size), _gap(here, pairs, size)
+    variance = kappa * size * gap + 1e9 * xp.finfo(gap.dtype).tiny
     found = moments_at(variance, here.at, sizes)
-    own = 1 - diagonal(pairs)
-    share = _shares(here, kappa, along, 1 - diagonal(along), 1 - found.same)
+    own = size - diagonal(pairs)
+    share = _shares(here, kappa, along, size, size - diagonal(along), 1 - found.same)
+    root = xp.sqrt(size)
     weights = here.past * share
     seen = weights @ pairs
     common = seen @ weights.T
     return Sight(
+        size,
         pairs,
         share,
         seen,
@@ -169,11 +181,11 @@ def sight(here: Places, kappa: Any, pairs: Any, scatter: Any, sizes: Sizes, turn
         _ripple(weights, seen, common, pairs, along),
         weights @ scatter @ weights.T,
         over_past(here, share, share),
-        *_alike(here, variance, found, along),
+        *_alike(here, variance, found, along / xp.outer(root, root)),
         found,
         sizes.sphere(plain),
         turns,
     )
 
 
-__all__ = ["Sight", "diagonal", "sight", "turned"]
+__all__ = ["Sight", "diagonal", "mean_size", "sight", "turned"]

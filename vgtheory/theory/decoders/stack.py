@@ -15,7 +15,7 @@ from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.attention.branches import Curve
 from vgtheory.theory.attention.climb import Widths, kept_by, sizes_of
 from vgtheory.theory.decoders.attention import backward
-from vgtheory.theory.decoders.climb import Block, Overlaps, Rule, Stream, climb, outer, pair_series
+from vgtheory.theory.decoders.climb import Block, Branch, Overlaps, Rule, Stream, climb, outer, pair_series
 from vgtheory.theory.decoders.places import places, total
 from vgtheory.theory.decoders.sight import diagonal, turned
 from vgtheory.theory.precision import Values
@@ -35,46 +35,46 @@ def _log(square: Any) -> Any:
     return xp.where(square > 0, xp.log(xp.where(square > 0, square, 1.0)), -xp.inf)
 
 
-def _through(grads: Grads, factor: Any) -> Grads:
-    """The gradient's overlaps with a factor at every position."""
-    return Grads(grads.log_scale, grads.same * factor**2, grads.pairs * outer(factor))
+def _through(grads: Grads, factor: Any, tied: float = 1.0) -> Grads:
+    """The gradient's overlaps with a factor at every position, and one besides for those of two positions."""
+    return Grads(grads.log_scale, grads.same * factor**2, grads.pairs * outer(factor) * tied)
 
 
-def _added(grads: Grads, scale: Any, factor: Any, more: Overlaps) -> Grads:
+def _added(grads: Grads, scale: Any, branch: Branch, more: Overlaps) -> Grads:
     """The gradient's overlaps with those that a branch adds."""
-    same = grads.same + scale * factor**2 * more.same
-    return Grads(grads.log_scale, same, grads.pairs + scale * outer(factor) * more.pairs)
+    same = grads.same + scale * branch.into**2 * more.same
+    return Grads(grads.log_scale, same, grads.pairs + scale * outer(branch.into) * branch.turn * more.pairs)
 
 
 def _below_mlp(rule: Rule, grads: Grads, below: Grads, block: Block) -> tuple[Grads, dict[str, Any]]:
     """What the perceptron adds to the gradient, and what its matrices get."""
     net, here, branch = rule.net, rule.here, block.perceptron
-    at = _through(grads, branch.out)
+    at = _through(grads, branch.out, 1 - net.dropout)
     summed = lambda same, pairs: total(here, at.same * same, at.pairs * pairs)
     into, gate = block.hidden
     sums = {
-        "mlp_in": net.sigma_2**2 * summed(into.same, branch.read.pairs * into.pairs),
+        "mlp_in": net.sigma_2**2 * summed(branch.read.same * into.same, branch.read.pairs * into.pairs),
         "mlp_out": rule.widths.ratio * summed(*branch.made),
     }
     if net.is_gated:
-        sums["mlp_gate"] = net.sigma_2**2 * summed(gate.same, branch.read.pairs * gate.pairs)
+        sums["mlp_gate"] = net.sigma_2**2 * summed(branch.read.same * gate.same, branch.read.pairs * gate.pairs)
     back = Overlaps(at.same * (into.same + gate.same), at.pairs * (into.pairs + gate.pairs))
     scale = net.sigma_2**2 * net.sigma_1**2 * (1 if net.place == "post" else kept_by(net, rule.widths))
-    return _added(below, scale, branch.into, back), sums
+    return _added(below, scale, branch, back), sums
 
 
 def _below_attention(rule: Rule, grads: Grads, below: Grads, block: Block) -> tuple[Grads, dict[str, Any]]:
     """What attention adds to the gradient, and what its matrices get."""
     net, here, branch = rule.net, rule.here, block.attention
-    at = _through(grads, branch.out)
+    at = _through(grads, branch.out, 1 - net.dropout)
     raw = net.sigma_v**2 * net.sigma_o**2
-    found = backward(here, rule.kappa, block.view, (at.same, at.pairs), sizes_of(net, rule.widths))
+    found = backward(here, rule.kappa, block.view, (at.same, at.pairs), sizes_of(net, rule.widths), net.dropout)
     averaged = total(here, at.same * branch.made.same, at.pairs * branch.made.pairs)
     # A query of one length has no gradient along itself, nor has a key.
     logits = raw * ((1 - rule.widths.head) / net.sigma_qk**2 if net.is_qk_normed else net.sigma_qk**2)
     # Between networks the tokens' distances vary, and all rows feel it at once.
-    vary = library(at).exp(branch.read.vary)
-    summed = lambda same, pairs: logits * total(here, same * diagonal(vary), pairs * branch.read.pairs * vary)
+    read, vary = branch.read, library(at).exp(branch.read.vary)
+    summed = lambda same, pairs: logits * total(here, same * read.same * diagonal(vary), pairs * read.pairs * vary)
     sums = {
         "query": summed(*found.query),
         "key": summed(*found.key),
@@ -82,7 +82,7 @@ def _below_attention(rule: Rule, grads: Grads, below: Grads, block: Block) -> tu
         "output": net.sigma_v**2 * averaged,
     }
     scale = raw * (1 if net.place == "post" else kept_by(net, rule.widths))
-    return _added(below, scale, branch.into, Overlaps(*found.tokens)), sums
+    return _added(below, scale, branch, Overlaps(*found.tokens)), sums
 
 
 def _descend(rule: Rule, grads: Grads, block: Block) -> Any:
@@ -118,7 +118,14 @@ class Profile(NamedTuple):
 
 @compiled("count", "depth", "widths", "is_last")
 def profile(
-    net: Transformer, c_0: Values, phi: Curve, count: int, depth: int, widths: Widths, is_last: bool = False
+    net: Transformer,
+    c_0: Values,
+    phi: Curve,
+    norm: Curve | None,
+    count: int,
+    depth: int,
+    widths: Widths,
+    is_last: bool = False,
 ) -> Profile:
     """Numbers of every block, for inputs of unit mean square and a white gradient at the top.
 
@@ -129,7 +136,9 @@ def profile(
     c_0
         Correlation of two inputs, shape ``()``.
     phi
-        Moments of the activation at the variance ``sigma_1**2``.
+        Moments of the activation, at the variance ``sigma_1**2``; at all up to it where there is no norm.
+    norm
+        Moments of the function of each unit that stands in place of a norm, if one does.
     count, depth
         Numbers of positions and of blocks.
     widths
@@ -140,9 +149,12 @@ def profile(
     xp = library(net)
     one = net.sigma_w * 0 + 1
     here = places(count, one.dtype.name)
-    series = pair_series(phi, 2 * xp.log(net.sigma_1))
     turns = turned(here, widths.head) if net.is_rotary else None
-    rule = Rule(net, here, widths, xp.exp(phi.squares[0]), xp.exp(phi.squares[1]), series, turns)
+    if norm is None:
+        series = pair_series(phi, 2 * xp.log(net.sigma_1))
+        rule = Rule(net, here, widths, xp.exp(phi.squares[0]), xp.exp(phi.squares[1]), series, turns)
+    else:
+        rule = Rule(net, here, widths, one, one, one, turns, phi, norm)
     ones = one * np.ones(len(here.at), one.dtype)
     square = outer(ones)
     start = Stream(ones, c_0 * square, widths.stream * square, 0 * square)
