@@ -3,10 +3,11 @@
 Norms are as at initialisation: without scales and shifts, and with a negligible epsilon.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from vgtheory.expect import expect, expect_count, expect_one_of, expect_scale
+from vgtheory.expect import expect, expect_count, expect_number, expect_one_of, expect_scale, is_static
+from vgtheory.networks.noise import NOISE, Noisy, is_noisy
 from vgtheory.networks.resolving import resolve
 from vgtheory.noun import Noun, register_noun
 
@@ -28,7 +29,7 @@ def _expect_batch(net: Any) -> None:
 
 
 @dataclass(frozen=True, repr=False)
-class Residual(Noun):
+class Residual(Noisy):
     r"""A chain of residual blocks, each with its own Gaussian weights; ``h`` follows a block.
 
     .. math:: h_l = h_{l-1} + \alpha f_l(h_{l-1}), \qquad
@@ -56,6 +57,11 @@ class Residual(Noun):
         ``"batch"``).
     batch
         With ``norm="batch"``, the number of inputs it averages over, >= 4.
+    drop_path
+        Stochastic depth: probability with which a whole branch is dropped for an input, in [0, 1);
+        a branch that stays is divided by 1 less this.
+    dropout, mask, dropconnect, sigma_noise
+        As for ``Dense``, in every layer of a branch; not with batch norm.
 
     Examples
     --------
@@ -73,11 +79,15 @@ class Residual(Noun):
     norm: str | None = None
     place: str = "pre"
     batch: Any = None
+    drop_path: float = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
         """Resolve the activation and check static facts."""
         if self.norm is not None:
             expect_one_of(NORMS, "Residual", norm=self.norm)
+        expect_number("Residual", "[0, 1)", ndim=0, drop_path=self.drop_path)
+        expect(is_static(self.drop_path), "Residual", "a drop_path that is not traced", drop_path=self.drop_path)
+        object.__setattr__(self, "drop_path", float(self.drop_path))
         resolve(self, "sigma_w", "sigma_b")
         _expect_batch(self)
         expect_count("Residual", branch_layers=self.branch_layers)
@@ -87,6 +97,7 @@ class Residual(Noun):
             expect_scale("Residual", alpha=self.alpha)
         if self.norm == "batch":
             expect(self.branch_layers == 1, "Residual", "one layer with batch norm", branch_layers=self.branch_layers)
+            expect(not is_noisy(self), "Residual", "no noise with batch norm", net=self)
 
 
 @dataclass(frozen=True, repr=False)
@@ -141,7 +152,7 @@ def alpha_of(net: Residual, depth: int) -> Any:
 
 
 _STATIC = ["activation", "norm", "place", "batch"]
-register_noun(Residual, ["sigma_w", "sigma_b", "alpha"], [*_STATIC, "branch_layers"])
+register_noun(Residual, ["sigma_w", "sigma_b", "alpha"], [*_STATIC, "branch_layers", "drop_path", *NOISE])
 register_noun(Normed, ["sigma_w", "sigma_b"], _STATIC)
 
 Blocks = Residual | Normed

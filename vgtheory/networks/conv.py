@@ -4,15 +4,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from vgtheory.expect import expect, expect_count, expect_one_of
+from vgtheory.networks.noise import NOISE, Noisy
 from vgtheory.networks.resolving import resolve, resolve_weights
-from vgtheory.noun import Noun, register_noun
+from vgtheory.noun import register_noun
 
 KERNELS = ("gaussian", "delta_orthogonal")
 PADDINGS = ("circular", "zero")
 
 
 @dataclass(frozen=True, repr=False)
-class Conv(Noun):
+class Conv(Noisy):
     r"""A chain of convolutions, each with its own kernel.
 
     Every layer keeps the size of the field and the number of channels:
@@ -39,6 +40,9 @@ class Conv(Noun):
         middle tap is sigma_w times a Haar-distributed orthogonal matrix, and all others are 0.
     padding
         Values beyond the border: ``"circular"`` (from the other end) or ``"zero"``.
+    dropout, mask, dropconnect, sigma_noise
+        As for ``Dense``: a unit is a channel at a position, and a dropped weight is dropped at every
+        position.
 
     Examples
     --------
@@ -89,5 +93,5 @@ def expect_positions(where: str, net: object, positions: Any) -> tuple[int, ...]
     return shape
 
 
-register_noun(Conv, ["sigma_w", "sigma_b"], ["activation", "kernel_size", "weights", "padding"])
+register_noun(Conv, ["sigma_w", "sigma_b"], ["activation", "kernel_size", "weights", "padding", *NOISE])
 __all__ = ["Conv", "expect_field", "expect_positions"]

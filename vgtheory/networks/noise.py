@@ -61,7 +61,14 @@ def resolve_noise(net: Noisy, where: str) -> None:
 
 def is_noisy(net: Any) -> bool:
     """Whether a network has noise of any kind."""
-    return isinstance(net, Noisy) and (net.dropout > 0 or net.dropconnect > 0 or net.sigma_noise > 0)
+    if not isinstance(net, Noisy):
+        return False
+    return net.dropout > 0 or net.dropconnect > 0 or net.sigma_noise > 0 or drop_path_of(net) > 0
+
+
+def drop_path_of(net: Any) -> float:
+    """Probability with which a branch of any network is dropped."""
+    return getattr(net, "drop_path", 0.0)
 
 
 def dropconnect_of(net: Any) -> float:
@@ -114,6 +121,7 @@ __all__ = [
     "NOISE",
     "Noisy",
     "added_square",
+    "drop_path_of",
     "dropconnect_of",
     "expect_alike_noise",
     "expect_no_noise",

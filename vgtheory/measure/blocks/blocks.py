@@ -20,8 +20,8 @@ from vgtheory.frame import frame_of_logs
 from vgtheory.measure.arguments import asked, one_of
 from vgtheory.measure.engine.averages import from_top
 from vgtheory.measure.engine.dispatch import measures
-from vgtheory.measure.engine.draws import BIAS, normal
-from vgtheory.measure.engine.links import activate, affine, is_scalable
+from vgtheory.measure.engine.draws import BIAS, PATH, normal
+from vgtheory.measure.engine.links import Place, activate, added, affine, factors, is_scalable, kept
 from vgtheory.measure.engine.log_pass import over_layers
 from vgtheory.measure.engine.memory import planned
 from vgtheory.measure.engine.networks import SAMPLERS, draw_cotangent, draw_input, draw_weights
@@ -30,6 +30,7 @@ from vgtheory.measure.engine.single_use import fresh_product
 from vgtheory.measure.engine.taps import log_norm
 from vgtheory.networks.blocks import Blocks, Normed, Residual, alpha_of
 from vgtheory.networks.dense import Dense
+from vgtheory.networks.noise import NOISE, dropconnect_of
 
 if TYPE_CHECKING:
     import pandas
@@ -117,6 +118,11 @@ def normed(h: Array, norm: str) -> Array:
     return centred / jnp.sqrt(jnp.mean(centred**2, axis=axis, keepdims=True))
 
 
+def _noise(net: Blocks) -> dict[str, Any]:
+    """Noise in a network's layers, as of a ``Dense``."""
+    return {name: getattr(net, name) for name in NOISE} if isinstance(net, Residual) else {}
+
+
 class _Draw(NamedTuple):
     """Source of a network's weights: the ensemble, its key, and whether it is free of matrices."""
 
@@ -126,12 +132,15 @@ class _Draw(NamedTuple):
 
     def times(self, stream: int | Array, x: Array, log_scale: Array) -> Array:
         """``W x + b`` in units of the stream's scale, with weights drawn for this stream."""
-        dense = Dense(self.net.activation, self.net.sigma_w, self.net.sigma_b)
-        width, dtype = x.shape[1], x.dtype
+        dense = Dense(self.net.activation, self.net.sigma_w, self.net.sigma_b, **_noise(self.net))
+        width, dtype, place = x.shape[1], x.dtype, Place(self.words, stream)
+        x = x * factors(dense, place, x.shape, dtype)
         if not self.free:
-            return affine(dense, draw_weights(self.words, dense, stream, width, dtype), x, log_scale)
+            return affine(dense, draw_weights(self.words, dense, stream, width, dtype), x, log_scale, place)
         relative = jnp.exp(jnp.minimum(-log_scale, _LOG_EDGE)).astype(dtype)[:, None]
         bias = dense.sigma_b * relative * normal(self.words, BIAS, stream, (width,), dtype)[None, :]
+        if dense.sigma_noise > 0:
+            bias = bias + relative * added(dense, place, x.shape, dtype)
         return (dense.sigma_w * fresh_product(self.words, stream, x) + bias).astype(dtype)
 
 
@@ -149,6 +158,8 @@ def _block(net: Residual, draw: _Draw, index: Array, state: tuple[Array, Array],
     for layer in range(net.branch_layers):
         stream = (index - 1) * net.branch_layers + layer + 1
         u = draw.times(stream, activate(net.activation, u, log_scale, scalable), log_scale)
+    if net.drop_path > 0:
+        u = u * kept(net.drop_path, Place(draw.words, index), PATH, (len(u), 1), u.dtype)
     summed = h + alpha[:, None].astype(h.dtype) * u
     return normed(summed, net.norm) if net.norm is not None and net.place == "post" else summed
 
@@ -196,7 +207,7 @@ def _logs(net: Blocks, scalable: bool, walked: tuple[np.ndarray, ...]) -> BlockL
 
 
 @measures(Residual, Normed)
-@asked(sampler=one_of(SAMPLERS))
+@asked(noise=True, sampler=one_of(SAMPLERS))
 def samples(
     key: Array,
     net: Blocks,
@@ -232,6 +243,8 @@ def samples(
     rows, where = net.batch or num_inputs or 1, chosen_devices(devices)
     scalable, free = net.norm is None and is_scalable(net.activation), sampler == "matrix_free"
     expect(not free or rows <= width, "samples", "no more inputs than units", rows=rows)
+    cut, remedy = dropconnect_of(net), "Use sampler='networks'."
+    expect(not free or cut == 0, "samples", "no DropConnect", remedy, dropconnect=cut)
     count = {"depth": depth, "width": width, "num_nets": num_nets, "rows": rows, "itemsize": np.dtype(dtype).itemsize}
     plan = planned("samples", **count, keep=keep, memory=memory, devices=where, matrices=not free)
     size = _Size(depth, width, rows, dtype, plan.keep, scalable, free)

@@ -20,8 +20,8 @@ from vgtheory.frame import frame_of_nets
 from vgtheory.measure.arguments import asked
 from vgtheory.measure.engine.averages import from_top
 from vgtheory.measure.engine.dispatch import measures
-from vgtheory.measure.engine.draws import BIAS, WEIGHTS, normal
-from vgtheory.measure.engine.links import activate, is_scalable
+from vgtheory.measure.engine.draws import BIAS, PRUNED, WEIGHTS, normal
+from vgtheory.measure.engine.links import Place, activate, added, factors, is_scalable, kept
 from vgtheory.measure.engine.log_pass import over_layers
 from vgtheory.measure.engine.memory import planned
 from vgtheory.measure.engine.networks import draw_cotangent, draw_input, orthogonal, wide
@@ -141,10 +141,15 @@ def _one(words: Array, net: Conv, size: _Size) -> tuple[Array, ...]:
         kernel = draw_kernel(words, net, index, size.width, len(size.shape), size.dtype)
         bias = normal(words, BIAS, index, (size.width,), wide(size.dtype)).astype(size.dtype)
         active = activate(net.activation, h.reshape(1, -1), log_scale[None], size.scalable).reshape(h.shape)
-        x = jnp.where(index == 1, h, active)
+        x, place = jnp.where(index == 1, h, active), Place(words, index)
+        x = x * factors(net, place, x.shape, x.dtype)
+        if net.dropconnect > 0:
+            kernel = kernel * kept(net.dropconnect, place, PRUNED, kernel.shape, kernel.dtype)
         relative = jnp.exp(jnp.minimum(-log_scale, _LOG_EDGE))
         h = net.sigma_w * convolved(net, kernel, x)
         h = (h + (net.sigma_b * relative * bias).reshape((1,) * len(size.shape) + (-1,))).astype(x.dtype)
+        if net.sigma_noise > 0:
+            h = (h + relative * added(net, place, h.shape, h.dtype)).astype(x.dtype)
         h, log_rms, shares = _gauge(size.scalable, h, slots)
         log_rms, shares = lax.stop_gradient((log_rms, shares))
         grown = jnp.where(jnp.isfinite(log_rms), log_rms, 0.0) if size.scalable else zero
@@ -161,7 +166,7 @@ def _one(words: Array, net: Conv, size: _Size) -> tuple[Array, ...]:
 
 
 @measures(Conv)
-@asked()
+@asked(noise=True)
 def samples(
     key: Array,
     net: Conv,

@@ -21,6 +21,7 @@ from vgtheory.activation import ACTIVATIONS
 from vgtheory.estimate import Law
 from vgtheory.expect import expect
 from vgtheory.networks.conv import Conv, expect_positions
+from vgtheory.networks.noise import is_noisy, lone_scales
 from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.blocks import fourier
 from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
@@ -78,7 +79,7 @@ def fields(where: str, net: Conv, depth: int, positions: int | tuple[int, ...] |
     Both have the shape ``(depth, *positions)``.
     """
     shape = expect_positions(where, net, positions)
-    scales = looped(net.activation, depth, net.sigma_w, net.sigma_b)
+    scales = looped(net.activation, depth, *lone_scales(net))
     scalar = all(scale.ndim == 0 for scale in scales)
     expect(scalar, where, "scalar sigma_w and sigma_b", "Use jax.vmap.", sigma_w=net.sigma_w, sigma_b=net.sigma_b)
     static = Conv(net.activation, 1.0, 0.0, net.kernel_size, net.weights, net.padding)
@@ -103,7 +104,7 @@ def _means(net: Conv, question: Question) -> tuple[Values, Values]:
 def _expect_width(net: Conv, question: Question, known: bool) -> None:
     """Raise unless the law at this width is known."""
     remedy = "With a width only linear networks without a border (of log_q, without biases) are predicted."
-    known = known and net.activation == ACTIVATIONS["linear"] and is_closed(net)
+    known = known and not is_noisy(net) and net.activation == ACTIVATIONS["linear"] and is_closed(net)
     expect(question.width is None or known, question.where, "width=None", remedy, width=question.width)
 
 

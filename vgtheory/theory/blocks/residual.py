@@ -12,6 +12,7 @@ symbol    meaning                                                             sh
 ========  ==================================================================  =====
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -23,8 +24,9 @@ from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_scalars
 from vgtheory.networks.blocks import Residual, alpha_of
 from vgtheory.networks.conv import expect_positions
+from vgtheory.networks.noise import drop_path_of, is_noisy, lone_scales
 from vgtheory.theory.arrays import compiled, library, running_sum, scan
-from vgtheory.theory.blocks import residual_width
+from vgtheory.theory.blocks import residual_width, stochastic
 from vgtheory.theory.blocks.batch_norm import batch_rates
 from vgtheory.theory.integrals import gaussian
 from vgtheory.theory.integrals.moments_1d import curves, squares_at, value_and_slope
@@ -45,11 +47,14 @@ class Profile(NamedTuple):
         Log of the mean squared gradient with respect to ``h_l``, relative to the top.
     log_branch
         Log of the mean square of block l's branch, before ``alpha``; without skips, of ``h_l``.
+    log_chi
+        Log of the factor by which block l changes the mean squared gradient; None with batch norm.
     """
 
     log_q: Arrays
     log_grad: Arrays
     log_branch: Arrays
+    log_chi: Arrays | None = None
 
 
 def log_of(value: Values) -> Values:
@@ -126,7 +131,7 @@ def _normed(net: Residual, scales: list[Values], depth: int) -> Profile:
     else:
         log_chi = xp.broadcast_to(xp.log1p(alpha**2 * factor) - xp.log1p(alpha**2 * size), (depth,))
         log_q = xp.zeros_like(log_chi)
-    return Profile(log_q, from_top(log_chi), xp.broadcast_to(log_of(size), (depth,)))
+    return Profile(log_q, from_top(log_chi), xp.broadcast_to(log_of(size), (depth,)), log_chi)
 
 
 def _batch(net: Residual, scales: list[Values], depth: int) -> Profile:
@@ -153,11 +158,11 @@ def _batch(net: Residual, scales: list[Values], depth: int) -> Profile:
 
 def profile(net: Residual, depth: int) -> Profile:
     """The stream and its gradient along a residual chain with scalar numbers."""
-    scales = looped(net.activation, depth, net.sigma_w, net.sigma_b, alpha_of(net, depth))
+    scales = looped(net.activation, depth, *lone_scales(net), alpha_of(net, depth))
     if net.norm is None:
         size = depth if library(scales) is np else 1 << (depth - 1).bit_length()
         log_q, log_chi, log_f = (leaf[:depth] for leaf in _plain(*scales, net.activation, net.branch_layers, size))
-        return Profile(log_q, from_top(log_chi), log_f)
+        return Profile(log_q, from_top(log_chi), log_f, log_chi)
     return _batch(net, scales, depth) if net.norm == "batch" else _normed(net, scales, depth)
 
 
@@ -179,8 +184,11 @@ def _grad(net: Residual, question: Question) -> Law:
     otherwise to order 1/N: at depths up to the width the mean to 0.1 standard deviations, ``std``
     to 15 % (measured). With batch norm the mean is half the log of the mean square of the whole
     batch's gradient.
+    With stochastic depth the law is exact at infinite width, where ``std`` is that of which branches stay.
     Assumes: a cotangent independent of the weights.
     """
+    if drop_path_of(net) > 0:
+        return halved(_unknown_at(question.width, stochastic.log_grad_law(_kept(net, question), drop_path_of(net))))
     counts = np.arange(question.depth - 1, -1, -1)
     log_square = _asked(net, question).log_grad
     return halved(_at_width(net, question, log_square, counts, residual_width.log_grad_law))
@@ -195,6 +203,8 @@ def _q(net: Residual, question: Question) -> Law:
     Accuracy: as of the gradient.
     Assumes: an input of normal entries, independent of the weights.
     """
+    if drop_path_of(net) > 0:
+        return _unknown_at(question.width, stochastic.log_q_law(_kept(net, question), drop_path_of(net)))
     counts = np.arange(1, question.depth + 1)
     return _at_width(net, question, _asked(net, question).log_q, counts, residual_width.log_q_law)
 
@@ -204,9 +214,20 @@ def _asked(net: Residual, question: Question) -> Profile:
     return checked(question.where, net, question.depth)
 
 
+def _kept(net: Residual, question: Question) -> Profile:
+    """The profile of a chain of those blocks alone whose branches stay."""
+    factor = alpha_of(net, question.depth) / (1 - net.drop_path)
+    return _asked(dataclasses.replace(net, drop_path=0.0, alpha=factor), question)
+
+
+def _unknown_at(width: int | None, law: Law) -> Law:
+    """A law of infinite width, whose spread at any other is not known."""
+    return law if width is None else Law(law.mean, library(law.mean).full_like(law.mean, np.inf))
+
+
 def _straight(net: Residual) -> tuple[float, float] | None:
     """Slopes on either side of 0 if the law at finite width is known; None otherwise."""
-    unbiased = isinstance(net.sigma_b, float | int) and net.sigma_b == 0
+    unbiased = isinstance(net.sigma_b, float | int) and net.sigma_b == 0 and not is_noisy(net)
     return sides(net.activation) if net.norm is None and net.branch_layers == 1 and unbiased else None
 
 

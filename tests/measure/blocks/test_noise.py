@@ -1,0 +1,68 @@
+"""Residual blocks and convolutions with noise beside their laws, spread of stochastic depth included."""
+
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from tests.tolerances import SIGMAS
+from vgtheory import Conv, Residual, measure, theory
+
+FINITE = 0.05
+"""Of logs at 128 or 256 units: a few times depth over width."""
+WIDER = 0.15
+"""Of the standard deviation that stochastic depth makes: a width of 256 adds some (2 % are left at 1,024)."""
+NOISY = dict(dropout=0.2, sigma_noise=0.3)
+slow = pytest.mark.slow
+CHAINS = [
+    (Residual("relu", 1.0, alpha=0.7, drop_path=0.3), "matrix_free"),
+    pytest.param(Residual("tanh", 1.5, 0.3, alpha=0.7, drop_path=0.3, dropconnect=0.2), "networks", marks=slow),
+    pytest.param(Residual("relu", 1.4, norm="layer", branch_layers=2, drop_path=0.4, **NOISY), "networks", marks=slow),
+]
+
+
+@pytest.mark.parametrize(("net", "sampler"), CHAINS)
+def test_stochastic_depth_twin_and_power(key: jax.Array, net: Any, sampler: str) -> None:
+    depth, num_nets = 10, 400
+    logs = measure.samples(key, net, depth=depth, width=256, num_nets=num_nets, sampler=sampler)
+    for found, law in ((logs.log_grad, theory.log_grad_layers), (logs.log_q, theory.log_q_layers)):
+        predicted = law(net, depth=depth)
+        err = np.maximum(found.std(axis=0), predicted.std) / num_nets**0.5
+        assert (abs(found.mean(axis=0) - predicted.mean) <= SIGMAS * err + FINITE).all()
+        off = law(net.replace(drop_path=0.0, dropconnect=0.0, dropout=0.0), depth=depth)
+        assert (abs(found.mean(axis=0) - off.mean) > SIGMAS * err + FINITE).any()
+        seen = predicted.std > 0
+        kurtosis = ((found - found.mean(axis=0)) ** 4).mean(axis=0)[seen] / found.std(axis=0)[seen] ** 4
+        sampling = ((kurtosis - 1) / num_nets / 4) ** 0.5
+        assert (abs(found.std(axis=0)[seen] / predicted.std[seen] - 1) < SIGMAS * sampling + WIDER).all()
+
+
+@slow
+@pytest.mark.parametrize("net", [Residual("gelu", 1.2, 0.2, alpha=0.5, mask="gaussian", **NOISY)])
+def test_noise_in_branches(key: jax.Array, net: Any) -> None:
+    for measured, law in (
+        (measure.log_grad_layers, theory.log_grad_layers),
+        (measure.log_q_layers, theory.log_q_layers),
+    ):
+        found = measured(key, net, depth=8, width=256, num_nets=60)
+        assert (abs(found.value - law(net, depth=8).mean) <= SIGMAS * found.err + FINITE).all()
+
+
+@pytest.mark.parametrize(
+    ("net", "positions"),
+    [
+        (Conv("relu", 1.3, 0.2, **NOISY), 6),
+        pytest.param(Conv("tanh", 1.3, 0.2, dropconnect=0.3, padding="zero"), 8, marks=slow),
+        pytest.param(Conv("relu", 1.2, weights="delta_orthogonal", mask="gaussian", dropout=0.3), (4, 4), marks=slow),
+    ],
+)
+def test_convolution_twin_and_power(key: jax.Array, net: Any, positions: Any) -> None:
+    for measured, law in (
+        (measure.log_grad_layers, theory.log_grad_layers),
+        (measure.log_q_layers, theory.log_q_layers),
+    ):
+        found = measured(key, net, depth=4, width=128, num_nets=24, positions=positions)
+        assert (abs(found.value - law(net, depth=4, positions=positions).mean) <= SIGMAS * found.err + FINITE).all()
+        off = law(net.replace(dropout=0.0, dropconnect=0.0), depth=4, positions=positions).mean
+        assert (abs(found.value - off) > SIGMAS * found.err + FINITE).any()
