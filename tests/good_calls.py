@@ -84,7 +84,7 @@ def _recorded() -> Any:
 NOUNS: dict[str, dict[str, Any]] = {
     "Activation": {"name": "half", "phi": half, "dphi": one_half, "kinks": (), "sup_dphi": 0.5, "degree": 1.0},
     "Conv": SCALES,
-    "Dense": SCALES,
+    "Dense": SCALES | {"widths": (4, 3, 2), "fan": "avg"},
     "FixedRecurrent": {"activation": "tanh", "matrix": MATRIX, "sigma_b": 0.3},
     "GRU": GATED | {"update_bias": 1.0},
     "LSTM": GATED | {"forget_bias": 1.0},
@@ -102,12 +102,13 @@ NOUNS: dict[str, dict[str, Any]] = {
 }
 _NET: dict[str, Any] = {"net": TANH}
 _DEEP: dict[str, Any] = {"net": TANH, "depth": 4}
+_INPUT = {"input_square": 1.0}
 THEORY: dict[str, dict[str, Any]] = {
     **_each(("bound_excess", "c_star", "chi_1", "chi_c", "decade_depth", "lyapunov_exponent", "phase"), _NET),
     **_each(("phase_diagram", "q_slope", "q_star", "q_stars", "xi_c", "xi_grad", "xi_q"), _NET),
     **_each(("jacobian_atom", "jacobian_condition", "jacobian_edge", "jacobian_moments"), _DEEP),
     **_each(("c_layers", "log_bound_layers", "log_parts_layers"), _DEEP),
-    **_each(("log_chi_layers", "log_grad_layers", "log_grad_weight_layers", "log_q_layers"), _DEEP),
+    **_each(("log_chi_layers", "log_grad_layers", "log_grad_weight_layers", "log_q_layers"), _DEEP | _INPUT),
     **_each(("c_map", "c_map_curvature", "c_map_slope"), {"c": 0.4, "net": TANH}),
     **_each(("jacobian_cdf", "jacobian_density"), {"s": 0.5, **_DEEP}),
     **_each(("jacobian_cdf_of_log", "jacobian_density_of_log"), {"log_s": -0.5, **_DEEP}),
@@ -170,7 +171,9 @@ THEORY: dict[str, dict[str, Any]] = {
 }
 _CHANGE = {"change": 0.05}
 MEASURE: dict[str, dict[str, Any]] = {
-    **_each(("samples", "log_chi_layers", "log_grad_layers", "log_grad_weight_layers", "log_q_layers"), PROFILE),
+    **_each(
+        ("samples", "log_chi_layers", "log_grad_layers", "log_grad_weight_layers", "log_q_layers"), PROFILE | _INPUT
+    ),
     **_each(("c_layers", "jacobian_moments", "link_parts", "log_bound_layers", "log_parts_layers"), RUN),
     **_each(("jacobian_singular_values", "jacobian_top_singular_values"), RUN),
     **_each(("log_grad_alpha_layers",), PROFILE | {"net": Residual("tanh", 1.5, alpha=0.5)}),

@@ -79,6 +79,7 @@ TRACEABLE: dict[str, Example] = {
     "log_parts_layers": call(theory.layers.log_parts_layers, NET, depth=4, width=64),
     "log_power_norms": call(theory.recurrent.log_power_norms, MATRIX, STATE, 7),
     "log_q_layers": call(theory.log_q_layers, NET, depth=4, width=64),
+    "log_q_layers, listed": call(theory.log_q_layers, Dense("relu", (1.5, 0.5, 1.25), widths=(5, 6, 7, 8))),
     "log_q_positions": call(theory.blocks.log_q_positions, FIELD, depth=4, positions=(3, 4)),
     "log_scalar_chain": call(theory.recurrent.log_scalar_chain, 0.75, 1.5, 5),
     "log_scalar_steps": call(theory.recurrent.log_scalar_steps, 1.5, "tanh", 0.375, steps=9),

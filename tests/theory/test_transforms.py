@@ -102,6 +102,7 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "log_parts_layers": lambda t: theory.layers.log_parts_layers(tanh(t), depth=5, width=64).slopes.mean[0],
     "log_power_norms": lambda t: theory.recurrent.log_power_norms(MATRIX + t * MATRIX.T, MATRIX[0], 7),
     "log_q_layers": lambda t: theory.log_q_layers(tanh(t), depth=5, width=64).mean[-1],
+    "log_q_layers, listed": lambda t: theory.log_q_layers(Dense("relu", (t, 1.5, t / 2), widths=(5, 6, 7, 8))).mean[-1],
     "log_q_positions": lambda t: theory.blocks.log_q_positions(conv(t), depth=5, positions=(3, 4)).mean[-1, 0, 1],
     "log_scalar_chain": lambda t: theory.recurrent.log_scalar_chain(0.7, t, 5).std,
     "log_scalar_chain, far": lambda t: theory.recurrent.log_scalar_chain(40.0, t, 5).mean,

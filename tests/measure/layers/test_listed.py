@@ -27,10 +27,11 @@ NETS: dict[str, Dense] = {
     "sine": Dense("sin", (9.0, 1.5, 1.5, 1.5), 0.1, widths=(3, 128, 128, 128, 1)),
     "uniform": Dense("tanh", (1.5, 2.0, 3.0, 1.0, 1.0), 0.2, "uniform", widths=(20, 40, 64, 30, 50, 10)),
     "truncated": Dense("relu", 1.4, 0.0, "truncated_normal", widths=(20, 40, 64, 30, 50, 10)),
+    "orthogonal": Dense("tanh", (1.5, 0.8, 2.0, 1.3), (0.1, 0.0, 0.3, 0.2), "orthogonal"),
     "square": Dense("tanh", (1.5, 0.8, 2.0, 1.2), 0.2),
 }
 QUICK = ("biased",)
-NUM_NETS = {"mixed": 600}
+NUM_NETS = {"mixed": 600, "orthogonal": 1500}
 """So many that 3 % of sigma_w are seen over three or four narrow layers: 4000 unless named."""
 
 
@@ -39,7 +40,7 @@ def marked(names: Any, *quick: str) -> list[Any]:
 
 
 def size(name: str) -> dict[str, int]:
-    return {"width": 100} if name == "square" else {}
+    return {"width": 64} if name in ("square", "orthogonal") else {}
 
 
 @pytest.fixture(scope="module")

@@ -37,6 +37,7 @@ WIDE = 2e-3
         ("relu", 1.2, 0.5, "gaussian"),
         ("gelu", 1.0, 0.2, "gaussian"),
         ("tanh", 2.0, 0.1, "uniform"),
+        ("tanh", 2.0, 0.1, "orthogonal"),
     ],
 )
 def test_like_layers_have_the_plain_law(profile: Any, name: str, sigma_w: float, sigma_b: float, weights: str) -> None:
@@ -96,6 +97,8 @@ def test_wide_layers_tend_to_infinite_width() -> None:
         finite, infinite = profile(net), profile(net, width=np.inf)
         np.testing.assert_allclose(finite.mean, infinite.mean, rtol=0, atol=WIDE)
         assert not infinite.std.any()
+        plain = profile(Dense("tanh", 1.5), depth=3, width=np.inf)
+        assert np.array_equal(plain.mean, profile(Dense("tanh", 1.5), depth=3).mean)
 
 
 def test_correlations_of_relu_and_linear_layers_in_closed_form() -> None:
@@ -178,7 +181,7 @@ def test_what_does_not_fit_is_refused(refused: Callable[..., Any]) -> None:
         Dense("tanh", widths=(5,))
     with refused("chi_1", "net", "like layers|one of the layers"):
         theory.chi_1(net)
-    with refused("log_grad_layers", "weights", "Measure it"):
+    with refused("log_grad_layers", "widths", "independent weights"):
         theory.log_grad_layers(net.replace(weights="orthogonal"))
     with refused("log_grad_layers", "sigma_w", "Give a tuple"):
         theory.log_grad_layers(Dense("tanh", np.array([1.0, 2.0])), depth=2)

@@ -18,7 +18,7 @@ from vgtheory.theory.integrals.squares import log_resolved
 from vgtheory.theory.laws import Question, grad_law, halved, is_one, q_law
 from vgtheory.theory.layers import listed
 from vgtheory.theory.precision import Values, floats
-from vgtheory.theory.width import accumulation, cumulants, expansion
+from vgtheory.theory.width import accumulation, cumulants, expansion, orthogonal
 from vgtheory.theory.width.accumulation import Reward
 from vgtheory.theory.width.chi_square import is_exact, log_chi_square_law, sides
 from vgtheory.theory.width.masked import expect_known_noise, log_factor_law, masks_of
@@ -87,12 +87,6 @@ def _certain(mean: Values) -> Law:
     return Law(mean, library(mean).zeros_like(mean))
 
 
-def _root(var: Values) -> Values:
-    """Square root whose derivative at 0 is 0."""
-    xp = library(var)
-    return xp.where(var <= 0, 0.0, xp.sqrt(xp.where(var <= 0, 1.0, var)))
-
-
 def _sums(net: Ensemble, depth: int, width: int, reward: Reward) -> accumulation.Sums:
     return accumulation.sums(*scales_of(net, depth), net.activation, width, depth, reward, masks_of(net, width))
 
@@ -100,7 +94,7 @@ def _sums(net: Ensemble, depth: int, width: int, reward: Reward) -> accumulation
 def _accumulated(sums: accumulation.Sums, mean: Values, noise_var: Values) -> Law:
     """Law of a sum along the chain with this mean at infinite width; ``std`` is inf if unknown."""
     xp = library(sums, mean)
-    std = xp.where(sums.held > accumulation.MOST_HELD, xp.inf, _root(sums.var + noise_var))
+    std = xp.where(sums.held > accumulation.MOST_HELD, xp.inf, orthogonal.root(sums.var + noise_var))
     return Law(mean + sums.mean, std)
 
 
@@ -143,8 +137,7 @@ def _grad(net: Dense | Recurrent, question: Question) -> Law:
     if width is None:
         return _certain(mean / 2)
     if net.weights == "orthogonal":
-        shift, var = expansion.backward_fluctuation(layers, width)
-        return halved(Law(mean + shift, _root(var)))
+        return halved(orthogonal.grad(layers, mean, width))
     more = cumulants.change(layers, net.weights, width, dropconnect_of(net))
     return halved(_accumulated(_sums(net, depth, width, accumulation.GRAD), mean + more.grad, more.grad_var))
 
@@ -172,8 +165,7 @@ def _q(net: Dense | Recurrent, question: Question) -> Law:
     if width is None:
         return _certain(layers.log_q)
     if net.weights == "orthogonal":
-        (mean, var), free = expansion.forward_fluctuation(layers, width), 1 - layers.rho**2
-        return Law(layers.log_q + mean - var / 2 - free / width, _root(var + 2 * free / width))
+        return orthogonal.q(layers, width)
     noise, more = log_chi_square_law(width), cumulants.change(layers, net.weights, width, dropconnect_of(net))
     mean, var = layers.log_q + noise.mean + more.q, noise.std**2 + more.q_var
     return _accumulated(_sums(net, depth, width, accumulation.Q), mean, var)
@@ -205,16 +197,12 @@ def chi_law(net: Ensemble, question: Question) -> Law:
     if width is None:
         return _certain(mean)
     if net.weights == "orthogonal":
-        shift, (_, r_var) = (
-            expansion.backward_fluctuation(layers, width)[0],
-            expansion.forward_fluctuation(layers, width),
-        )
-        return Law(mean - library(shift).diff(shift), _root((layers.back / width + layers.a**2 * r_var)[:-1]))
+        return orthogonal.chi(layers, width)
     sums, more = (
         _sums(net, depth, width, accumulation.GRAD),
         cumulants.change(layers, net.weights, width, dropconnect_of(net)),
     )
-    return Law(mean + (sums.own_mean + more.factor)[:-1], _root((sums.own_var + more.factor_var)[:-1]))
+    return Law(mean + (sums.own_mean + more.factor)[:-1], orthogonal.root((sums.own_var + more.factor_var)[:-1]))
 
 
 @np.errstate(all="ignore")
@@ -229,8 +217,7 @@ def grad_weight_law(net: Ensemble, question: Question) -> Law:
     if width is None:
         return _certain(mean / 2)
     if net.weights == "orthogonal":
-        shift, var = expansion.backward_fluctuation(layers, width, with_inputs=True)
-        return halved(Law(mean + shift, _root(var)))
+        return halved(orthogonal.grad(layers, mean, width, with_inputs=True))
     more = cumulants.change(layers, net.weights, width, dropconnect_of(net))
     mean = mean + more.grad + more.size - more.size[-1]
     return halved(_accumulated(_sums(net, depth, width, accumulation.GRAD_WEIGHT), mean, more.grad_var))

@@ -15,7 +15,7 @@ from vgtheory.networks.listed import Listing, listing
 from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.laws import Question, halved
 from vgtheory.theory.precision import Values, floats
-from vgtheory.theory.width import cumulants, expansion, varying
+from vgtheory.theory.width import cumulants, expansion, orthogonal, varying
 from vgtheory.theory.width.accumulation import MOST_HELD, Sums
 from vgtheory.theory.width.chi_square import log_chi_square_law, sides
 from vgtheory.weights import expect_light_tails
@@ -38,21 +38,22 @@ def _asked(net: Any, question: Question) -> _Asked:
     layers = listing(where, net, depth, width, input_square)
     if not layers.is_infinite:
         expect_light_tails(where, net)
-        remedy = "Measure it, or ask for width=np.inf."
-        expect(net.weights != "orthogonal", where, "independent weights of listed layers", remedy, weights=net.weights)
+        square = net.weights != "orthogonal" or len(set(layers.sizes)) == 1
+        remedy = "Ask for width=np.inf, or take independent weights."
+        expect(square, where, "square layers of orthogonal weights", remedy, widths=layers.sizes)
     numbers = (layers.sigma_w, layers.sigma_b)
     if library(numbers) is np:
         return _Asked(layers, *(np.asarray(each, float) for each in numbers))
     return _Asked(layers, *(jnp.stack(floats(*each)) for each in numbers))
 
 
-@compiled("activations")
-def _walk(sigma_w: Values, sigma_b: Values, activations: tuple[Any, ...]) -> expansion.Layers:
+@compiled("activations", "is_orthogonal")
+def _walk(sigma_w: Values, sigma_b: Values, activations: tuple[Any, ...], is_orthogonal: bool) -> expansion.Layers:
     """Every layer at infinite width, with its noise; what concerns the layer above the last has no meaning."""
     xp = library(sigma_w, sigma_b)
     kinds = list(dict.fromkeys(activations))
     steps: list[Callable[..., Any]] = [
-        functools.partial(expansion.layer_of, activation=kind, orthogonal=False) for kind in kinds
+        functools.partial(expansion.layer_of, activation=kind, orthogonal=is_orthogonal) for kind in kinds
     ]
     places = xp.asarray([kinds.index(each) for each in activations])
 
@@ -67,8 +68,8 @@ def _walk(sigma_w: Values, sigma_b: Values, activations: tuple[Any, ...]) -> exp
     return scan(step, xp.log(sigma_w[0] ** 2 + sigma_b[0] ** 2), (*above, sigma_b, places))[1]
 
 
-def _trajectory(asked: _Asked) -> expansion.Layers:
-    return _walk(asked.sigma_w, asked.sigma_b, asked.layers.activations)
+def _trajectory(net: Any, asked: _Asked) -> expansion.Layers:
+    return _walk(asked.sigma_w, asked.sigma_b, asked.layers.activations, net.weights == "orthogonal")
 
 
 def _log_inputs(asked: _Asked, layers: expansion.Layers, input_square: Any) -> Values:
@@ -139,10 +140,12 @@ def grad(net: Any, question: Question) -> Law:
     if _is_exact(net, asked):
         factors = _factors(asked)
         return halved(Law(_from_top(factors.mean), library(factors.std).sqrt(_from_top(factors.std**2))))
-    layers = _trajectory(asked)
+    layers = _trajectory(net, asked)
     mean = _from_top(layers.log_chi[:-1])
     if asked.layers.is_infinite:
         return _certain(mean / 2)
+    if net.weights == "orthogonal":
+        return halved(orthogonal.grad(layers, mean, asked.layers.sizes[0]))
     sums, more = varying.grad_sums(_rows(question.where, asked)), _change(net, asked, layers)
     return halved(_with(mean + more.grad, sums, _spread(sums.var + more.grad_var, sums.held)))
 
@@ -152,9 +155,11 @@ def chi(net: Any, question: Question) -> Law:
     asked = _asked(net, question)
     if _is_exact(net, asked):
         return _factors(asked)
-    layers = _trajectory(asked)
+    layers = _trajectory(net, asked)
     if asked.layers.is_infinite:
         return _certain(layers.log_chi[:-1])
+    if net.weights == "orthogonal":
+        return orthogonal.chi(layers, asked.layers.sizes[0])
     sums, more = varying.grad_sums(_rows(question.where, asked)), _change(net, asked, layers)
     own = sums._replace(mean=sums.own_mean[:-1])
     return _with((layers.log_chi + more.factor)[:-1], own, _spread(sums.own_var + more.factor_var, sums.held)[:-1])
@@ -163,11 +168,13 @@ def chi(net: Any, question: Question) -> Law:
 def grad_weight(net: Any, question: Question) -> Law:
     """Gradient of every layer's weights: the sizes of the layers' inputs enter."""
     asked = _asked(net, question)
-    layers = _trajectory(asked)
+    layers = _trajectory(net, asked)
     log_input = _log_inputs(asked, layers, question.input_square)
     mean = _from_top(layers.log_chi[:-1]) + log_input - log_input[-1]
     if asked.layers.is_infinite:
         return _certain(mean / 2)
+    if net.weights == "orthogonal":
+        return halved(orthogonal.grad(layers, mean, asked.layers.sizes[0], with_inputs=True))
     sums, more = varying.grad_sums(_rows(question.where, asked), with_inputs=True), _change(net, asked, layers)
     mean = mean + more.grad + more.size - more.size[-1]
     return halved(_with(mean, sums, _spread(sums.var + more.grad_var, sums.held)))
@@ -177,13 +184,15 @@ def q(net: Any, question: Question) -> Law:
     """Mean square of every layer's pre-activations: exact for straight activations without biases."""
     asked = _asked(net, question)
     if asked.layers.is_infinite:
-        return _certain(_trajectory(asked).log_q)
+        return _certain(_trajectory(net, asked).log_q)
+    if net.weights == "orthogonal":
+        return orthogonal.q(_trajectory(net, asked), asked.layers.sizes[0])
     own = [log_chi_square_law(size) for size in asked.layers.sizes[1:]]
     noise = Law(*(np.array([law[k] for law in own]) for k in (0, 1)))
     biased = any(not isinstance(each, float | int) or each != 0 for each in asked.layers.sigma_b)
     if _is_exact(net, asked) and not biased:
         return _counted_q(asked, noise)
-    layers, sums = _trajectory(asked), varying.q_sums(_rows(question.where, asked))
+    layers, sums = _trajectory(net, asked), varying.q_sums(_rows(question.where, asked))
     more = _change(net, asked, layers)
     return _with(layers.log_q + noise.mean + more.q, sums, _spread(sums.var + noise.std**2 + more.q_var, sums.held))
 

@@ -84,9 +84,9 @@ def log_grad_layers(
 
     - The second row holds for N >= 64 and depths up to ``10 N^(1/2)``. Its ``std`` is inf where one
       component dominates the gradient.
-    - Listed layers of a ``Dense`` have the laws of the first three rows. The units N_l of layer l rule
+    - Listed layers of a ``Dense`` have the laws of the first four rows. The units N_l of layer l rule
       the factor between layers l and l + 1: the fan-out of the weights of layer l forward, and the
-      fan-in of those of layer l + 1 backward. Orthogonal weights are refused.
+      fan-in of those of layer l + 1 backward. Orthogonal ones are for square layers.
     - A ``Recurrent`` has the law of a ``Dense``. Heavy-tailed weights have no law at width N.
     - "Plain" branches have one layer, no norm and no bias.
     - With batch norm the mean is half the log of the mean square of the whole batch's gradient, and
