@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from vgtheory.networks.listed import is_listed, resolve_layers
-from vgtheory.networks.noise import NOISE, Noisy, expect_alike_noise
+from vgtheory.networks.listed import resolve_layers
+from vgtheory.networks.noise import NOISE, Noisy
 from vgtheory.networks.resolving import resolve, resolve_weights
 from vgtheory.noun import register_noun
 
@@ -45,7 +45,7 @@ class Dense(Noisy):
         whose ``sigma_w`` is that of the others over ``sqrt(fan_in)``.
     dropout
         Probability with which a unit of every layer's input is dropped, in [0, 1); all others are
-        scaled up. Two inputs have independent noise, and layers with noise are alike.
+        scaled up. Two inputs have independent noise.
     mask
         Law of dropout's factors, of mean 1: ``"bernoulli"``, or ``"gaussian"`` of the same
         variance, p / (1 - p).
@@ -76,8 +76,6 @@ class Dense(Noisy):
         resolve_layers(self)
         resolve(self, "sigma_w", "sigma_b")
         resolve_weights(self)
-        if is_listed(self):
-            expect_alike_noise("Dense", self)
 
 
 register_noun(Dense, ["sigma_w", "sigma_b"], ["activation", "weights", "widths", "fan", *NOISE])

@@ -110,10 +110,10 @@ def expect_no_noise(where: str, net: Any) -> None:
     expect(not is_noisy(net), where, "a network without noise", remedy, net=net)
 
 
-def expect_alike_noise(where: str, net: Any) -> None:
-    """Raise if a network has noise whose layers are listed, or whose input has another mean square than 1."""
-    remedy = "Noise is known for layers that are alike and an input of mean square 1."
-    expect(not is_noisy(net), where, "no noise", remedy, net=net)
+def expect_no_added_noise(where: str, net: Any) -> None:
+    """Raise if noise is added to the ``h`` of a network whose units are padded."""
+    remedy = "Only layers that are alike are measured with it."
+    expect(added_square(net) == 0, where, "sigma_noise=0 of listed layers", remedy, net=net)
 
 
 __all__ = [
@@ -123,7 +123,7 @@ __all__ = [
     "added_square",
     "drop_path_of",
     "dropconnect_of",
-    "expect_alike_noise",
+    "expect_no_added_noise",
     "expect_no_noise",
     "factor_square",
     "is_noisy",

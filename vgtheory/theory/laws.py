@@ -11,7 +11,6 @@ from vgtheory.networks.blocks import Normed, Residual
 from vgtheory.networks.conv import Conv
 from vgtheory.networks.dense import Dense
 from vgtheory.networks.listed import depth_of, is_listed, width_of
-from vgtheory.networks.noise import expect_alike_noise
 from vgtheory.networks.recurrent import Recurrent
 from vgtheory.networks.transformer import Transformer
 
@@ -54,7 +53,6 @@ def question_of(
     """A question whose depth and width agree with the network's own."""
     if not is_one(input_square):
         expect_noun(where, (Dense,), "Only its input may have another mean square than 1.", net=net)
-        expect_alike_noise(where, net)
     infinite = width == math.inf and not is_listed(net) and is_one(input_square)
     width = None if infinite else width_of(where, net, width)
     return Question(where, depth_of(where, net, depth), width, positions, input_square)

@@ -98,6 +98,8 @@ def test_what_cannot_be_measured_is_refused(key: jax.Array, refused: Callable[..
     with refused("log_grad_weight_layers", "dropconnect"):
         measure.log_grad_weight_layers(key, net, **size)
     assert np.isnan(measure.samples(key, net, **size).log_grad_weight).all()
+    with refused("log_q_layers", "net", "layers that are alike"):
+        measure.log_q_layers(key, Dense("tanh", widths=(4, 3, 4), sigma_noise=0.1), num_nets=2)
 
 
 WIDE = [
@@ -137,3 +139,39 @@ def test_dropconnect_at_finite_width(key: jax.Array) -> None:
             abs(found.mean(axis=0) - predicted.mean) <= (SIGMAS / num_nets**0.5 + BIAS) * predicted.std + ROUNDING
         ).all()
         assert (abs(found.std(axis=0)[1:-1] / predicted.std[1:-1] - 1) < 2 * STD).all()
+
+
+SIZES = (100, 64, 96, 48, 80, 64, 32)
+MIXED = ("tanh", "relu", "gelu", "tanh", "relu", "tanh")
+LISTED = [
+    (Dense("relu", 2**0.5, widths=SIZES, dropout=0.2), "matrix_free"),
+    pytest.param(Dense("relu", 2**0.5, widths=SIZES, dropout=0.2, mask="gaussian"), "networks", marks=pytest.mark.slow),
+    pytest.param(Dense(MIXED, 1.5, 0.3, widths=SIZES, dropout=0.3), "matrix_free", marks=pytest.mark.slow),
+    pytest.param(
+        Dense("tanh", (1.5, 1.2, 2.0, 1.5, 1.5, 1.0), 0.3, dropout=0.3, widths=SIZES),
+        "networks",
+        marks=pytest.mark.slow,
+    ),
+    pytest.param(Dense("tanh", 1.5, 0.3, widths=SIZES, dropconnect=0.4), "networks", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("net", "sampler"), LISTED)
+def test_layers_of_any_sizes(key: jax.Array, net: Dense, sampler: str) -> None:
+    num_nets = 2000
+    logs = measure.samples(key, net, num_nets=num_nets, sampler=sampler)
+    laws = [(logs.log_grad, theory.log_grad_layers), (logs.log_q, theory.log_q_layers)]
+    if net.dropconnect == 0:
+        laws.append((logs.log_grad_weight, theory.log_grad_weight_layers))
+    for found, law in laws:
+        predicted = law(net)
+        mean, std = found.mean(axis=0), found.std(axis=0)
+        assert (abs(mean - predicted.mean) <= (SIGMAS / num_nets**0.5 + BIAS) * predicted.std + ROUNDING).all()
+        err = SIGMAS * (0.7 / num_nets**0.5) * std
+        assert (abs(std - predicted.std) <= 2 * err + STD * std + ROUNDING).all()
+
+
+def test_correlations_of_any_sizes(key: jax.Array) -> None:
+    net = Dense("relu", 1.3, 0.2, widths=(256, 200, 256, 300), dropout=0.3)
+    found = measure.layers.c_layers(key, net, num_nets=60)
+    assert (abs(found.value - theory.layers.c_layers(net).mean) <= SIGMAS * found.err + FINITE).all()

@@ -99,3 +99,25 @@ def test_moments_of_units_with_factors(mask: str) -> None:
     )
     for name, value in expected.items():
         np.testing.assert_allclose(getattr(found, name), value, rtol=100 * MEAN, atol=100 * MEAN, err_msg=name)
+
+
+LISTED = 1e-7
+"""Between the two chains, of logs and their spread: interpolation and the grid's ends, 1e-9 to 1e-8 a layer."""
+
+
+@pytest.mark.parametrize("name", ["relu", "tanh"])
+def test_listed_layers_that_are_alike_have_the_laws_of_like_layers(name: str) -> None:
+    alike, size = Dense(name, 1.4, 0.3, dropout=P, sigma_noise=0.2), dict(depth=6, width=64)
+    listed = alike.replace(widths=(64,) * 7)
+    for law in (
+        theory.log_grad_layers,
+        theory.log_q_layers,
+        theory.log_grad_weight_layers,
+        theory.layers.log_chi_layers,
+    ):
+        for each in ({}, {"width": np.inf}):
+            one, other = law(alike, **size | each), law(listed, **each)
+            np.testing.assert_allclose(other.mean, one.mean, atol=LISTED)
+            np.testing.assert_allclose(other.std, one.std, atol=LISTED)
+    one, other = theory.layers.c_layers(alike, depth=6), theory.layers.c_layers(listed)
+    np.testing.assert_allclose(other.mean, one.mean, atol=LISTED)

@@ -31,7 +31,7 @@ from vgtheory.measure.layers import listed
 from vgtheory.networks.dense import Dense
 from vgtheory.networks.ensemble import Layered
 from vgtheory.networks.listed import depth_of, is_listed, known_width
-from vgtheory.networks.noise import dropconnect_of, expect_alike_noise
+from vgtheory.networks.noise import dropconnect_of
 from vgtheory.networks.recurrent import FixedRecurrent, Recurrent, Tied
 
 if TYPE_CHECKING:
@@ -243,20 +243,25 @@ def samples(
     how: dict[str, Any] = {"num_nets": num_nets, "dtype": dtype, "devices": where}
     if is_listed(net) or input_square != 1:
         expect_noun("samples", (Dense,), "Only its layers may differ, or have another input.", net=net)
-        expect_alike_noise("samples", net)
         plan, numbers, layers = listed.planned_layers("samples", net, depth, width, input_square, dtype)
         room = planned("samples", depth=len(layers.sigma_b), width=plan.widest, rows=num_inputs or 1, **rows, **fit)
         own = listed.Size(plan, num_inputs or 1, dtype, plan.scalable, sampler, room.keep)
         logs = _summed(run(listed.one, key, (net, numbers), own, lanes=room.lanes, **how), plan.scalable)
+        logs = _without_cut(net, logs)
         return _shaped(logs._replace(log_q=logs.log_q + listed.log_padding(layers)), (), num_inputs)
     depth, width = depth_of("samples", net, depth), known_width("samples", width)
     scalable, (shape, grid) = is_scalable(net.activation), grid_of(net, dtype)
     room = planned("samples", depth=depth, width=width, rows=grid[0].size * (num_inputs or 1), **rows, **fit)
     size = _Size(depth, width, num_inputs or 1, dtype, scalable, sampler, room.keep)
     logs = _summed(run(_one, key, (net, grid), size, lanes=room.lanes, **how), scalable)
-    if dropconnect_of(net) > 0:
-        logs = logs._replace(log_grad_weight=np.full_like(logs.log_grad_weight, np.nan))
-    return _shaped(logs, shape, num_inputs)
+    return _shaped(_without_cut(net, logs), shape, num_inputs)
+
+
+def _without_cut(net: Layered, logs: ChainLogs) -> ChainLogs:
+    """The logs; NaN for gradients of weights that differ from input to input."""
+    if dropconnect_of(net) == 0:
+        return logs
+    return logs._replace(log_grad_weight=np.full_like(logs.log_grad_weight, np.nan))
 
 
 def _shaped(logs: ChainLogs, shape: tuple[int, ...], num_inputs: int | None) -> ChainLogs:

@@ -72,7 +72,8 @@ def _one(words: Array, given: tuple[Layered, Array, Any], size: _Size) -> Array:
     """Run one network."""
     net, c_0, rows = given
     if size.plan is not None:
-        return _one_listed(listed.Listed(words, size.plan, rows, size.dtype, size.scalable), c_0, size)
+        layers = listed.Listed(words, size.plan, rows, size.dtype, size.scalable, listed.unit_of(net))
+        return _one_listed(layers, c_0, size)
     tied = draw_weights(words, net, 1, size.width, size.dtype) if isinstance(net, Tied) else None
     weights_of = lambda index: tied or draw_weights(words, net, index, size.width, size.dtype)
 

@@ -17,15 +17,19 @@ from jax.typing import ArrayLike, DTypeLike
 from vgtheory.activation import Activation
 from vgtheory.expect import expect
 from vgtheory.measure.engine.draws import BIAS, COTANGENT, INPUT, WEIGHTS, drawn, normal
-from vgtheory.measure.engine.links import activate, affine, is_scalable
+from vgtheory.measure.engine.links import Place, activate, affine, factors, is_scalable
 from vgtheory.measure.engine.log_pass import Walk, walk
 from vgtheory.measure.engine.matrix_free import Layers, walk_without_matrices
 from vgtheory.measure.engine.networks import Weights, orthogonal, wide
 from vgtheory.networks.dense import Dense
 from vgtheory.networks.listed import Listing, depth_of, known_width, listing, width_of
+from vgtheory.networks.noise import NOISE, expect_no_added_noise, is_noisy
 
-_UNIT = Dense("linear", sigma_w=1.0, sigma_b=1.0)
-"""Scales of weights and biases that are drawn at their own."""
+
+def unit_of(net: Any) -> Dense:
+    """A network of weights and biases that are drawn at their own scales, with the noise of another."""
+    noise = {name: getattr(net, name) for name in NOISE}
+    return Dense("linear", sigma_w=1.0, sigma_b=1.0, **noise)
 
 
 class Rows(NamedTuple):
@@ -68,6 +72,7 @@ def planned_layers(
 ) -> tuple[Plan, Rows, Listing]:
     """The layers of a network as a measurement takes them; ``where`` names the public function."""
     depth, width = depth_of(where, net, depth), width_of(where, net, width)
+    expect_no_added_noise(where, net)
     width = width if net.widths else known_width(where, width)
     layers = listing(where, net, depth, width)
     alike = net.weights != "orthogonal" or len(set(layers.sizes)) == 1
@@ -92,6 +97,7 @@ class Listed(NamedTuple):
     rows: Rows
     dtype: Any
     scalable: bool
+    unit: Dense = Dense("linear")
 
     def mask(self, layer: ArrayLike) -> Array:
         """1 for a layer's own units, 0 beyond, shape ``(widest,)``; layer 0 is the input."""
@@ -122,7 +128,9 @@ class Listed(NamedTuple):
 
     def affine(self, layer: Array, x: Array, log_scale: Array) -> Array:
         """``h`` of a layer from its input, both over ``exp(log_scale)``."""
-        return affine(_UNIT, self.weights(layer), x, log_scale)
+        place = Place(self.words, layer)
+        x = x * factors(self.unit, place, x.shape, x.dtype)
+        return affine(self.unit, self.weights(layer), x, log_scale, place)
 
     def _of_kind(
         self, layer: Array, branch: Callable[[Activation], Callable[..., Array]], h: Array, *rest: Array
@@ -172,14 +180,17 @@ class Size(NamedTuple):
 def one(words: Array, given: tuple[Dense, Rows], size: Size) -> Walk:
     """Run one network; every leaf has an axis of one point in front, as of a grid."""
     rows = jax.tree.map(jnp.asarray, given[1])
-    layers = Listed(words, size.plan, rows, size.dtype, size.scalable)
+    layers, unit = Listed(words, size.plan, rows, size.dtype, size.scalable), unit_of(given[0])
     depth, x_0, cotangent = len(rows.sigma_w), layers.start(size.num_inputs), layers.cotangent(size.num_inputs)
     if size.sampler == "matrix_free":
+        own = lambda layer, shape: factors(unit, Place(words, layer), shape, size.dtype)
         chain = Layers(layers.scale, layers.sigma_b, layers.inputs, layers.slopes, layers.mask)
+        chain = chain._replace(factors=own) if is_noisy(unit) else chain
         found = walk_without_matrices(words, chain, x_0, cotangent, depth, size.scalable)
     else:
-        found = walk(layers.weights, _UNIT, x_0, cotangent, depth, size.scalable, size.keep, inputs_of=layers.inputs)
+        how: dict[str, Any] = {"inputs_of": layers.inputs, "words": words}
+        found = walk(layers.weights, unit, x_0, cotangent, depth, size.scalable, size.keep, **how)
     return jax.tree.map(lambda leaf: leaf[None], found)
 
 
-__all__ = ["Listed", "Plan", "Rows", "Size", "log_padding", "one", "planned_layers"]
+__all__ = ["Listed", "Plan", "Rows", "Size", "log_padding", "one", "planned_layers", "unit_of"]

@@ -77,25 +77,38 @@ def _walk(
 
 @compiled("places")
 def _listed_walk(
-    c: Values, sigma_w: Values, sigma_b: Values, kinds: list[tuple[Curves, Reader]], places: tuple[int, ...]
+    c: Values,
+    sigma_w: Values,
+    sigma_b: Values,
+    noise: tuple[Any, Any],
+    kinds: list[tuple[Curves, Reader]],
+    places: tuple[int, ...],
 ) -> Values:
     """Correlations of layers whose scales are listed, and the places of whose activations among ``kinds``."""
-    state = _start(c, sigma_w[0], sigma_b[0])
+    state = _start(c, sigma_w[0], sigma_b[0], noise)
     gaps = [state[1]]
     for layer, place in enumerate(places[:-1], 1):
-        state = _step(state, sigma_w[layer], sigma_b[layer], *kinds[place])
+        state = _step(state, sigma_w[layer], sigma_b[layer], *kinds[place], noise)
         gaps.append(state[1])
     return 1 - library(state).stack(gaps)
+
+
+def _noise(net: Ensemble) -> tuple[float, float]:
+    """Inverse mean square of the factors, and variance that is added."""
+    return 1 / factor_square(net), added_square(net)
 
 
 def _listed(net: Ensemble, depth: int, c_0: Numbers, input_square: Any) -> Values:
     """The profile of a network whose layers are listed."""
     layers = listing("c_layers", net, depth, np.inf, input_square)
+    kept, added = _noise(net)
     c, *scale = reals(c_0, *layers.sigma_w, *layers.sigma_b)
     xp = library(c, scale)
     kinds = [(curves(each), moments_2d.reader(xp.zeros(1), each)) for each in layers.kinds]
     places = tuple(layers.kinds.index(each) for each in layers.activations)
-    return _listed_walk(c, xp.stack(scale[:depth]), xp.stack(scale[depth:]), kinds, places)
+    sigma_w, sigma_b = xp.stack(scale[:depth]) * kept**-0.5, xp.stack(scale[depth:])
+    sigma_b = sigma_b if added == 0 else xp.sqrt(sigma_b**2 + added)
+    return _listed_walk(c, sigma_w, sigma_b, (kept, added), kinds, places)
 
 
 @asked(noise=True, net=listed_network, c_0=one_correlation)
@@ -158,6 +171,5 @@ def c_layers(net: Ensemble, *, depth: int | None = None, c_0: Numbers = 0.5, inp
     xp = library(c, sigma_w, sigma_b)
     read = moments_2d.reader(xp.zeros(1), net.activation)
     padded = depth if xp is np else 1 << (depth - 1).bit_length()
-    noise = 1 / factor_square(net), added_square(net)
-    mean = _walk(c, (sigma_w, sigma_b), noise, curves(net.activation), read, padded)[:depth]
+    mean = _walk(c, (sigma_w, sigma_b), _noise(net), curves(net.activation), read, padded)[:depth]
     return Law(mean, xp.zeros_like(mean))

@@ -12,12 +12,14 @@ from jax import lax
 from vgtheory.estimate import Law
 from vgtheory.expect import expect
 from vgtheory.networks.listed import Listing, listing
+from vgtheory.networks.noise import added_square, dropconnect_of, factor_square, is_noisy
 from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.laws import Question, halved
 from vgtheory.theory.precision import Values, floats
 from vgtheory.theory.width import cumulants, expansion, orthogonal, varying
 from vgtheory.theory.width.accumulation import MOST_HELD, Sums
 from vgtheory.theory.width.chi_square import log_chi_square_law, sides
+from vgtheory.theory.width.masked import Masks, expect_known_noise, log_factor_law, masks_of
 from vgtheory.weights import expect_light_tails
 
 
@@ -33,6 +35,15 @@ class _Asked(NamedTuple):
         return len(self.layers.activations)
 
 
+def _alone(net: Any, layers: Listing) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Scales of every layer as one input sees them behind noise."""
+    if not is_noisy(net):
+        return layers.sigma_w, layers.sigma_b
+    factor, added = factor_square(net) ** 0.5, added_square(net)
+    biases = layers.sigma_b if added == 0 else tuple((each**2 + added) ** 0.5 for each in layers.sigma_b)
+    return tuple(each * factor for each in layers.sigma_w), biases
+
+
 def _asked(net: Any, question: Question) -> _Asked:
     where, depth, width, _, input_square = question
     layers = listing(where, net, depth, width, input_square)
@@ -41,6 +52,9 @@ def _asked(net: Any, question: Question) -> _Asked:
         square = net.weights != "orthogonal" or len(set(layers.sizes)) == 1
         remedy = "Ask for width=np.inf, or take independent weights."
         expect(square, where, "square layers of orthogonal weights", remedy, widths=layers.sizes)
+        expect_known_noise(where, net, None)
+    scale_w, scale_b = _alone(net, layers)
+    layers = layers._replace(sigma_w=scale_w, sigma_b=scale_b)
     numbers = (layers.sigma_w, layers.sigma_b)
     if library(numbers) is np:
         return _Asked(layers, *(np.asarray(each, float) for each in numbers))
@@ -91,11 +105,11 @@ def _is_straight(asked: _Asked) -> bool:
     return all(sides(each) is not None for each in asked.layers.activations[:-1])
 
 
-def _factors(asked: _Asked) -> Law:
+def _factors(net: Any, asked: _Asked) -> Law:
     """Exact law of the log of the squared factor between neighbouring straight layers, of shape (depth - 1,)."""
     activations, sizes = asked.layers.activations[:-1], asked.layers.sizes[1:-1]
     slopes = [sides(each) or (1.0, 1.0) for each in activations]
-    laws = [log_chi_square_law(size, pair) for size, pair in zip(sizes, slopes, strict=True)]
+    laws = [log_factor_law(net, size, pair) for size, pair in zip(sizes, slopes, strict=True)]
     xp = library(asked.sigma_w)
     mean, std = (xp.asarray(np.array([law[k] for law in laws]), asked.sigma_w.dtype) for k in (0, 1))
     return Law(mean + 2 * xp.log(asked.sigma_w[1:]), std)
@@ -127,7 +141,11 @@ def _certain(mean: Values) -> Law:
 
 def _change(net: Any, asked: _Asked, layers: expansion.Layers) -> cumulants.Change:
     """What weights that are not Gaussian add."""
-    return cumulants.varying_change(layers, net.weights, asked.layers.sizes)
+    return cumulants.varying_change(layers, net.weights, asked.layers.sizes, dropconnect_of(net))
+
+
+def _masks(net: Any, asked: _Asked) -> Masks | None:
+    return masks_of(net, asked.layers.sizes[0])
 
 
 def _is_exact(net: Any, asked: _Asked) -> bool:
@@ -138,7 +156,7 @@ def grad(net: Any, question: Question) -> Law:
     """Gradient of every layer's pre-activations: exact for straight activations at finite width."""
     asked = _asked(net, question)
     if _is_exact(net, asked):
-        factors = _factors(asked)
+        factors = _factors(net, asked)
         return halved(Law(_from_top(factors.mean), library(factors.std).sqrt(_from_top(factors.std**2))))
     layers = _trajectory(net, asked)
     mean = _from_top(layers.log_chi[:-1])
@@ -146,7 +164,7 @@ def grad(net: Any, question: Question) -> Law:
         return _certain(mean / 2)
     if net.weights == "orthogonal":
         return halved(orthogonal.grad(layers, mean, asked.layers.sizes[0]))
-    sums, more = varying.grad_sums(_rows(question.where, asked)), _change(net, asked, layers)
+    sums, more = varying.grad_sums(_rows(question.where, asked), _masks(net, asked)), _change(net, asked, layers)
     return halved(_with(mean + more.grad, sums, _spread(sums.var + more.grad_var, sums.held)))
 
 
@@ -154,13 +172,13 @@ def chi(net: Any, question: Question) -> Law:
     """Growth of the squared gradient in every single layer."""
     asked = _asked(net, question)
     if _is_exact(net, asked):
-        return _factors(asked)
+        return _factors(net, asked)
     layers = _trajectory(net, asked)
     if asked.layers.is_infinite:
         return _certain(layers.log_chi[:-1])
     if net.weights == "orthogonal":
         return orthogonal.chi(layers, asked.layers.sizes[0])
-    sums, more = varying.grad_sums(_rows(question.where, asked)), _change(net, asked, layers)
+    sums, more = varying.grad_sums(_rows(question.where, asked), _masks(net, asked)), _change(net, asked, layers)
     own = sums._replace(mean=sums.own_mean[:-1])
     return _with((layers.log_chi + more.factor)[:-1], own, _spread(sums.own_var + more.factor_var, sums.held)[:-1])
 
@@ -175,7 +193,8 @@ def grad_weight(net: Any, question: Question) -> Law:
         return _certain(mean / 2)
     if net.weights == "orthogonal":
         return halved(orthogonal.grad(layers, mean, asked.layers.sizes[0], with_inputs=True))
-    sums, more = varying.grad_sums(_rows(question.where, asked), with_inputs=True), _change(net, asked, layers)
+    sums = varying.grad_sums(_rows(question.where, asked), _masks(net, asked), with_inputs=True)
+    more = _change(net, asked, layers)
     mean = mean + more.grad + more.size - more.size[-1]
     return halved(_with(mean, sums, _spread(sums.var + more.grad_var, sums.held)))
 
@@ -191,18 +210,20 @@ def q(net: Any, question: Question) -> Law:
     noise = Law(*(np.array([law[k] for law in own]) for k in (0, 1)))
     biased = any(not isinstance(each, float | int) or each != 0 for each in asked.layers.sigma_b)
     if _is_exact(net, asked) and not biased:
-        return _counted_q(asked, noise)
-    layers, sums = _trajectory(net, asked), varying.q_sums(_rows(question.where, asked))
+        return _counted_q(net, asked, noise)
+    layers, sums = _trajectory(net, asked), varying.q_sums(_rows(question.where, asked), _masks(net, asked))
     more = _change(net, asked, layers)
     return _with(layers.log_q + noise.mean + more.q, sums, _spread(sums.var + noise.std**2 + more.q_var, sums.held))
 
 
-def _counted_q(asked: _Asked, noise: Law) -> Law:
+def _counted_q(net: Any, asked: _Asked, noise: Law) -> Law:
     """Exact law without biases: the layer's own chi-square, and those of the layers below."""
-    factors, xp = _factors(asked), library(asked.sigma_w)
+    factors, xp = _factors(net, asked), library(asked.sigma_w)
     below = lambda steps: xp.concatenate([xp.zeros(1, asked.sigma_w.dtype), xp.cumsum(steps)])
-    mean = 2 * xp.log(asked.sigma_w[0]) + below(factors.mean) + xp.asarray(noise.mean, asked.sigma_w.dtype)
-    return Law(mean, xp.sqrt(below(factors.std**2) + xp.asarray(noise.std**2, asked.sigma_w.dtype)))
+    masks = _masks(net, asked)
+    first = Law(0.0, 0.0) if masks is None else masks.first
+    mean = first.mean + 2 * xp.log(asked.sigma_w[0]) + below(factors.mean) + xp.asarray(noise.mean, asked.sigma_w.dtype)
+    return Law(mean, xp.sqrt(first.std**2 + below(factors.std**2) + xp.asarray(noise.std**2, asked.sigma_w.dtype)))
 
 
 __all__ = ["chi", "grad", "grad_weight", "q"]

@@ -47,6 +47,12 @@ class Change(NamedTuple):
     q_var: Arrays
 
 
+def _excess_of(weights: str, dropconnect: float) -> float:
+    """Excess kurtosis of the weights that one input sees, of which some are dropped."""
+    excess = EXCESS_KURTOSIS[weights]
+    return (excess + 3) / (1 - dropconnect) - 3 if dropconnect > 0 else excess
+
+
 def change(layers: Layers, weights: str, width: int, dropconnect: float = 0.0) -> Change:
     """Law of independent entries of another kind less the law of Gaussian ones; zeros for Gaussian.
 
@@ -58,22 +64,20 @@ def change(layers: Layers, weights: str, width: int, dropconnect: float = 0.0) -
     1 %.
     Assumes: an input of normal numbers, ``sigma_w > 0``.
     """
-    xp, excess = library(layers), EXCESS_KURTOSIS[weights]
-    if dropconnect > 0:
-        excess = (excess + 3) / (1 - dropconnect) - 3  # one input sees the weights that are kept
+    xp, excess = library(layers), _excess_of(weights, dropconnect)
     if not excess:
         return Change(*[xp.zeros_like(layers.log_q)] * len(Change._fields))
     ratio = xp.asarray(excess / width, layers.log_q.dtype)
     return _change(layers, Ratios(ratio, ratio, ratio), 1 / width)
 
 
-def varying_change(layers: Layers, weights: str, sizes: tuple[int, ...]) -> Change:
+def varying_change(layers: Layers, weights: str, sizes: tuple[int, ...], dropconnect: float = 0.0) -> Change:
     """``change`` where sizes of the input and of the layers differ; ``sizes`` has depth + 1 numbers."""
-    xp = library(layers)
-    if not EXCESS_KURTOSIS[weights]:
+    xp, excess = library(layers), _excess_of(weights, dropconnect)
+    if not excess:
         return Change(*[xp.zeros_like(layers.log_q)] * len(Change._fields))
     share = xp.asarray([1 / size for size in (*sizes, sizes[-1])], layers.log_q.dtype)
-    ratio = EXCESS_KURTOSIS[weights] * share
+    ratio = excess * share
     return _change(layers, Ratios(ratio[:-2], ratio[1:-1], ratio[2:]), share[1:-1])
 
 

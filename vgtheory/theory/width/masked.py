@@ -135,7 +135,7 @@ def log_factor_law(net: Any, width: int, slopes: tuple[float, float]) -> Law:
     return log_masked_law(width, slopes, net.dropout, net.mask)
 
 
-def expect_known_noise(where: str, net: Any, width: int) -> None:
+def expect_known_noise(where: str, net: Any, width: int | None) -> None:
     """Raise unless the law of a network's noise at this width is known."""
     if not is_noisy(net):
         return

@@ -21,7 +21,8 @@ import numpy as np
 from vgtheory.activation import Activation
 from vgtheory.theory.precision import Arrays
 from vgtheory.theory.width.accumulation import Answer, Reward, State, Sums, answer, descended
-from vgtheory.theory.width.links import LOG_M, POINTS, RULE, Step, plain_units, stencil, step_of
+from vgtheory.theory.width.links import LOG_M, NODES, POINTS, RULE, Step, plain_units, stencil, step_of
+from vgtheory.theory.width.masked import Masks, masked
 
 _AHEAD = Reward(1.0, 1.0, 0.0)
 
@@ -50,9 +51,10 @@ class _Link(NamedTuple):
 
 
 @functools.lru_cache(maxsize=64)
-def _units(activation: Activation, width: int) -> tuple[Step, Answer, Arrays, Arrays, Arrays]:
+def _units(activation: Activation, width: int, masks: Masks | None) -> tuple[Step, Answer, Arrays, Arrays, Arrays]:
     """What of a link does not depend on scales."""
     moments, unknown = plain_units(1.0, 0.0, activation)
+    moments = moments if masks is None else masked(moments, masks.second, masks.third)
     one = np.ones(())
     step = step_of(moments, unknown, one, 0 * one, width)
     normal = answer(step, np.ones_like(step.pull), 3 * np.ones_like(step.pull))
@@ -60,9 +62,9 @@ def _units(activation: Activation, width: int) -> tuple[Step, Answer, Arrays, Ar
 
 
 @functools.lru_cache(maxsize=1024)
-def _link(activation: Activation, width: int, sigma_w: float, sigma_b: float) -> _Link:
+def _link(activation: Activation, width: int, sigma_w: float, sigma_b: float, masks: Masks | None) -> _Link:
     """From a layer of this activation and size to one of these scales."""
-    step, normal, log_x, log_g, log_f = _units(activation, width)
+    step, normal, log_x, log_g, log_f = _units(activation, width, masks)
     with np.errstate(all="ignore"):
         share = np.clip(-np.expm1(2 * np.log(sigma_b) - LOG_M), 0.0, 1.0)
     points, weights = stencil(_log_q(log_x, sigma_w, sigma_b))
@@ -82,34 +84,44 @@ def _moved(place: Arrays, points: Arrays, share: Arrays) -> Arrays:
 
 
 class _Chain(NamedTuple):
-    """Links, and distributions over ln Q of every layer, shape (depth, points), at finite and at infinite width."""
+    """Links, and distributions over ln Q of every layer, shape (depth, points), at finite and at infinite width.
+
+    ``first`` has places, shares and ln M of an input behind dropout, shape (1, nodes) but for the stencil.
+    """
 
     links: list[_Link]
     visits: Arrays
     certain: Arrays
+    first: tuple[Arrays, Arrays, Arrays] | None
 
 
-def _chain(rows: list[Row]) -> _Chain:
+def _chain(rows: list[Row], masks: Masks | None) -> _Chain:
     links = [
-        _link(here.activation, here.width, above.sigma_w, above.sigma_b) for here, above in itertools.pairwise(rows)
+        _link(here.activation, here.width, above.sigma_w, above.sigma_b, masks)
+        for here, above in itertools.pairwise(rows)
     ]
-    start = _moved(np.ones(1), *stencil(_log_q(np.zeros(1), rows[0].sigma_w, rows[0].sigma_b)))
-    visits, certain = [start], [start]
+    at = lambda log_x: stencil(_log_q(log_x, rows[0].sigma_w, rows[0].sigma_b))
+    start = _moved(np.ones(1), *at(np.zeros(1)))
+    visits, certain, first = [start], [start], None
+    if masks is not None:
+        log_x = (masks.first.mean + masks.first.std * NODES)[None]
+        first = (*at(log_x), log_x)
+        visits = [_moved(np.ones(1), first[0], first[1] * RULE[:, None])]
     for link in links:
         visits.append(_moved(visits[-1], link.step.points, link.step.share * RULE[:, None]))
         certain.append(_moved(certain[-1], *link.certain))
-    return _Chain(links, np.stack(visits), np.stack(certain))
+    return _Chain(links, np.stack(visits), np.stack(certain), first)
 
 
-def q_sums(rows: list[Row]) -> Sums:
+def q_sums(rows: list[Row], masks: Masks | None = None) -> Sums:
     """Law of ln Q of every layer, less its value at infinite width; ``own_*`` have no meaning."""
-    visits, certain = _chain(rows)[1:]
+    visits, certain = _chain(rows, masks)[1:3]
     found, sure = (place @ LOG_M for place in (visits, certain))
     var, error = (
         np.sum(place * (LOG_M - mean[:, None]) ** 2, axis=1) for place, mean in ((visits, found), (certain, sure))
     )
     zero, lost = np.zeros(len(rows)), np.zeros(len(rows))
-    rough = [place @ _units(row.activation, row.width)[0].rough for place, row in zip(visits, rows, strict=True)]
+    rough = [place @ _units(row.activation, row.width, masks)[0].rough for place, row in zip(visits, rows, strict=True)]
     lost[1:] = np.maximum.accumulate(np.abs(rough))[:-1]
     return Sums(found - sure, np.maximum(var - error, 0.0), zero, zero, lost)
 
@@ -118,7 +130,7 @@ def _at(values: Arrays, points: Arrays, share: Arrays) -> Arrays:
     return np.sum(values[points] * share, axis=-1)
 
 
-def grad_sums(rows: list[Row], with_inputs: bool = False) -> Sums:
+def grad_sums(rows: list[Row], masks: Masks | None = None, with_inputs: bool = False) -> Sums:
     """Law of ln ``|g_l|^2`` relative to the top, less ln sigma_w^2 of the layers between and its infinite-width value.
 
     ``with_inputs`` adds ln M of layer l - 1, less that of layer L - 1. The fields are as of
@@ -129,8 +141,8 @@ def grad_sums(rows: list[Row], with_inputs: bool = False) -> Sums:
     Accuracy: as ``accumulation.sums``, from which it differs by 1e-9 for like layers (1e-5 at an end of the grid).
     Assumes: as ``accumulation.sums``.
     """
-    depth, chain = len(rows), _chain(rows)
-    links, visits, certain = chain
+    depth, chain = len(rows), _chain(rows, masks)
+    links, visits, certain, first = chain
     zero, one = np.zeros(POINTS), np.ones(POINTS)
     state, sure = State(zero, zero, one, 3 * one, zero, zero), np.zeros(POINTS)
     out = np.zeros((5, depth))
@@ -150,7 +162,9 @@ def grad_sums(rows: list[Row], with_inputs: bool = False) -> Sums:
         below = links[index - 1] if with_inputs and index else None
         if with_inputs and depth == 1:
             continue
-        if below is None:
+        if below is None and with_inputs and first is not None:
+            found, exact = _joined(np.ones(1), *first, state), (certain[index], sure, zero)
+        elif below is None:
             found, exact = (visits[index], state.mean, state.var), (certain[index], sure, zero)
         elif index == depth - 1:
             continue
