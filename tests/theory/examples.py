@@ -65,6 +65,9 @@ TRACEABLE: dict[str, Example] = {
     "log_escape_steps": call(theory.training.log_escape_steps, "adam", 5, 0.625, learning_rate=1e-6),
     "log_escape_time": call(theory.training.log_escape_time, 5, 0.375),
     "log_grad_alpha_layers": call(theory.blocks.log_grad_alpha_layers, Residual("tanh", 1.5, 0.25), depth=4),
+    "log_grad_cross_entropy": call(
+        theory.blocks.log_grad_cross_entropy, Transformer("tanh", 1.5), depth=3, positions=4, width=64, classes=50
+    ),
     "log_grad_groups": call(theory.blocks.log_grad_groups, Transformer("tanh", 1.5), depth=3, positions=4),
     "log_grad_layers": call(theory.log_grad_layers, NET, depth=4),
     "log_grad_layers, width": call(theory.log_grad_layers, NET, depth=4, width=64),

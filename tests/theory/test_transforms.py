@@ -82,6 +82,9 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "log_escape_steps": lambda t: theory.training.log_escape_steps("adam", 5, t / 3, learning_rate=1e-6),
     "log_escape_time": lambda t: theory.training.log_escape_time(5, t / 3),
     "log_escape_time, from above": lambda t: theory.training.log_escape_time(2, t, level=1.3),
+    "log_grad_cross_entropy": lambda t: theory.blocks.log_grad_cross_entropy(
+        Transformer("tanh", t), depth=3, positions=4, width=64, classes=50, sigma_head=t / 2
+    )["value"].mean[0],
     "log_grad_groups": lambda t: theory.blocks.log_grad_groups(Transformer("tanh", t), depth=3, positions=4)[
         "value"
     ].mean[0],

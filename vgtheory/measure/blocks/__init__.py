@@ -1,7 +1,8 @@
 """Residual blocks, normalisation, convolutions and transformers, measured.
 
 Each function has the name of its law in ``theory.blocks``: ``log_grad_alpha_layers``,
-``log_grad_positions``, ``log_q_positions``, ``log_grad_groups``. Profiles over layers come from
+``log_grad_positions``, ``log_q_positions``, ``log_grad_groups``,
+``log_grad_cross_entropy``. Profiles over layers come from
 ``measure.log_grad_layers``.
 """
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from vgtheory.measure.blocks.blocks import BlockLogs
     from vgtheory.measure.blocks.convolution import ConvLogs
     from vgtheory.measure.blocks.positions import log_grad_positions, log_q_positions
-    from vgtheory.measure.blocks.transformer import TransformerLogs, log_grad_groups
+    from vgtheory.measure.blocks.transformer import TransformerLogs, log_grad_cross_entropy, log_grad_groups
 
 __getattr__, __dir__ = door(__name__, __file__)
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "ConvLogs",
     "TransformerLogs",
     "log_grad_alpha_layers",
+    "log_grad_cross_entropy",
     "log_grad_groups",
     "log_grad_positions",
     "log_q_positions",

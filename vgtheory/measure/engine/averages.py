@@ -34,6 +34,21 @@ def averaged(samples: np.ndarray, num_links: int | np.ndarray, dtype: str) -> Es
         return Estimate(mean, np.hypot(spread / num_nets**0.5, rounding))
 
 
+def half_log_of_mean(logs: np.ndarray, num_links: int | np.ndarray, dtype: str) -> Estimate:
+    """Half the log of the mean square over networks, with its standard error.
+
+    Parameters
+    ----------
+    logs
+        Logs of norms, shape ``(num_nets, length)``.
+    num_links, dtype
+        As in ``averaged``.
+    """
+    top = logs.max(axis=0)
+    squares = averaged(np.exp(2 * (logs - top)), num_links, dtype)
+    return Estimate(np.log(squares.value) / 2 + top, squares.err / squares.value / 2)
+
+
 def from_top(increments: np.ndarray) -> np.ndarray:
     """Sum log-factors (index l: from layer l+1 to layer l) from the top down along the last axis.
 

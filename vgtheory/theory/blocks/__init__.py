@@ -10,7 +10,7 @@ dense ones. The functions here answer further questions:
 - What happens at each position of a convolution? ``log_grad_positions``, ``log_q_positions``. What
   does zero padding cost? ``padding_factor``. How far do spatial modes reach? ``xi_c_modes``.
 - How large are the gradients of queries, keys, values, outputs and perceptrons?
-  ``log_grad_groups``.
+  ``log_grad_groups``. And in themselves, below cross-entropy? ``log_grad_cross_entropy``.
 """
 
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vgtheory.theory.blocks.mode_scales import xi_c_modes
     from vgtheory.theory.blocks.normed import batch_norm_drift, batch_norm_rate
     from vgtheory.theory.blocks.positions import log_grad_positions, log_q_positions, padding_factor
-    from vgtheory.theory.blocks.transformer import log_grad_groups
+    from vgtheory.theory.blocks.transformer import log_grad_cross_entropy, log_grad_groups
 
 __getattr__, __dir__ = door(__name__, __file__)
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "batch_norm_drift",
     "batch_norm_rate",
     "log_grad_alpha_layers",
+    "log_grad_cross_entropy",
     "log_grad_groups",
     "log_grad_positions",
     "log_q_positions",

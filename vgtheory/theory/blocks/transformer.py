@@ -13,13 +13,15 @@ from vgtheory.networks.transformer import SCALES, Transformer, branch_factor
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.arrays import library
 from vgtheory.theory.attention.branches import curve, replacing
-from vgtheory.theory.attention.climb import Block, Facts, Widths
+from vgtheory.theory.attention.climb import Block, Facts, Widths, kept_by
 from vgtheory.theory.attention.groups import log_weights
+from vgtheory.theory.attention.rows import row
 from vgtheory.theory.attention.stack import Grads, profile
 from vgtheory.theory.attention.turns import UNTURNED, turns
+from vgtheory.theory.decoders.stack import inverse_mean
 from vgtheory.theory.decoders.tokens import causal_grad, causal_groups, causal_q
 from vgtheory.theory.laws import Question, grad_law, q_law
-from vgtheory.theory.precision import Values, in_float64, numbers
+from vgtheory.theory.precision import Values, in_float64, numbers, reals
 
 LEAST_HEAD = 8
 """Units of a head from which terms of first order in 1 over its width mean something."""
@@ -36,9 +38,9 @@ def _check(where: str, net: Transformer, width: Any, positions: Any, c_0: Any) -
     fits = width is None or (width % net.heads == 0 and width >= LEAST_HEAD * net.heads)
     whole = f"{LEAST_HEAD} or more units for each of heads={net.heads}, and as many for all"
     expect(fits, where, whole, "Narrower heads can be measured: measure.samples.", width=width)
-    calm = not is_static(net.sigma_qk) or abs(net.sigma_qk) <= MOST_SIGMA_QK
+    calm = bool(not is_static(net.sigma_qk) or abs(net.sigma_qk) <= MOST_SIGMA_QK)
     expect(calm, where, f"sigma_qk up to {MOST_SIGMA_QK:g}", "Measure it: measure.samples.", sigma_qk=net.sigma_qk)
-    expect(not is_static(net.sigma_w) or net.sigma_w > 0, where, "sigma_w > 0", sigma_w=net.sigma_w)
+    expect(bool(not is_static(net.sigma_w) or net.sigma_w > 0), where, "sigma_w > 0", sigma_w=net.sigma_w)
     fits = net.place == "pre" or net.norm in ("layer", "rms")
     expect(fits, where, f'place="pre" with norm={net.norm!r}', "Measure it: measure.samples.", place=net.place)
     ok = not is_static(c_0) or bool(np.all((np.asarray(c_0) >= 0) & (np.asarray(c_0) <= 1)))
@@ -176,3 +178,96 @@ def log_grad_groups(
         logs = log_weights(facts, widths, stack, grads)
     top = logs["mlp_out"][-1]
     return {name: _half(logs[name] - top, width) for name in net.groups}
+
+
+def _absolute_groups(
+    where: str, net: Transformer, depth: int, width: int, positions: int, c_0: Any
+) -> dict[str, Values]:
+    """Logs of the squared gradients by matrix, where that behind the last norm is 1 / sqrt(T) long everywhere."""
+    if net.is_causal:
+        logs = causal_groups(net, Question(where, depth, width, positions), c_0, "normed")
+        scale = np.log(width / positions)
+    else:
+        widths, facts, stack, grads = _walked(where, net, depth, width, positions, c_0)
+        xp, logs = library(stack), log_weights(facts, widths, stack, grads)
+        scale = np.log(width) + xp.log(inverse_mean(xp.exp(stack.log_q[-1]), widths.stream))
+    return {name: logs[name] + scale for name in net.groups}
+
+
+@asked(
+    positions=expect_count,
+    width=expect_count,
+    classes=lambda where, **got: expect_count(where, 2, **got),
+    sigma_head=partial(expect_number, interval="(0, 2.5]", ndim=0),
+    c_0=partial(expect_number, interval="[0, 1]", ndim=0),
+)
+@in_float64
+def log_grad_cross_entropy(
+    net: Transformer,
+    *,
+    depth: int,
+    positions: int,
+    width: int,
+    classes: int,
+    sigma_head: Numbers = 1.0,
+    c_0: Numbers = 0.0,
+) -> dict[str, Law]:
+    r"""Log-norms of the weight gradients of a language model at initialisation.
+
+    .. math:: E = -\frac1T \sum_t \ln \mathrm{softmax}(W n_t)_{y_t}, \qquad
+        \ln \sqrt{\mathrm{E}\,|\partial E / \partial W_{g,l}|_F^2}
+
+    The head W reads the norm n of the stream, or the stream itself with ``place="post"``. Its
+    entries have the variance :math:`\sigma^2 / N`, so that logits have the variance
+    :math:`\sigma^2`. Shares p of V classes and targets y, which know nothing of the network, have
+
+    .. math:: \mathrm{E}\,|p - y|^2 = 1 - \frac2V + \mathrm{E} \sum_v p_v^2
+
+    and the squared gradient with respect to n is :math:`\sigma^2 / T^2` times as large. The laws are
+    half the logs of mean squares over networks.
+
+    Parameters
+    ----------
+    net, depth, positions, width, c_0
+        As in ``log_grad_groups``; the width is finite.
+    classes
+        Number of classes V, >= 2: the vocabulary.
+    sigma_head
+        Standard deviation of ``sqrt(fan_in) * W``, from 0 (excluded) to 2.5.
+
+    Returns
+    -------
+    dict
+        By matrix, as ``log_grad_groups``, a ``Law`` of the natural log of the norm itself (not of
+        its square, not relative), ``mean`` of shape ``(depth,)``; and ``head``, of shape ``()``.
+        ``std`` is inf (unknown).
+
+    Notes
+    -----
+    Accuracy: in three blocks of width 128 with 16 positions and 1,000 classes within 2.8 %, most
+    within the measurement's 1 %.
+    Assumes: as ``log_grad_groups``, with layer or RMS norm; many more classes than positions, for
+    the gradients at two positions have correlations of order 1/V; a head that is independent of
+    the tokens' embeddings. A tied one has a large logit at the token that stands at the position.
+
+    Examples
+    --------
+    >>> from vgtheory import Transformer, theory
+    >>> net = Transformer.decoder(heads=8)
+    >>> size = {"depth": 12, "positions": 256, "width": 512, "classes": 50_000}
+    >>> found = theory.blocks.log_grad_cross_entropy(net, **size)
+    >>> round(float(found["head"].mean), 2)
+    0.35
+    """
+    where = "log_grad_cross_entropy"
+    expect(net.norm in ("layer", "rms"), where, 'norm="layer" or norm="rms"', norm=net.norm)
+    logs = _absolute_groups(where, net, depth, width, positions, c_0)
+    sigma, count = reals(sigma_head, float(classes))
+    xp = library(logs, sigma)
+    shares = row(sigma, count).same
+    size = 1 - 2 / count + shares
+    kept = 1.0 if net.place == "post" else kept_by(net, Widths(1 / width, 0.0, 1.0))
+    log_top = xp.log(sigma**2 * size * kept / positions)
+    half = lambda log_square: Law(log_square / 2, xp.full_like(log_square, xp.inf))
+    found = {name: half(each + log_top) for name, each in logs.items()}
+    return found | {"head": half(xp.log(size * width / positions))}

@@ -98,6 +98,20 @@ def _descend(rule: Rule, grads: Grads, block: Block) -> Any:
     return next_one, (grads.log_scale, grads.same, logs)
 
 
+def inverse_mean(mean: Any, stream: float) -> Any:
+    """Mean over networks of one over a stream's mean square, which varies from 1 at the inputs on.
+
+    Parameters
+    ----------
+    mean
+        The mean itself.
+    stream
+        1 over the units of the stream.
+    """
+    # A branch b adds 2 (2 q b + b^2) / N to the variance of q, which makes 2 (q^2 - 1) / N of all.
+    return (1 + 2 * stream * (1 - 1 / mean**2)) / mean
+
+
 class Profile(NamedTuple):
     """Every block's numbers.
 
@@ -116,7 +130,7 @@ class Profile(NamedTuple):
     log_groups: dict[str, Values]
 
 
-@compiled("count", "depth", "widths", "is_last")
+@compiled("count", "depth", "widths", "top")
 def profile(
     net: Transformer,
     c_0: Values,
@@ -125,7 +139,7 @@ def profile(
     count: int,
     depth: int,
     widths: Widths,
-    is_last: bool = False,
+    top: str = "even",
 ) -> Profile:
     """Numbers of every block, for inputs of unit mean square and a white gradient at the top.
 
@@ -143,8 +157,9 @@ def profile(
         Numbers of positions and of blocks.
     widths
         What is finite.
-    is_last
-        Whether the gradient at the top is that of the last position alone.
+    top
+        The gradient at the top: as large at all positions (``"even"``), that of the last alone (``"last"``), or
+        that of as large ones behind a norm (``"normed"``).
     """
     xp = library(net)
     one = net.sigma_w * 0 + 1
@@ -159,12 +174,13 @@ def profile(
     square = outer(ones)
     start = Stream(ones, c_0 * square, widths.stream * square, 0 * square)
     blocks = scan(functools.partial(climb, rule), start, length=depth)[1]
-    top = Grads(one * 0, ones * (here.at == count) if is_last else ones, 0 * square)
-    end, (scale, same, logs) = scan(functools.partial(_descend, rule), top, blocks, reverse=True)
+    behind = {"even": ones, "last": ones * (here.at == count), "normed": inverse_mean(blocks.same[-1], widths.stream)}
+    start_down = Grads(one * 0, behind[top], 0 * square)
+    end, (scale, same, logs) = scan(functools.partial(_descend, rule), start_down, blocks, reverse=True)
     squares = xp.concatenate([end.same[None], same]) @ here.spread.T
     scale = xp.concatenate([end.log_scale[None], scale])
     log_grad = scale[:, None] + _log(squares)
     return Profile(xp.log(blocks.same @ here.spread.T), log_grad, logs)
 
 
-__all__ = ["Profile", "profile"]
+__all__ = ["Profile", "inverse_mean", "profile"]

@@ -31,12 +31,12 @@ def _check(where: str, net: Transformer, width: Any, positions: Any, c_0: Any) -
     scales = {name: getattr(net, name) for name in SCALES}
     expect_scalars(where, alpha=branch_factor(net, 1), **scales)
     for name, value in scales.items():
-        least = name == "sigma_qk" or not is_static(value) or value > 0
+        least = bool(name == "sigma_qk" or not is_static(value) or value > 0)
         expect(least, where, f"{name} > 0", **{name: value})
     fits = width is None or (width % net.heads == 0 and width >= LEAST_HEAD * net.heads)
     whole = f"{LEAST_HEAD} or more units for each of heads={net.heads}, and as many for all"
     expect(fits, where, whole, "Narrower heads can be measured: measure.samples.", width=width)
-    calm = not is_static(net.sigma_qk) or abs(net.sigma_qk) <= MOST_SIGMA_QK
+    calm = bool(not is_static(net.sigma_qk) or abs(net.sigma_qk) <= MOST_SIGMA_QK)
     expect(calm, where, f"sigma_qk up to {MOST_SIGMA_QK:g}", "Measure it: measure.samples.", sigma_qk=net.sigma_qk)
     remedy = "Measure it: measure.samples."
     expect(net.is_causal, where, "is_causal=True", remedy, net=net)
@@ -46,7 +46,7 @@ def _check(where: str, net: Transformer, width: Any, positions: Any, c_0: Any) -
     expect(fits, where, f'place="pre" with norm={net.norm!r}', remedy, place=net.place)
 
 
-def _walked(net: Transformer, question: Question, c_0: Any = 0.0, is_last: bool = False) -> Profile:
+def _walked(net: Transformer, question: Question, c_0: Any = 0.0, top: str = "even") -> Profile:
     """Check the question, then compute all blocks."""
     where, depth, width, positions, *_ = question
     _check(where, net, width, positions, c_0)
@@ -59,7 +59,7 @@ def _walked(net: Transformer, question: Question, c_0: Any = 0.0, is_last: bool 
     replaced = replacing(net)
     phi = curve(net.activation, 2 * library(net).log(net.sigma_1), replaced is None)
     norm = None if replaced is None else curve(replaced, library(net).log(net.sigma_w * 0 + 1e3), is_fixed=False)
-    return profile(net, c, phi, norm, positions, depth, widths, is_last)
+    return profile(net, c, phi, norm, positions, depth, widths, top)
 
 
 def causal_grad(net: Transformer, question: Question) -> Values:
@@ -86,7 +86,7 @@ def causal_q(net: Transformer, question: Question) -> Values:
     return _mean(_walked(net, question).log_q)
 
 
-def causal_groups(net: Transformer, question: Question, c_0: Any) -> dict[str, Values]:
+def causal_groups(net: Transformer, question: Question, c_0: Any, top: str = "even") -> dict[str, Values]:
     """Logs of the squared gradients by matrix, of a common scale, each of shape (depth,).
 
     Parameters
@@ -95,8 +95,10 @@ def causal_groups(net: Transformer, question: Question, c_0: Any) -> dict[str, V
         As in ``causal_grad``.
     c_0
         Correlation of the inputs at two positions.
+    top
+        As in ``profile``.
     """
-    return _walked(net, question, c_0).log_groups
+    return _walked(net, question, c_0, top).log_groups
 
 
 def _mean(logs: Values) -> Values:
@@ -254,7 +256,7 @@ def log_influence(net: Transformer, *, depth: int, positions: int, width: int | 
     >>> found[[0, 32, 63]].round(1)
     array([-0.7, -2.2,  0.6])
     """
-    log_square = _walked(net, Question("log_influence", depth, width, positions), c_0, is_last=True).log_grad[0]
+    log_square = _walked(net, Question("log_influence", depth, width, positions), c_0, top="last").log_grad[0]
     return _law(log_square / 2, width)
 
 
