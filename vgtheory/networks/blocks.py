@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vgtheory.expect import expect, expect_count, expect_number, expect_one_of, expect_scale, is_static
+from vgtheory.networks.listed import expect_one_length
 from vgtheory.networks.noise import NOISE, Noisy, is_noisy
 from vgtheory.networks.resolving import resolve
 from vgtheory.noun import Noun, register_noun
@@ -43,10 +44,11 @@ class Residual(Noisy):
     Attributes
     ----------
     activation, sigma_w, sigma_b
-        As for ``Dense``.
+        As for ``Dense``; a tuple of scales has one for every block.
     alpha
-        Factor of every branch: a number >= 0, or ``"1/sqrt(L)"`` or ``"1/L"`` of the number of
-        blocks L. With 0, the start of a learned factor, the block is the identity.
+        Factor of every branch: a number >= 0, a tuple of one for every block, or ``"1/sqrt(L)"`` or
+        ``"1/L"`` of the number of blocks L. With 0, the start of a learned factor, the block is the
+        identity.
     branch_layers
         Number of layers in a branch, >= 1, each an activation followed by weights; 1 with batch
         norm.
@@ -95,6 +97,7 @@ class Residual(Noisy):
             expect_one_of(ALPHAS, "Residual", alpha=self.alpha)
         else:
             expect_scale("Residual", alpha=self.alpha)
+        expect_one_length(self)
         if self.norm == "batch":
             expect(self.branch_layers == 1, "Residual", "one layer with batch norm", branch_layers=self.branch_layers)
             expect(not is_noisy(self), "Residual", "no noise with batch norm", net=self)

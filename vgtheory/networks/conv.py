@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vgtheory.expect import expect, expect_count, expect_one_of
+from vgtheory.networks.listed import expect_one_length
 from vgtheory.networks.noise import NOISE, Noisy
 from vgtheory.networks.resolving import resolve, resolve_weights
 from vgtheory.noun import register_noun
@@ -30,9 +31,9 @@ class Conv(Noisy):
         As for ``Dense``.
     sigma_w
         Standard deviation of ``sqrt(fan_in) * W``, the fan-in being taps times channels;
-        dimensionless, >= 0.
+        dimensionless, >= 0; or a tuple of one for every layer, for profiles over depth.
     sigma_b
-        Standard deviation of the biases, one for each channel; unit of ``h``, >= 0.
+        Standard deviation of the biases, one for each channel; unit of ``h``, >= 0; or a tuple.
     kernel_size
         Taps along each dimension; odd.
     weights
@@ -65,6 +66,7 @@ class Conv(Noisy):
         expect_count("Conv", kernel_size=self.kernel_size)
         expect(self.kernel_size % 2 == 1, "Conv", "an odd kernel_size", kernel_size=self.kernel_size)
         expect_one_of(PADDINGS, "Conv", padding=self.padding)
+        expect_one_length(self)
 
 
 def expect_field(where: str, positions: Any) -> None:

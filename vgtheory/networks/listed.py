@@ -1,9 +1,11 @@
 """Layers as a list: sizes, scales and activations of every layer of a ``Dense``."""
 
+import dataclasses
 import itertools
 import math
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from vgtheory.activation import Activation, as_activation
@@ -12,6 +14,7 @@ from vgtheory.expect import expect, expect_count, expect_one_of
 FANS = ("in", "out", "avg")
 """Fans of a layer over which the variance of its weights may be taken."""
 _SCALES = ("sigma_w", "sigma_b")
+_NUMBERS = (*_SCALES, "alpha")
 _LIKE = "Only profiles over depth, such as log_grad_layers, take layers as a list: ask about one of the layers."
 
 
@@ -48,7 +51,7 @@ class Listing(NamedTuple):
 
 def is_listed(net: Any) -> bool:
     """Whether the layers of a network differ, or may differ, from each other."""
-    return is_mixed(net) or any(isinstance(getattr(net, name, None), tuple) for name in _SCALES)
+    return is_mixed(net) or any(isinstance(getattr(net, name, None), tuple) for name in _NUMBERS)
 
 
 def is_mixed(net: Any) -> bool:
@@ -82,17 +85,25 @@ def resolve_layers(net: Any) -> None:
             expect_count(where, widths=size)
         object.__setattr__(net, "widths", tuple(int(size) for size in net.widths))
     expect_one_of(FANS, where, fan=net.fan)
+    expect_one_length(net)
+
+
+def expect_one_length(net: Any) -> None:
+    """Raise unless all fields that are listed by layer have as many entries."""
     counts = _counts(net)
-    remedy = "The first of widths is the input's size; a scale for all layers is a single number."
-    expect(len(set(counts.values())) <= 1, where, "as many entries as layers in each list", remedy, **counts)
+    remedy = "A scale for all layers is a single number."
+    remedy = f"The first of widths is the input's size. {remedy}" if "widths" in counts else remedy
+    unlike = len(set(counts.values())) > 1
+    expect(not unlike, type(net).__name__, "as many entries as layers in each list", remedy, **counts)
 
 
 def _counts(net: Any) -> dict[str, int]:
     """Numbers of layers that the fields of a network speak of, by the fields' names."""
-    counts = {} if net.widths is None else {"widths": len(net.widths) - 1}
-    for name in ("activation", *_SCALES):
-        value = getattr(net, name)
-        listed = isinstance(value, tuple) or (net.widths is not None and np.ndim(value) == 1)
+    widths = getattr(net, "widths", None)
+    counts = {} if widths is None else {"widths": len(widths) - 1}
+    for name in ("activation", *_NUMBERS):
+        value: Any = getattr(net, name, None)
+        listed = isinstance(value, tuple) or (widths is not None and np.ndim(value) == 1)
         counts |= {name: len(value)} if listed else {}
     return counts
 
@@ -154,6 +165,13 @@ def listing(where: str, net: Any, depth: int, width: Any = None, input_square: A
     return Listing(scale_w, scale_b, activations, sizes, is_infinite)
 
 
+def at_layer(net: Any, layer: Any) -> Any:
+    """A network whose listed numbers are those of one layer, or of one block, whose index from 1 may be traced."""
+    lists = {name: getattr(net, name, None) for name in _NUMBERS}
+    own = {name: jnp.stack(each)[layer - 1] for name, each in lists.items() if isinstance(each, tuple)}
+    return dataclasses.replace(net, **own) if own else net
+
+
 def _fan(fan: str, inputs: int, outputs: int) -> int | float:
     return {"in": inputs, "out": outputs, "avg": (inputs + outputs) / 2}[fan]
 
@@ -171,8 +189,10 @@ def _by_layer(where: str, net: Any, name: str, depth: int) -> tuple[Any, ...]:
 __all__ = [
     "FANS",
     "Listing",
+    "at_layer",
     "depth_of",
     "expect_alike",
+    "expect_one_length",
     "expect_unlisted",
     "is_listed",
     "is_mixed",

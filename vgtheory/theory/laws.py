@@ -53,7 +53,8 @@ def question_of(
     """A question whose depth and width agree with the network's own."""
     if not is_one(input_square):
         expect_noun(where, (Dense,), "Only its input may have another mean square than 1.", net=net)
-    infinite = width == math.inf and not is_listed(net) and is_one(input_square)
+    listed = isinstance(net, Dense) and (is_listed(net) or not is_one(input_square))
+    infinite = width == math.inf and not listed
     width = None if infinite else width_of(where, net, width)
     return Question(where, depth_of(where, net, depth), width, positions, input_square)
 

@@ -84,6 +84,14 @@ def reals(*values: Any, most: int | None = FEW) -> list[Any]:
     return list(floats(*values))
 
 
+def stacked(value: Any, depth: int) -> Any:
+    """A tuple of numbers, one for each of ``depth`` layers, as an array; anything else as it is."""
+    if not isinstance(value, tuple):
+        return value
+    assert len(value) == depth
+    return np.asarray(value, float) if library(value) is np else jax.numpy.stack(floats(*value))
+
+
 def looped(activation: Activation, depth: int, *values: Any) -> list[Any]:
     """``numbers`` of a chain of this depth, which has at most ``LOOPED`` layers where NumPy computes."""
     return numbers(activation, *values) if depth <= LOOPED else list(floats(*values))

@@ -17,7 +17,7 @@ from jax import Array
 
 from vgtheory.expect import expect, expect_scalars
 from vgtheory.frame import frame_of_logs
-from vgtheory.measure.arguments import asked, one_of
+from vgtheory.measure.arguments import asked, listed, one_of, units
 from vgtheory.measure.engine.averages import from_top
 from vgtheory.measure.engine.dispatch import measures
 from vgtheory.measure.engine.draws import BIAS, PATH, normal
@@ -30,6 +30,7 @@ from vgtheory.measure.engine.single_use import fresh_product
 from vgtheory.measure.engine.taps import log_norm
 from vgtheory.networks.blocks import Blocks, Normed, Residual, alpha_of
 from vgtheory.networks.dense import Dense
+from vgtheory.networks.listed import at_layer, depth_of
 from vgtheory.networks.noise import NOISE, dropconnect_of
 
 if TYPE_CHECKING:
@@ -177,7 +178,8 @@ def _one(words: Array, net: Blocks, size: _Size) -> tuple[Array, ...]:
         if isinstance(net, Normed):
             h = _layer(net, draw, index, h)
         else:
-            h = _block(net, draw, index, state, net.alpha + slots.alpha, size.scalable)
+            own = at_layer(net, index)
+            h = _block(own, draw._replace(net=own), index, state, own.alpha + slots.alpha, size.scalable)
         h, log_rms = _gauge(size.scalable, h, slots.grad)
         log_rms = jax.lax.stop_gradient(log_rms)
         return (h, log_scale + log_rms if size.scalable else log_scale), (log_rms, log_scale)
@@ -207,12 +209,12 @@ def _logs(net: Blocks, scalable: bool, walked: tuple[np.ndarray, ...]) -> BlockL
 
 
 @measures(Residual, Normed)
-@asked(noise=True, sampler=one_of(SAMPLERS))
+@asked(noise=True, net=listed, depth=units, sampler=one_of(SAMPLERS))
 def samples(
     key: Array,
     net: Blocks,
     *,
-    depth: int,
+    depth: int | None = None,
     width: int,
     num_nets: int,
     num_inputs: int | None = None,
@@ -233,11 +235,12 @@ def samples(
     Accuracy: a few roundings of ``dtype`` per block. The norms' epsilon is 0.
     Assumes: nothing.
     """
+    depth = depth_of("samples", net, depth)
     scales = {"sigma_w": net.sigma_w, "sigma_b": net.sigma_b}
     if isinstance(net, Residual):
         net = dataclasses.replace(net, alpha=alpha_of(net, depth))
         scales["alpha"] = net.alpha
-    expect_scalars("samples", **scales)
+    expect_scalars("samples", **{name: scale for name, scale in scales.items() if not isinstance(scale, tuple)})
     alone = num_inputs is None or net.norm != "batch"
     expect(alone, "samples", "no number of inputs but net.batch", num_inputs=num_inputs)
     rows, where = net.batch or num_inputs or 1, chosen_devices(devices)

@@ -17,7 +17,7 @@ from jax.typing import ArrayLike, DTypeLike
 
 from vgtheory.expect import expect_scalars
 from vgtheory.frame import frame_of_nets
-from vgtheory.measure.arguments import asked
+from vgtheory.measure.arguments import asked, listed, units
 from vgtheory.measure.engine.averages import from_top
 from vgtheory.measure.engine.dispatch import measures
 from vgtheory.measure.engine.draws import BIAS, PRUNED, WEIGHTS, normal
@@ -28,6 +28,7 @@ from vgtheory.measure.engine.networks import draw_cotangent, draw_input, orthogo
 from vgtheory.measure.engine.runs import chosen_devices, in_format, run
 from vgtheory.measure.engine.taps import log_norm
 from vgtheory.networks.conv import Conv, expect_positions
+from vgtheory.networks.listed import at_layer, depth_of
 
 if TYPE_CHECKING:
     import pandas
@@ -138,6 +139,7 @@ def _one(words: Array, net: Conv, size: _Size) -> tuple[Array, ...]:
 
     def link(state: tuple[Array, Array], inputs: tuple[Array, _Slots]) -> tuple[tuple[Array, Array], tuple]:
         (h, log_scale), (index, slots) = state, inputs
+        own = at_layer(net, index)
         kernel = draw_kernel(words, net, index, size.width, len(size.shape), size.dtype)
         bias = normal(words, BIAS, index, (size.width,), wide(size.dtype)).astype(size.dtype)
         active = activate(net.activation, h.reshape(1, -1), log_scale[None], size.scalable).reshape(h.shape)
@@ -146,8 +148,8 @@ def _one(words: Array, net: Conv, size: _Size) -> tuple[Array, ...]:
         if net.dropconnect > 0:
             kernel = kernel * kept(net.dropconnect, place, PRUNED, kernel.shape, kernel.dtype)
         relative = jnp.exp(jnp.minimum(-log_scale, _LOG_EDGE))
-        h = net.sigma_w * convolved(net, kernel, x)
-        h = (h + (net.sigma_b * relative * bias).reshape((1,) * len(size.shape) + (-1,))).astype(x.dtype)
+        h = own.sigma_w * convolved(net, kernel, x)
+        h = (h + (own.sigma_b * relative * bias).reshape((1,) * len(size.shape) + (-1,))).astype(x.dtype)
         if net.sigma_noise > 0:
             h = (h + relative * added(net, place, h.shape, h.dtype)).astype(x.dtype)
         h, log_rms, shares = _gauge(size.scalable, h, slots)
@@ -166,12 +168,12 @@ def _one(words: Array, net: Conv, size: _Size) -> tuple[Array, ...]:
 
 
 @measures(Conv)
-@asked(noise=True)
+@asked(noise=True, net=listed, depth=units)
 def samples(
     key: Array,
     net: Conv,
     *,
-    depth: int,
+    depth: int | None = None,
     width: int,
     positions: int | tuple[int, ...],
     num_nets: int,
@@ -182,17 +184,18 @@ def samples(
 ) -> ConvLogs:
     """Log-norms in many real convolutional networks; parameters as for ``measure.samples``.
 
-    ``sigma_w`` and ``sigma_b`` are single numbers. The input of each network has independent normal
-    entries, scaled to unit mean square at every position. The cotangent at the top is standard
-    normal.
+    ``sigma_w`` and ``sigma_b`` are single numbers, or tuples of one for every layer. The input of
+    each network has independent normal entries, scaled to unit mean square at every position. The
+    cotangent at the top is standard normal.
 
     Notes
     -----
     Accuracy: one rounding of ``dtype`` per link.
     Assumes: nothing about the network.
     """
-    where = "samples"
-    expect_scalars(where, sigma_w=net.sigma_w, sigma_b=net.sigma_b)
+    where, scales = "samples", {"sigma_w": net.sigma_w, "sigma_b": net.sigma_b}
+    depth = depth_of(where, net, depth)
+    expect_scalars(where, **{name: scale for name, scale in scales.items() if not isinstance(scale, tuple)})
     shape, chosen = expect_positions(where, net, positions), chosen_devices(devices)
     rows, itemsize = int(np.prod(shape)) + net.kernel_size ** len(shape) * width, np.dtype(dtype).itemsize
     count = {"depth": depth, "width": width, "rows": rows, "num_nets": num_nets, "itemsize": itemsize}

@@ -6,7 +6,7 @@ import numpy as np
 from jax import Array
 
 from vgtheory.estimate import Estimate
-from vgtheory.measure.arguments import asked
+from vgtheory.measure.arguments import asked, listed
 from vgtheory.measure.blocks.convolution import samples
 from vgtheory.measure.engine.averages import averaged
 from vgtheory.networks.conv import Conv
@@ -18,7 +18,7 @@ def _averaged(logs: np.ndarray, num_links: np.ndarray, dtype: str) -> Estimate:
     return Estimate(*(each.reshape(logs.shape[1:]) for each in flat))
 
 
-@asked()
+@asked(net=listed)
 def log_q_positions(
     key: Array,
     net: Conv,
@@ -68,7 +68,7 @@ def log_q_positions(
     return _averaged(logs.log_q_positions, 2 * np.arange(1, depth + 1), dtype)
 
 
-@asked()
+@asked(net=listed)
 def log_grad_positions(
     key: Array,
     net: Conv,

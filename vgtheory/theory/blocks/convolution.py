@@ -12,6 +12,7 @@ delta-orthogonal kernel does not mix positions: A is the identity, and there is 
 """
 
 import functools
+from typing import Any
 
 import jax
 import numpy as np
@@ -21,12 +22,13 @@ from vgtheory.activation import ACTIVATIONS
 from vgtheory.estimate import Law
 from vgtheory.expect import expect
 from vgtheory.networks.conv import Conv, expect_positions
+from vgtheory.networks.listed import depth_of, is_listed
 from vgtheory.networks.noise import is_noisy, lone_scales
 from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.blocks import fourier
 from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
 from vgtheory.theory.laws import Question, grad_law, halved, q_law
-from vgtheory.theory.precision import Values, looped
+from vgtheory.theory.precision import Values, looped, stacked
 
 
 def is_closed(net: Conv) -> bool:
@@ -60,16 +62,21 @@ def _fields(
     log_w, log_b = (2 * xp.log(scale) for scale in scales)
     log_mean = lambda which, log_q: value_and_slope(table[which], log_q)[0]
 
-    def up(log_x: Values, _: None) -> tuple[Values, tuple[Values, Values]]:
-        log_q = xp.logaddexp(log_w + _log_average(log_x, net), log_b)
+    listed = log_w.ndim + log_b.ndim > 0
+    own_w, own_b = (xp.broadcast_to(each, (depth,)) for each in (log_w, log_b))
+
+    def up(log_x: Values, row: Any) -> tuple[Values, tuple[Values, Values]]:
+        here_w, here_b = row if listed else (log_w, log_b)
+        log_q = xp.logaddexp(here_w + _log_average(log_x, net), here_b)
         return log_mean(0, log_q), (log_q, log_mean(1, log_q))
 
-    def down(log_g: Values, slope: Values) -> tuple[Values, Values]:
-        return (log_w + _log_average(log_g, net) + slope,) * 2
+    def down(log_g: Values, row: Any) -> tuple[Values, Values]:
+        slope, above_w = row if listed else (row, log_w)
+        return (above_w + _log_average(log_g, net) + slope,) * 2
 
     flat = xp.zeros(shape, log_w.dtype)
-    log_q, slopes = scan(up, flat, length=depth)[1]
-    below = scan(down, flat, slopes[:-1], reverse=True)[1]
+    log_q, slopes = scan(up, flat, (own_w, own_b) if listed else None, length=depth)[1]
+    below = scan(down, flat, (slopes[:-1], own_w[1:]) if listed else slopes[:-1], reverse=True)[1]
     return log_q, xp.concatenate([below, flat[None]])
 
 
@@ -79,9 +86,14 @@ def fields(where: str, net: Conv, depth: int, positions: int | tuple[int, ...] |
     Both have the shape ``(depth, *positions)``.
     """
     shape = expect_positions(where, net, positions)
-    scales = looped(net.activation, depth, *lone_scales(net))
+    depth_of(where, net, depth)
+    scales = looped(net.activation, depth, *(stacked(scale, depth) for scale in lone_scales(net)))
     scalar = all(scale.ndim == 0 for scale in scales)
-    expect(scalar, where, "scalar sigma_w and sigma_b", "Use jax.vmap.", sigma_w=net.sigma_w, sigma_b=net.sigma_b)
+    known, remedy = (
+        scalar or is_listed(net),
+        "Give a tuple for a scale in every layer. For many networks: Use jax.vmap.",
+    )
+    expect(known, where, "scalar sigma_w and sigma_b", remedy, sigma_w=net.sigma_w, sigma_b=net.sigma_b)
     static = Conv(net.activation, 1.0, 0.0, net.kernel_size, net.weights, net.padding)
     return _fields((scales[0], scales[1]), curves(net.activation), static, depth, shape)
 

@@ -24,6 +24,7 @@ from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_scalars
 from vgtheory.networks.blocks import Residual, alpha_of
 from vgtheory.networks.conv import expect_positions
+from vgtheory.networks.listed import depth_of, is_listed
 from vgtheory.networks.noise import drop_path_of, is_noisy, lone_scales
 from vgtheory.theory.arrays import compiled, library, running_sum, scan
 from vgtheory.theory.blocks import residual_width, stochastic
@@ -32,7 +33,7 @@ from vgtheory.theory.integrals import gaussian
 from vgtheory.theory.integrals.moments_1d import curves, squares_at, value_and_slope
 from vgtheory.theory.integrals.squares import log_resolved
 from vgtheory.theory.laws import Question, grad_law, halved, q_law
-from vgtheory.theory.precision import Arrays, Values, looped
+from vgtheory.theory.precision import Arrays, Values, looped, stacked
 from vgtheory.theory.width.chi_square import sides
 
 
@@ -166,6 +167,34 @@ def profile(net: Residual, depth: int) -> Profile:
     return _batch(net, scales, depth) if net.norm == "batch" else _normed(net, scales, depth)
 
 
+def _by_block(net: Residual, scales: list[Values], depth: int) -> Profile:
+    """Blocks of listed numbers, with a layer or RMS norm or without: each grows by its own."""
+    xp = library(scales)
+    rows = tuple(xp.broadcast_to(scale, (depth,)) for scale in scales)
+    zero = xp.zeros_like(rows[0][0])
+
+    def block(log_q: Values, row: tuple[Values, ...]) -> tuple[Values, tuple[Values, ...]]:
+        sigma_w, sigma_b, alpha = row
+        seen = log_q if net.norm is None else zero
+        log_f, log_c = branch(seen, sigma_w, sigma_b, net.activation, net.branch_layers)
+        log_a = 2 * log_of(alpha)
+        grown, log_chi = log_sum(log_q, log_a + log_f), log_sum(zero, log_a + log_c + seen - log_q)
+        if net.norm is not None and net.place == "post":
+            grown, log_chi = zero, log_chi - grown
+        return grown, (grown, log_chi, log_f)
+
+    log_q, log_chi, log_f = scan(block, zero, rows)[1]
+    return Profile(log_q, from_top(log_chi), log_f, log_chi)
+
+
+def _listed(where: str, net: Residual, depth: int) -> Profile:
+    """``profile`` of blocks whose numbers are listed."""
+    depth_of(where, net, depth)
+    expect(net.norm != "batch", where, "no batch norm of listed blocks", "Measure it.", norm=net.norm)
+    given = (*lone_scales(net), alpha_of(net, depth))
+    return _by_block(net, looped(net.activation, depth, *(stacked(each, depth) for each in given)), depth)
+
+
 def checked(where: str, net: Residual, depth: int) -> Profile:
     """``profile`` of an ensemble, after checking that its numbers are scalars."""
     expect_scalars(where, sigma_w=net.sigma_w, sigma_b=net.sigma_b, alpha=alpha_of(net, depth))
@@ -183,7 +212,7 @@ def _grad(net: Residual, question: Question) -> Law:
     activation is straight on either side of 0. The law is then exact for a linear activation, and
     otherwise to order 1/N: at depths up to the width the mean to 0.1 standard deviations, ``std``
     to 15 % (measured). With batch norm the mean is half the log of the mean square of the whole
-    batch's gradient.
+    batch's gradient. Listed blocks have the law of infinite width.
     With stochastic depth the law is exact at infinite width, where ``std`` is that of which branches stay.
     Assumes: a cotangent independent of the weights.
     """
@@ -211,11 +240,14 @@ def _q(net: Residual, question: Question) -> Law:
 
 def _asked(net: Residual, question: Question) -> Profile:
     expect_positions(question.where, net, question.positions)
-    return checked(question.where, net, question.depth)
+    where, depth = question.where, question.depth
+    return _listed(where, net, depth) if is_listed(net) else checked(where, net, depth)
 
 
 def _kept(net: Residual, question: Question) -> Profile:
     """The profile of a chain of those blocks alone whose branches stay."""
+    remedy = "Stochastic depth is known for blocks that are alike."
+    expect(not is_listed(net), question.where, "no drop_path of listed blocks", remedy, drop_path=net.drop_path)
     factor = alpha_of(net, question.depth) / (1 - net.drop_path)
     return _asked(dataclasses.replace(net, drop_path=0.0, alpha=factor), question)
 
@@ -240,7 +272,7 @@ def _at_width(
     if width is None:
         return Law(log_square, xp.zeros_like(log_square))
     slopes = _straight(net)
-    if slopes is None:
+    if slopes is None or is_listed(net):
         return Law(log_square, xp.full_like(log_square, xp.inf))
     beta2 = _known(where, sigma_w=net.sigma_w, alpha=alpha_of(net, depth)) ** 2
     as_array = lambda values: xp.asarray(values, log_square.dtype)

@@ -35,7 +35,7 @@ def log_grad_layers(
     ----------
     net
         A ``Dense``, ``Recurrent``, ``Conv``, ``Residual``, ``Normed`` or ``Transformer`` with
-        scalar numbers, or a ``Dense`` of listed layers. The ``h`` of a ``Residual`` or a
+        scalar numbers, or tuples of one for every layer. The ``h`` of a ``Residual`` or a
         ``Transformer`` is the stream after a block.
     depth
         Number of layers L, >= 1; may be left out of a ``Dense`` whose layers are listed.
