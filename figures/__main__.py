@@ -25,6 +25,7 @@ FIGURES = (
     "finite_width",
     "aspect",
     "narrow",
+    "dropout",
     "spectra",
     "isometry",
     "bounded_forward",

@@ -48,6 +48,7 @@ EXPERIMENTS = (
     "finite_width",
     "aspect",
     "narrow",
+    "dropout",
     "spectra",
     "bounded_forward",
     "balance",
@@ -93,6 +94,7 @@ LONG = (
     *(
         "aspect",
         "narrow",
+        "dropout",
         "convolution",
         "spectra",
         "gates",
