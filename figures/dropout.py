@@ -46,7 +46,14 @@ def _spread(axis: Axes, bottom: pd.DataFrame) -> None:
     """Spread over networks of the log-gradient at the bottom."""
     for index, (name, rows) in enumerate(bottom.groupby("activation", sort=False)):
         style.theory(axis, rows.dropout, rows.log_grad_std, None, index)
-        style.measured(axis, rows.dropout, rows.log_grad_hat_std, rows.log_grad_hat_std_err, index, str(name))
+        style.measured(
+            axis,
+            rows.dropout,
+            rows.log_grad_hat_std,
+            rows.log_grad_hat_std_err,
+            index,
+            style.NAMES.get(str(name), str(name)),
+        )
     axis.set(xlabel="$p$", ylabel=r"spread of $\ln |g_1|$", title="critical")
     axis.legend(fontsize=5.6, loc="upper left")
 
@@ -58,4 +65,4 @@ def _pairs(axis: Axes, frame: pd.DataFrame) -> None:
         style.theory(axis, rows.layer, rows.c, None, index)
         style.measured(axis, rows.layer, rows.c_hat, rows.c_hat_err, index, f"$p = {dropout:g}$")
     axis.set(xlabel="layer", ylabel="correlation of two passes", title="ReLU, critical", xscale="log")
-    axis.legend(fontsize=5.6, loc="lower left")
+    axis.legend(fontsize=5.6, loc="upper right")
