@@ -36,6 +36,7 @@ WIDE = 2e-3
         ("sigmoid", 1.0, 0.5, "gaussian"),
         ("relu", 1.2, 0.5, "gaussian"),
         ("gelu", 1.0, 0.2, "gaussian"),
+        ("gelu", 0.5, 0.0, "gaussian"),
         ("tanh", 2.0, 0.1, "uniform"),
         ("tanh", 2.0, 0.1, "orthogonal"),
     ],
