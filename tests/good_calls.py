@@ -187,7 +187,7 @@ MEASURE: dict[str, dict[str, Any]] = {
     **_each(("log_grad_alpha_layers",), PROFILE | {"net": Residual("tanh", 1.5, alpha=0.5)}),
     **_each(("log_grad_positions", "log_q_positions"), SPACE),
     **_each(("log_grad_groups",), STACK),
-    **_each(("log_grad_cross_entropy",), STACK | {"classes": 5, "sigma_head": 0.7}),
+    **_each(("log_grad_cross_entropy",), STACK | {"classes": 5, "sigma_head": 0.7, "is_tied": False}),
     **_each(("log_grad_lags", "log_grad_input_lags", "log_grad_units"), LAGS),
     **_each(("log_decay_lags", "log_mean_decay_lags"), {"key": KEY, "net": MAMBA, "lags": [0, 3], "num_inputs": 2}),
     "decay_lag": {"decay": 0.9, "dtype": "bfloat16", "share": 0.3, "decay_dtype": "float32", "steps": 100},

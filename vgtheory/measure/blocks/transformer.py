@@ -11,7 +11,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect, expect_scalars
+from vgtheory.expect import expect, expect_flag, expect_scalars
 from vgtheory.frame import frame_of_nets
 from vgtheory.measure.arguments import asked, count, number
 from vgtheory.measure.attention.block import Layer, block, drawn, norm_of, product
@@ -189,15 +189,17 @@ class _Model(NamedTuple):
 
     size: _Size
     classes: int
+    is_tied: bool
 
 
 def _below_cross_entropy(
     words: Array, given: tuple[Transformer, Array, Array], model: _Model
 ) -> tuple[Array, Array, Array, dict[str, Array]]:
     """Log-norms of the head's gradient and of the stream's at the top, log-factors below, log-norms by matrix."""
-    (net, c_0, sigma), (size, classes) = given, model
+    (net, c_0, sigma), (size, classes, is_tied) = given, model
     x_0 = _inputs(words, c_0, size)
     head = normal(words, WEIGHTS, size.depth * len(net.groups), (classes, size.width), size.dtype)
+    head = head.at[: size.positions].set(x_0) if is_tied else head
     head = (sigma * head * np.asarray(size.width**-0.5, size.dtype)).astype(size.dtype)
     drawn = signed_uniform(words, COTANGENT, 0, (size.positions,), size.dtype)[0]
     targets = jnp.minimum((drawn * classes).astype(int), classes - 1)
@@ -213,7 +215,7 @@ def _below_cross_entropy(
     return of_head[0], top[0], *_gradients(words, net, x_0, top[1], size)[2:]
 
 
-@asked(positions=count(), classes=count(2), sigma_head=number("(0, 2.5]"), c_0=number("[0, 1]"))
+@asked(positions=count(), classes=count(2), sigma_head=number("(0, 2.5]"), c_0=number("[0, 1]"), is_tied=expect_flag)
 def log_grad_cross_entropy(
     key: Array,
     net: Transformer,
@@ -225,6 +227,7 @@ def log_grad_cross_entropy(
     num_nets: int,
     sigma_head: float = 1.0,
     c_0: float = 0.0,
+    is_tied: bool = False,
     dtype: str = "float32",
     devices: Any = None,
 ) -> dict[str, Estimate]:
@@ -235,7 +238,7 @@ def log_grad_cross_entropy(
     key, net, depth, width, num_nets, dtype
         As for ``measure.log_grad_layers``; ``net`` is a ``Transformer`` and ``depth`` counts
         blocks.
-    positions, classes, sigma_head, c_0
+    positions, classes, sigma_head, c_0, is_tied
         As in ``theory.blocks.log_grad_cross_entropy``.
     devices
         As for ``measure.samples``.
@@ -264,7 +267,10 @@ def log_grad_cross_entropy(
     net = net.replace(alpha=branch_factor(net, depth))
     expect_scalars(where, alpha=net.alpha, **{name: getattr(net, name) for name in SCALES})
     expect(width % net.heads == 0, where, f"a width that is a multiple of heads={net.heads}", width=width)
-    model, chosen = _Model(_Size(depth, width, positions, dtype), classes), chosen_devices(devices)
+    expect(
+        not is_tied or classes >= positions, where, f"as many as positions={positions} for a tied head", classes=classes
+    )
+    model, chosen = _Model(_Size(depth, width, positions, dtype), classes, is_tied), chosen_devices(devices)
     given = in_format((net, c_0, sigma_head), dtype)
     of_head, top, rows, groups = run(
         _below_cross_entropy, key, given, model, num_nets=num_nets, dtype=dtype, devices=chosen

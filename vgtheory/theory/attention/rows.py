@@ -31,6 +31,8 @@ NODES = 321
 """Of a logit."""
 _LEVELS = 161
 """Of ln lambda."""
+_OWN = 40
+"""Of a logit beside all others."""
 _TAIL, _BELOW, _ABOVE, _WIDER = 8.5, 14.0, 12.0, 7.0
 """Standard deviations of a logit and ends of ln lambda, beyond which nothing counts; more for few logits."""
 
@@ -169,4 +171,32 @@ def _averaged(sums: tuple[Any, Any], step: Any, count: Any) -> Row:
     return Row(same, reach, still[0], still[1], still[2], far / same)
 
 
-__all__ = ["NODES", "Row", "levels", "logits", "row", "rows", "shares"]
+def cotangent(sigma: Any, count: Any, own: Any) -> tuple[Any, Any]:
+    """Mean square of the gradient of cross-entropy by its logits, and of what a norm before the head passes on of it.
+
+    The position's own token, if the head is tied, has a logit along the stream. The norm does not pass
+    on what lies along the stream, and of that token's embedding a share does.
+
+    Parameters
+    ----------
+    sigma
+        Standard deviation of the logits, shape ``()``.
+    count
+        Number of classes V, of which the target is any, shape ``()``.
+    own
+        Mean of the logit of the token itself, and the share of its embedding along the stream; None if it has none.
+    """
+    xp = library(sigma, count, own)
+    shares = row(sigma, count).same
+    if own is None:
+        return (size := 1 - 2 / count + shares), size
+    logit, along = own
+    z, weight = np.polynomial.hermite_e.hermegauss(_OWN)
+    logits = logit + sigma * xp.sqrt(1 - along) * z.astype(sigma.dtype)
+    share = 1 / (1 + xp.exp(xp.log(count) + sigma**2 / 2 - logits))
+    mean = lambda values: values @ (weight / weight.sum()).astype(sigma.dtype)
+    others, square = mean((1 - share) ** 2) * shares - 2 * mean(1 - share) / count, mean(share**2)
+    return 1 + others + square, 1 + others + square * (1 - along)
+
+
+__all__ = ["NODES", "Row", "cotangent", "levels", "logits", "row", "rows", "shares"]

@@ -7,6 +7,7 @@ pairs of units of a head. The covariance of the logits of query i at the keys j 
 .. math:: \rho_n = \langle \cos n \theta_m \rangle_m, \qquad \theta_m = 10^{-4 m / (d / 2)}
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,6 +59,13 @@ def rates(head: float) -> np.ndarray:
     return ROTARY_BASE ** (-np.arange(half) / half)
 
 
+def _mean_wave(angle: np.ndarray, count: int) -> np.ndarray:
+    """Mean over positions 0 to ``count`` - 1 of exp(i times angle)."""
+    half = np.where(angle == 0, 1.0, angle / 2)
+    return np.where(angle == 0, 1.0, np.exp(1j * (count - 1) * half) * np.sin(count * half) / (count * np.sin(half)))
+
+
+@functools.lru_cache(64)
 def turns(positions: int, head: float) -> Turns:
     """Means over all positions that differ.
 
@@ -70,13 +78,16 @@ def turns(positions: int, head: float) -> Turns:
     """
     if positions == 1:
         return UNTURNED
-    waves = np.exp(1j * rates(head)[:, None] * np.arange(positions))
-    both = (np.abs(waves.sum(axis=1)) ** 2 - positions) / (positions * (positions - 1))
-    waves = waves - waves.mean(axis=1, keepdims=True)
-    alike = (np.abs(waves @ waves.T) ** 2 + np.abs(waves @ waves.conj().T) ** 2) / (2 * positions**2)
-    spread = (np.abs(waves) ** 2).mean()
+    angles = rates(head)
+    means = _mean_wave(angles, positions)
+    both = (positions * np.abs(means) ** 2 - 1) / (positions - 1)
+    # Covariances over positions of two waves, and of one and the other turned backwards.
+    along = _mean_wave(np.add.outer(angles, angles), positions) - np.outer(means, means)
+    against = _mean_wave(np.subtract.outer(angles, angles), positions) - np.outer(means, means.conj())
+    alike = (np.abs(along) ** 2 + np.abs(against) ** 2) / 2
+    spread = 1 - (np.abs(means) ** 2).mean()
     # A query's units have lengths of their own, by which each wave is as large.
-    square = alike.mean() + (alike.diagonal().mean() / len(waves) if head else 0.0)
+    square = alike.mean() + (alike.diagonal().mean() / len(angles) if head else 0.0)
     return Turns(
         float(both.mean()), float((both**2).mean()), float(spread), float(square - spread**2 / (positions - 1))
     )

@@ -86,7 +86,7 @@ def causal_q(net: Transformer, question: Question) -> Values:
     return _mean(_walked(net, question).log_q)
 
 
-def causal_groups(net: Transformer, question: Question, c_0: Any, top: str = "even") -> dict[str, Values]:
+def causal_groups(net: Transformer, question: Question, c_0: Any) -> dict[str, Values]:
     """Logs of the squared gradients by matrix, of a common scale, each of shape (depth,).
 
     Parameters
@@ -95,10 +95,20 @@ def causal_groups(net: Transformer, question: Question, c_0: Any, top: str = "ev
         As in ``causal_grad``.
     c_0
         Correlation of the inputs at two positions.
-    top
-        As in ``profile``.
     """
-    return _walked(net, question, c_0, top).log_groups
+    return _walked(net, question, c_0).log_groups
+
+
+def causal_below_norm(net: Transformer, question: Question, c_0: Any) -> tuple[dict[str, Values], Values]:
+    """As ``causal_groups`` below a last norm, and the log of the mean square at the top, over all positions.
+
+    Parameters
+    ----------
+    net, question, c_0
+        As in ``causal_groups``.
+    """
+    found = _walked(net, question, c_0, "normed")
+    return found.log_groups, _mean(found.log_q[-1:])[0]
 
 
 def _mean(logs: Values) -> Values:
@@ -260,4 +270,12 @@ def log_influence(net: Transformer, *, depth: int, positions: int, width: int | 
     return _law(log_square / 2, width)
 
 
-__all__ = ["causal_grad", "causal_groups", "causal_q", "log_grad_tokens", "log_influence", "log_q_tokens"]
+__all__ = [
+    "causal_below_norm",
+    "causal_grad",
+    "causal_groups",
+    "causal_q",
+    "log_grad_tokens",
+    "log_influence",
+    "log_q_tokens",
+]
