@@ -13,6 +13,8 @@ symbol      meaning                                                             
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from vgtheory.theory.arrays import library, scan
 from vgtheory.theory.attention.rows import levels, logits, shares
 
@@ -64,7 +66,9 @@ def side(tau: Any, count: Any) -> Side:
     z, log_weight = logits(tau, nodes=_NODES)
     level, step = levels(tau, count, _LEVELS, _BELOW)
     a, kept = shares(level, z, log_weight, tau)
-    basis = _hermite(z).T
+    # Beyond it weights are 0 and polynomials overflow.
+    far = float(np.sqrt(-2 * np.log(xp.finfo(z.dtype).tiny)))
+    basis = _hermite(xp.clip(z, -far, far)).T
     lost = -xp.expm1(-a) * xp.exp(log_weight)[None]
     coefficients = xp.stack([lost @ basis, (kept * a) @ basis, (kept * a * a) @ basis])
     gone = xp.sum(lost, axis=1)
