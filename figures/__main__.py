@@ -23,6 +23,7 @@ FIGURES = (
     "weights",
     "convolution",
     "finite_width",
+    "shapes",
     "aspect",
     "narrow",
     "dropout",

@@ -46,6 +46,7 @@ EXPERIMENTS = (
     "unbounded",
     "phase_diagram",
     "finite_width",
+    "shapes",
     "aspect",
     "narrow",
     "dropout",
@@ -92,6 +93,7 @@ EXPERIMENTS = (
 """In the order in which they run; each is a module of this package."""
 LONG = (
     *(
+        "shapes",
         "aspect",
         "narrow",
         "dropout",
