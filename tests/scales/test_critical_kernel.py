@@ -115,3 +115,15 @@ def test_a_call_without_a_key_is_refused(refused: Callable[..., Any], key: jax.A
         kernel((3, 4))
     with refused("critical_kernel", "shape"):
         kernel(key, (3,))
+
+
+def test_dropout_shrinks_the_scale(refused: Callable[..., Any]) -> None:
+    for name in ("relu", "gelu"):
+        plain, dropped = critical_kernel(name), critical_kernel(name, dropout=0.2)
+        assert (dropped.sigma_b, dropped.q_star) == (plain.sigma_b, plain.q_star)
+        net = Dense(name, dropped.sigma_w, dropped.sigma_b, dropout=0.2)
+        assert abs(float(theory.chi_1(net)) - 1) < 1e-9
+    with refused("critical_kernel", "dropout"):
+        critical_kernel("softplus", centred=True, dropout=0.2)
+    with refused("critical_kernel", "dropout"):
+        critical_kernel("relu", dropout=1.0)

@@ -137,6 +137,7 @@ def critical_kernel(
     centred: bool = False,
     in_axis: int = -2,
     out_axis: int = -1,
+    dropout: float = 0.0,
 ) -> CriticalKernel:
     r"""Initialiser of kernels with which an activation keeps both signal and gradient in depth.
 
@@ -163,6 +164,9 @@ def critical_kernel(
     in_axis, out_axis
         Axes of inputs and outputs; all others are taps of a convolution. For the layout of Equinox
         and PyTorch, ``(out, in, *taps)``: 1 and 0.
+    dropout
+        Probability with which a unit of each layer's input is dropped in training, the others being
+        scaled up; ``sigma_w`` is that without dropout times the root of 1 - p. Not for ``centred``.
 
     Returns
     -------
@@ -203,9 +207,17 @@ def critical_kernel(
         expect_number(_WHERE, "[-8, 8]", ndim=0, integer=True, **{name: axis})
     expect(in_axis != out_axis, _WHERE, "two different axes", in_axis=in_axis, out_axis=out_axis)
     weights = as_weights(KINDS, _WHERE, weights)
+    expect_number(_WHERE, "[0, 1)", ndim=0, dropout=dropout)
     found = point(_WHERE, activation, sigma_b, centred)
+    expect(dropout == 0 or not found.centred, _WHERE, "no dropout of centred kernels", dropout=dropout)
     return CriticalKernel(
-        found.sigma_w, found.sigma_b, found.q_star, weights, found.centred, int(in_axis), int(out_axis)
+        found.sigma_w * float(1 - dropout) ** 0.5,
+        found.sigma_b,
+        found.q_star,
+        weights,
+        found.centred,
+        int(in_axis),
+        int(out_axis),
     )
 
 

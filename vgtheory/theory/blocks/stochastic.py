@@ -31,11 +31,17 @@ def _rows(depth: int, drop_path: float) -> np.ndarray:
     return scipy.stats.binom.pmf(kept[None], kept[:, None], 1 - drop_path)
 
 
+def _root(var: Values) -> Values:
+    """Square root whose derivative at 0 is 0."""
+    xp = library(var)
+    return xp.where(var <= 0, 0.0, xp.sqrt(xp.where(var <= 0, 1.0, var)))
+
+
 def _moments(rows: Any, values: Values) -> Law:
     """Mean and standard deviation of values of a binomial number."""
     xp = library(values)
     mean = rows @ values
-    return Law(mean, xp.sqrt(xp.maximum(xp.sum(rows * (values[None] - mean[:, None]) ** 2, axis=1), 0.0)))
+    return Law(mean, _root(xp.sum(rows * (values[None] - mean[:, None]) ** 2, axis=1)))
 
 
 def log_q_law(chain: Any, drop_path: float) -> Law:
@@ -60,4 +66,4 @@ def log_grad_law(chain: Any, drop_path: float) -> Law:
         return tuple((1 - drop_path) * xp.append(each[1:], each[-1:]) + drop_path * each for each in ahead), seen
 
     seen = scan(down, (total, total**2), rows[1:], reverse=True)[1]
-    return Law(seen[:, 0], xp.sqrt(xp.maximum(seen[:, 1] - seen[:, 0] ** 2, 0.0)))
+    return Law(seen[:, 0], _root(seen[:, 1] - seen[:, 0] ** 2))
