@@ -52,6 +52,8 @@ def resolve_noise(net: Noisy, where: str) -> None:
     """Check a noun's noise, which consists of plain numbers."""
     for name in ("dropout", "dropconnect", "sigma_noise"):
         value = getattr(net, name)
+        if type(value) is float and value == 0:
+            continue
         expect(not isinstance(value, jax.core.Tracer), where, f"a {name} that is not traced", **{name: value})
         interval = "[0, 1e150]" if name == "sigma_noise" else "[0, 1)"
         expect_number(where, interval, ndim=0, **{name: value})
