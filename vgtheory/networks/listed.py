@@ -13,6 +13,8 @@ from vgtheory.expect import expect, expect_count, expect_one_of
 
 FANS = ("in", "out", "avg")
 """Fans of a layer over which the variance of its weights may be taken."""
+LOSSES = ("cross_entropy", "squared")
+"""Losses over classes, of which the last layer's ``h`` are the logits."""
 _SCALES = ("sigma_w", "sigma_b")
 _NUMBERS = (*_SCALES, "alpha")
 _LIKE = "Only profiles over depth, such as log_grad_layers, take layers as a list: ask about one of the layers."
@@ -188,6 +190,7 @@ def _by_layer(where: str, net: Any, name: str, depth: int) -> tuple[Any, ...]:
 
 __all__ = [
     "FANS",
+    "LOSSES",
     "Listing",
     "at_layer",
     "depth_of",

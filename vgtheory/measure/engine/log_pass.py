@@ -81,7 +81,7 @@ def walk(
     weights_of: Callable[[Array], Weights],
     net: Layered,
     start: Array,
-    cotangent: Array,
+    cotangent: Array | Callable[[Array, Array], Array],
     depth: int,
     scalable: bool,
     keep: str = "activations",
@@ -100,7 +100,8 @@ def walk(
     start
         The first layer's input x_0, shape ``(inputs, width)``; or h_0, to which ``phi`` is applied.
     cotangent
-        dE/dh at the top, of the same shape.
+        dE/dh at the top, of the same shape; or a function of the top ``h`` over its scale and of the
+        log of that scale.
     depth
         Number of layers.
     scalable
@@ -132,8 +133,9 @@ def walk(
         return (h, log_scale + grown, ledger), log_rms
 
     def energy(slots: Slots, start: Array) -> tuple[Array, Array]:
-        (h, _, _), log_rms = over_layers(link, (start, zeros, zeros), (jnp.arange(1, depth + 1), slots), depth, keep)
-        return jnp.vdot(cotangent, h), log_rms
+        state, log_rms = over_layers(link, (start, zeros, zeros), (jnp.arange(1, depth + 1), slots), depth, keep)
+        top = cotangent(*map(lax.stop_gradient, state[:2])) if callable(cotangent) else cotangent
+        return jnp.vdot(top, state[0]), log_rms
 
     slots = Slots(jnp.zeros((depth, zeros.size), zeros.dtype), jnp.zeros(depth, zeros.dtype))
     (seen, below), log_rms = jax.grad(energy, argnums=(0, 1), has_aux=True)(slots, start)

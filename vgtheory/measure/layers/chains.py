@@ -119,14 +119,14 @@ def _summed(walked: Walk, scalable: bool) -> ChainLogs:
     for begin in range(0, num_nets, step):
         few = slice(begin, begin + step)
         for whole, part in zip(
-            logs, _logs(jax.tree.map(lambda leaf, few=few: leaf[few], walked), scalable), strict=True
+            logs, logs_of(jax.tree.map(lambda leaf, few=few: leaf[few], walked), scalable), strict=True
         ):
             whole[:, few] = np.moveaxis(part, 1, 0)
     return logs
 
 
-def _logs(walked: Walk, scalable: bool) -> ChainLogs:
-    """Sum over depth in float64; the leaves of ``walked`` are (..., depth, inputs)."""
+def logs_of(walked: Walk, scalable: bool, relative: bool = True) -> ChainLogs:
+    """Sum over depth in float64; the leaves of ``walked`` are (..., depth, inputs). Gradients of weights may be absolute."""
     log_rms, rows, pair = (np.asarray(leaf, dtype=np.float64) for leaf in walked[:3])
     log_rms, rows = np.swapaxes(log_rms, -1, -2), np.swapaxes(rows, -1, -2)
     finite = np.isfinite(log_rms)
@@ -138,7 +138,7 @@ def _logs(walked: Walk, scalable: bool) -> ChainLogs:
         unit_x = _finite_peak(np.concatenate([np.zeros_like(top), scale[..., :-1]], axis=-1))
         log_weight = pair + unit_g + unit_x
         log_q = 2 * (scale + np.where(finite, 0.0, log_rms)) if scalable else 2 * log_rms
-        return ChainLogs(log_q, log_grad, log_weight - log_weight[..., -1:])
+        return ChainLogs(log_q, log_grad, log_weight - log_weight[..., -1:] if relative else log_weight)
 
 
 def grid_of(net: Layered, dtype: str) -> tuple[tuple[int, ...], tuple[np.ndarray, np.ndarray]]:

@@ -3,7 +3,7 @@
 How large are gradients and signals in each layer? ``log_grad_layers``, ``log_grad_weight_layers``
 and ``log_q_layers`` give logarithms. ``log_chi_layers`` gives the growth factor of each single
 layer, and ``log_parts_layers`` the contributions of weights and slopes to it. ``c_layers`` gives
-the correlation of two inputs.
+the correlation of two inputs. ``log_loss_grad_layers`` gives the size of a real loss's gradients.
 
 How loose is the textbook bound? ``log_bound_layers`` is the bound, ``sup_dphi`` the largest slope,
 and ``bound_excess`` the log-ratio of the bound to the true factor.
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from vgtheory.theory.layers.factors import Parts, log_parts_layers
     from vgtheory.theory.layers.formats import DepthLimit, PassLimit, depth_limit, pass_limit
     from vgtheory.theory.layers.initialisers import InitialiserAudit, initialiser_audit
+    from vgtheory.theory.layers.losses import log_loss_grad_layers
     from vgtheory.theory.layers.profiles import log_chi_layers, log_grad_layers, log_grad_weight_layers, log_q_layers
 
 __getattr__, __dir__ = door(__name__, __file__)
@@ -38,6 +39,7 @@ __all__ = [
     "log_chi_layers",
     "log_grad_layers",
     "log_grad_weight_layers",
+    "log_loss_grad_layers",
     "log_parts_layers",
     "log_q_layers",
     "pass_limit",

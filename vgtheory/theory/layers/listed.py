@@ -82,6 +82,11 @@ def _walk(sigma_w: Values, sigma_b: Values, activations: tuple[Any, ...], is_ort
     return scan(step, xp.log(sigma_w[0] ** 2 + sigma_b[0] ** 2), (*above, sigma_b, places))[1]
 
 
+def trajectory_of(net: Any, question: Question) -> expansion.Layers:
+    """Every layer at infinite width, with its noise."""
+    return _trajectory(net, _asked(net, question))
+
+
 def _trajectory(net: Any, asked: _Asked) -> expansion.Layers:
     return _walk(asked.sigma_w, asked.sigma_b, asked.layers.activations, net.weights == "orthogonal")
 
@@ -226,4 +231,4 @@ def _counted_q(net: Any, asked: _Asked, noise: Law) -> Law:
     return Law(mean, xp.sqrt(first.std**2 + below(factors.std**2) + xp.asarray(noise.std**2, asked.sigma_w.dtype)))
 
 
-__all__ = ["chi", "grad", "grad_weight", "q"]
+__all__ = ["chi", "grad", "grad_weight", "q", "trajectory_of"]
