@@ -200,6 +200,7 @@ PLAIN = {
     "memory_curve": "NumPy, for one given matrix",
     "non_normality": "NumPy, for one given matrix",
     "padding_factor": "a function of counts",
+    "log_loss_grad_layers": "quadrature over logits in NumPy",
     "pass_limit": "a whole number of layers",
     "phase": "a sign",
     "sup_dphi": "a constant of the activation",

@@ -54,14 +54,14 @@ def test_means_and_spreads_are_those_of_networks_in_numpy(name: str, loss: str) 
 
 def test_of_two_classes_the_error_is_an_integral_over_one_number() -> None:
     """|p - y|^2 is 2 (1 - p)^2, and the logits' difference is normal of twice their variance."""
-    x, weights = np.polynomial.hermite_e.hermegauss(201)
+    x = np.linspace(-9, 9, 20_001)
+    weights = np.exp(-(x**2) / 2)
     variance = 1.7
     logs = np.log(2**0.5 * scipy.special.expit((2 * variance) ** 0.5 * x))
     mean = weights @ logs / weights.sum()
     std = (weights @ logs**2 / weights.sum() - mean**2) ** 0.5
     error = losses.error_of("cross_entropy", 2, Law(np.log(variance), 0.0))
     np.testing.assert_allclose((error.mean, error.std), (mean, std), atol=1e-3)
-    assert error.response == 0
 
 
 def test_squared_errors_of_a_few_classes_are_noncentral_chi_squares() -> None:

@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.typing import ArrayLike
 
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect, expect_number
@@ -96,8 +95,8 @@ def log_loss_grad_layers(
     num_nets: int,
     loss: str = "cross_entropy",
     input_square: float = 1.0,
-    inputs: ArrayLike | None = None,
-    labels: ArrayLike | None = None,
+    inputs: Any = None,
+    labels: Any = None,
     dtype: str = "float32",
 ) -> Estimate:
     r"""Log-norm of the gradient of a loss with respect to every layer's weights.

@@ -1,0 +1,88 @@
+"""How large is the gradient of a real loss at the bottom of a network, before training, on real data?
+
+The gradient of the first layer's weights, itself and not relative to the top: networks that end in a head of ten classes with a scale of
+its own, one example each, handwritten digits with their labels (scikit-learn's, 8 x 8) or normal inputs.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import comparison, key_of
+from experiments.parts.digits import digits
+from vgtheory import Dense, Estimate, measure, theory
+
+NETS = {"relu": ("relu", 2**0.5, 0.0), "tanh": ("tanh", 1.3, 0.2), "gelu": ("gelu", 1.4, 0.5)}
+CLASSES = 10
+WIDTH = 64
+OUTSIDE = "the error grows with the logits, whose variance scatters from network to network"
+
+
+@dataclass(frozen=True)
+class Config:
+    net: tuple[str, ...] = tuple(NETS)
+    loss: tuple[str, ...] = ("cross_entropy", "squared")
+    sigma_head: tuple[float, ...] = (0.3, 1.0, 3.0)
+    data: tuple[str, ...] = ("digits", "normal")
+    depth: tuple[int, ...] = (10, 30)
+    num_nets: int = 200
+    seed: int = 44
+
+
+SMOKE = Config(net=("relu",), sigma_head=(1.0,), data=("digits",), depth=(10,), num_nets=20)
+
+
+def run(config: Config) -> dict[str, Any]:
+    (name,), (loss,), (head,), (data,), (depth,) = config.net, config.loss, config.sigma_head, config.data, config.depth
+    activation, sigma_w, sigma_b = NETS[name]
+    scales = (sigma_w,) * (depth - 1) + (head,)
+    net = Dense(activation, scales, sigma_b, widths=(WIDTH,) * depth + (CLASSES,))
+    shown = {"inputs": digits().inputs, "labels": digits().targets} if data == "digits" else {}
+    found = measure.layers.log_loss_grad_layers(key_of(config), net, num_nets=config.num_nets, loss=loss, **shown)
+    law = theory.layers.log_loss_grad_layers(net, loss=loss)
+    bottom = Estimate(float(found.value[0]), float(found.err[0]))
+    label = f"{name}, {loss.replace('_', '-')}, head {head:g}, {data}, {depth} layers"
+    err = float(law.std[0]) / config.num_nets**0.5
+    return {
+        "head_hat": found.value[-1],
+        "head_hat_err": found.err[-1],
+        "head": law.mean[-1],
+        **comparison(
+            label, "a real loss", bottom, law.mean[0], err, unit="log-norm", reason=OUTSIDE if np.isinf(err) else ""
+        ),
+    }
+
+
+def findings(frame: pd.DataFrame) -> Findings:
+    known, gap = frame[np.isfinite(frame.predicted_err)], (frame.measured - frame.predicted).abs()
+    outside = frame[np.isinf(frame.predicted_err)]
+    real = frame[(frame.data == frame.data.iloc[0]) & (frame.loss == "cross_entropy")]
+    spread = ((known.measured_err / known.predicted_err) ** 2).mean() ** 0.5
+    numbers = {
+        "cells": f"{len(frame)}",
+        "known": f"{len(known)}",
+        "nets": f"{frame.num_nets.max()}",
+        "agree": f"{(known.verdict == 'agrees').sum()}",
+        "std": f"{known.z.std():.2f}",
+        "within/2": f"{100 * (known.z.abs() <= 2).mean():.0f}",
+        "furthest": f"{known.z.abs().max():.1f}",
+        "spread": f"{spread:.2f}",
+        "gap": f"{100 * gap.median():.1f}",
+        "gap/most": f"{100 * gap.max():.0f}",
+        "outside": f"{len(outside)}",
+        "outside/furthest": f"{((outside.measured - outside.predicted) / outside.measured_err).abs().max():.1f}"
+        if len(outside)
+        else "0.0",
+        "least": f"{np.exp(real.measured.min()):.2g}",
+        "most": f"{np.exp(real.measured.max()):.2g}",
+    }
+    verdict = (
+        f"It can be computed, to {numbers['gap']} % in the median and {numbers['gap/most']} % at most, from the scales, the number of classes and the loss. "
+        f"{numbers['agree']} of {len(known)} sizes agree ({numbers['within/2']} % within two predicted standard errors); in {len(outside)} cases of squared errors the law "
+        f"gives no error, and its mean lies within {numbers['outside/furthest']} measured ones. Real digits with their labels are no different from noise: before "
+        f"training a label is independent of the network."
+    )
+    return Findings(verdict, numbers)
