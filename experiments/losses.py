@@ -65,7 +65,7 @@ def findings(frame: pd.DataFrame) -> Findings:
         "cells": f"{len(frame)}",
         "known": f"{len(known)}",
         "nets": f"{frame.num_nets.max()}",
-        "agree": f"{(known.verdict == 'agrees').sum()}",
+        "agree": f"{(known.z.abs() <= 5).sum()}",
         "std": f"{known.z.std():.2f}",
         "within/2": f"{100 * (known.z.abs() <= 2).mean():.0f}",
         "furthest": f"{known.z.abs().max():.1f}",
@@ -81,7 +81,7 @@ def findings(frame: pd.DataFrame) -> Findings:
     }
     verdict = (
         f"It can be computed, to {numbers['gap']} % in the median and {numbers['gap/most']} % at most, from the scales, the number of classes and the loss. "
-        f"{numbers['agree']} of {len(known)} sizes agree ({numbers['within/2']} % within two predicted standard errors); in {len(outside)} cases of squared errors the law "
+        f"{numbers['agree']} of {len(known)} sizes agree ({numbers['within/2']} % within two predicted standard errors); in {len(outside)} cases the law "
         f"gives no error, and its mean lies within {numbers['outside/furthest']} measured ones. Real digits with their labels are no different from noise: before "
         f"training a label is independent of the network."
     )

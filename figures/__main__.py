@@ -27,6 +27,7 @@ FIGURES = (
     "aspect",
     "narrow",
     "dropout",
+    "losses",
     "spectra",
     "isometry",
     "bounded_forward",
