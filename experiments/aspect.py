@@ -94,6 +94,8 @@ def findings(frame: pd.DataFrame) -> Findings:
         "leading": f"{_off(steep, steep.mean_leading):.0f}",
         "infinite": f"{_off(steep, steep.mean_infinite):.0f}",
         "leading/percent": f"{100 * abs(steep.mean_leading / steep['mean'] - 1):.1f}",
+        "steep/nets": f"{steep.num_nets}",
+        "steep/lost_err": f"{steep['std'] / steep.num_nets**0.5 / np.log(10):.0f}",
         "furthest": f"{known.z.abs().max():.1f}",
         "furthest_std": f"{known.off.abs().max():.1f}",
     }

@@ -25,6 +25,9 @@ NUM_ROWS = 10
 OUTSIDE = "no finite-width law where lengths run away"
 """Why the law declines where it does."""
 
+STRAIGHT = ("linear", "relu", "leaky_relu")
+"""Activations for which the law is exact."""
+
 
 @dataclass(frozen=True)
 class Config:
@@ -90,4 +93,7 @@ def findings(frame: pd.DataFrame) -> Findings:
         "width": f"{int(cells.width.max())}",
         "depth": f"{int(cells.depth.max())}",
     }
+    curved = cells[~cells.activation.isin(STRAIGHT)]
+    if np.isfinite(curved.predicted_err).any():
+        numbers |= {f"curved/{name}": value for name, value in baselines.numbers(baselines.headline(curved)).items()}
     return Findings(verdict, numbers | baselines.numbers(found))

@@ -13,12 +13,10 @@ SOURCES = (
     *("weights", "convolution", "skips", "norms"),
 )
 SEEN = (
-    "The share of residuals within a band follows the normal law; residuals fill a band around zero, those of infinite "
-    "width leave it downwards; measured rates lie on the diagonal over three units of the logarithm."
+    "The share of residuals within a band follows the normal law; residuals fill a band around zero, some of those "
+    "of order 1/N leave it; measured rates lie on the diagonal over three units of the logarithm."
 )
 """What one sees."""
-ROUNDING = 1e-6
-"""Predicted errors below this are rounding, not sampling."""
 BANDS = (0.5, 1.0, 1.5, 1.96, 2.5, 3.0)
 LIMIT = 10.0
 """Residuals further out stand at the edge."""
@@ -48,28 +46,27 @@ def _calibration(axes: Axes, z: pd.Series, rates: pd.DataFrame) -> None:
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
-    cells = pd.concat([frame.drop_duplicates(["cell", "label"]) for frame in frames.values()])
-    cells = cells[(cells.unit == "per layer") & np.isfinite(cells.predicted_err) & np.isfinite(cells.measured)]
-    sampled = cells[cells.predicted_err > ROUNDING]
-    rates = frames["rates"][np.isfinite(frames["rates"].predicted_err)]
-    ratios = {"width_ratios": [1, 1.15, 1]}
+    rates = frames["rates"].drop_duplicates(["cell", "label"])
+    rates = rates[np.isfinite(rates.predicted_err)]
+    others = pd.concat([frame.drop_duplicates(["cell", "label"]) for name, frame in frames.items() if name != "rates"])
+    others = others[(others.unit == "per layer") & np.isfinite(others.predicted_err) & np.isfinite(others.measured)]
+    ratios = {"width_ratios": [1, 1.25, 1]}
     figure, (share, residual, diagonal) = style.canvas(1, 3, height=2.5, width=2 * style.COLUMN, gridspec_kw=ratios)
-    _calibration(share, sampled.z, rates)
-    wrong = _simpler(rates, "infinite").clip(-LIMIT, LIMIT)
+    _calibration(share, rates.z, rates)
+    wrong = _simpler(rates, "leading").clip(-LIMIT, LIMIT)
     plain = {"markersize": 2, "markeredgewidth": 0.5}
-    residual.plot(rates.predicted, wrong, ".", color="0.7", label="infinite width", zorder=1, **plain)
+    residual.plot(rates.predicted, wrong, "x", color="0.6", label="order $1/N$", zorder=1, **plain)
     look = {"color": style.COLOURS[1], "markerfacecolor": "white", "zorder": 2}
-    residual.plot(sampled.predicted, sampled.z, "o", label="this law", **look, **plain)
+    residual.plot(rates.predicted, rates.z, "o", label="this law", **look, **plain)
     residual.axhspan(-1.96, 1.96, color="0.9", zorder=0, linewidth=0)
     residual.axhline(0, color="0.25", zorder=1, linewidth=0.8)
-    residual.set(ylim=(-1.08 * LIMIT, 1.08 * LIMIT), yticks=[-10, -5, -2, 0, 2, 5, 10])
+    residual.set(ylim=(-1.08 * LIMIT, 1.3 * LIMIT), yticks=[-10, -5, -2, 0, 2, 5, 10])
     residual.set(xlabel="predicted rate per layer", ylabel="residual (predicted s.e.)")
     residual.legend(loc="upper left", ncols=2, columnspacing=0.8, handletextpad=0.2)
-    low, high = cells.predicted.min() - 0.1, cells.predicted.max() + 0.1
+    low, high = rates.predicted.min() - 0.1, rates.predicted.max() + 0.1
     diagonal.plot([low, high], [low, high], color="0.25", zorder=1, linewidth=0.8)
-    for index, (dense, rows) in enumerate(cells.groupby(cells.family == "dense, gaussian")):
-        label = f"Gaussian ({len(rows)})" if dense else f"nine other kinds ({len(rows)})"
-        style.measured(diagonal, rows.predicted, rows.measured, rows.measured_err, index, label)
+    for index, (label, rows) in enumerate((("nine other kinds", others), ("Gaussian", rates))):
+        style.measured(diagonal, rows.predicted, rows.measured, rows.measured_err, index, f"{label} ({len(rows)})")
     diagonal.set(xlabel="predicted rate per layer", ylabel="measured rate per layer")
     diagonal.legend(loc="upper left", handletextpad=0.2)
     style.lettered(figure)

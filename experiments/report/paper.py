@@ -43,6 +43,7 @@ def write_numbers(findings: dict[str, catalogue.Findings], table: pd.DataFrame, 
     numbers = {f"{name}/{key}": value for name, found in findings.items() for key, value in found.numbers.items()}
     numbers |= {f"all/{outcome}": str(count) for outcome, count in agreement.counts(table).items()}
     numbers |= {"all/comparisons": str(len(table)), "all/wrong_outside": str(agreement.wrong_outside(table))}
+    numbers["all/disagrees/training"] = str(int(((table.outcome == "disagrees") & (table.family == "training")).sum()))
     lines = [
         rf"\expandafter\def\csname vg@{tex_key(key)}\endcsname{{{tex_number(value)}}}" for key, value in numbers.items()
     ]
