@@ -162,7 +162,7 @@ def log_loss_grad_layers(
 
 
 def _pulled(layers: Any, sizes: tuple[int, ...], along: float) -> np.ndarray:
-    """What the direction of the logits in the gradient adds to ln |g_l|; a layer passes its share on, diluted by growth."""
+    """What the logits' direction in the gradient adds to ln |g_l|; a layer passes its share on, diluted by growth."""
     out, pull = np.zeros(len(sizes) - 1), float(layers.rho[-1]) * (along - 1)
     for index in reversed(range(len(out) - 1)):
         growth = 1 + pull * float(layers.along[index]) / sizes[index + 1]
