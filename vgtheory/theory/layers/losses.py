@@ -24,7 +24,7 @@ MOST_CLASSES = 20_000
 _NODES = 5
 """Of the quadrature over the logits' variance."""
 _MOST_RESPONSE = 0.1
-"""Part of the standard deviation that may stem from the error's response to the logits' variance, whose covariance is neglected."""
+"""Part of the spread that may stem from the error's response to the logits' variance, whose covariance is neglected."""
 _POINTS, _NUMBERS = 2**13, 2**21
 """Points of the quadrature over the logits, and numbers that they have together, at most."""
 
