@@ -126,7 +126,7 @@ def _summed(walked: Walk, scalable: bool) -> ChainLogs:
 
 
 def logs_of(walked: Walk, scalable: bool, relative: bool = True) -> ChainLogs:
-    """Sum over depth in float64; the leaves of ``walked`` are (..., depth, inputs). Gradients of weights may be absolute."""
+    """Sum over depth in float64, relative to the top or absolute; the leaves of ``walked`` are (..., depth, inputs)."""
     log_rms, rows, pair = (np.asarray(leaf, dtype=np.float64) for leaf in walked[:3])
     log_rms, rows = np.swapaxes(log_rms, -1, -2), np.swapaxes(rows, -1, -2)
     finite = np.isfinite(log_rms)
