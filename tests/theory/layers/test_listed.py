@@ -129,6 +129,14 @@ def test_correlations_of_relu_and_linear_layers_in_closed_form() -> None:
     )
 
 
+def test_inputs_of_layers_that_biases_rule_keep_their_size() -> None:
+    """Of sigma_w = 1e-12 nothing is left in q beside a bias of 0.1; the gradient's factor and the input's size are."""
+    found = theory.log_grad_weight_layers(Dense("tanh", (1.0, 1e-12, 1.0), 0.1)).mean
+    first, second = (float(reference.mean_square("tanh", q)) for q in (1.01, 0.01))
+    chi = float(reference.mean_square("tanh", 0.01, slope=True))
+    np.testing.assert_allclose(found[1], np.log(chi * first / second) / 2, rtol=PAIR)
+
+
 def test_fans_are_factors_of_the_scales() -> None:
     sizes = (30, 60, 20, 40)
     for fan, over in (("out", [60, 20, 40]), ("avg", [45, 40, 30])):

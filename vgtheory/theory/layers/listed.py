@@ -14,6 +14,7 @@ from vgtheory.expect import expect
 from vgtheory.networks.listed import Listing, listing
 from vgtheory.networks.noise import added_square, dropconnect_of, factor_square, is_noisy
 from vgtheory.theory.arrays import compiled, library, scan
+from vgtheory.theory.integrals.moments_1d import curves, value_and_slope
 from vgtheory.theory.laws import Question, halved
 from vgtheory.theory.precision import Values, floats
 from vgtheory.theory.width import cumulants, expansion, orthogonal, varying
@@ -21,6 +22,9 @@ from vgtheory.theory.width.accumulation import MOST_HELD, Sums
 from vgtheory.theory.width.chi_square import log_chi_square_law, sides
 from vgtheory.theory.width.masked import Masks, expect_known_noise, log_factor_law, masks_of
 from vgtheory.weights import expect_light_tails
+
+_RULED = 1e-3
+"""Share of the weights in q below which the mean square of a layer's input is read from a table (to 1e-12)."""
 
 
 class _Asked(NamedTuple):
@@ -94,7 +98,13 @@ def _trajectory(net: Any, asked: _Asked) -> expansion.Layers:
 def _log_inputs(asked: _Asked, layers: expansion.Layers, input_square: Any) -> Values:
     """Log of the squared norm of every layer's input, over a number that is the same for all layers."""
     xp = library(layers)
-    log_x = layers.log_q + xp.log(layers.rho) - 2 * xp.log(asked.sigma_w)
+    ruled = layers.rho < _RULED
+    log_x = layers.log_q + xp.log(xp.where(ruled, 1.0, layers.rho)) - 2 * xp.log(asked.sigma_w)
+    kinds, activations = asked.layers.kinds, asked.layers.activations[:-1]
+    read = [value_and_slope(curves(kind).log_f, layers.log_q[:-1])[0] for kind in kinds]
+    below = xp.stack([read[kinds.index(each)][layer] for layer, each in enumerate(activations)] or [log_x[0]])
+    # Where the bias rules q, little of the input is left in it.
+    log_x = xp.where(ruled, xp.concatenate([log_x[:1], below])[: len(log_x)], log_x)
     first = xp.reshape(xp.log(xp.asarray(input_square, log_x.dtype)), (1,))
     return xp.concatenate([first, log_x[1:]]) + xp.log(xp.asarray(asked.layers.sizes[:-1], log_x.dtype))
 
