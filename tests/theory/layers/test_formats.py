@@ -3,6 +3,7 @@
 from fractions import Fraction
 
 import jax.numpy as jnp
+import ml_dtypes
 import mpmath as mp
 import numpy as np
 import pytest
@@ -13,15 +14,25 @@ from vgtheory import Dense, FixedRecurrent, theory
 from vgtheory.formats import FORMATS
 from vgtheory.theory.layers.formats import _edges, format_range
 
-BITS = {"float16": (10, -14, 15), "bfloat16": (7, -126, 127), "float32": (23, -126, 127), "float64": (52, -1022, 1023)}
-"""Bits after the point, smallest and largest exponent, from IEEE 754 (and bfloat16's definition)."""
+BITS = {
+    "float8_e4m3fn": (3, -6, 8),
+    "float8_e5m2": (2, -14, 15),
+    "float16": (10, -14, 15),
+    "bfloat16": (7, -126, 127),
+    "float32": (23, -126, 127),
+    "float64": (52, -1022, 1023),
+}
+"""Bits after the point, smallest and largest exponent, from IEEE 754 (and the definitions of bfloat16 and float8)."""
 
 
 @pytest.mark.parametrize("dtype", BITS)
 def test_format_range_is_that_of_its_bits(dtype: str) -> None:
     bits, low, high = BITS[dtype]
     two = Fraction(2)
-    assert format_range(dtype) == (two ** (low - bits), two**low, two**high * (2 - two**-bits))
+    unused = two ** (high - bits) if dtype == "float8_e4m3fn" else 0  # its last place is NaN's
+    assert format_range(dtype) == (two ** (low - bits), two**low, two**high * (2 - two**-bits) - unused)
+    info = ml_dtypes.finfo(FORMATS[dtype])
+    assert format_range(dtype) == tuple(float(each) for each in (info.smallest_subnormal, info.tiny, info.max))
 
 
 @pytest.mark.parametrize("dtype", BITS)
@@ -34,7 +45,7 @@ def test_powers_of_two_leave_where_the_exponent_does(dtype: str) -> None:
 
 
 def cast(power: Fraction, dtype: str) -> float:
-    """The power rounded once to the format, by NumPy (bfloat16: by ml_dtypes)."""
+    """The power rounded once to the format, by NumPy (bfloat16 and float8: by ml_dtypes)."""
     try:
         exact = float(power)  # Python rounds a fraction to the nearest float64, a tie to the even one
     except OverflowError:
@@ -47,7 +58,7 @@ def crossings(factor: float, dtype: str) -> list[tuple[int | None, bool, bool]]:
     """Every depth of ``depth_limit``, with whether a cast has left the format there, and in the layer before."""
     limit, exact = theory.depth_limit(factor, dtype), Fraction(factor)
     normal = float(format_range(dtype)[1])
-    left = [lambda number: number < normal, lambda number: number == 0, np.isinf]
+    left = [lambda number: number < normal, lambda number: number == 0, lambda number: not np.isfinite(number)]
     return [
         (depth, bool(beyond(cast(exact**depth, dtype))), depth > 1 and bool(beyond(cast(exact ** (depth - 1), dtype))))
         for depth, beyond in zip(limit, left, strict=True)
@@ -70,7 +81,7 @@ def test_zero_is_the_depth_that_rounds_to_zero(factor: float, dtype: str, zero: 
     assert all((here, before) == (True, False) for _, here, before in crossings(factor, dtype))
 
 
-@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float8_e5m2", "float16", "bfloat16"])
 def test_ties_go_to_the_even_neighbour(dtype: str) -> None:
     zero, normal, overflow = _edges(dtype)
     assert float(normal) == cast(normal, dtype) - float(zero)
@@ -81,6 +92,15 @@ def test_ties_go_to_the_even_neighbour(dtype: str) -> None:
     assert theory.depth_limit(float(zero), dtype).zero == 1
     assert theory.depth_limit(float(normal), dtype).subnormal == 2
     assert theory.depth_limit(float(overflow), dtype).overflow == 1
+
+
+def test_the_largest_number_of_e4m3_is_even_and_beyond_it_lies_no_infinity() -> None:
+    assert (cast(Fraction(464), "float8_e4m3fn"), cast(Fraction(464) + Fraction(1, 100), "float8_e4m3fn")) == (
+        448,
+        pytest.approx(np.nan, nan_ok=True),
+    )
+    assert theory.depth_limit(464.0, "float8_e4m3fn").overflow == 2
+    assert theory.depth_limit(464.01, "float8_e4m3fn").overflow == 1
 
 
 @pytest.mark.parametrize("factor", [0.99999, 1 - 1e-12, 1 - 2**-53, 1 + 2**-52])

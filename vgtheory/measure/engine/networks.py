@@ -14,7 +14,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike, DTypeLike
 
 from vgtheory.activation import Activation
-from vgtheory.formats import FORMATS
+from vgtheory.formats import WHOLE
 from vgtheory.measure.arguments import asked, dtype_of
 from vgtheory.measure.engine.draws import BIAS, COTANGENT, INPUT, WEIGHTS, drawn, normal, words_of
 from vgtheory.networks.ensemble import Layered, expect_matrices
@@ -39,7 +39,7 @@ class Weights(NamedTuple):
 
 def wide(dtype: DTypeLike) -> np.dtype:
     """Format in which the numbers of a format are drawn: float32 or wider."""
-    return jnp.promote_types(dtype, jnp.float32)
+    return jnp.promote_types(dtype, jnp.float32) if jnp.finfo(dtype).bits > 8 else np.dtype("float32")
 
 
 @jax.custom_batching.sequential_vmap
@@ -166,7 +166,7 @@ def draw_cotangent(words: Array, width: int, dtype: DTypeLike, num_inputs: int |
     return drawn[0] if num_inputs is None else drawn
 
 
-@asked(dtype=dtype_of(FORMATS.values()))
+@asked(dtype=dtype_of(WHOLE.values()))
 def draw_network(
     key: Array, net: Layered, *, depth: int, width: int, dtype: DTypeLike = jnp.float32
 ) -> tuple[Network, dict[str, Any]]:

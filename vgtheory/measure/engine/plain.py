@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from vgtheory.formats import FORMATS
+from vgtheory.formats import WHOLE
 from vgtheory.measure.arguments import asked, dtype_of
 from vgtheory.measure.engine.draws import words_of
 from vgtheory.measure.engine.networks import draw_cotangent, draw_input, draw_network
@@ -85,7 +85,7 @@ def plain_grads(
         return PlainLogs(np.asarray(by_h.T, float), np.asarray(by_w, float))
 
 
-@asked(dtype=dtype_of(FORMATS))
+@asked(dtype=dtype_of(WHOLE))
 def flushes_subnormals(dtype: str) -> bool:
     """Whether compiled arithmetic on this device flushes subnormal numbers of a format to zero.
 
@@ -106,6 +106,6 @@ def flushes_subnormals(dtype: str) -> bool:
     True
     """
     with jax.enable_x64(dtype == "float64"):
-        stored = FORMATS[dtype]
+        stored = WHOLE[dtype]
         halved = jax.jit(lambda tiny, half: tiny * half)(jnp.asarray(jnp.finfo(stored).tiny), jnp.asarray(0.5, stored))
         return bool(np.asarray(halved).astype(float) == 0)

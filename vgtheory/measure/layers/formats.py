@@ -9,9 +9,9 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from vgtheory.formats import FORMATS, TF32_BITS
+from vgtheory.formats import FLOAT8, FORMATS, TF32_BITS
 from vgtheory.measure.arguments import asked, dtype_of
-from vgtheory.measure.engine.networks import draw_cotangent, draw_input, draw_layer
+from vgtheory.measure.engine.networks import draw_cotangent, draw_input, draw_layer, wide
 from vgtheory.measure.engine.runs import chosen_devices, lanes_for, run
 from vgtheory.networks.ensemble import Layered
 
@@ -48,15 +48,17 @@ def _one(own: Array, given: tuple[Layered, Array], size: _Size) -> tuple[Array, 
     (net, squared_loss), (depth, width, name) = given, size
     multiply = _rounded_product if name == "tensorfloat32" else functools.partial(jnp.dot, precision="highest")
     dtype = FORMATS[name]
+    inner = "float32" if name in FLOAT8 else dtype
 
     def affine(number: ArrayLike, x: Array) -> Array:
         layer = draw_layer(own, net, number, width, dtype)["params"]["Dense_0"]
-        return multiply(x, layer["kernel"]) + layer["bias"]
+        product = multiply(x.astype(inner), layer["kernel"].astype(inner))
+        return (product + layer["bias"].astype(inner)).astype(dtype)
 
     @jax.checkpoint
     def link(h: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
         number, offset = inputs
-        h = affine(number, net.activation.phi(h).astype(dtype)) + offset
+        h = affine(number, net.activation.phi(h.astype(inner)).astype(dtype)) + offset
         return h, h
 
     def top(offsets: Array) -> tuple[Array, Array]:
@@ -66,8 +68,7 @@ def _one(own: Array, given: tuple[Layered, Array], size: _Size) -> tuple[Array, 
 
     last, pull, states = jax.vjp(top, jnp.zeros((depth, width), dtype), has_aux=True)
     (grads,) = pull(jnp.where(squared_loss, last, draw_cotangent(own, width, dtype)))
-    wide = jnp.promote_types(dtype, jnp.float32)
-    peak_h, peak_grad = (jnp.max(jnp.abs(values), axis=1).astype(wide) for values in (states, grads))
+    peak_h, peak_grad = (jnp.max(jnp.abs(values), axis=1).astype(wide(dtype)) for values in (states, grads))
     return peak_h, peak_grad
 
 
@@ -89,8 +90,12 @@ def pass_limit(
         As for ``measure.log_grad_layers``.
     dtype
         Format of weights, activations and gradients: ``"float16"``, ``"bfloat16"``, ``"float32"``,
-        ``"float64"``, or ``"tensorfloat32"``. The last is float32 with the operands of products
-        rounded as tensor cores do, on any hardware.
+        ``"float64"``, ``"tensorfloat32"``, ``"float8_e4m3fn"`` or ``"float8_e5m2"``.
+        ``tensorfloat32`` is float32 with the operands of products rounded as tensor cores do, on any
+        hardware. In float8 every weight, ``h``, activation and gradient is rounded to the format.
+        Sums and slopes are formed in float32, as accelerators do; a cast beyond the largest
+        number gives infinity (E5M2) or NaN (E4M3, which has no infinity). No tensor has a scale of
+        its own.
     squared_loss
         Whether the top cotangent is ``h_depth`` itself (``E = |h|^2 / 2``) rather than standard
         normal.
