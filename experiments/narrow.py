@@ -27,7 +27,7 @@ EXACT = "relu"
 class Config:
     net: tuple[str, ...] = tuple(NETS)
     width: tuple[int, ...] = (4, 8, 16, 32, 64)
-    depth: tuple[int, ...] = (17, 65)
+    depth: tuple[int, ...] = (17, 33, 65)
     num_nets: int = 40_000
     seed: int = 43
 

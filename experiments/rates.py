@@ -93,7 +93,8 @@ def findings(frame: pd.DataFrame) -> Findings:
         "width": f"{int(cells.width.max())}",
         "depth": f"{int(cells.depth.max())}",
     }
-    curved = cells[~cells.activation.isin(STRAIGHT)]
-    if np.isfinite(curved.predicted_err).any():
-        numbers |= {f"curved/{name}": value for name, value in baselines.numbers(baselines.headline(curved)).items()}
+    is_straight = cells.activation.isin(STRAIGHT)
+    for kind, some in (("straight", cells[is_straight]), ("curved", cells[~is_straight])):
+        if np.isfinite(some.predicted_err).any():
+            numbers |= {f"{kind}/{name}": value for name, value in baselines.numbers(baselines.headline(some)).items()}
     return Findings(verdict, numbers | baselines.numbers(found))

@@ -60,6 +60,7 @@ FIGURES = (
     "update_size",
     "nan_step",
     "magnitudes",
+    "magnitude_training",
     "outcomes",
     "remedies",
     "published",

@@ -1,20 +1,18 @@
-"""Predicted against measured rate per layer for every configuration; residuals in predicted standard errors, and their calibration."""
+"""Calibration of the rates of Gaussian ensembles: residuals in predicted standard errors, of the law and of two simpler ones."""
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.special import erf
+from scipy.stats import norm
 
 from figures import style
 
-SOURCES = (
-    *("deep_linear", "sigmoid_bound", "linear_recurrence", "scalar_chain", "orthogonal", "rates"),
-    *("weights", "convolution", "skips", "norms"),
-)
+SOURCES = ("rates",)
 SEEN = (
     "The share of residuals within a band follows the normal law; residuals fill a band around zero, some of those "
-    "of order 1/N leave it; measured rates lie on the diagonal over three units of the logarithm."
+    "of order 1/N leave it; their quantiles lie on those of the normal law."
 )
 """What one sees."""
 BANDS = (0.5, 1.0, 1.5, 1.96, 2.5, 3.0)
@@ -48,10 +46,8 @@ def _calibration(axes: Axes, z: pd.Series, rates: pd.DataFrame) -> None:
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     rates = frames["rates"].drop_duplicates(["cell", "label"])
     rates = rates[np.isfinite(rates.predicted_err)]
-    others = pd.concat([frame.drop_duplicates(["cell", "label"]) for name, frame in frames.items() if name != "rates"])
-    others = others[(others.unit == "per layer") & np.isfinite(others.predicted_err) & np.isfinite(others.measured)]
     ratios = {"width_ratios": [1, 1.25, 1]}
-    figure, (share, residual, diagonal) = style.canvas(1, 3, height=2.5, width=2 * style.COLUMN, gridspec_kw=ratios)
+    figure, (share, residual, quantile) = style.canvas(1, 3, height=2.5, width=2 * style.COLUMN, gridspec_kw=ratios)
     _calibration(share, rates.z, rates)
     wrong = _simpler(rates, "leading").clip(-LIMIT, LIMIT)
     plain = {"markersize": 2, "markeredgewidth": 0.5}
@@ -63,11 +59,12 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     residual.set(ylim=(-1.08 * LIMIT, 1.3 * LIMIT), yticks=[-10, -5, -2, 0, 2, 5, 10])
     residual.set(xlabel="predicted rate per layer", ylabel="residual (predicted s.e.)")
     residual.legend(loc="upper left", ncols=2, columnspacing=0.8, handletextpad=0.2)
-    low, high = rates.predicted.min() - 0.1, rates.predicted.max() + 0.1
-    diagonal.plot([low, high], [low, high], color="0.25", zorder=1, linewidth=0.8)
-    for index, (label, rows) in enumerate((("nine other kinds", others), ("Gaussian", rates))):
-        style.measured(diagonal, rows.predicted, rows.measured, rows.measured_err, index, f"{label} ({len(rows)})")
-    diagonal.set(xlabel="predicted rate per layer", ylabel="measured rate per layer")
-    diagonal.legend(loc="upper left", handletextpad=0.2)
+    expected = norm.ppf((np.arange(len(rates)) + 0.5) / len(rates))
+    quantile.plot([-3.4, 3.4], [-3.4, 3.4], color="0.25", zorder=1, linewidth=0.8)
+    for law, (_, dashes) in SIMPLER.items():
+        shown = np.sort(_simpler(rates, law))
+        quantile.plot(expected, shown, color="0.55", dashes=dashes, linewidth=0.9, zorder=1)
+    quantile.plot(expected, np.sort(rates.z), "o", **look, **plain)
+    quantile.set(xlabel="normal quantile", ylabel="quantile of the residuals", ylim=(-8, 4), xlim=(-3.4, 3.4))
     style.lettered(figure)
     return figure

@@ -1,4 +1,4 @@
-"""Shares of depth, units and minibatches in the variance of log|g|: at the start, after optimisers, and in training."""
+"""Shares of depth, units and minibatches in the variance of log|g|: at the start, and what optimisers leave."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -6,10 +6,10 @@ from matplotlib.figure import Figure
 
 from figures import style
 
-SOURCES = ("magnitudes", "magnitude_training")
+SOURCES = ("magnitudes",)
 SEEN = (
     "Minibatches fill nearly all of the bars of shallow tanh networks, depth those of sigmoid networks; RMSProp and "
-    "Adam leave little of depth's part; in training the part of minibatches grows."
+    "Adam leave a tenth of the variance in sigmoid networks and nearly all of it in tanh networks."
 )
 """What one sees."""
 PARTS = {"layers": "layers (depth)", "entries": "entries (units)", "draws": "minibatches"}
@@ -57,7 +57,7 @@ def _depths(axes: Axes, frame: pd.DataFrame, batch: int) -> None:
 
 
 def _rules(axes: Axes, frame: pd.DataFrame) -> None:
-    """What every optimiser leaves."""
+    """What every optimiser leaves of the whole variance."""
     rows, places, names = frame[frame.kind == "updates"], [], []
     place = 0.0
     for net in [net for net in SHOWN if (rows.net == net).any()]:
@@ -65,52 +65,27 @@ def _rules(axes: Axes, frame: pd.DataFrame) -> None:
             chosen = rows[(rows.net == net) & (rows.rule == rule)]
             places.append(place)
             names.append(rule)
-            whole = chosen.share_hat.sum()
             if (net, rule) == DECLINED:
-                axes.text(
-                    place, 0.05, f"no law; measured {whole:.1f}", ha="center", va="bottom", rotation=90, fontsize=6.5
-                )
-                place += 1
-                continue
-            _bars(axes, place, chosen, label=False)
-            if whole > 0.01:
-                axes.plot(place, whole, "_", color="0.1", markersize=6)
+                told = f"no law; measured {chosen.share_hat.sum():.1f}"
+                axes.text(place, 0.05, told, ha="center", va="bottom", rotation=90, fontsize=7)
+            else:
+                axes.bar(place, chosen.share.sum(), WIDTH, color="0.75", linewidth=0)
+                err = (chosen.share_hat_err**2).sum() ** 0.5
+                style.measured(axes, place, chosen.share_hat.sum(), err, 0)
             place += 1
         middle = place - (len(RULES) + 1) / 2
-        axes.text(middle, TALL + 0.02, style.shown(net).replace(" ", "\n"), ha="center", va="bottom", fontsize=7)
+        axes.text(middle, TALL + 0.02, style.shown(net).replace(" ", "\n"), ha="center", va="bottom", fontsize=7.5)
         place += 0.9
-    axes.set_xticks(places, names, rotation=90, fontsize=6.5)
-    axes.set(ylabel="share of SGD's variance", ylim=(0, TALL))
-
-
-def _training(axes: Axes, frame: pd.DataFrame) -> None:
-    """Parts at every mark."""
-    for line, rule in enumerate(("sgd", "adam")):
-        rows = frame[frame.rule == rule].sort_values("update")
-        for index, part in enumerate(PARTS):
-            look = {"color": style.COLOURS[index], "marker": style.MARKERS[line], "dashes": style.DASHES[line]}
-            label = ("SGD" if rule == "sgd" else "Adam") if part == "draws" else None
-            axes.plot(rows["update"], rows[f"{part}_hat"], label=label, markerfacecolor="white", **look)
-            axes.errorbar(
-                rows["update"],
-                rows[f"{part}_hat"],
-                rows[f"{part}_hat_err"],
-                color=style.COLOURS[index],
-                fmt="none",
-                elinewidth=0.8,
-            )
-    axes.set(xlabel="updates", ylabel=r"part of Var $\ln|g|$", ylim=(0, 4))
-    axes.legend(loc="upper left")
+    axes.set_xticks(places, names, rotation=90)
+    axes.set(ylabel="variance left, over SGD's", ylim=(0, TALL))
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
-    shape = {"width_ratios": [1.1, 1.2, 0.8]}
-    figure, axes = style.canvas(1, 3, height=2.7, width=2 * style.COLUMN, gridspec_kw=shape)
+    figure, axes = style.canvas(1, 2, height=2.7, width=2 * style.COLUMN, gridspec_kw={"width_ratios": [1.15, 1]})
     frame = frames["magnitudes"]
     _depths(axes[0], frame, 32)
     _rules(axes[1], frame)
-    _training(axes[2], frames["magnitude_training"])
-    for letter, axis in zip("abc", axes, strict=True):
+    for letter, axis in zip("ab", axes, strict=True):
         axis.text(-0.02, 1.17, f"({letter})", transform=axis.transAxes)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4)

@@ -9,12 +9,11 @@ from experiments.report.markup import tex
 NUMBERS = range(1, 21)
 OWN_FIGURE = {
     "rates": "hero",
-    "orthogonal": "hero",
+    "orthogonal": "weights",
     "sequence_tasks": "sequence_length",
     "sequence_digits": "sequence_length",
     "layer_order": "escape",
     "largest_step": "escape",
-    "magnitude_training": "magnitudes",
 }
 """Experiments whose figure has another name than theirs."""
 _SHOWN = re.compile(r"\\includegraphics\[[^\]]*\]\{(\w+)\}.*?\\label\{(fig:[^}]+)\}", re.DOTALL)
