@@ -18,7 +18,7 @@ NAMES = {"query": r"$W_q$ (and $W_k$)", "value": r"$W_v$ (and $W_o$)", "mlp_in":
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["attention"]
     places = sorted(frame.place.unique(), reverse=True)
-    figure, axes = style.canvas(2, len(places), height=3.7, squeeze=False, sharex=True, sharey="row")
+    figure, axes = style.canvas(2, len(places), height=3.8, squeeze=False, sharex=True, sharey="row")
     scales = sorted(frame.sigma_qk.unique())
     middle = min(scales, key=lambda each: abs(each - 1))
     for column, place in enumerate(places):
@@ -45,10 +45,13 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     axes[1][0].set_ylabel(r"weights: $\log_{10}|\partial E/\partial W|$")
     axes[0][0].set_xticks(range(2, int(frame.block.max()) + 1, 2))
     style.lettered(figure)
-    axes[0][0].legend(loc="upper right", handletextpad=0.2, title="logits", title_fontsize=7.5)
-    axes[1][0].legend(loc="lower left", handletextpad=0.2)
-    for label, look in (("law", "-"), ("infinite-width twin", ":")):
-        axes[1][1].plot([], [], look, color="0.3", linewidth=0.9, label=label)
-    handles, labels = axes[1][1].get_legend_handles_labels()
-    axes[1][1].legend(handles[:2], labels[:2], loc="lower left")
+    small = {"handletextpad": 0.2, "labelspacing": 0.2, "fontsize": 7}
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    axes[0][-1].legend(handles, labels, loc="upper right", **small)
+    handles, labels = axes[1][0].get_legend_handles_labels()
+    axes[1][-1].legend(handles, labels, loc="lower left", **small)
+    for label, look in (("law", "-"), ("infinite-width limit", ":")):
+        axes[1][0].plot([], [], look, color="0.3", linewidth=0.9, label=label)
+    handles, labels = (each[:2] for each in axes[1][0].get_legend_handles_labels())
+    axes[1][0].legend(handles, labels, loc="lower left", **small)
     return figure
