@@ -18,7 +18,7 @@ NAMES = {"query": r"$W_q$ (and $W_k$)", "value": r"$W_v$ (and $W_o$)", "mlp_in":
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["attention"]
     places = sorted(frame.place.unique(), reverse=True)
-    figure, axes = style.canvas(2, len(places), height=3.8, squeeze=False, sharex=True, sharey="row")
+    figure, axes = style.canvas(2, len(places), height=3.6, squeeze=False, sharex=True, sharey="row")
     scales = sorted(frame.sigma_qk.unique())
     middle = min(scales, key=lambda each: abs(each - 1))
     for column, place in enumerate(places):
