@@ -102,7 +102,7 @@ def log_grad_layers(
     References
     ----------
     Schoenholz et al. (2017), arXiv:1611.01232; Hanin and Nica (2020), arXiv:1812.05994 (exact ReLU
-    law). The laws at finite width are derived in the paper's appendix.
+    law). The laws at finite width are derived in the paper and its supplement.
 
     Examples
     --------
