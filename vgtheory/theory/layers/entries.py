@@ -1,0 +1,178 @@
+r"""Law of the entries of every layer's weight gradient in a network of ``Dense`` layers.
+
+For one input an entry is a product of three independent factors, z a_i x_j:
+
+======  ======================================================  ==========================
+symbol  meaning                                                 law
+======  ======================================================  ==========================
+``z``   gradient of the output of unit i                        normal, of random size
+``a``   slope phi'(h_i) of this unit; 1 in the last layer       h normal of variance q_l
+``x``   input phi(h_j) of the layer; an entry of the network's  h normal of variance q_l-1
+======  ======================================================  ==========================
+
+The logarithms of the sizes of z and of q are normal over networks of finite width.
+"""
+
+import functools
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.polynomial.hermite_e import hermegauss
+from numpy.polynomial.legendre import leggauss
+from scipy.interpolate import CubicSpline
+from scipy.special import erf, erfc
+
+from vgtheory.activation import Activation
+from vgtheory.estimate import Law
+from vgtheory.expect import expect_noun
+from vgtheory.networks.dense import Dense
+from vgtheory.networks.listed import Listing, listing
+from vgtheory.theory.integrals.rules import values
+from vgtheory.theory.laws import grad_law, q_law, question_of
+from vgtheory.theory.width.chi_square import log_chi_square_law
+
+_ENDS = np.concatenate([[-46.0, -36.0, -27.0, -20.0], np.arange(-14.0, -1.9, 1.0), np.arange(-1.2, 2.3, 0.15)])
+"""Ends of panels in ln |z|, z standard normal."""
+_ORDER, _SIZES, _STEP, _DEEP = 6, 5, 0.2, 60.0
+_TINY = 1e-300
+_GRADED = np.concatenate([-(3.0 ** -np.arange(1, 20)), [0.0], 3.0 ** -np.arange(1, 20)])
+"""Ends of panels next to a zero, relative to its distance from 0."""
+
+
+class _Factor(NamedTuple):
+    """Logs of the modulus of a factor at nodes, with probabilities, which lack that of exact zeros."""
+
+    log: np.ndarray
+    weight: np.ndarray
+
+
+_ONE = _Factor(np.zeros(1), np.ones(1))
+
+
+def _normal(marks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes z > 0 and weights for an average over both signs, resolved in ln z, with panels split at marks."""
+    ends = np.unique(np.append(_ENDS, np.log(marks)))
+    ends = ends[(ends >= _ENDS[0]) & (ends <= _ENDS[-1])]
+    places, weights = leggauss(_ORDER)
+    z = np.exp((ends[:-1, None] + ends[1:, None]) / 2 + np.diff(ends)[:, None] / 2 * places)
+    weight = np.diff(ends)[:, None] / 2 * weights * z * np.exp(-(z**2) / 2)
+    return z.ravel(), weight.ravel() / weight.sum()
+
+
+def _factor(activation: Activation, log_q: Law, is_slope: bool) -> _Factor:
+    """A function of h, whose variance is log-normal."""
+    spread = float(log_q.std)
+    places, shares = hermegauss(_SIZES if spread > 0 else 1)
+    found = [_at(activation, float(np.exp((log_q.mean + place * spread) / 2)), is_slope) for place in places]
+    shares = shares / shares.sum()
+    weights = [share * each.weight for share, each in zip(shares, found, strict=True)]
+    return _Factor(np.concatenate([each.log for each in found]), np.concatenate(weights))
+
+
+@functools.lru_cache(maxsize=64)
+def _marks(activation: Activation, is_slope: bool) -> np.ndarray:
+    """Moduli of h at which phi or phi' bends, and a graded row of them on either side of its zeros."""
+    function = lambda h: np.broadcast_to(np.asarray(values(activation, h)[is_slope], float), h.shape)
+    grid = np.geomspace(1e-3, 40.0, 4000)
+    rows = [np.abs([kink for kink in activation.kinks if kink != 0])]
+    for side in (grid, -grid):
+        sign = np.sign(function(side))
+        changes = sign[1:] * sign[:-1] < 0
+        low, high = side[:-1][changes], side[1:][changes]
+        for _ in range(60):
+            middle = (low + high) / 2
+            same = function(middle) * function(low) > 0
+            low, high = np.where(same, middle, low), np.where(same, high, middle)
+        rows += [abs(low[:, None] * (1 + _GRADED)).ravel()]
+    return np.concatenate(rows)
+
+
+def _at(activation: Activation, root_q: float, is_slope: bool) -> _Factor:
+    z, weight = _normal(_marks(activation, is_slope) / root_q)
+    both = [np.abs(np.asarray(values(activation, sign * root_q * z)[is_slope], float)) for sign in (1, -1)]
+    both = [np.broadcast_to(each, z.shape) for each in both]
+    if np.allclose(both[0], both[1], rtol=1e-12, atol=0):
+        size, weight = both[0], weight
+    else:
+        size, weight = np.concatenate(both), np.concatenate([weight, weight]) / 2
+    there = size > _TINY
+    return _Factor(np.log(size[there]), weight[there])
+
+
+class Entries(NamedTuple):
+    """Law of one layer's entries: log-size of z, and the other two factors."""
+
+    log_size: Law
+    slope: _Factor
+    signal: _Factor
+
+    @property
+    def zero(self) -> float:
+        """Share of exact zeros."""
+        share = 1 - self.slope.weight.sum() * self.signal.weight.sum()
+        return float(share) if share > 1e-13 else 0.0
+
+    def beyond(self, log_bounds: np.ndarray, above: bool) -> np.ndarray:
+        """Shares of entries, zeros left out, whose modulus is below or above each bound."""
+        table = _table(self.slope, above)
+        places, shares = hermegauss(_SIZES if self.log_size.std > 0 else 1)
+        sizes = self.log_size.mean + places * self.log_size.std
+        ratio = log_bounds[:, None, None] - self.signal.log[:, None] - sizes
+        # Far below, a share is in proportion to the bound; far above, nothing is left.
+        outside = np.where(ratio > table.x[-1], -np.inf, 0.0) if above else np.minimum(ratio - table.x[0], 0.0)
+        logs = table(np.clip(ratio, table.x[0], table.x[-1])) + outside
+        return np.asarray(np.exp(logs) @ (shares / shares.sum()) @ self.signal.weight)
+
+
+def _table(slope: _Factor, above: bool) -> CubicSpline:
+    """Log of the probability that |z a| is below or above a bound, over the log of the bound; z standard normal."""
+    top = slope.log.max(initial=-_DEEP)
+    log_bounds = np.arange(top - _DEEP, top + 3.6, _STEP)
+    share = (erfc if above else erf)(np.exp(log_bounds[:, None] - slope.log) / np.sqrt(2)) @ slope.weight
+    return CubicSpline(log_bounds, np.log(np.maximum(share, _TINY)))
+
+
+def _input(input_square: float) -> _Factor:
+    z, weight = _normal(np.ones(0))
+    return _Factor(np.log(z) + np.log(input_square) / 2, weight)
+
+
+def entries_of(
+    where: str, net: Dense, depth: int | None, width: Any, input_square: float
+) -> tuple[list[Entries], np.ndarray]:
+    """Law of every layer's entries below a standard normal cotangent, and the numbers of entries."""
+    expect_noun(where, (Dense,), net=net)
+    question = question_of(where, net, depth, width, None, input_square)
+    known = listing(where, net, question.depth, question.width, input_square)
+    sizes = known.sizes[1:]
+    own = _own(known)
+    grad, square = grad_law(net, question), q_law(net, question)
+    drawn = 0.0 if net.weights == "orthogonal" else 1.0  # Orthogonal weights add nothing of their own to q.
+    log_q = Law(square.mean - drawn * own.mean, np.sqrt(np.maximum(square.std**2 - drawn * own.std**2, 0.0)))
+    log_g = Law(
+        grad.mean + (own.mean[-1] + np.log(sizes[-1])) / 2,
+        np.sqrt(grad.std**2 + own.std[-1] ** 2 / 4),
+    )
+    at = lambda law, layer: Law(float(law.mean[layer]), float(law.std[layer]))
+    rows = []
+    for layer, (size, activation) in enumerate(zip(sizes, known.activations, strict=True)):
+        below = known.activations[layer - 1]
+        signal = _factor(below, at(log_q, layer - 1), False) if layer else _input(input_square)
+        if layer == len(sizes) - 1:
+            rows.append(Entries(Law(0.0, 0.0), _ONE, signal))
+            continue
+        grown = at(log_g, layer + 1)
+        mean = grown.mean + np.log(known.sigma_w[layer + 1]) - np.log(size) / 2
+        rows.append(Entries(Law(mean, grown.std), _factor(activation, at(log_q, layer), True), signal))
+    return rows, np.multiply(known.sizes[:-1], sizes, dtype=float)
+
+
+def _own(known: Listing) -> Law:
+    """Law of the log of each layer's own chi-square over its mean."""
+    if known.is_infinite:
+        return Law(np.zeros(len(known.sizes) - 1), np.zeros(len(known.sizes) - 1))
+    laws = [log_chi_square_law(size) for size in known.sizes[1:]]
+    return Law(*(np.array([law[k] for law in laws]) for k in (0, 1)))
+
+
+__all__ = ["Entries", "entries_of"]

@@ -1,0 +1,221 @@
+"""Shares of the entries of weight gradients that a number format loses, and the loss scale that loses the fewest."""
+
+import functools
+from typing import Any, NamedTuple
+
+import numpy as np
+from jax.typing import DTypeLike
+
+from vgtheory.expect import expect_dtype
+from vgtheory.formats import FORMATS
+from vgtheory.networks.dense import Dense
+from vgtheory.theory.arguments import asked, count_or_inf, listed_network, one_positive
+from vgtheory.theory.layers.entries import entries_of
+from vgtheory.theory.layers.formats import log_edges
+from vgtheory.theory.precision import in_float64
+
+
+class CastShares(NamedTuple):
+    """Shares of the entries of every layer's weight gradient, by what a cast makes of them.
+
+    Attributes
+    ----------
+    zero
+        Entries that are exactly zero already, behind units whose slope or signal is zero.
+    underflow
+        Other entries that become zero.
+    overflow
+        Entries that become infinite or NaN, or the largest number where casts saturate.
+    """
+
+    zero: Any
+    underflow: Any
+    overflow: Any
+
+
+class LossScale(NamedTuple):
+    """Best loss scale, and the shares of all entries that under- and overflow with it."""
+
+    scale: float
+    underflow: float
+    overflow: float
+
+
+def _log_bounds(dtype: str, flush: bool) -> tuple[float, float]:
+    """Logs below and above which an entry is lost."""
+    zero, normal, largest = log_edges(dtype)
+    return normal if flush else zero, largest
+
+
+_asked = functools.partial(
+    asked,
+    cast=functools.partial(expect_dtype, FORMATS),
+    net=listed_network,
+    width=count_or_inf,
+    loss_scale=one_positive,
+    bound=one_positive,
+)
+
+
+@_asked()
+@in_float64
+def share_below(
+    net: Dense,
+    bound: float,
+    *,
+    depth: int | None = None,
+    width: int | float | None = None,
+    loss_scale: float = 1.0,
+    input_square: float = 1.0,
+) -> np.ndarray:
+    r"""Share of the entries of every layer's weight gradient whose modulus is below a bound.
+
+    .. math:: P\left(\left| \partial E / \partial W_{l, ij} \right| < b\right), \qquad l = 1 \dots L
+
+    With Adam's ``eps`` as the bound, it is the share of weights that Adam's first step moves by less
+    than half the learning rate.
+
+    Parameters
+    ----------
+    net
+        A ``Dense`` without noise; its layers may be listed.
+    bound
+        The bound b > 0, in units of the gradient.
+    depth, width, input_square
+        As in ``log_grad_layers``.
+    loss_scale
+        Root mean square of the entries of :math:`\partial E / \partial h_L`, > 0: the loss scale
+        times their own, which is sqrt(C - 1) / C for a cross-entropy over C classes and small logits.
+
+    Returns
+    -------
+    array
+        Mean share over networks, shape ``(depth,)``; entries that are exactly zero count.
+
+    Notes
+    -----
+    Accuracy: as ``underflow_share``.
+    Assumes: as ``underflow_share``.
+
+    Examples
+    --------
+    >>> from vgtheory import Dense, theory
+    >>> theory.layers.share_below(Dense("tanh", sigma_w=1.0), 1e-3, depth=3).round(4).tolist()
+    [0.0176, 0.0078, 0.0078]
+    """
+    rows, _ = entries_of("share_below", net, depth, width, input_square)
+    log_bound = np.array([np.log(bound) - np.log(loss_scale)])
+    return np.array([row.zero + row.beyond(log_bound, above=False)[0] for row in rows])
+
+
+@_asked()
+@in_float64
+def underflow_share(
+    net: Dense,
+    cast: DTypeLike,
+    *,
+    depth: int | None = None,
+    width: int | float | None = None,
+    loss_scale: float = 1.0,
+    input_square: float = 1.0,
+    flush: bool = False,
+) -> CastShares:
+    r"""Shares of the entries of every layer's weight gradient that a cast makes zero or infinite.
+
+    An entry of the gradient of W_l is a product of three independent factors: a normal number, the
+    slope phi' of one unit, and the signal phi of another. A cast makes it zero below half the
+    smallest subnormal number, and infinite half a spacing above the largest one.
+
+    Parameters
+    ----------
+    net
+        A ``Dense`` without noise; its layers may be listed.
+    cast
+        Format that the gradient is cast to; as in ``depth_limit``.
+    depth, width, input_square
+        As in ``log_grad_layers``.
+    loss_scale
+        Root mean square of the entries of :math:`\partial E / \partial h_L`, > 0: the loss scale
+        times their own, which is sqrt(C - 1) / C for a cross-entropy over C classes and small logits.
+    flush
+        Whether subnormal numbers become zero too.
+
+    Returns
+    -------
+    CastShares
+        Mean shares over networks, each of shape ``(depth,)``.
+
+    Notes
+    -----
+    Accuracy: 1e-3 of each share for the quadrature. At finite width, that of ``log_grad_layers`` and
+    ``log_q_layers``, whose distributions are taken to be normal and independent of each other.
+    A network of finite width scatters about the mean, most of all where shares are small.
+    Assumes: a standard normal cotangent, independent of the weights, times ``loss_scale``, and one
+    input (batch of one) with normal entries. The gradient itself is exact before the cast.
+
+    Examples
+    --------
+    >>> from vgtheory import Dense, theory
+    >>> net, size = Dense("tanh", sigma_w=1.0), {"depth": 3, "width": 256}
+    >>> theory.layers.underflow_share(net, "float8_e4m3fn", **size).underflow.round(4).tolist()
+    [0.0174, 0.0077, 0.0076]
+    """
+    cast = expect_dtype(FORMATS, "underflow_share", cast=cast)
+    rows, _ = entries_of("underflow_share", net, depth, width, input_square)
+    low, high = (np.array([bound - np.log(loss_scale)]) for bound in _log_bounds(cast, flush))
+    found = [(row.zero, row.beyond(low, above=False)[0], row.beyond(high, above=True)[0]) for row in rows]
+    return CastShares(*np.array(found).T)
+
+
+@_asked()
+@in_float64
+def best_loss_scale(
+    net: Dense,
+    cast: DTypeLike,
+    *,
+    depth: int | None = None,
+    width: int | float | None = None,
+    input_square: float = 1.0,
+    flush: bool = False,
+) -> LossScale:
+    r"""Loss scale, a power of two, at which a cast loses the fewest entries of the weight gradients.
+
+    It minimises the share of all layers' entries that under- or overflow.
+
+    Parameters
+    ----------
+    net, cast, depth, width, input_square, flush
+        As in ``underflow_share``.
+
+    Returns
+    -------
+    LossScale
+        The scale for a standard normal cotangent, and the shares that are lost with it. If the
+        entries of :math:`\partial E / \partial h_L` have another size, divide the scale by it.
+
+    Notes
+    -----
+    Accuracy: as ``underflow_share``. Where the format has room to spare, losses are tiny at many
+    scales, and the best one is just below overflow.
+    Assumes: as ``underflow_share``. Scales are between 2^-1000 and 2^1000.
+
+    Examples
+    --------
+    >>> from vgtheory import Dense, theory
+    >>> found = theory.layers.best_loss_scale(Dense("tanh", sigma_w=1.0), "float8_e5m2", depth=8)
+    >>> print(found.scale)
+    8192.0
+    """
+    cast = expect_dtype(FORMATS, "best_loss_scale", cast=cast)
+    rows, counts = entries_of("best_loss_scale", net, depth, width, input_square)
+    low, high = _log_bounds(cast, flush)
+    tops = np.array([(high - row.log_size.mean) / np.log(2) for row in rows])
+    first, last = np.clip([np.floor(tops.min()) - 16, np.ceil(tops.max()) + 8], -1000, 1000)
+    powers = np.arange(first, last + 1)
+    at = lambda bound, above: counts @ [row.beyond(bound - powers * np.log(2), above) for row in rows] / counts.sum()
+    under, over = at(low, False), at(high, True)
+    best = int(np.argmin(under + over))
+    return LossScale(2.0 ** float(powers[best]), float(under[best]), float(over[best]))
+
+
+__all__ = ["CastShares", "LossScale", "best_loss_scale", "share_below", "underflow_share"]
