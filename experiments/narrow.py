@@ -21,6 +21,8 @@ NETS = {
     "relu": Dense("relu", 2**0.5),
 }
 EXACT = "relu"
+FITTED = 8
+"""Least width to which the error's order is fitted; below, higher orders show."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ def run(config: Config) -> dict[str, Any]:
 
 
 def fitted(rows: pd.DataFrame) -> tuple[float, float]:
-    """Factor of ``1 / width**2`` in the excess, and its error."""
+    """Factor of ``1 / width**2`` in the excess from a width of 8 on, and its error."""
+    rows = rows[rows.width >= min(FITTED, rows.width.max())]
     err = rows.excess_err * rows.width**2
     return float(np.average(rows.excess * rows.width**2, weights=err**-2.0)), float((err**-2.0).sum() ** -0.5)
 

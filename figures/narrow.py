@@ -14,6 +14,8 @@ SEEN = (
 """What one sees."""
 EXACT = "relu"
 """For it the law has no error."""
+FITTED = 8
+"""Least width to which the lines are fitted."""
 BESIDE = 1.13
 """Markers of different depths stand so much apart."""
 SHOWN = 32
@@ -28,7 +30,8 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     for index, (axes, name) in enumerate(zip(panels, nets, strict=False)):
         rows = frame[frame.net == name]
         square = rows.width**2
-        factor = np.average(rows.excess * square, weights=(rows.excess_err * square) ** -2.0) if name != EXACT else 0.0
+        weights = (rows.excess_err * square) ** -2.0 * (rows.width >= min(FITTED, rows.width.max()))
+        factor = np.average(rows.excess * square, weights=weights) if name != EXACT else 0.0
         axes.axhline(factor, color=style.COLOURS[index], linewidth=1.1)
         for place, depth in enumerate(depths):
             few = rows[(rows.depth == depth) & (rows.width <= SHOWN)]
@@ -51,7 +54,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     panels[0].set_ylabel("error of the mean\nper layer, times $N^2$")
     panels[0].legend(loc="lower left", handletextpad=0.2, labelspacing=0.2)
     panels[-1].axhline(1, color="0.25", linewidth=0.8, zorder=1)
-    panels[-1].set(xscale="log", xlabel="width $N$", title="std, law / networks")
+    panels[-1].set(xscale="log", xlabel="width $N$", title="ratio of std")
     panels[-1].set_xticks([4, 8, 16, 32, 64], ["4", "8", "16", "32", "64"])
     panels[-1].legend(loc="lower right", handletextpad=0.2, labelspacing=0.2)
     for axes in panels:

@@ -66,7 +66,9 @@ def _claims(findings: dict[str, catalogue.Findings]) -> str:
         tex(claim.filled(findings[claim.experiment].numbers, strong="")),
         rf"\code{{{tex(claim.experiment)}}}",
     )
-    return "".join(" & ".join(cells(claim)) + " \\\\[2pt]\n" for claim in chosen)
+    groups = [[claim for claim in chosen if claim.verdict == word] for word in claims.WORDS]
+    rows = ["".join(" & ".join(cells(claim)) + " \\\\[2pt]\n" for claim in group) for group in groups if group]
+    return "\\midrule\n".join(rows)
 
 
 def _row(row: Any, distance: float) -> str:
