@@ -27,9 +27,9 @@ def off(net: Dense, by: float) -> Dense:
 
 
 def gaps(predicted: Any, measured: Any) -> np.ndarray:
-    """Gaps of shares of at least 0.2 %, of which enough entries were counted, in standard errors."""
+    """Gaps of shares of 0.2 to 99.8 %, of which enough entries were counted, in standard errors."""
     z = [
-        np.where(law > 0.002, (seen.value - law) / np.maximum(seen.err, 1e-12), 0.0)
+        np.where((law > 0.002) & (law < 0.998), (seen.value - law) / np.maximum(seen.err, 1e-12), 0.0)
         for law, seen in zip(predicted, measured, strict=True)
     ]
     return np.abs(np.array(z))
