@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.polynomial.hermite_e import hermegauss
 from numpy.polynomial.legendre import leggauss
-from scipy.interpolate import CubicSpline
 from scipy.special import erf, erfc
 
 from vgtheory.activation import Activation
@@ -33,7 +32,7 @@ from vgtheory.theory.width.chi_square import log_chi_square_law
 
 _ENDS = np.concatenate([[-46.0, -36.0, -27.0, -20.0], np.arange(-14.0, -1.9, 1.0), np.arange(-1.2, 2.3, 0.15)])
 """Ends of panels in ln |z|, z standard normal."""
-_ORDER, _SIZES, _STEP, _DEEP = 6, 5, 0.2, 60.0
+_ORDER, _SIZES, _STEP, _DEEP, _FAR = 6, 5, 0.1, 120.0, 8.0
 _TINY = 1e-300
 _GRADED = np.concatenate([-(3.0 ** -np.arange(1, 20)), [0.0], 3.0 ** -np.arange(1, 20)])
 """Ends of panels next to a zero, relative to its distance from 0."""
@@ -114,22 +113,32 @@ class Entries(NamedTuple):
 
     def beyond(self, log_bounds: np.ndarray, above: bool) -> np.ndarray:
         """Shares of entries, zeros left out, whose modulus is below or above each bound."""
-        table = _table(self.slope, above)
         places, shares = hermegauss(_SIZES if self.log_size.std > 0 else 1)
         sizes = self.log_size.mean + places * self.log_size.std
         ratio = log_bounds[:, None, None] - self.signal.log[:, None] - sizes
-        # Far below, a share is in proportion to the bound; far above, nothing is left.
-        outside = np.where(ratio > table.x[-1], -np.inf, 0.0) if above else np.minimum(ratio - table.x[0], 0.0)
-        logs = table(np.clip(ratio, table.x[0], table.x[-1])) + outside
-        return np.asarray(np.exp(logs) @ (shares / shares.sum()) @ self.signal.weight)
+        return np.asarray(np.exp(_log_share(self.slope, ratio, above)) @ (shares / shares.sum()) @ self.signal.weight)
 
 
-def _table(slope: _Factor, above: bool) -> CubicSpline:
-    """Log of the probability that |z a| is below or above a bound, over the log of the bound; z standard normal."""
+def _log_share(slope: _Factor, log_bounds: np.ndarray, above: bool) -> np.ndarray:
+    """Log of the probability that |z a|, z standard normal, is below or above a bound, from a table."""
     top = slope.log.max(initial=-_DEEP)
-    log_bounds = np.arange(top - _DEEP, top + 3.6, _STEP)
-    share = (erfc if above else erf)(np.exp(log_bounds[:, None] - slope.log) / np.sqrt(2)) @ slope.weight
-    return CubicSpline(log_bounds, np.log(np.maximum(share, _TINY)))
+    start = max(slope.log.min(initial=top), top - _DEEP) - _FAR
+    table_at = np.arange(start, top + 3.6, _STEP)
+    share = (erfc if above else erf)(np.exp(table_at[:, None] - slope.log) / np.sqrt(2)) @ slope.weight
+    logs = np.log(np.maximum(share, _TINY))
+    # Far below, a share is in proportion to the bound; far above, nothing is left.
+    last = table_at[-3]
+    outside = np.where(log_bounds > last, -np.inf, 0.0) if above else np.minimum(log_bounds - start, 0.0)
+    return _cubic(logs, (np.clip(log_bounds, start, last) - start) / _STEP) + outside
+
+
+def _cubic(table: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Cubic through the four entries around a place, in units of the table's step."""
+    first = np.clip(np.floor(place).astype(int) - 1, 0, len(table) - 4)
+    t = place - first
+    a, b, c, d = t, t - 1, t - 2, t - 3
+    y = [table[first + k] for k in range(4)]
+    return np.asarray(-b * c * d / 6 * y[0] + a * c * d / 2 * y[1] - a * b * d / 2 * y[2] + a * b * c / 6 * y[3])
 
 
 def _input(input_square: float) -> _Factor:

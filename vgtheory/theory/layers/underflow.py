@@ -150,9 +150,10 @@ def underflow_share(
     Accuracy: 1e-3 of each share for the quadrature. At finite width, that of ``log_grad_layers`` and
     ``log_q_layers``, whose distributions are taken to be normal and independent of each other. They
     are independent for straight activations without biases, and nearly so for others while the
-    spread of ``log_q_layers`` is below 0.5. Beyond (GELU at sigma_w = 1.4 in 24 layers of 96 units) signals and gradients grow
-    together: shares are still within two points, but small ones are off by factors. A network of
-    finite width scatters about the mean, most of all where shares are small.
+    spread of ``log_q_layers`` is below 0.5. Beyond (GELU at sigma_w = 1.4 in 24 layers of 96 units)
+    signals and gradients grow together: shares are still within two points, but small ones are off
+    by factors. A network of finite width scatters about the mean, most of all where shares are
+    small.
     Assumes: a standard normal cotangent, independent of the weights, times ``loss_scale``, and one
     input (batch of one) with normal entries. The gradient itself is exact before the cast.
 
