@@ -290,6 +290,8 @@ def test_no_weights_no_singular_values() -> None:
 
 def test_wrong_questions(refused: pytest.RaisesExc) -> None:
     net = Dense("tanh")
+    with refused("jacobian_moments", "net", "like layers|one of the layers"):
+        theory.spectra.jacobian_moments(Dense("tanh", (1.5, 1.2)), 2)
     with refused("jacobian_density", "s"):
         theory.spectra.jacobian_density(np.array([-1.0]), net, 2)
     with refused("jacobian_cdf_of_log", "shape", remedy=r"jax\.vmap\.$"):

@@ -17,7 +17,7 @@ from vgtheory.theory.arrays import library
 from vgtheory.theory.precision import floats, in_float64
 from vgtheory.theory.spectra.edge import jacobian_atom
 from vgtheory.theory.spectra.free_product import solve
-from vgtheory.theory.spectra.moments import settled_state
+from vgtheory.theory.spectra.moments import like_layers, settled_state
 from vgtheory.theory.spectra.slopes import NUM_POINTS, density_and_weight, slopes
 from vgtheory.theory.spectra.zeta_plane import Chain
 
@@ -74,7 +74,7 @@ def _log(where: str, s: Any) -> Any:
         return np.log(np.asarray(s, float))
 
 
-@asked()
+@asked(net=like_layers)
 @in_float64
 def jacobian_density_of_log(log_s: Any, net: Dense, depth: int) -> Any:
     r"""Density of the natural logs of the singular values, per unit of ln s.
@@ -123,7 +123,7 @@ def jacobian_density_of_log(log_s: Any, net: Dense, depth: int) -> Any:
     return _at("jacobian_density_of_log", log_s, net, depth)[0]
 
 
-@asked()
+@asked(net=like_layers)
 @in_float64
 def jacobian_density(s: Any, net: Dense, depth: int) -> Any:
     """Density of the singular values of the Jacobian, per unit of s.
@@ -160,7 +160,7 @@ def jacobian_density(s: Any, net: Dense, depth: int) -> Any:
     return _at("jacobian_density", log_s, net, depth)[0] * jnp.exp(-log_s)
 
 
-@asked()
+@asked(net=like_layers)
 @in_float64
 def jacobian_cdf_of_log(log_s: Any, net: Dense, depth: int, width: int | None = None) -> Any:
     r"""Share of singular values whose natural log is at most ``log_s``, point masses included.
@@ -204,7 +204,7 @@ def jacobian_cdf_of_log(log_s: Any, net: Dense, depth: int, width: int | None = 
     return _weight("jacobian_cdf_of_log", log_s, net, depth, width)
 
 
-@asked()
+@asked(net=like_layers)
 @in_float64
 def jacobian_cdf(s: Any, net: Dense, depth: int, width: int | None = None) -> Any:
     """Share of singular values that are at most s, point masses included.

@@ -24,7 +24,7 @@ from vgtheory.networks.dense import Dense
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.arrays import library
 from vgtheory.theory.precision import in_float64
-from vgtheory.theory.spectra.moments import _least_q, _mapped, settled_state
+from vgtheory.theory.spectra.moments import _least_q, _mapped, like_layers, settled_state
 from vgtheory.theory.spectra.slopes import Rule, Slopes, landmarks, plain_rule, slopes
 from vgtheory.theory.spectra.zeta_plane import Chain, complex_of, ends, image
 from vgtheory.weights import expect_light_tails
@@ -47,7 +47,7 @@ class JacobianEdge(NamedTuple):
     log_upper: Any
 
 
-@asked()
+@asked(net=like_layers)
 @in_float64
 def jacobian_atom(net: Dense, depth: int, width: int | None = None) -> Any:
     r"""Share of singular values that are exactly 0.
@@ -100,7 +100,7 @@ def _zero_weights_at(share: Array, depth: Array, width: int) -> Array:
     return _mapped(lambda share: jnp.mean(1 - betainc(count, width - count + 1, 1 - share) ** depth), share)
 
 
-@asked()
+@asked(net=like_layers)
 @in_float64
 @np.errstate(all="ignore")
 def jacobian_edge(net: Dense, depth: int) -> JacobianEdge:
@@ -182,7 +182,7 @@ def _free_ends(law: Slopes, least: Any, most: Any, chain: Chain) -> tuple[Any, A
     return xp.where(has_edge, low, -xp.inf), xp.where(has_bound, high, xp.inf)
 
 
-@asked()
+@asked(net=like_layers)
 @in_float64
 def jacobian_condition(net: Dense, depth: int) -> Any:
     r"""Condition number of the Jacobian at infinite width.

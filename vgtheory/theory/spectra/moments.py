@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from vgtheory.expect import expect
+from vgtheory.expect import expect, expect_noun
 from vgtheory.networks.dense import Dense
+from vgtheory.networks.listed import expect_unlisted
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.arrays import library
 from vgtheory.theory.meanfield.length import chi_1, q_star
@@ -37,6 +38,12 @@ class JacobianMoments(NamedTuple):
     log_mean_square: Any
     spread: Any
     mean_log: Any
+
+
+def like_layers(where: str, **got: Any) -> None:
+    """Raise unless the named network is a ``Dense`` of like layers: a tuple of scales is no grid of networks."""
+    expect_noun(where, (Dense,), **got)
+    expect_unlisted(where, **got)
 
 
 def settled_state(where: str, net: Any, depth: Any, *others: Any) -> tuple[Any, Any, list[Any]]:
@@ -81,7 +88,7 @@ def _mapped(function: Callable[[Any], Any], q: Any) -> Any:
     return jax.tree.map(lambda leaf: xp.where(xp.isnan(q), xp.nan, leaf.reshape(q.shape)), found)
 
 
-@asked()
+@asked(net=like_layers)
 @in_float64
 def jacobian_moments(net: Dense, depth: int) -> JacobianMoments:
     r"""Moments of the singular values of the Jacobian.
