@@ -32,6 +32,13 @@ GRADIENTS = Question("gradients", theory.log_grad_layers, measure.log_grad_layer
 SPREAD = GRADIENTS._replace(title="their spread", spread=True)
 PROFILES = (SIGNALS, GRADIENTS, SPREAD)
 WEIGHTS = Question("weights' gradients", theory.log_grad_weight_layers, measure.log_grad_weight_layers, _DEEP, _DRAWN)
+REAL = Question(
+    "below cross-entropy",
+    theory.layers.log_loss_grad_layers,
+    measure.layers.log_loss_grad_layers,
+    _DEEP,
+    _DRAWN,
+)
 PAIRS = Question("two inputs", theory.layers.c_layers, measure.layers.c_layers, _DEEP, _DRAWN)
 DIRECTIONS = Question(
     "all directions", theory.spectra.jacobian_moments, measure.spectra.jacobian_moments, _DEEP, _DRAWN
@@ -133,7 +140,7 @@ DECAYS = Question(
     of_any_width=True,
 )
 COLUMNS: dict[str, tuple[Question, ...]] = {
-    "Dense": (*PROFILES, WEIGHTS, PAIRS, DIRECTIONS),
+    "Dense": (*PROFILES, WEIGHTS, REAL, PAIRS, DIRECTIONS),
     "Conv": (
         *(each._replace(size=each.size | _FIELD, measured=each.measured | _FIELD) for each in PROFILES),
         POSITIONS,
