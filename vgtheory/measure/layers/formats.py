@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from vgtheory.formats import FLOAT8, FORMATS, TF32_BITS
+from vgtheory.formats import FLOAT8, FORMATS, TF32_BITS, WITHOUT_INFINITY
 from vgtheory.measure.arguments import asked, dtype_of
 from vgtheory.measure.engine.networks import draw_cotangent, draw_input, draw_layer, wide
 from vgtheory.measure.engine.runs import chosen_devices, lanes_for, run
@@ -35,6 +35,25 @@ _rounded_product.defvjp(
 )
 
 
+def _nearest(x: Array, name: str) -> Array:
+    """Nearest numbers of an 8-bit format, ties to even, as float32; by arithmetic, for XLA compiles casts for minutes (JAX 0.12)."""
+    facts = jnp.finfo(FORMATS[name])
+    exponent = jnp.maximum(jnp.frexp(x)[1] - 1, int(facts.minexp))
+    ulp = jnp.ldexp(jnp.ones_like(x), exponent - int(facts.nmant))
+    rounded = jnp.round(x / ulp) * ulp
+    beyond = jnp.nan if name in WITHOUT_INFINITY else jnp.sign(x) * jnp.inf
+    return jnp.where(jnp.abs(rounded) > float(facts.max), beyond, rounded)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _stored(x: Array, name: str) -> Array:
+    """Numbers as an 8-bit format stores them, on the way up and on the way down."""
+    return _nearest(x, name)
+
+
+_stored.defvjp(lambda x, name: (_nearest(x, name), None), lambda name, _, cotangent: (_nearest(cotangent, name),))
+
+
 class _Size(NamedTuple):
     """Static arguments of the compiled program."""
 
@@ -47,27 +66,26 @@ def _one(own: Array, given: tuple[Layered, Array], size: _Size) -> tuple[Array, 
     """Largest |entry| of h_l and of dE/dh_l in plain arithmetic, each of shape (depth,)."""
     (net, squared_loss), (depth, width, name) = given, size
     multiply = _rounded_product if name == "tensorfloat32" else functools.partial(jnp.dot, precision="highest")
-    dtype = FORMATS[name]
-    inner = "float32" if name in FLOAT8 else dtype
+    dtype = "float32" if name in FLOAT8 else FORMATS[name]
+    store = (lambda x: _stored(x, name)) if name in FLOAT8 else lambda x: x
 
-    def affine(number: ArrayLike, x: Array) -> Array:
+    def affine(number: ArrayLike, x: Array, offset: Array) -> Array:
         layer = draw_layer(own, net, number, width, dtype)["params"]["Dense_0"]
-        product = multiply(x.astype(inner), layer["kernel"].astype(inner))
-        return (product + layer["bias"].astype(inner)).astype(dtype)
+        return store(multiply(x, store(layer["kernel"])) + store(layer["bias"]) + offset)
 
     @jax.checkpoint
     def link(h: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
         number, offset = inputs
-        h = affine(number, net.activation.phi(h.astype(inner)).astype(dtype)) + offset
+        h = affine(number, store(net.activation.phi(h)), offset)
         return h, h
 
     def top(offsets: Array) -> tuple[Array, Array]:
-        h = affine(1, draw_input(own, width, dtype)) + offsets[0]
+        h = affine(1, store(draw_input(own, width, dtype)), offsets[0])
         last, rest = lax.scan(link, h, (jnp.arange(2, depth + 1), offsets[1:]))
         return last, jnp.concatenate([h[None], rest])
 
     last, pull, states = jax.vjp(top, jnp.zeros((depth, width), dtype), has_aux=True)
-    (grads,) = pull(jnp.where(squared_loss, last, draw_cotangent(own, width, dtype)))
+    (grads,) = pull(jnp.where(squared_loss, last, store(draw_cotangent(own, width, dtype))))
     peak_h, peak_grad = (jnp.max(jnp.abs(values), axis=1).astype(wide(dtype)) for values in (states, grads))
     return peak_h, peak_grad
 
