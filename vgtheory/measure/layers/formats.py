@@ -36,7 +36,7 @@ _rounded_product.defvjp(
 
 
 def _nearest(x: Array, name: str) -> Array:
-    """Nearest numbers of an 8-bit format, ties to even, as float32; by arithmetic, for XLA compiles casts for minutes (JAX 0.12)."""
+    """Nearest numbers of an 8-bit format, ties to even, by arithmetic: XLA compiles casts for minutes (JAX 0.12)."""
     facts = jnp.finfo(FORMATS[name])
     exponent = jnp.maximum(jnp.frexp(x)[1] - 1, int(facts.minexp))
     ulp = jnp.ldexp(jnp.ones_like(x), exponent - int(facts.nmant))
