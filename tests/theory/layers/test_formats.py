@@ -158,3 +158,8 @@ def test_wrong_questions(refused: pytest.RaisesExc) -> None:
         theory.pass_limit(Dense("tanh"), "float16", depth=3, width=2.5)
     with refused("pass_limit", "net"):
         theory.pass_limit(FixedRecurrent("tanh", matrix=np.eye(2)), "float16", depth=3, width=3)
+
+
+def test_scales_by_layer_are_refused() -> None:
+    with pytest.raises(ValueError, match="pass_limit: expected a net of like layers"):
+        theory.pass_limit(Dense("tanh", (1.5, 1.2, 1.0)), "float16", depth=3, width=8)

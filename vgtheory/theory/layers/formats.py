@@ -17,6 +17,7 @@ from vgtheory.activation import Activation, is_tabled
 from vgtheory.expect import expect, expect_dtype, expect_one_of
 from vgtheory.formats import FORMATS, WITHOUT_INFINITY
 from vgtheory.networks.ensemble import Ensemble, expect_matrices
+from vgtheory.networks.listed import expect_unlisted
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.arrays import library, scan, special
 from vgtheory.theory.integrals.rules import nodes, values
@@ -278,6 +279,7 @@ def pass_limit(
     """
     dtype = expect_dtype(FORMATS, "pass_limit", dtype=dtype)
     expect_matrices("pass_limit", net)
+    expect_unlisted("pass_limit", net=net)
     zero, normal, largest = log_edges(dtype)
     floor = normal if flush else zero
     peaks = _peaks(net, depth, width, squared_loss)
