@@ -1,4 +1,4 @@
-"""How narrow may a network be before the finite-width law fails? Its error per layer at widths 4 to 64 and two depths.
+"""How narrow may a network be before the finite-width law fails? Its error per layer at widths 4 to 64 and three depths.
 
 Tens of thousands of networks without their weight matrices (``measure.samples``, ``sampler="matrix_free"``), so that
 an error of the law shows far below the scatter of a single network. For ReLU the law is exact, given that no layer is dead.

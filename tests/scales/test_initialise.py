@@ -69,7 +69,13 @@ def by_hand(net: Net, seed: int) -> np.ndarray:
     return logs - logs[-1]
 
 
-@pytest.mark.parametrize("phi", [nnx.sigmoid, lambda h: h * jax.nn.sigmoid(h)], ids=["sigmoid", "silu by hand"])
+@pytest.mark.parametrize(
+    "phi",
+    [
+        pytest.param(nnx.sigmoid, id="sigmoid"),
+        pytest.param(lambda h: h * jax.nn.sigmoid(h), id="silu by hand", marks=pytest.mark.slow),
+    ],
+)
 def test_a_chain_keeps_its_gradient(phi: Any) -> None:
     net = Net(phi, 10)
     assert by_hand(net, 0)[0] < -2 * KEPT

@@ -86,7 +86,7 @@ def test_panels_are_orthonormal() -> None:
     "net",
     [
         Recurrent("tanh", sigma_w=3.0),
-        Leaky("tanh", 2.0, sigma_in=1.0),
+        pytest.param(Leaky("tanh", 2.0, sigma_in=1.0), marks=pytest.mark.slow),
         # New weights at each step: their spectrum is held by the Gaussian products.
         pytest.param(Dense("tanh", 2.0, 0.5), marks=pytest.mark.slow),
     ],

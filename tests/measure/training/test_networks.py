@@ -83,6 +83,7 @@ def test_the_start_has_its_law(key: jax.Array, net: Dense) -> None:
     assert abs(_deviation(key, net, net)) < SIGMAS
 
 
+@pytest.mark.slow
 def test_three_percent_off_fails(key: jax.Array) -> None:
     assert abs(_deviation(key, Dense("sigmoid", 1.0, 0.5), Dense("sigmoid", 1.03, 0.5))) > SIGMAS
 
