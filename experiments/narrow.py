@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from experiments.corridor.catalogue import Findings
-from experiments.corridor.summary import key_of
-from vgtheory import Dense, measure, theory
+from experiments.corridor.summary import comparison, key_of
+from vgtheory import Dense, Estimate, measure, theory
 
 NETS = {
     "tanh": Dense("tanh", 1.327, 0.05**0.5),
@@ -21,6 +21,8 @@ NETS = {
     "relu": Dense("relu", 2**0.5),
 }
 EXACT = "relu"
+STATED = 64
+"""Least width for which the law is made where it is not exact."""
 FITTED = 8
 """Least width to which the error's order is fitted; below, higher orders show."""
 
@@ -54,6 +56,19 @@ def run(config: Config) -> dict[str, Any]:
         "ratio_err": ((((alive - alive.mean()) / std) ** 4).mean() - 1) ** 0.5 / 2 / alive.size**0.5,
         "dead": 1 - alive.size / config.num_nets,
     }
+
+
+def comparisons(frame: pd.DataFrame) -> pd.DataFrame:
+    """Measured less predicted mean per layer, where the law is exact or made for the width."""
+    rows = []
+    for cell in frame[(frame.net == EXACT) | (frame.width >= STATED)].itertuples():
+        measured = Estimate(-cell.excess, cell.excess_err)
+        label = f"{cell.net}, {cell.width} units, {cell.depth} layers"
+        err = cell.excess_err * cell.ratio
+        rows.append(
+            {"cell": cell.cell, **comparison(label, "dense, without matrices", measured, 0.0, err, unit="less the law")}
+        )
+    return pd.DataFrame(rows)
 
 
 def fitted(rows: pd.DataFrame) -> tuple[float, float]:
