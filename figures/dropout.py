@@ -65,4 +65,5 @@ def _pairs(axis: Axes, frame: pd.DataFrame) -> None:
         style.theory(axis, rows.layer, rows.c, None, index)
         style.measured(axis, rows.layer, rows.c_hat, rows.c_hat_err, index, f"$p = {dropout:g}$")
     axis.set(xlabel="layer", ylabel="correlation of two passes", title="ReLU, critical", xscale="log")
-    axis.legend(fontsize=5.6, loc="upper right")
+    axis.set_ylim(top=1.25)
+    axis.legend(loc="upper right", ncols=2, columnspacing=0.8, handletextpad=0.2)
