@@ -64,6 +64,12 @@ def test_of_two_classes_the_error_is_an_integral_over_one_number() -> None:
     np.testing.assert_allclose((error.mean, error.std), (mean, std), atol=1e-3)
 
 
+def test_logits_may_be_of_any_size() -> None:
+    """Of two classes the mean tends to that of the negative part of the logits' difference."""
+    error = losses.error_of("cross_entropy", 2, Law(np.log(1e8), 0.0))
+    np.testing.assert_allclose(error.mean, -((2e8) ** 0.5) / (2 * np.pi) ** 0.5, rtol=2e-3)
+
+
 def test_squared_errors_of_a_few_classes_are_noncentral_chi_squares() -> None:
     classes, variance = 7, 0.8
     points = np.linspace(1e-4, 1 - 1e-4, 20_001)

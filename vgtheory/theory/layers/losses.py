@@ -71,15 +71,15 @@ def _error_at(loss: str, num_classes: int, log_variance: float) -> tuple[float, 
     unit = _normals(num_classes)
     logits = unit * np.exp(log_variance / 2)
     if loss == "squared":
-        error = logits.copy()
+        error, log_factor = logits.copy(), 0.0
         error[:, 0] -= 1
     else:
-        # The entry of the label is minus the sum of the others, without rounding where p is nearly 1.
-        error = scipy.special.softmax(logits, axis=1)
-        error[:, 0] = -error[:, 1:].sum(axis=1)
+        # 1 - p times the shares of the other classes, and minus their sum: no share of the label is too near 1 for it.
+        error = np.column_stack([-np.ones(len(logits)), scipy.special.softmax(logits[:, 1:], axis=1)])
+        log_factor = scipy.special.log_expit(scipy.special.logsumexp(logits[:, 1:], axis=1) - logits[:, 0])
     square = np.einsum("ij,ij->i", error, error)
     along = np.einsum("ij,ij->i", error, unit) ** 2 / square
-    log_norm = np.log(square) / 2
+    log_norm = log_factor + np.log(square) / 2
     return float(log_norm.mean()), float((log_norm**2).mean()), float(along.mean())
 
 
