@@ -1,56 +1,57 @@
-"""Transformer blocks: the stream's gradient, and each group of matrices', against depth; law, twin and networks."""
+"""Transformer blocks: the stream's gradient, and each group of matrices', against depth; law and networks, and their ratio."""
 
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import style
 
 SOURCES = ("attention",)
 SEEN = (
-    "Lines of the law run through the markers of networks, but for the largest logits in post-norm blocks; they "
-    "do so for all groups of matrices, and the infinite-width twin beside them."
+    "Lines of the law run through the markers of networks, for the stream and for all groups of matrices; ratios lie within four "
+    "per cent of one, but for the largest logits in post-norm blocks, where the law is an eighth too large."
 )
 """What one sees."""
-GROUPS = ("query", "value", "mlp_in", "mlp_out")
-NAMES = {"query": r"$W_q$ (and $W_k$)", "value": r"$W_v$ (and $W_o$)", "mlp_in": "$W_1$", "mlp_out": "$W_2$"}
+SCALES = (0.1, 1.0, 2.0)
+"""Scales of the logits that are shown, of those that were run."""
+MIDDLE = 1.0
+"""The scale at which matrices are shown."""
+GROUPS = {"query": "$W_q$ (and $W_k$)", "value": "$W_v$ (and $W_o$)", "mlp_in": "$W_1$", "mlp_out": "$W_2$"}
+
+
+def _pair(panels: tuple[Axes, Axes], rows: pd.DataFrame, column: str, index: int, label: str) -> None:
+    """A law with its markers above, and below how far these lie from it in per cent."""
+    law, seen, err = (rows[f"{column}{end}"] for end in ("", "_hat", "_hat_err"))
+    panels[0].plot(rows.block, law / style.DECADE, color=style.COLOURS[index], zorder=2)
+    style.measured(panels[0], rows.block, seen / style.DECADE, err / style.DECADE, index, label)
+    ratio, beside = np.exp(seen - law), 0.17 * (index - 1.5)
+    style.measured(panels[1], rows.block + beside, 100 * (ratio - 1), 100 * ratio * err, index)
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
-    frame = frames["attention"]
+    frame = frames["attention"].sort_values("block")
     places = sorted(frame.place.unique(), reverse=True)
-    figure, axes = style.canvas(1, 2 * len(places), height=2.5, width=2 * style.COLUMN, squeeze=False, sharex=True)
-    streams, matrices = axes[0][: len(places)], axes[0][len(places) :]
-    scales = sorted(frame.sigma_qk.unique())
-    middle = min(scales, key=lambda each: abs(each - 1))
-    for stream, matrix, place in zip(streams, matrices, places, strict=True):
+    size = {"height": 3.35, "width": style.PAGE, "squeeze": False, "gridspec_kw": {"height_ratios": [1.45, 1]}}
+    figure, axes = style.canvas(2, 2 * len(places), sharex=True, sharey="row", **size)
+    scales = [scale for scale in SCALES if (frame.sigma_qk == scale).any()]
+    for column, place in enumerate(places):
         rows = frame[frame.place == place]
+        stream, matrix = axes[:, column], axes[:, len(places) + column]
         for index, scale in enumerate(scales):
-            each = rows[rows.sigma_qk == scale].sort_values("block")
-            stream.plot(each.block, each.log_grad / style.DECADE, color=style.COLOURS[index], linewidth=0.9)
-            x, y, err = each.block, each.log_grad_hat / style.DECADE, each.log_grad_hat_err / style.DECADE
-            style.measured(stream, x, y, err, index, rf"$\sigma_{{qk}}={scale:g}$")
-        each = rows[rows.sigma_qk == middle].sort_values("block")
-        for index, group in enumerate(GROUPS):
-            colour = style.COLOURS[index]
-            matrix.plot(each.block, each[group] / style.DECADE, color=colour, linewidth=0.9)
-            matrix.plot(each.block, each[f"{group}_twin"] / style.DECADE, color=colour, linewidth=0.8, linestyle=":")
-            seen, err = each[f"{group}_hat"] / style.DECADE, each[f"{group}_hat_err"] / style.DECADE
-            style.measured(matrix, each.block, seen, err, index, NAMES[group])
-        stream.set(title=f"{place}-norm, stream", xlabel="block")
-        matrix.set(title=rf"{place}, weights, $\sigma_{{qk}}={middle:g}$", xlabel="block")
-    for row, name in ((streams, r"$\log_{10}|g_l|/|g_L|$"), (matrices, r"$\log_{10}|\partial E/\partial W|$")):
-        row[0].set_ylabel(name)
-        ends = [
-            f(limit) for f, limit in zip((min, max), zip(*(each.get_ylim() for each in row), strict=True), strict=True)
-        ]
-        for each in row:
-            each.set_ylim(ends)
-    axes[0][0].set_xticks(range(2, int(frame.block.max()) + 1, 2))
+            _pair(tuple(stream), rows[rows.sigma_qk == scale], "log_grad", index, rf"$\sigma_{{qk}}={scale:g}$")
+        for index, (group, name) in enumerate(GROUPS.items()):
+            _pair(tuple(matrix), rows[rows.sigma_qk == MIDDLE], group, index, name)
+        stream[0].set_title(f"{place}-norm, stream")
+        matrix[0].set_title(f"{place}-norm, matrices")
+    for axis in axes[1]:
+        axis.axhline(0, color="0.25", linewidth=0.8, zorder=1)
+        axis.set(xlabel="block", xticks=range(2, int(frame.block.max()) + 1, 2), ylim=(-15, 7))
+    axes[0][0].set_ylabel(r"$\log_{10}$ of the gradient")
+    axes[1][0].set_ylabel("measured over\npredicted, less 1 (%)")
     style.lettered(figure)
-    for label, look in (("law", "-"), ("infinite width, sampled", ":")):
-        matrices[0].plot([], [], look, color="0.3", linewidth=0.9, label=label)
-    (upper, names), (lower, others) = (row[0].get_legend_handles_labels() for row in (streams, matrices))
-    figure.legend(
-        upper + lower, names + others, loc="outside lower center", ncols=5, columnspacing=1.2, handletextpad=0.3
-    )
+    axes[0][0].plot([], [], color="0.3", label="law")
+    for panel, side, columns in ((axes[0][0], "left", 4), (axes[0][len(places)], "right", 4)):
+        look = {"ncols": columns, "columnspacing": 1.0, "handletextpad": 0.2}
+        figure.legend(*panel.get_legend_handles_labels(), loc=f"outside lower {side}", **look)
     return figure

@@ -71,7 +71,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["balance"]
     cells = frame.drop_duplicates("cell").set_index("activation").sort_values("slopes")
     ratios = {"width_ratios": [1.5, 0.9, 1.5]}
-    figure, panels = style.canvas(1, 3, height=3.6, width=2 * style.COLUMN + 0.25, gridspec_kw=ratios)
+    figure, panels = style.canvas(1, 3, height=3.6, width=style.PAGE, gridspec_kw=ratios)
     _parts(panels[0], cells)
     _windows(panels[1], cells)
     _by_chance(panels[2], frame)

@@ -17,7 +17,7 @@ EVERY = 3
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["bounded_forward"]
-    figure, panels = style.canvas(1, 2, height=2.7, width=2 * style.COLUMN)
+    figure, panels = style.canvas(1, 2, height=2.7, width=style.PAGE)
     for index, (name, rows) in enumerate(frame.groupby("net", sort=False)):
         rows = rows.sort_values("layer")
         some = rows.iloc[index % EVERY :: EVERY]

@@ -38,7 +38,7 @@ def _profiles(axes: Axes, rows: pd.DataFrame, alike: bool) -> None:
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["convolution"]
-    figure, axes = style.canvas(2, 2, height=4.2, width=2 * style.COLUMN)
+    figure, axes = style.canvas(2, 2, height=4.2, width=style.PAGE)
     line = frame[frame.field == "line"]
     titles = {
         "delta": "Delta-orthogonal, zero padding",

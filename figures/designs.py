@@ -49,7 +49,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["designs"]
     depth = DEPTH if DEPTH in frame.depth.to_numpy() else frame.depth.max()
     stack = frame[frame.depth == depth]
-    figure, axes = style.canvas(2, 2, height=5.2, width=2 * style.COLUMN)
+    figure, axes = style.canvas(2, 2, height=5.2, width=style.PAGE)
     for place, quantity in ((axes[0][0], "stream"), (axes[0][1], "gradient"), (axes[1][0], "ratio")):
         _stack(place, stack, quantity)
     axes[0][0].set(ylabel="mean square of the stream", title=f"stream, {depth} blocks")

@@ -17,7 +17,7 @@ SCALES = ("as without dropout", "critical")
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["dropout"]
-    figure, (left, middle, right) = style.canvas(1, 3, height=2.5, width=2 * style.COLUMN)
+    figure, (left, middle, right) = style.canvas(1, 3, height=2.5, width=style.PAGE)
     bottom = frame[frame.layer == 1].sort_values("dropout")
     _growth(left, bottom[bottom.activation == "relu"])
     _spread(middle, bottom[(bottom["mask"] == "bernoulli") & (bottom.scale == "critical")])

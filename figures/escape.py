@@ -67,7 +67,7 @@ def _optimisers(axes: Axes, frame: pd.DataFrame, w0: float) -> None:
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
-    figure, axes = style.canvas(3, 2, height=5.6, width=2 * style.COLUMN)
+    figure, axes = style.canvas(3, 2, height=5.6, width=style.PAGE)
     _times(axes[0][0], frames["escape"])
     for axis, name, letter in zip((axes[0][1], axes[1][0]), SHOWN, "bc", strict=True):
         _layers(axis, frames["layer_order"], name, f"({letter}) weights {name} with the layer")

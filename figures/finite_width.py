@@ -77,7 +77,7 @@ def _ratios(axes: Axes, frame: pd.DataFrame, names: list[str]) -> None:
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["finite_width"]
     names = list(dict.fromkeys(frame.net))
-    figure, panels = style.canvas(1, 3, height=2.9, width=2 * style.COLUMN + 0.25)
+    figure, panels = style.canvas(1, 3, height=2.9, width=style.PAGE)
     for axes, panel in zip(panels, (_histograms, _collapse, _ratios), strict=True):
         panel(axes, frame, names)
     handles, labels = panels[2].get_legend_handles_labels()

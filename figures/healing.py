@@ -48,9 +48,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["healing"]
     activations, regimes = frame.activation.unique(), frame.regime.unique()
     shape = (len(regimes) + 1, len(activations))
-    figure, panels = style.canvas(
-        *shape, height=1.55 * shape[0], width=2 * style.COLUMN + 0.25, squeeze=False, sharex=True
-    )
+    figure, panels = style.canvas(*shape, height=1.55 * shape[0], width=style.PAGE, squeeze=False, sharex=True)
     for column, activation in enumerate(activations):
         rows = frame[frame.activation == activation]
         for row, regime in enumerate(regimes):

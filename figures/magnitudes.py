@@ -1,5 +1,6 @@
 """Shares of depth, units and minibatches in the variance of log|g|: at the start, and what optimisers leave."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -8,85 +9,69 @@ from figures import style
 
 SOURCES = ("magnitudes",)
 SEEN = (
-    "Minibatches fill nearly all of the bars of shallow tanh networks, depth those of sigmoid networks; RMSProp and "
-    "Adam leave a tenth of the variance in sigmoid networks and nearly all of it in tanh networks."
+    "Minibatches make nearly all of the variance in tanh networks, depth that of sigmoid networks, and of deep tanh networks "
+    "above the edge; RMSProp and Adam leave a tenth of the variance in sigmoid networks and nearly all of it in tanh networks."
 )
 """What one sees."""
 PARTS = {"layers": "layers (depth)", "entries": "entries (units)", "draws": "minibatches"}
-NETS = ("tanh below", "tanh critical", "tanh above", "relu critical", "sigmoid")
+NETS = ("tanh critical", "tanh above", "relu critical", "sigmoid")
 SHOWN = ("tanh critical", "relu critical", "sigmoid")
 """Networks whose updates are shown."""
 DECLINED = ("relu critical", "Adam")
 """For them the law of momentum declines."""
 RULES = ("SGD", "RMSProp", "Adam", "sign")
-WIDTH = 0.76
-TALL = 1.1
+HALF = 0.24
+"""Half of the length of a predicted stroke."""
 
 
-def _bars(axes: Axes, place: float, rows: pd.DataFrame, label: bool) -> None:
-    """Predicted parts as a stacked bar; a marker where two measured parts meet."""
-    floor = {"share": 0.0, "share_hat": 0.0}
+def _pair(axes: Axes, x: float, law: float, seen: tuple[float, float], index: int, label: str | None = None) -> None:
+    """What is predicted as a stroke, what is measured as a marker on it."""
+    axes.plot([x - HALF, x + HALF], [law, law], color=style.COLOURS[index], linewidth=1.6, zorder=2)
+    style.measured(axes, x, *seen, index, label)
+
+
+def _parts(axes: Axes, rows: pd.DataFrame) -> None:
+    """Every part of the variance of one kind of network, by depth."""
+    depths = sorted(rows.depth.unique())
     for index, (part, name) in enumerate(PARTS.items()):
-        row = rows[rows.part == part].iloc[0]
-        look = {"color": style.COLOURS[index], "alpha": 0.6, "linewidth": 0}
-        axes.bar(place, row.share, WIDTH, bottom=floor["share"], label=f"{name}, law" if label else None, **look)
-        for column in floor:
-            floor[column] += row[column]
-        if part != "draws" and floor["share_hat"] < TALL:
-            dot = {"color": "0.1", "markerfacecolor": "white", "markersize": 2.6, "markeredgewidth": 0.7}
-            told = "measured" if label and index == 0 else None
-            axes.errorbar(place, floor["share_hat"], row.share_hat_err, fmt="o", elinewidth=0.7, label=told, **dot)
+        for place, depth in enumerate(depths):
+            row = rows[(rows.part == part) & (rows.depth == depth)].iloc[0]
+            seen = (row.share_hat, row.share_hat_err)
+            _pair(axes, place + 0.22 * (index - 1), row.share, seen, index, None if place else name)
+    axes.set_xticks(range(len(depths)), [str(depth) for depth in depths])
 
 
-def _depths(axes: Axes, frame: pd.DataFrame, batch: int) -> None:
-    """Every network at every depth."""
-    rows, places, names = frame[(frame.kind == "split") & (frame.batch == batch)], [], []
-    place = 0.0
-    for net in [net for net in NETS if (rows.net == net).any()]:
-        depths = sorted(rows[rows.net == net].depth.unique())
-        for depth in depths:
-            _bars(axes, place, rows[(rows.net == net) & (rows.depth == depth)], label=not places)
-            places.append(place)
-            names.append(f"{depth}")
-            place += 1
-        middle = place - (len(depths) + 1) / 2
-        axes.text(middle, 1.02, style.shown(net).replace(" ", "\n"), ha="center", va="bottom", fontsize=7)
-        place += 0.9
-    axes.set_xticks(places, names, fontsize=6.5, rotation=90)
-    axes.set(xlabel="layers", ylabel=r"share of Var $\ln|g|$", ylim=(0, 1))
-
-
-def _rules(axes: Axes, frame: pd.DataFrame) -> None:
-    """What every optimiser leaves of the whole variance."""
-    rows, places, names = frame[frame.kind == "updates"], [], []
-    place = 0.0
-    for net in [net for net in SHOWN if (rows.net == net).any()]:
-        for rule in RULES:
-            chosen = rows[(rows.net == net) & (rows.rule == rule)]
-            places.append(place)
-            names.append(rule)
-            if (net, rule) == DECLINED:
-                told = f"no law; measured {chosen.share_hat.sum():.1f}"
-                axes.text(place, 0.05, told, ha="center", va="bottom", rotation=90, fontsize=7)
-            else:
-                axes.bar(place, chosen.share.sum(), WIDTH, color="0.75", linewidth=0)
-                err = (chosen.share_hat_err**2).sum() ** 0.5
-                style.measured(axes, place, chosen.share_hat.sum(), err, 0)
-            place += 1
-        middle = place - (len(RULES) + 1) / 2
-        axes.text(middle, TALL + 0.02, style.shown(net).replace(" ", "\n"), ha="center", va="bottom", fontsize=7.5)
-        place += 0.9
-    axes.set_xticks(places, names, rotation=90)
-    axes.set(ylabel="variance left, over SGD's", ylim=(0, TALL))
+def _rules(axes: Axes, rows: pd.DataFrame, net: str) -> None:
+    """What every optimiser leaves of the whole variance of one kind of network."""
+    for place, rule in enumerate(RULES):
+        chosen = rows[rows.rule == rule]
+        if (net, rule) == DECLINED:
+            told = f"no law;\nmeasured {chosen.share_hat.sum():.1f}"
+            axes.text(place, 0.05, told, ha="center", va="bottom", rotation=90, fontsize=7)
+        else:
+            seen = (chosen.share_hat.sum(), (chosen.share_hat_err**2).sum() ** 0.5)
+            _pair(axes, place, chosen.share.sum(), seen, 3)
+    axes.set_xticks(range(len(RULES)), RULES, rotation=90)
+    axes.set(xlim=(-0.6, len(RULES) - 0.4))
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
-    figure, axes = style.canvas(1, 2, height=2.7, width=2 * style.COLUMN, gridspec_kw={"width_ratios": [1.15, 1]})
     frame = frames["magnitudes"]
-    _depths(axes[0], frame, 32)
-    _rules(axes[1], frame)
-    for letter, axis in zip("ab", axes, strict=True):
-        axis.text(-0.02, 1.17, f"({letter})", transform=axis.transAxes)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=4)
+    split, updates = frame[(frame.kind == "split") & (frame.batch == 32)], frame[frame.kind == "updates"]
+    nets, shown = ([net for net in names if (split.net == net).any()] for names in (NETS, SHOWN))
+    size = {"height": 2.35, "width": style.PAGE, "squeeze": False, "sharey": True}
+    figure, axes = style.canvas(1, len(nets) + len(shown), **size)
+    for axis, net in zip(axes[0], nets, strict=False):
+        _parts(axis, split[split.net == net])
+        axis.set(title=style.shown(net), xlabel="layers")
+    for axis, net in zip(axes[0][len(nets) :], shown, strict=True):
+        _rules(axis, updates[updates.net == net], net)
+        axis.set(title=style.shown(net))
+    for axis in axes[0]:
+        axis.set(ylim=(-0.04, 1.08), yticks=np.arange(0, 1.1, 0.25))
+    axes[0][0].set_ylabel(r"share of Var $\ln|g|$")
+    axes[0][len(nets)].set_ylabel("variance left, over SGD's")
+    style.lettered(figure)
+    axes[0][0].plot([], [], color="0.3", linewidth=1.6, label="law")
+    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower left", ncols=4)
     return figure

@@ -67,7 +67,7 @@ def _shapes(axes: Axes, frame: pd.DataFrame) -> None:
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["minimum"]
-    figure, panels = style.canvas(1, 2, height=2.6, width=2 * style.COLUMN + 0.25)
+    figure, panels = style.canvas(1, 2, height=2.6, width=style.PAGE)
     _plane(panels[0], frame)
     _shapes(panels[1], frame)
     for axes, title in zip(panels, ("depth against minimum", "shape of the minimum (tanh, critical)"), strict=True):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import style
@@ -16,48 +17,59 @@ EXACT = "relu"
 """For it the law has no error."""
 FITTED = 8
 """Least width to which the lines are fitted."""
-BESIDE = 1.13
-"""Markers of different depths stand so much apart."""
+BESIDE = 1.16
+"""Markers of different networks stand so much apart."""
 SHOWN = 32
 """Widest networks whose mean is shown; beyond, errors hide everything."""
+
+
+def _mean(axes: Axes, rows: pd.DataFrame, depths: list[int], index: int) -> None:
+    """Error of the mean of one activation: the constant as a line, a marker for every width and depth."""
+    square = rows.width**2
+    weights = (rows.excess_err * square) ** -2.0 * (rows.width >= min(FITTED, rows.width.max()))
+    exact = (rows.net == EXACT).all()
+    style.theory(axes, [3.2, 40], 2 * [0.0 if exact else np.average(rows.excess * square, weights=weights)])
+    for place, depth in enumerate(depths):
+        few = rows[(rows.depth == depth) & (rows.width <= SHOWN)]
+        x = few.width * BESIDE ** (place - (len(depths) - 1) / 2)
+        _markers(axes, x, few.excess * few.width**2, few.excess_err * few.width**2, index, place)
+
+
+def _markers(
+    axes: Axes, x: object, value: object, err: object, index: int, place: int, label: str | None = None
+) -> None:
+    """Measured markers in the colour of an activation and the shape of a depth."""
+    look = {"color": style.COLOURS[index], "markerfacecolor": "white", "elinewidth": 0.8}
+    axes.errorbar(x, value, err, fmt=style.MARKERS[place], label=label, **look)
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["narrow"]
     nets, depths = list(frame.net.unique()), sorted(frame.depth.unique())
-    panels = np.atleast_1d(style.canvas(1, len(nets) + 1, height=2.0, width=2 * style.COLUMN)[1])
-    figure = panels[0].figure
-    for index, (axes, name) in enumerate(zip(panels, nets, strict=False)):
-        rows = frame[frame.net == name]
-        square = rows.width**2
-        weights = (rows.excess_err * square) ** -2.0 * (rows.width >= min(FITTED, rows.width.max()))
-        factor = np.average(rows.excess * square, weights=weights) if name != EXACT else 0.0
-        axes.axhline(factor, color=style.COLOURS[index], linewidth=1.1)
-        for place, depth in enumerate(depths):
-            few = rows[(rows.depth == depth) & (rows.width <= SHOWN)]
-            x = few.width * BESIDE ** (place - (len(depths) - 1) / 2)
-            style.measured(axes, x, few.excess * few.width**2, few.excess_err * few.width**2, place, f"{depth} layers")
-        axes.set(xscale="log", xlabel="width $N$", ylim=(-0.35, 0.75), title=style.shown(name))
+    ratios = [1] * len(nets) + [1.45]
+    size = {"height": 2.15, "width": style.PAGE, "gridspec_kw": {"width_ratios": ratios}}
+    panels = np.atleast_1d(style.canvas(1, len(ratios), **size)[1])
+    figure, spread = panels[0].figure, panels[-1]
+    for index, (axes, name) in enumerate(zip(panels, nets, strict=False), start=1):
+        axes.set(xscale="log", ylim=(-0.35, 0.75), title=style.shown(name))
         axes.set_xticks([4, 8, 16, 32], ["4", "8", "16", "32"])
-        for place, depth in enumerate(depths):
-            few = rows[rows.depth == depth]
-            look = {
-                "color": style.COLOURS[index],
-                "fmt": style.MARKERS[place],
-                "markerfacecolor": "white",
-                "elinewidth": 0.8,
-            }
-            x = few.width * BESIDE ** (place - (len(depths) - 1) / 2)
-            panels[-1].errorbar(x, few.ratio, few.ratio_err, **look, label=style.shown(name) if place == 0 else None)
+        _mean(axes, frame[frame.net == name], depths, index)
+        few = frame[(frame.net == name) & (frame.depth == depths[-1])]
+        x = few.width * BESIDE ** (index - (len(nets) + 1) / 2)
+        _markers(spread, x, few.ratio, few.ratio_err, index, len(depths) - 1, style.shown(name))
+    style.theory(spread, [3, 85], [1, 1])
+    spread.set(xscale="log", ylabel="predicted / measured std", title=f"spread, {depths[-1]} layers")
+    spread.set_xticks([4, 8, 16, 32, 64], ["4", "8", "16", "32", "64"])
+    spread.legend(loc="lower right", handletextpad=0.2, labelspacing=0.3)
     for axes in panels[1 : len(nets)]:
         axes.set_yticklabels([])
-    panels[0].set_ylabel("error of the mean\nper layer, times $N^2$")
-    panels[0].legend(loc="lower left", handletextpad=0.2, labelspacing=0.2)
-    panels[-1].axhline(1, color="0.25", linewidth=0.8, zorder=1)
-    panels[-1].set(xscale="log", xlabel="width $N$", title="ratio of std")
-    panels[-1].set_xticks([4, 8, 16, 32, 64], ["4", "8", "16", "32", "64"])
-    panels[-1].legend(loc="lower right", handletextpad=0.2, labelspacing=0.2)
+    panels[0].set_ylabel("error of the mean per layer,\ntimes $N^2$")
     for axes in panels:
         axes.minorticks_off()
+        axes.set_xlabel("width $N$")
     style.lettered(figure)
+    panels[0].plot([], [], color=style.COLOURS[0], label="constant for each activation")
+    for place, depth in enumerate(depths):
+        panels[0].plot([], [], style.MARKERS[place], color="0.3", markerfacecolor="white", label=f"{depth} layers")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure

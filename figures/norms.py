@@ -48,7 +48,7 @@ def _bars(axes: Axes, cells: pd.DataFrame) -> None:
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     cells = frames["norms"].drop_duplicates("chain")
-    figure, axes = style.canvas(1, 2, height=2.5, width=2 * style.COLUMN)
+    figure, axes = style.canvas(1, 2, height=2.5, width=style.PAGE)
     _rates(axes[0], cells)
     _bars(axes[1], cells)
     return figure

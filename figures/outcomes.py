@@ -73,7 +73,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, ending: str) -> None:
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     rows = frames["outcomes"].drop_duplicates("cell")
     rates = sorted(rows.rate.unique())
-    size = {"width": 2 * style.COLUMN + 0.25, "squeeze": False, "sharex": True, "sharey": True}
+    size = {"width": style.PAGE, "squeeze": False, "sharex": True, "sharey": True}
     figure, panels = style.canvas(2, len(rates), height=4.4, **size)
     for column, rate in enumerate(rates):
         each = rows[rows.rate == rate]

@@ -47,9 +47,7 @@ def _residuals(axes: Axes, points: pd.DataFrame, index: int) -> None:
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["phase_diagram"]
     kinds = list(frame.activation.unique())
-    figure, panels = style.canvas(
-        len(kinds), 3, height=1.95 * len(kinds) + 0.2, width=2 * style.COLUMN + 0.25, squeeze=False
-    )
+    figure, panels = style.canvas(len(kinds), 3, height=1.95 * len(kinds) + 0.2, width=style.PAGE, squeeze=False)
     rate = SymLogNorm(NEAR, vmin=-FASTEST, vmax=FASTEST)
     for index, name in enumerate(kinds):
         rows = frame[frame.activation == name]

@@ -48,7 +48,7 @@ def _against(axes: Axes, rows: pd.DataFrame) -> None:
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     rows = frames["plateau"].drop_duplicates("cell")
     names = list(rows.optimiser.unique())
-    figure, panels = style.canvas(1, len(names), height=2.6, width=2 * style.COLUMN, squeeze=False)
+    figure, panels = style.canvas(1, len(names), height=2.6, width=style.PAGE, squeeze=False)
     for axes, name in zip(panels[0], names, strict=True):
         each = rows[rows.optimiser == name]
         unit = each.rate if name == "sgd" else 1.0

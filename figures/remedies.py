@@ -81,7 +81,7 @@ def _decayed(axes: Axes, frame: pd.DataFrame) -> None:
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["remedies"]
     clips, cells = frame[frame.remedy == "clip"], frame.drop_duplicates("case")
-    figure, panels = style.canvas(2, 2, height=5.2, width=2 * style.COLUMN + 0.25)
+    figure, panels = style.canvas(2, 2, height=5.2, width=style.PAGE)
     _shares(panels[0, 0], clips[clips.depth == clips.depth.iloc[0]].query("activation == 'tanh' and sigma_w == 2.5"))
     _clipped(panels[0, 1], cells[cells.remedy == "clip"])
     if (cells.remedy == "norm").any():

@@ -24,7 +24,7 @@ RANGE = (-24, 30)
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["saturation"]
     names = list(dict.fromkeys(frame.net))
-    figure, axes = style.canvas(2, 2, height=4.6, width=2 * style.COLUMN)
+    figure, axes = style.canvas(2, 2, height=4.6, width=style.PAGE)
     _profiles(axes[0, 0], frame, names)
     cells = frame.drop_duplicates("cell").set_index("net").loc[names]
     _parts(axes[0, 1], cells)

@@ -102,7 +102,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     plain = {learner: index for learner, index in learners.items() if learner in PLAIN}
     redesigned = {learner: index for learner, index in learners.items() if learner not in PLAIN} or plain
     drawn = {learner: index for learner, index in learners.items() if not learner.endswith("_sgd")}
-    figure, panels = style.canvas(2, 2, height=4.8, width=2 * style.COLUMN + 0.25)
+    figure, panels = style.canvas(2, 2, height=4.8, width=style.PAGE)
     _against_length(panels[0, 0], rows, plain)
     _against_length(panels[0, 1], rows, redesigned)
     _gradients(panels[1, 0], frame, drawn)

@@ -62,7 +62,7 @@ def _spreads(axes: Axes, frame: pd.DataFrame) -> None:
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["shapes"]
-    figure, panels = style.canvas(1, 3, height=2.7, width=2 * style.COLUMN + 0.25)
+    figure, panels = style.canvas(1, 3, height=2.7, width=style.PAGE)
     for axes, panel in zip(panels, (_means, _deviations, _spreads), strict=True):
         panel(axes, frame)
     handles, labels = panels[0].get_legend_handles_labels()

@@ -43,7 +43,7 @@ def _profiles(axes: Axes, frame: pd.DataFrame, names: tuple[str, ...]) -> None:
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["skips"]
-    figure, axes = style.canvas(1, 3, height=2.5, width=2 * style.COLUMN)
+    figure, axes = style.canvas(1, 3, height=2.5, width=style.PAGE)
     for axis, (title, names) in zip(axes, PANELS.items(), strict=False):
         _profiles(axis, frame, names)
         axis.set_title(title)

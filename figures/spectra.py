@@ -37,7 +37,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     kinds = [kind for kind in frame.groupby(["net", "weights"], sort=False).groups if kind != POINT]
     depths = sorted(frame.depth.unique())
     figure, panels = style.canvas(
-        len(kinds), len(depths), height=0.2 + 0.92 * len(kinds), width=2 * style.COLUMN + 0.25, squeeze=False
+        len(kinds), len(depths), height=0.2 + 0.92 * len(kinds), width=style.PAGE, squeeze=False
     )
     for line, (name, weights) in zip(panels, kinds, strict=True):
         for axes, depth in zip(line, depths, strict=True):

@@ -4,8 +4,10 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-COLUMN = 3.25
-"""Width of a paper's column, inches."""
+COLUMN = 3.325
+"""Width of the paper's column, inches; at this width letters have the sizes below."""
+PAGE = 6.9
+"""Width of both columns and the gap between them."""
 COLOURS = tuple(
     mpl.colors.to_rgb(colour)
     for colour in (
@@ -24,9 +26,9 @@ RC = {
     "savefig.dpi": 250,
     "font.family": "STIXGeneral",  # Times, as the paper's
     "mathtext.fontset": "stix",
-    "font.size": 8.5,
-    "axes.labelsize": 8.5,
-    "axes.titlesize": 8.5,
+    "font.size": 8,
+    "axes.labelsize": 8,
+    "axes.titlesize": 8,
     "xtick.labelsize": 7.5,
     "ytick.labelsize": 7.5,
     "legend.fontsize": 7.5,
@@ -43,22 +45,22 @@ RC = {
     "axes.labelcolor": ".15",
     "axes.prop_cycle": mpl.cycler(color=COLOURS),
     "grid.color": ".8",
-    "legend.title_fontsize": 9.6,
+    "legend.title_fontsize": 7.5,
     "lines.solid_capstyle": "round",
     "patch.edgecolor": "w",
     "patch.force_edgecolor": True,
     "patch.linewidth": 0.8,
     "text.color": ".15",
     "xtick.color": ".15",
-    "xtick.major.size": 4.8,
-    "xtick.major.width": 1.0,
-    "xtick.minor.size": 3.2,
-    "xtick.minor.width": 0.8,
+    "xtick.major.size": 3.0,
+    "xtick.major.width": 0.6,
+    "xtick.minor.size": 2.0,
+    "xtick.minor.width": 0.5,
     "ytick.color": ".15",
-    "ytick.major.size": 4.8,
-    "ytick.major.width": 1.0,
-    "ytick.minor.size": 3.2,
-    "ytick.minor.width": 0.8,
+    "ytick.major.size": 3.0,
+    "ytick.major.width": 0.6,
+    "ytick.minor.size": 2.0,
+    "ytick.minor.width": 0.5,
     "pdf.fonttype": 42,
     "svg.hashsalt": "vgtheory",
 }

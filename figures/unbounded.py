@@ -17,9 +17,7 @@ SEEN = (
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     cells = frames["unbounded"].drop_duplicates("cell")
     rates, lost = (cells[cells.unit == unit] for unit in ("per layer", "layers"))
-    figure, (left, right) = style.canvas(
-        1, 2, height=2.7, width=2 * style.COLUMN, gridspec_kw={"width_ratios": [1.5, 1]}
-    )
+    figure, (left, right) = style.canvas(1, 2, height=2.7, width=style.PAGE, gridspec_kw={"width_ratios": [1.5, 1]})
     at, hat = np.arange(len(rates)), np.exp(rates.measured)
     left.hlines(np.exp(rates.bound_rate), at - 0.3, at + 0.3, color=style.COLOURS[1], linestyle="--", label="bound")
     left.hlines(np.exp(rates.predicted), at - 0.3, at + 0.3, color=style.COLOURS[0], label="predicted")

@@ -20,7 +20,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["weights"]
     cells = frame.drop_duplicates("cell")
     kinds = list(dict.fromkeys(cells.weights))
-    figure, (scatter, tops) = style.canvas(1, 2, height=2.6, width=2 * style.COLUMN)
+    figure, (scatter, tops) = style.canvas(1, 2, height=2.6, width=style.PAGE)
     for index, (net, label) in enumerate(NETS.items()):
         rows = cells[cells.net == net].set_index("weights")
         place = np.array([kinds.index(kind) for kind in rows.index]) + 0.2 * (index - 1)
