@@ -54,13 +54,32 @@ def _cells() -> Section:
         Row("GRU, gates of another scale", "GRU(sigma_w=0.8, sigma_gate=0.5)", [GRU(0.8, 0.5, **given)]),
         Row("MGU, gates of another scale", "MGU(sigma_w=0.8, sigma_gate=0.5)", [MGU(0.8, 0.5, **given)]),
     ]
+    orthogonal = [
+        Row(
+            f"{words}, orthogonal weights",
+            f'{kind.__name__}(weights="orthogonal")',
+            [kind(weights="orthogonal", **given)],
+        )
+        for words, kind in (("LSTM", LSTM), ("GRU", GRU), ("MGU", MGU))
+    ]
     return Section(
         "Cells driven by noise",
         None,
         [
             *gated,
+            *orthogonal,
             Row("leaky units", 'Leaky("tanh", leak=0.5)', [leaky.replace(leak=0.5)]),
+            Row(
+                "leaky units, orthogonal weights",
+                'Leaky("tanh", leak=0.5, weights="orthogonal")',
+                [leaky.replace(leak=0.5, weights="orthogonal")],
+            ),
             Row("a skip in time", 'Skip("tanh", lag=3)', [skip]),
+            Row(
+                "a skip in time, orthogonal weights",
+                'Skip("tanh", lag=3, weights="orthogonal")',
+                [skip.replace(weights="orthogonal")],
+            ),
         ],
     )
 

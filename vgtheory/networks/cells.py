@@ -1,6 +1,7 @@
 """Nouns for recurrent cells driven by noise: ``Leaky``, ``Skip``, ``LSTM``, ``GRU``, ``MGU``.
 
-All weights are random, with entries N(0, sigma^2 / fan_in). The inputs ``x_t`` are independent
+All weights are random, with entries N(0, sigma^2 / fan_in); the recurrent ones may be orthogonal or
+of another kind, as Flax's and Keras's defaults are (``weights``). The inputs ``x_t`` are independent
 from step to step, with one standard normal entry per unit. Every pre-activation receives an input
 of standard deviation ``sigma_in``.
 """
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from vgtheory.expect import expect_count, expect_number
-from vgtheory.networks.resolving import resolve
+from vgtheory.networks.resolving import resolve, resolve_weights
 from vgtheory.noun import Noun, register_noun
 
 _SCALES = ("sigma_w", "sigma_gate", "sigma_in")
@@ -21,6 +22,7 @@ def _resolve_gated(cell: Any, bias: str) -> None:
     if cell.sigma_gate is None:
         object.__setattr__(cell, "sigma_gate", cell.sigma_w)
     resolve(cell, *_SCALES)
+    resolve_weights(cell)
     expect_number(type(cell).__name__, **{bias: getattr(cell, bias)})
 
 
@@ -38,6 +40,8 @@ class Leaky(Noun):
         Standard deviation of ``U x``; unit of ``h``, >= 0.
     leak
         Share a of the state that is replaced at every step, in (0, 1].
+    weights
+        Kind of the recurrent weights, as for ``Dense``.
 
     Examples
     --------
@@ -51,10 +55,12 @@ class Leaky(Noun):
     sigma_b: Any = 0.0
     sigma_in: Any = 0.0
     leak: Any = 1.0
+    weights: str = "gaussian"
 
     def __post_init__(self) -> None:
         """Resolve the activation and check static facts."""
         resolve(self, "sigma_w", "sigma_b", "sigma_in")
+        resolve_weights(self)
         expect_number("Leaky", "(0, 1]", leak=self.leak)
 
 
@@ -74,6 +80,8 @@ class Skip(Noun):
         Standard deviation of ``U x``; unit of ``h``, >= 0.
     lag
         Number of steps s that the second path goes back, >= 2.
+    weights
+        Kind of both recurrent matrices, as for ``Dense``.
 
     Examples
     --------
@@ -88,10 +96,12 @@ class Skip(Noun):
     sigma_b: Any = 0.0
     sigma_in: Any = 0.0
     lag: int = 10
+    weights: str = "gaussian"
 
     def __post_init__(self) -> None:
         """Resolve the activation and check static facts."""
         resolve(self, "sigma_w", "sigma_skip", "sigma_b", "sigma_in")
+        resolve_weights(self)
         expect_count("Skip", 2, lag=self.lag)
 
 
@@ -114,6 +124,9 @@ class GRU(Noun):
         Standard deviation of every ``U x``; >= 0.
     update_bias
         Bias b of the update gate; a large value keeps the state.
+    weights
+        Kind of every recurrent matrix, as for ``Dense``; ``"orthogonal"`` draws each on its own, as
+        Flax does.
 
     References
     ----------
@@ -131,6 +144,7 @@ class GRU(Noun):
     sigma_gate: Any = None
     sigma_in: Any = 0.0
     update_bias: Any = 0.0
+    weights: str = "gaussian"
 
     def __post_init__(self) -> None:
         """Check static facts."""
@@ -152,6 +166,8 @@ class MGU(Noun):
         As for ``GRU``.
     forget_bias
         Bias b of the gate; a large value keeps the state.
+    weights
+        As for ``GRU``.
 
     References
     ----------
@@ -169,6 +185,7 @@ class MGU(Noun):
     sigma_gate: Any = None
     sigma_in: Any = 0.0
     forget_bias: Any = 1.0
+    weights: str = "gaussian"
 
     def __post_init__(self) -> None:
         """Check static facts."""
@@ -193,6 +210,8 @@ class LSTM(Noun):
         As for ``GRU``.
     forget_bias
         Bias b of the forget gate; a large value keeps the state.
+    weights
+        As for ``GRU``.
 
     References
     ----------
@@ -211,18 +230,21 @@ class LSTM(Noun):
     sigma_gate: Any = None
     sigma_in: Any = 0.0
     forget_bias: Any = 1.0
+    weights: str = "gaussian"
 
     def __post_init__(self) -> None:
         """Check static facts."""
         _resolve_gated(self, "forget_bias")
 
 
-register_noun(Leaky, ["sigma_w", "sigma_b", "sigma_in", "leak"], ["activation"])
-register_noun(Skip, ["sigma_w", "sigma_skip", "sigma_b", "sigma_in"], ["activation", "lag"])
-register_noun(GRU, [*_SCALES, "update_bias"], [])
-register_noun(MGU, [*_SCALES, "forget_bias"], [])
-register_noun(LSTM, [*_SCALES, "forget_bias"], [])
+register_noun(Leaky, ["sigma_w", "sigma_b", "sigma_in", "leak"], ["activation", "weights"])
+register_noun(Skip, ["sigma_w", "sigma_skip", "sigma_b", "sigma_in"], ["activation", "lag", "weights"])
+register_noun(GRU, [*_SCALES, "update_bias"], ["weights"])
+register_noun(MGU, [*_SCALES, "forget_bias"], ["weights"])
+register_noun(LSTM, [*_SCALES, "forget_bias"], ["weights"])
 
 Cell = Leaky | Skip | GRU | MGU | LSTM
 CELLS = (Leaky, Skip, GRU, MGU, LSTM)
-__all__ = ["CELLS", "GRU", "LSTM", "MGU", "Cell", "Leaky", "Skip"]
+WORDS = ("activation", "lag", "weights")
+"""Fields of cells that are no numbers to compute with."""
+__all__ = ["CELLS", "GRU", "LSTM", "MGU", "WORDS", "Cell", "Leaky", "Skip"]

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from tests.tolerances import EQUAL_FLOAT64, SAME_LAW, SIGMAS
 from vgtheory import GRU, LSTM, MGU, Leaky, Skip, measure, theory
@@ -129,8 +129,91 @@ def test_real_weights_obey_the_path_solution_and_not_the_other(key: jax.Array, c
     assert abs(seen.value - own)[-1] > SIGMAS * seen.err[-1]
 
 
+def _mean_square_through_turns(leak: float, sigma_w: float, steps: int, width: int) -> float:
+    """E |((1 - a) + a sigma_w Q)^t v|^2 / |v|^2 for one orthogonal Q: E Tr Q^k is 1 at an even k > 0 and 0 at an odd one."""
+    k = np.arange(steps + 1)
+    terms = special.binom(steps, k) * (1 - leak) ** (steps - k) * (leak * sigma_w) ** k
+    apart = np.abs(k[:, None] - k)
+    traces = np.where(apart == 0, 1.0, np.where(apart % 2 == 0, 1 / width, 0.0))
+    return float(terms @ traces @ terms)
+
+
+def test_a_product_with_an_orthogonal_matrix_keeps_lengths_and_angles(key: jax.Array) -> None:
+    """Without the matrix: what is sent forward and back belongs to one matrix, and neither length changes."""
+
+    @jax.jit
+    def both(rows: jax.Array) -> list[jax.Array]:
+        x, z, eta, down = rows
+        out, vjp = jax.vjp(lambda x: steppers._fresh(x, z, eta, True), x)
+        return [x, down, out, vjp(down)[0]]
+
+    x, down, out, below = (np.asarray(each) for each in both(jax.random.normal(key, (4, 5))))
+    np.testing.assert_allclose(np.linalg.norm(out), np.linalg.norm(x), rtol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(below), np.linalg.norm(down), rtol=1e-6)
+    np.testing.assert_allclose(out @ down, x @ below, rtol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", ["untied", "cells", "matrix_free"])
+def test_orthogonal_weights_keep_every_length(key: jax.Array, sampler: str) -> None:
+    cell = Leaky("linear", 1.2, weights="orthogonal")
+    logs = measure.cells.cell_logs(key, cell, width=6, steps=9, num_nets=2, burn_in=1, sampler=sampler).log_grad
+    np.testing.assert_allclose(logs, np.log(1.2) * np.arange(10) + np.zeros((2, 1)), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_one_orthogonal_matrix_has_its_exact_mean_square_at_any_width(key: jax.Array) -> None:
+    """Leaky linear units, of which Gaussian weights have another mean square at this width."""
+    cell, width, steps = Leaky("linear", 1.2, leak=0.5, weights="orthogonal"), 6, 6
+    logs = measure.cells.cell_logs(key, cell, width=width, steps=steps, num_nets=4000, burn_in=1).log_grad[:, -1]
+    # The gradient is normalised at the top, so that its squared factor is the mean over directions.
+    squares = np.exp(2 * logs)
+    err = squares.std(ddof=1) / 4000**0.5
+    assert abs(squares.mean() - _mean_square_through_turns(0.5, 1.2, steps, width)) < SIGMAS * err
+    assert abs(squares.mean() - _mean_square_through_turns(0.5, 1.2 * 1.03, steps, width)) > SIGMAS * err
+
+
+ORTHOGONAL = [cell.replace(weights="orthogonal") for cell in CELLS.values()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", ORTHOGONAL, ids=lambda cell: type(cell).__name__)
+def test_wide_cells_with_orthogonal_weights_obey_the_law_of_gaussian_ones(key: jax.Array, cell: Any) -> None:
+    how = {"width": 30_000, "steps": 25, "num_nets": 6, "burn_in": 40, "sampler": "matrix_free"}
+    logs = measure.cells.cell_logs(key, cell, **how)
+    err, mean = logs.log_grad.std(axis=0, ddof=1) / 6**0.5, logs.log_grad.mean(axis=0)
+    gap = np.abs(mean - theory.cells.log_grad_steps(cell, steps=25))[[5, 12, 25]]
+    assert np.max(gap / np.maximum(err[[5, 12, 25]], 1e-4)) < 7
+
+
+@pytest.mark.slow
+def test_without_matrices_orthogonal_weights_have_the_same_law_at_any_width(key: jax.Array) -> None:
+    cell = Leaky("linear", 1.2, sigma_in=0.5, leak=0.7, weights="orthogonal")
+    how = {"width": 4, "steps": 6, "num_nets": 800, "burn_in": 4}
+    first, second = jax.random.split(key)
+    real = measure.cells.cell_logs(first, cell, sampler="untied", **how)
+    free = measure.cells.cell_logs(second, cell, sampler="matrix_free", **how)
+    other = measure.cells.cell_logs(second, cell.replace(weights="gaussian"), sampler="matrix_free", **how)
+    assert stats.ks_2samp(real.log_grad[:, -1], free.log_grad[:, -1]).pvalue > SAME_LAW
+    assert stats.ks_2samp(real.q_state, free.q_state).pvalue > SAME_LAW
+    assert stats.ks_2samp(real.log_grad[:, -1], other.log_grad[:, -1]).pvalue < SAME_LAW
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["orthogonal", "uniform"])
+@pytest.mark.parametrize("cell", [GRU(1.0, None, 1.0, 1.0), MGU(1.0, None, 1.0, 1.0), LSTM(1.0, None, 0.5, 1.0)])
+def test_real_weights_of_other_kinds_obey_the_path_solution(key: jax.Array, cell: Any, kind: str) -> None:
+    other = cell.replace(weights=kind)
+    seen = measure.cells.log_grad_steps(key, other, width=384, steps=30, num_nets=8, burn_in=80)
+    law = theory.cells.tied_grad_steps(other, steps=30, burn_in=80)
+    z = (seen.value - law.value)[1:] / np.hypot(seen.err, law.err)[1:]
+    assert np.max(np.abs(z)) < SIGMAS
+
+
 def test_wrong_questions_are_refused(refused: Callable, key: jax.Array) -> None:
     sizes = {"width": 8, "steps": 3, "num_nets": 2}
+    with refused("cell_logs", "weights", "Measure it"):
+        measure.cells.cell_logs(key, GRU(weights="sparse"), sampler="matrix_free", **sizes)
     with refused("cell_logs", "cell"):
         measure.cells.cell_logs(key, "gru", **sizes)
     with refused("cell_logs", "sampler", "Did you mean 'untied'"):

@@ -157,12 +157,21 @@ def test_paths_give_the_untied_law_where_nothing_persists() -> None:
     assert abs(profiles.mean(axis=0) - off)[-1] > SIGMAS * err[-1]
 
 
+def test_the_kind_of_weights_makes_no_difference_at_infinite_width() -> None:
+    for cell in (GRU(1.2, 0.8, 0.9, 1.0), Leaky("tanh", 1.5, sigma_in=0.8, leak=0.4), Skip("tanh", sigma_in=0.3)):
+        other = cell.replace(weights="orthogonal")
+        assert theory.cells.chi_step(other) == theory.cells.chi_step(cell)
+        assert theory.cells.q_state(other) == theory.cells.q_state(cell)
+    assert "weights='orthogonal'" in repr(theory.cells.cell_with_memory(GRU(sigma_in=1.0, weights="orthogonal"), 9.0))
+
+
 def test_wrong_questions_are_refused(refused: Callable) -> None:
     for make in (
         lambda: GRU(sigma_w=-1.0),
         lambda: Leaky("tanh", leak=0.0),
         lambda: Skip("tanh", lag=1),
         lambda: LSTM(forget_bias=np.inf),
+        lambda: LSTM(weights="unitary"),
     ):
         with pytest.raises(ValueError, match=r"expected .+, got .+\."):
             make()

@@ -13,10 +13,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jax.typing import ArrayLike, DTypeLike
+from jax.typing import DTypeLike
 
-from vgtheory.measure.engine.draws import ABOVE, BIAS, INPUT, PROBE, UNITS, WEIGHTS, normal
+from vgtheory.measure.engine.draws import ABOVE, BIAS, INPUT, PROBE, UNITS, normal
+from vgtheory.measure.engine.networks import draw_matrix
 from vgtheory.networks.cells import GRU, LSTM, MGU, Cell, Leaky, Skip
+from vgtheory.weights import expect_known_law
 
 SAMPLERS = ("cells", "untied", "matrix_free")
 _GATES = 4
@@ -67,26 +69,32 @@ def _moved(cell: Cell, state: Any, times: Product, noise: Callable[[int], Array]
     return c, o * act(c)
 
 
-def _dense(words: Array, layer: ArrayLike, width: int, dtype: DTypeLike) -> Array:
-    return normal(words, WEIGHTS, layer, (width, width), dtype) * np.asarray(width**-0.5, dtype)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3,))
+def _fresh(x: Array, z: Array, eta: Array, is_orthogonal: bool) -> Array:
+    """x times a matrix that is used nowhere else; z and eta are standard normal.
+
+    x times an orthogonal matrix has the length of x and any direction.
+    """
+    size = jnp.sqrt(jnp.sum(z**2)) if is_orthogonal else np.asarray(z.size**0.5, z.dtype)
+    return jnp.sqrt(jnp.sum(x**2)) * (z / size) + 0 * eta
 
 
-@jax.custom_vjp
-def _fresh(x: Array, z: Array, eta: Array) -> Array:
-    """x times a matrix that is used nowhere else; z and eta are standard normal."""
-    return jnp.sqrt(jnp.mean(x**2)) * z + 0 * eta
+def _fresh_forward(x: Array, z: Array, eta: Array, is_orthogonal: bool) -> tuple[Array, tuple[Array, Array, Array]]:
+    return _fresh(x, z, eta, is_orthogonal), (x, z, eta)
 
 
-def _fresh_forward(x: Array, z: Array, eta: Array) -> tuple[Array, tuple[Array, Array, Array]]:
-    return _fresh(x, z, eta), (x, z, eta)
-
-
-def _fresh_backward(kept: tuple[Array, Array, Array], cotangent: Array) -> tuple[Array, Array, Array]:
+def _fresh_backward(
+    is_orthogonal: bool, kept: tuple[Array, Array, Array], cotangent: Array
+) -> tuple[Array, Array, Array]:
     x, z, eta = kept
-    size = jnp.sqrt(jnp.sum(x**2))
-    along = x / jnp.where(size > 0, size, 1.0)
+    unit = lambda v: v / jnp.where(jnp.any(v != 0), jnp.sqrt(jnp.sum(v**2)), 1.0)
+    along, square = unit(x), jnp.sum(cotangent**2)
     across = eta - along * jnp.vdot(along, eta)
-    down = (along * jnp.vdot(z, cotangent) + across * jnp.sqrt(jnp.sum(cotangent**2))) * x.size**-0.5
+    if is_orthogonal:
+        seen = jnp.vdot(unit(z), cotangent)
+        down = along * seen + unit(across) * jnp.sqrt(jnp.maximum(square - seen**2, 0.0))
+    else:
+        down = (along * jnp.vdot(z, cotangent) + across * jnp.sqrt(square)) * x.size**-0.5
     return down.astype(x.dtype), jnp.zeros_like(z), jnp.zeros_like(eta)
 
 
@@ -99,6 +107,8 @@ def stepper(cell: Cell, words: Array, width: int, dtype: DTypeLike, sampler: str
     ``sampler`` is one of ``SAMPLERS``. If not ``driven``, no inputs are drawn for ``Leaky`` and
     ``Skip``, and Flax's cells take zeros.
     """
+    if sampler == "matrix_free":
+        expect_known_law("cell_logs", cell)
     bias, none = normal(words, BIAS, 0, (width,), dtype), jnp.zeros(width, dtype)
     if sampler == "cells":
         return _tied(cell, words, width, dtype, bias, driven)
@@ -110,8 +120,10 @@ def stepper(cell: Cell, words: Array, width: int, dtype: DTypeLike, sampler: str
         def times(k: int, x: Array) -> Array:
             if sampler == "matrix_free":
                 drawn = (normal(words, role, stream(k), (width,), dtype) for role in (UNITS, ABOVE))
-                return _fresh(x, *drawn)
-            return jnp.dot(x, _dense(words, stream(k), width, dtype), precision=lax.Precision.HIGHEST)
+                return _fresh(x, *drawn, cell.weights == "orthogonal")
+            return jnp.dot(
+                x, draw_matrix(words, cell.weights, stream(k), width, dtype), precision=lax.Precision.HIGHEST
+            )
 
         return _moved(cell, state, times, noise, bias)
 
@@ -120,8 +132,8 @@ def stepper(cell: Cell, words: Array, width: int, dtype: DTypeLike, sampler: str
 
 def _tied(cell: Cell, words: Array, width: int, dtype: DTypeLike, bias: Array, driven: bool) -> Step:
     """Step with one set of weights; gated cells are Flax's."""
-    recurrent = [_dense(words, k, width, dtype) for k in range(_GATES)]
-    inputs = [_dense(words, _INPUTS + k, width, dtype) for k in range(_GATES)]
+    recurrent = [draw_matrix(words, cell.weights, k, width, dtype) for k in range(_GATES)]
+    inputs = [draw_matrix(words, "gaussian", _INPUTS + k, width, dtype) for k in range(_GATES)]
     none = jnp.zeros(width, dtype)
     x_of = lambda t: normal(words, INPUT, t, (width,), dtype) if driven else none
     if isinstance(cell, Leaky | Skip):

@@ -18,7 +18,7 @@ from vgtheory.measure.cells.steppers import SAMPLERS, hidden_of, start_of, stepp
 from vgtheory.measure.engine.averages import averaged
 from vgtheory.measure.engine.draws import COTANGENT, normal
 from vgtheory.measure.engine.runs import chosen_devices, in_format, lanes_for, run
-from vgtheory.networks.cells import LSTM, Cell, Skip
+from vgtheory.networks.cells import LSTM, WORDS, Cell, Skip
 
 if TYPE_CHECKING:
     import pandas
@@ -169,7 +169,7 @@ def cell_logs(
     >>> logs.log_grad.mean(axis=0).round(4).tolist()
     [0.0, -0.6931, -1.3863]
     """
-    expect_scalars("cell_logs", **{name: value for name, value in vars(cell).items() if name != "activation"})
+    expect_scalars("cell_logs", **{name: value for name, value in vars(cell).items() if name not in WORDS})
     chosen = chosen_devices(devices)
     # The size of a layer is its rows if the matrix stays, and its entries if each step draws it anew.
     lanes = lanes_for(width * (width if sampler == "untied" else _ROWS), num_nets, chosen)

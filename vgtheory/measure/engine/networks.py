@@ -58,6 +58,14 @@ def orthogonal(z: Array) -> Array:
     return q * jnp.sign(jnp.diagonal(r))[None, :]
 
 
+def draw_matrix(words: Array, weights: str, stream: ArrayLike, width: int, dtype: DTypeLike) -> Array:
+    """A random square matrix of a kind in ``weights.WEIGHTS``, with entries of variance 1 / width."""
+    shape = (width, width)
+    if weights == "orthogonal":
+        return orthogonal(normal(words, WEIGHTS, stream, shape, dtype))
+    return drawn(words, weights, stream, shape, dtype) * np.asarray(width**-0.5, dtype)
+
+
 def draw_weights(words: Array, net: Layered, layer: ArrayLike, width: int, dtype: DTypeLike) -> Weights:
     """One layer's draw, whatever ``sigma_w`` and ``sigma_b``; the same at every recurrent step."""
     expect_matrices("measure", net)
@@ -65,10 +73,7 @@ def draw_weights(words: Array, net: Layered, layer: ArrayLike, width: int, dtype
     bias = normal(words, BIAS, stream, (width,), wide(dtype)).astype(dtype)
     if isinstance(net, FixedRecurrent):
         return Weights(jnp.asarray(net.matrix, dtype).T, bias)
-    if net.weights == "orthogonal":
-        matrix = orthogonal(normal(words, WEIGHTS, stream, (width, width), wide(dtype)))
-    else:
-        matrix = drawn(words, net.weights, stream, (width, width), wide(dtype)) * width**-0.5
+    matrix = draw_matrix(words, net.weights, stream, width, wide(dtype))
     return Weights(matrix.astype(dtype), bias)
 
 

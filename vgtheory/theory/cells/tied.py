@@ -12,6 +12,11 @@ step by step, on a set of paths. Each new value of a field is a combination of f
 by one more row of the covariance's Cholesky factor. With independent weights at every step only t =
 s counts, and ``untied`` needs no paths.
 
+The same holds for a matrix O of Haar's law. The average of exp(N tr O A) over O depends on the
+singular values of A alone, which pairs what O is applied to with the conjugates of its results. At
+the saddle point the overlaps of conjugates among themselves vanish, and of all terms of the logarithm
+only the first, tr A A^T, which is Gaussian weights' too, has a derivative there.
+
 ==========  ==========================================  =================
 symbol      meaning                                     shape
 ==========  ==========================================  =================

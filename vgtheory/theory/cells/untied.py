@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vgtheory.expect import expect
-from vgtheory.networks.cells import CELLS, GRU, LSTM, MGU, Cell, Leaky, Skip
+from vgtheory.networks.cells import CELLS, GRU, LSTM, MGU, WORDS, Cell, Leaky, Skip
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.cells import moments
 from vgtheory.theory.cells.lstm import lstm
@@ -33,7 +33,7 @@ def plain_cell(where: str, cell: Any) -> Cell:
     """The cell with Python floats, after checking that its numbers are plain."""
     names = [kind.__name__ for kind in CELLS]
     expect(isinstance(cell, CELLS), where, f"a cell, one of {names}", cell=type(cell).__name__)
-    numbers = {name: value for name, value in vars(cell).items() if name not in ("activation", "lag")}
+    numbers = {name: value for name, value in vars(cell).items() if name not in WORDS}
     for name, value in numbers.items():
         plain = np.ndim(value) == 0 and isinstance(value, int | float | np.number)
         expect(plain, where, f"a plain number {name}", "Call it once for each.", **{name: value})
@@ -109,7 +109,9 @@ def chi_step(cell: Cell) -> float:
     mean, and a measurement needs tens of thousands of units. A real cell re-uses its weights. The
     law is then still exact for ``Leaky`` with ``leak=1`` and for ``Skip``, whose state is new at
     every step, and without recurrent weights. In every other cell the inputs of the gates persist
-    as the state does, and ``tied_grad_steps`` is the law.
+    as the state does, and ``tied_grad_steps`` is the law. At infinite width the kind of the weights
+    makes no difference: of matrices of Haar's law, too, the fields and gradients see the variance
+    alone.
 
     References
     ----------

@@ -48,7 +48,7 @@ def _as_dense(where: str, net: Any) -> Dense:
             "Measure it: measure.lyapunov_exponents.",
             leak=net.leak,
         )
-        return Dense(net.activation, net.sigma_w, (net.sigma_b**2 + net.sigma_in**2) ** 0.5)
+        return Dense(net.activation, net.sigma_w, (net.sigma_b**2 + net.sigma_in**2) ** 0.5, net.weights)
     return Dense(net.activation, net.sigma_w, net.sigma_b, net.weights)
 
 
