@@ -307,7 +307,7 @@ ROOMS = {"theory": THEORY, "measure": MEASURE, "compare": COMPARE, "diagnose": D
 ROOMS = {"": NOUNS | FRONT, **ROOMS}
 GOOD = {f"{room}.{name}".lstrip("."): given for room, table in ROOMS.items() for name, given in table.items()}
 
-RECORDS = {"diagnose.Diagnosis", "diagnose.InfiniteWidth", "diagnose.NormRecord", "measure.Network"}
+RECORDS = {"diagnose.Bands", "diagnose.Diagnosis", "diagnose.InfiniteWidth", "diagnose.NormRecord", "measure.Network"}
 """Built by the functions beside them, not by a user; so are all named tuples. They take what they are given."""
 
 

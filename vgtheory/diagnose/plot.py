@@ -42,6 +42,36 @@ def _series(axes: Any, found: Any, name: str, label: str, marker: str, colour: i
             axes.plot(np.arange(len(values)), shown, color=colours()[colour], **style)
 
 
+def bands_figure(bands: Any, found: Any, level: float) -> "matplotlib.figure.Figure":
+    """Signals above, gradients below, by layer call: a band over networks, its mean, and one network's own."""
+    half, seen = bands.half_width(level), {row.layer: row for row in found.rows} if found is not None else {}
+    with styled("Bands.plot"):
+        drawn, (upper, lower) = canvas(7.5, 5.0, rows=2)
+        names = list(bands.layers)
+        for axes, name, label, marker, colour in (
+            (upper, "log_rms", "size of the output", "o", 0),
+            (lower, "log_grad", "gradient with respect to the output", "o", 3),
+            (lower, "log_grad_weight", "gradient with respect to the weights", "s", 2),
+        ):
+            laws = np.array([getattr(bands.layers[path], name) for path in names], float) / DECADE
+            mean, std = np.where(np.isfinite(laws), laws, np.nan).T
+            shade = colours()[colour]
+            axes.plot(np.arange(len(names)), mean, color=shade, lw=1, label=label)
+            axes.fill_between(
+                np.arange(len(names)), mean - half * std, mean + half * std, color=shade, alpha=0.25, lw=0
+            )
+            if seen:
+                own = np.array([getattr(seen[path], name) for path in names], float) / DECADE
+                axes.plot(np.arange(len(names)), np.where(np.isfinite(own), own, np.nan), marker, color=shade, ms=4)
+        for axes, label in ((upper, "root mean square\n(power of ten)"), (lower, "norm\n(power of ten)")):
+            axes.set_ylabel(label)
+            axes.legend()
+        step = max(1, len(names) // _MOST_NAMES)
+        lower.set_xticks(np.arange(len(names))[::step], names[::step], rotation=40, ha="right", fontsize="small")
+        upper.set_title(f"{level:.0%} of networks lie within")
+    return drawn
+
+
 def history_figure(history: Any) -> "matplotlib.figure.Figure":
     """Norms by update, one line for each layer; dashes at the left are predicted."""
     with styled("NormHistory.plot"):

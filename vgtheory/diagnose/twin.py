@@ -9,17 +9,18 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from flax import nnx
-from jax import Array
+from jax import Array, lax
 
 from vgtheory.diagnose.arguments import expect_rngs
-from vgtheory.diagnose.passes.sizes import Raw, measured
+from vgtheory.diagnose.passes.sizes import Raw
 from vgtheory.diagnose.passes.weighing import holds, weighed
 from vgtheory.diagnose.program.models import Model, opened
 from vgtheory.diagnose.program.trace import Trace, split_arrays, traced
+from vgtheory.diagnose.replicas.bands import Bands, bands_of, single
 from vgtheory.diagnose.replicas.laws import LayerLaw, copies_of, laws_of, weights_of
 from vgtheory.diagnose.replicas.particles import REPLICAS
 from vgtheory.diagnose.replicas.plan import Design, TwinPlan, designed
-from vgtheory.diagnose.replicas.run import engine, parameters
+from vgtheory.diagnose.replicas.run import engine, parameters, passes
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect, expect_count, expect_flag
 
@@ -154,31 +155,57 @@ class InfiniteWidth:
         trace, design, draws = self._drawn("weights", key, args, kwargs, num_draws)
         return weights_of(trace, design, draws)
 
+    def bands(self, key: Array, *args: Any, num_draws: int = 256, **kwargs: Any) -> Bands:
+        """Predicted spread over networks of the model's own width, at every call and matrix.
+
+        One replica alone is such a network, whose wide layers act with Gaussian weights that are never
+        formed.
+
+        Parameters
+        ----------
+        key
+            A JAX key.
+        args
+            Arguments of the loss after the model, the same for all networks.
+        num_draws
+            Number of networks, at least 2; a standard deviation has a relative error of
+            ``(2 * num_draws)**-0.5``.
+        kwargs
+            Passed on as they are.
+
+        Returns
+        -------
+        Bands
+            A ``Law`` of every quantity, by path of the call and by name of the matrix.
+
+        Raises
+        ------
+        ValueError
+            If the twin was made without a loss that returns a single number.
+        """
+        expect_count("bands", 2, num_draws=num_draws)
+        trace, design = self._designed("bands", args, kwargs, is_loss=True)
+        design = single(trace, design, self.model.leaves)
+        arrays, _ = split_arrays(args)
+        run = passes(trace, design, self.tied)
+        every = jax.jit(lambda leaves, keys, *rest: lax.map(lambda own: run(leaves, own, *rest), keys))
+        raw = self._weighed(trace, every, jax.random.split(key, num_draws), copies_of(1, arrays))
+        return bands_of(trace, design, raw)
+
     def _drawn(self, where: str, key: Array, args: tuple, kwargs: dict, num_draws: int) -> tuple[Trace, Design, list]:
         """Sizes in every replica, for each draw."""
         expect_count(where, num_draws=num_draws)
         trace, design = self._designed(where, args, kwargs, is_loss=True)
         arrays, _ = split_arrays(args)
-        wanted = {*design.choice.wide, *design.choice.narrow}
+        run, copies = jax.jit(passes(trace, design, self.tied)), copies_of(design.plan.replicas, arrays)
+        return trace, design, [self._weighed(trace, run, own, copies) for own in jax.random.split(key, num_draws)]
 
-        def one(leaves: list, key: Array, arrays: list, multiple: Array) -> Raw:
-            run, own = engine(trace, design, key, self.tied, multiple), parameters(design, key, leaves)
-            raw = measured(trace, own, arrays, engine=run)
-            signals = {number: each for number, each in raw.signals.items() if number in wanted}
-            gradients = {n: each._replace(below=None) for n, each in raw.gradients.items() if n in wanted}
-            drawn = [size if trace.leaves[i] in design.plan.drawn else None for i, size in enumerate(raw.leaves)]
-            return Raw(raw.loss, signals, gradients, drawn)
-
+    def _weighed(self, trace: Trace, run: Callable[..., Raw], key: Array, copies: list) -> Raw:
+        """Result of a compiled pass of all replicas, on the host."""
         # The parameters are an argument, so that a compilation cache has one program for all weights of a model.
-        replicas, leaves = design.plan.replicas, self.model.leaves
-        mapped = jax.jit(jax.vmap(one, (None, None, 0, None), axis_name=REPLICAS, axis_size=replicas))
-        copies, is_enough = copies_of(replicas, arrays), functools.partial(holds, trace, leaves)
-
-        def draw(own: Array) -> Raw:
-            run = lambda multiple: jax.device_get(mapped(leaves, own, copies, jnp.float32(multiple)))
-            return weighed(run, is_enough)
-
-        return trace, design, [draw(own) for own in jax.random.split(key, num_draws)]
+        leaves = self.model.leaves
+        once = lambda multiple: jax.device_get(run(leaves, key, copies, jnp.float32(multiple)))
+        return weighed(once, functools.partial(holds, trace, leaves))
 
 
 def infinite_width(
@@ -239,9 +266,9 @@ def infinite_width(
     Accuracy: a sampling error of relative order M^(-1/2) in each layer, which ``layers`` reports,
     and a bias of order 1/M. A loss on n outputs of layers of N units is right to first order in n/N.
     Real networks of N units scatter by a variance of order depth / N, and their mean log lies lower
-    by as much; ``TwinPlan.warnings`` says where that counts. The cost is proportional to M; layers
-    called again, and convolutions, form their weights at a cost of M^2. Scans are walked, and
-    compile as one step.
+    by as much; ``bands`` gives both, and ``TwinPlan.warnings`` says where they count. The cost is
+    proportional to M; layers called again, and convolutions, form their weights at a cost of M^2. Scans
+    are walked, and compile as one step.
     Assumes:
 
     - random independent weights of mean zero, none of them used in two places (tied embeddings are

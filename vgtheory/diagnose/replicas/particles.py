@@ -241,3 +241,21 @@ def redrawn(key: Array, leaf: Array, axes: tuple[int, ...], is_common: bool) -> 
     spread = jnp.sqrt(jnp.mean(jnp.abs(wide - mean) ** 2, axis=axes, keepdims=True))
     own = key if is_common else jax.random.fold_in(key, lax.axis_index(REPLICAS))
     return (mean + spread * jax.random.normal(own, leaf.shape, wide.dtype)).astype(leaf.dtype)
+
+
+def rescaled(key: Array, leaf: Array, doubt: float) -> Array:
+    """A parameter times random factors near 1, one for each matrix, whose logs have this standard deviation."""
+    factor = jnp.exp(doubt * jax.random.normal(key, (*leaf.shape[:-2], *[1] * min(leaf.ndim, 2))))
+    return leaf * factor.astype(leaf.dtype)
+
+
+def shuffled(key: Array, matrix: Array, rms: Array) -> Array:
+    """Orthogonal weights drawn anew, over their root mean square: units in change places, and all change signs."""
+    places, one, other = jax.random.split(key, 3)
+    num_in, num_out = matrix.shape[-2:]
+    order = jax.random.permutation(places, num_in)
+    signs = jax.random.rademacher(one, (num_in, 1), matrix.dtype) * jax.random.rademacher(
+        other, (1, num_out), matrix.dtype
+    )
+    signs = signs.reshape(*[1] * (matrix.ndim - 2), num_in, num_out)
+    return jnp.where(rms > 0, matrix / rms, 0.0)[..., order, :] * signs

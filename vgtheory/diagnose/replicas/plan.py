@@ -1,5 +1,7 @@
 """Plan of an infinite-width twin: which layers are replaced, and what becomes of all other matrices."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -63,15 +65,31 @@ class Redraw(NamedTuple):
 
 
 class Design(NamedTuple):
-    """A plan, with all that a run needs; ``redraws`` is by the parameter's place."""
+    """A plan, with all that a run needs.
+
+    Attributes
+    ----------
+    plan, choice
+        What becomes of matrices and layers.
+    redraws
+        How parameters are drawn anew, by place.
+    infinite
+        Places of the kernels of layers of infinite width.
+    doubts
+        Standard deviation, by place, of the log of a parameter's scale, which one model's weights leave open.
+    shuffled
+        Numbers of layers whose weights are the model's own, orthogonal ones, shuffled.
+    """
 
     plan: TwinPlan
     choice: Choice
     redraws: dict[int, Redraw]
     infinite: frozenset[int]
+    doubts: Mapping[int, float] = MappingProxyType({})
+    shuffled: frozenset[int] = frozenset()
 
 
-def _is_orthogonal(kernel: Any) -> bool:
+def is_orthogonal(kernel: Any) -> bool:
     """Whether a kernel, as a matrix, has orthogonal columns (or rows) of equal length."""
     matrix = np.asarray(kernel, np.float64).reshape(-1, np.shape(kernel)[-1])
     matrix = (matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T)[:, :64]
@@ -88,7 +106,7 @@ def _warnings(widths: list[int], kernels: dict[str, Any], tied: list[str]) -> tu
             " a variance of that order, and their mean log lies lower than the twin's by as much (twice or thrice for"
             " ReLU)."
         )
-    orthogonal = [name for name, kernel in kernels.items() if _is_orthogonal(kernel)]
+    orthogonal = [name for name, kernel in kernels.items() if is_orthogonal(kernel)]
     if orthogonal:
         said.append(
             f"Orthogonal kernels ({', '.join(orthogonal[:3])}{', ...' if len(orthogonal) > 3 else ''}) are drawn as"
@@ -185,4 +203,4 @@ def designed(trace: Trace, leaves: list[Any], num_particles: int) -> Design:
     return Design(plan, choice, redraws, frozenset(infinite))
 
 
-__all__ = ["Design", "Redraw", "TwinPlan", "designed"]
+__all__ = ["Design", "Redraw", "TwinPlan", "designed", "is_orthogonal"]
