@@ -143,6 +143,7 @@ THEORY: dict[str, dict[str, Any]] = {
     "depth_limit": {"factor": 0.5, "dtype": "float16"},
     "heavy_edge": {"probability": 0.5},
     "initialiser_audit": {"activations": ["relu"]},
+    "library_audit": {"activation": "relu", "width": 8, "library": "any"},
     "log_chi_square_law": {"width": 16},
     "log_escape_steps": {"optimiser": "adam", "depth": 3, "w0": 0.3, "learning_rate": 1e-3},
     "log_escape_time": {"depth": 3, "w0": 0.3},

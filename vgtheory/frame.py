@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -126,6 +126,22 @@ def aligned(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
 
+class Table(list[Any]):
+    """A list of named tuples of one kind, which prints as a table."""
+
+    kind: ClassVar[Any]
+
+    @property
+    def frame(self) -> "pandas.DataFrame":
+        """One row for each entry, as a ``pandas.DataFrame``; NaN where a value is None."""
+        names = self.kind._fields
+        columns = {name: [np.nan if row[at] is None else row[at] for row in self] for at, name in enumerate(names)}
+        return frame(f"{type(self).__name__}.frame", columns)
+
+    def __repr__(self) -> str:
+        return aligned([row._asdict() for row in self])
+
+
 def _parts(name: str, value: Any) -> list[tuple[str, np.ndarray]]:
     """One column, or the two of a value with its uncertainty."""
     fields = getattr(value, "_fields", None)
@@ -134,4 +150,14 @@ def _parts(name: str, value: Any) -> list[tuple[str, np.ndarray]]:
     return [(name, np.asarray(value[0])), (f"{name}_{fields[1]}", np.asarray(value[1]))]
 
 
-__all__ = ["aligned", "frame", "frame_of", "frame_of_logs", "frame_of_nets", "frame_of_parts", "needed", "word"]
+__all__ = [
+    "Table",
+    "aligned",
+    "frame",
+    "frame_of",
+    "frame_of_logs",
+    "frame_of_nets",
+    "frame_of_parts",
+    "needed",
+    "word",
+]

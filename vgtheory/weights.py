@@ -8,6 +8,9 @@ from vgtheory.expect import expect, expect_one_of, plain_name
 
 CUT = 2.0
 """Standard deviations at which the truncated normal law ends, before scaling to unit variance."""
+_CUT_DENSITY = math.exp(-(CUT**2) / 2) / math.sqrt(2 * math.pi) / math.erf(CUT / math.sqrt(2))
+CUT_STD = math.sqrt(1 - 2 * CUT * _CUT_DENSITY)
+"""Standard deviation of a standard normal number that is cut there."""
 SHARE = 0.1
 """Probability that an entry of a sparse matrix is not 0."""
 DEGREES = 4
@@ -16,8 +19,7 @@ DEGREES = 4
 
 def _truncated() -> float:
     """Excess kurtosis of the truncated normal law."""
-    density = math.exp(-(CUT**2) / 2) / math.sqrt(2 * math.pi) / math.erf(CUT / math.sqrt(2))
-    return (3 - (2 * CUT**3 + 6 * CUT) * density) / (1 - 2 * CUT * density) ** 2 - 3
+    return (3 - (2 * CUT**3 + 6 * CUT) * _CUT_DENSITY) / CUT_STD**4 - 3
 
 
 EXCESS_KURTOSIS = {
@@ -56,6 +58,7 @@ def expect_known_law(where: str, net: Any) -> None:
 
 __all__ = [
     "CUT",
+    "CUT_STD",
     "DEGREES",
     "EXCESS_KURTOSIS",
     "SHARE",

@@ -141,6 +141,7 @@ PLAIN: dict[str, Example] = {
     "eigen_directions": call(theory.recurrent.eigen_directions, MATRIX),
     "heavy_edge": call(theory.spectra.heavy_edge, [0.125, 0.5]),
     "initialiser_audit": call(theory.initialiser_audit, ["relu"], width=64),
+    "library_audit": call(theory.layers.library_audit, "relu", width=64, library="any"),
     "log_chi_square_law": call(theory.width.log_chi_square_law, 64, (1.0, 0.25)),
     "log_grad_steps": call(theory.cells.log_grad_steps, Leaky("tanh", 1.5, 0.25, leak=0.75), steps=3),
     "log_grad_variance": call(theory.log_grad_variance, NET, depth=3),

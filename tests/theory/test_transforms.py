@@ -192,6 +192,7 @@ PLAIN = {
     "eigen_directions": "NumPy, for one given matrix",
     "heavy_edge": "a quantile of a number",
     "initialiser_audit": "a table of names and numbers",
+    "library_audit": "as initialiser_audit",
     "log_chi_square_law": "a function of counts and of an activation's constants",
     "log_grad_variance": "quadrature, or fixed numbers, in NumPy",
     "log_update_variance": "as log_grad_variance",

@@ -19,7 +19,7 @@ from jax import Array, lax
 from jax.scipy.special import erfinv
 from jax.typing import ArrayLike, DTypeLike
 
-from vgtheory.weights import CUT, SHARE
+from vgtheory.weights import CUT, CUT_STD, SHARE
 
 INPUT, WEIGHTS, BIAS, COTANGENT, UNITS, ABOVE, PROBE = range(7)
 MASK = 10
@@ -31,7 +31,6 @@ _LAYER_BITS = 28
 _TERMS = {"float32": 5, "float64": 10}
 """Number of terms of the series of cos and sin on [-pi/4, pi/4], up to the format's rounding."""
 _FULL = math.erf(CUT / math.sqrt(2))
-_CUT_STD = math.sqrt(1 - 2 * CUT * math.exp(-(CUT**2) / 2) / math.sqrt(2 * math.pi) / _FULL)
 
 
 def words_of(key: Array) -> Array:
@@ -150,5 +149,5 @@ def drawn(words: Array, weights: str, stream: ArrayLike, shape: tuple[int, ...],
     if weights == "uniform":
         return sign * size * math.sqrt(3)
     if weights == "truncated_normal":
-        return sign * erfinv(size * _FULL) * (math.sqrt(2) / _CUT_STD)
+        return sign * erfinv(size * _FULL) * (math.sqrt(2) / CUT_STD)
     return sign * _student(size) / math.sqrt(2)

@@ -8,7 +8,8 @@ the correlation of two inputs. ``log_loss_grad_layers`` gives the size of a real
 How loose is the textbook bound? ``log_bound_layers`` is the bound, ``sup_dphi`` the largest slope,
 and ``bound_excess`` the log-ratio of the bound to the true factor.
 
-What do default initialisers do? See ``initialiser_audit``. Where does a number format give out?
+What do default initialisers do? See ``initialiser_audit``, and ``library_audit`` for each library's
+dense, convolutional and recurrent layers. Where does a number format give out?
 ``pass_limit`` answers for a network, and ``depth_limit`` for powers of one factor.
 ``underflow_share`` gives the share of a gradient's entries that a cast loses, ``best_loss_scale``
 the loss scale that loses the fewest, and ``share_below`` the share below Adam's epsilon.
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from vgtheory.theory.layers.factors import Parts, log_parts_layers
     from vgtheory.theory.layers.formats import DepthLimit, PassLimit, depth_limit, pass_limit
     from vgtheory.theory.layers.initialisers import InitialiserAudit, initialiser_audit
+    from vgtheory.theory.layers.libraries import LibraryDefault, LibraryTable, library_audit
     from vgtheory.theory.layers.losses import log_loss_grad_layers
     from vgtheory.theory.layers.profiles import log_chi_layers, log_grad_layers, log_grad_weight_layers, log_q_layers
     from vgtheory.theory.layers.underflow import CastShares, LossScale, best_loss_scale, share_below, underflow_share
@@ -33,6 +35,8 @@ __all__ = [
     "CastShares",
     "DepthLimit",
     "InitialiserAudit",
+    "LibraryDefault",
+    "LibraryTable",
     "LossScale",
     "Parts",
     "PassLimit",
@@ -41,6 +45,7 @@ __all__ = [
     "c_layers",
     "depth_limit",
     "initialiser_audit",
+    "library_audit",
     "log_bound_layers",
     "log_chi_layers",
     "log_grad_layers",

@@ -19,13 +19,13 @@ initialiser                   drawn from                            sigma_w**2  
 
 import functools
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from vgtheory.activation import ACTIVATIONS, Activation, Pointwise, as_activation
 from vgtheory.expect import expect_count
-from vgtheory.frame import aligned, frame
+from vgtheory.frame import Table
 from vgtheory.networks.dense import Dense
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.integrals.moments_1d import curves, reader
@@ -33,9 +33,6 @@ from vgtheory.theory.layers.formats import depth_limit, log_edges
 from vgtheory.theory.meanfield.criticality import critical
 from vgtheory.theory.meanfield.length import chi_1, q_star, q_stars
 from vgtheory.theory.precision import in_float64
-
-if TYPE_CHECKING:
-    import pandas
 
 Chosen = str | Activation | Pointwise
 """An activation as a user names it."""
@@ -117,18 +114,10 @@ class InitialiserAudit(NamedTuple):
     least_sigma_b: float
 
 
-class AuditTable(list[InitialiserAudit]):
+class AuditTable(Table):
     """A list of audits, which prints as a table."""
 
-    @property
-    def frame(self) -> "pandas.DataFrame":
-        """One row for each audit, as a ``pandas.DataFrame``; NaN where a depth is None."""
-        names = InitialiserAudit._fields
-        columns = {name: [np.nan if row[at] is None else row[at] for row in self] for at, name in enumerate(names)}
-        return frame("AuditTable.frame", columns)
-
-    def __repr__(self) -> str:
-        return aligned([row._asdict() for row in self])
+    kind = InitialiserAudit
 
 
 def _scales(activation: Activation, width: int) -> dict[str, tuple[float, float]]:
