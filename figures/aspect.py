@@ -51,7 +51,6 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         place = {"xytext": (-6, 0) if last else (5, -9), "ha": "right" if last else "left", "fontsize": 7}
         name, at = row["size"].replace(" x ", " × "), (row.depth / row.width, row["std"])
         spread.annotate(name, at, textcoords="offset points", **place)
-    style.lettered(figure)
     spread.plot([], [], color="0.3", label="this law")
     for label, dashes in SIMPLER.values():
         spread.plot([], [], color="0.3", linewidth=0.8, dashes=dashes, label=label)

@@ -49,7 +49,6 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         axis.set(xlabel="block", xticks=range(2, int(frame.block.max()) + 1, 2), ylim=(-15, 7))
     axes[0][0].set_ylabel(r"$\log_{10}$ of the gradient")
     axes[1][0].set_ylabel("measured over\npredicted, less 1 (%)")
-    style.lettered(figure)
     axes[0][0].plot([], [], color="0.3", label="law")
     for panel, side, columns in ((axes[0][0], "left", 4), (axes[0][len(places)], "right", 4)):
         look = {"ncols": columns, "columnspacing": 1.0, "handletextpad": 0.2}

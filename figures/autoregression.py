@@ -1,4 +1,4 @@
-"""Vector autoregressions: gradients of single draws beside powers of their companion matrix; what many draws do; moduli and periods."""
+"""Vector autoregressions: gradients of single draws beside powers of their companion matrix; what many draws do; their factors per step."""
 
 import numpy as np
 import pandas as pd
@@ -10,14 +10,14 @@ from figures import style
 SOURCES = ("autoregression",)
 SEEN = (
     "One gradient grows without bound, one falls, two stay; the share that explodes jumps from 0 to 100 % near a "
-    "scale of 1; simulated periods lie on those of the companion matrices."
+    "scale of 1; simulated factors are those of the companion matrices."
 )
 """What one sees."""
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["autoregression"]
-    figure, (paths, shares, modes) = style.canvas(3, 1, height=5.6, gridspec_kw={"height_ratios": [1.15, 1, 1.1]})
+    figure, (paths, shares, modes) = style.canvas(3, 1, height=6.1, gridspec_kw={"height_ratios": [1.15, 1, 1.1]})
     _paths(paths, frame[frame.kind == "path"])
     draws = frame[frame.kind == "draw"]
     _shares(shares, draws)
@@ -36,7 +36,7 @@ def _paths(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set(xscale="log", xlabel="steps back $t$", ylabel=r"$\log_{10}|g_{T-t}|$")
     axes.set_title(f"one draw each, VAR({lags}) in {variables} variable")
     axes.set_ylim(-6, 8)
-    axes.legend(loc="upper left", ncols=2)
+    style.below(axes, 4)
 
 
 def _shares(axes: Axes, draws: pd.DataFrame) -> None:
@@ -50,17 +50,13 @@ def _shares(axes: Axes, draws: pd.DataFrame) -> None:
     axes.set(xscale="log", xlabel="scale of the coefficients", ylabel="% of draws exploding", ylim=(-6, 106))
     axes.set_xticks(sorted(draws["scale"].unique()), [f"{scale:g}" for scale in sorted(draws["scale"].unique())])
     axes.minorticks_off()
-    axes.legend(loc="center right", fontsize=5.8)
+    style.below(axes, 2)
 
 
 def _modes(axes: Axes, draws: pd.DataFrame) -> None:
-    """Leading pair: factor per step and period, predicted (dots) and read off the gradient (rings)."""
+    """Leading pair: factor per step read off the gradient over that of the companion matrix, against the latter."""
     turning = draws[np.isfinite(draws.period)]
-    axes.plot(np.exp(turning.rate), turning.period, ".", color="0.2", markersize=2, label="companion matrix", zorder=4)
-    ring = {"markersize": 5, "markerfacecolor": "none", "markeredgewidth": 0.5}
-    axes.plot(
-        np.exp(turning.grad_rate_hat), turning.grad_period_hat, "o", color=style.COLOURS[1], label="simulated", **ring
-    )
-    axes.axvline(1, color="0.8", linewidth=0.6, zorder=0)
-    axes.set(yscale="log", xlabel=r"factor per step $\rho$", ylabel="period, steps")
-    axes.legend(loc="upper right")
+    off = 100 * np.expm1(turning.grad_rate_hat - turning.rate)
+    axes.axhline(0, color="0.25", linewidth=0.8, zorder=1)
+    axes.scatter(np.exp(turning.rate), off, s=4, linewidths=0, alpha=0.6, color=style.COLOURS[1])
+    axes.set(xlabel=r"factor per step of the companion matrix", ylabel="measured over\npredicted factor, less 1 (%)")

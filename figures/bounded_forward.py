@@ -26,7 +26,8 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
             style.theory(axes, rows.layer, mean, spread if banded else None, index)
             value, err = (some[f"{column}_hat{part}"] / style.DECADE for part in ("", "_err"))
             label = (
-                name.replace("sigma_w", r"$\sigma_w$")
+                style.shown(name)
+                .replace("sigma_w", r"$\sigma_w$")
                 .replace("sigma_b", r"$\sigma_b$")
                 .replace("sqrt(2)", r"$\sqrt{2}$")
             )

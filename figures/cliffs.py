@@ -51,7 +51,7 @@ def _steps(axes: Axes, frame: pd.DataFrame) -> None:
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["cliffs"]
-    figure, (depth, steps) = style.canvas(2, 1, height=4.7)
+    figure, (depth, steps) = style.canvas(2, 1, height=4.0)
     _depth(depth, frame)
     _steps(steps, frame)
     return figure

@@ -1,4 +1,4 @@
-"""What clipping leaves as it is, every step's part in the gradient against another's, and what it does to training."""
+"""What clipping does to training on the latch."""
 
 import numpy as np
 import pandas as pd
@@ -8,24 +8,8 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("clipping",)
-SEEN = (
-    "All points lie on the diagonal, so that clipping changes no step's share of the gradient; success with and "
-    "without clipping is nearly alike, except for large weights under SGD."
-)
+SEEN = "Success with and without clipping is nearly alike, except for large weights under SGD."
 """What one sees."""
-
-
-def _shares(axes: Axes, frame: pd.DataFrame) -> None:
-    """The first step's part over the last's: after clipping against before."""
-    alive = frame[np.isfinite(frame.log_share)]
-    ends = np.array([alive.log_share.min(), alive.log_share.max()]) / style.DECADE
-    axes.plot(ends, ends, color="0.25", zorder=1, label="unchanged (predicted)")
-    for index, (_, each) in enumerate(alive.groupby("learner", sort=False)):
-        before, after = each.log_share / style.DECADE, each.log_share_clipped / style.DECADE
-        colour, marker = style.COLOURS[index], style.MARKERS[index]
-        axes.plot(before, after, marker, color=colour, markerfacecolor="none", markersize=2, markeredgewidth=0.4)
-    axes.set(xlabel="log10 of first over last step's part", ylabel="the same, clipped")
-    axes.legend(loc="upper left")
 
 
 def _success(axes: Axes, rows: pd.DataFrame) -> None:
@@ -46,21 +30,20 @@ def _success(axes: Axes, rows: pd.DataFrame) -> None:
     lengths = [length for length, _ in places]
     for length in dict.fromkeys(lengths):
         middle = np.mean([place for (each, _), place in places.items() if each == length])
-        axes.text(middle, 1.08, f"length {length}", ha="center", fontsize=6.5)
+        axes.text(middle, 1.08, f"length {length}", ha="center", fontsize=7)
     names = {
         row.learner: row.label.split(f", {row.length} steps")[0].removeprefix("clipping, ") for row in rows.itertuples()
     }
     shown = [names[learner].replace(", ", " ").replace(" ", "\n") for _, learner in places]
-    axes.set_xticks(list(places.values()), shown, fontsize=5)
+    axes.set_xticks(list(places.values()), shown, fontsize=7)
     axes.set(ylim=(-0.04, 1.15), xlim=(-0.5, len(places) - 0.5), ylabel="share of seeds that succeed")
     axes.plot([], [], "o", color="0.3", markerfacecolor="white", label="not clipped")
     axes.plot([], [], "o", color="0.3", label="clipped")
-    axes.legend(loc="lower left")
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["clipping"]
-    figure, panels = style.canvas(2, 1, height=4.0)
-    _shares(panels[0], frame)
-    _success(panels[1], frame.drop_duplicates("cell"))
+    figure, axes = style.canvas(height=2.9)
+    _success(axes, frame.drop_duplicates("cell"))
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure

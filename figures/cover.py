@@ -51,7 +51,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     rows = _decades(frames["aspect"])
     for label, decades in FORMATS.items():
         axes.axhline(decades, color="0.75", linewidth=0.7, zorder=0)
-        axes.text(0.085, decades / 1.15, label, fontsize=6.5, color="0.4", verticalalignment="top")
+        axes.text(0.085, decades / 1.15, label, fontsize=7, color="0.4", verticalalignment="top")
     for index, (name, label) in enumerate(NAMES.items()):
         each = rows[rows.net == name]
         style.theory(axes, each.ratio, each.lost, index=index)

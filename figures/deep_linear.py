@@ -55,10 +55,10 @@ def _name(axis: Axes, k: float, layer: pd.Series, mean: pd.Series, backward: boo
             f"$k={k:g}$",
             transform=axis.transAxes,
             ha="right" if backward else "left",
-            fontsize=6.3,
+            fontsize=7,
         )
         return
     offset, side = ((4, 6), "left") if backward else ((-4, 6), "right")
     axis.annotate(
-        f"$k={k:g}$", (layer.iloc[at], mean.iloc[at]), xytext=offset, textcoords="offset points", ha=side, fontsize=6.3
+        f"$k={k:g}$", (layer.iloc[at], mean.iloc[at]), xytext=offset, textcoords="offset points", ha=side, fontsize=7
     )

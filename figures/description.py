@@ -35,7 +35,8 @@ def _curves(axes: Axes) -> list[str]:
 def _axes(axes: Axes) -> str:
     """One axes: its title, what stands on it against what, and its curves; nothing if it is a bar of colours or blank."""
     up, across = (plain(label) for label in (axes.get_ylabel(), axes.get_xlabel()))
-    title, curves = plain(axes.get_title()), _curves(axes)
+    title = plain(axes.get_title() or re.sub(r"^\([a-z]\) ?", "", axes.get_title("left")))
+    curves = _curves(axes)
     against = " against ".join(word for word in (up, across) if word)
     said = ": ".join(word for word in (title, against) if word)
     named = f" ({', '.join(curves[:_KEPT])}{', and others' if len(curves) > _KEPT else ''})" if curves else ""

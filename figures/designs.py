@@ -25,7 +25,14 @@ def _stack(axes: Axes, frame: pd.DataFrame, quantity: str) -> None:
         style.theory(axes, rows["at"], shown(rows.predicted), index=index)
         some = rows.iloc[[*range(0, len(rows) - 1, 4), len(rows) - 1]]
         err = 2 * some.hat_err * shown(some.hat) if quantity == "stream" else some.hat_err / style.DECADE
-        style.measured(axes, some["at"], shown(some.hat), err, index, design)
+        style.measured(
+            axes,
+            some["at"],
+            shown(some.hat),
+            err,
+            index,
+            design.replace("1/sqrt(2L)", r"$1/\sqrt{2L}$").replace("1/L", "$1/L$"),
+        )
     axes.set(xlabel="block")
 
 

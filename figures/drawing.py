@@ -56,7 +56,8 @@ def _svg(figure: Figure, said: dict[str, str]) -> bytes:
 
 
 def _save(figure: Figure, script: ModuleType, path: Path, formats: Sequence[str]) -> None:
-    """Save in every format, SVG last, for it may turn marks into pixels; its description is what it shows in words."""
+    """Letter the panels and save in every format, SVG last, for it may turn marks into pixels; its description is what it shows in words."""
+    style.lettered(figure)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # it is laid out now, once for all formats
     for each in sorted(formats):

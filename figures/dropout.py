@@ -12,12 +12,13 @@ SEEN = (
     "Its spread grows either way, and two passes of one input part within a few layers."
 )
 """What one sees."""
-SCALES = ("as without dropout", "critical")
+SCALES = {"as without dropout": "He", "critical": "critical"}
+KINDS = {"bernoulli": "Bernoulli", "gaussian": "Gaussian"}
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["dropout"]
-    figure, (left, middle, right) = style.canvas(1, 3, height=2.5, width=style.PAGE)
+    figure, (left, middle, right) = style.canvas(1, 3, height=2.9, width=style.PAGE)
     bottom = frame[frame.layer == 1].sort_values("dropout")
     _growth(left, bottom[bottom.activation == "relu"])
     _spread(middle, bottom[(bottom["mask"] == "bernoulli") & (bottom.scale == "critical")])
@@ -36,10 +37,12 @@ def _growth(axis: Axes, bottom: pd.DataFrame) -> None:
             decade = style.DECADE
             style.theory(axis, rows.dropout, rows.log_grad / decade, rows.log_grad_std / decade, index)
             err = rows.log_grad_hat_err / decade
-            style.measured(axis, rows.dropout, rows.log_grad_hat / decade, err, index, f"{scale}, {mask}")
+            style.measured(
+                axis, rows.dropout, rows.log_grad_hat / decade, err, index, f"{SCALES[scale]}, {KINDS[mask]}"
+            )
             index += 1
     axis.set(xlabel="$p$", ylabel=r"$\log_{10}(|g_1|\,/\,|g_L|)$", title="ReLU")
-    axis.legend(fontsize=5.6, loc="upper left")
+    style.below(axis, 2)
 
 
 def _spread(axis: Axes, bottom: pd.DataFrame) -> None:
@@ -52,10 +55,10 @@ def _spread(axis: Axes, bottom: pd.DataFrame) -> None:
             rows.log_grad_hat_std,
             rows.log_grad_hat_std_err,
             index,
-            style.NAMES.get(str(name), str(name)),
+            style.shown(str(name)),
         )
     axis.set(xlabel="$p$", ylabel=r"spread of $\ln |g_1|$", title="critical")
-    axis.legend(fontsize=5.6, loc="upper left")
+    style.below(axis, 2)
 
 
 def _pairs(axis: Axes, frame: pd.DataFrame) -> None:
@@ -65,5 +68,4 @@ def _pairs(axis: Axes, frame: pd.DataFrame) -> None:
         style.theory(axis, rows.layer, rows.c, None, index)
         style.measured(axis, rows.layer, rows.c_hat, rows.c_hat_err, index, f"$p = {dropout:g}$")
     axis.set(xlabel="layer", ylabel="correlation of two passes", title="ReLU, critical", xscale="log")
-    axis.set_ylim(top=1.25)
-    axis.legend(loc="upper right", ncols=2, columnspacing=0.8, handletextpad=0.2)
+    style.below(axis, 3)

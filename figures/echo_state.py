@@ -24,7 +24,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     axes.axvline(1, color="0.8", linewidth=0.6, zorder=0)
     axes.set(xlabel=r"spectral radius $\rho(W)$", ylabel="growth of a difference,\nln per step")
     axes.annotate(
-        "forgets", (axes.get_xlim()[1], 0), xytext=(-2, -9), textcoords="offset points", ha="right", fontsize=6
+        "forgets", (axes.get_xlim()[1], 0), xytext=(-2, -9), textcoords="offset points", ha="right", fontsize=7
     )
     axes.legend(loc="lower right")
     return figure

@@ -10,11 +10,12 @@ from figures import style
 
 SOURCES = ("escape", "layer_order", "largest_step")
 SEEN = (
-    "Times grow exponentially with depth for small weights; the smallest weights lead in either order; the largest "
-    "stable rates fall; all chains lie within a few per cent of the law."
+    "Times grow exponentially with depth for small weights; the smallest weights lead; the largest "
+    "stable rates fall; markers lie on the lines of the laws."
 )
 """What one sees."""
-SHOWN = ("rising", "falling")
+SHOWN = "rising"
+LABELS = {"sgd": "SGD", "momentum": "momentum", "adam": "Adam", "sign": "sign"}
 
 
 def _times(axes: Axes, frame: pd.DataFrame) -> None:
@@ -23,8 +24,8 @@ def _times(axes: Axes, frame: pd.DataFrame) -> None:
         decades = rows[["log_time", "log_time_hat", "log_time_hat_err"]] / style.DECADE
         style.theory(axes, rows.layers, decades.log_time, None, index, f"$w_0={w0:g}$")
         style.measured(axes, rows.layers, decades.log_time_hat, decades.log_time_hat_err, index)
-    axes.set(xlabel="depth $L$", ylabel=r"$\log_{10}$ time to 95 %", title="(a) equal weights")
-    axes.legend(loc="upper left")
+    axes.set(xlabel="depth $L$", ylabel=r"$\log_{10}$ time to 95 %", title="equal weights")
+    style.below(axes, 4)
 
 
 def _layers(axes: Axes, frame: pd.DataFrame, name: str, title: str) -> None:
@@ -36,7 +37,7 @@ def _layers(axes: Axes, frame: pd.DataFrame, name: str, title: str) -> None:
         few = one.iloc[:: max(1, len(one) // 12)]
         style.measured(axes, few.log_time / style.DECADE, few.weight_hat, few.weight_hat_err, index)
     axes.set(xlabel=r"$\log_{10}$ time", ylabel="weight", title=title)
-    axes.legend(loc="upper left", ncols=2, fontsize=5.4, handlelength=1.5, columnspacing=0.8, labelspacing=0.25)
+    style.below(axes, 3)
 
 
 def _steps(axes: Axes, frame: pd.DataFrame) -> None:
@@ -48,49 +49,29 @@ def _steps(axes: Axes, frame: pd.DataFrame) -> None:
     first = frame[frame["product"] == frame["product"].min()]
     ends = (first.log_local / style.DECADE, first.log_finite / style.DECADE)
     axes.fill_between(first.layers, *ends, color="0.85", linewidth=0, zorder=0, label="oscillates ($p_0=0.1\\,y$)")
-    axes.set(xlabel="depth $L$", ylabel=r"$\log_{10}$ largest stable rate", title="(d) largest step")
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, high + 0.2 * (high - low))
-    axes.legend(loc="upper right", ncols=3, fontsize=5.4, columnspacing=0.8, handlelength=1.6)
+    axes.set(xlabel="depth $L$", ylabel=r"$\log_{10}$ largest stable rate", title="largest step")
+    style.below(axes, 3)
 
 
 def _optimisers(axes: Axes, frame: pd.DataFrame, w0: float) -> None:
     """Steps times rate against depth, by optimiser."""
     rows = frame[(frame.w0 == w0) & (frame.optimiser != "flow")]
-    for index, name in enumerate([each for each in ("sgd", "momentum", "adam", "sign") if each in set(rows.optimiser)]):
+    for index, name in enumerate([each for each in LABELS if each in set(rows.optimiser)]):
         one = rows[rows.optimiser == name]
         decades = one[["log_time", "log_time_hat", "log_time_hat_err"]] / style.DECADE
-        style.theory(axes, one.layers, decades.log_time, None, index, name)
+        style.theory(axes, one.layers, decades.log_time, None, index, LABELS[name])
         style.measured(axes, one.layers, decades.log_time_hat, decades.log_time_hat_err, index)
-    axes.set(xlabel="depth $L$", ylabel=r"$\log_{10}$ (steps $\times$ rate)", title=f"(e) by optimiser, $w_0={w0:g}$")
-    axes.legend(loc="upper left")
+    axes.set(xlabel="depth $L$", ylabel=r"$\log_{10}$ (steps $\times$ rate)", title=f"by optimiser, $w_0={w0:g}$")
+    style.below(axes, 4)
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
-    figure, axes = style.canvas(3, 2, height=5.6, width=style.PAGE)
+    figure, axes = style.canvas(2, 2, height=4.6, width=style.PAGE)
     _times(axes[0][0], frames["escape"])
-    for axis, name, letter in zip((axes[0][1], axes[1][0]), SHOWN, "bc", strict=True):
-        _layers(axis, frames["layer_order"], name, f"({letter}) weights {name} with the layer")
-    _steps(axes[1][1], frames["largest_step"])
+    _layers(axes[0][1], frames["layer_order"], SHOWN, f"weights {SHOWN} with the layer")
+    _steps(axes[1][0], frames["largest_step"])
     w0 = frames["escape"].w0.unique()
-    _optimisers(axes[2][0], frames["escape"], float(w0[np.abs(w0 - 0.3).argmin()]))
-    _errors(axes[2][1], frames["escape"])
-    for axis in (axes[0][0], axes[1][1], axes[2][0], axes[2][1]):
+    _optimisers(axes[1][1], frames["escape"], float(w0[np.abs(w0 - 0.3).argmin()]))
+    for axis in (axes[0][0], axes[1][0], axes[1][1]):
         axis.xaxis.set_major_locator(MultipleLocator(5))
     return figure
-
-
-def _errors(axes: Axes, frame: pd.DataFrame) -> None:
-    """Measured over predicted time of every chain."""
-    for index, name in enumerate(
-        [each for each in ("flow", "sgd", "momentum", "adam", "sign") if each in set(frame.optimiser)]
-    ):
-        rows = frame[frame.optimiser == name]
-        off = 100 * np.expm1(rows.log_time_hat - rows.log_time)
-        colour, marker = style.COLOURS[index], style.MARKERS[index]
-        axes.plot(rows.layers, off, marker, color=colour, markerfacecolor="white", markeredgewidth=0.7, label=name)
-    axes.axhspan(-1, 1, color="0.92", zorder=0)
-    axes.axhline(0, color="0.5", linewidth=0.6, zorder=0)
-    axes.set(xlabel="depth $L$", ylabel="measured over predicted, %", title="(f) all chains, all $w_0$")
-    axes.set_ylim(-4.5, 7)
-    axes.legend(loc="upper left", ncols=3)

@@ -13,9 +13,8 @@ SEEN = (
     "within a few per cent of the predicted ones."
 )
 """What one sees."""
-BASINS = "gelu, two basins"
 SHOWN = ("tanh", "gelu", "relu", "selu")
-"""Activations whose histograms are drawn; all are in the other panels."""
+"""Activations in the first two panels; all are in the last."""
 HEIGHT = 0.52
 """Between histograms, in units of the density of a standard normal variable."""
 TOLERANCE = 5
@@ -36,15 +35,15 @@ def _histograms(axes: Axes, frame: pd.DataFrame, names: list[str]) -> None:
         normal = np.exp(-(fine**2) / 2) / np.sqrt(2 * np.pi)
         axes.plot(law.log_grad + law.log_grad_std * fine, base + normal, color=colour)
         left = law.log_grad > 0
-        axes.text(0.02 if left else 0.98, base + 0.12, name, color=colour, ha="left" if left else "right")
+        axes.text(0.02 if left else 0.98, base + 0.12, style.shown(name), color=colour, ha="left" if left else "right")
         axes.texts[-1].set_transform(axes.get_yaxis_transform())
     axes.set(yticks=[], xlabel=r"$\ln\,|g_1|\,/\,|g_L|$", title=f"width {width}, depth {int(rows.depth.iloc[0])}")
 
 
 def _collapse(axes: Axes, frame: pd.DataFrame, names: list[str]) -> None:
-    """Variance over networks for a depth of one width, at every depth and width; without the two basins, far above."""
+    """Variance over networks for a depth of one width, at every depth and width; for the activations whose histograms are drawn."""
     widths = sorted(frame.width.unique())
-    for index, name in enumerate(each for each in names if each != BASINS):
+    for index, name in [(index, each) for index, each in enumerate(names) if each in SHOWN]:
         for place, width in enumerate(widths):
             rows = frame[(frame.net == name) & (frame.width == width) & (frame.layer < frame.depth)]
             x = (rows.depth - rows.layer) / width
@@ -69,7 +68,7 @@ def _ratios(axes: Axes, frame: pd.DataFrame, names: list[str]) -> None:
     for index, name in enumerate(names):
         rows = cells[cells.net == name].sort_values("width")
         x = [widths.index(width) + 0.09 * (index - (len(names) - 1) / 2) for width in rows.width]
-        style.measured(axes, x, 100 * (rows.ratio - 1), 100 * rows.ratio_err, index, name)
+        style.measured(axes, x, 100 * (rows.ratio - 1), 100 * rows.ratio_err, index, style.shown(name))
     axes.set_xticks(range(len(widths)), [f"{width}" for width in widths])
     axes.set(xlabel="width", ylabel="measured spread over predicted, %", title="spread at the bottom")
 

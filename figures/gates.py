@@ -50,6 +50,5 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     panels[1].set_xlabel("settings of each cell, in the order of the predicted gain")
     panels[0].tick_params(bottom=False)
     panels[1].tick_params(bottom=False)
-    style.lettered(figure)
     panels[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
     return figure

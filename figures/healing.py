@@ -1,4 +1,4 @@
-"""Every layer's gradient along training, and how far every layer has moved, below, at and above the edge."""
+"""Every layer's gradient along training, and how far every layer has moved, below and at the edge."""
 
 import numpy as np
 import pandas as pd
@@ -10,10 +10,12 @@ from figures import style
 SOURCES = ("healing",)
 SEEN = (
     "Gradients of sigmoid networks below the critical scale stay far smaller in the first layers than in the last"
-    " ones; at and above it profiles flatten and fall; under adaptive optimisers the lower layers move further."
+    " ones; at it profiles flatten and fall; under adaptive optimisers the lower layers move further."
 )
 """What one sees."""
 TITLES = {"below": "below the edge", "at": "at the edge", "above": "above the edge"}
+NETS, REGIMES = ("sigmoid", "tanh", "relu"), ("below", "at")
+"""Networks and scales that are shown, of those that were run."""
 SHOWN = 5
 """Records drawn, evenly spaced in the logarithm of updates."""
 
@@ -46,7 +48,8 @@ def _moved(axes: Axes, rows: pd.DataFrame, labels: dict[str, str]) -> None:
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["healing"]
-    activations, regimes = frame.activation.unique(), frame.regime.unique()
+    activations = [each for each in NETS if (frame.activation == each).any()]
+    regimes = [each for each in REGIMES if (frame.regime == each).any()]
     shape = (len(regimes) + 1, len(activations))
     figure, panels = style.canvas(*shape, height=1.55 * shape[0], width=style.PAGE, squeeze=False, sharex=True)
     for column, activation in enumerate(activations):
@@ -55,17 +58,17 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
             each = rows[(rows.regime == regime) & (rows.optimiser == "sgd")]
             _profiles(panels[row, column], each)
             scale = each.sigma_w.iloc[0]
-            panels[row, column].set_title(rf"{activation}, $\sigma_w$ = {scale:.3g}")
+            panels[row, column].set_title(rf"{style.shown(activation)}, $\sigma_w$ = {scale:.3g}")
         _moved(
             panels[-1, column],
             rows[rows.regime == regimes[0]],
             {"sgd": "SGD", "rmsprop": "RMSProp", "adam": "Adam", "clipped": "clipped SGD"},
         )
-        panels[-1, column].set_title(f"{activation}, {TITLES[regimes[0]]}")
+        panels[-1, column].set_title(f"{style.shown(activation)}, {TITLES[regimes[0]]}")
         panels[-1, column].set_xlabel("layer")
     for axes, regime in zip(panels[:-1, 0], regimes, strict=True):
-        axes.set_ylabel(f"{TITLES[regime]}\nlog10 of gradient")
-    panels[-1, 0].set_ylabel("log10 of way moved")
+        axes.set_ylabel(f"{TITLES[regime]}\n" + r"$\log_{10}$ of gradient")
+    panels[-1, 0].set_ylabel(r"$\log_{10}$ of the way moved")
     groups = (panels[0, 0], panels[-1, 0])
     for axes, place in zip(groups, ("outside upper center", "outside lower center"), strict=True):
         handles, labels = axes.get_legend_handles_labels()

@@ -59,6 +59,5 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         panel.set(xlabel="predicted rate per layer", ylim=ENDS, title=label)
     axes[1].set_yticklabels(["$-$100", "$-$10", "$-$5", "$-$2", "0", "2", "5", "10"])
     axes[1].set_ylabel("residual, standard errors")
-    style.lettered(figure)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure

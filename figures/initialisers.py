@@ -33,7 +33,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     axes.set(yscale="log", ylabel=r"factor of $|g_l|$ per layer")
     axes.set_yticks([0.1, 0.2, 0.3, 0.5, 0.7, 1], ["0.1", "0.2", "0.3", "0.5", "0.7", "1"])
     axes.set_yticks([], minor=True)
-    axes.set_xticks(np.arange(len(activations)), activations)
+    axes.set_xticks(np.arange(len(activations)), [style.shown(name) for name in activations])
     axes.set_xlabel("activation")
     figure.legend(loc="outside lower center", ncols=2)
     return figure

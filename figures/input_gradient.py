@@ -19,7 +19,7 @@ EVERY = 3
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["input_gradient"]
     names = list(dict.fromkeys(frame.net))
-    figure, axes = style.canvas(len(names), 1, height=2.2 * len(names) + 0.4, sharex=True, squeeze=False)
+    figure, axes = style.canvas(len(names), 1, height=1.7 * len(names) + 0.4, sharex=True, squeeze=False)
     for panel, name in zip(axes[:, 0], names, strict=True):
         rows = frame[frame.net == name].sort_values("update")
         few = rows.iloc[::EVERY]
@@ -29,7 +29,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         law = (rows.log_first_hat + rows.log_ratio) / style.DECADE
         style.theory(panel, rows["update"], law, None, 1)
         style.theory(panel, rows["update"], rows.log_jacobian / style.DECADE, None, 2)
-        panel.set(ylabel=r"$\log_{10}$ of the norm", title=name)
+        panel.set(ylabel=r"$\log_{10}$ of the norm", title=style.shown(name))
     axes[-1, 0].set(xlabel="update")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure

@@ -23,7 +23,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
             rows = rows[rows.log_range > SMALLEST * style.DECADE].sort_values("depth")
             style.theory(axes, rows.depth, rows.log_range / style.DECADE, None, index)
             value, err = (rows[column] / style.DECADE for column in ("log_range_hat", "log_range_hat_err"))
-            style.measured(axes, rows.depth, value, err, index, name)
+            style.measured(axes, rows.depth, value, err, index, style.shown(name))
         axes.set(
             xscale="log",
             yscale="log",

@@ -24,5 +24,5 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         style.measured(axes, rows.below.iloc[few], value.iloc[few], err.iloc[few], index, label)
     axes.axhline(0, color="0.8", linewidth=0.6, zorder=0)
     axes.set(xlabel="layers passed", ylabel=r"$\log_{10}$ of the gradient's norm")
-    figure.legend(loc="outside lower center", ncols=2, title="spectral radius of every layer", title_fontsize=6.5)
+    figure.legend(loc="outside lower center", ncols=2, title="spectral radius of every layer", title_fontsize=7.5)
     return figure

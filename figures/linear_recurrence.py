@@ -13,9 +13,9 @@ SEEN = (
 )
 """What one sees."""
 TITLES = {
-    "linear symmetric": "linear, symmetric $W$",
-    "linear normal": "linear, rotating planes",
-    "tanh flat": "tanh, symmetric $W$",
+    "linear symmetric": "symmetric",
+    "linear normal": "rotating",
+    "tanh flat": "tanh",
 }
 
 
@@ -23,14 +23,14 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["linear_recurrence"]
     systems = [system for system in TITLES if system in set(frame.system)]
     rhos = sorted(frame[frame.system.isin(systems)].rho.unique())
-    shape = {"height": 0.6 + 1.15 * len(systems), "sharex": True, "squeeze": False}
+    rhos = [rhos[0], rhos[-1]] if len(rhos) > 1 else rhos
+    shape = {"height": 0.7 + 1.3 * len(systems), "sharex": True, "squeeze": False}
     figure, grid = style.canvas(len(systems), len(rhos), **shape)
     for row, system in zip(grid, systems, strict=True):
         for axis, rho in zip(row, rhos, strict=True):
             _panel(axis, frame[(frame.system == system) & (frame.rho == rho)])
-            axis.set_title(rf"$\rho={rho:g}$")
+            axis.set_title(rf"{TITLES[system]}, $\rho={rho:g}$")
         row[0].set_ylabel(r"$\log_{10}|g_{T-t}|$")
-        row[len(rhos) // 2].set_title(f"{TITLES[system]}\n" + rf"$\rho={rhos[len(rhos) // 2]:g}$")
     for axis in grid[-1]:
         axis.set_xlabel("steps back $t$")
     handles, labels = grid[0][0].get_legend_handles_labels()

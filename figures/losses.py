@@ -45,7 +45,6 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
             axis.set_title(style.shown(net))
         row[0].set_ylabel(f"{title}\nmeasured / predicted")
     axes[-1][len(nets) // 2].set_xlabel(r"scale of the head, $\sigma_{\mathrm{head}}$")
-    style.lettered(figure)
     last = axes[-1][-1]
     for index, name in enumerate(INPUTS.values()):
         last.plot([], [], "s", color=style.COLOURS[index], markersize=4, label=name)

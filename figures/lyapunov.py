@@ -45,7 +45,7 @@ def _off(axis: Axes, alone: pd.DataFrame) -> None:
     axis.axhline(0, color="0.7", linewidth=0.6, zorder=0)
     axis.set_xlabel(r"$\sigma_w$")
     axis.set_ylabel(r"$\lambda_{\max}$ less that of $N=\infty$")
-    axis.legend(loc="upper right", title="no noise", title_fontsize=6.3)
+    axis.legend(loc="upper right", title="no noise", title_fontsize=7.5)
 
 
 def _spectrum(axis: Axes, many: pd.DataFrame) -> None:

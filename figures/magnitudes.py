@@ -71,7 +71,6 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         axis.set(ylim=(-0.04, 1.08), yticks=np.arange(0, 1.1, 0.25))
     axes[0][0].set_ylabel(r"share of Var $\ln|g|$")
     axes[0][len(nets)].set_ylabel("variance left, over SGD's")
-    style.lettered(figure)
     axes[0][0].plot([], [], color="0.3", linewidth=1.6, label="law")
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower left", ncols=4)
     return figure

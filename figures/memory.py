@@ -27,6 +27,6 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
             style.measured(axes, few.lag, few.memory_hat, few.memory_hat_err, index)
         axes.set(ylabel="memory $m_k$", title=rf"{reservoir} $W$, $\rho={rows.rho.iloc[0]:g}$")
         axes.set_xlim(-1, min(70, np.max(rows.lag)))
-        axes.legend(title="sum: predicted, measured", title_fontsize=6.3, loc="upper right")
+        axes.legend(title="sum: predicted, measured", title_fontsize=7.5, loc="upper right")
     grid[-1].set_xlabel("lag $k$, steps")
     return figure

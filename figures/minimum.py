@@ -41,9 +41,10 @@ def _plane(axes: Axes, frame: pd.DataFrame) -> None:
                 zorder=3,
             )
     axes.set(
-        xlabel="tilt: log10 of first over last hidden layer's gradient", ylabel="size: log10 of gradient over its start"
+        xlabel=r"tilt: $\log_{10}$ of first over last hidden layer's gradient",
+        ylabel=r"size: $\log_{10}$ of gradient over its start",
     )
-    axes.legend(loc="lower center")
+    style.below(axes, 1)
 
 
 def _shapes(axes: Axes, frame: pd.DataFrame) -> None:
@@ -61,13 +62,13 @@ def _shapes(axes: Axes, frame: pd.DataFrame) -> None:
             style.theory(axes, line, y.iloc[start] + each.slope.iloc[0] * (line - line[0]), None, index)
     axes.plot([], [], color="0.3", label="predicted power")
     axes.invert_xaxis()
-    axes.set(xlabel="log10 of loss over its start", ylabel="size: log10 of gradient over its start")
-    axes.legend(loc="lower left")
+    axes.set(xlabel=r"$\log_{10}$ of loss over its start", ylabel=r"size: $\log_{10}$ of gradient over its start")
+    style.below(axes, 3)
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["minimum"]
-    figure, panels = style.canvas(1, 2, height=2.6, width=style.PAGE)
+    figure, panels = style.canvas(1, 2, height=3.1, width=style.PAGE)
     _plane(panels[0], frame)
     _shapes(panels[1], frame)
     for axes, title in zip(panels, ("depth against minimum", "shape of the minimum (tanh, critical)"), strict=True):

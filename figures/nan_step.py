@@ -26,9 +26,9 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         style.measured(axes, x.iloc[few], value.iloc[few], None, index, f"{name}: {rows.weights_nan_hat.iloc[0]:.0f}")
         axes.plot(rows.weights_nan_hat.iloc[0] + 1, TOP - 1.5, "x", color=style.COLOURS[index], clip_on=False)
     axes.axhline(np.log10(np.finfo(np.float32).max), color="0.6", linewidth=0.6, zorder=0)
-    axes.text(0.6, 0.86, "float32 ends", transform=axes.transAxes, ha="right", va="top", fontsize=6, color="0.4")
+    axes.text(0.6, 0.86, "float32 ends", transform=axes.transAxes, ha="right", va="top", fontsize=7, color="0.4")
     axes.set(xscale="log", xlabel="training step, from 1", ylabel=r"$\log_{10}$ of the loss", ylim=(-2, TOP))
     figure.legend(
-        loc="outside lower center", ncols=2, title="updates until NaN is in the weights (crosses)", title_fontsize=6.5
+        loc="outside lower center", ncols=2, title="updates until NaN is in the weights (crosses)", title_fontsize=7.5
     )
     return figure

@@ -67,7 +67,6 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     for axes in panels:
         axes.minorticks_off()
         axes.set_xlabel("width $N$")
-    style.lettered(figure)
     panels[0].plot([], [], color=style.COLOURS[0], label="constant for each activation")
     for place, depth in enumerate(depths):
         panels[0].plot([], [], style.MARKERS[place], color="0.3", markerfacecolor="white", label=f"{depth} layers")

@@ -22,7 +22,7 @@ def _rates(axes: Axes, cells: pd.DataFrame) -> None:
         rows = rows.sort_values("batch")
         style.theory(axes, rows.batch, np.exp(2 * rows.predicted), index=index)
         value = np.exp(2 * rows.measured)
-        style.measured(axes, rows.batch, value, 2 * rows.measured_err * value, index, name)
+        style.measured(axes, rows.batch, value, 2 * rows.measured_err * value, index, style.shown(name))
         if name != "linear":
             axes.axhline(np.exp(2 * rows.limit.iloc[0]), color=style.COLOURS[index], linewidth=0.6, dashes=(1, 2))
     axes.axhline(1, color="0.8", linewidth=0.6, zorder=0)
@@ -39,7 +39,7 @@ def _bars(axes: Axes, cells: pd.DataFrame) -> None:
     for index, (name, rows) in enumerate(shown[shown.activation != "linear"].groupby("activation")):
         at = np.array([NORMS.index(norm) for norm in rows.norm]) + 0.18 * (index - 1)
         axes.hlines(rows.predicted, at - 0.11, at + 0.11, color=style.COLOURS[1 + index], linewidth=1.6)
-        style.measured(axes, at, rows.measured, rows.measured_err, 1 + index, name)
+        style.measured(axes, at, rows.measured, rows.measured_err, 1 + index, style.shown(name))
     axes.axhline(0, color="0.8", linewidth=0.6, zorder=0)
     axes.set_xticks(range(len(NORMS)), [norm.replace(" ", "\n") for norm in NORMS])
     axes.set(ylabel=r"$\ln(|g_l|\,/\,|g_{l+1}|)$ per layer", title="norms")

@@ -16,11 +16,11 @@ SEEN = (
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["one_sided"]
-    figure, (share, rate) = style.canvas(2, 1, height=4.4, sharex=True)
+    figure, (share, rate) = style.canvas(2, 1, height=3.6, sharex=True)
     for index, (name, rows) in enumerate(frame.groupby("activation", sort=False)):
         one = rows[rows.kind == "open share"].sort_values("sigma_w")
         style.theory(share, one.sigma_w, 100 * one.predicted, None, index)
-        style.measured(share, one.sigma_w, 100 * one.measured, 100 * one.measured_err, index, name)
+        style.measured(share, one.sigma_w, 100 * one.measured, 100 * one.measured_err, index, style.shown(name))
         one = rows[rows.kind == "rate"].sort_values("sigma_w")
         hat = np.exp(one.measured)
         style.theory(rate, one.sigma_w, np.exp(one.predicted), None, index)

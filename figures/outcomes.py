@@ -18,6 +18,8 @@ SEEN = (
 COLOURS = {"learned": 2, "slow": 7, "stalled": 0, "oscillates": 1, "diverged": 3}
 """Places in the palette."""
 MULTIPLE, STABLE = 6, 2.0
+LUMINANCE, BRIGHT = np.array([0.299, 0.587, 0.114]), 0.45
+"""Of red, green and blue; brighter squares carry black numbers."""
 
 
 def _blend(rows: pd.DataFrame, ending: str) -> np.ndarray:
@@ -30,12 +32,12 @@ def _blend(rows: pd.DataFrame, ending: str) -> np.ndarray:
 
 
 def _shares(axes: Axes, rows: pd.DataFrame, ending: str) -> None:
-    """Per cent that learn; of networks, with Wilson's interval."""
+    """Per cent that learn."""
     table = lambda name: 100 * rows.pivot_table(index="depth", columns="sigma_w", values=name).to_numpy()
-    learned, low, high = table(f"learned{ending}"), table("learned_low"), table("learned_high")
-    for place, share in np.ndenumerate(learned):
-        text = f"{share:.0f}" if ending else f"{share:.0f}\n({low[place]:.0f}-{high[place]:.0f})"
-        axes.text(*place[::-1], text, ha="center", va="center", fontsize=5, color="white", linespacing=0.95)
+    image = _blend(rows, ending)
+    for place, share in np.ndenumerate(table(f"learned{ending}")):
+        colour = "black" if image[place] @ LUMINANCE > BRIGHT else "white"
+        axes.text(*place[::-1], f"{share:.0f}", ha="center", va="center", fontsize=7, color=colour)
 
 
 def _borders(axes: Axes, rows: pd.DataFrame) -> None:

@@ -12,13 +12,14 @@ SEEN = (
     "networks is lost although no forward pass is."
 )
 """What one sees."""
-FORMATS = ("float16", "bfloat16", "tensorfloat32", "float32", "float64")
+FORMATS = ("float16", "float32", "float64")
+"""Those that are shown; bfloat16 and tensorfloat32 have the range of float32."""
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     cells = frames["overflow"]
     nets = list(dict.fromkeys(cells.net))
-    figure, axes = style.canvas(height=5.6)
+    figure, axes = style.canvas(height=4.2)
     series = [
         ("forward", False, "forward pass"),
         ("backward", False, "backward pass, loss gradient of order one"),
@@ -34,9 +35,9 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
                 row = rows[rows.squared_loss == squared].iloc[0]
                 at = height + 0.24 * (index - 1)
                 _point(axes, row, which, at, index, label if height == 0 else None)
-            labels.append((height, f"{net.replace('sigma_w', 'σ')}\n{dtype}"))
+            labels.append((height, f"{style.shown(net).replace('sigma_w', 'σ')}, {dtype}"))
             height += 1
-    axes.set_yticks([at for at, _ in labels], [text for _, text in labels], fontsize=5.6)
+    axes.set_yticks([at for at, _ in labels], [text for _, text in labels])
     axes.set(xscale="log", xlabel="first lost layer, from where the pass starts")
     axes.plot([], [], color="0.3", marker="|", markersize=8, markeredgewidth=1.6, linestyle="", label="predicted")
     axes.invert_yaxis()

@@ -34,7 +34,7 @@ def _field(axes: Axes, rows: pd.DataFrame, column: str, norm: Normalize, colours
 
 def _points(axes: Axes, points: pd.DataFrame, values: pd.Series, norm: Normalize, colours: str) -> None:
     """Measured networks, coloured on the map's own scale."""
-    look = {"marker": "o", "s": 34, "edgecolors": "black", "linewidths": 0.7, "zorder": 3}
+    look = {"marker": "o", "s": 34, "edgecolors": "white", "linewidths": 1.0, "zorder": 3}
     axes.scatter(points.point_w, points.point_b, c=values, norm=norm, cmap=colours, **look)
 
 

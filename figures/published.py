@@ -72,7 +72,8 @@ def _draw(axes: Axes, rows: pd.DataFrame, name: str) -> None:
 def _legend(axes: Axes, place: str) -> None:
     """The legend, in a room of its own on the left."""
     low, high = axes.get_ylim()
-    room = LINE * len(axes.get_legend_handles_labels()[1]) * (high - low) * place.endswith("left")
+    part = LINE * len(axes.get_legend_handles_labels()[1])
+    room = part / (1 - part) * (high - low) * place.endswith("left")
     axes.set_ylim(low - room * place.startswith("lower"), high + room * place.startswith("upper"))
     axes.legend(loc=place, handlelength=1.2, borderpad=0.1, labelspacing=0.2, borderaxespad=0.1)
 
@@ -93,7 +94,7 @@ def panel(frames: dict[str, pd.DataFrame], name: str) -> Figure:
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     names, frame = panels(frames), frames["published"]
     rows = -(-len(names) // COLUMNS)
-    figure, axes = style.canvas(rows, COLUMNS, height=HEIGHT * rows, width=2.1 * style.COLUMN, squeeze=False)
+    figure, axes = style.canvas(rows, COLUMNS, height=HEIGHT * rows, width=style.PAGE, squeeze=False)
     for axis, name in zip(axes.flat, names, strict=False):
         _draw(axis, frame[frame.claim == name], name)
     for axis in axes.flat[len(names) :]:

@@ -30,8 +30,10 @@ def _shares(axes: Axes, rows: pd.DataFrame) -> None:
             style.theory(axes, each.x, each.law / style.DECADE, index=index)
             some = each.iloc[:: max(1, len(each) // 12)]
             style.measured(axes, some.x, some.value / style.DECADE, some.value_err / style.DECADE, index, label)
-    axes.set(xlabel="layer", ylabel="log10 of layer's over last layer's step", title="clipping: shares of a step")
-    axes.legend(loc="upper right")
+    axes.set(
+        xlabel="layer", ylabel=r"$\log_{10}$ of layer's over last layer's step", title="clipping: shares of a step"
+    )
+    style.below(axes, 4)
 
 
 def _clipped(axes: Axes, cells: pd.DataFrame) -> None:
@@ -42,10 +44,9 @@ def _clipped(axes: Axes, cells: pd.DataFrame) -> None:
         places = [regimes.index((row.activation, row.sigma_w, row.depth)) for row in each.itertuples()]
         if len(each):
             _success(axes, np.array(places) + 0.17 * (index - 1.5), each, index, label)
-    names = [f"{name}\n$\\sigma_w$ = {sigma_w:g}\ndepth {depth}" for name, sigma_w, depth in regimes]
+    names = [f"{style.shown(name)}\n$\\sigma_w$ = {sigma_w:g}\ndepth {depth}" for name, sigma_w, depth in regimes]
     axes.set_xticks(range(len(regimes)), names)
     axes.set(ylim=(-0.05, 1.05), xlim=(-0.5, len(regimes) - 0.5), ylabel="share that learns", title="clipping: success")
-    axes.legend(loc="best")
 
 
 def _normed(axes: Axes, cells: pd.DataFrame) -> None:
@@ -56,13 +57,19 @@ def _normed(axes: Axes, cells: pd.DataFrame) -> None:
         factors = (
             f"{np.exp(rows.log_factor_hat.iloc[-1]):.2f} per layer, predicted {np.exp(rows.log_factor.iloc[-1]):.2f}"
         )
-        _success(axes, rows.depth, rows, index, f"{name}, {'batch norm' if how == 'batch' else 'no norm'} ({factors})")
-    axes.set(xscale="log", xlabel="depth", ylabel="share that learns", ylim=(-0.05, 1.55), title="batch norm and ReLU")
+        _success(
+            axes,
+            rows.depth,
+            rows,
+            index,
+            f"{style.shown(name)}, {'batch norm' if how == 'batch' else 'no norm'} ({factors})",
+        )
+    axes.set(xscale="log", xlabel="depth", ylabel="share that learns", ylim=(-0.05, 1.05), title="batch norm and ReLU")
     depths = sorted(cells.depth.unique())
     axes.set_xticks(depths, [f"{depth}" for depth in depths])
     axes.set_yticks([0, 0.5, 1])
     axes.minorticks_off()
-    axes.legend(loc="upper right", fontsize=5.5)
+    style.below(axes, 1)
 
 
 def _decayed(axes: Axes, frame: pd.DataFrame) -> None:
@@ -74,14 +81,14 @@ def _decayed(axes: Axes, frame: pd.DataFrame) -> None:
         style.theory(axes, rows.x, np.exp(rows.law), index=index)
         style.measured(axes, rows.x, np.exp(rows.value), np.exp(rows.value) * rows.value_err, index, label)
     axes.set(xlabel="updates", ylabel=r"$\sigma_w$ of the layers between", title="weight decay")
-    axes.set_ylim(0, 1.5 * np.exp(frame.value.max()))
-    axes.legend(loc="upper right", fontsize=5.5)
+    axes.set_ylim(0, None)
+    style.below(axes, 1)
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["remedies"]
     clips, cells = frame[frame.remedy == "clip"], frame.drop_duplicates("case")
-    figure, panels = style.canvas(2, 2, height=5.2, width=style.PAGE)
+    figure, panels = style.canvas(2, 2, height=5.6, width=style.PAGE)
     _shares(panels[0, 0], clips[clips.depth == clips.depth.iloc[0]].query("activation == 'tanh' and sigma_w == 2.5"))
     _clipped(panels[0, 1], cells[cells.remedy == "clip"])
     if (cells.remedy == "norm").any():

@@ -41,10 +41,10 @@ def _profiles(axes: Axes, frame: pd.DataFrame, names: list[str]) -> None:
         rows = frame[frame.net == name].sort_values("layer")
         mean, spread, value, err = (rows["log_grad" + part] / style.DECADE for part in ("", "_std", "_hat", "_hat_err"))
         style.theory(axes, rows.layer, mean, spread, index)
-        style.measured(axes, rows.layer.iloc[::EVERY], value.iloc[::EVERY], err.iloc[::EVERY], index, name)
+        style.measured(axes, rows.layer.iloc[::EVERY], value.iloc[::EVERY], err.iloc[::EVERY], index, style.shown(name))
     axes.set(xlabel="layer $l$", ylabel=r"$\log_{10}\,|g_l|\,/\,|g_L|$", ylim=RANGE)
     lowest = frame.log_grad_hat.min() / style.DECADE
-    axes.text(0.66, 0.03, f"sigmoid, σ=1: {lowest:.0f} at layer 1", transform=axes.transAxes, ha="right", fontsize=6)
+    axes.text(0.66, 0.03, f"sigmoid, σ=1: {lowest:.0f} at layer 1", transform=axes.transAxes, ha="right", fontsize=7)
 
 
 def _parts(axes: Axes, cells: pd.DataFrame) -> None:
@@ -55,7 +55,9 @@ def _parts(axes: Axes, cells: pd.DataFrame) -> None:
     axes.hlines(cells.log_weights + cells.log_slopes, at - 0.4, at + 0.4, color="k", label="sum, predicted", zorder=3)
     style.measured(axes, at, cells.measured, cells.measured_err, 3, "measured")
     axes.axhline(0, color="0.75", linewidth=0.6, zorder=0)
-    axes.set_xticks(at, [name.replace(", sigma_w=", "\nσ=").replace(", ", "\n") for name in cells.index], fontsize=5.8)
+    axes.set_xticks(
+        at, [style.shown(name).replace(", sigma_w=", "\nσ=").replace(", ", "\n") for name in cells.index], fontsize=7
+    )
     axes.set(ylabel="ln of the factor per layer", ylim=(-3, 4.2))
     axes.legend(loc="upper left", ncols=2)
 
@@ -74,8 +76,5 @@ def _shares(axes: Axes, cells: pd.DataFrame) -> None:
 def _line(axes: Axes, rows: pd.DataFrame) -> None:
     """The critical sigmoid network for every sigma_b."""
     rows = rows.sort_values("line_sigma_b")
-    series = [("line_sigma_w", 1, r"$\sigma_w$"), ("line_q", 0.1, r"$q^*/10$"), ("line_share", 100, "saturated, %")]
-    for index, (column, unit, label) in enumerate(series):
-        style.theory(axes, rows.line_sigma_b, unit * rows[column], None, index, label)
-    axes.set(xlabel=r"$\sigma_b$", ylabel="of the critical sigmoid network", ylim=(0, None))
-    axes.legend(loc="best")
+    style.theory(axes, rows.line_sigma_b, 100 * rows.line_share)
+    axes.set(xlabel=r"$\sigma_b$", ylabel="saturated units, %", ylim=(0, None), title="critical sigmoid network")

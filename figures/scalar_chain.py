@@ -26,10 +26,10 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
             axes.plot(rows.depth, average, color=style.COLOURS[index], linewidth=0.9, linestyle=":")
             axes.annotate(
                 rf"mean product, $s={std:g}$: $n\,\ln\,\mathrm{{E}}|w|$", (rows.depth.iloc[-1], average.iloc[-1]),
-                xytext=(0, 4), textcoords="offset points", ha="right", fontsize=6.3,
+                xytext=(0, 4), textcoords="offset points", ha="right", fontsize=7,
             )  # fmt: skip
     axes.axhline(0, color="0.8", linewidth=0.6, zorder=0)
     axes.set(xlabel="number of weights $n$", ylabel=r"$\log_{10}\,|w_1\cdots w_n|$")
     axes.set_ylim(top=axes.get_ylim()[1] * 1.25)
-    axes.legend(loc="lower left", title=r"typical: $n\,\mathrm{E}\,\ln|w|$", title_fontsize=6.3)
+    axes.legend(loc="lower left", title=r"typical: $n\,\mathrm{E}\,\ln|w|$", title_fontsize=7.5)
     return figure

@@ -60,7 +60,7 @@ def _against_length(axes: Axes, rows: pd.DataFrame, learners: dict[str, int]) ->
     axes.plot([], [], "v", color="0.3", markersize=3.5, label="predicted time scale")
     _lengths(axes, rows)
     _shares(axes)
-    axes.legend(loc="lower left", handletextpad=0.3)
+    style.below(axes, 3)
 
 
 def _gradients(axes: Axes, frame: pd.DataFrame, learners: dict[str, int]) -> None:
@@ -76,8 +76,8 @@ def _gradients(axes: Axes, frame: pd.DataFrame, learners: dict[str, int]) -> Non
     axes.plot([], [], color="0.3", label="predicted")
     axes.plot([], [], "o", color="0.3", markerfacecolor="white", label="measured; colours as above")
     _lengths(axes, frame)
-    axes.set(ylim=(DEEPEST, 1), ylabel="log10 of first over last gradient")
-    axes.legend(loc="lower left")
+    axes.set(ylim=(DEEPEST, 1), ylabel=r"$\log_{10}$ of first over last gradient")
+    style.below(axes, 2)
 
 
 def _tasks(axes: Axes, rows: pd.DataFrame, learners: dict[str, int]) -> None:
@@ -92,7 +92,7 @@ def _tasks(axes: Axes, rows: pd.DataFrame, learners: dict[str, int]) -> None:
     _shares(axes)
     axes.set_xticks(list(places.values()), [f"{task}\n{length}" for task, length in places])
     axes.set(xlim=(-0.5, len(places) - 0.5))
-    axes.legend(loc=(0.02, 0.2), handletextpad=0.3)
+    style.below(axes, 3)
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
@@ -102,7 +102,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     plain = {learner: index for learner, index in learners.items() if learner in PLAIN}
     redesigned = {learner: index for learner, index in learners.items() if learner not in PLAIN} or plain
     drawn = {learner: index for learner, index in learners.items() if not learner.endswith("_sgd")}
-    figure, panels = style.canvas(2, 2, height=4.8, width=style.PAGE)
+    figure, panels = style.canvas(2, 2, height=5.2, width=style.PAGE)
     _against_length(panels[0, 0], rows, plain)
     _against_length(panels[0, 1], rows, redesigned)
     _gradients(panels[1, 0], frame, drawn)

@@ -9,7 +9,7 @@ from figures import style
 
 SOURCES = ("shapes",)
 SEEN = (
-    "Means lie on the diagonal over many decades; deviations in predicted standard errors follow the normal curve, for means and for spreads; spreads "
+    "Means lie within two standard errors over many decades; deviations in predicted standard errors follow the normal curve, for means and for spreads; spreads "
     "scatter about the prediction however narrow the narrowest layer is, and more where their error is larger."
 )
 """What one sees."""
@@ -24,15 +24,15 @@ BINS = 33
 
 
 def _means(axes: Axes, frame: pd.DataFrame) -> None:
-    """Measured against predicted mean, in powers of ten of the norm or of the mean square."""
-    lines = np.array([frame.law.min(), frame.law.max()]) / style.DECADE
-    axes.plot(lines, lines, color="0.6", linewidth=0.8, zorder=1)
+    """Measured less predicted mean, in predicted standard errors, against the prediction in powers of ten."""
+    axes.axhspan(-1.96, 1.96, color="0.9", zorder=0, linewidth=0)
+    axes.axhline(0, color="0.25", linewidth=0.8, zorder=1)
     for index, (quantity, label) in enumerate(LABELS.items()):
-        rows = frame[frame.quantity == quantity]
-        style.measured(
-            axes, rows.law / style.DECADE, rows.mean_hat / style.DECADE, rows.mean_hat_err / style.DECADE, index, label
-        )
-    axes.set(xlabel=r"predicted $\log_{10}$", ylabel=r"measured $\log_{10}$", title="means")
+        rows = frame[(frame.quantity == quantity) & np.isfinite(frame.law_std)]
+        z = (rows.mean_hat - rows.law) / rows.law_std * rows.num_alive**0.5
+        look = {"s": 6, "linewidths": 0, "alpha": 0.7, "color": style.COLOURS[index], "marker": style.MARKERS[index]}
+        axes.scatter(rows.law / style.DECADE, z, label=label, **look)
+    axes.set(xlabel=r"predicted $\log_{10}$", ylabel="residual, standard errors", title="means")
 
 
 def _deviations(axes: Axes, frame: pd.DataFrame) -> None:
@@ -47,7 +47,7 @@ def _deviations(axes: Axes, frame: pd.DataFrame) -> None:
     fine = np.linspace(-REACH, REACH, 200)
     axes.plot(fine, np.exp(-(fine**2) / 2) / np.sqrt(2 * np.pi), color="0.3", linewidth=0.9, label="normal")
     axes.set(xlabel="deviation, predicted standard errors", ylabel="density", title="deviations")
-    axes.legend(loc="upper left")
+    style.below(axes, 3)
 
 
 def _spreads(axes: Axes, frame: pd.DataFrame) -> None:
@@ -55,7 +55,8 @@ def _spreads(axes: Axes, frame: pd.DataFrame) -> None:
     rows = frame[(frame.quantity == "log_grad") & np.isfinite(frame.law_std)]
     axes.axhline(0, color="0.25", linewidth=0.6, zorder=1)
     ratio, err = rows.spread_hat / rows.law_std - 1, rows.spread_hat_err / rows.law_std
-    style.measured(axes, rows.thinnest, 100 * ratio, 100 * err, 0)
+    look = {"fmt": "o", "markersize": 1.6, "elinewidth": 0.5, "capsize": 0, "alpha": 0.6}
+    axes.errorbar(rows.thinnest, 100 * ratio, 100 * err, color=style.COLOURS[0], **look)
     axes.set(xscale="log", xlabel="units of the narrowest layer", title="spread at the bottom")
     axes.set(ylabel="measured spread over predicted, %")
 
@@ -65,6 +66,5 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     figure, panels = style.canvas(1, 3, height=2.7, width=style.PAGE)
     for axes, panel in zip(panels, (_means, _deviations, _spreads), strict=True):
         panel(axes, frame)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    style.below(panels[0], 1)
     return figure

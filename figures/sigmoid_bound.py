@@ -38,7 +38,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         style.measured(right, rows.layer.iloc[::8], value.iloc[::8], err.iloc[::8], index)
         slope = rf"$\sigma_w={sigma_w:g}$"
         right.annotate(
-            slope, (1, mean.iloc[0]), xytext=(-4, 0), textcoords="offset points", ha="right", va="center", fontsize=6
+            slope, (1, mean.iloc[0]), xytext=(-4, 0), textcoords="offset points", ha="right", va="center", fontsize=7
         )
     right.set(xlabel="layer $l$", ylabel=r"$\log_{10}\,|g_l|\,/\,|g_L|$")
     right.set_xlim(left=-0.8 * frame.layer.max())

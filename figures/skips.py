@@ -34,24 +34,22 @@ def _profiles(axes: Axes, frame: pd.DataFrame, names: tuple[str, ...]) -> None:
         style.theory(axes, below, rows.log_grad / decade, rows.log_grad_std / decade, index)
         few = slice(None, None, max(1, len(rows) // 8))
         seen, err = rows.log_grad_hat[few] / decade, rows.log_grad_hat_err[few] / decade
-        style.measured(
-            axes, below[few], seen, err, index, name.replace("1/sqrt(L)", "$L^{-1/2}$").replace("1/L", "$L^{-1}$")
-        )
+        label = style.shown(name).replace("1/sqrt(L)", "$L^{-1/2}$").replace("1/L", "$L^{-1}$")
+        style.measured(axes, below[few], seen, err, index, label)
     axes.set_xlabel("blocks below the top")
-    axes.legend(loc="upper left")
+    style.below(axes)
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["skips"]
-    figure, axes = style.canvas(1, 3, height=2.5, width=style.PAGE)
+    figure, axes = style.canvas(1, 3, height=2.75, width=style.PAGE)
     for axis, (title, names) in zip(axes, PANELS.items(), strict=False):
         _profiles(axis, frame, names)
         axis.set_title(title)
     axes[0].set_yscale("symlog", linthresh=1)
-    axes[0].set_ylim(-0.5, 1e7)
+    axes[0].set_ylim(-0.5, 400)
     axes[0].set_yticks([0, 1, 10, 100])
     axes[0].minorticks_off()
-    axes[1].set_ylim(-2, 28)
     axes[0].set_ylabel(r"$\log_{10}(|g_l|\,/\,|g_L|)$")
     _stretched(axes[2], frame[frame.chain == LONG].sort_values("layer"))
     return figure
@@ -77,4 +75,4 @@ def _stretched(axes: Axes, rows: pd.DataFrame) -> None:
         label=r"limit, $8\sigma_w/3\sqrt{2\pi}$",
     )
     axes.set(xlabel=r"$\sqrt{l}$", ylabel=r"$\ln(|g_1|^2\,/\,|g_l|^2)$", title="tanh, no norm")
-    axes.legend(loc="lower right", handlelength=1.3, bbox_to_anchor=(1.02, -0.01))
+    style.below(axes, 1)

@@ -29,7 +29,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, index: int) -> None:
     axes.set_xlim(log_s.min(), log_s.max())
     axes.locator_params(axis="x", nbins=4)
     axes.set_yticks([])
-    axes.text(0.03, 0.96, f"D = {cell.distance:.4f}", transform=axes.transAxes, va="top", fontsize=6)
+    axes.text(0.03, 0.96, f"D = {cell.distance:.4f}", transform=axes.transAxes, va="top", fontsize=7)
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
@@ -43,7 +43,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         for axes, depth in zip(line, depths, strict=True):
             cell = frame[(frame.net == name) & (frame.weights == weights) & (frame.depth == depth)]
             _panel(axes, cell.sort_values("log_s"), INDEX[weights])
-        line[0].set_ylabel(f"{name}\n{weights}", fontsize=6.5)
+        line[0].set_ylabel(f"{style.shown(name)}\n{style.shown(weights)}", fontsize=7)
     for axes, depth in zip(panels[0], depths, strict=True):
         axes.set_title(f"depth {depth}")
     for axes in panels[-1]:

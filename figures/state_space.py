@@ -29,7 +29,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     left.set(
         xscale="log", xlabel="lag $t$", ylabel=r"$\log_{10}$ rms $|\partial h_T/\partial h_{T-t}|$", ylim=(-8, 0.4)
     )
-    left.legend(fontsize=5.6, loc="lower left")
+    left.legend(fontsize=7, loc="lower left")
     for index, (parameter, symbol) in enumerate(NAMES.items()):
         rows = frame[frame.quantity == f"white inputs, by {parameter}"].sort_values("at")
         style.theory(middle, rows["at"], np.exp(rows["size"]), None, index, f"by {symbol}")
@@ -40,7 +40,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         xlabel=r"memory $-1/\ln|\lambda|$",
         ylabel=r"E $|\partial h/\partial p|^2$, with $\gamma$",
     )
-    middle.legend(fontsize=6, loc="upper left")
+    middle.legend(fontsize=7, loc="upper left")
     for index, dtype in enumerate(("bfloat16", "float16")):
         rows = frame[frame.quantity == f"{dtype} decay"].sort_values("at")
         finite = rows[np.isfinite(rows["size"])]
@@ -51,5 +51,5 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
                 rows[~np.isfinite(rows["size"])]["at"].min(), color=style.COLOURS[index], linewidth=0.8, linestyle=":"
             )
     right.set(xscale="log", xlabel=r"memory $-1/\ln\lambda$", ylabel="lag at 1/e, over the exact one")
-    right.legend(fontsize=6, loc="lower left")
+    right.legend(fontsize=7, loc="lower left")
     return figure

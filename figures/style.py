@@ -1,8 +1,11 @@
 """How every figure looks: theory is a line with a band, measurement a marker with an error bar."""
 
+from string import ascii_lowercase
+
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
 
 COLUMN = 3.325
 """Width of the paper's column, inches; at this width letters have the sizes below."""
@@ -89,6 +92,14 @@ NAMES = {
     "selu": "SELU",
     "elu": "ELU",
     "sin": "sine",
+    "relu6": "ReLU6",
+    "relu_squared": "ReLU²",
+    "gelu_tanh": "GELU, by tanh",
+    "silu_squared": "SiLU²",
+    "hard_tanh": "hard tanh",
+    "hard_sigmoid": "hard sigmoid",
+    "hard_swish": "hard Swish",
+    "gaussian": "Gaussian",
 }
 """Activations as the paper spells them, where that is not their name in code."""
 
@@ -100,11 +111,22 @@ def shown(name: str) -> str:
 
 
 def lettered(figure: Figure) -> None:
-    """Letters (a), (b), ... before the panels' titles, in the order in which they were made."""
-    for index, axes in enumerate(each for each in figure.axes if each.get_label() != "<colorbar>"):
+    """Letters (a), (b), ... before the panels' titles, in the order in which they were made; none for one panel, or a whole sheet of them."""
+    panels = [axes for axes in figure.axes if axes.get_label() != "<colorbar>" and axes.get_visible()]
+    if not 1 < len(panels) <= len(ascii_lowercase):
+        return
+    for letter, axes in zip(ascii_lowercase, panels, strict=False):
         title = axes.get_title()
         axes.set_title("")
-        axes.set_title(f"({'abcdefghijkl'[index]})" + (f" {title}" if title else ""), loc="left")
+        axes.set_title(f"({letter})" + (f" {title}" if title else ""), loc="left")
+
+
+def below(axes: Axes, columns: int = 2, **options: object) -> None:
+    """A panel's own legend, below its label of x, so that it lies on no data."""
+    down = ScaledTranslation(0, -0.38, axes.figure.dpi_scale_trans)
+    look = {"columnspacing": 1.0, "handletextpad": 0.4, "borderaxespad": 0.0} | options
+    place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "bbox_transform": axes.transAxes + down}
+    axes.legend(ncols=columns, **place, **look)
 
 
 def theory(

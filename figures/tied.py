@@ -16,7 +16,7 @@ SEEN = (
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["tied"]
     widths = sorted(frame.width.unique())[-2:]
-    figure, axes = style.canvas(1, len(widths), height=2.5, squeeze=False)
+    figure, axes = style.canvas(1, len(widths), height=2.5, squeeze=False, sharey=True)
     for axis, width in zip(axes[0], widths, strict=True):
         for index, sharing in enumerate(("one W", "new W")):
             rows = frame[(frame.width == width) & (frame.weights == sharing)].sort_values("step")

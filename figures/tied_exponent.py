@@ -25,7 +25,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     middle.set(xlabel=r"$\sigma_w$", ylabel="mean square of the state")
     _spread(bottom, frame)
     for axis in (top, middle, bottom):
-        axis.legend(fontsize=5.6, loc="upper left")
+        axis.legend(fontsize=7, loc="upper left")
     return figure
 
 

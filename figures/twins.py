@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from figures import style
 
 SOURCES = ("twins",)
-SEEN = "All layers of four models lie on the diagonal; the gap falls with the width down to what errors alone make."
+SEEN = "All layers of four models lie within a few per cent of the prediction; the gap falls with the width down to what errors alone make."
 """What one sees."""
 
 
@@ -15,12 +15,13 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["twins"]
     figure, (left, right) = style.canvas(1, 2, height=2.7)
     widest = frame[frame.width == frame.groupby("model").width.transform("max")]
-    ends = np.array([widest.log_grad.min() - 0.5, widest.log_grad.max() + 0.5]) / style.DECADE
-    left.plot(ends, ends, color="0.4", linewidth=0.8, zorder=1)
+    left.axhline(0, color="0.25", linewidth=0.8, zorder=1)
     for index, (name, rows) in enumerate(frame.groupby("model", sort=True)):
         wide = rows[rows.width == rows.width.max()]
-        x, y, err = (wide[each] / style.DECADE for each in ("log_grad", "log_grad_hat", "log_grad_hat_err"))
-        style.measured(left, x, y, err, index, name)
+        ratio = np.exp(wide.log_grad_hat - wide.log_grad)
+        style.measured(
+            left, wide.log_grad / style.DECADE, 100 * (ratio - 1), 100 * ratio * wide.log_grad_hat_err, index, name
+        )
         gap = (rows.log_grad_hat - rows.log_grad) ** 2
         noise = rows.log_grad_err**2 + rows.log_grad_hat_err**2
         by_width = pd.DataFrame({"width": rows.width, "gap": gap, "noise": noise}).groupby("width").mean() ** 0.5
@@ -35,7 +36,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         )
     left.set(
         xlabel=r"predicted $\log_{10}|\partial E/\partial W|$",
-        ylabel="measured",
+        ylabel="measured over predicted, less 1 (%)",
         title=f"all layers, width {widest.width.max()}",
     )
     right.plot([], [], ":", color="0.4", linewidth=0.9, label="what the errors alone make")

@@ -28,12 +28,12 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     left.set(yscale="log", ylabel=r"factor of $|g_l|$ per layer", ylim=(0.07, 9))
     left.set_yticks([0.1, 0.2, 0.5, 1, 2, 5], ["0.1", "0.2", "0.5", "1", "2", "5"])
     left.set_yticks([], minor=True)
-    left.set_xticks(at, [_ticked(name) for name in rates.net], fontsize=5.6)
+    left.set_xticks(at, [_ticked(name) for name in rates.net], fontsize=7)
     at = np.arange(len(lost))
     right.hlines(lost.predicted, at - 0.3, at + 0.3, color=style.COLOURS[0])
     style.measured(right, at, lost.measured, lost.measured_err, 0)
     ends = np.where(np.isinf(lost.q_star), "overflows", "all zeros")
-    right.set_xticks(at, [f"{_ticked(name)}\n{end}" for name, end in zip(lost.net, ends, strict=True)], fontsize=5.6)
+    right.set_xticks(at, [f"{_ticked(name)}\n{end}" for name, end in zip(lost.net, ends, strict=True)], fontsize=7)
     right.set(ylabel="first lost layer, float32", ylim=(0, 11))
     right.set_xlim(-0.6, len(lost) - 0.4)
     handles, labels = left.get_legend_handles_labels()
@@ -42,4 +42,4 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
 
 
 def _ticked(name: str) -> str:
-    return name.replace("relu_squared", "relu²").replace(", sigma_w=", "\nσ=").replace(", sigma_b=", "\n$σ_b$=")
+    return style.shown(name).replace(", sigma_w=", "\nσ=").replace(", sigma_b=", "\n$σ_b$=")

@@ -22,7 +22,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
             style.measured(axes, rows.decay, rows[f"{name}_hat"], rows[f"{name}_hat_err"], index)
         axes.plot(rows.decay_max.iloc[0], 0.0, "|", color=style.COLOURS[index], markersize=8, zorder=3)
     axes.set(xlabel=r"weight decay $\lambda$", ylabel="weight", ylim=(0, 1.13), xlim=(0, 0.62))
-    axes.text(0.24, 1.05, "upper branch: where training ends", fontsize=6)
-    axes.text(0.25, 0.1, "lower branch: starts\nbelow it end at 0", fontsize=6)
-    axes.legend(loc="center right")
+    axes.text(0.2, 1.06, "upper branch: where training ends", fontsize=7)
+    axes.text(0.25, 0.1, "lower branch: starts\nbelow it end at 0", fontsize=7)
+    figure.legend(loc="outside lower center", ncols=4)
     return figure

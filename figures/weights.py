@@ -30,8 +30,8 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
             scatter.plot([x - 0.09, x + 0.09], [y, y], color=colour, zorder=2)
         style.measured(scatter, place, rows.spread_hat / unit, rows.spread_hat_err / unit, index, label)
     scatter.axhline(1, color="0.8", linewidth=0.6, zorder=0)
-    scatter.set_xticks(range(len(kinds)), [kind.replace("_", "\n") for kind in kinds])
-    scatter.tick_params(axis="x", labelsize=5.8)
+    scatter.set_xticks(range(len(kinds)), [style.shown(kind).replace("_", "\n").replace(" ", "\n") for kind in kinds])
+    scatter.tick_params(axis="x", labelsize=7)
     scatter.set(ylabel="scatter over networks,\nin that of Gaussian weights", ylim=(-0.05, None))
     scatter.legend(loc="lower left")
     seen = frame[np.isfinite(frame.top)]
@@ -52,7 +52,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
             markerfacecolor="white",
             markeredgewidth=0.8,
             elinewidth=0.8,
-            label=kind.replace("_", " "),
+            label=style.shown(kind).replace("_", " "),
             zorder=3,
         )
     tops.set(xlabel="largest singular value of one matrix", ylabel="share of matrices below", ylim=(0, 1))
