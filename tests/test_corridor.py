@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -161,37 +160,6 @@ def test_no_experiments_axis_is_named_like_a_flag() -> None:
         assert not axes & {"smoke", "out", "shard", "backwards", "log", "wandb", "tensorboard"}, name
 
 
-@pytest.mark.parametrize("name", catalogue.EXPERIMENTS)
-def test_every_experiment_asks_and_answers(name: str) -> None:
-    assert "?" in catalogue.question(name)
-    found = catalogue.module(name).findings(catalogue.load(name))
-    assert found.verdict.endswith(".")
-    assert "nan" not in found.verdict
-    assert all(value and "nan" not in value for value in found.numbers.values())
-
-
-@pytest.fixture(scope="module")
-def committed() -> Any:
-    """Every committed comparison, judged once for the tests of this file."""
-    from experiments.report import evidence
-
-    return evidence.gathered(catalogue.RESULTS).table
-
-
-def test_no_committed_comparison_is_broken_and_what_is_outside_keeps_its_gap_and_has_its_reason(committed: Any) -> None:
-    from experiments.report import agreement
-
-    table = committed
-    found = agreement.counts(table)
-    assert found["broken"] == 0
-    assert sum(found.values()) == len(table)
-    outside = table[table.outcome == "outside"]
-    assert np.isinf(outside.predicted_err).all()
-    assert np.isfinite(outside.predicted).all()
-    assert (table.reason[np.isinf(table.predicted_err)] != "").all()
-    assert set(agreement.failures(table).index) == set(table.index[table.outcome != "agrees"])
-
-
 def test_sampled_rates_are_calibrated_where_the_baselines_are_not_and_small_errors_would_show() -> None:
     from experiments.report import baselines
 
@@ -204,15 +172,6 @@ def test_sampled_rates_are_calibrated_where_the_baselines_are_not_and_small_erro
     assert max(found.infinite.p_value, found.leading.p_value, *(off.p_value for off in found.off.values())) < 0.01
     assert abs(found.sigma_w[0]) < 4 * found.sigma_w[1] < 0.001
     assert abs(found.spread[0] - 1) < 4 * found.spread[1] < 0.02
-
-
-def test_a_measurement_that_is_nan_is_broken(committed: Any) -> None:
-    from experiments.report import agreement
-
-    row = committed.iloc[[0]].assign(measured=np.nan)
-    broken = agreement._judged(row)
-    assert broken.outcome.tolist() == ["broken"]
-    assert agreement.closing(broken) == "agree / disagree / outside / broken = 0 / 0 / 0 / 1"
 
 
 def test_the_pass_that_is_predicted_to_survive_does() -> None:

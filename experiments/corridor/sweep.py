@@ -89,7 +89,22 @@ def _write_error(task: Task, error: Exception) -> None:
     disk.write_whole(error_path(task.path), (json.dumps(facts, indent=1, default=str) + "\n").encode())
 
 
+def _told(task: Task, error: Exception) -> Exception:
+    """An unknown name on one of the axes as a sentence that tells the known ones; any other error as it is."""
+    if not isinstance(error, KeyError):
+        return error
+    known = catalogue.module(task.name).Config()
+    for axis, values in dataclasses.asdict(task.cell).items():
+        names = getattr(known, axis)
+        if isinstance(values, tuple) and error.args[0] in values and error.args[0] not in names:
+            said = ValueError(f"{task.name}: expected --{axis} from {names}, got {error.args[0]!r}.")
+            said.__cause__ = error
+            return said
+    return error
+
+
 def _failed(task: Task, error: Exception, seconds: float = 0.0) -> Outcome:
+    error = _told(task, error)
     _write_error(task, error)
     return Outcome(task, FAILED, seconds, sentence(error))
 

@@ -104,7 +104,3 @@ def test_every_call_prints_what_its_card_shows(group: str) -> None:
             if shown.getvalue().strip() != claim.prints.strip():
                 wrong[claim.name] = shown.getvalue().strip()
     assert not wrong
-
-
-def test_the_page_is_that_of_the_committed_results() -> None:
-    assert claims.PAGE.read_text() == claims.page()

@@ -36,6 +36,15 @@ def test_a_failing_cell_is_recorded_and_the_sweep_goes_on(
     assert len(pd.read_parquet(tmp_path / "tiny")) == 18  # an error file is no part of the table
 
 
+def test_an_unknown_name_on_an_axis_is_told_the_known_ones(
+    install: tiny.Install, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(lambda config: {"sum": [{0: 1}[config.a[0]]]})
+    assert main(["tiny", "--a", "9", "--b", "0", "--out", str(tmp_path)]) == 1
+    assert "tiny: expected --a from (0, 1, 2, 3), got 9." in capsys.readouterr().err
+    assert [each["type"] for each in tiny.errors(tmp_path)] == ["ValueError"]
+
+
 def test_backwards_is_the_same_from_the_other_end(install: tiny.Install, tmp_path: Path) -> None:
     order: list[tuple[int, int]] = []
 

@@ -117,6 +117,7 @@ def test_eigenvalues_rule_the_rate_and_not_the_transient() -> None:
     assert norms[1] / 10**6 == pytest.approx(rate, rel=ASYMPTOTIC)
 
 
+@pytest.mark.slow
 def test_jax_matrices_compile_and_give_the_same() -> None:
     steps, matrix = np.array(STEPS), MATRICES["ginibre"]
     start = vector(matrix)

@@ -47,8 +47,10 @@ def _factors(key: Array, net: Layered, depth: int, width: int, input_square: flo
     words = words_of(key)
     x = draw_input(words, width, "float64") * input_square**0.5
     alive: np.ndarray = np.ones(width, dtype=bool)
+    params = _drawn(words, net, 1, width)
     for layer in range(1, depth + 1):
-        transposed, x = _link(net, _drawn(words, net, layer, width), x)
+        transposed, x = _link(net, params, x)
+        params = _drawn(words, net, layer + 1, width) if layer < depth else None  # while this layer is multiplied on
         below, whole = alive, np.asarray(transposed)
         rows = whole if below.all() else whole[below]
         alive = np.asarray(rows.any(axis=0))
