@@ -157,6 +157,7 @@ def written_table() -> dict[tuple[str, float, float, int], str]:
     return {(name, float(q), float(c), int(slope)): value for name, q, c, slope, value in table}
 
 
+@pytest.mark.slow
 def test_the_table_is_what_its_script_makes() -> None:
     table = written_table()
     assert list(table) == reference_pair.cases()

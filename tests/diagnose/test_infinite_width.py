@@ -97,6 +97,7 @@ def test_weights_off_by_3_percent_are_seen(key: jax.Array) -> None:
     assert (np.abs(seen - law())[:-1] > SIGMAS * err[:-1]).any()
 
 
+@pytest.mark.slow
 def test_a_gradient_below_all_formats_is_predicted(key: jax.Array) -> None:
     """Six layers at sigma_w = 10^-9 leave 10^-48 of it, in float32."""
     sigma_w, depth = 1e-9, 6
@@ -139,6 +140,7 @@ class Biased(nnx.Module):
         return self.conv(x + self.attention(x))
 
 
+@pytest.mark.slow
 def test_what_is_predicted_of_weights_and_outputs_is_what_is_measured(key: jax.Array) -> None:
     """A bias counts among what the layer reads, and in what it puts out: its gradient is many times the fading weights'."""
     model, x = Biased(nnx.Rngs(0)), jax.random.normal(key, (2, INPUTS, WIDTH))
@@ -284,7 +286,7 @@ class Again(nnx.Module):
         return self.out(sum(self.step(x) for _ in range(4)))
 
 
-@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("tied", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_shared_weights_are_shared(key: jax.Array, tied: bool) -> None:
     """One matrix makes the sum four times as large, four matrices twice; backwards likewise."""
     model = Again(nnx.Rngs(0))
@@ -333,6 +335,7 @@ def ladder_gaps(key: jax.Array, sizes: tuple, linear: tuple, loss: Any, x: Any, 
     return predicted - rows.mean(axis=0), np.hypot(errs, rows.std(axis=0, ddof=1) / 48**0.5)
 
 
+@pytest.mark.slow
 def test_a_bottleneck_is_seen_and_its_scatter_is_in_the_error(key: jax.Array) -> None:
     """Four latents: with infinitely many the gradient would be less than half as large."""
     x = jax.random.normal(key, (8, 32))

@@ -18,7 +18,7 @@ from vgtheory.weights import WEIGHTS
 
 SHOWN = [row for section in networks.SECTIONS.values() for row in section.rows]
 QUICK = ("Conv", "Normed", "InputDecay")
-"""Sections that are asked again whenever tests run."""
+"""Sections that are asked again with the site's tests."""
 CHOICES: dict[tuple[str, str], Any] = {
     ("Dense", "weights"): WEIGHTS,
     ("Dense", "fan"): listed.FANS,
@@ -76,6 +76,7 @@ def part(page: str, title: str) -> str:
     return page.split(f"## {title}\n")[1].split("\n## ")[0].strip()
 
 
+@pytest.mark.site
 @pytest.mark.parametrize("kind", QUICK)
 def test_the_page_says_what_these_networks_answer(kind: str) -> None:
     """After a change of the package: ``python docs/_ext/described.py``."""
@@ -105,6 +106,7 @@ def test_no_column_is_empty() -> None:
             assert any(cell.startswith((YES, INFINITE, MEASURED)) for cell in column), section.title
 
 
+@pytest.mark.site
 def test_a_cell_is_what_the_package_does() -> None:
     """Cells whose answers the docstrings state."""
     said = [

@@ -8,7 +8,7 @@ SLOW = (
     *("training.networks", "blocks.transformer", "blocks.alpha", "blocks.positions", "blocks.groups"),
     *("spectra.top", "spectra.moments", "layers.factors", "magnitudes.entries", "magnitudes.split"),
     *("decoders.tokens", "attention.layer", "layers.losses", "layers.underflow", "cells.untied"),
-    *("linear.modules", "linear.blocks", "linear.sensitivity"),
+    *("linear.modules", "linear.blocks", "linear.sensitivity", "linear.lags", "engine.dispatch", "layers.formats"),
 )
 """Modules whose examples compile a program of their own; what they measure has twins in the default run."""
 

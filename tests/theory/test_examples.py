@@ -10,7 +10,9 @@ from vgtheory import theory
 SECTIONS = ("Parameters\n", "Returns\n", "Notes\n", "Accuracy:", "Assumes:", "Examples\n")
 
 
-@pytest.mark.parametrize("name", docstrings.under("theory", slow=("spectra.density",)))
+@pytest.mark.parametrize(
+    "name", docstrings.under("theory", slow=("spectra.density", "magnitudes.split", "recurrent.leading_mode"))
+)
 def test_examples_run(name: str) -> None:
     docstrings.run(name)
 

@@ -119,6 +119,7 @@ def test_the_mgu_by_a_rule_in_three_dimensions() -> None:
     assert theory.cells.chi_step(MGU(w, g, drive, bias)) == pytest.approx(chi, rel=GATE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", [LSTM(1.3, 0.9, 0.7, 2.0), LSTM(1.0, 1.0, 0.1, -2.0), LSTM(1.0, 1.0, 0.3, 1.0)])
 def test_the_lstm_on_a_finer_grid(cell: LSTM, monkeypatch: pytest.MonkeyPatch) -> None:
     h, transfer = lstm.lstm(cell)

@@ -53,7 +53,7 @@ def test_log_of_a_shifted_normal_by_thirty_digits(r: float) -> None:
     assert float(found[1]) == pytest.approx(float(square - mean**2), abs=SHIFTED)
 
 
-@pytest.mark.parametrize("q", [0.01, 0.7, 6.0])
+@pytest.mark.parametrize("q", [pytest.param(0.01, marks=pytest.mark.slow), 0.7, 6.0])
 def test_tanh_and_its_slope_by_thirty_digits(q: float) -> None:
     sides = log_moments.sides(np.log([q]), np.array([0.4]), Dense("tanh").activation)
     for side, function in zip(sides, (mpmath.tanh, lambda h: mpmath.sech(h) ** 2), strict=True):
@@ -100,6 +100,7 @@ def test_fixed_numbers_agree_with_quadrature_for_single_examples(name: str, sigm
         assert abs(part.value - value) < SIGMAS * max(each, 1e-3)
 
 
+@pytest.mark.slow
 def test_large_batches_leave_one_normal_log() -> None:
     split = theory.log_grad_variance(Dense("tanh", 1.0), depth=2, batch=256, num_draws=8)
     assert split.draws.value * 8 / 7 == pytest.approx(WHOLE, rel=0.02)
@@ -117,6 +118,7 @@ def test_a_second_moment_takes_layers_and_entries_away(name: str, sigma_w: float
     assert after.draws.value == pytest.approx(before.draws.value, rel=0.02)
 
 
+@pytest.mark.slow
 def test_momentum_leaves_the_spread_of_a_normal_variable() -> None:
     split = theory.magnitudes.log_update_variance(Dense("tanh", 1.0), depth=2, batch=4, beta_1=0.9)
     assert split.draws.value * 16 / 15 == pytest.approx(WHOLE, rel=0.02)

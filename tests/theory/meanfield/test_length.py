@@ -116,6 +116,7 @@ def test_float32_arrays_stay_float32_even_beside_float64() -> None:
         assert float(chi) == pytest.approx(exact, rel=SINGLE)
 
 
+@pytest.mark.slow
 def test_chi_1_maps_and_compiles() -> None:
     both = jax.jit(jax.vmap(lambda net: (theory.q_star(net), theory.chi_1(net))))
     scales = [(0.5, 0.3), (1.0, 0.0), (1.5, 0.3)]

@@ -61,6 +61,7 @@ def test_a_million_steps_of_a_jordan_block_are_its_closed_form() -> None:
     assert abs(got - truth) <= allowed(float(truth), steps, normal=False)
 
 
+@pytest.mark.slow
 def test_a_subspace_keeps_its_own_power_however_far_below_the_rest() -> None:
     steps = np.array([3, 5000, 100_000])
     lower = np.array([[1.0, 1.0], [0.0, 0.5]])

@@ -138,7 +138,7 @@ def test_orthogonal_linear_nets_are_one_point(depth: int) -> None:
 CONTINUED = [
     pytest.param("tanh", "gaussian", 1, 0.5, marks=SLOW),
     pytest.param("tanh", "gaussian", 3, 0.2, marks=SLOW),
-    ("tanh", "orthogonal", 2, 0.5),
+    pytest.param("tanh", "orthogonal", 2, 0.5, marks=SLOW),
     pytest.param("tanh", "orthogonal", 5, 0.1, marks=SLOW),
     pytest.param("relu", "gaussian", 4, 0.3, marks=SLOW),
     pytest.param("relu", "orthogonal", 3, 2.0, marks=SLOW),
@@ -165,7 +165,7 @@ def test_density_is_what_continuation_from_the_negative_axis_gives(
 MOMENTS = [
     pytest.param("tanh", "gaussian", 2, -60.0, marks=SLOW),
     pytest.param("tanh", "orthogonal", 3, -15.0, marks=SLOW),
-    ("relu", "orthogonal", 4, -60.0),
+    pytest.param("relu", "orthogonal", 4, -60.0, marks=SLOW),
     pytest.param("relu", "gaussian", 64, -1500.0, marks=SLOW),
     pytest.param("linear", "gaussian", 16, -300.0, marks=SLOW),
     pytest.param("tanh", "orthogonal", 16, -40.0, marks=SLOW),
