@@ -147,6 +147,7 @@ THEORY: dict[str, dict[str, Any]] = {
     "log_chi_square_law": {"width": 16},
     "log_escape_steps": {"optimiser": "adam", "depth": 3, "w0": 0.3, "learning_rate": 1e-3},
     "log_escape_time": {"depth": 3, "w0": 0.3},
+    "first_decrease": {"net": Residual("tanh", 1.5, alpha=0.0), "depth": 3, "learned": "last"},
     "log_grad_alpha_layers": {"net": Residual("tanh", 1.5, alpha=0.5), "depth": 3},
     "log_grad_cross_entropy": {
         "net": Transformer("relu", heads=2),
@@ -190,6 +191,7 @@ MEASURE: dict[str, dict[str, Any]] = {
     **_each(("c_layers", "jacobian_moments", "link_parts", "log_bound_layers", "log_parts_layers"), RUN),
     **_each(("jacobian_singular_values", "jacobian_top_singular_values"), RUN),
     "log_loss_grad_layers": RUN | {"loss": "squared"},
+    "first_decrease": RUN | {"net": Residual("tanh", 1.5, alpha=0.0), "learned": "last", "devices": None},
     **_each(("log_grad_alpha_layers",), PROFILE | {"net": Residual("tanh", 1.5, alpha=0.5)}),
     **_each(("log_grad_positions", "log_q_positions"), SPACE),
     **_each(("log_grad_groups",), STACK),

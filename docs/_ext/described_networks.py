@@ -80,6 +80,8 @@ def _residual() -> Section:
             *(_norm(base, norm, place) for norm in blocks.NORMS for place in ("pre", "post") if norm != "batch"),
             changed(base, "batch norm", norm="batch", batch=8),
             changed(base, "stochastic depth", drop_path=0.2),
+            Row("SkipInit, ReZero", "Residual.skip_init()", [Residual.skip_init()]),
+            Row("Fixup", "Residual.fixup(depth=3)", [Residual.fixup(depth=3)]),
             *noises(base),
         ],
     )
@@ -137,6 +139,7 @@ def _transformer() -> Section:
             changed(base, "causal, dropout", is_causal=True, dropout=0.1),
             changed(base, "causal, dropout, peri-norm", is_causal=True, dropout=0.1, place="peri"),
             Row("a current language model (as Llama 3)", "Transformer.decoder()", [decoder]),
+            Row("DeepNorm's scales", "Transformer.deep_norm(depth=3)", [Transformer.deep_norm(depth=3, heads=2)]),
         ],
     )
 

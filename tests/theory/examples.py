@@ -65,6 +65,7 @@ TRACEABLE: dict[str, Example] = {
     "log_eigen_powers": call(theory.recurrent.log_eigen_powers, MATRIX, 7),
     "log_escape_steps": call(theory.training.log_escape_steps, "adam", 5, 0.625, learning_rate=1e-6),
     "log_escape_time": call(theory.training.log_escape_time, 5, 0.375),
+    "first_decrease": call(theory.blocks.first_decrease, Residual("tanh", 1.5, alpha=0.0), depth=4),
     "log_grad_alpha_layers": call(theory.blocks.log_grad_alpha_layers, Residual("tanh", 1.5, 0.25), depth=4),
     "log_grad_cross_entropy": call(
         theory.blocks.log_grad_cross_entropy, Transformer("tanh", 1.5), depth=3, positions=4, width=64, classes=50

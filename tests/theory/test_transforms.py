@@ -88,6 +88,7 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "log_grad_groups": lambda t: theory.blocks.log_grad_groups(Transformer("tanh", t), depth=3, positions=4)[
         "value"
     ].mean[0],
+    "first_decrease": lambda t: theory.blocks.first_decrease(Residual("tanh", t, 0.2, 0.0), depth=4).mean,
     "log_grad_alpha_layers": lambda t: theory.blocks.log_grad_alpha_layers(Residual("tanh", t, 0.2), depth=4).mean[0],
     "log_grad_layers, residual": lambda t: theory.log_grad_layers(Residual("tanh", t, 0.0, t / 2, 2), depth=4).mean[0],
     "log_grad_layers, batch": lambda t: theory.log_grad_layers(

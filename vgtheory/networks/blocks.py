@@ -102,6 +102,66 @@ class Residual(Noisy):
             expect(self.branch_layers == 1, "Residual", "one layer with batch norm", branch_layers=self.branch_layers)
             expect(not is_noisy(self), "Residual", "no noise with batch norm", net=self)
 
+    @classmethod
+    def skip_init(cls, activation: Any = "relu", **changes: Any) -> "Residual":
+        """Blocks whose branches have a learned factor that starts at 0: SkipInit, also ReZero.
+
+        Every block starts as the identity. ``theory.blocks.first_decrease`` is what the first step
+        of the factors does.
+
+        Parameters
+        ----------
+        activation
+            As for ``Dense``.
+        changes
+            Other fields; ``sigma_w`` is He's scale unless it is given.
+
+        References
+        ----------
+        De and Smith (2020), arXiv:2002.10444; Bachlechner et al. (2020), arXiv:2003.04887.
+
+        Examples
+        --------
+        >>> from vgtheory import Residual
+        >>> Residual.skip_init("relu", sigma_w=1.0)
+        Residual('relu', alpha=0.0)
+        """
+        return cls(activation, **({"sigma_w": 2**0.5, "alpha": 0.0} | changes))
+
+    @classmethod
+    def fixup(cls, activation: Any = "relu", *, depth: int, branch_layers: int = 2, **changes: Any) -> "Residual":
+        r"""Blocks with Fixup's scales: He's times :math:`L^{-1/(2m - 2)}`, and last layers of zeros.
+
+        The zeros of the last of the m layers of a branch stand as ``alpha = 0``, which is the same
+        for the stream and its gradient. ``theory.blocks.first_decrease(..., learned="last")`` is
+        what the first step of those layers does.
+
+        Parameters
+        ----------
+        activation
+            As for ``Dense``.
+        depth
+            Number of blocks L.
+        branch_layers
+            Number of layers m of a branch, >= 2.
+        changes
+            Other fields.
+
+        References
+        ----------
+        Zhang, Dauphin and Ma (2019), arXiv:1901.09321.
+
+        Examples
+        --------
+        >>> from vgtheory import Residual
+        >>> round(Residual.fixup(depth=64).sigma_w, 4)  # 2^(1/2) / 64^(1/2)
+        0.1768
+        """
+        expect_count("Residual.fixup", depth=depth)
+        expect_count("Residual.fixup", 2, branch_layers=branch_layers)
+        built = {"sigma_w": 2**0.5 * depth ** (-0.5 / (branch_layers - 1)), "alpha": 0.0}
+        return cls(activation, **(built | {"branch_layers": branch_layers} | changes))
+
 
 @dataclass(frozen=True, repr=False)
 class Normed(Noun):

@@ -30,8 +30,7 @@ class Transformer(Noun):
     head's width, and there are no biases.
 
     Current language models are ``Transformer.decoder()``, BERT's and vision's encoders
-    ``Transformer.encoder()``. DeepNorm is ``place="post"`` with ``alpha = (2 L)**-0.25`` and
-    ``sigma_w = (8 L)**-0.25``, which queries and keys do not have. LayerScale and ReZero are small
+    ``Transformer.encoder()``, DeepNorm's scales ``Transformer.deep_norm(depth=12)``. LayerScale and ReZero are small
     values of ``alpha``. GPT-2's initialiser divides ``sigma_o`` and ``sigma_2`` by the root of 2 L,
     which gives the gradients of ``alpha="1/sqrt(2L)"`` but for those of W_o and W_2 themselves.
 
@@ -178,6 +177,38 @@ class Transformer(Noun):
         """
         built: dict[str, Any] = {"activation": "gelu", "norm": "layer", "heads": 12, "mlp_ratio": 4}
         return cls(**(built | changes))
+
+    @classmethod
+    def deep_norm(cls, *, depth: int, **changes: Any) -> "Transformer":
+        r"""Blocks with DeepNorm's scales: post-norm, skips times :math:`(2L)^{1/4}`.
+
+        Since a norm follows, that factor is a branch's :math:`(2L)^{-1/4}`. Values, outputs and the
+        perceptron have Xavier's variance times :math:`(8L)^{-1/2}`, queries and keys Xavier's.
+
+        Parameters
+        ----------
+        depth
+            Number of blocks L.
+        changes
+            Other fields, as of ``Transformer.encoder``, but for ``sigma_w``.
+
+        References
+        ----------
+        Wang et al. (2022), arXiv:2203.00555 (encoders alone and decoders alone).
+
+        Examples
+        --------
+        >>> from vgtheory import Transformer, theory
+        >>> net, size = Transformer.deep_norm(depth=48, sigma_qk=0.0), {"depth": 48, "positions": 64}
+        >>> post = Transformer.encoder(place="post", sigma_qk=0.0)
+        >>> [abs(round(float(theory.log_grad_layers(each, **size).mean[0]), 2)) for each in (net, post)]
+        [0.0, 0.66]
+        """
+        expect_count("Transformer.deep_norm", depth=depth)
+        ratio, small = changes.get("mlp_ratio", 4), (8 * depth) ** -0.25
+        widening = {"sigma_1": small * (2 / (1 + ratio)) ** 0.5, "sigma_2": small * (2 * ratio / (1 + ratio)) ** 0.5}
+        built = {"place": "post", "sigma_w": small, "alpha": (2 * depth) ** -0.25, **widening}
+        return cls.encoder(**(built | changes))
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ def test_logs_are_those_of_plain_autodiff(key: jax.Array, name: str) -> None:
         def energy(offsets: Any, alphas: Any) -> tuple[Any, Any]:
             h, seen = start, []
             for l in range(depth):
-                one = (net, blocks._Draw(net, words, False), jnp.int32(l + 1))
+                one = (net, blocks.Draw(net, words, False), jnp.int32(l + 1))
                 if isinstance(net, Normed):
                     h = blocks._layer(*one, h)
                 else:
@@ -198,6 +198,25 @@ def test_alphas_at_zero_all_have_the_gradient_that_theory_says(key: jax.Array, n
     assert np.array_equal(seen.value, logs.mean(axis=0))
 
 
+FIRST = {
+    "SkipInit": (Residual.skip_init(), "alpha"),
+    "Fixup": (Residual.fixup("tanh", depth=6, branch_layers=3), "last"),
+    "pre-norm, two layers": (Residual("tanh", 1.5, 0.3, 0.0, 2, norm="layer"), "alpha"),
+    "last layers of He's scale": (Residual.skip_init("gelu", branch_layers=2), "last"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FIRST)
+def test_the_first_step_of_branches_that_start_at_zero(key: jax.Array, name: str) -> None:
+    net, learned = FIRST[name]
+    size = {"depth": 6, "width": 128}
+    seen = measure.blocks.first_decrease(key, net, **size, num_nets=48 if learned == "last" else 1000, learned=learned)
+    law = lambda net: theory.blocks.first_decrease(net, depth=6, learned=learned).mean
+    assert abs(seen.value - law(net)) < SIGMAS * seen.err + law(net) / size["width"]
+    assert abs(seen.value - law(net.replace(sigma_w=1.2 * net.sigma_w))) > SIGMAS * seen.err + law(net) / size["width"]
+
+
 @pytest.mark.parametrize(
     "net",
     [
@@ -235,5 +254,9 @@ def test_wrong_questions_are_refused(refused: Callable, key: jax.Array) -> None:
         measure.samples(key, Normed("relu", "batch", batch=9), **size, sampler="matrix_free")
     with refused("log_chi_layers", "net"):
         measure.layers.log_chi_layers(key, Residual("relu"), **size)
+    with refused("first_decrease", "alpha", "Give Residual.skip_init"):
+        measure.blocks.first_decrease(key, Residual("relu"), **size)
+    with refused("first_decrease", "learned", "Did you mean 'last'"):
+        measure.blocks.first_decrease(key, Residual.skip_init(), learned="lest", **size)
     with refused("log_grad_alpha_layers", "net"):
         measure.blocks.log_grad_alpha_layers(key, Normed("relu"), **size)

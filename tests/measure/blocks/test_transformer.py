@@ -81,6 +81,16 @@ def test_wide_blocks_with_uniform_attention_obey_the_law(key: jax.Array, place: 
     assert np.abs(departures(off, logs)).max() > SIGMAS
 
 
+@pytest.mark.slow
+def test_deep_norm_s_scales_obey_the_law(key: jax.Array) -> None:
+    net, size = Transformer.deep_norm(depth=10, heads=2), {"depth": 10, "positions": 8, "width": 256}
+    mean, err = of_mean_square(measure.samples(key, net, num_nets=12, **size).log_grad)
+    law = theory.log_grad_layers(net, **size).mean
+    assert np.all(np.abs(mean - law)[:-1] < SIGMAS * err[:-1] + 2e-3)
+    plain = theory.log_grad_layers(Transformer("gelu", place="post", heads=2), **size).mean
+    assert abs(mean - plain)[0] > SIGMAS * err[0] + 2e-3
+
+
 def test_wrong_questions_are_refused(refused: Callable, key: jax.Array) -> None:
     with refused("samples", "width", ""):
         measure.samples(key, Transformer(heads=3), width=8, num_nets=2, **SIZES)

@@ -114,6 +114,11 @@ def test_blocks_by_one_word_are_those_of_llama_and_of_bert() -> None:
     assert encoder == Transformer("gelu", place="post", heads=12)
     assert [Transformer.decoder(heads=heads).kv_heads for heads in (8, 9)] == [2, None]
     assert Transformer.decoder(heads=9, kv_heads=3).kv_heads == 3
+    deep = Transformer.deep_norm(depth=6, mlp_ratio=2)
+    assert (deep.place, deep.sigma_qk, deep.sigma_v) == ("post", 1.0, 48**-0.25)
+    assert deep.alpha == 12**-0.25
+    # Xavier's variance, 2 over the sum of the fans, times the fan-in.
+    assert (deep.sigma_1**2, deep.sigma_2**2) == pytest.approx((48**-0.5 * 2 / 3, 48**-0.5 * 4 / 3))
 
 
 def test_words_for_the_branch_factor_are_numbers() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from tests.tolerances import ASYMPTOTIC, BLOCK, EXACT, PER_LAYER, SMALLEST
+from tests.tolerances import ASYMPTOTIC, BLOCK, EXACT, PER_LAYER, SIGMAS, SMALLEST
 from vgtheory import Residual, theory
 from vgtheory.theory.blocks.residual_width import log_block_law
 
@@ -121,6 +121,38 @@ def test_no_alpha_is_starved_where_all_are_zero() -> None:
     np.testing.assert_allclose(start.mean, -(np.euler_gamma + np.log(2)) / 2, atol=EXACT)
 
 
+@pytest.mark.parametrize("depth", [1, 7, 1000])
+def test_the_first_step_grows_as_the_depth_but_with_fixup_s_scales(depth: int) -> None:
+    skip = theory.blocks.first_decrease(Residual.skip_init(sigma_w=1.5), depth=depth)
+    assert skip.mean == pytest.approx(depth * 1.5**2 / 2, rel=BLOCK)
+    assert skip.std == pytest.approx((2 * depth) ** 0.5 * 1.5**2 / 2, rel=BLOCK)
+    for layers in (2, 3, 5):
+        net = Residual.fixup(depth=depth, branch_layers=layers)
+        assert theory.blocks.first_decrease(net, depth=depth, learned="last").mean == pytest.approx(0.5, rel=BLOCK)
+        assert not squared(net, min(depth, 9)).any()
+
+
+def test_the_first_step_lowers_the_loss_of_a_network_in_numpy() -> None:
+    """Branches of one layer of ReLU, whose factors take a step of their own, small size."""
+    rng, depth, width, nets, rate = np.random.default_rng(5), 6, 48, 400, 1e-6
+    seen = []
+    for _ in range(nets):
+        matrices = rng.standard_normal((depth, width, width)) * (2 / width) ** 0.5
+        start, top = rng.standard_normal((2, width))
+        start /= np.sqrt(np.mean(start**2))
+        f = np.maximum(start, 0) @ matrices
+        alphas = -rate * (f @ top)
+        h = start
+        for alpha, matrix in zip(alphas, matrices, strict=True):
+            h = h + alpha * (np.maximum(h, 0) @ matrix)
+        seen.append(-(h - start) @ top / rate / (top @ top))
+    law = theory.blocks.first_decrease(Residual.skip_init(), depth=depth)
+    # The mean square of half the units is 1/2 only on average over inputs.
+    assert abs(np.mean(seen) - law.mean) < SIGMAS * np.std(seen) / nets**0.5
+    assert np.std(seen) == pytest.approx(float(law.std), rel=0.2)
+    assert abs(np.mean(seen) - 1.5 * law.mean) > SIGMAS * np.std(seen) / nets**0.5
+
+
 @pytest.mark.parametrize("beta2", [0.02, 0.5, 4.0])
 def test_a_linear_block_is_a_noncentral_chi_square(beta2: float) -> None:
     """Against the density of |e + alpha W e|^2, integrated over its log."""
@@ -155,6 +187,7 @@ def test_wrong_questions_are_refused(refused: Callable) -> None:
         lambda: Residual("relu", norm="batch", place="post", batch=8),
         lambda: Residual("relu", norm="batch", branch_layers=2, batch=8),
         lambda: Residual("relu", branch_layers=0),
+        lambda: Residual.skip_init(alpha=-1.0),
     )
     for make in makers:
         with pytest.raises(ValueError, match=r"^Residual: expected .+, got .+\."):
@@ -167,6 +200,12 @@ def test_wrong_questions_are_refused(refused: Callable) -> None:
         theory.blocks.residual_growth(Residual("relu", alpha=np.ones(2)))
     with refused("log_grad_alpha_layers", "net"):
         theory.blocks.log_grad_alpha_layers(Residual("relu", norm="batch", batch=8), depth=3)
+    with refused("first_decrease", "alpha", "Give Residual.skip_init"):
+        theory.blocks.first_decrease(Residual("relu"), depth=3)
+    with refused("first_decrease", "net"):
+        theory.blocks.first_decrease(Residual("relu", norm="rms", place="post", alpha=0.0), depth=3)
+    with refused("Residual.fixup", "branch_layers"):
+        Residual.fixup(depth=3, branch_layers=1)
     for name in ("chi_1", "q_star"):
         with refused(name, "net"):
             getattr(theory, name)(Residual("relu"))

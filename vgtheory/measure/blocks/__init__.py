@@ -1,6 +1,6 @@
 """Residual blocks, normalisation, convolutions and transformers, measured.
 
-Each function has the name of its law in ``theory.blocks``: ``log_grad_alpha_layers``,
+Each function has the name of its law in ``theory.blocks``: ``first_decrease``, ``log_grad_alpha_layers``,
 ``log_grad_positions``, ``log_q_positions``, ``log_grad_groups``,
 ``log_grad_cross_entropy``. Profiles over layers come from
 ``measure.log_grad_layers``.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from vgtheory._door import door
 
 if TYPE_CHECKING:
-    from vgtheory.measure.blocks.alpha import log_grad_alpha_layers
+    from vgtheory.measure.blocks.alpha import first_decrease, log_grad_alpha_layers
     from vgtheory.measure.blocks.blocks import BlockLogs
     from vgtheory.measure.blocks.convolution import ConvLogs
     from vgtheory.measure.blocks.positions import log_grad_positions, log_q_positions
@@ -22,6 +22,7 @@ __all__ = [
     "BlockLogs",
     "ConvLogs",
     "TransformerLogs",
+    "first_decrease",
     "log_grad_alpha_layers",
     "log_grad_cross_entropy",
     "log_grad_groups",

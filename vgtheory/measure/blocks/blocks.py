@@ -124,7 +124,7 @@ def _noise(net: Blocks) -> dict[str, Any]:
     return {name: getattr(net, name) for name in NOISE} if isinstance(net, Residual) else {}
 
 
-class _Draw(NamedTuple):
+class Draw(NamedTuple):
     """Source of a network's weights: the ensemble, its key, and whether it is free of matrices."""
 
     net: Blocks
@@ -145,14 +145,14 @@ class _Draw(NamedTuple):
         return (dense.sigma_w * fresh_product(self.words, stream, x) + bias).astype(dtype)
 
 
-def _layer(net: Normed, draw: _Draw, index: Array, h: Array) -> Array:
+def _layer(net: Normed, draw: Draw, index: Array, h: Array) -> Array:
     """Apply one normalised layer; the first takes the input as it is."""
     phi, norm = net.activation.phi, functools.partial(normed, norm=net.norm)
     x = phi(norm(h)) if net.place == "pre" else norm(phi(h))
     return draw.times(index, jnp.where(index == 1, h, x), jnp.zeros(h.shape[0], h.dtype))
 
 
-def _block(net: Residual, draw: _Draw, index: Array, state: tuple[Array, Array], alpha: Array, scalable: bool) -> Array:
+def _block(net: Residual, draw: Draw, index: Array, state: tuple[Array, Array], alpha: Array, scalable: bool) -> Array:
     """Apply one residual block in units of the stream's scale; ``alpha`` has shape (inputs,)."""
     h, log_scale = state
     u = normed(h, net.norm) if net.norm is not None and net.place == "pre" else h
@@ -169,7 +169,7 @@ def _one(words: Array, net: Blocks, size: _Size) -> tuple[Array, ...]:
     """Log rms of h, log-factors of its gradient, gradients of alpha, and log-scales."""
     vectors = (words, size.width, size.dtype, size.num_inputs)
     start, cotangent = draw_input(*vectors), draw_cotangent(*vectors)
-    zeros, draw = jnp.zeros(size.num_inputs, start.dtype), _Draw(net, words, size.free)
+    zeros, draw = jnp.zeros(size.num_inputs, start.dtype), Draw(net, words, size.free)
 
     def link(
         state: tuple[Array, Array], inputs: tuple[Array, _Slots]

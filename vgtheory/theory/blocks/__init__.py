@@ -4,7 +4,8 @@
 dense ones. The functions here answer further questions:
 
 - By what law does the gradient of a residual network grow? ``residual_growth``. What gradient do
-  learned branch scales get? ``log_grad_alpha_layers``.
+  learned branch scales get? ``log_grad_alpha_layers``. What does the first step of branches do
+  that start at zero (SkipInit, ReZero, Fixup)? ``first_decrease``.
 - By what factor per layer do gradients grow with batch norm? ``batch_norm_rate``. Does the batch
   stay in the state for which that holds? ``batch_norm_drift``.
 - What happens at each position of a convolution? ``log_grad_positions``, ``log_q_positions``. What
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 from vgtheory._door import door
 
 if TYPE_CHECKING:
-    from vgtheory.theory.blocks.alpha import log_grad_alpha_layers
+    from vgtheory.theory.blocks.alpha import first_decrease, log_grad_alpha_layers
     from vgtheory.theory.blocks.growth import ResidualGrowth, residual_growth
     from vgtheory.theory.blocks.mode_scales import xi_c_modes
     from vgtheory.theory.blocks.normed import batch_norm_drift, batch_norm_rate
@@ -30,6 +31,7 @@ __all__ = [
     "ResidualGrowth",
     "batch_norm_drift",
     "batch_norm_rate",
+    "first_decrease",
     "log_grad_alpha_layers",
     "log_grad_cross_entropy",
     "log_grad_groups",
