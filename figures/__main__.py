@@ -45,6 +45,7 @@ FIGURES = (
     "attention",
     "designs",
     "twins",
+    "bands",
     "skips",
     "norms",
     "escape",

@@ -1,6 +1,7 @@
 """Bands over networks of a model's own width: against laws of chi-squares, and against networks drawn with their weights."""
 
 import itertools
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -11,7 +12,8 @@ from flax import nnx
 from scipy.special import polygamma
 
 from tests.tolerances import SIGMAS
-from vgtheory.diagnose import diagnose, infinite_width
+from vgtheory import Dense, theory
+from vgtheory.diagnose import infinite_width
 from vgtheory.diagnose.replicas.bands import Bands
 
 SIZES, DRAWS = (40, 48, 6, 36), 400
@@ -52,10 +54,11 @@ def test_a_linear_chain_scatters_as_chi_squares_do(case: Any) -> None:
 
 
 def test_a_band_says_how_unusual_a_network_is(case: Any) -> None:
-    params, batch, bands = case
-    found = diagnose(params, linear, *batch)
-    z = np.array([list(each.values()) for each in bands.z(found).values()])
-    assert np.nanmax(np.abs(z)) < SIGMAS
+    bands = case[2]
+    shifted = lambda band: {name: law.mean + 2 * law.std for name, law in band._asdict().items()}
+    rows = [SimpleNamespace(layer=path, **shifted(band)) for path, band in bands.layers.items()]
+    z = np.array([list(each.values()) for each in bands.z(SimpleNamespace(rows=rows)).values()])
+    np.testing.assert_allclose(np.append(z[:-1], z[-1, [0, 2]]), 2)
     assert np.isnan(z[-1, 1])
     assert 1.96 < bands.half_width() < 1.98
     assert list(bands.frame) == [
@@ -76,7 +79,7 @@ def test_wrong_questions(case: Any, refused: Any) -> None:
     with refused("half_width", "level"):
         bands.half_width(1.0)
     with refused("z", "layers"):
-        bands.z(diagnose({"w": params[0]}, lambda p, x: jnp.sum(jnp.dot(x, p["w"])), batch[0]))
+        bands.z(SimpleNamespace(rows=()))
 
 
 class Tied(nnx.Module):
@@ -133,3 +136,32 @@ def test_several_replicas_scatter_as_a_network_so_many_times_as_wide(key: jax.Ar
     for k, law in enumerate(laws.values()):
         variance = law.log_rms.err**2 * DRAWS
         assert abs(np.log(variance / ((k + 1) * polygamma(1, 2 * 48) / 4))) < SIGMAS * (2 / DRAWS) ** 0.5
+
+
+@pytest.mark.slow
+def test_a_bottleneck_follows_its_closed_form(key: jax.Array) -> None:
+    """Of a single input, the mean and the spread of every gradient are known exactly."""
+    sizes = (784, 512, 32, 512, 10)
+    params = [2**0.5 * each for each in chain(key, sizes)]
+
+    def loss(params: Any, x: Any, top: Any) -> Any:
+        for matrix in params[:-1]:
+            x = jax.nn.relu(jnp.dot(x, matrix))
+        return jnp.sum(jnp.dot(x, params[-1]) * top)
+
+    batch = jax.random.normal(key, (1, 784)), jax.random.normal(key, (1, 10))
+    bands = infinite_width(params, loss=loss).bands(key, *batch, num_draws=1024)
+    mean, std = theory.log_grad_layers(Dense("relu", 2**0.5, widths=sizes))
+    seen = np.array([band.log_grad for band in bands.layers.values()])
+    gap = (seen[:, 0] - seen[-1, 0] - mean)[:-1] / (std[:-1] / 32)
+    ratio = np.log(seen[:-1, 1] / std[:-1]) / 2048**-0.5
+    print(gap.round(2), ratio.round(2))
+    assert np.abs([gap, ratio]).max() < SIGMAS
+
+
+@pytest.mark.slow
+def test_a_band_is_drawn(case: Any) -> None:
+    rows = [SimpleNamespace(layer=path, log_rms=0.1, log_grad=-np.inf, log_grad_weight=0.2) for path in case[2].layers]
+    upper, lower = case[2].plot(SimpleNamespace(rows=rows)).axes
+    assert (len(upper.collections), len(lower.collections)) == (1, 2)
+    assert (len(upper.lines), len(lower.lines)) == (2, 4)

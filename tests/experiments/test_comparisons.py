@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import attention, echo_state, minimum, outcomes, plateau, sequence_length, spectra, twins
+from experiments import attention, bands, echo_state, minimum, outcomes, plateau, sequence_length, spectra, twins
 from experiments.corridor import catalogue
 from experiments.corridor.summary import compared_rows, comparison
 from vgtheory import Estimate
@@ -43,6 +43,14 @@ def test_every_layer_and_every_group_is_compared(script: object) -> None:
         assert law.z.abs().max() < SIGMAS
     wrong = (rows.measured - rows.predicted - np.log(1.1)) / rows.predicted_err
     assert (wrong.abs() > SIGMAS).any()
+
+
+def test_bands_of_every_architecture_hold_what_they_say() -> None:
+    frame = catalogue.load("bands")
+    by_model = bands._coverage(frame, "model")
+    assert len(by_model) == 12
+    assert by_model.between(100 * bands.LEAST, 100 * bands.MOST).all()
+    assert bands.comparisons(frame).z.abs().max() < SIGMAS
 
 
 def test_singular_values_uniform_in_their_law_have_moments_one_half_and_one() -> None:

@@ -61,9 +61,10 @@ class Bands:
 
     Notes
     -----
-    Accuracy: exact at the model's own widths, bottlenecks and all orders of 1/N included, but for the
-    sampling error of the draws. The scales are those of the model's own weights, and the
-    spread includes how well so many weights tell them.
+    Accuracy: exact at the model's own widths, bottlenecks and all orders of 1/N included, but for
+    the sampling error of the draws. Bands of 95 % held 94 to 97 % of real networks in each of
+    twelve architectures of widths 128 and 1,024 (the experiment ``bands``). The scales are those of
+    the model's own weights, and the spread includes how well so many weights tell them.
     Assumes: from network to network the weights differ, the tables, and biases of which most entries
     differ; the batch does not. Weights are independent Gaussians, or orthogonal where the model's are:
     then the model's own are drawn, with their units in other places and other signs. Truncated or
