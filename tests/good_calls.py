@@ -91,6 +91,7 @@ NOUNS: dict[str, dict[str, Any]] = {
     "InputDecay": {"kind": "mamba", "bias": -2.0, "sigma_z": 0.5, "rate": 2.0},
     "Leaky": SCALES | {"sigma_in": 0.5, "leak": 0.5},
     "LinearRecurrence": {"eigenvalues": [0.5, 0.9], "scale": "gamma", "correlation": 0.5},
+    "MinimalRNN": {"sigma_w": 1.5, "sigma_v": 0.8, "sigma_in": 0.5, "update_bias": 1.0},
     "MGU": GATED | {"forget_bias": 1.0},
     "Normed": SCALES | {"norm": "batch", "batch": 8},
     "Recurrent": SCALES,

@@ -27,6 +27,7 @@ from vgtheory import (
     FixedRecurrent,
     Law,
     Leaky,
+    MinimalRNN,
     Normed,
     Recurrent,
     Residual,
@@ -130,6 +131,7 @@ NOUNS = (
         LSTM(),
         GRU(),
         MGU(),
+        MinimalRNN(),
     ),
     *(Law(1.0, 2.0), Estimate(np.ones(2), np.ones(2))),
 )

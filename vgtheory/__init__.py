@@ -2,7 +2,7 @@
 
 Describe a random network by a noun: ``Dense("tanh", sigma_w=1.5)``, ``Conv``, ``Residual``,
 ``Normed``, ``Transformer``, ``Recurrent``, ``FixedRecurrent``, ``LinearRecurrence``, or a cell: ``LSTM``, ``GRU``,
-``MGU``, ``Leaky``, ``Skip``. Weights are normal with standard deviation ``sigma_w /
+``MGU``, ``MinimalRNN``, ``Leaky``, ``Skip``. Weights are normal with standard deviation ``sigma_w /
 sqrt(fan_in)``, biases with ``sigma_b``. ``ACTIVATIONS`` lists the activations; any elementwise
 JAX function serves too.
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from vgtheory.activation import ACTIVATIONS, Activation
     from vgtheory.estimate import Estimate, Law
     from vgtheory.networks.blocks import Normed, Residual
-    from vgtheory.networks.cells import GRU, LSTM, MGU, Leaky, Skip
+    from vgtheory.networks.cells import GRU, LSTM, MGU, Leaky, MinimalRNN, Skip
     from vgtheory.networks.conv import Conv
     from vgtheory.networks.dense import Dense
     from vgtheory.networks.input_decay import InputDecay
@@ -59,6 +59,7 @@ __all__ = [
     "Law",
     "Leaky",
     "LinearRecurrence",
+    "MinimalRNN",
     "Normed",
     "Recurrent",
     "Residual",

@@ -11,6 +11,7 @@ from vgtheory import (
     InputDecay,
     Leaky,
     LinearRecurrence,
+    MinimalRNN,
     Recurrent,
     Ring,
     Skip,
@@ -54,19 +55,26 @@ def _cells() -> Section:
         Row("GRU, gates of another scale", "GRU(sigma_w=0.8, sigma_gate=0.5)", [GRU(0.8, 0.5, **given)]),
         Row("MGU, gates of another scale", "MGU(sigma_w=0.8, sigma_gate=0.5)", [MGU(0.8, 0.5, **given)]),
     ]
+    small = MinimalRNN(update_bias=2.0, **given)
+    minimal = [
+        Row("minimalRNN", "MinimalRNN(update_bias=2.0)", [small]),
+        Row("minimalRNN, inputs of another scale", "MinimalRNN(sigma_v=0.5)", [small.replace(sigma_v=0.5)]),
+        Row("minimalRNN, weights of another scale", "MinimalRNN(sigma_w=0.8)", [small.replace(sigma_w=0.8)]),
+    ]
     orthogonal = [
         Row(
             f"{words}, orthogonal weights",
             f'{kind.__name__}(weights="orthogonal")',
             [kind(weights="orthogonal", **given)],
         )
-        for words, kind in (("LSTM", LSTM), ("GRU", GRU), ("MGU", MGU))
+        for words, kind in (("LSTM", LSTM), ("GRU", GRU), ("MGU", MGU), ("minimalRNN", MinimalRNN))
     ]
     return Section(
         "Cells driven by noise",
         None,
         [
             *gated,
+            *minimal,
             *orthogonal,
             Row("leaky units", 'Leaky("tanh", leak=0.5)', [leaky.replace(leak=0.5)]),
             Row(

@@ -1,4 +1,4 @@
-"""Nouns for recurrent cells driven by noise: ``Leaky``, ``Skip``, ``LSTM``, ``GRU``, ``MGU``.
+"""Nouns for recurrent cells driven by noise: ``Leaky``, ``Skip``, ``LSTM``, ``GRU``, ``MGU``, ``MinimalRNN``.
 
 All weights are random, with entries N(0, sigma^2 / fan_in); the recurrent ones may be orthogonal or
 of another kind, as Flax's and Keras's defaults are (``weights``). The inputs ``x_t`` are independent
@@ -237,14 +237,63 @@ class LSTM(Noun):
         _resolve_gated(self, "forget_bias")
 
 
+@dataclass(frozen=True, repr=False)
+class MinimalRNN(Noun):
+    r"""MinimalRNN: a gate between the state and the embedded input.
+
+    .. math:: u = \sigma(W h + V z + b), \qquad h' = u \odot h + (1 - u) \odot z
+
+    The embedded inputs z have independent normal entries, which do not change with the state.
+
+    Attributes
+    ----------
+    sigma_w
+        Standard deviation of ``sqrt(fan_in) * W``; dimensionless, >= 0.
+    sigma_v
+        Standard deviation of ``sqrt(fan_in) * V``; default ``sigma_w``.
+    sigma_in
+        Standard deviation of the entries of z; >= 0.
+    update_bias
+        Bias b of the gate; a large value keeps the state.
+    weights
+        Kind of W and V, as for ``GRU``.
+
+    References
+    ----------
+    Chen, Pennington and Schoenholz (2018), arXiv:1806.05394.
+
+    Examples
+    --------
+    >>> from vgtheory import MinimalRNN, theory
+    >>> round(theory.cells.memory_steps(MinimalRNN(sigma_in=1.0, update_bias=4.0)), 1)
+    36.3
+    """
+
+    follows: ClassVar[dict[str, str]] = {"sigma_v": "sigma_w"}
+    sigma_w: Any = 1.0
+    sigma_v: Any = None
+    sigma_in: Any = 0.0
+    update_bias: Any = 0.0
+    weights: str = "gaussian"
+
+    def __post_init__(self) -> None:
+        """Check static facts."""
+        if self.sigma_v is None:
+            object.__setattr__(self, "sigma_v", self.sigma_w)
+        resolve(self, "sigma_w", "sigma_v", "sigma_in")
+        resolve_weights(self)
+        expect_number("MinimalRNN", update_bias=self.update_bias)
+
+
 register_noun(Leaky, ["sigma_w", "sigma_b", "sigma_in", "leak"], ["activation", "weights"])
 register_noun(Skip, ["sigma_w", "sigma_skip", "sigma_b", "sigma_in"], ["activation", "lag", "weights"])
 register_noun(GRU, [*_SCALES, "update_bias"], ["weights"])
 register_noun(MGU, [*_SCALES, "forget_bias"], ["weights"])
 register_noun(LSTM, [*_SCALES, "forget_bias"], ["weights"])
+register_noun(MinimalRNN, ["sigma_w", "sigma_v", "sigma_in", "update_bias"], ["weights"])
 
-Cell = Leaky | Skip | GRU | MGU | LSTM
-CELLS = (Leaky, Skip, GRU, MGU, LSTM)
+Cell = Leaky | Skip | GRU | MGU | LSTM | MinimalRNN
+CELLS = (Leaky, Skip, GRU, MGU, LSTM, MinimalRNN)
 WORDS = ("activation", "lag", "weights")
 """Fields of cells that are no numbers to compute with."""
-__all__ = ["CELLS", "GRU", "LSTM", "MGU", "WORDS", "Cell", "Leaky", "Skip"]
+__all__ = ["CELLS", "GRU", "LSTM", "MGU", "WORDS", "Cell", "Leaky", "MinimalRNN", "Skip"]

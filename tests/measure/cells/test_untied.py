@@ -10,7 +10,7 @@ import pytest
 from scipy import special, stats
 
 from tests.tolerances import EQUAL_FLOAT64, SAME_LAW, SIGMAS
-from vgtheory import GRU, LSTM, MGU, Leaky, Skip, measure, theory
+from vgtheory import GRU, LSTM, MGU, Leaky, MinimalRNN, Skip, measure, theory
 from vgtheory.measure.cells import steppers
 from vgtheory.measure.engine.draws import words_of
 
@@ -19,6 +19,7 @@ CELLS = {
     "skip": Skip("tanh", 1.0, 0.8, 0.1, 0.3, 3),
     "gru": GRU(1.2, 0.8, 0.9, 1.0),
     "mgu": MGU(1.2, 0.8, 0.9, 1.5),
+    "minimal": MinimalRNN(1.2, 0.8, 0.9, 1.5),
     "lstm": LSTM(1.2, 0.8, 0.9, 1.5),
 }
 OFF = {
@@ -26,6 +27,7 @@ OFF = {
     "skip": Skip("tanh", 1.03, 0.8 * 1.03, 0.1, 0.3, 3),
     "gru": GRU(1.2, 0.8, 0.9, 1.0 * 1.03),
     "mgu": MGU(1.2, 0.8, 0.9, 1.5 * 1.03),
+    "minimal": MinimalRNN(1.2, 0.8, 0.9, 1.5 * 1.03),
     "lstm": LSTM(1.2, 0.8, 0.9, 1.5 * 1.03),
 }
 
@@ -61,7 +63,7 @@ SLOW = pytest.mark.slow
     ("name", "sampler"),
     [
         ("lstm", "cells"),
-        *(pytest.param(name, "cells", marks=SLOW) for name in ("leaky", "skip", "gru", "mgu")),
+        *(pytest.param(name, "cells", marks=SLOW) for name in ("leaky", "skip", "gru", "mgu", "minimal")),
         *(pytest.param(name, "untied", marks=SLOW) for name in CELLS),
     ],
 )
@@ -119,7 +121,14 @@ def test_without_matrices_the_law_is_the_same_at_any_width(key: jax.Array, name:
     assert stats.ks_2samp(real.q_state, free.q_state).pvalue > SAME_LAW
 
 
-@pytest.mark.parametrize("cell", [pytest.param(GRU(1.0, None, 1.0, 1.0), marks=SLOW), LSTM(1.0, None, 0.5, 1.0)])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        pytest.param(GRU(1.0, None, 1.0, 1.0), marks=SLOW),
+        pytest.param(MinimalRNN(4.0, 0.5, 1.0, 2.0), marks=SLOW),
+        LSTM(1.0, None, 0.5, 1.0),
+    ],
+)
 def test_real_weights_obey_the_path_solution_and_not_the_other(key: jax.Array, cell: Any) -> None:
     seen = measure.cells.log_grad_steps(key, cell, width=384, steps=30, num_nets=8, burn_in=80)
     law = theory.cells.tied_grad_steps(cell, steps=30, burn_in=80)

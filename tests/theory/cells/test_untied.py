@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit
 
 from tests.tolerances import EXACT, GATE, LSTM_GATE, SIGMAS
-from vgtheory import GRU, LSTM, MGU, Leaky, Skip, theory
+from vgtheory import GRU, LSTM, MGU, Leaky, MinimalRNN, Skip, theory
 from vgtheory.networks.cells import Cell
 from vgtheory.theory.cells import lstm
 from vgtheory.theory.cells.tied import solved
@@ -156,6 +156,46 @@ def test_paths_give_the_untied_law_where_nothing_persists() -> None:
     assert np.all(np.abs(profiles.mean(axis=0) - theory.cells.log_grad_steps(cell, steps=20))[1:] < SIGMAS * err[1:])
     off = theory.cells.log_grad_steps(Leaky("tanh", 1.5 * 1.03, sigma_in=0.8), steps=20)
     assert abs(profiles.mean(axis=0) - off)[-1] > SIGMAS * err[-1]
+
+
+def test_the_minimal_rnn_by_gauss_hermite_and_by_its_limits() -> None:
+    w, v, drive, bias = 1.3, 0.9, 0.7, 1.0
+    cell = MinimalRNN(w, v, drive, bias)
+    h, (z, weights) = theory.cells.q_state(cell), _normal()
+    u = expit(bias + np.sqrt(w**2 * h + v**2 * drive**2) * z)
+    assert h == pytest.approx(u**2 @ weights * h + (1 - u) ** 2 @ weights * drive**2, rel=GATE)
+    chi = (u**2 + w**2 * (u * (1 - u)) ** 2 * (h + drive**2)) @ weights
+    assert theory.cells.chi_step(cell) == pytest.approx(chi, rel=GATE)
+    # A gate that sees nothing is its bias, and then the memory is that of a power.
+    assert theory.cells.memory_steps(MinimalRNN(0.0, 0.0, 1.0, 3.0)) == pytest.approx(
+        -1 / np.log(expit(3.0)), rel=1e-10
+    )
+    # At vanishing input no field is left, so that the state forgets at the bias's rate whatever W.
+    assert theory.cells.chi_step(MinimalRNN(2.0, 1.0, 1e-7, 1.0)) == pytest.approx(expit(1.0) ** 2, rel=1e-10)
+    assert theory.cells.memory_steps(theory.cells.cell_with_memory(cell, 12.0)) == pytest.approx(12.0, rel=1e-6)
+
+
+def test_the_minimal_rnn_as_random_matrices_in_numpy() -> None:
+    """Fresh matrices at every step, states and gradients by hand."""
+    rng, width, steps = np.random.default_rng(2), 150, 8
+    cell, logs = MinimalRNN(1.5, 0.8, 1.0, 1.0), []
+    for _ in range(24):
+        h, kept = np.zeros(width), []
+        for _ in range(steps + 12):
+            matrix, other = rng.standard_normal((2, width, width)) / width**0.5
+            x = rng.standard_normal(width)
+            u = expit(1.5 * matrix @ h + 0.8 * other @ x + 1.0)
+            kept.append((matrix, u, h - x))
+            h = u * h + (1 - u) * x
+        down = rng.standard_normal(width)
+        start = np.linalg.norm(down)
+        for matrix, u, apart in kept[: -steps - 1 : -1]:
+            down = u * down + 1.5 * matrix.T @ (down * apart * u * (1 - u))
+        logs.append(np.log(np.linalg.norm(down) / start))
+    err = np.std(logs, ddof=1) / 24**0.5
+    law = lambda cell: theory.cells.log_grad_steps(cell, steps=steps)[-1]
+    assert abs(np.mean(logs) - law(cell)) < SIGMAS * err
+    assert abs(np.mean(logs) - law(cell.replace(update_bias=1.2))) > SIGMAS * err
 
 
 def test_the_kind_of_weights_makes_no_difference_at_infinite_width() -> None:

@@ -17,7 +17,7 @@ from jax.typing import DTypeLike
 
 from vgtheory.measure.engine.draws import ABOVE, BIAS, INPUT, PROBE, UNITS, normal
 from vgtheory.measure.engine.networks import draw_matrix
-from vgtheory.networks.cells import GRU, LSTM, MGU, Cell, Leaky, Skip
+from vgtheory.networks.cells import GRU, LSTM, MGU, Cell, Leaky, MinimalRNN, Skip
 from vgtheory.weights import expect_known_law
 
 SAMPLERS = ("cells", "untied", "matrix_free")
@@ -60,6 +60,10 @@ def _moved(cell: Cell, state: Any, times: Product, noise: Callable[[int], Array]
     if isinstance(cell, GRU):
         r, z = (gate(seen(k, state, cell.sigma_gate) + shift) for k, shift in ((0, 0.0), (1, cell.update_bias)))
         return (1 - z) * act(cell.sigma_in * noise(2) + r * (cell.sigma_w * times(2, state))) + z * state
+    if isinstance(cell, MinimalRNN):
+        z = cell.sigma_in * noise(0)
+        u = gate(cell.sigma_w * times(0, state) + cell.sigma_v * times(1, z) + cell.update_bias)
+        return u * state + (1 - u) * z
     if isinstance(cell, MGU):
         f = gate(seen(0, state, cell.sigma_gate) + cell.forget_bias)
         return (1 - f) * act(cell.sigma_in * noise(1) + f * (cell.sigma_w * times(1, state))) + f * state
@@ -136,10 +140,11 @@ def _tied(cell: Cell, words: Array, width: int, dtype: DTypeLike, bias: Array, d
     inputs = [draw_matrix(words, "gaussian", _INPUTS + k, width, dtype) for k in range(_GATES)]
     none = jnp.zeros(width, dtype)
     x_of = lambda t: normal(words, INPUT, t, (width,), dtype) if driven else none
-    if isinstance(cell, Leaky | Skip):
+    if isinstance(cell, Leaky | Skip | MinimalRNN):
         product = lambda x, matrix: jnp.dot(x, matrix, precision=lax.Precision.HIGHEST)
         times = lambda k, x: product(x, recurrent[k])
-        noise = lambda t, k: product(x_of(t), inputs[k]) if driven else none
+        embedded = isinstance(cell, MinimalRNN) or not driven
+        noise = lambda t, k: x_of(t) if embedded else product(x_of(t), inputs[k])
         return lambda state, t: _moved(cell, state, times, functools.partial(noise, t), bias)
     module, variables = flax_cell(cell, recurrent, inputs)
     return lambda state, t: module.apply(variables, state, x_of(t))[0]

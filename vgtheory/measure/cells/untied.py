@@ -133,7 +133,7 @@ def cell_logs(
     key
         A JAX key.
     cell
-        A ``Leaky``, ``Skip``, ``GRU``, ``MGU`` or ``LSTM``.
+        A ``Leaky``, ``Skip``, ``GRU``, ``MGU``, ``LSTM`` or ``MinimalRNN``.
     width
         Number of units, and of inputs.
     steps, burn_in

@@ -10,13 +10,13 @@ from scipy.special import expit, logit
 
 from vgtheory.estimate import Estimate
 from vgtheory.expect import expect
-from vgtheory.networks.cells import GRU, LSTM, MGU, Cell, Leaky, Skip
+from vgtheory.networks.cells import GRU, LSTM, MGU, Cell, Leaky, MinimalRNN, Skip
 from vgtheory.theory.arguments import asked, one_positive
 from vgtheory.theory.cells.tied import solved
 from vgtheory.theory.cells.untied import chi_step, log_grad_steps, plain_cell
 from vgtheory.theory.precision import in_numpy
 
-_FREE = {Leaky: "leak", GRU: "update_bias", MGU: "forget_bias", LSTM: "forget_bias"}
+_FREE = {Leaky: "leak", GRU: "update_bias", MGU: "forget_bias", LSTM: "forget_bias", MinimalRNN: "update_bias"}
 _LARGEST_BIAS = 15.0
 _LONGEST = 150
 
@@ -35,7 +35,7 @@ def tied_grad_steps(
     Parameters
     ----------
     cell
-        A ``Leaky``, ``Skip``, ``GRU``, ``MGU`` or ``LSTM`` with plain numbers.
+        A ``Leaky``, ``Skip``, ``GRU``, ``MGU``, ``LSTM`` or ``MinimalRNN`` with plain numbers.
     steps
         Number of steps to go back, >= 1.
     burn_in
@@ -103,7 +103,7 @@ def memory_steps(cell: Cell, *, tied: bool = False) -> float:
     Parameters
     ----------
     cell
-        A ``Leaky``, ``Skip``, ``GRU``, ``MGU`` or ``LSTM`` with plain numbers.
+        A ``Leaky``, ``Skip``, ``GRU``, ``MGU``, ``LSTM`` or ``MinimalRNN`` with plain numbers.
     tied
         Whether one set of weights is used at all steps, as in a real cell (``tied_grad_steps``, up
         to a hundred steps).
@@ -145,7 +145,7 @@ def cell_with_memory(cell: Cell, memory: float, *, tied: bool = False) -> Cell:
     Parameters
     ----------
     cell
-        A ``Leaky``, ``GRU``, ``MGU`` or ``LSTM`` with plain numbers.
+        A ``Leaky``, ``GRU``, ``MGU``, ``LSTM`` or ``MinimalRNN`` with plain numbers.
     memory
         Wanted ``memory_steps`` T > 0, on the side where gradients vanish.
     tied

@@ -18,7 +18,7 @@ import scipy.optimize
 from scipy.special import expit
 
 from vgtheory.activation import Activation
-from vgtheory.networks.cells import GRU, MGU, Leaky, Skip
+from vgtheory.networks.cells import GRU, MGU, Leaky, MinimalRNN, Skip
 from vgtheory.networks.dense import Dense
 from vgtheory.theory.meanfield.fixed_points import chi_at
 from vgtheory.theory.meanfield.length import q_star
@@ -88,12 +88,12 @@ def _candidate(r: np.ndarray, drive: float, inner: float) -> _Candidate:
     return _Candidate(mean(n**2), mean(dn**2), mean(dn**2 * m_2), mean(n * dn * u) * share)
 
 
-def _h_star(map_of: Callable[[float], float], drive: float) -> float:
+def _h_star(map_of: Callable[[float], float], drive: float, most: float = 1.0) -> float:
     """Mean square that a zero state converges to; a tiny one if nothing drives it."""
     excess, low = lambda h: map_of(h) - h, 0.0 if drive > 0 else _SMALLEST
     if excess(low) <= 0:
         return 0.0
-    return float(scipy.optimize.brentq(excess, low, 1.0, xtol=1e-300, rtol=1e-14))
+    return float(scipy.optimize.brentq(excess, low, most, xtol=1e-300, rtol=1e-14))
 
 
 def gru(cell: GRU) -> tuple[float, Transfer]:
@@ -132,6 +132,20 @@ def mgu(cell: MGU) -> tuple[float, Transfer]:
     n = _candidate(f, drive, w * h)
     spread = h + n.n_2 - 2 * (1 - f) * n.n_dn_m + (1 - f) ** 2 * n.dn_2_m_2
     return h, _alone(float((f**2 + g * df**2 * spread + w * (1 - f) ** 2 * f**2 * n.dn_2) @ weights))
+
+
+def minimal(cell: MinimalRNN) -> tuple[float, Transfer]:
+    """Mean square of the state, and the gradient's transfer, for a cell with plain numbers."""
+    z, w, v = (float(each) ** 2 for each in (cell.sigma_in, cell.sigma_w, cell.sigma_v))
+    seen = lambda h: gate(float(cell.update_bias), w * h + v * z)
+
+    def moved(h: float) -> float:
+        u, _, weights = seen(h)
+        return float(u**2 @ weights * h + (1 - u) ** 2 @ weights * z)
+
+    h = _h_star(moved, z, max(1.0, z))
+    u, du, weights = seen(h)
+    return h, _alone((u**2 + w * du**2 * (h + z)) @ weights)
 
 
 def leaky(cell: Leaky) -> tuple[float, Transfer]:

@@ -35,7 +35,7 @@ import numpy as np
 import scipy.linalg
 from scipy.special import expit
 
-from vgtheory.networks.cells import GRU, LSTM, MGU, Cell, Leaky
+from vgtheory.networks.cells import GRU, LSTM, MGU, Cell, Leaky, MinimalRNN
 from vgtheory.theory.precision import in_float64
 
 _JITTER = 1e-9
@@ -127,6 +127,21 @@ def _mgu(cell: MGU) -> Unit:
     return Unit(fields, 1, step, back)
 
 
+def _minimal(cell: MinimalRNN) -> Unit:
+    drive = float(cell.sigma_in)
+
+    def step(state: Paths, x: list[np.ndarray]) -> tuple[Paths, Paths]:
+        (h,), u, z = state, expit(x[0]), x[1]
+        return (u * h + (1 - u) * z,), (h, u, z)
+
+    def back(above: Paths, kept: Paths) -> tuple[Paths, list[np.ndarray]]:
+        (down,), (h, u, z) = above, kept
+        return (down * u,), [down * (h - z) * u * (1 - u), np.zeros_like(u)]
+
+    gate = Field(float(cell.sigma_w), float(cell.sigma_v) * drive, 0.0, float(cell.update_bias))
+    return Unit([gate, Field(0.0, drive)], 1, step, back)
+
+
 def _leaky(cell: Leaky) -> Unit:
     leak = float(cell.leak)
     phi, dphi = (
@@ -143,7 +158,7 @@ def _leaky(cell: Leaky) -> Unit:
     return Unit([field], 1, step, back, lambda state: phi(state[0]), lambda state: dphi(state[0]))
 
 
-_UNITS: dict[type, Callable[[Any], Unit]] = {LSTM: _lstm, GRU: _gru, MGU: _mgu, Leaky: _leaky}
+_UNITS: dict[type, Callable[[Any], Unit]] = {LSTM: _lstm, GRU: _gru, MGU: _mgu, Leaky: _leaky, MinimalRNN: _minimal}
 
 
 class _Gaussian:

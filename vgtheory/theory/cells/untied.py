@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vgtheory.expect import expect
-from vgtheory.networks.cells import CELLS, GRU, LSTM, MGU, WORDS, Cell, Leaky, Skip
+from vgtheory.networks.cells import CELLS, GRU, LSTM, MGU, WORDS, Cell, Leaky, MinimalRNN, Skip
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.cells import moments
 from vgtheory.theory.cells.lstm import lstm
@@ -21,6 +21,7 @@ _LAWS: dict[type, Callable[[Any], tuple[float, Transfer]]] = {
     GRU: moments.gru,
     MGU: moments.mgu,
     LSTM: lstm,
+    MinimalRNN: moments.minimal,
 }
 
 
@@ -54,7 +55,7 @@ def q_state(cell: Cell) -> float:
     Parameters
     ----------
     cell
-        A ``Leaky``, ``Skip``, ``GRU``, ``MGU`` or ``LSTM`` with plain numbers.
+        A ``Leaky``, ``Skip``, ``GRU``, ``MGU``, ``LSTM`` or ``MinimalRNN`` with plain numbers.
 
     Returns
     -------
@@ -88,7 +89,8 @@ def chi_step(cell: Cell) -> float:
         + E[(1 - z)^2] \left( \sigma_w^2 E[\dot n^2 r^2]
         + \sigma_g^2 E[\dot n^2 \dot r^2 (W_n h)^2] \right)
 
-    For ``LSTM`` it is the leading eigenvalue of an operator on functions of the cell's content, on
+    For ``MinimalRNN`` it is :math:`E[u^2] + \sigma_w^2 E[\dot u^2] (E[h^2] + E[z^2])`. For ``LSTM`` it
+    is the leading eigenvalue of an operator on functions of the cell's content, on
     which the mean squared gradient depends.
 
     Parameters
