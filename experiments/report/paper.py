@@ -1,4 +1,4 @@
-"""The paper's numbers and tables, from results: ``numbers.tex``, ``questions.tex``, ``claims.tex`` and ``failures.tex``."""
+"""The paper's numbers and tables, from results: ``numbers.tex``, ``questions.tex``, ``twenty.tex``, ``claims.tex`` and ``failures.tex``."""
 
 from pathlib import Path
 from typing import Any
@@ -7,18 +7,12 @@ import numpy as np
 import pandas as pd
 
 from experiments.corridor import catalogue
-from experiments.report import agreement, claims, questions
+from experiments.report import agreement, questions, told
 from experiments.report.markup import tex, tex_key, tex_number
 
 ROWS_PER_TABLE = 55
 MANY = 100
 """An experiment with more comparisons than this has one line for all of them in the report; the site has them all."""
-TOLD = (
-    *("gates", "query-key-rescue"),
-    *("sigmoid-bound", "narrow-networks", "bounded-forward", "curse-of-depth", "linear-escape"),
-    *("depth-over-width", "initialisers", "minibatch-noise", "eigenvalues", "shared-weights"),
-)
-"""Claims that the paper's main text shows, in this order."""
 
 
 def write_numbers(findings: dict[str, catalogue.Findings], table: pd.DataFrame, paper: Path) -> None:
@@ -28,6 +22,8 @@ def write_numbers(findings: dict[str, catalogue.Findings], table: pd.DataFrame, 
     numbers |= {f"all/{outcome}": str(count) for outcome, count in agreement.counts(table).items()}
     numbers |= {"all/comparisons": str(len(table)), "all/wrong_outside": str(agreement.wrong_outside(table))}
     numbers["all/disagrees/training"] = str(int(((table.outcome == "disagrees") & (table.family == "training")).sum()))
+    (statements, counted), (twenty, answered) = told.rows(table), told.twenty(findings)
+    numbers |= counted | answered
     lines = [
         rf"\expandafter\def\csname vg@{tex_key(key)}\endcsname{{{tex_number(value)}}}" for key, value in numbers.items()
     ]
@@ -37,23 +33,8 @@ def write_numbers(findings: dict[str, catalogue.Findings], table: pd.DataFrame, 
     (paper / "questions.tex").write_text(questions.answers(findings))
     listed = agreement.listed(table)
     _write_tables("failure", "failures", listed, listed.gap, FAILURES, paper)
-    (paper / "claims.tex").write_text(_claims(findings))
-
-
-def _claims(findings: dict[str, catalogue.Findings]) -> str:
-    """Rows of the table of claims; those whose number is not among the findings, as in a small run, are left out."""
-    by_name = {claim.name: claim for claim in claims.CLAIMS}
-    found = lambda claim: claim.experiment in findings and claim.key in findings[claim.experiment].numbers
-    chosen = [by_name[name] for name in TOLD if found(by_name[name])]
-    reason = lambda claim: tex(claim.filled(findings[claim.experiment].numbers, strong="")).replace(r" \%", r"\,\%")
-    cells = lambda claim: f"{tex(claim.claim)} & {reason(claim)}"
-    groups = {word: [claim for claim in chosen if claim.verdict == word] for word in claims.WORDS}
-    rows = [
-        rf"\emph{{{word}}} & \\[1pt]" + "".join(f"\n{cells(claim)} \\\\[2pt]" for claim in group) + "\n"
-        for word, group in groups.items()
-        if group
-    ]
-    return "\\midrule\n".join(rows)
+    (paper / "twenty.tex").write_text(twenty)
+    (paper / "claims.tex").write_text(statements)
 
 
 def _row(row: Any, distance: float) -> str:

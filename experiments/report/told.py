@@ -1,0 +1,99 @@
+"""What people say about gradients beside law and networks: the main text's table, in powers of ten, and the supplement's of twenty questions."""
+
+import dataclasses
+import math
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from experiments.corridor import catalogue
+from experiments.report import claims, questions
+from experiments.report.markup import tex
+
+DECADE = math.log(10)
+LINKS = ("per layer", "per step")
+"""Units of rates: times the number of links they are those of the whole."""
+_BY_NAME = {claim.name: claim for claim in claims.CLAIMS}
+
+
+@dataclasses.dataclass(frozen=True)
+class Told:
+    """One statement: ``factor`` is what it says one of the ``links`` does to the gradient's norm, exactly or as a bound (``sense``).
+
+    ``statement`` and ``setting`` are LaTeX; ``label`` names the compared number of the claim's experiment.
+    """
+
+    claim: str
+    statement: str
+    setting: str
+    label: str
+    links: int
+    factor: float
+    why: str
+    sense: str = ""
+
+    @property
+    def says(self) -> float:
+        """The statement's number, in powers of ten."""
+        return self.links * math.log10(self.factor)
+
+    def decades(self, unit: str) -> float:
+        """What makes a stored number one in powers of ten."""
+        return 1.0 if unit == "decades" else (self.links if unit in LINKS else 1) / DECADE
+
+
+TOLD = tuple(Told(**entry) for entry in tomllib.loads(Path(__file__).with_suffix(".toml").read_text())["told"])
+
+
+def _compared(told: Told, table: pd.DataFrame) -> Any:
+    """Its comparison; None where the experiment was not run, or run smaller."""
+    found = table[(table.experiment == _BY_NAME[told.claim].experiment) & (table.label == told.label)]
+    return next(found.itertuples(), None)
+
+
+def _shown(value: float, digits: int) -> str:
+    """A number without the sign of a zero."""
+    return f"{round(value, digits) + 0.0:.{digits}f}"
+
+
+def _row(told: Told, row: Any) -> str:
+    """One line of the table: the statement, its setting and number, the law's, the measured one, and what follows."""
+    unit = told.decades(row.unit)
+    err = unit * row.measured_err
+    digits = min(max(-math.floor(math.log10(err)), 1), 2)
+    error = f"{err:.{digits}f}" if err > 0.005 else "{<}0.01"
+    says = f"{told.sense}\\,{_shown(told.says, 1)}" if told.sense else _shown(told.says, 1)
+    numbers = f"${says.replace('.0', '') if told.says == 0 else says}$ & ${_shown(unit * row.predicted, digits)}$"
+    seen = f"${_shown(unit * row.measured, digits)} \\pm {error}$ & ${_shown(row.z, 1)}$"
+    verdict = f"{_BY_NAME[told.claim].verdict}: {told.why}"
+    return rf"{told.statement} & {told.setting} & {numbers} & {seen} & {verdict} \\ \addlinespace[1.5pt]"
+
+
+def rows(table: pd.DataFrame) -> tuple[str, dict[str, str]]:
+    """The rows of the main text's table by their verdict, and how many there are, of each verdict, and met by the law."""
+    found = [(told, row) for told in TOLD if (row := _compared(told, table)) is not None]
+    groups = {word: [pair for pair in found if _BY_NAME[pair[0].claim].verdict == word] for word in claims.WORDS}
+    text = "\\midrule\n".join("".join(f"{_row(*pair)}\n" for pair in group) for group in groups.values() if group)
+    counts = {"rows": len(found), "agree": sum(row.outcome == "agrees" for _, row in found)}
+    counts |= {word: len(group) for word, group in groups.items()}
+    return text, {f"told/{key}": str(count) for key, count in counts.items()}
+
+
+def twenty(findings: dict[str, catalogue.Findings]) -> tuple[str, dict[str, str]]:
+    """Rows of the supplement's table, the first claim of each of the twenty questions with its figure; and the count of each verdict."""
+    counts = dict.fromkeys(claims.WORDS, 0)
+    main, own, lines = questions.labels("main"), questions.labels("sections"), {}
+    for claim in claims.CLAIMS:
+        found, number = findings.get(claim.experiment), claims.tag(claim)
+        if not number or number in lines or found is None or claim.key not in found.numbers:
+            continue
+        figure = questions.figure_of(claim.experiment)
+        place = rf"\mainfig{{{main[figure]}}}" if figure in main else rf"\cref{{{own[figure]}}}"
+        reason = re.sub(r" \\%", r"\\,\\%", tex(claim.filled(found.numbers, strong="")))
+        counts[claim.verdict] += 1
+        lines[number] = rf"{number} & {tex(claim.claim)} & {claim.verdict} & {reason} & {place} \\"
+    text = "\n".join(lines[number] for number in sorted(lines, key=lambda each: int(each[1:]))) + "\n"
+    return text, {f"twenty/{word}": str(count) for word, count in counts.items()}
