@@ -48,7 +48,9 @@ def _numbers(found: Any) -> Asked:
     """What a law returned, as arrays."""
     if isinstance(found, dict):
         parts = [_numbers(each) for each in found.values()]
-        return Asked(*(np.concatenate([np.ravel(part[field]) for part in parts]) for field in (0, 1)))
+        stds = [part.std for part in parts if part.std is not None]
+        mean = np.concatenate([np.ravel(part.mean) for part in parts])
+        return Asked(mean, np.concatenate([np.ravel(std) for std in stds]) if len(stds) == len(parts) else None)
     if isinstance(found, Law):
         return Asked(np.asarray(found.mean, float), np.asarray(found.std, float))
     if isinstance(found, tuple):

@@ -39,6 +39,14 @@ REAL = Question(
     _DEEP,
     _DRAWN,
 )
+_CAST = {"cast": "float8_e4m3fn"}
+LOST = Question(
+    "entries that a cast loses",
+    theory.magnitudes.underflow_share,
+    measure.magnitudes.underflow_share,
+    _DEEP | _CAST,
+    _DRAWN | _CAST,
+)
 PAIRS = Question("two inputs", theory.layers.c_layers, measure.layers.c_layers, _DEEP, _DRAWN)
 DIRECTIONS = Question(
     "all directions", theory.spectra.jacobian_moments, measure.spectra.jacobian_moments, _DEEP, _DRAWN
@@ -140,7 +148,7 @@ DECAYS = Question(
     of_any_width=True,
 )
 COLUMNS: dict[str, tuple[Question, ...]] = {
-    "Dense": (*PROFILES, WEIGHTS, REAL, PAIRS, DIRECTIONS),
+    "Dense": (*PROFILES, WEIGHTS, REAL, PAIRS, DIRECTIONS, LOST),
     "Conv": (
         *(each._replace(size=each.size | _FIELD, measured=each.measured | _FIELD) for each in PROFILES),
         POSITIONS,
@@ -153,6 +161,7 @@ COLUMNS: dict[str, tuple[Question, ...]] = {
         GROUPS,
         TOKENS,
         LOSS,
+        LOST._replace(size=_STACK | {"positions": 16} | _CAST, measured=_STACKED | _CAST),
     ),
     "Recurrent": (SIGNALS, GRADIENTS, PAIRS, TIED, EXPONENTS),
     "FixedRecurrent": (RATE,),

@@ -41,15 +41,28 @@ def product(a: Array, b: Array) -> Array:
     return jnp.matmul(a, b, precision=lax.Precision.HIGHEST)
 
 
-@jax.custom_vjp
 def weighed(x: Array, matrix: Array, slot: Array) -> Array:
-    """``x @ matrix``; the "gradient" of ``slot`` is the log-norm of the matrix's gradient."""
+    """``x @ matrix``, and a slot, zero, for the matrix's gradient.
+
+    The "gradient" of a slot of shape ``()`` is the log-norm of the matrix's gradient, and that of one
+    of the matrix's shape is the matrix's gradient itself.
+
+    Parameters
+    ----------
+    x, matrix, slot
+        Rows of numbers, and what they are multiplied by.
+    """
+    return product(x, matrix + slot) if slot.ndim else _logged(x, matrix, slot)
+
+
+@jax.custom_vjp
+def _logged(x: Array, matrix: Array, slot: Array) -> Array:
     del slot
     return product(x, matrix)
 
 
 def _forward(x: Array, matrix: Array, slot: Array) -> tuple[Array, tuple[Array, Array, Array]]:
-    return weighed(x, matrix, slot), (x, matrix, slot)
+    return _logged(x, matrix, slot), (x, matrix, slot)
 
 
 def _backward(kept: tuple[Array, Array, Array], cotangent: Array) -> tuple[Array, None, Array]:
@@ -59,7 +72,7 @@ def _backward(kept: tuple[Array, Array, Array], cotangent: Array) -> tuple[Array
     return product(cotangent, matrix.T), None, size.astype(slot.dtype)
 
 
-weighed.defvjp(_forward, _backward)
+_logged.defvjp(_forward, _backward)
 
 
 def shapes(net: Transformer, width: int) -> dict[str, tuple[int, int]]:

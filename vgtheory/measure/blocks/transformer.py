@@ -56,7 +56,7 @@ class TransformerLogs(NamedTuple):
         return frame_of_nets(self, {"layer": np.arange(1, self.log_q.shape[1] + 1)}, columns)
 
 
-class _Size(NamedTuple):
+class Size(NamedTuple):
     """Static arguments of the compiled program."""
 
     depth: int
@@ -65,22 +65,32 @@ class _Size(NamedTuple):
     dtype: str
 
 
-def _one(words: Array, given: tuple[Transformer, Array], size: _Size) -> tuple[Array, Array, dict[str, Array]]:
+def _one(words: Array, given: tuple[Transformer, Array], size: Size) -> tuple[Array, Array, dict[str, Array]]:
     """Mean squares, log-factors of the stream's gradient per block, and log-norms by matrix."""
     (net, c_0), (_, width, positions, dtype) = given, size
     _, top = log_norm(normal(words, COTANGENT, 0, (positions, width), dtype))
-    return _gradients(words, net, _inputs(words, c_0, size), top, size)[1:]
+    return _gradients(words, net, inputs_of(words, c_0, size), top, size)[1:]
 
 
-def _inputs(words: Array, c_0: Array, size: _Size) -> Array:
-    """Tokens of one length and of correlation ``c_0``."""
+def inputs_of(words: Array, c_0: Array, size: Size) -> Array:
+    """Tokens of one length and of correlation ``c_0``.
+
+    Parameters
+    ----------
+    words
+        Key of the network.
+    c_0
+        Correlation of two positions.
+    size
+        Static arguments.
+    """
     tokens = normal(words, INPUT, 0, (size.positions + 1, size.width), size.dtype)
     x_0 = jnp.sqrt(1 - c_0) * tokens[1:] + jnp.sqrt(c_0) * tokens[:1]
     return x_0 * lax.rsqrt(jnp.mean(x_0**2, axis=1, keepdims=True))
 
 
 def _gradients(
-    words: Array, net: Transformer, x_0: Array, top: Array, size: _Size
+    words: Array, net: Transformer, x_0: Array, top: Array, size: Size
 ) -> tuple[Array, Array, Array, dict[str, Array]]:
     """The top's stream, mean squares, log-factors of the gradient per block, and log-norms by matrix."""
     depth, width, _, dtype = size
@@ -129,7 +139,7 @@ def samples(
     net = net.replace(alpha=branch_factor(net, depth))
     expect_scalars(where, alpha=net.alpha, **{name: getattr(net, name) for name in SCALES})
     expect(width % net.heads == 0, where, f"a width that is a multiple of heads={net.heads}", width=width)
-    size, chosen = _Size(depth, width, positions, dtype), chosen_devices(devices)
+    size, chosen = Size(depth, width, positions, dtype), chosen_devices(devices)
     given = in_format((net, c_0), dtype)
     squares, rows, groups = run(_one, key, given, size, num_nets=num_nets, dtype=dtype, devices=chosen)
     # The tap at the input of a block belongs to the stream after the block below.
@@ -187,7 +197,7 @@ def log_grad_groups(
 class _Model(NamedTuple):
     """Static arguments of the compiled program."""
 
-    size: _Size
+    size: Size
     classes: int
     is_tied: bool
 
@@ -197,7 +207,7 @@ def _below_cross_entropy(
 ) -> tuple[Array, Array, Array, dict[str, Array]]:
     """Log-norms of the head's gradient and of the stream's at the top, log-factors below, log-norms by matrix."""
     (net, c_0, sigma), (size, classes, is_tied) = given, model
-    x_0 = _inputs(words, c_0, size)
+    x_0 = inputs_of(words, c_0, size)
     head = normal(words, WEIGHTS, size.depth * len(net.groups), (classes, size.width), size.dtype)
     head = head.at[: size.positions].set(x_0) if is_tied else head
     head = (sigma * head * np.asarray(size.width**-0.5, size.dtype)).astype(size.dtype)
@@ -270,7 +280,7 @@ def log_grad_cross_entropy(
     expect(
         not is_tied or classes >= positions, where, f"as many as positions={positions} for a tied head", classes=classes
     )
-    model, chosen = _Model(_Size(depth, width, positions, dtype), classes, is_tied), chosen_devices(devices)
+    model, chosen = _Model(Size(depth, width, positions, dtype), classes, is_tied), chosen_devices(devices)
     given = in_format((net, c_0, sigma_head), dtype)
     of_head, top, rows, groups = run(
         _below_cross_entropy, key, given, model, num_nets=num_nets, dtype=dtype, devices=chosen

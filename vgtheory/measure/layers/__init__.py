@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from vgtheory.measure.layers.formats import PassLimits, pass_limit
     from vgtheory.measure.layers.losses import log_loss_grad_layers
     from vgtheory.measure.layers.profiles import log_chi_layers, log_grad_layers, log_grad_weight_layers, log_q_layers
-    from vgtheory.measure.layers.underflow import CastShares, LossScale, best_loss_scale, share_below, underflow_share
+    from vgtheory.measure.magnitudes.underflow import (
+        CastShares,
+        LossScale,
+        best_loss_scale,
+        share_below,
+        underflow_share,
+    )
 
 __getattr__, __dir__ = door(__name__, __file__)
 __all__ = [

@@ -47,10 +47,18 @@ def _check(where: str, net: Transformer, width: Any, positions: Any, c_0: Any) -
     expect(ok, where, "a correlation from 0 to 1", c_0=c_0)
 
 
-def _walked(
+def walked(
     where: str, net: Transformer, depth: int, width: int | None, positions: Any, c_0: Any
 ) -> tuple[Widths, Facts, Block, Grads]:
-    """Check the question, then compute all blocks."""
+    """Check the question, then compute all blocks.
+
+    Parameters
+    ----------
+    where
+        Name of the public function that was called.
+    net, depth, width, positions, c_0
+        As in ``log_grad_groups``.
+    """
     _check(where, net, width, positions, c_0)
     ratio = round(width * net.mlp_ratio) / width if width else net.mlp_ratio
     widths = Widths(1 / width, net.heads / width, ratio) if width else Widths(0.0, 0.0, ratio)
@@ -74,7 +82,7 @@ def _half(log_square: Values, width: int | None) -> Law:
 def _asked(net: Transformer, question: Question) -> tuple[Widths, Facts, Block, Grads]:
     """All blocks, for inputs that are independent between positions."""
     where, depth, width, positions, *_ = question
-    return _walked(where, net, depth, width, positions, 0.0)
+    return walked(where, net, depth, width, positions, 0.0)
 
 
 @grad_law.register(Transformer)
@@ -174,7 +182,7 @@ def log_grad_groups(
     if net.is_causal:
         logs = causal_groups(net, Question("log_grad_groups", depth, width, positions), c_0)
     else:
-        widths, facts, stack, grads = _walked("log_grad_groups", net, depth, width, positions, c_0)
+        widths, facts, stack, grads = walked("log_grad_groups", net, depth, width, positions, c_0)
         logs = log_weights(facts, widths, stack, grads)
     top = logs["mlp_out"][-1]
     return {name: _half(logs[name] - top, width) for name in net.groups}
@@ -188,7 +196,7 @@ def _absolute_groups(
         logs, log_q = causal_below_norm(net, Question(where, depth, width, positions), c_0)
         scale = np.log(width / positions)
     else:
-        widths, facts, stack, grads = _walked(where, net, depth, width, positions, c_0)
+        widths, facts, stack, grads = walked(where, net, depth, width, positions, c_0)
         logs, log_q = log_weights(facts, widths, stack, grads), stack.log_q[-1]
         xp = library(log_q)
         scale = np.log(width) + xp.log(inverse_mean(xp.exp(log_q), widths.stream))

@@ -28,7 +28,13 @@ if TYPE_CHECKING:
     from vgtheory.theory.layers.libraries import LibraryDefault, LibraryTable, library_audit
     from vgtheory.theory.layers.losses import log_loss_grad_layers
     from vgtheory.theory.layers.profiles import log_chi_layers, log_grad_layers, log_grad_weight_layers, log_q_layers
-    from vgtheory.theory.layers.underflow import CastShares, LossScale, best_loss_scale, share_below, underflow_share
+    from vgtheory.theory.magnitudes.underflow import (
+        CastShares,
+        LossScale,
+        best_loss_scale,
+        share_below,
+        underflow_share,
+    )
 
 __getattr__, __dir__ = door(__name__, __file__)
 __all__ = [

@@ -14,7 +14,7 @@ The logarithms of the sizes of z and of q are normal over networks of finite wid
 """
 
 import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.polynomial.hermite_e import hermegauss
@@ -23,11 +23,12 @@ from scipy.special import erf, erfc
 
 from vgtheory.activation import Activation
 from vgtheory.estimate import Law
-from vgtheory.expect import expect_noun
+from vgtheory.expect import expect
 from vgtheory.networks.dense import Dense
 from vgtheory.networks.listed import Listing, listing
 from vgtheory.theory.integrals.rules import values
 from vgtheory.theory.laws import grad_law, q_law, question_of
+from vgtheory.theory.magnitudes.tensors import WHOLE, Asked, Tensor, tensors_of
 from vgtheory.theory.width.chi_square import log_chi_square_law
 
 _ENDS = np.concatenate([[-46.0, -36.0, -27.0, -20.0], np.arange(-14.0, -1.9, 1.0), np.arange(-1.2, 2.3, 0.15)])
@@ -111,6 +112,11 @@ class Entries(NamedTuple):
         share = 1 - self.slope.weight.sum() * self.signal.weight.sum()
         return float(share) if share > 1e-13 else 0.0
 
+    @property
+    def log_typical(self) -> float:
+        """Mean of the log-size of z."""
+        return float(self.log_size.mean)
+
     def beyond(self, log_bounds: np.ndarray, above: bool) -> np.ndarray:
         """Shares of entries, zeros left out, whose modulus is below or above each bound."""
         places, shares = hermegauss(_SIZES if self.log_size.std > 0 else 1)
@@ -146,11 +152,11 @@ def _input(input_square: float) -> _Factor:
     return _Factor(np.log(z) + np.log(input_square) / 2, weight)
 
 
-def entries_of(
-    where: str, net: Dense, depth: int | None, width: Any, input_square: float
-) -> tuple[list[Entries], np.ndarray]:
-    """Law of every layer's entries below a standard normal cotangent, and the numbers of entries."""
-    expect_noun(where, (Dense,), net=net)
+@tensors_of.register(Dense)
+def _entries(net: Dense, asked: Asked) -> dict[str, Tensor]:
+    """Law of every layer's entries below a standard normal cotangent."""
+    where, depth, width, positions, _, input_square = asked
+    expect(positions is None, where, "no positions of a Dense", positions=positions)
     question = question_of(where, net, depth, width, None, input_square)
     known = listing(where, net, question.depth, question.width, input_square)
     sizes = known.sizes[1:]
@@ -173,7 +179,7 @@ def entries_of(
         grown = at(log_g, layer + 1)
         mean = grown.mean + np.log(known.sigma_w[layer + 1]) - np.log(size) / 2
         rows.append(Entries(Law(mean, grown.std), _factor(activation, at(log_q, layer), True), signal))
-    return rows, np.multiply(known.sizes[:-1], sizes, dtype=float)
+    return {WHOLE: Tensor(rows, np.multiply(known.sizes[:-1], sizes, dtype=float))}
 
 
 def _own(known: Listing) -> Law:
@@ -184,4 +190,4 @@ def _own(known: Listing) -> Law:
     return Law(*(np.array([law[k] for law in laws]) for k in (0, 1)))
 
 
-__all__ = ["Entries", "entries_of"]
+__all__ = ["Entries"]

@@ -8,7 +8,7 @@ import pytest
 
 from tests.tolerances import SIGMAS
 from vgtheory import Dense, measure, theory
-from vgtheory.measure.layers import underflow
+from vgtheory.measure.magnitudes import tensors, underflow
 
 E4M3 = "float8_e4m3fn"
 POINTS = 0.02
@@ -71,12 +71,10 @@ def test_small_entries_agree(key: jax.Array) -> None:
 
 def test_entries_are_those_of_jax_grad(key: jax.Array) -> None:
     """The plain pass gives the norms of the walk in the log domain."""
-    net, size = Dense("tanh", 1.4, 0.3), {"depth": 4, "width": 16, "num_nets": 3}
-    drawn = underflow._drawn("f", key, net, 4, 16, 3, 1.0, "float32")
-    logs = np.stack([np.log(np.linalg.norm(each, axis=(1, 2))) for each in drawn.layers()], axis=1)
+    drawn = tensors.pieces_of(Dense("tanh", 1.4, 0.3), key, tensors.Asked("f", 4, 16, 3, None, 0.0, 1.0, "float32"))
+    logs = np.stack([np.log(np.linalg.norm(each.entries, axis=(1, 2))) for each in drawn], axis=1)
     samples = measure.samples(key, Dense("tanh", 1.4, 0.3, widths=(16,) * 5), num_nets=3)
     np.testing.assert_allclose(logs - logs[:, -1:], samples.log_grad_weight, atol=1e-5)
-    assert drawn.grads.shape == (size["num_nets"], 4, 16)
 
 
 def test_casts_flush_and_saturate_as_said() -> None:
