@@ -8,7 +8,7 @@ import pytest
 
 from tests.tolerances import SIGMAS
 from vgtheory import Dense, measure, theory
-from vgtheory.measure.magnitudes import tensors, underflow
+from vgtheory.measure.magnitudes import casts, tensors
 
 E4M3 = "float8_e4m3fn"
 POINTS = 0.02
@@ -79,9 +79,9 @@ def test_entries_are_those_of_jax_grad(key: jax.Array) -> None:
 
 def test_casts_flush_and_saturate_as_said() -> None:
     entries = np.array([0.0, 2.0**-10, 2.0**-9, 2.0**-6, -448.0, 464.1])
-    assert underflow._cast(entries, E4M3, flush=False)[:5].tolist() == [0, 0, 2.0**-9, 2.0**-6, 448]
-    assert underflow._cast(entries, E4M3, flush=True)[:5].tolist() == [0, 0, 0, 2.0**-6, 448]
-    assert np.isnan(underflow._cast(entries, E4M3, flush=True)[5])
+    assert casts.plain(entries, E4M3, flush=False)[:5].tolist() == [0, 0, 2.0**-9, 2.0**-6, 448]
+    assert casts.plain(entries, E4M3, flush=True)[:5].tolist() == [0, 0, 0, 2.0**-6, 448]
+    assert np.isnan(casts.plain(entries, E4M3, flush=True)[5])
 
 
 @pytest.mark.slow

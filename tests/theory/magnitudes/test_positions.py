@@ -8,8 +8,9 @@ import pytest
 from tests.tolerances import SIGMAS
 from vgtheory import Dense, Transformer, theory
 from vgtheory.activation import as_activation, both_in_numpy
-from vgtheory.theory.magnitudes.positions import Sums, function_units, modes, normal_sums, normal_units, product
+from vgtheory.theory.magnitudes.positions import Sums, modes, normal_sums
 from vgtheory.theory.magnitudes.positions import unit_sums as sums_of
+from vgtheory.theory.magnitudes.units import function_units, normal_units, product
 
 DRAWS, COUNT = 40_000, 24
 POINTS = 0.02

@@ -9,11 +9,12 @@ from jax import Array
 
 from vgtheory.checks import optional
 from vgtheory.estimate import Estimate
-from vgtheory.expect import expect_flag
-from vgtheory.formats import FORMATS
+from vgtheory.expect import expect_dtype, expect_flag
+from vgtheory.formats import BLOCKED, FORMATS
 from vgtheory.measure.arguments import asked as asked_of
 from vgtheory.measure.arguments import count, dtype_of, number, units
 from vgtheory.measure.arguments import listed as may_be_listed
+from vgtheory.measure.magnitudes.casts import lost, plain
 from vgtheory.measure.magnitudes.tensors import WHOLE, Asked, pieces_of, shares
 from vgtheory.networks.dense import Dense
 from vgtheory.networks.transformer import Transformer
@@ -45,13 +46,6 @@ class LossScale(NamedTuple):
     overflow: float
 
 
-def _cast(entries: np.ndarray, name: str, flush: bool) -> np.ndarray:
-    """The moduli as the format holds them, in float64."""
-    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-        held = np.abs(entries).astype(FORMATS[name]).astype(float)
-    return np.where(held < float(jnp.finfo(FORMATS[name]).tiny), 0.0, held) if flush else held
-
-
 def _by_matrix(answers: dict[str, Any]) -> Any:
     """Answers for all matrices by name, or that for the only one."""
     return answers.get(WHOLE, answers)
@@ -62,7 +56,7 @@ _asked = functools.partial(
     net=may_be_listed,
     depth=units,
     width=units,
-    cast=dtype_of(FORMATS),
+    cast=dtype_of((*FORMATS, *BLOCKED)),
     flush=expect_flag,
     positions=optional(count()),
     c_0=number("[0, 1]"),
@@ -147,7 +141,8 @@ def underflow_share(
     key, net, depth, width, num_nets, positions, c_0, loss_scale, input_square
         As for ``share_below``.
     cast
-        Format that the gradient is cast to: any of ``measure.pass_limit``.
+        Format that the gradient is cast to: any of ``measure.pass_limit``, ``"mxfp8_e4m3"``,
+        ``"mxfp8_e5m2"`` or ``"nvfp4"``. Blocks of the last three lie along a layer's inputs.
     flush
         Whether subnormal numbers become zero too.
     dtype
@@ -161,7 +156,8 @@ def underflow_share(
 
     Notes
     -----
-    Accuracy: ``err``. Every entry is cast once, to the nearest number.
+    Accuracy: ``err``. Every entry is cast once, to the nearest number. What a format with scales
+    saturates counts as an overflow.
     Assumes: gradients within the range of ``dtype`` before they are scaled.
 
     Examples
@@ -174,9 +170,9 @@ def underflow_share(
     True
     """
     asked = Asked("underflow_share", depth, width, num_nets, positions, c_0, input_square, dtype)
-    lost = lambda entries: (entries != 0) & (_cast(entries * loss_scale, cast, flush) == 0)
-    beyond = lambda entries: ~np.isfinite(_cast(entries * loss_scale, cast, flush))
-    found = shares(net, key, asked, lambda entries: entries == 0, lost, beyond)
+    under = lambda entries: (entries != 0) & lost(entries * loss_scale, cast, flush)[0]
+    beyond = lambda entries: lost(entries * loss_scale, cast, flush)[1]
+    found = shares(net, key, asked, lambda entries: entries == 0, under, beyond)
     return _by_matrix({name: CastShares(*each) for name, each in found.items()})
 
 
@@ -221,6 +217,7 @@ def best_loss_scale(
     >>> measure.layers.best_loss_scale(jax.random.key(0), net, "float8_e5m2", **size).scale > 64
     True
     """
+    expect_dtype(FORMATS, "best_loss_scale", cast=cast)
     asked = Asked("best_loss_scale", depth, width, num_nets, positions, c_0, input_square, dtype)
     largest: dict[tuple[str, int], float] = {}
     for name, layer, entries in pieces_of(net, key, asked):
@@ -228,15 +225,15 @@ def best_loss_scale(
     tops = np.array([top for top in largest.values() if top > 0])
     room = np.log2(float(jnp.finfo(FORMATS[cast]).max)) - np.log2(tops)
     powers = np.arange(np.floor(room.min()) - 1, np.ceil(room.max()) + 1) if room.size else np.zeros(1)
-    lost, total = np.zeros((len(powers), 2)), 0
+    gone, total = np.zeros((len(powers), 2)), 0
     for _, _, entries in pieces_of(net, key, asked):
         total += entries.size
         there = entries[entries != 0]
-        for row, power in zip(lost, powers, strict=True):
-            held = _cast(there * 2.0**power, cast, flush)
+        for row, power in zip(gone, powers, strict=True):
+            held = plain(there * 2.0**power, cast, flush)
             row += np.count_nonzero(held == 0), np.count_nonzero(~np.isfinite(held))
-    best = len(powers) - 1 - int(np.argmin(lost.sum(axis=1)[::-1]))
-    return LossScale(2.0 ** float(powers[best]), *map(float, lost[best] / total))
+    best = len(powers) - 1 - int(np.argmin(gone.sum(axis=1)[::-1]))
+    return LossScale(2.0 ** float(powers[best]), *map(float, gone[best] / total))
 
 
 __all__ = ["CastShares", "LossScale", "best_loss_scale", "share_below", "underflow_share"]

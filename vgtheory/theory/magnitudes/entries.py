@@ -28,6 +28,7 @@ from vgtheory.networks.dense import Dense
 from vgtheory.networks.listed import Listing, listing
 from vgtheory.theory.integrals.rules import values
 from vgtheory.theory.laws import grad_law, q_law, question_of
+from vgtheory.theory.magnitudes.scaled import Block, gathered
 from vgtheory.theory.magnitudes.tensors import WHOLE, Asked, Tensor, tensors_of
 from vgtheory.theory.width.chi_square import log_chi_square_law
 
@@ -124,6 +125,32 @@ class Entries(NamedTuple):
         ratio = log_bounds[:, None, None] - self.signal.log[:, None] - sizes
         return np.asarray(np.exp(_log_share(self.slope, ratio, above)) @ (shares / shares.sum()) @ self.signal.weight)
 
+    def blocks(self) -> list[Block]:
+        """Along a unit's inputs, its z and its slope are shared."""
+        places, shares = hermegauss(_SIZES if self.log_size.std > 0 else 1)
+        z, weight = _normal(np.ones(0))
+        logs = (self.log_size.mean + places * self.log_size.std, self.slope.log, np.log(z))
+        chances = (shares / shares.sum(), self.slope.weight, weight)
+        whole, each = _summed(logs[0], chances[0], logs[1], chances[1])
+        shared, each = _summed(whole, each, logs[2], chances[2])
+        order = np.argsort(self.signal.log)
+        log, sizes = self.signal.log[order], self.signal.weight[order]
+        share = np.log(np.cumsum(sizes) - sizes / 2)
+
+        def below(log_bounds: np.ndarray) -> np.ndarray:
+            inside = np.exp(np.interp(log_bounds, log, share))
+            ended = np.where(log_bounds > log[-1], sizes.sum(), inside)
+            return np.asarray(ended * np.exp(np.minimum(log_bounds - log[0], 0.0)))
+
+        return [Block(shared, each, below, max(1 - float(sizes.sum()), 0.0))]
+
+
+def _summed(
+    log: np.ndarray, weight: np.ndarray, other: np.ndarray, chance: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logs of a product of two factors, and their probabilities, on a grid."""
+    return gathered(np.add.outer(log, other).ravel(), np.multiply.outer(weight, chance).ravel())
+
 
 def _log_share(slope: _Factor, log_bounds: np.ndarray, above: bool) -> np.ndarray:
     """Log of the probability that |z a|, z standard normal, is below or above a bound, from a table."""
@@ -155,8 +182,9 @@ def _input(input_square: float) -> _Factor:
 @tensors_of.register(Dense)
 def _entries(net: Dense, asked: Asked) -> dict[str, Tensor]:
     """Law of every layer's entries below a standard normal cotangent."""
-    where, depth, width, positions, _, input_square = asked
+    where, depth, width, positions, c_0, input_square = asked
     expect(positions is None, where, "no positions of a Dense", positions=positions)
+    expect(bool(np.all(np.asarray(c_0) == 0)), where, "no c_0 of a Dense", c_0=c_0)
     question = question_of(where, net, depth, width, None, input_square)
     known = listing(where, net, question.depth, question.width, input_square)
     sizes = known.sizes[1:]
@@ -179,7 +207,7 @@ def _entries(net: Dense, asked: Asked) -> dict[str, Tensor]:
         grown = at(log_g, layer + 1)
         mean = grown.mean + np.log(known.sigma_w[layer + 1]) - np.log(size) / 2
         rows.append(Entries(Law(mean, grown.std), _factor(activation, at(log_q, layer), True), signal))
-    return {WHOLE: Tensor(rows, np.multiply(known.sizes[:-1], sizes, dtype=float))}
+    return {WHOLE: Tensor(rows, np.array(sizes, float), np.array(known.sizes[:-1], float))}
 
 
 def _own(known: Listing) -> Law:

@@ -17,17 +17,9 @@ from vgtheory.theory.attention.overlaps import backward, forward
 from vgtheory.theory.attention.stack import Grads, behind
 from vgtheory.theory.blocks.transformer import walked
 from vgtheory.theory.laws import is_one
-from vgtheory.theory.magnitudes.positions import (
-    Modes,
-    Sums,
-    function_units,
-    modes,
-    normal_sums,
-    normal_units,
-    product,
-    unit_sums,
-)
+from vgtheory.theory.magnitudes.positions import Modes, Sums, modes, normal_sums, unit_sums
 from vgtheory.theory.magnitudes.tensors import Asked, Tensor, tensors_of
+from vgtheory.theory.magnitudes.units import function_units, normal_units, product
 from vgtheory.theory.precision import Values
 
 FEWEST = 16
@@ -53,16 +45,18 @@ def _matrices(net: Transformer, asked: Asked) -> dict[str, Tensor]:
     expect_scalars(where, **{name: getattr(net, name) for name in SCALES})
     stack = walked(where, net, depth, None if width == np.inf else width, positions, c_0)
     fans, logs = _fans(net, float(stack[0].ratio)), log_weights(stack[1], stack[0], *stack[2:])
-    log_square = {name: logs[name] + np.log(positions / fans[name]) for name in net.groups}
+    log_square = {name: logs[name] + np.log(positions / np.prod(fans[name])) for name in net.groups}
     rows = _of_attention(log_square, *stack) | _of_mlp(log_square, *stack)
-    return {name: Tensor(rows[name], np.full(depth, fans[name])) for name in net.groups}
+    units = 1.0 if width is None or width == np.inf else float(width)
+    sizes = {name: [np.full(depth, units * fan) for fan in fans[name]] for name in net.groups}
+    return {name: Tensor(rows[name], *sizes[name]) for name in net.groups}
 
 
-def _fans(net: Transformer, ratio: float) -> dict[str, float]:
-    """Numbers of entries over the squared width."""
+def _fans(net: Transformer, ratio: float) -> dict[str, tuple[float, float]]:
+    """Numbers of outputs and inputs over the width."""
     few = (net.kv_heads or net.heads) / net.heads
-    fans = {"query": 1.0, "key": few, "value": few, "output": 1.0}
-    return fans | dict.fromkeys(("mlp_in", "mlp_gate", "mlp_out"), ratio)
+    fans = {"query": (1.0, 1.0), "key": (few, 1.0), "value": (few, 1.0), "output": (1.0, 1.0)}
+    return fans | {"mlp_in": (ratio, 1.0), "mlp_gate": (ratio, 1.0), "mlp_out": (1.0, ratio)}
 
 
 def _each(depth: int, *pairs: Any) -> list[np.ndarray]:
@@ -80,6 +74,7 @@ def _of_attention(
     depth = len(log_square["query"])
     gap, b, alike = _each(depth, token.gap, tie, found.joint / np.maximum(found.swing, np.finfo(float).tiny))
     pairs = {"value": backward(found, scene, net.dropout).value, "output": forward(found, scene, net.dropout)}
+    scatter = _between_heads(scene.gap, scene.kappa, count, widths.head)
     rows: dict[str, list[Sums]] = {name: [] for name in ("query", "key", "value", "output")}
     made = {name: _each(depth, *pair) for name, pair in pairs.items()}
     for block in range(depth):
@@ -90,8 +85,19 @@ def _of_attention(
         sides: dict[str, tuple[Modes, Modes]] = dict.fromkeys(("query", "key"), (read, logits))
         sides |= {"value": (read, modes(*two["value"], count)), "output": (modes(*two["output"], count), top)}
         for name, (one, other) in sides.items():
-            rows[name].append(normal_sums(float(log_square[name][block]), one, other, count))
+            varied = float(scatter[block]) if name in ("query", "key") else 0.0
+            rows[name].append(normal_sums(float(log_square[name][block]), one, other, count, varied))
     return rows
+
+
+def _between_heads(gap: Values, kappa: Values, count: int, head: float) -> np.ndarray:
+    """Relative variance from head to head of the squared gradient that all queries have in common.
+
+    It is a sum over keys of squared shares times squared overlaps of a value and a gradient. Two
+    queries' logits have the covariance kappa c (1 - c), and the gradient has a length of its own.
+    """
+    gap, kappa = _each(len(gap), gap, kappa)
+    return (3 * np.exp(4 * kappa * gap * (1 - gap)) - 1) / count + 2 * head
 
 
 def _of_mlp(
@@ -113,7 +119,7 @@ def _of_mlp(
             sides = {"mlp_in": (product(product(dphi, gate), pulled), read), "mlp_out": (product(phi, gate), top)}
             sides["mlp_gate"] = product(phi, pulled), read
         for name, (units, other) in sides.items():
-            rows[name].append(unit_sums(float(log_square[name][block]), units, other, count))
+            rows[name].append(unit_sums(float(log_square[name][block]), units, other, count, along=name == "mlp_out"))
     return rows
 
 

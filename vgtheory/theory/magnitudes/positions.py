@@ -8,47 +8,26 @@ normal of variance
 
 Positions that have much in common make Q large, and then an entry is a product of two normal
 numbers, as for one input. Of independent positions many make V a number, and entries normal.
-
-===========  =================================================================  =====
-symbol       meaning                                                            shape
-===========  =================================================================  =====
-``weight``   probability of a node                                              (n,)
-``first``    E[f] at one position, given what all positions have in common      (n,)
-``second``   E[f^2], E[f^3] and E[f^4] likewise: ``third``, ``fourth``          (n,)
-``alive``    probability that f is not exactly 0                                (n,)
-===========  =================================================================  =====
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.polynomial.hermite_e import hermegauss
 from numpy.polynomial.legendre import leggauss
 from scipy.special import erf, erfc
 
-from vgtheory.activation import Activation
-from vgtheory.theory.integrals.rules import values
+from vgtheory.theory.magnitudes.scaled import Block, gathered
+from vgtheory.theory.magnitudes.units import Units, normal_rule
 
-_NODES, _COMMON, _FINE, _SIZES, _ORDER = 12, 32, 400, 3, 2
-"""Nodes of a normal number, of what positions have in common, of their own parts, of sizes, and of a panel."""
-_MOST_COMMON = 6.0
+_NODES, _SIZES, _HEADS, _ORDER = 12, 3, 7, 2
+"""Nodes of a normal number, of sizes, of heads, and of a panel."""
 _ENDS = np.concatenate([np.exp([-27.0, -18.0, -12.0, -8.0, -5.5, -4.0, -3.0, -2.2, -1.5]), np.arange(0.5, 13.6, 0.5)])
 """Ends of panels in the modulus of the mean over positions, in standard deviations."""
 _AWAY = 5.0
 """Standard deviations from which a mean over positions does not vanish."""
-_STEP = 0.02
-"""Of a table in ln V."""
-
-
-class Units(NamedTuple):
-    """Numbers of one side, of units or of pairs of units; the table above has the symbols."""
-
-    weight: np.ndarray
-    first: np.ndarray
-    second: np.ndarray
-    third: np.ndarray
-    fourth: np.ndarray
-    alive: np.ndarray
+_STEP, _LEAST_WEIGHT = 0.02, 1e-8
+"""Of a table in ln V, and of a node that counts."""
 
 
 class Modes(NamedTuple):
@@ -71,64 +50,6 @@ def modes(same: float, other: float, count: int) -> Modes:
     return Modes(max(same - other, 0.0), max(same + (count - 1) * other, 0.0))
 
 
-def _normal(order: int) -> tuple[np.ndarray, np.ndarray]:
-    nodes, weights = hermegauss(order)
-    return nodes, weights / weights.sum()
-
-
-def normal_units(correlation: float) -> Units:
-    """Standard normal numbers of one correlation between positions.
-
-    Parameters
-    ----------
-    correlation
-        From 0 to 1.
-    """
-    z, weight = _normal(_NODES if correlation > 0 else 1)
-    # Of a number and its opposite one is enough: all that counts is even.
-    z, weight = z[z >= 0], weight[z >= 0] / weight[z >= 0].sum()
-    mean, rest = np.sqrt(correlation) * z, 1 - correlation
-    square = mean**2
-    third = mean * (square + 3 * rest)
-    return Units(weight, mean, square + rest, third, square**2 + 6 * square * rest + 3 * rest**2, np.ones_like(z))
-
-
-def function_units(activation: Activation, is_slope: bool, square: float, correlation: float) -> Units:
-    """phi, or phi', of normal numbers of one correlation between positions.
-
-    Parameters
-    ----------
-    activation, is_slope
-        The function.
-    square
-        Mean square of its argument.
-    correlation
-        From 0 to 1.
-    """
-    # The probability of no live position is a steep function of what they have in common.
-    u, weight = leggauss(_COMMON)
-    u, weight = _MOST_COMMON * u, weight * np.exp(-((_MOST_COMMON * u) ** 2) / 2)
-    weight = weight / weight.sum()
-    v = np.linspace(-8, 8, _FINE + 1)
-    density = np.exp(-(v**2) / 2)
-    density /= density.sum()
-    h = np.sqrt(square) * (np.sqrt(correlation) * u[:, None] + np.sqrt(1 - correlation) * v)
-    f = np.broadcast_to(np.asarray(values(activation, h)[is_slope], float), h.shape)
-    first, second, third, fourth = (f**k @ density for k in range(1, 5))
-    return Units(weight, first, second, third, fourth, (f != 0) @ density)
-
-
-def product(one: Units, other: Units) -> Units:
-    """Products of independent numbers.
-
-    Parameters
-    ----------
-    one, other
-        The factors.
-    """
-    return Units(*(np.multiply.outer(a, b).ravel() for a, b in zip(one, other, strict=True)))
-
-
 class Sums(NamedTuple):
     """Law of the entries: logs of V over its mean at nodes, with probabilities, which lack that of exact zeros.
 
@@ -138,11 +59,14 @@ class Sums(NamedTuple):
         Half the log of the mean of V.
     log, weight
         ln V less that of its mean, and probabilities.
+    along
+        ``blocks`` where V belongs to an input and not to the unit that reads it.
     """
 
     log_size: float
     log: np.ndarray
     weight: np.ndarray
+    along: Callable[[], list[Block]] | None = None
 
     @property
     def log_typical(self) -> float:
@@ -168,8 +92,15 @@ class Sums(NamedTuple):
         ratio = np.exp(np.clip(log_bounds[:, None] - self.log_size - self.log / 2, -700, 30)) / np.sqrt(2)
         return np.asarray((erfc if above else erf)(ratio) @ self.weight)
 
+    def blocks(self) -> list[Block]:
+        """Along a unit's inputs, V is shared, and entries are normal."""
+        if self.along is not None:
+            return self.along()
+        normal = lambda log_bounds: np.asarray(erf(np.exp(log_bounds) / np.sqrt(2)))
+        return [Block(self.log_size + self.log / 2, self.weight, normal, 0.0)]
 
-def normal_sums(log_square: float, one: Modes, other: Modes, count: int) -> Sums:
+
+def normal_sums(log_square: float, one: Modes, other: Modes, count: int, scatter: float = 0.0) -> Sums:
     """Law of the entries where both sides are Gaussian.
 
     Parameters
@@ -180,13 +111,17 @@ def normal_sums(log_square: float, one: Modes, other: Modes, count: int) -> Sums
         The two sides.
     count
         Number of positions.
+    scatter
+        Relative variance of ``other.common`` from head to head.
     """
-    zero = np.zeros(1)
-    at = _Given(np.ones(1), zero, np.array([other.common**0.5]), zero + other.own, zero + 2 / max(count - 1, 1))
+    spread = np.sqrt(np.log1p(scatter))
+    x, weight = normal_rule(_HEADS if scatter > 0 else 1)
+    common = np.sqrt(other.common * np.exp(spread * x - spread**2 / 2))
+    at = _Given(weight, 0 * x, common, other.own + 0 * x, 2 / max(count - 1, 1) + 0 * x)
     return _sums(log_square, at, one, count)
 
 
-def unit_sums(log_square: float, units: Units, other: Modes, count: int) -> Sums:
+def unit_sums(log_square: float, units: Units, other: Modes, count: int, along: bool = False) -> Sums:
     """Law of the entries where one side is Gaussian.
 
     Parameters
@@ -199,6 +134,8 @@ def unit_sums(log_square: float, units: Units, other: Modes, count: int) -> Sums
         The Gaussian side.
     count
         Number of positions.
+    along
+        Whether the units are inputs, and the Gaussian side belongs to those that read them.
     """
     dead = (1 - np.clip(units.alive, 0, 1)) ** count
     seen = units.weight * (1 - dead) > 0
@@ -209,7 +146,9 @@ def unit_sums(log_square: float, units: Units, other: Modes, count: int) -> Sums
     central = fourth - 4 * third * first + 6 * second * first**2 - 3 * first**4
     scatter = np.maximum(central / variance**2 - 1, 0) / count + 2 / max(count - 1, 1) / count
     mean, spread = first * (count / left) ** 0.5, (variance / left) ** 0.5
-    return _sums(log_square, _Given(weight * left, mean, spread, variance / left, scatter), other, count)
+    at = _Given(weight * left, mean, spread, variance / left, scatter)
+    found = _sums(log_square, at, other, count)
+    return found._replace(along=lambda: _inputs(found, at, other, count)) if along else found
 
 
 class _Given(NamedTuple):
@@ -233,7 +172,7 @@ def _means(at: _Given) -> tuple[np.ndarray, np.ndarray]:
     close = abs(ratio) < _AWAY
     near = width * np.exp(-((y - np.where(close, ratio, 0.0)[:, None]) ** 2) / 2)
     near /= near.sum(axis=1, keepdims=True)
-    far, chance = _normal(_NODES)
+    far, chance = normal_rule(_NODES)
     y = np.concatenate([np.broadcast_to(y, near.shape), ratio[:, None] + far], axis=1)
     weight = np.concatenate([near * close[:, None], chance * ~close[:, None]], axis=1)
     return (at.spread[:, None] * y) ** 2, weight
@@ -241,7 +180,7 @@ def _means(at: _Given) -> tuple[np.ndarray, np.ndarray]:
 
 def _sums(log_square: float, at: _Given, other: Modes, count: int) -> Sums:
     squares, chances = _means(at)
-    x, shares = _normal(_SIZES)
+    x, shares = normal_rule(_SIZES)
     spread = np.sqrt(np.log1p(at.scatter))[:, None, None]
     sizes = np.exp(spread * x - spread**2 / 2) * (at.own * (count - 1))[:, None, None]
     v = other.own * sizes + other.common * squares[:, :, None]
@@ -251,18 +190,34 @@ def _sums(log_square: float, at: _Given, other: Modes, count: int) -> Sums:
     kept = (weight > 0) & (v > 0)
     if log_square == -np.inf or mean == 0 or not kept.any():
         return Sums(-np.inf, np.zeros(1), np.zeros(1))
-    return Sums(log_square / 2, *_tabled(np.log(v[kept] / mean), weight[kept]))
+    return Sums(log_square / 2, *gathered(np.log(v[kept] / mean), weight[kept], _STEP))
 
 
-def _tabled(log: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The law on an even grid: each node's probability goes to its two neighbours."""
-    start = log.min()
-    place = (log - start) / _STEP
-    first = np.floor(place).astype(int)
-    rest, size = place - first, int(first.max()) + 2
-    table = np.bincount(first, weight * (1 - rest), size) + np.bincount(first + 1, weight * rest, size)
-    there = table > 0
-    return (start + _STEP * np.arange(size))[there], table[there]
+def _inputs(found: Sums, at: _Given, other: Modes, count: int) -> list[Block]:
+    """Entries along inputs: of each size of the reading unit's mean over positions, which all of them share."""
+    squares, chances = _means(at)
+    own = np.broadcast_to((other.own * (count - 1) * at.own)[:, None], squares.shape)
+    weight = (at.weight[:, None] * chances).ravel()
+    squares, own = squares.ravel(), own.ravel()
+    scale = weight @ (own + other.common * squares)
+    kept = weight > _LEAST_WEIGHT
+    weight, means, spread = weight[kept], np.sqrt(other.common * squares / scale)[kept], np.sqrt(own / scale)[kept]
+    z, chance = normal_rule(_NODES)
+    z, chance = z[z > 0], 2 * chance[z > 0]
+    grid = np.arange(-16.0, 6.0, 0.2)
+    size = np.exp(grid)[:, None]
+    tables = []
+    for each in z:
+        mean, width = each * means, np.sqrt(2) * np.maximum(spread, 1e-6 * means)
+        tables.append((erf((size - mean) / width) + erf((size + mean) / width)) @ weight / 2)
+    below = lambda table: (
+        lambda bounds: np.exp(np.interp(bounds, grid, np.log(table))) * np.exp(np.minimum(bounds - grid[0], 0.0))
+    )
+    one = np.array([found.log_size])
+    return [
+        Block(one, np.array([p]), below(table), max(1 - float(weight.sum()), 0.0))
+        for p, table in zip(chance, tables, strict=True)
+    ]
 
 
-__all__ = ["Modes", "Sums", "Units", "function_units", "modes", "normal_sums", "normal_units", "product", "unit_sums"]
+__all__ = ["Modes", "Sums", "modes", "normal_sums", "unit_sums"]

@@ -10,6 +10,7 @@ import numpy as np
 from vgtheory.expect import expect_noun
 from vgtheory.networks.dense import Dense
 from vgtheory.networks.transformer import Transformer
+from vgtheory.theory.magnitudes.scaled import Block
 
 WHOLE = ""
 """Name of a layer's only matrix."""
@@ -32,12 +33,24 @@ class Entry(Protocol):
     def beyond(self, log_bounds: np.ndarray, above: bool) -> np.ndarray:
         """Shares of entries, zeros left out, whose modulus is below or above each bound."""
 
+    def blocks(self) -> list[Block]:
+        """What the entries of one unit's inputs share, and their distribution given that."""
+
 
 class Tensor(NamedTuple):
-    """Laws of one matrix in every layer, and its numbers of entries there, up to a common factor."""
+    """Laws of one matrix in every layer, and its numbers of outputs and inputs there.
+
+    At infinite width these are infinite, or relative to the width.
+    """
 
     rows: Sequence[Entry]
-    counts: np.ndarray
+    outputs: np.ndarray
+    inputs: np.ndarray
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Numbers of entries."""
+        return self.outputs * self.inputs
 
 
 class Asked(NamedTuple):
