@@ -12,6 +12,8 @@ from vgtheory.measure.magnitudes.tensors import Asked, pieces_of
 
 POINTS = 0.02
 """Two points of a share."""
+HEADS = 0.05
+"""Stated for queries and keys of two heads of 64 units over 32 positions."""
 LARGE: dict[str, Any] = {"depth": 24, "width": 256, "positions": 64}
 
 
@@ -65,13 +67,15 @@ def test_the_best_scale_of_24_blocks_agrees_within_a_factor_of_two(key: jax.Arra
     ],
 )
 def test_shares_of_other_blocks(key: jax.Array, net: Transformer) -> None:
+    """Queries and keys vary from head to head, and small shares of theirs are larger for it where positions are few."""
     size: dict[str, Any] = {"depth": 6, "width": 128, "positions": 32}
     for loss_scale in (2.0**-11, 2.0**-8):
         law = theory.layers.underflow_share(net, "float8_e4m3fn", **size, loss_scale=loss_scale)
         measured = measure.layers.underflow_share(key, net, "float8_e4m3fn", **size, loss_scale=loss_scale, num_nets=24)
         for name in net.groups:
+            most = HEADS if name in ("query", "key") else POINTS
             for predicted, seen in zip(law[name], measured[name], strict=True):
-                assert (abs(seen.value - predicted) < POINTS + 2 * seen.err).all(), (name, loss_scale)
+                assert (abs(seen.value - predicted) < most + 2 * seen.err).all(), (name, loss_scale)
 
 
 @pytest.mark.slow

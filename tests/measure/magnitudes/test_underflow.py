@@ -9,6 +9,9 @@ import pytest
 from tests.tolerances import SIGMAS
 from vgtheory import Dense, measure, theory
 from vgtheory.measure.magnitudes import casts, tensors
+from vgtheory.networks.listed import listing
+from vgtheory.theory.laws import question_of
+from vgtheory.theory.magnitudes import entries
 
 E4M3 = "float8_e4m3fn"
 POINTS = 0.02
@@ -100,3 +103,18 @@ def test_shares_agree_widely(key: jax.Array, activation: str, sigma_w: float) ->
                 assert gaps(law, measured).max() < SIGMAS
             for predicted, seen in zip(law, measured, strict=True):
                 assert (abs(predicted - seen.value) < POINTS + 2 * seen.err).all()
+
+
+@pytest.mark.slow
+def test_signals_and_gradients_that_grow_together(key: jax.Array) -> None:
+    """Small shares of GELU, whose ln q spreads by 1.2 over networks; taken as independent, entries of deep layers overflow a tenth as often."""
+    net, size = Dense("gelu", 1.4, 0.1), {"depth": 24, "width": 96}
+    law = theory.layers.underflow_share(net, E4M3, **size, loss_scale=64.0)
+    seen = measure.layers.underflow_share(key, net, E4M3, **size, loss_scale=64.0, num_nets=192, dtype="float64")
+    assert gaps(law, seen)[1].max() < SIGMAS
+    assert (law.overflow[4:10] > 1e-4).all()
+    low = float(np.log(2.0**-10 / 64))
+    question = question_of("f", net, 24, 96)
+    rows = entries._apart(net, question, listing("f", net, 24, 96))
+    apart = np.array([row.beyond(np.array([low]), above=False)[0] for row in rows])
+    assert (abs(seen.underflow.value - apart) > SIGMAS * seen.underflow.err / 2).any()

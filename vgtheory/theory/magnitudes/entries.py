@@ -27,10 +27,12 @@ from vgtheory.expect import expect
 from vgtheory.networks.dense import Dense
 from vgtheory.networks.listed import Listing, listing
 from vgtheory.theory.integrals.rules import values
-from vgtheory.theory.laws import grad_law, q_law, question_of
+from vgtheory.theory.laws import Question, grad_law, q_law, question_of
+from vgtheory.theory.layers.dense import is_by_layer
 from vgtheory.theory.magnitudes.scaled import Block, gathered
 from vgtheory.theory.magnitudes.tensors import WHOLE, Asked, Tensor, tensors_of
-from vgtheory.theory.width.chi_square import log_chi_square_law
+from vgtheory.theory.width.chi_square import is_exact, log_chi_square_law
+from vgtheory.theory.width.joint import seen_layers
 
 _ENDS = np.concatenate([[-46.0, -36.0, -27.0, -20.0], np.arange(-14.0, -1.9, 1.0), np.arange(-1.2, 2.3, 0.15)])
 """Ends of panels in ln |z|, z standard normal."""
@@ -187,6 +189,62 @@ def _entries(net: Dense, asked: Asked) -> dict[str, Tensor]:
     expect(bool(np.all(np.asarray(c_0) == 0)), where, "no c_0 of a Dense", c_0=c_0)
     question = question_of(where, net, depth, width, None, input_square)
     known = listing(where, net, question.depth, question.width, input_square)
+    rows = _joint(net, question) if _is_joint(net, question) else _apart(net, question, known)
+    return {WHOLE: Tensor(rows, np.array(known.sizes[1:], float), np.array(known.sizes[:-1], float))}
+
+
+class Networks(NamedTuple):
+    """Law of one layer's entries over networks that stand for all, each with a law of its own."""
+
+    weight: np.ndarray
+    each: list[Entries]
+
+    @property
+    def zero(self) -> float:
+        """Share of exact zeros."""
+        return float(self.weight @ [one.zero for one in self.each])
+
+    @property
+    def log_typical(self) -> float:
+        """Mean of the log-size of z."""
+        return float(self.weight @ [one.log_typical for one in self.each])
+
+    def beyond(self, log_bounds: np.ndarray, above: bool) -> np.ndarray:
+        """Shares of entries, zeros left out, whose modulus is below or above each bound."""
+        return np.asarray(self.weight @ [one.beyond(log_bounds, above) for one in self.each])
+
+    def blocks(self) -> list[Block]:
+        """As those of ``Entries``."""
+        pairs = zip(self.weight, self.each, strict=True)
+        return [block._replace(weight=share * block.weight) for share, one in pairs for block in one.blocks()]
+
+
+def _is_joint(net: Dense, question: Question) -> bool:
+    """Whether signals and gradients are known together: in networks that are neither straight nor infinite."""
+    plain = question.width is not None and not is_by_layer(net, question) and net.weights == "gaussian"
+    return plain and not is_exact(net) and bool(np.isfinite(grad_law(net, question).std).all())
+
+
+def _joint(net: Dense, question: Question) -> list[Networks]:
+    """Laws of all layers where signals and gradients vary together."""
+    depth, width = question.depth, int(question.width or 0)
+    own = log_chi_square_law(width)
+    rows = []
+    for layer, seen in enumerate(seen_layers(float(net.sigma_w), float(net.sigma_b), net.activation, width, depth)):
+        each = []
+        for log_q, below, grad, grad_std in zip(seen.log_q, seen.log_q_below, *seen.log_grad, strict=True):
+            signal = _factor(net.activation, Law(below, 0.0), False) if layer else _input(1.0)
+            if layer == depth - 1:
+                each.append(Entries(Law(0.0, 0.0), _ONE, signal))
+                continue
+            size = Law(float(grad + own.mean) / 2 + np.log(net.sigma_w), float(np.hypot(grad_std, own.std)) / 2)
+            each.append(Entries(size, _factor(net.activation, Law(log_q, 0.0), True), signal))
+        rows.append(Networks(seen.weight, each))
+    return rows
+
+
+def _apart(net: Dense, question: Question, known: Listing) -> list[Entries]:
+    """Laws of all layers, with signals and gradients that vary independently."""
     sizes = known.sizes[1:]
     own = _own(known)
     grad, square = grad_law(net, question), q_law(net, question)
@@ -200,14 +258,14 @@ def _entries(net: Dense, asked: Asked) -> dict[str, Tensor]:
     rows = []
     for layer, (size, activation) in enumerate(zip(sizes, known.activations, strict=True)):
         below = known.activations[layer - 1]
-        signal = _factor(below, at(log_q, layer - 1), False) if layer else _input(input_square)
+        signal = _factor(below, at(log_q, layer - 1), False) if layer else _input(question.input_square)
         if layer == len(sizes) - 1:
             rows.append(Entries(Law(0.0, 0.0), _ONE, signal))
             continue
         grown = at(log_g, layer + 1)
         mean = grown.mean + np.log(known.sigma_w[layer + 1]) - np.log(size) / 2
         rows.append(Entries(Law(mean, grown.std), _factor(activation, at(log_q, layer), True), signal))
-    return {WHOLE: Tensor(rows, np.array(sizes, float), np.array(known.sizes[:-1], float))}
+    return rows
 
 
 def _own(known: Listing) -> Law:
@@ -218,4 +276,4 @@ def _own(known: Listing) -> Law:
     return Law(*(np.array([law[k] for law in laws]) for k in (0, 1)))
 
 
-__all__ = ["Entries"]
+__all__ = ["Entries", "Networks"]

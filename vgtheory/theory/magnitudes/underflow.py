@@ -197,17 +197,16 @@ def underflow_share(
 
     Notes
     -----
-    Accuracy: 1e-3 of each share for the quadrature, 1e-2 for formats with scales. At finite width, that of ``log_grad_layers`` and
-    ``log_q_layers``, whose distributions are taken to be normal and independent of each other. They
-    are independent for straight activations without biases, and nearly so for others while the
-    spread of ``log_q_layers`` is below 0.5. Beyond (GELU at sigma_w = 1.4 in 24 layers of 96 units)
-    signals and gradients grow together: shares are still within two points, but small ones are off
-    by factors. A network of finite width scatters about the mean, most of all where shares are
-    small. In a ``Transformer`` of 24 blocks, width 256, 4 heads and 64 positions all shares are
-    within 2 points. Queries and keys vary most, from head to head and from network to network, by
-    a half or so; their shares are up to 6 points larger in heads of 16 units. Small shares behind ReLU
-    are up to a half larger. In formats with scales most shares are within their measurement's
-    errors, a tenth of a point.
+    Accuracy: 1e-3 of each share for the quadrature, 1e-2 for formats with scales. At finite width a
+    ``Dense`` has signals and gradients that grow together; in 24 layers of 96 units of GELU at
+    sigma_w = 1.4 shares of a per cent are right to a tenth. Where layers are listed, straight, or not
+    Gaussian, the two are taken as independent: small shares are off by factors where the spread of
+    ``log_q_layers`` exceeds 0.5. Networks scatter about the mean, most of all where shares are small.
+    In a ``Transformer`` of 24 blocks, width 256, 4 heads and 64 positions all shares are within 2
+    points. Queries and keys vary most, from head to head and from network to network, by a half or
+    so; their shares are up to 5 points larger in heads of 64 units over 32
+    positions, and 6 in heads of 16 units over 16. Small shares behind ReLU are up to a half larger.
+    In formats with scales most shares are within their measurement's errors, a tenth of a point.
     Assumes: a standard normal cotangent, independent of the weights, times ``loss_scale``, and one
     input (batch of one, or one sequence) with normal entries. The gradient itself is exact before
     the cast. A block's power of two is not limited to eight bits, and NVFP4 needs a finite width.
@@ -268,7 +267,8 @@ def best_loss_scale(
     Notes
     -----
     Accuracy: within a factor of 2 of the best scale of real networks, where ``underflow_share`` is
-    accurate. Where the format has room to spare, losses are tiny at many
+    accurate. Where ln q spreads by more than 0.5, a few networks out of many decide on the best scale
+    of those drawn, which is then often smaller. Where the format has room to spare, losses are tiny at many
     scales, and the best one is just below overflow.
     Assumes: as ``underflow_share``. Scales are between 2^-1000 and 2^1000.
 
