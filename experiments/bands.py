@@ -14,7 +14,7 @@ import pandas as pd
 
 from experiments.corridor.catalogue import Findings
 from experiments.corridor.summary import comparison, key_of
-from experiments.parts.architectures import ARCHITECTURES, loss, sizes
+from experiments.parts.architectures import ARCHITECTURES, SHALLOW, loss, sizes
 from vgtheory import Estimate, diagnose
 
 PARTS = ("architectures", "summary")
@@ -34,7 +34,7 @@ class Config:
     seed: int = 22
 
 
-SMOKE = Config(model=("bottleneck",), width=(16,), num_draws=16, net_units=256)
+SMOKE = Config(model=tuple(SHALLOW), width=(16,), num_draws=16, net_units=256)
 
 
 def _real(key: jax.Array, model: Any, batch: tuple, num_nets: int) -> dict[tuple[str, str], np.ndarray]:
@@ -47,7 +47,7 @@ def _real(key: jax.Array, model: Any, batch: tuple, num_nets: int) -> dict[tuple
 def run(config: Config) -> dict[str, Any]:
     (name,), (width,) = config.model, config.width
     keys = jax.random.split(key_of(config), 4)
-    architecture = ARCHITECTURES[name]
+    architecture = (ARCHITECTURES | SHALLOW)[name]
     model, batch = architecture.make(width), architecture.batch(keys[0], width)
     variables = jax.jit(model.init)(keys[1], batch[0])
     twin = diagnose.infinite_width(model, variables=variables, loss=loss)

@@ -35,10 +35,11 @@ class Relu(nn.Module):
     """He's ReLU layers."""
 
     width: int
+    depth: int = 5
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        for _ in range(5):
+        for _ in range(self.depth):
             x = nn.relu(nn.Dense(self.width, kernel_init=_scale(2**0.5))(x))
         return nn.Dense(CLASSES)(x)
 
@@ -196,6 +197,9 @@ ARCHITECTURES: dict[str, Architecture] = {
     "mixer": Architecture(Mixer, (2, 8, 16)),
     "DenseNet": Architecture(DenseNet, (8, 32)),
 }
+
+SHALLOW = {"one hidden layer": Architecture(lambda width: Relu(width, 1), (8, 32))}
+"""What compiles quickly."""
 
 
 def loss(model: Any, x: Array, top: Array) -> Array:
