@@ -16,6 +16,7 @@ FIGURES = (
     "state_space",
     "tied_exponent",
     "overflow",
+    "rounding",
     "initialisers",
     "saturation",
     "unbounded",

@@ -71,6 +71,8 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         axis.set(ylim=(-0.04, 1.08), yticks=np.arange(0, 1.1, 0.25))
     axes[0][0].set_ylabel(r"share of Var $\ln|g|$")
     axes[0][len(nets)].set_ylabel("variance left, over SGD's")
-    axes[0][0].plot([], [], color="0.3", linewidth=1.6, label="law")
-    figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower left", ncols=4)
+    first = axes[0][0]
+    style.measured(first, [], [], [], 3, "all parts, of updates")
+    first.plot([], [], color="0.3", linewidth=1.6, label="law")
+    figure.legend(*first.get_legend_handles_labels(), loc="outside lower center", ncols=5)
     return figure
