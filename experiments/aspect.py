@@ -92,6 +92,7 @@ def findings(frame: pd.DataFrame) -> Findings:
         "steep/lost": f"{-steep.mean_hat / np.log(10):.0f}",
         "steep/lost_predicted": f"{-steep['mean'] / np.log(10):.0f}",
         "leading": f"{_off(steep, steep.mean_leading):.0f}",
+        "leading/off": f"{(steep.mean_leading - steep['mean']) / steep['std'] * steep.num_nets**0.5:.0f}",
         "infinite": f"{_off(steep, steep.mean_infinite):.0f}",
         "leading/percent": f"{100 * abs(steep.mean_leading / steep['mean'] - 1):.1f}",
         "steep/nets": f"{steep.num_nets}",

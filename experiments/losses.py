@@ -57,7 +57,7 @@ def run(config: Config) -> dict[str, Any]:
 
 
 def findings(frame: pd.DataFrame) -> Findings:
-    known, gap = frame[np.isfinite(frame.predicted_err)], (frame.measured - frame.predicted).abs()
+    known, gap = frame[np.isfinite(frame.predicted_err)], np.expm1(frame.measured - frame.predicted).abs()
     outside = frame[np.isinf(frame.predicted_err)]
     real = frame[(frame.data == frame.data.iloc[0]) & (frame.loss == "cross_entropy")]
     spread = ((known.measured_err / known.predicted_err) ** 2).mean() ** 0.5
@@ -67,6 +67,7 @@ def findings(frame: pd.DataFrame) -> Findings:
         "nets": f"{frame.num_nets.max()}",
         "agree": f"{(known.z.abs() <= 5).sum()}",
         "std": f"{known.z.std():.2f}",
+        "chi_square": f"{(known.z**2).sum():.0f}",
         "within/2": f"{100 * (known.z.abs() <= 2).mean():.0f}",
         "furthest": f"{known.z.abs().max():.1f}",
         "spread": f"{spread:.2f}",
@@ -79,6 +80,13 @@ def findings(frame: pd.DataFrame) -> Findings:
         "least": f"{np.exp(real.measured.min()):.2g}",
         "most": f"{np.exp(real.measured.max()):.2g}",
     }
+    for name, rows in (("all", known), *known.groupby("net")):
+        weights = rows.predicted_err**-2.0
+        shift = (weights * (rows.measured - rows.predicted)).sum() / weights.sum()
+        numbers |= {
+            f"shift/{name}": f"{100 * np.expm1(shift):+.1f}",
+            f"shift/{name}_err": f"{100 * weights.sum() ** -0.5:.1f}",
+        }
     verdict = (
         f"It can be computed, to {numbers['gap']} % in the median and {numbers['gap/most']} % at most, from the scales, the number of classes and the loss. "
         f"{numbers['agree']} of {len(known)} sizes agree ({numbers['within/2']} % within two predicted standard errors); in {len(outside)} cases the law "

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import curve_fit
 
 from experiments.corridor.catalogue import Findings
 from experiments.corridor.summary import comparison, key_of
@@ -78,6 +79,15 @@ def fitted(rows: pd.DataFrame) -> tuple[float, float]:
     return float(np.average(rows.excess * rows.width**2, weights=err**-2.0)), float((err**-2.0).sum() ** -0.5)
 
 
+def power(rows: pd.DataFrame) -> tuple[float, float]:
+    """Exponent ``p`` of a free fit of ``k / width**p`` to the excess from a width of 8 on, and its error."""
+    rows = rows[rows.width >= FITTED]
+    law = lambda width, factor, exponent: factor * (width / FITTED) ** -exponent
+    start = (rows.excess[rows.width == rows.width.min()].mean(), 2.0)
+    found, covariance = curve_fit(law, rows.width, rows.excess, start, rows.excess_err, absolute_sigma=True)
+    return float(found[1]), float(covariance[1, 1] ** 0.5)
+
+
 def findings(frame: pd.DataFrame) -> Findings:
     exact, depths = frame[frame.net == EXACT], sorted(frame.depth.unique())
     numbers = {"depth/min": f"{depths[0]}", "depth/max": f"{depths[-1]}", "nets": f"{frame.num_nets.max():,.0f}"}
@@ -86,6 +96,9 @@ def findings(frame: pd.DataFrame) -> Findings:
     for name, rows in frame[frame.net != EXACT].groupby("net", sort=False):
         factor, err = fitted(rows)
         numbers |= {f"{name}/factor": f"{factor:.2f}", f"{name}/factor_err": f"{err:.2f}"}
+        if rows.width[rows.width >= FITTED].nunique() > 1:
+            exponent, exponent_err = power(rows)
+            numbers |= {f"{name}/power": f"{exponent:.2f}", f"{name}/power_err": f"{exponent_err:.2f}"}
         for depth in depths:
             factor_here, err_here = fitted(rows[rows.depth == depth])
             numbers |= {f"{name}/{depth}/factor": f"{factor_here:.2f}", f"{name}/{depth}/factor_err": f"{err_here:.2f}"}

@@ -90,7 +90,10 @@ def findings(frame: pd.DataFrame) -> Findings:
         "rate/min": f"{known.measured.min():+.2f}",
         "rate/max": f"{known.measured.max():+.2f}",
         "furthest": f"{known.z.abs().max():.1f}",
+        "declined": f"{len(cells) - len(known)}",
+        "width/min": f"{int(cells.width.min())}",
         "width": f"{int(cells.width.max())}",
+        "depth/min": f"{int(cells.depth.min())}",
         "depth": f"{int(cells.depth.max())}",
     }
     is_straight = cells.activation.isin(STRAIGHT)

@@ -10,16 +10,20 @@ from figures import style
 
 SOURCES = ("rates",)
 SEEN = (
-    "The share of the law's residuals within a band follows the normal law. Its residuals fill a band around zero; some of "
-    "those of order 1/N leave it by tens of standard errors, and most of those of infinite width lie below it."
+    "The share of the law's residuals within a band follows the normal law. Its residuals fill a band around zero; of those of order "
+    "1/N, softplus, GELU and SiLU at large scales leave it by up to fifty standard errors; most of those of infinite width lie below it."
 )
 """What one sees."""
-BANDS = (0.5, 1.0, 1.5, 1.96, 2.5, 3.0)
+BANDS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 SMALL = 5.0
 """Residuals up to this size stand on a linear scale, larger ones on a logarithmic one."""
-ENDS = (-100.0, 10.0)
+ENDS = (-100.0, 8.0)
 """Least and largest residual that is shown; there is none beyond."""
 LAWS = {"law": "this law", "leading": "order $1/N$", "infinite": "infinite width"}
+SHADES = {"law": "0.1", "leading": "0.5", "infinite": "0.75"}
+"""Greys of the laws: colours are the activations'."""
+NAMED = {"softplus": 9, "gelu": 3, "silu": 5}
+"""Activations that the expansion to order 1/N misses most, with their colours."""
 
 
 def _residuals(rates: pd.DataFrame, law: str) -> pd.Series:
@@ -33,11 +37,13 @@ def _residuals(rates: pd.DataFrame, law: str) -> pd.Series:
 def _calibration(axes: Axes, rates: pd.DataFrame) -> None:
     """Share of the residuals of every law within a band, against the normal law's."""
     reach = np.linspace(0, 3.5, 200)
-    axes.plot(reach, 100 * erf(reach / 2**0.5), color=style.COLOURS[0], label="normal law")
-    for index, (law, label) in enumerate(LAWS.items(), start=1):
+    axes.plot(reach, 100 * erf(reach / 2**0.5), color="0.25", label="normal law", zorder=1)
+    for index, (law, label) in enumerate(LAWS.items()):
         size = _residuals(rates, law).abs()
         share = np.array([(size < band).mean() for band in BANDS])
-        style.measured(axes, BANDS, 100 * share, 100 * (share * (1 - share) / len(size)) ** 0.5, index, label)
+        err = 100 * (share * (1 - share) / len(size)) ** 0.5
+        look = {"color": SHADES[law], "markerfacecolor": SHADES[law], "elinewidth": 0.8, "zorder": 3}
+        axes.errorbar(BANDS, 100 * share, err, fmt=style.MARKERS[index], label=label, **look)
     axes.set(xlabel="standard errors", ylabel="% of residuals within", ylim=(0, 104), xlim=(0, 3.5))
     axes.set_title("calibration")
 
@@ -48,16 +54,31 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     size = {"height": 2.5, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1.1, 1, 1, 1]}}
     figure, axes = style.canvas(1, 4, **size)
     _calibration(axes[0], rates)
-    for index, (panel, (law, label)) in enumerate(zip(axes[1:], LAWS.items(), strict=True), start=1):
-        panel.axhspan(-1.96, 1.96, color="0.9", zorder=0, linewidth=0)
-        panel.axhline(0, color=style.COLOURS[0], zorder=3)
-        look = {"color": style.COLOURS[index], "s": 3.5, "linewidths": 0, "alpha": 0.6}
-        panel.scatter(rates.predicted, _residuals(rates, law), zorder=2, **look)
+    others = ~rates.activation.isin(list(NAMED))
+    for panel, (law, label) in zip(axes[1:], LAWS.items(), strict=True):
+        panel.axhspan(-2, 2, color="0.9", zorder=0, linewidth=0)
+        panel.axhline(0, color="0.25", linewidth=0.8, zorder=3)
+        residuals = _residuals(rates, law)
+        panel.scatter(rates.predicted[others], residuals[others], s=3, color="0.45", linewidths=0, alpha=0.6, zorder=2)
+        for index, (name, colour) in enumerate(NAMED.items(), start=1):
+            some = rates.activation == name
+            look = {
+                "color": style.COLOURS[colour],
+                "marker": style.MARKERS[index],
+                "s": 6,
+                "linewidths": 0,
+                "zorder": 2,
+            }
+            panel.scatter(rates.predicted[some], residuals[some], label=style.shown(name), **look)
         panel.set_yscale("symlog", linthresh=SMALL, linscale=1.8)
-        panel.set_yticks([-100, -10, -5, -2, 0, 2, 5, 10], [])
+        panel.set_yticks([-100, -20, -5, -2, 0, 2, 5], [])
         panel.minorticks_off()
         panel.set(xlabel="predicted rate per layer", ylim=ENDS, title=label)
-    axes[1].set_yticklabels(["$-$100", "$-$10", "$-$5", "$-$2", "0", "2", "5", "10"])
+    axes[1].set_yticklabels(["$-$100", "$-$20", "$-$5", "$-$2", "0", "2", "5"])
     axes[1].set_ylabel("residual, standard errors")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    axes[-1].scatter([], [], s=6, color="0.45", linewidths=0, label="other activations")
+    curves, named = (each.get_legend_handles_labels() for each in (axes[0], axes[-1]))
+    both = (one + other for one, other in zip(curves, named, strict=True))
+    look = {"loc": "outside lower center", "ncols": 8, "columnspacing": 1.2, "handletextpad": 0.3, "handlelength": 1.6}
+    figure.legend(*both, **look)
     return figure

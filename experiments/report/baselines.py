@@ -66,10 +66,11 @@ def headline(cells: pd.DataFrame) -> Headline:
 
 def _numbers_of(name: str, found: compare.Calibration) -> dict[str, str]:
     return {
-        f"{name}/mean": f"{found.mean:+.3f}",
+        f"{name}/mean": f"{found.mean:+.2f}",
         f"{name}/mean_err": f"{found.mean_err:.3f}",
         f"{name}/std": f"{found.std:.2f}",
         f"{name}/std_err": f"{found.std_err:.2f}",
+        f"{name}/std_z": f"{(found.std - 1) / found.std_err:.1f}",
         f"{name}/within/1": f"{100 * found.within_1:.1f}",
         f"{name}/within/2": f"{100 * found.within_2:.1f}",
         f"{name}/beyond": f"{100 * found.beyond:.1f}",
