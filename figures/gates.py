@@ -1,4 +1,4 @@
-"""Recurrent cells: what sharing weights over time adds to the rate per step, and what the law with sharing leaves of it."""
+"""Recurrent cells: measured rates against the law that knows of the sharing of weights and the one that does not, and what the first leaves."""
 
 import numpy as np
 import pandas as pd
@@ -9,46 +9,65 @@ from figures import style
 
 SOURCES = ("gates",)
 SEEN = (
-    "In LSTMs, GRUs, minimal gated units and leaky recurrences sharing adds up to a third to the rate per step, in a recurrence "
-    "with a skip in time nothing, and markers lie on the line of the law; residuals are a twentieth of that or less."
+    "The law with sharing lies on the diagonal for all five kinds of cell. The law without it predicts rates that are half as large again for LSTMs, GRUs, "
+    "minimal gated units and leaky recurrences; for a recurrence with a skip in time both are one. Residuals of LSTMs and GRUs are mostly negative."
 )
 """What one sees."""
 NAMES = {"LSTM": "LSTM", "GRU": "GRU", "MGU": "minimal gated unit", "leaky": "leaky tanh", "skip": "tanh, skip in time"}
-GAP = 3
-"""Places left free between two kinds of cell."""
+BAND = 3
+"""Standard errors within which the text counts settings."""
+WITHOUT = 7
+"""Colour of the law that does not know of the sharing."""
 
 
-def _columns(panels: tuple[Axes, Axes], rows: pd.DataFrame, start: int, first: bool) -> float:
-    """One kind of cell, its settings beside each other; returns the middle of their places."""
-    added = rows.one - rows.own
-    x = start + np.arange(len(rows))
-    style.theory(panels[0], x, added, index=0, label="law" if first else None)
-    err = np.hypot(rows.one_hat_err, rows.own_hat_err)
-    style.measured(panels[0], x, rows.one_hat - rows.own_hat, err, 1, "measured" if first else None)
-    zero = np.zeros(len(rows))
-    style.theory(panels[1], x, zero, rows.one_err, 0)
-    style.measured(panels[1], x, rows.one_hat - rows.one, rows.one_hat_err, 1)
-    return x.mean()
+def _against(axes: Axes, rows: pd.DataFrame) -> None:
+    """Measured against predicted rates, by both laws, with the line on which they are equal."""
+    values = rows[["own", "one", "one_hat"]].to_numpy()
+    room = 0.06 * np.ptp(values)
+    ends = np.array([values.min() - room, values.max() + room])
+    axes.plot(ends, ends, color="0.3", linewidth=0.8, zorder=1)
+    look = {"color": style.COLOURS[WITHOUT], "markeredgewidth": 0.8, "markerfacecolor": "white", "zorder": 2}
+    axes.plot(rows.own, rows.one_hat, style.MARKERS[2], **look)
+    style.measured(axes, rows.one, rows.one_hat, rows.one_hat_err, 0)
+    told = rf"without: $\times{np.median(rows.own / rows.one_hat):.2f}$"
+    axes.text(0.98, 0.04, told, ha="right", va="bottom", fontsize=7.5, transform=axes.transAxes)
+    axes.set(xlim=tuple(ends), ylim=tuple(ends))
+    axes.locator_params(nbins=4)
+
+
+def _residuals(axes: Axes, rows: pd.DataFrame) -> None:
+    """Measured less predicted, in standard errors of the difference, with their mean."""
+    z = (rows.one_hat - rows.one) / np.hypot(rows.one_hat_err, rows.one_err)
+    axes.axhspan(-BAND, BAND, color="0.93", linewidth=0, zorder=0)
+    axes.axhline(0, color="0.3", linewidth=0.8, zorder=1)
+    look = {"color": style.COLOURS[0], "markeredgewidth": 0.8, "markerfacecolor": "white", "zorder": 3}
+    axes.plot(rows.one, z, style.MARKERS[0], **look)
+    axes.text(0.98, 0.97, f"mean ${z.mean():+.1f}$", ha="right", va="top", fontsize=7.5, transform=axes.transAxes)
+    axes.set(title="residual", ylim=(-4.4, 4.4), yticks=[-3, 0, 3], xlabel="predicted rate")
+    axes.locator_params(axis="x", nbins=4)
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["gates"]
-    frame = frame.assign(added=frame.one - frame.own).sort_values(["added", "one"])
-    size = {"height": 2.7, "width": style.PAGE, "gridspec_kw": {"height_ratios": [1.3, 1]}}
-    figure, panels = style.canvas(2, 1, sharex=True, **size)
-    start, middles = 0, []
-    for kind in NAMES:
+    kinds = [kind for kind in NAMES if (frame.kind == kind).any()]
+    size = {"height": 2.95, "width": style.PAGE, "squeeze": False, "gridspec_kw": {"height_ratios": [1.5, 1]}}
+    figure, panels = style.canvas(2, len(kinds), **size)
+    for column, kind in enumerate(kinds):
         rows = frame[frame.kind == kind]
-        middles.append(_columns(tuple(panels), rows, start, first=not start))
-        start += len(rows) + GAP
-        if kind != list(NAMES)[-1]:
-            for axes in panels:
-                axes.axvline(start - (GAP + 1) / 2, color="0.85", linewidth=0.6, zorder=0)
-    panels[0].set(ylabel="rate gained\nby sharing", xlim=(-GAP, start))
-    panels[1].set(ylabel="measured less\npredicted rate", yticks=[-0.02, 0, 0.02], ylim=(-0.034, 0.034))
-    panels[1].set_xticks(middles, NAMES.values())
-    panels[1].set_xlabel("settings of each cell, in the order of the predicted gain")
-    panels[0].tick_params(bottom=False)
-    panels[1].tick_params(bottom=False)
-    panels[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
+        _against(panels[0][column], rows)
+        _residuals(panels[1][column], rows)
+        panels[0][column].set_title(NAMES[kind])
+        panels[1][column].set_xlim(panels[0][column].get_xlim())
+        if column:
+            panels[1][column].tick_params(labelleft=False)
+    panels[0][0].set_ylabel("measured rate per step")
+    panels[1][0].set_ylabel("measured less\npredicted (s.e.)")
+    first = panels[0][0]
+    style.measured(first, [], [], [], 0, "law that knows of the sharing")
+    look = {"color": style.COLOURS[WITHOUT], "markeredgewidth": 0.8, "markerfacecolor": "white"}
+    first.plot([], [], style.MARKERS[2], label="law without sharing", **look)
+    first.plot([], [], color="0.3", linewidth=0.8, label="measured = predicted")
+    by_label = dict(zip(*reversed(first.get_legend_handles_labels()), strict=True))
+    names = sorted(by_label, key=lambda name: name.startswith("measured"))[::-1]
+    figure.legend([by_label[name] for name in names], names, loc="outside lower center", ncols=3)
     return figure

@@ -69,7 +69,7 @@ def _row(told: Told, row: Any) -> str:
     numbers = f"${says.replace('.0', '') if told.says == 0 else says}$ & ${_shown(unit * row.predicted, digits)}$"
     seen = f"${_shown(unit * row.measured, digits)} \\pm {error}$ & ${_shown(row.z, 1)}$"
     verdict = f"{_BY_NAME[told.claim].verdict}: {told.why}"
-    return rf"{told.statement} & {told.setting} & {numbers} & {seen} & {verdict} \\ \addlinespace[1.5pt]"
+    return rf"{told.statement} & {told.setting} & {numbers} & {seen} & {verdict} \\ \addlinespace[0.5pt]"
 
 
 def rows(table: pd.DataFrame) -> tuple[str, dict[str, str]]:
