@@ -32,7 +32,6 @@ class Told:
     label: str
     links: int
     factor: float
-    why: str
     sense: str = ""
 
     @property
@@ -68,8 +67,7 @@ def _row(told: Told, row: Any) -> str:
     says = f"{told.sense}\\,{_shown(told.says, 1)}" if told.sense else _shown(told.says, 1)
     numbers = f"${says.replace('.0', '') if told.says == 0 else says}$ & ${_shown(unit * row.predicted, digits)}$"
     seen = f"${_shown(unit * row.measured, digits)} \\pm {error}$ & ${_shown(row.z, 1)}$"
-    verdict = f"{_BY_NAME[told.claim].verdict}: {told.why}"
-    return rf"{told.statement} & {told.setting} & {numbers} & {seen} & {verdict} \\ \addlinespace[0.5pt]"
+    return rf"{told.statement} & {told.setting} & {numbers} & {seen} & {_BY_NAME[told.claim].verdict} \\"
 
 
 def rows(table: pd.DataFrame) -> tuple[str, dict[str, str]]:
