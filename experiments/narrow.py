@@ -108,6 +108,9 @@ def findings(frame: pd.DataFrame) -> Findings:
                 f"{name}/{row.width}/ratio": f"{row.ratio:.3f}",
             }
             numbers[f"{name}/{row.width}/infinite"] = f"{row.infinite_excess:.2f}"
+        last = rows.sort_values(["width", "depth"]).iloc[-1]
+        numbers[f"{name}/above"] = f"{(last.excess - factor / last.width**2) / last.excess_err:.1f}"
+        numbers[f"{name}/left"] = f"{100 * last.excess / last.infinite_excess:.1f}"
         told.append(f"{name} {factor:.2f} +- {err:.2f}")
     off = (exact.excess / exact.excess_err).abs().max()
     numbers |= {"exact": f"{off:.1f}", "dead": f"{100 * exact.dead.max():.0f}", "off": f"{_most_off(frame, 8):.0f}"}
