@@ -220,6 +220,13 @@ def test_files_stay_small() -> None:
             assert len(path.read_text().splitlines()) <= MOST_LINES, path.relative_to(ROOT)
 
 
+def test_what_is_listed_as_slow_is_a_test() -> None:
+    for line in (ROOT / "tests" / "slow.txt").read_text().splitlines():
+        if not line.startswith("#"):
+            file, name = line.split("[")[0].split("::")
+            assert f"\ndef {name}(" in (ROOT / file).read_text(), line
+
+
 def test_no_global_state_is_changed_at_import() -> None:
     for path in (ROOT / "vgtheory").rglob("*.py"):
         if path.name != "_programs.py":  # for command lines, which call it

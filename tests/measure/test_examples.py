@@ -7,7 +7,7 @@ from tests import docstrings
 SLOW = (
     *("training.networks", "blocks.transformer", "blocks.alpha", "blocks.positions", "blocks.groups"),
     *("spectra.top", "spectra.moments", "layers.factors", "magnitudes.entries", "magnitudes.split"),
-    *("decoders.tokens", "attention.layer", "layers.losses", "layers.underflow", "cells.untied"),
+    *("decoders.tokens", "attention.layer", "layers.losses", "magnitudes.underflow", "cells.untied"),
     *("linear.modules", "linear.blocks", "linear.sensitivity", "linear.lags", "engine.dispatch", "layers.formats"),
 )
 """Modules whose examples compile a program of their own; what they measure has twins in the default run."""
