@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from vgtheory.theory.layers.factors import Parts, log_parts_layers
     from vgtheory.theory.layers.formats import DepthLimit, PassLimit, depth_limit, pass_limit
     from vgtheory.theory.layers.initialisers import InitialiserAudit, initialiser_audit
-    from vgtheory.theory.layers.libraries import LibraryDefault, LibraryTable, library_audit
+    from vgtheory.theory.layers.libraries import LibraryDefault, library_audit
     from vgtheory.theory.layers.losses import log_loss_grad_layers
     from vgtheory.theory.layers.profiles import log_chi_layers, log_grad_layers, log_grad_weight_layers, log_q_layers
     from vgtheory.theory.magnitudes.underflow import (
@@ -42,7 +42,6 @@ __all__ = [
     "DepthLimit",
     "InitialiserAudit",
     "LibraryDefault",
-    "LibraryTable",
     "LossScale",
     "Parts",
     "PassLimit",
