@@ -19,8 +19,6 @@ SMALL = 5.0
 """Residuals up to this size stand on a linear scale, larger ones on a logarithmic one."""
 SIMPLER = {"infinite": ("infinite width", (1, 1)), "leading": ("order $1/N$", (4, 1.5))}
 """Simpler laws, with their dashes."""
-NAMED = {"infinite": ("right", 60.0, 5.0), "leading": ("right", 8.5, 1000.0)}
-"""Where a simpler law's name stands beside its lines: alignment, height and depth over width."""
 
 
 def _shapes(axes: Axes, frame: pd.DataFrame) -> None:
@@ -60,11 +58,10 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     mean.axhspan(-2, 2, color="0.9", zorder=0, linewidth=0)
     mean.axhline(0, color="0.25", zorder=1, linewidth=0.8)
     mean.axhline(SMALL, color="0.75", zorder=0, linewidth=0.5)
-    for law, (label, _) in SIMPLER.items():
-        side, height, ratio = NAMED[law]
-        mean.annotate(label, (ratio, height), ha=side, va="bottom", fontsize=7.5)
     for axes in (spread, mean):
         _shapes(axes, frame)
     spread.plot([], [], color="0.3", label="this law")
-    figure.legend(*spread.get_legend_handles_labels(), loc="outside lower center", ncols=4, columnspacing=1.5)
+    for label, dashes in SIMPLER.values():
+        spread.plot([], [], color="0.3", linewidth=0.9, dashes=dashes, label=f"{label} (b)")
+    figure.legend(*spread.get_legend_handles_labels(), loc="outside lower center", ncols=6, columnspacing=1.5)
     return figure
