@@ -67,12 +67,15 @@ def headline(cells: pd.DataFrame) -> Headline:
 def _numbers_of(name: str, found: compare.Calibration) -> dict[str, str]:
     return {
         f"{name}/mean": f"{found.mean:+.2f}",
-        f"{name}/mean_err": f"{found.mean_err:.3f}",
+        f"{name}/mean_err": f"{found.mean_err:.2f}",
         f"{name}/std": f"{found.std:.2f}",
         f"{name}/std_err": f"{found.std_err:.2f}",
         f"{name}/std_z": f"{(found.std - 1) / found.std_err:.1f}",
-        f"{name}/within/1": f"{100 * found.within_1:.1f}",
-        f"{name}/within/2": f"{100 * found.within_2:.1f}",
+        **{
+            f"{name}/within/{times}{suffix}": f"{100 * number:.1f}"
+            for times, share in ((1, found.within_1), (2, found.within_2))
+            for suffix, number in (("", share), ("_err", (share * (1 - share) / found.num) ** 0.5))
+        },
         f"{name}/beyond": f"{100 * found.beyond:.1f}",
         f"{name}/ks": f"{found.p_value:.2f}" if found.p_value >= 0.01 else "below 0.01",
     }
