@@ -131,6 +131,8 @@ def findings(frame: pd.DataFrame) -> Findings:
         }
     scales = sorted(frame.sigma_qk.unique())
     at = min(scales, key=lambda each: abs(each - 1))
+    ratios = [np.exp(frame[f"{of}_hat"] - frame[of])[frame.sigma_qk == at] for of in ("log_grad", *GROUPS)]
+    numbers["largest"] = f"{100 * max(float(abs(ratio - 1).max()) for ratio in ratios):.0f}"
     shown = [
         f"{place}-norm {numbers[f'{place}/{at:g}/stream']}" for place in sorted(frame.place.unique(), reverse=True)
     ]

@@ -16,6 +16,8 @@ from experiments.report.markup import tex
 DECADE = math.log(10)
 LINKS = ("per layer", "per step")
 """Units of rates: times the number of links they are those of the whole."""
+MOST_DIGITS = 4
+"""Digits behind the point of a number that is known better than it is shown."""
 _BY_NAME = {claim.name: claim for claim in claims.CLAIMS}
 
 
@@ -23,7 +25,8 @@ _BY_NAME = {claim.name: claim for claim in claims.CLAIMS}
 class Told:
     """One statement: ``factor`` is what it says one of the ``links`` does to the gradient's norm, exactly or as a bound (``sense``).
 
-    ``statement`` and ``setting`` are LaTeX; ``label`` names the compared number of the claim's experiment.
+    ``statement`` and ``setting`` are LaTeX; ``label`` names the compared number of the claim's experiment,
+    and ``when`` says of a claim that depends in which case it is true.
     """
 
     claim: str
@@ -33,6 +36,7 @@ class Told:
     links: int
     factor: float
     sense: str = ""
+    when: str = ""
 
     @property
     def says(self) -> float:
@@ -62,20 +66,20 @@ def _row(told: Told, row: Any) -> str:
     """One line of the table: the statement, its setting and number, the law's, the measured one, and what follows."""
     unit = told.decades(row.unit)
     err = unit * row.measured_err
-    digits = min(max(-math.floor(math.log10(err)), 1), 2)
-    error = f"{err:.{digits}f}" if err > 0.005 else "{<}0.01"
+    digits = min(max(-math.floor(math.log10(err)), 1), MOST_DIGITS)
     says = f"{told.sense}\\,{_shown(told.says, 1)}" if told.sense else _shown(told.says, 1)
     numbers = f"${says.replace('.0', '') if told.says == 0 else says}$ & ${_shown(unit * row.predicted, digits)}$"
-    seen = f"${_shown(unit * row.measured, digits)} \\pm {error}$ & ${_shown(row.z, 1)}$"
-    return rf"{told.statement} & {told.setting} & {numbers} & {seen} & {_BY_NAME[told.claim].verdict} \\"
+    seen = f"${_shown(unit * row.measured, digits)} \\pm {err:.{digits}f}$ & ${_shown(row.z, 1)}$"
+    return rf"{told.statement} & {told.setting} & {numbers} & {seen} & {told.when or _BY_NAME[told.claim].verdict} \\"
 
 
 def rows(table: pd.DataFrame) -> tuple[str, dict[str, str]]:
-    """The rows of the main text's table by their verdict, and how many there are, of each verdict, and met by the law."""
+    """The rows of the main text's table by their verdict, how many there are, of each verdict, and met by the law, and the largest z."""
     found = [(told, row) for told in TOLD if (row := _compared(told, table)) is not None]
     groups = {word: [pair for pair in found if _BY_NAME[pair[0].claim].verdict == word] for word in claims.WORDS}
     text = "\\midrule\n".join("".join(f"{_row(*pair)}\n" for pair in group) for group in groups.values() if group)
     counts = {"rows": len(found), "agree": sum(row.outcome == "agrees" for _, row in found)}
+    counts |= {"largest": f"{max((abs(row.z) for _, row in found), default=0):.1f}"}
     counts |= {word: len(group) for word, group in groups.items()}
     return text, {f"told/{key}": str(count) for key, count in counts.items()}
 
