@@ -74,7 +74,7 @@ def _scaled(axes: np.ndarray, frame: pd.DataFrame) -> None:
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["attention"].sort_values("block")
     places = sorted(frame.place.unique(), reverse=True)
-    size = {"height": 3.1, "width": style.PAGE, "squeeze": False, "gridspec_kw": {"height_ratios": [1.45, 1]}}
+    size = {"height": 2.85, "width": style.PAGE, "squeeze": False, "gridspec_kw": {"height_ratios": [1.45, 1]}}
     figure, axes = style.canvas(2, 2 * len(places), sharex=True, **size)
     scales = [scale for scale in SCALES if (frame.sigma_qk == scale).any()]
     for column, place in enumerate(places):

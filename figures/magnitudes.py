@@ -4,31 +4,30 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from figures import style
 
 SOURCES = ("magnitudes",)
 SEEN = (
-    "Minibatches make nearly all of the variance in tanh networks, depth that of sigmoid networks, and of deep tanh networks "
-    "above the edge. What RMSProp and Adam leave lies at the minibatches' share, but for Adam in ReLU networks, which leaves nine times as much as SGD."
+    "Minibatches make nearly all of the variance in tanh networks, depth that of sigmoid networks, and of deep tanh networks above the edge. "
+    "What RMSProp and Adam leave lies at the minibatches' share, but for Adam in ReLU networks, which leaves nine times as much as SGD."
 )
 """What one sees."""
 PARTS = {"layers": "layers (depth)", "entries": "entries (units)", "draws": "minibatches"}
 NETS = ("tanh critical", "tanh above", "relu critical", "sigmoid")
-SHOWN = ("tanh critical", "relu critical", "sigmoid")
+SHOWN = ("tanh critical", "tanh above", "relu critical", "sigmoid")
 """Networks whose updates are shown."""
 DECLINED = ("relu critical", "Adam")
 """For them the law of momentum declines."""
-RULES = ("SGD", "RMSProp", "Adam")
-"""Rules that leave a variance; sign updates leave none."""
-HALF = 0.24
-"""Half of the length of a predicted stroke."""
-
-
-def _pair(axes: Axes, x: float, law: float, seen: tuple[float, float], index: int) -> None:
-    """What is predicted as a stroke, what is measured as a marker on it."""
-    axes.plot([x - HALF, x + HALF], [law, law], color=style.COLOURS[index], linewidth=1.6, zorder=2)
-    style.measured(axes, x, *seen, index)
+RULES = ("RMSProp", "Adam")
+"""Rules whose variance is shown: SGD's is what it is divided by, and sign updates leave none."""
+PALE = 0.45
+"""How strongly the law's bars are coloured."""
+ASIDE = 0.2
+"""How far RMSProp's marker stands above, and Adam's below, their network's line."""
+HOLLOW = {"markerfacecolor": "white", "markeredgewidth": 0.8, "elinewidth": 0.8, "zorder": 3}
 
 
 def _corrected(rows: pd.DataFrame, column: str, part: str) -> float:
@@ -39,67 +38,87 @@ def _corrected(rows: pd.DataFrame, column: str, part: str) -> float:
 
 
 def _parts(axes: Axes, rows: pd.DataFrame) -> None:
-    """Every part of the variance of one kind of network, by depth."""
+    """Every part of the variance of one kind of network, by depth: the law's bars on each other, and where networks have their tops."""
     depths = sorted(rows.depth.unique())
     for place, depth in enumerate(depths):
         at = rows[rows.depth == depth]
         errs = at.set_index("part").share_hat_err
+        law = seen = 0.0
         for index, part in enumerate(PARTS):
-            seen = (_corrected(at, "share_hat", part), errs[part])
-            _pair(axes, place + 0.22 * (index - 1), _corrected(at, "share", part), seen, index)
+            share = _corrected(at, "share", part)
+            axes.bar(place, share, bottom=law, width=0.72, color=style.COLOURS[index], alpha=PALE, linewidth=0)
+            law, seen = law + share, seen + _corrected(at, "share_hat", part)
+            if part != "draws":  # the last top is one by construction
+                err = errs["layers"] if part == "layers" else errs["draws"] * (1 + 1 / (at.num_draws.iloc[0] - 1))
+                look = {"color": style.COLOURS[index], "fmt": style.MARKERS[index]} | HOLLOW
+                axes.errorbar(place + 0.18 * (2 * index - 1), seen, yerr=err, **look)
     axes.set_xticks(range(len(depths)), [str(depth) for depth in depths])
-    axes.set(ylim=(-0.04, 1.08), yticks=np.arange(0, 1.1, 0.25), xlabel="layers")
+    axes.set(ylim=(-0.03, 1.04), yticks=np.arange(0, 1.1, 0.25), xlabel="layers")
 
 
-def _rules(axes: Axes, rows: pd.DataFrame, net: str) -> None:
-    """What every optimiser leaves of the whole variance of one kind of network, beside the part that minibatches had."""
-    share = _corrected(rows[rows.rule == "SGD"], "share", "draws")
-    axes.axhline(share, color=style.COLOURS[2], linewidth=1.1, dashes=style.DASHES[1], zorder=1)
-    for place, rule in enumerate(RULES):
-        chosen = rows[rows.rule == rule]
-        seen = (chosen.share_hat.sum(), (chosen.share_hat_err**2).sum() ** 0.5)
-        if (net, rule) == DECLINED:
-            look = {"markerfacecolor": "white", "markeredgewidth": 0.8, "elinewidth": 0.8, "color": "0.45"}
-            axes.errorbar(place, seen[0], yerr=seen[1], fmt=style.MARKERS[3], zorder=3, **look)
-        else:
-            _pair(axes, place, chosen.share.sum(), seen, 3)
-    axes.set_xticks(range(len(RULES)), RULES, rotation=90)
-    axes.set(xlim=(-0.6, len(RULES) - 0.4), yscale="log", ylim=(0.07, 14))
-    axes.set_yticks([0.1, 1, 10], ["0.1", "1", "10"])
+def _rules(axes: Axes, frame: pd.DataFrame, nets: list[str]) -> None:
+    """What RMSProp and Adam leave of the variance of SGD's updates, one line for each kind of network, and the part that minibatches had."""
+    for row, net in enumerate(nets):
+        rows = frame[frame.net == net]
+        share = _corrected(rows[rows.rule == "SGD"], "share", "draws")
+        axes.plot(
+            [share, share], [row - 0.42, row + 0.42], color="0.25", linewidth=1.0, dashes=style.DASHES[2], zorder=1
+        )
+        for index, rule in enumerate(RULES):
+            chosen = rows[rows.rule == rule]
+            height, colour = row + ASIDE * (2 * index - 1), style.COLOURS[3 + index]
+            seen, err = chosen.share_hat.sum(), (chosen.share_hat_err**2).sum() ** 0.5
+            look = {"color": "0.45" if (net, rule) == DECLINED else colour, "fmt": style.MARKERS[3 + index]} | HOLLOW
+            if (net, rule) != DECLINED:
+                law = chosen.share.sum()
+                axes.plot([law, law], [height - 0.2, height + 0.2], color=colour, linewidth=2.6, alpha=PALE, zorder=2)
+            axes.errorbar(seen, height, xerr=err, **look)
+    axes.axvline(1, color="0.8", linewidth=0.8, zorder=0)
+    axes.set_yticks(range(len(nets)), [style.shown(net) for net in nets])
+    axes.set(
+        xscale="log", xlim=(0.07, 14), ylim=(len(nets) - 0.4, -0.6), xlabel="variance of updates over that of SGD's"
+    )
+    axes.set_xticks([0.1, 1, 10], ["0.1", "1", "10"])
 
 
 def _explained(figure: Figure, axes: Axes) -> None:
-    """Two lines below all panels that say what each mark is."""
-    axes.plot([], [], color="0.3", linewidth=1.6, label="law")
-    axes.plot([], [], color=style.COLOURS[2], linewidth=1.1, dashes=style.DASHES[1], label="law: share of minibatches")
-    for index, name in enumerate((*PARTS.values(), "all parts, of updates")):
-        style.measured(axes, [], [], [], index, name)
-    look = {"markerfacecolor": "white", "markeredgewidth": 0.8, "linestyle": "none"}
-    axes.plot([], [], style.MARKERS[3], color="0.45", label="the same, law declines", **look)
-    by_label = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    lines, parts = ("law", "law: share of minibatches"), tuple(PARTS.values())
-    names = (*lines, parts[0], "all parts, of updates", parts[1], "the same, law declines", parts[2])
-    look = {"columnspacing": 1.6, "handletextpad": 0.5, "handlelength": 1.8}
-    figure.legend([by_label[name] for name in names], names, loc="outside lower center", ncols=4, **look)
+    """Lines below all panels that say what each mark is."""
+    entries = {}
+    for index, name in enumerate(PARTS.values()):
+        entries[f"law: {name}"] = Patch(facecolor=style.COLOURS[index], alpha=PALE, linewidth=0)
+    for index, name in enumerate(("top of layers", "top of entries")):
+        entries[f"networks: {name}"] = axes.errorbar(
+            [], [], yerr=[], fmt=style.MARKERS[index], color=style.COLOURS[index], **HOLLOW
+        )
+    entries["law: minibatches' share"] = Line2D([], [], color="0.25", linewidth=1.0, dashes=style.DASHES[2])
+    for index, name in enumerate(RULES):
+        entries[f"networks: {name}"] = axes.errorbar(
+            [], [], yerr=[], fmt=style.MARKERS[3 + index], color=style.COLOURS[3 + index], **HOLLOW
+        )
+    entries["the same, law declines"] = axes.errorbar([], [], yerr=[], fmt=style.MARKERS[4], color="0.45", **HOLLOW)
+    look = {"columnspacing": 1.4, "handletextpad": 0.5, "handlelength": 1.5}
+    figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=3, **look)
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["magnitudes"]
     split, updates = frame[(frame.kind == "split") & (frame.batch == 32)], frame[frame.kind == "updates"]
-    nets, shown = ([net for net in names if (split.net == net).any()] for names in (NETS, SHOWN))
-    ratios = [1.0] * len(nets) + [0.85] * len(shown)
-    size = {"height": 2.35, "width": style.PAGE, "squeeze": False, "gridspec_kw": {"width_ratios": ratios}}
-    figure, axes = style.canvas(1, len(nets) + len(shown), **size)
+    nets = [net for net in NETS if (split.net == net).any()]
+    shown = [net for net in SHOWN if (updates.net == net).any()]
+    size = {
+        "height": 2.2,
+        "width": style.PAGE,
+        "squeeze": False,
+        "gridspec_kw": {"width_ratios": [1.0] * len(nets) + [2.1]},
+    }
+    figure, axes = style.canvas(1, len(nets) + 1, **size)
     for axis, net in zip(axes[0], nets, strict=False):
         _parts(axis, split[split.net == net])
         axis.set(title=style.shown(net))
-    for axis, net in zip(axes[0][len(nets) :], shown, strict=True):
-        _rules(axis, updates[updates.net == net], net)
-        axis.set(title=style.shown(net.split(" ")[0]))
-    for k, axis in enumerate(axes[0]):
-        if k not in (0, len(nets)):
-            axis.tick_params(labelleft=False)
+    for axis in axes[0][1 : len(nets)]:
+        axis.tick_params(labelleft=False)
+    _rules(axes[0][-1], updates, shown)
+    axes[0][-1].set_title("updates, 8 layers")
     axes[0][0].set_ylabel(r"share of Var $\ln|g|$")
-    axes[0][len(nets)].set_ylabel("variance of updates\nover that of SGD's", labelpad=1)
     _explained(figure, axes[0][0])
     return figure
