@@ -59,11 +59,11 @@ def test_nvfp4_rounds_its_scales() -> None:
 def test_shares_of_dense_layers_agree(key: jax.Array) -> None:
     """Blocks of another length would be seen: the largest of 32 entries is larger than that of 16."""
     net, size = Dense("tanh", 0.9), {"depth": 3, "width": 64}
-    law = theory.layers.underflow_share(net, "nvfp4", **size)
-    seen = measure.layers.underflow_share(key, net, "nvfp4", **size, num_nets=96)
+    law = theory.magnitudes.underflow_share(net, "nvfp4", **size)
+    seen = measure.magnitudes.underflow_share(key, net, "nvfp4", **size, num_nets=96)
     assert (abs(seen.underflow.value - law.underflow) < SIGMAS * seen.underflow.err).all()
-    long = theory.layers.underflow_share(net, "mxfp8_e4m3", **size)
-    there = measure.layers.underflow_share(key, net, "mxfp8_e4m3", **size, num_nets=96)
+    long = theory.magnitudes.underflow_share(net, "mxfp8_e4m3", **size)
+    there = measure.magnitudes.underflow_share(key, net, "mxfp8_e4m3", **size, num_nets=96)
     assert (abs(there.overflow.value - long.overflow) < SIGMAS * there.overflow.err).all()
 
 
@@ -73,8 +73,8 @@ def test_shares_of_steep_layers_agree(key: jax.Array, net: Dense) -> None:
     """Slopes over many powers of ten: whole blocks fall below the scales that NVFP4 has."""
     size: dict[str, Any] = {"depth": 4, "width": 96}
     for cast in BLOCKED:
-        law = theory.layers.underflow_share(net, cast, **size)
-        seen = measure.layers.underflow_share(key, net, cast, **size, num_nets=48, dtype="float64")
+        law = theory.magnitudes.underflow_share(net, cast, **size)
+        seen = measure.magnitudes.underflow_share(key, net, cast, **size, num_nets=48, dtype="float64")
         for predicted, there in zip(law, seen, strict=True):
             assert (abs(there.value - predicted) < POINTS + 2 * there.err).all()
 
@@ -83,8 +83,8 @@ def test_shares_of_steep_layers_agree(key: jax.Array, net: Dense) -> None:
 @pytest.mark.parametrize("cast", BLOCKED)
 def test_shares_of_transformer_blocks_agree(key: jax.Array, cast: str) -> None:
     net, size = Transformer("gelu", heads=4), {"depth": 24, "width": 256, "positions": 64}
-    law = theory.layers.underflow_share(net, cast, **size)
-    seen = measure.layers.underflow_share(key, net, cast, **size, num_nets=6)
+    law = theory.magnitudes.underflow_share(net, cast, **size)
+    seen = measure.magnitudes.underflow_share(key, net, cast, **size, num_nets=6)
     for name in net.groups:
         for predicted, there in zip(law[name], seen[name], strict=True):
             assert (abs(there.value - predicted) < POINTS / 2 + 2 * there.err).all(), name

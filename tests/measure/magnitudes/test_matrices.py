@@ -35,10 +35,10 @@ def test_shares_of_24_blocks_are_within_two_points(key: jax.Array, cast: str) ->
     net, shift = Transformer("gelu", heads=4), {"float8_e4m3fn": 1.0, "float8_e5m2": 2.0**-7}[cast]
     for loss_scale in (2.0**-11 * shift, 2.0**-8 * shift, 2.0**-5 * shift):
         law, wrong = (
-            theory.layers.underflow_share(net, cast, **LARGE, loss_scale=scale)
+            theory.magnitudes.underflow_share(net, cast, **LARGE, loss_scale=scale)
             for scale in (loss_scale, loss_scale / 2)
         )
-        measured = measure.layers.underflow_share(key, net, cast, **LARGE, loss_scale=loss_scale, num_nets=8)
+        measured = measure.magnitudes.underflow_share(key, net, cast, **LARGE, loss_scale=loss_scale, num_nets=8)
         for name in net.groups:
             for predicted, seen in zip(law[name], measured[name], strict=True):
                 assert (abs(seen.value - predicted) < POINTS + 2 * seen.err).all(), (name, loss_scale)
@@ -51,8 +51,8 @@ def test_shares_of_24_blocks_are_within_two_points(key: jax.Array, cast: str) ->
 @pytest.mark.parametrize("cast", ["float8_e4m3fn", "float8_e5m2"])
 def test_the_best_scale_of_24_blocks_agrees_within_a_factor_of_two(key: jax.Array, cast: str) -> None:
     net = Transformer("gelu", heads=4)
-    law = theory.layers.best_loss_scale(net, cast, **LARGE)
-    seen = measure.layers.best_loss_scale(key, net, cast, **LARGE, num_nets=4)
+    law = theory.magnitudes.best_loss_scale(net, cast, **LARGE)
+    seen = measure.magnitudes.best_loss_scale(key, net, cast, **LARGE, num_nets=4)
     assert 0.5 <= seen.scale / law.scale <= 2
 
 
@@ -70,8 +70,10 @@ def test_shares_of_other_blocks(key: jax.Array, net: Transformer) -> None:
     """Queries and keys vary from head to head, and small shares of theirs are larger for it where positions are few."""
     size: dict[str, Any] = {"depth": 6, "width": 128, "positions": 32}
     for loss_scale in (2.0**-11, 2.0**-8):
-        law = theory.layers.underflow_share(net, "float8_e4m3fn", **size, loss_scale=loss_scale)
-        measured = measure.layers.underflow_share(key, net, "float8_e4m3fn", **size, loss_scale=loss_scale, num_nets=24)
+        law = theory.magnitudes.underflow_share(net, "float8_e4m3fn", **size, loss_scale=loss_scale)
+        measured = measure.magnitudes.underflow_share(
+            key, net, "float8_e4m3fn", **size, loss_scale=loss_scale, num_nets=24
+        )
         for name in net.groups:
             most = HEADS if name in ("query", "key") else POINTS
             for predicted, seen in zip(law[name], measured[name], strict=True):
@@ -81,8 +83,8 @@ def test_shares_of_other_blocks(key: jax.Array, net: Transformer) -> None:
 @pytest.mark.slow
 def test_small_entries_agree(key: jax.Array) -> None:
     net, bound = Transformer("gelu", heads=4), 1e-3
-    law = theory.layers.share_below(net, bound, **LARGE, loss_scale=1e-3)
-    measured = measure.layers.share_below(key, net, bound, **LARGE, loss_scale=1e-3, num_nets=8)
+    law = theory.magnitudes.share_below(net, bound, **LARGE, loss_scale=1e-3)
+    measured = measure.magnitudes.share_below(key, net, bound, **LARGE, loss_scale=1e-3, num_nets=8)
     for name in net.groups:
         assert law[name].max() > 0.05
         assert (abs(measured[name].value - law[name]) < POINTS + 2 * measured[name].err).all()

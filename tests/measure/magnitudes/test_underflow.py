@@ -41,9 +41,9 @@ def gaps(predicted: Any, measured: Any) -> np.ndarray:
 @pytest.mark.parametrize(("net", "size", "loss_scale"), CASES)
 def test_shares_agree(key: jax.Array, net: Dense, size: dict[str, Any], loss_scale: float) -> None:
     """Ten per cent of sigma_w would be seen."""
-    measured = measure.layers.underflow_share(key, net, E4M3, **size, num_nets=96, loss_scale=loss_scale)
+    measured = measure.magnitudes.underflow_share(key, net, E4M3, **size, num_nets=96, loss_scale=loss_scale)
     right, wrong = (
-        theory.layers.underflow_share(off(net, by), E4M3, **size, loss_scale=loss_scale) for by in (1.0, 1.1)
+        theory.magnitudes.underflow_share(off(net, by), E4M3, **size, loss_scale=loss_scale) for by in (1.0, 1.1)
     )
     assert gaps(right, measured).max() < SIGMAS
     assert gaps(wrong, measured).max() > SIGMAS
@@ -53,19 +53,19 @@ def test_shares_agree(key: jax.Array, net: Dense, size: dict[str, Any], loss_sca
 
 def test_the_best_scale_agrees_within_a_factor_of_two(key: jax.Array) -> None:
     for net, size, _ in CASES:
-        law = theory.layers.best_loss_scale(net, E4M3, **size)
-        seen = measure.layers.best_loss_scale(key, net, E4M3, **size, num_nets=16)
+        law = theory.magnitudes.best_loss_scale(net, E4M3, **size)
+        seen = measure.magnitudes.best_loss_scale(key, net, E4M3, **size, num_nets=16)
         assert 0.5 <= seen.scale / law.scale <= 2
-    wrong = theory.layers.best_loss_scale(Dense("tanh", 0.9 * 0.9), E4M3, depth=24, width=64)
-    seen = measure.layers.best_loss_scale(key, Dense("tanh", 0.9), E4M3, depth=24, width=64, num_nets=16)
+    wrong = theory.magnitudes.best_loss_scale(Dense("tanh", 0.9 * 0.9), E4M3, depth=24, width=64)
+    seen = measure.magnitudes.best_loss_scale(key, Dense("tanh", 0.9), E4M3, depth=24, width=64, num_nets=16)
     assert wrong.scale / seen.scale > 2
 
 
 def test_small_entries_agree(key: jax.Array) -> None:
     net, size = Dense("sigmoid", 1.0), {"depth": 14, "width": 64}
-    measured = measure.layers.share_below(key, net, 1e-8, **size, num_nets=64)
-    law = theory.layers.share_below(net, 1e-8, **size)
-    wrong = theory.layers.share_below(Dense("sigmoid", 1.1), 1e-8, **size)
+    measured = measure.magnitudes.share_below(key, net, 1e-8, **size, num_nets=64)
+    law = theory.magnitudes.share_below(net, 1e-8, **size)
+    wrong = theory.magnitudes.share_below(Dense("sigmoid", 1.1), 1e-8, **size)
     counted = (law > 0.002) & (law < 0.998)
     assert counted.sum() >= 3
     assert (abs(measured.value - law) < SIGMAS * measured.err)[counted].all()
@@ -94,11 +94,11 @@ def test_shares_agree_widely(key: jax.Array, activation: str, sigma_w: float) ->
     """Where signals scatter and phi is not straight, shares are only promised to two points."""
     for cast in (E4M3, "float8_e5m2", "float16"):
         net, size = Dense(activation, sigma_w, 0.1), {"depth": 24, "width": 96}
-        best = theory.layers.best_loss_scale(net, cast, **size).scale
+        best = theory.magnitudes.best_loss_scale(net, cast, **size).scale
         for shift in (1 / 64, 1.0, 64.0):
             size |= {"loss_scale": float(best) * shift}
-            measured = measure.layers.underflow_share(key, net, cast, **size, num_nets=48, dtype="float64")
-            law = theory.layers.underflow_share(net, cast, **size)
+            measured = measure.magnitudes.underflow_share(key, net, cast, **size, num_nets=48, dtype="float64")
+            law = theory.magnitudes.underflow_share(net, cast, **size)
             if net.activation.degree == 1 or theory.log_q_layers(net, depth=24, width=96).std.max() < 0.5:
                 assert gaps(law, measured).max() < SIGMAS
             for predicted, seen in zip(law, measured, strict=True):
@@ -109,8 +109,8 @@ def test_shares_agree_widely(key: jax.Array, activation: str, sigma_w: float) ->
 def test_signals_and_gradients_that_grow_together(key: jax.Array) -> None:
     """Small shares of GELU, whose ln q spreads by 1.2 over networks; taken as independent, entries of deep layers overflow a tenth as often."""
     net, size = Dense("gelu", 1.4, 0.1), {"depth": 24, "width": 96}
-    law = theory.layers.underflow_share(net, E4M3, **size, loss_scale=64.0)
-    seen = measure.layers.underflow_share(key, net, E4M3, **size, loss_scale=64.0, num_nets=192, dtype="float64")
+    law = theory.magnitudes.underflow_share(net, E4M3, **size, loss_scale=64.0)
+    seen = measure.magnitudes.underflow_share(key, net, E4M3, **size, loss_scale=64.0, num_nets=192, dtype="float64")
     assert gaps(law, seen)[1].max() < SIGMAS
     assert (law.overflow[4:10] > 1e-4).all()
     low = float(np.log(2.0**-10 / 64))

@@ -61,8 +61,8 @@ def test_the_kurtosis_of_gaussian_sides(c: float) -> None:
 
 def test_a_scale_shifts_bounds_and_no_logits_have_no_gradient() -> None:
     net = Transformer("tanh", sigma_qk=0.0, heads=4)
-    shares = theory.layers.underflow_share(net, "float8_e4m3fn", **SIZE, loss_scale=0.25)
-    small = theory.layers.share_below(net, 2.0**-10, **SIZE, loss_scale=0.25)
+    shares = theory.magnitudes.underflow_share(net, "float8_e4m3fn", **SIZE, loss_scale=0.25)
+    small = theory.magnitudes.share_below(net, 2.0**-10, **SIZE, loss_scale=0.25)
     for name in net.groups:
         np.testing.assert_allclose(small[name], shares[name].zero + shares[name].underflow, rtol=1e-9)
     assert (shares["query"].zero == 1).all()
@@ -72,7 +72,7 @@ def test_a_scale_shifts_bounds_and_no_logits_have_no_gradient() -> None:
 def test_keys_and_values_shared_by_heads_have_larger_entries() -> None:
     """Half as many entries share the same squared gradient."""
     apart, shared = (
-        theory.layers.share_below(Transformer("tanh", heads=4, kv_heads=few), 0.5 * by, **SIZE)
+        theory.magnitudes.share_below(Transformer("tanh", heads=4, kv_heads=few), 0.5 * by, **SIZE)
         for few, by in ((None, 1.0), (2, 2**0.5))
     )
     np.testing.assert_allclose(apart["key"], shared["key"], rtol=1e-9)
@@ -81,11 +81,11 @@ def test_keys_and_values_shared_by_heads_have_larger_entries() -> None:
 
 def test_the_best_scale_loses_less_than_its_neighbours() -> None:
     net = Transformer("gelu", heads=4)
-    best = theory.layers.best_loss_scale(net, "float8_e4m3fn", **SIZE)
+    best = theory.magnitudes.best_loss_scale(net, "float8_e4m3fn", **SIZE)
     sizes = {name: 4.0 if name.startswith("mlp") else 1.0 for name in net.groups}
 
     def lost(scale: float) -> float:
-        found = theory.layers.underflow_share(net, "float8_e4m3fn", **SIZE, loss_scale=scale)
+        found = theory.magnitudes.underflow_share(net, "float8_e4m3fn", **SIZE, loss_scale=scale)
         return sum(sizes[name] * float(np.mean(each.underflow + each.overflow)) for name, each in found.items()) / 12
 
     assert lost(best.scale) == pytest.approx(best.underflow + best.overflow, rel=1e-6)
@@ -93,7 +93,7 @@ def test_the_best_scale_loses_less_than_its_neighbours() -> None:
 
 
 def test_wrong_questions(refused: pytest.RaisesExc) -> None:
-    ask = theory.layers.underflow_share
+    ask = theory.magnitudes.underflow_share
     with refused("underflow_share", "positions"):
         ask(Dense("tanh"), "float16", depth=3, positions=16)
     with refused("underflow_share", "positions"):

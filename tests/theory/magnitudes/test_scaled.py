@@ -11,7 +11,7 @@ from vgtheory import Dense, Transformer, theory
 from vgtheory.formats import BLOCKED
 from vgtheory.theory.magnitudes import scaled
 
-SHARES = theory.layers.underflow_share
+SHARES = theory.magnitudes.underflow_share
 DRAWS = 20_000
 NORMAL = scaled.Block(np.array([0.2]), np.ones(1), lambda log: np.asarray(erf(np.exp(log) / np.sqrt(2))), 0.0)
 SIZE: dict[str, Any] = {"depth": 3, "width": 64}
@@ -63,6 +63,6 @@ def test_wrong_questions(refused: pytest.RaisesExc) -> None:
     with refused("underflow_share", "cast", remedy=r"Did you mean 'nvfp4'\?$"):
         SHARES(Dense("tanh"), "nvfp8", depth=3)
     with refused("best_loss_scale", "cast"):
-        theory.layers.best_loss_scale(Dense("tanh"), "nvfp4", **SIZE)
+        theory.magnitudes.best_loss_scale(Dense("tanh"), "nvfp4", **SIZE)
     with refused("depth_limit", "dtype"):
         theory.depth_limit(0.5, "nvfp4")

@@ -9,7 +9,7 @@ from vgtheory import Dense, theory
 from vgtheory.activation import both_in_numpy
 
 DRAWS = 400_000
-SHARES = theory.layers.underflow_share
+SHARES = theory.magnitudes.underflow_share
 ZERO, LARGEST = 2.0**-10, 464.0
 """Of E4M3."""
 
@@ -71,12 +71,12 @@ def test_products_of_two_normal_numbers(dtype: str) -> None:
 def test_a_scale_shifts_bounds() -> None:
     net, size = Dense("tanh", 1.3, 0.2), {"depth": 5, "width": 50}
     np.testing.assert_allclose(
-        theory.layers.share_below(net, 1e-3, **size),
-        theory.layers.share_below(net, 1e-1, **size, loss_scale=100.0),
+        theory.magnitudes.share_below(net, 1e-3, **size),
+        theory.magnitudes.share_below(net, 1e-1, **size, loss_scale=100.0),
         rtol=1e-12,
     )
     shares = SHARES(net, "float8_e5m2", **size)
-    np.testing.assert_allclose(theory.layers.share_below(net, 2.0**-17, **size), shares.underflow, rtol=1e-12)
+    np.testing.assert_allclose(theory.magnitudes.share_below(net, 2.0**-17, **size), shares.underflow, rtol=1e-12)
 
 
 def test_widths_as_a_list_and_layers_alike_are_one_law() -> None:
@@ -97,7 +97,7 @@ def test_narrower_networks_lose_more_and_wide_ones_what_infinite_ones_lose() -> 
 @pytest.mark.parametrize("net", [Dense("tanh", 0.9), Dense("relu", 1.2), Dense("tanh", 3.0)])
 def test_the_best_scale_loses_less_than_its_neighbours(net: Dense) -> None:
     size = {"depth": 8, "width": 64}
-    best = theory.layers.best_loss_scale(net, "float8_e4m3fn", **size)
+    best = theory.magnitudes.best_loss_scale(net, "float8_e4m3fn", **size)
     below, here, above = (
         np.mean(sum(SHARES(net, "float8_e4m3fn", **size, loss_scale=float(best.scale * by))[1:])) for by in (0.5, 1, 2)
     )
@@ -109,6 +109,6 @@ def test_wrong_questions(refused: pytest.RaisesExc) -> None:
     with refused("underflow_share", "cast", remedy=r"Did you mean 'float8_e5m2'\?$"):
         SHARES(Dense("tanh"), "float8_e5m3", depth=3)
     with refused("share_below", "bound"):
-        theory.layers.share_below(Dense("tanh"), 0.0, depth=3)
+        theory.magnitudes.share_below(Dense("tanh"), 0.0, depth=3)
     with refused("best_loss_scale", "net"):
-        theory.layers.best_loss_scale(Dense("tanh", dropout=0.1), "float16", depth=3)
+        theory.magnitudes.best_loss_scale(Dense("tanh", dropout=0.1), "float16", depth=3)

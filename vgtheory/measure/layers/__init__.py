@@ -2,8 +2,7 @@
 
 Profiles: ``log_grad_layers``, ``log_grad_weight_layers``, ``log_q_layers``, ``log_chi_layers``,
 ``c_layers``, ``log_parts_layers``, ``log_loss_grad_layers``. The textbook bound of the drawn matrices is
-``log_bound_layers``. ``pass_limit`` runs plain passes in a number format. ``underflow_share`` and
-``best_loss_scale`` cast real gradients to one, and ``share_below`` counts their small entries.
+``log_bound_layers``. ``pass_limit`` runs plain passes in a number format.
 """
 
 from typing import TYPE_CHECKING
@@ -18,22 +17,12 @@ if TYPE_CHECKING:
     from vgtheory.measure.layers.formats import PassLimits, pass_limit
     from vgtheory.measure.layers.losses import log_loss_grad_layers
     from vgtheory.measure.layers.profiles import log_chi_layers, log_grad_layers, log_grad_weight_layers, log_q_layers
-    from vgtheory.measure.magnitudes.underflow import (
-        CastShares,
-        LossScale,
-        best_loss_scale,
-        share_below,
-        underflow_share,
-    )
 
 __getattr__, __dir__ = door(__name__, __file__)
 __all__ = [
-    "CastShares",
     "ChainLogs",
-    "LossScale",
     "Parts",
     "PassLimits",
-    "best_loss_scale",
     "c_layers",
     "link_parts",
     "log_bound_layers",
@@ -45,6 +34,4 @@ __all__ = [
     "log_q_layers",
     "pass_limit",
     "plan",
-    "share_below",
-    "underflow_share",
 ]

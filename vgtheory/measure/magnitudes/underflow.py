@@ -110,7 +110,7 @@ def share_below(
     >>> import jax
     >>> from vgtheory import Dense, measure
     >>> net, size = Dense("tanh", sigma_w=1.5), {"depth": 3, "width": 64, "num_nets": 4}
-    >>> measure.layers.share_below(jax.random.key(0), net, 1e-3, **size).value.shape
+    >>> measure.magnitudes.share_below(jax.random.key(0), net, 1e-3, **size).value.shape
     (3,)
     """
     asked = Asked("share_below", depth, width, num_nets, positions, c_0, input_square, dtype)
@@ -165,7 +165,7 @@ def underflow_share(
     >>> import jax
     >>> from vgtheory import Dense, measure
     >>> net, size = Dense("tanh", sigma_w=1.0), {"depth": 3, "width": 64, "num_nets": 4}
-    >>> shares = measure.layers.underflow_share(jax.random.key(0), net, "float8_e4m3fn", **size)
+    >>> shares = measure.magnitudes.underflow_share(jax.random.key(0), net, "float8_e4m3fn", **size)
     >>> bool((shares.underflow.value > 0.001).all())
     True
     """
@@ -214,7 +214,7 @@ def best_loss_scale(
     >>> import jax
     >>> from vgtheory import Dense, measure
     >>> net, size = Dense("tanh", sigma_w=1.0), {"depth": 3, "width": 64, "num_nets": 4}
-    >>> measure.layers.best_loss_scale(jax.random.key(0), net, "float8_e5m2", **size).scale > 64
+    >>> measure.magnitudes.best_loss_scale(jax.random.key(0), net, "float8_e5m2", **size).scale > 64
     True
     """
     expect_dtype(FORMATS, "best_loss_scale", cast=cast)

@@ -10,9 +10,8 @@ and ``bound_excess`` the log-ratio of the bound to the true factor.
 
 What do default initialisers do? See ``initialiser_audit``, and ``library_audit`` for each library's
 dense, convolutional and recurrent layers. Where does a number format give out?
-``pass_limit`` answers for a network, and ``depth_limit`` for powers of one factor.
-``underflow_share`` gives the share of a gradient's entries that a cast loses, ``best_loss_scale``
-the loss scale that loses the fewest, and ``share_below`` the share below Adam's epsilon.
+``pass_limit`` answers for a network, and ``depth_limit`` for powers of one factor. What a cast
+loses of a gradient's entries is in ``magnitudes``.
 """
 
 from typing import TYPE_CHECKING
@@ -28,24 +27,14 @@ if TYPE_CHECKING:
     from vgtheory.theory.layers.libraries import LibraryDefault, library_audit
     from vgtheory.theory.layers.losses import log_loss_grad_layers
     from vgtheory.theory.layers.profiles import log_chi_layers, log_grad_layers, log_grad_weight_layers, log_q_layers
-    from vgtheory.theory.magnitudes.underflow import (
-        CastShares,
-        LossScale,
-        best_loss_scale,
-        share_below,
-        underflow_share,
-    )
 
 __getattr__, __dir__ = door(__name__, __file__)
 __all__ = [
-    "CastShares",
     "DepthLimit",
     "InitialiserAudit",
     "LibraryDefault",
-    "LossScale",
     "Parts",
     "PassLimit",
-    "best_loss_scale",
     "bound_excess",
     "c_layers",
     "depth_limit",
@@ -59,7 +48,5 @@ __all__ = [
     "log_parts_layers",
     "log_q_layers",
     "pass_limit",
-    "share_below",
     "sup_dphi",
-    "underflow_share",
 ]

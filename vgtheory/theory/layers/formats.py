@@ -133,7 +133,7 @@ def depth_limit(factor: float, dtype: DTypeLike) -> DepthLimit:
     number from the depth ``overflow`` on. A chain that rounds at every step differs:
     with gradual underflow and a factor above 1/2 it stays at a few smallest subnormals and never
     reaches 0. Formats whose blocks have scales (MXFP8, NVFP4) have no such depth short of float32's:
-    their range moves with the gradient. What they lose is in ``layers.underflow_share``.
+    their range moves with the gradient. What they lose is in ``magnitudes.underflow_share``.
 
     References
     ----------

@@ -120,7 +120,7 @@ def share_below(
     Examples
     --------
     >>> from vgtheory import Dense, theory
-    >>> theory.layers.share_below(Dense("tanh", sigma_w=1.0), 1e-3, depth=3).round(4).tolist()
+    >>> theory.magnitudes.share_below(Dense("tanh", sigma_w=1.0), 1e-3, depth=3).round(4).tolist()
     [0.0176, 0.0078, 0.0078]
     """
     found = tensors_of(net, Asked("share_below", depth, width, positions, c_0, input_square))
@@ -219,9 +219,9 @@ def underflow_share(
     --------
     >>> from vgtheory import Dense, theory
     >>> net, size = Dense("tanh", sigma_w=1.0), {"depth": 3, "width": 256}
-    >>> theory.layers.underflow_share(net, "float8_e4m3fn", **size).underflow.round(4).tolist()
+    >>> theory.magnitudes.underflow_share(net, "float8_e4m3fn", **size).underflow.round(4).tolist()
     [0.0174, 0.0077, 0.0076]
-    >>> theory.layers.underflow_share(net, "nvfp4", **size).underflow.round(3).tolist()
+    >>> theory.magnitudes.underflow_share(net, "nvfp4", **size).underflow.round(3).tolist()
     [0.068, 0.032, 0.045]
     """
     cast = expect_dtype(CASTS, "underflow_share", cast=cast)
@@ -275,7 +275,7 @@ def best_loss_scale(
     Examples
     --------
     >>> from vgtheory import Dense, theory
-    >>> found = theory.layers.best_loss_scale(Dense("tanh", sigma_w=1.0), "float8_e5m2", depth=8)
+    >>> found = theory.magnitudes.best_loss_scale(Dense("tanh", sigma_w=1.0), "float8_e5m2", depth=8)
     >>> print(found.scale)
     8192.0
     """
