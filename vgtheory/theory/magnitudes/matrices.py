@@ -38,7 +38,7 @@ def _matrices(net: Transformer, asked: Asked) -> dict[str, Tensor]:
     """Laws of every matrix of every block, below a standard normal cotangent at every position."""
     where, _, width, _, c_0, input_square = asked
     depth, positions = (_given(where, name, getattr(asked, name)) for name in ("depth", "positions"))
-    remedy = f"Measure it: measure.layers.{where}."
+    remedy = f"Measure it: measure.magnitudes.{where}."
     expect(is_one(input_square), where, "inputs of unit mean square", input_square=input_square)
     expect(not net.is_causal, where, "no causal mask", remedy, net=net)
     expect(positions >= FEWEST, where, f"{FEWEST} or more positions", remedy, positions=positions)
