@@ -119,6 +119,7 @@ NOUNS = (
         Dense("relu", 1.4, dropout=0.1, mask="gaussian", dropconnect=0.2, sigma_noise=0.3),
         Conv("relu", kernel_size=5, dropout=0.1),
         Residual("relu", drop_path=0.1, sigma_noise=0.2),
+        Normed("relu", dropout=0.1, sigma_noise=0.2),
         Recurrent("tanh"),
         FixedRecurrent("tanh", np.eye(2)),
     ),

@@ -102,6 +102,8 @@ def _normed() -> Section:
             *(_norm(base, norm, place) for norm in others for place in ("pre", "post")),
             changed(base, "batch norm", norm="batch", batch=8),
             changed(base, "biases", sigma_b=0.1),
+            *noises(base),
+            changed(base, "batch norm, dropout", norm="batch", batch=8, dropout=0.2),
         ],
     )
 

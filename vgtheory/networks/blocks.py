@@ -10,7 +10,7 @@ from vgtheory.expect import expect, expect_count, expect_number, expect_one_of, 
 from vgtheory.networks.listed import expect_one_length
 from vgtheory.networks.noise import NOISE, Noisy, is_noisy
 from vgtheory.networks.resolving import resolve
-from vgtheory.noun import Noun, register_noun
+from vgtheory.noun import register_noun
 
 NORMS = ("batch", "layer", "rms")
 ALPHAS = ("1/L", "1/sqrt(L)")
@@ -164,7 +164,7 @@ class Residual(Noisy):
 
 
 @dataclass(frozen=True, repr=False)
-class Normed(Noun):
+class Normed(Noisy):
     r"""A feed-forward chain with a norm :math:`\nu` in every layer and Gaussian weights.
 
     .. math:: h_{l+1} = W_{l+1}\, \phi(\nu(h_l)) + b_{l+1} \quad\text{(pre)}, \qquad
@@ -186,6 +186,9 @@ class Normed(Noun):
         ``"batch"``).
     batch
         With ``norm="batch"``, the number of inputs it averages over, >= 4.
+    dropout, mask, dropconnect, sigma_noise
+        As for ``Dense``. What W multiplies is dropped: behind the norm with ``"post"``, behind the
+        activation with ``"pre"``.
 
     Examples
     --------
@@ -216,7 +219,7 @@ def alpha_of(net: Residual, depth: int) -> Any:
 
 _STATIC = ["activation", "norm", "place", "batch"]
 register_noun(Residual, ["sigma_w", "sigma_b", "alpha"], [*_STATIC, "branch_layers", "drop_path", *NOISE])
-register_noun(Normed, ["sigma_w", "sigma_b"], _STATIC)
+register_noun(Normed, ["sigma_w", "sigma_b"], [*_STATIC, *NOISE])
 
 Blocks = Residual | Normed
 BLOCKS = (Residual, Normed)

@@ -1,4 +1,4 @@
-"""Residual blocks and convolutions with noise beside their laws, spread of stochastic depth included."""
+"""Residual blocks, convolutions and layers with a norm, with noise beside their laws, spread of stochastic depth included."""
 
 from typing import Any
 
@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from tests.tolerances import SIGMAS
-from vgtheory import Conv, Residual, measure, theory
+from vgtheory import Conv, Normed, Residual, measure, theory
 
 FINITE = 0.05
 """Of logs at 128 or 256 units: a few times depth over width."""
 WIDER = 0.15
 """Of the standard deviation that stochastic depth makes: a width of 256 adds some (2 % are left at 1,024)."""
+WIDE = 0.01
+"""Of logs of five layers at 1,024 units: twice depth over width."""
 NOISY = dict(dropout=0.2, sigma_noise=0.3)
 slow = pytest.mark.slow
 CHAINS = [
@@ -47,6 +49,29 @@ def test_noise_in_branches(key: jax.Array, net: Any) -> None:
     ):
         found = measured(key, net, depth=8, width=256, num_nets=60)
         assert (abs(found.value - law(net, depth=8).mean) <= SIGMAS * found.err + FINITE).all()
+
+
+@pytest.mark.parametrize(
+    ("net", "sampler"),
+    [
+        pytest.param(Normed("tanh", "rms", 1.3, 0.2, dropout=0.2, sigma_noise=0.9), "matrix_free", marks=slow),
+        pytest.param(Normed("relu", "layer", 1.3, 0.2, dropconnect=0.4, sigma_noise=0.9), "networks", marks=slow),
+        pytest.param(Normed("gelu", "rms", 1.3, 0.6, "post", mask="gaussian", **NOISY), "matrix_free", marks=slow),
+        (Normed("tanh", "batch", 1.3, 0.2, batch=8, **NOISY), "matrix_free"),
+        pytest.param(Normed("relu", "batch", batch=16, dropconnect=0.4), "networks", marks=slow),
+    ],
+)
+def test_layers_with_a_norm_twin_and_power(key: jax.Array, net: Any, sampler: str) -> None:
+    """Noise that is a third stronger must be seen, in the signals or in the gradient."""
+    size = {"depth": 5, "width": 1024 if sampler == "matrix_free" else 256}
+    logs = measure.samples(key, net, **size, num_nets=80, sampler=sampler)
+    stronger = net.replace(**{name: 4 / 3 * getattr(net, name) for name in ("dropout", "dropconnect", "sigma_noise")})
+    is_seen = []
+    for found, law in ((logs.log_grad, theory.log_grad_layers), (logs.log_q, theory.log_q_layers)):
+        allowed = SIGMAS * found.std(axis=0) / 80**0.5 + WIDE * 1024 / size["width"]
+        assert (abs(found.mean(axis=0) - law(net, depth=5).mean) <= allowed).all()
+        is_seen.append((abs(found.mean(axis=0) - law(stronger, depth=5).mean) > allowed).any())
+    assert any(is_seen)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,40 @@ def test_linear_and_relu_have_closed_forms(batch: int) -> None:
     )
 
 
+@pytest.mark.parametrize("batch", BATCHES)
+def test_dropout_between_weights_and_batch_norm_has_closed_forms(batch: int) -> None:
+    """It leaves a linear layer's rate; arc-cosine kernels see their angle, and terms in one input are 1 / (1 - p) times as large."""
+    c, factor = -1 / (batch - 1), 1 / 0.7
+    kernel = (np.sqrt(1 - c**2) + (np.pi - np.arccos(c)) * c) / np.pi
+    relu = (np.arccos(-c) / np.pi + kernel + factor * (batch - 2)) / (batch - 3) / (factor - kernel)
+    rate = theory.blocks.batch_norm_rate
+    assert rate("relu", batch=batch, dropout=0.3) == pytest.approx(relu, rel=10 * EXACT)
+    assert rate("linear", batch=batch, dropout=0.3) == pytest.approx((batch - 2) / (batch - 3), rel=10 * EXACT)
+    assert rate("relu", dropout=0.3) == pytest.approx(factor / (factor - 1 / np.pi), rel=10 * EXACT)
+
+
+@pytest.mark.parametrize("place", ["pre", "post"])
+@pytest.mark.parametrize("norm", ["layer", "rms"])
+def test_one_input_sees_noise_as_larger_scales(norm: str, place: str) -> None:
+    net = Normed("gelu", norm, 1.2, 0.3, place, dropout=0.2, dropconnect=0.1, sigma_noise=0.4)
+    plain = Normed("gelu", norm, 1.2 / 0.72**0.5, 0.5, place)
+    for law in (theory.log_grad_layers, theory.log_q_layers):
+        np.testing.assert_allclose(law(net, depth=5).mean, law(plain, depth=5).mean, atol=5 * PER_LAYER)
+        assert np.isinf(law(net, depth=5, width=64).std).all()
+
+
+@pytest.mark.parametrize("name", ["linear", "tanh"])
+def test_added_noise_only_adds_to_what_batch_norm_divides_by(name: str) -> None:
+    """The variance over the batch, of which a layer's weights make a share."""
+    net, batch, added = Normed(name, "batch", 1.2, 0.3, batch=8, dropout=0.2), 8, 0.4
+    m, depth = averages(net.activation, batch), 4
+    spread = 1.2**2 * np.array([1 / 0.8, *(m["ff"] / 0.8 - m["f12"] for _ in range(depth - 2))])
+    changed = 2 * (theory.log_grad_layers(net.replace(sigma_noise=added), depth=depth).mean)
+    expected = 2 * theory.log_grad_layers(net, depth=depth).mean
+    lost = np.log1p(added**2 / spread)
+    np.testing.assert_allclose(changed[:-1], expected[:-1] - np.cumsum(lost[::-1])[::-1], atol=10 * EXACT)
+
+
 @pytest.mark.parametrize(
     "name", ["tanh", *(pytest.param(name, marks=pytest.mark.slow) for name in ("relu6", "sigmoid", "hard_tanh"))]
 )

@@ -119,11 +119,6 @@ def normed(h: Array, norm: str) -> Array:
     return centred / jnp.sqrt(jnp.mean(centred**2, axis=axis, keepdims=True))
 
 
-def _noise(net: Blocks) -> dict[str, Any]:
-    """Noise in a network's layers, as of a ``Dense``."""
-    return {name: getattr(net, name) for name in NOISE} if isinstance(net, Residual) else {}
-
-
 class Draw(NamedTuple):
     """Source of a network's weights: the ensemble, its key, and whether it is free of matrices."""
 
@@ -133,7 +128,8 @@ class Draw(NamedTuple):
 
     def times(self, stream: int | Array, x: Array, log_scale: Array) -> Array:
         """``W x + b`` in units of the stream's scale, with weights drawn for this stream."""
-        dense = Dense(self.net.activation, self.net.sigma_w, self.net.sigma_b, **_noise(self.net))
+        noise = {name: getattr(self.net, name) for name in NOISE}
+        dense = Dense(self.net.activation, self.net.sigma_w, self.net.sigma_b, **noise)
         width, dtype, place = x.shape[1], x.dtype, Place(self.words, stream)
         x = x * factors(dense, place, x.shape, dtype)
         if not self.free:

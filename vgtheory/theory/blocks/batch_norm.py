@@ -34,7 +34,8 @@ class BatchRates(NamedTuple):
     Attributes
     ----------
     square, variance
-        E phi(y_1)^2, and E phi(y_1)^2 - E phi(y_1) phi(y_2).
+        E phi(y_1)^2, and its product with the mean square of noise's factors, less
+        E phi(y_1) phi(y_2).
     seen
         Factor per layer of the mean squared gradient that has passed one norm (its mean over the
         batch is 0).
@@ -116,7 +117,7 @@ def averages(activation: Activation, batch: int) -> dict[str, float]:
     return single | pair | drift
 
 
-def batch_rates(activation: Activation, batch: int) -> BatchRates:
+def batch_rates(activation: Activation, batch: int, factor: float = 1.0) -> BatchRates:
     r"""Averages of batch norm and activation, for the batch and for its gradient; B >= 4.
 
     With Gh = r y / root B, the norm's Jacobian is :math:`(\sqrt B / r)(G - y y^T / B)`. G removes
@@ -126,13 +127,16 @@ def batch_rates(activation: Activation, batch: int) -> BatchRates:
     .. math:: \frac{(B - 1) E\phi'^2 + E[\phi'_1 \phi'_2] - E[y^2 \phi'^2]
         + E[y_1 \phi'_1 y_2 \phi'_2]}{(B - 3)(E\phi^2 - E[\phi_1 \phi_2])}\, G
 
-    For a gradient that is independent between inputs, the terms in two inputs are absent.
+    For a gradient that is independent between inputs, the terms in two inputs are absent. Noise
+    multiplies phi and phi' by factors of mean 1 that are independent between inputs. The terms in
+    one input are then multiplied by the factors' mean square, ``factor``.
     """
     m = averages(activation, batch)
-    variance = m["ff"] - m["f12"]
+    variance = factor * m["ff"] - m["f12"]
     down = (batch - 3) * variance
-    seen = ((batch - 1) * m["gg"] + m["g12"] - m["kk"] + m["k12"]) / down
-    whole = ((batch - 1) * m["gg"] - m["kk"]) / down * batch / (batch - 1)
+    alone = factor * ((batch - 1) * m["gg"] - m["kk"])
+    seen = (alone + m["g12"] + m["k12"]) / down
+    whole = alone / down * batch / (batch - 1)
     return BatchRates(m["ff"], variance, seen, whole - seen)
 
 

@@ -10,6 +10,7 @@ from vgtheory.estimate import Law
 from vgtheory.expect import expect, expect_count, expect_scalars
 from vgtheory.networks.blocks import Normed
 from vgtheory.networks.conv import expect_positions
+from vgtheory.networks.noise import added_square, factor_square, lone_scales
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.arrays import compiled, library
 from vgtheory.theory.blocks.batch_norm import batch_rates, drift
@@ -53,19 +54,21 @@ def _units(net: Normed, scales: list[Values], depth: int) -> Profile:
 
 def _inputs(net: Normed, scales: list[Values], depth: int) -> Profile:
     """Batch norm; the gradient at the top is independent between inputs."""
-    (sigma_w, sigma_b), rates = scales, batch_rates(net.activation, net.batch)
-    xp = library(scales)
-    log_chi = np.full(depth, np.log(rates.seen))
+    (sigma_w, sigma_b), factor = scales, factor_square(net)
+    xp, rates = library(scales), batch_rates(net.activation, net.batch, factor)
+    log_chi = np.full(depth, np.log(rates.seen * rates.variance))
     log_chi[depth - 1] += np.log((rates.seen + rates.unseen) * (net.batch - 1) / net.batch / rates.seen)
-    log_chi[1 % depth] += np.log(rates.variance)
+    added = added_square(net) * factor / sigma_w**2 if net.sigma_noise > 0 else xp.zeros_like(sigma_w)
+    log_spread = xp.log(_stacked(*xp.asarray([factor, rates.variance], sigma_w.dtype), depth) + added)
     log_q = xp.log(sigma_w**2 * xp.asarray([1.0, rates.square], sigma_w.dtype) + sigma_b**2)
     log_q = _stacked(log_q[0], log_q[1], depth)
-    return Profile(log_q, from_top(xp.asarray(log_chi, sigma_w.dtype)), log_q)
+    log_chi = xp.asarray(log_chi, sigma_w.dtype) - xp.concatenate([log_spread[:1], log_spread[:-1]])
+    return Profile(log_q, from_top(log_chi), log_q)
 
 
 def profile(net: Normed, depth: int) -> Profile:
     """Mean squares of ``h`` and of its gradient along a normalised chain with scalar numbers."""
-    scales = numbers(net.activation, net.sigma_w, net.sigma_b)
+    scales = numbers(net.activation, *lone_scales(net))
     return _inputs(net, scales, depth) if net.norm == "batch" else _units(net, scales, depth)
 
 
@@ -88,7 +91,7 @@ def _grad(net: Normed, question: Question) -> Law:
     -----
     Accuracy: 1e-13 per layer at infinite width. At finite width the mean is that of infinite width,
     and ``std`` inf. With batch norm the mean is half the log of the mean square of the whole
-    batch's gradient.
+    batch's gradient. With noise every input has its own, also within a batch.
     Assumes: a cotangent independent of the weights; with batch norm, a batch of inputs that are all
     alike.
     """
@@ -115,7 +118,9 @@ def _counted(where: str, batch: Any) -> int:
 
 
 @asked()
-def batch_norm_rate(activation: str | Activation | Pointwise, *, batch: int | None = None) -> float:
+def batch_norm_rate(
+    activation: str | Activation | Pointwise, *, batch: int | None = None, dropout: float = 0.0
+) -> float:
     r"""Squared-gradient growth factor per layer of weights, batch norm and activation.
 
     .. math:: \frac{(B - 1) E[\phi'^2] + E[\phi'_1 \phi'_2] - E[y^2 \phi'^2]
@@ -125,7 +130,9 @@ def batch_norm_rate(activation: str | Activation | Pointwise, *, batch: int | No
     ``y_1`` and ``y_2`` are the values of one unit for two inputs, after the norm, which removes
     ``sigma_w`` and ``sigma_b``. The rate of ``linear`` is (B - 2)/(B - 3). The rate of ``relu`` is
     [J' + B - 2 + J]/[(B - 3)(1 - J)], with J the normalised arc-cosine kernel at c = -1/(B - 1).
-    The bound 1 is Poincare's inequality; only a straight line attains it.
+    The bound 1 is Poincare's inequality; only a straight line attains it. Dropout behind the
+    activation divides all terms in one input by 1 - p, and lowers the rate: the norm divides by
+    the standard deviation, to which it adds.
 
     Parameters
     ----------
@@ -133,6 +140,9 @@ def batch_norm_rate(activation: str | Activation | Pointwise, *, batch: int | No
         A name in ``ACTIVATIONS``, an ``Activation``, or an elementwise JAX function.
     batch
         Number of inputs B, >= 4; None for infinitely many.
+    dropout
+        Probability p with which a unit of what the weights multiply is dropped, drawn for each
+        input, in [0, 1).
 
     Returns
     -------
@@ -167,13 +177,15 @@ def batch_norm_rate(activation: str | Activation | Pointwise, *, batch: int | No
     1.5
     >>> round(theory.blocks.batch_norm_rate("sigmoid", batch=16), 4)  # without norm: 0.0557
     1.1056
+    >>> round(theory.blocks.batch_norm_rate("relu"), 4), round(theory.blocks.batch_norm_rate("relu", dropout=0.2), 4)
+    (1.4669, 1.3416)
     """
-    chosen = as_activation(activation)
+    chosen, factor = as_activation(activation), 1 / (1 - dropout)
     if batch is not None:
-        return batch_rates(chosen, _counted("batch_norm_rate", batch)).seen
+        return batch_rates(chosen, _counted("batch_norm_rate", batch), factor).seen
     with jax.enable_x64(True):
         mean, log_f, log_g = map(float, _moments(*numbers(chosen, 0.0), chosen))
-        return float(np.exp(log_g) / (np.exp(log_f) - mean**2))
+        return float(np.exp(log_g) / (np.exp(log_f) - mean**2 / factor))
 
 
 @asked()
