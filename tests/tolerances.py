@@ -89,6 +89,9 @@ REFERENCE = 1e-27
 ASYMPTOTIC = 1e-3
 """A leading law after 10,000 steps or more: the next term is of relative order ln(t) / t."""
 
+FIRST_ORDER = 1e-5
+"""N times the law, at 10^6 units, against the first order in 1/N, per layer: 1e-9 of interpolation times N, and what is left of higher orders."""
+
 ORDER = 0.15
 """Exact minus order-1/N laws, times N^2, from one large N to a larger one: the next order is still this visible."""
 

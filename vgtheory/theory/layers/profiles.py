@@ -83,7 +83,10 @@ def log_grad_layers(
     ===============================  =====================  ===========  ======  ===================
 
     - The second row holds for N >= 64 and depths up to ``10 N^(1/2)``. Its ``std`` is inf where one
-      component dominates the gradient.
+      component dominates the gradient. Its mean is exact to order 1/N, and errs by k / N^2 per layer.
+      For tanh at (1.327, 0.05^0.5) k is 0.52 from 8 units on. For GELU at (1.4033, 0.8426) the
+      variance of ln q grows to 85 / N over 65 layers, and k settles only where this is small: k is
+      1.1 at 64 units, 3 at 256 and 5 in the limit.
     - Listed layers of a ``Dense`` have the laws of the first four rows. The units N_l of layer l rule
       the factor between layers l and l + 1: the fan-out of the weights of layer l forward, and the
       fan-in of those of layer l + 1 backward. Orthogonal ones are for square layers.
