@@ -40,6 +40,39 @@ def test_stochastic_depth_twin_and_power(key: jax.Array, net: Any, sampler: str)
         assert (abs(found.std(axis=0)[seen] / predicted.std[seen] - 1) < SIGMAS * sampling + WIDER).all()
 
 
+SHALLOW = 0.05
+"""Of the spread, and of the mean in units of it, at an eighth as many blocks as units: the next order in 1/N."""
+UNLIKE = dict(sigma_w=tuple(np.linspace(0.8, 1.6, 16)), alpha=tuple(np.linspace(1.2, 0.6, 16)))
+AT_WIDTH = [
+    Residual("abs", 2.0, dropout=0.5),
+    Residual("relu", 2.0, alpha=1.2, dropout=0.5),
+    Residual("linear", 1.0, mask="gaussian", dropout=0.4),
+    Residual("relu", 1.4, 0.5, sigma_noise=0.5, dropout=0.4),
+    Residual("relu", 1.0, alpha=0.7, drop_path=0.3, dropout=0.3),
+    Residual("relu", sigma_b=0.3, dropout=0.5, **UNLIKE),
+]
+
+
+@slow
+@pytest.mark.parametrize("net", AT_WIDTH)
+def test_spread_at_finite_width_twin_and_power(key: jax.Array, net: Any) -> None:
+    depth, width, num_nets = 16, 128, 2000
+    size = {"depth": depth, "width": width}
+    logs = measure.samples(key, net, num_nets=num_nets, sampler="matrix_free", **size)
+    calm = net.replace(drop_path=0.0, dropout=0.0)
+    heavier = net.replace(sigma_w=jax.tree.map(lambda scale: 1.03 * scale, net.sigma_w))
+    for found, law, at in ((logs.log_grad, theory.log_grad_layers, 0), (logs.log_q, theory.log_q_layers, -1)):
+        predicted, mean, std = law(net, **size), found.mean(axis=0), found.std(axis=0)
+        seen = predicted.std > 0
+        allowed = (SIGMAS / num_nets**0.5 + SHALLOW) * std
+        kurtosis = ((found - mean) ** 4).mean(axis=0)[seen] / std[seen] ** 4
+        sampling = ((kurtosis - 1) / num_nets / 4) ** 0.5
+        assert (abs(mean - predicted.mean) <= allowed).all()
+        assert abs(mean - law(heavier, **size).mean)[at] > allowed[at]
+        assert (abs(std[seen] / predicted.std[seen] - 1) < SIGMAS * sampling + SHALLOW).all()
+        assert abs(std[at] / law(calm, **size).std[at] - 1) > SIGMAS * sampling.max() + SHALLOW
+
+
 @slow
 @pytest.mark.parametrize("net", [Residual("gelu", 1.2, 0.2, alpha=0.5, mask="gaussian", **NOISY)])
 def test_noise_in_branches(key: jax.Array, net: Any) -> None:

@@ -173,7 +173,8 @@ def test_a_weak_linear_block_is_its_expansion() -> None:
 
 
 def test_where_there_is_no_law_at_finite_width_its_spread_says_so() -> None:
-    for net in (Residual("tanh"), Residual("relu", norm="rms"), Residual("relu", 1.0, 0.1)):
+    unknown = Residual("tanh"), Residual("relu", norm="rms"), Residual("relu", branch_layers=2, dropout=0.1)
+    for net in (*unknown, Residual("relu", 1.0, 0.1, drop_path=0.2)):
         assert np.isinf(theory.log_grad_layers(net, depth=3, width=64).std).all()
 
 

@@ -44,6 +44,22 @@ def _moments(rows: Any, values: Values) -> Law:
     return Law(mean, _root(xp.sum(rows * (values[None] - mean[:, None]) ** 2, axis=1)))
 
 
+def mixed(law: Law, drop_path: float, of_grad: bool) -> Law:
+    """The law of a chain whose branches all stay, which counts blocks alone, over the number that stay.
+
+    It counts blocks from the input for q, and from the top for the gradient.
+    """
+    xp = library(law.mean)
+    if of_grad:
+        mean, var = law.mean[::-1], law.std[::-1] ** 2
+    else:
+        mean, var = (xp.append(xp.zeros_like(each[:1]), each) for each in (law.mean, law.std**2))
+    rows = xp.asarray(_rows(len(mean) - 1, drop_path), mean.dtype)
+    over = _moments(rows, mean)
+    mean, std = over.mean, _root(over.std**2 + rows @ var)
+    return Law(mean[::-1], std[::-1]) if of_grad else Law(mean[1:], std[1:])
+
+
 def log_q_law(chain: Any, drop_path: float) -> Law:
     """Law of ln q at blocks 1 ... L, from the profile of the branches that stay."""
     xp = library(chain.log_q)

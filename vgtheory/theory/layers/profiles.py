@@ -91,10 +91,11 @@ def log_grad_layers(
       the factor between layers l and l + 1: the fan-out of the weights of layer l forward, and the
       fan-in of those of layer l + 1 backward. Orthogonal ones are for square layers.
     - Dropout keeps the first two rows, the second up to p = 0.3 (0.1 and 4 % at p = 0.5 and 64
-      units). DropConnect has the third. Noise in other networks is known at infinite width, where
-      stochastic depth has a spread of its own.
+      units). DropConnect has the third. In a ``Residual`` any noise, biases and listed blocks have
+      the row of straight branches, and so has stochastic depth without biases and added noise.
+      Noise in other networks is known at infinite width, where stochastic depth has a spread.
     - A ``Recurrent`` has the law of a ``Dense``. Heavy-tailed weights have no law at width N.
-    - "Plain" branches have one layer, no norm and no bias.
+    - "Plain" branches have one layer and no norm; those of the exact law no bias and no noise.
     - With batch norm the mean is half the log of the mean square of the whole batch's gradient, and
       for a ``Transformer`` at width N that of all positions' gradient, over networks.
 

@@ -49,10 +49,11 @@ def masks_of(net: Any, width: int) -> Masks | None:
     """Dropout of a network of this width; None without."""
     if not is_noisy(net) or net.dropout == 0:
         return None
-    return Masks(*_moments(net.dropout, net.mask), first_law(width, net.dropout, net.mask))
+    return Masks(*factor_moments(net.dropout, net.mask), first_law(width, net.dropout, net.mask))
 
 
-def _moments(dropout: float, mask: str) -> tuple[float, float]:
+def factor_moments(dropout: float, mask: str) -> tuple[float, float]:
+    """Second and third moment of mu."""
     if mask == "bernoulli":
         return 1 / (1 - dropout), 1 / (1 - dropout) ** 2
     v = dropout / (1 - dropout)
