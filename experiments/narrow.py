@@ -72,11 +72,18 @@ def comparisons(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def fitted(rows: pd.DataFrame) -> tuple[float, float]:
-    """Factor of ``1 / width**2`` in the excess from a width of 8 on, and its error."""
+def fitted(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, float]:
+    """The remainder ``(kappa (L - 1) + kappa') / N^2`` of the law's mean, fitted to the excess from a width of 8 on.
+
+    Both coefficients, their errors, and chi-square per degree of freedom.
+    """
     rows = rows[rows.width >= min(FITTED, rows.width.max())]
-    err = rows.excess_err * rows.width**2
-    return float(np.average(rows.excess * rows.width**2, weights=err**-2.0)), float((err**-2.0).sum() ** -0.5)
+    scaled, weights = rows.excess * rows.width**2, 1 / (rows.excess_err * rows.width**2)
+    inverse = 1 / (rows.depth - 1)
+    degree = min(1, inverse.nunique() - 1)
+    found, covariance = np.polyfit(inverse, scaled, degree, w=weights, cov="unscaled")
+    left = weights * (scaled - np.polyval(found, inverse))
+    return found[::-1], np.diagonal(covariance)[::-1] ** 0.5, float(left @ left / max(len(rows) - degree - 1, 1))
 
 
 def power(rows: pd.DataFrame) -> tuple[float, float]:
@@ -94,14 +101,13 @@ def findings(frame: pd.DataFrame) -> Findings:
     numbers["width/min"] = f"{frame.width.min()}"
     told = []
     for name, rows in frame[frame.net != EXACT].groupby("net", sort=False):
-        factor, err = fitted(rows)
-        numbers |= {f"{name}/factor": f"{factor:.2f}", f"{name}/factor_err": f"{err:.2f}"}
+        coefficients, errs, chi_square = fitted(rows)
+        for symbol, value, err in zip(("kappa", "kappa_prime"), coefficients, errs, strict=False):
+            numbers |= {f"{name}/{symbol}": f"{-value:.2f}", f"{name}/{symbol}_err": f"{err:.2f}"}
+        numbers[f"{name}/chi_square"] = f"{chi_square:.1f}"
         if rows.width[rows.width >= FITTED].nunique() > 1:
             exponent, exponent_err = power(rows)
             numbers |= {f"{name}/power": f"{exponent:.2f}", f"{name}/power_err": f"{exponent_err:.2f}"}
-        for depth in depths:
-            factor_here, err_here = fitted(rows[rows.depth == depth])
-            numbers |= {f"{name}/{depth}/factor": f"{factor_here:.2f}", f"{name}/{depth}/factor_err": f"{err_here:.2f}"}
         for row in rows[rows.depth == depths[0]].itertuples():
             numbers |= {
                 f"{name}/{row.width}/excess": f"{row.excess:.4f}",
@@ -109,14 +115,15 @@ def findings(frame: pd.DataFrame) -> Findings:
             }
             numbers[f"{name}/{row.width}/infinite"] = f"{row.infinite_excess:.2f}"
         last = rows.sort_values(["width", "depth"]).iloc[-1]
-        numbers[f"{name}/above"] = f"{(last.excess - factor / last.width**2) / last.excess_err:.1f}"
+        expected = np.polyval(coefficients[::-1], 1 / (last.depth - 1)) / last.width**2
+        numbers[f"{name}/above"] = f"{(last.excess - expected) / last.excess_err:.1f}"
         numbers[f"{name}/left"] = f"{100 * last.excess / last.infinite_excess:.1f}"
-        told.append(f"{name} {factor:.2f} +- {err:.2f}")
+        told.append(f"{name} {coefficients[0]:.2f} +- {errs[0]:.2f}")
     off = (exact.excess / exact.excess_err).abs().max()
     numbers |= {"exact": f"{off:.1f}", "dead": f"{100 * exact.dead.max():.0f}", "off": f"{_most_off(frame, 8):.0f}"}
     numbers["off/16"] = f"{_most_off(frame, 16):.1f}"
     verdict = (
-        f"To four units. The law's mean is too high by about a constant over the square of the width per layer ({', '.join(told)}), and its spread "
+        f"To four units. The law's mean is too high per layer, in the limit of many, by about a constant over the square of the width ({', '.join(told)}), and its spread "
         f"is right to {_most_off(frame, 8):.0f} % from 8 units on. For ReLU networks, exact given that no layer is dead, it lies within {off:.1f} "
         f"standard errors at all widths, though up to {100 * exact.dead.max():.0f} % of the networks of {exact.width.min()} units are dead."
     )

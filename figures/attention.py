@@ -26,8 +26,8 @@ DECLINED = 2.0
 """The scale beyond the law's range: its line is dashed, and its markers are grey."""
 ASIDE = 0.26
 """How far apart the markers of one block stand."""
-MOST, LEAST = 7, -16
-"""Per cent shown to either side of zero, and the least where the law is an eighth too large."""
+MOST, LEAST = 8, -15
+"""Per cent shown: the law is up to an eighth too large."""
 WIDE_MARKER = 5.6
 HOLLOW = {"markerfacecolor": "white", "markeredgewidth": 0.8, "elinewidth": 0.8, "zorder": 3}
 
@@ -59,22 +59,24 @@ def _pair(panels: tuple[Axes, Axes], rows: pd.DataFrame, column: str, index: int
 
 
 def _scaled(axes: np.ndarray, frame: pd.DataFrame) -> None:
-    """All panels' scales: small deviations below, with room for large ones only where there are some."""
+    """All panels' scales: one for all deviations, one for the stream's gradients, and one for the matrices'."""
     for axis in axes[1]:
         axis.axhline(0, color="0.25", linewidth=0.8, zorder=1)
-        low = axis.dataLim.y0 < LEAST / 2
-        axis.set(xlabel="block", xticks=range(2, int(frame.block.max()) + 1, 2))
-        axis.set(ylim=(LEAST, MOST + 2) if low else (-MOST, MOST), yticks=(-10, 0, 5) if low else (-5, 0, 5))
-    for axis in axes[0]:
-        axis.set(ylim=(-2, 1.05), yticks=(-2, -1, 0, 1))
-    for axis in axes[0][1:]:
-        axis.tick_params(labelleft=False)
+        axis.set(
+            xlabel="block", xticks=range(2, int(frame.block.max()) + 1, 2), ylim=(LEAST, MOST), yticks=(-10, -5, 0, 5)
+        )
+    for column, axis in enumerate(axes[0]):
+        axis.set(ylim=(-0.5, 1.05) if column < len(axes[0]) // 2 else (-2, 0.6))
+        axis.locator_params(axis="y", nbins=4)
+    for row in axes:
+        for column, axis in enumerate(row):
+            axis.tick_params(labelleft=column in (0, len(row) // 2) if axis in axes[0] else column == 0)
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["attention"].sort_values("block")
     places = sorted(frame.place.unique(), reverse=True)
-    size = {"height": 2.85, "width": style.PAGE, "squeeze": False, "gridspec_kw": {"height_ratios": [1.45, 1]}}
+    size = {"height": 2.85, "width": style.PAGE, "squeeze": False, "gridspec_kw": {"height_ratios": [1.3, 1]}}
     figure, axes = style.canvas(2, 2 * len(places), sharex=True, **size)
     scales = [scale for scale in SCALES if (frame.sigma_qk == scale).any()]
     for column, place in enumerate(places):
@@ -89,7 +91,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
             panel[1].set_title(f"{of}, off the law")
     _scaled(axes, frame)
     axes[0][0].set_ylabel(r"$\log_{10}$ of the gradient")
-    axes[1][0].set_ylabel("measured over\nlaw, less 1 (%)")
+    axes[1][0].set_ylabel("measured / law\n$-$ 1 (%)")
     for axis in axes[0]:
         axis.tick_params(labelbottom=False)
     axes[0][0].plot([], [], color="0.3", label="law")

@@ -1,4 +1,4 @@
-"""Recurrent cells: measured rates against the law that knows of the sharing of weights and the one that does not, and what the first leaves."""
+"""Recurrent cells: measured rates against the theories with shared and with independent weights, and what the first leaves."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from figures import style
 
 SOURCES = ("gates",)
 SEEN = (
-    "The law with sharing lies on the diagonal for all five kinds of cell. The law without it predicts rates that are half as large again for LSTMs, GRUs, "
+    "The theory with shared weights lies on the diagonal for all five kinds of cell. That with independent weights predicts rates that are half as large again for LSTMs, GRUs, "
     "minimal gated units and leaky recurrences; for a recurrence with a skip in time both are one. Residuals of LSTMs and GRUs are mostly negative."
 )
 """What one sees."""
@@ -17,7 +17,7 @@ NAMES = {"LSTM": "LSTM", "GRU": "GRU", "MGU": "minimal gated unit", "leaky": "le
 BAND = 3
 """Standard errors within which the text counts settings."""
 WITHOUT = 7
-"""Colour of the law that does not know of the sharing."""
+"""Colour of the theory with independent weights."""
 
 
 def _against(axes: Axes, rows: pd.DataFrame) -> None:
@@ -29,7 +29,7 @@ def _against(axes: Axes, rows: pd.DataFrame) -> None:
     look = {"color": style.COLOURS[WITHOUT], "markeredgewidth": 0.8, "markerfacecolor": "white", "zorder": 2}
     axes.plot(rows.own, rows.one_hat, style.MARKERS[2], **look)
     style.measured(axes, rows.one, rows.one_hat, rows.one_hat_err, 0)
-    told = rf"without: $\times{np.median(rows.own / rows.one_hat):.2f}$"
+    told = rf"$\times{np.median(rows.own / rows.one_hat):.2f}$"
     axes.text(0.98, 0.04, told, ha="right", va="bottom", fontsize=7.5, transform=axes.transAxes)
     axes.set(xlim=tuple(ends), ylim=tuple(ends))
     axes.locator_params(nbins=4)
@@ -42,7 +42,15 @@ def _residuals(axes: Axes, rows: pd.DataFrame) -> None:
     axes.axhline(0, color="0.3", linewidth=0.8, zorder=1)
     look = {"color": style.COLOURS[0], "markeredgewidth": 0.8, "markerfacecolor": "white", "zorder": 3}
     axes.plot(rows.one, z, style.MARKERS[0], **look)
-    axes.text(0.98, 0.97, f"mean ${z.mean():+.1f}$", ha="right", va="top", fontsize=7.5, transform=axes.transAxes)
+    axes.text(
+        0.98,
+        0.97,
+        rf"mean ${z.mean():+.1f} \pm {z.std(ddof=1) / len(z) ** 0.5:.1f}$",
+        ha="right",
+        va="top",
+        fontsize=7.5,
+        transform=axes.transAxes,
+    )
     axes.set(title="residual", ylim=(-4.4, 4.4), yticks=[-3, 0, 3], xlabel="predicted rate")
     axes.locator_params(axis="x", nbins=4)
 
@@ -63,9 +71,9 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     panels[0][0].set_ylabel("measured rate per step")
     panels[1][0].set_ylabel("measured less\npredicted (s.e.)")
     first = panels[0][0]
-    style.measured(first, [], [], [], 0, "law that knows of the sharing")
+    style.measured(first, [], [], [], 0, "theory with shared weights")
     look = {"color": style.COLOURS[WITHOUT], "markeredgewidth": 0.8, "markerfacecolor": "white"}
-    first.plot([], [], style.MARKERS[2], label="law without sharing", **look)
+    first.plot([], [], style.MARKERS[2], label="theory with independent weights", **look)
     first.plot([], [], color="0.3", linewidth=0.8, label="measured = predicted")
     by_label = dict(zip(*reversed(first.get_legend_handles_labels()), strict=True))
     names = sorted(by_label, key=lambda name: name.startswith("measured"))[::-1]

@@ -10,7 +10,7 @@ from figures import style
 
 SOURCES = ("rates",)
 SEEN = (
-    "The share of the law's residuals within a band follows the normal law. Its residuals fill a band around zero; of those of order "
+    "The share of the law's residuals within a band is that of a standard normal variable. Its residuals fill a band around zero; of those of order "
     "1/N, softplus, GELU and SiLU at large scales leave it by up to fifty standard errors; most of those of infinite width lie below it."
 )
 """What one sees."""
@@ -20,7 +20,7 @@ SMALL = 5.0
 ENDS = (-100.0, 8.0)
 """Least and largest residual that is shown; there is none beyond."""
 LAWS = {"law": "this law", "leading": "order $1/N$", "infinite": "infinite width"}
-SHADES = {"law": "0.1", "leading": "0.5", "infinite": "0.75"}
+SHADES = {"law": "0.1", "leading": "0.5", "infinite": "0.65"}
 """Greys of the laws: colours are the activations'."""
 NAMED = {"softplus": 9, "gelu": 3, "silu": 5}
 """Activations that the expansion to order 1/N misses most, with their colours."""
@@ -35,14 +35,14 @@ def _residuals(rates: pd.DataFrame, law: str) -> pd.Series:
 
 
 def _calibration(axes: Axes, rates: pd.DataFrame) -> None:
-    """Share of the residuals of every law within a band, against the normal law's."""
+    """Share of the residuals of every law within a band, against a standard normal variable's."""
     reach = np.linspace(0, 3.5, 200)
-    axes.plot(reach, 100 * erf(reach / 2**0.5), color="0.25", label="normal law", zorder=1)
+    axes.plot(reach, 100 * erf(reach / 2**0.5), color="0.25", label="standard normal", zorder=1)
     for index, (law, label) in enumerate(LAWS.items()):
         size = _residuals(rates, law).abs()
         share = np.array([(size < band).mean() for band in BANDS])
         err = 100 * (share * (1 - share) / len(size)) ** 0.5
-        look = {"color": SHADES[law], "markerfacecolor": SHADES[law], "elinewidth": 0.8, "zorder": 3}
+        look = {"color": SHADES[law], "markerfacecolor": SHADES[law], "elinewidth": 0.8, "zorder": 3, "clip_on": False}
         axes.errorbar(BANDS, 100 * share, err, fmt=style.MARKERS[index], label=label, **look)
     axes.set(xlabel="standard errors", ylabel="% of residuals within", ylim=(0, 104), xlim=(0, 3.5))
     axes.set_title("calibration")

@@ -62,7 +62,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["losses"]
     nets, heads, depths = list(frame.net.unique()), sorted(frame.sigma_head.unique()), sorted(frame.depth.unique())
     kinds = [(depth, data) for depth in depths for data in INPUTS]
-    shape = {"height": 2.12, "width": style.PAGE, "sharex": True, "sharey": True, "squeeze": False}
+    shape = {"height": 2.0, "width": style.PAGE, "sharex": True, "sharey": True, "squeeze": False}
     figure, axes = style.canvas(1, len(TITLES) * len(nets), **shape)
     shown = [(loss, net) for loss in TITLES for net in nets]
     for axis, (loss, net) in zip(axes[0], shown, strict=True):
@@ -72,16 +72,14 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     for place, said in enumerate(TITLES.values()):
         _heading(axes[0][place * len(nets)], axes[0][(place + 1) * len(nets) - 1], said)
     first = axes[0][0]
-    first.set(yscale="log", ylim=(0.58, 1.28), ylabel="measured / predicted")
+    first.set(yscale="log", ylim=(0.58, 1.28), ylabel="measured / predicted (log)")
     first.set_yticks(TICKS)
     first.yaxis.set_major_formatter("{x:g}")
     first.minorticks_off()
     for place, (depth, data) in enumerate(kinds):
         first.plot([], [], style.MARKERS[place], color="0.3", label=f"{depth} layers, {INPUTS[data]}")
-    first.plot([], [], "o", color="0.3", label="filled: the law gives an error")
-    hollow = first.plot([], [], "o", color="0.3", markerfacecolor="white")[0]
-    shade = Patch(facecolor=DECLINED, linewidth=0)
-    look = {"loc": "outside lower center", "ncols": 3, "handletextpad": 0.4, "columnspacing": 2.5}
     handles, labels = first.get_legend_handles_labels()
-    figure.legend([*handles, (shade, hollow)], [*labels, "hollow, shaded: it declines"], **look)
+    look = {"loc": "outside lower center", "ncols": 5, "handletextpad": 0.4, "columnspacing": 1.6}
+    shade = Patch(facecolor=DECLINED, linewidth=0)
+    figure.legend([*handles, shade], [*labels, "hollow: no law"], **look)
     return figure

@@ -71,13 +71,11 @@ def _rules(axes: Axes, frame: pd.DataFrame, nets: list[str]) -> None:
             look = {"color": "0.45" if (net, rule) == DECLINED else colour, "fmt": style.MARKERS[3 + index]} | HOLLOW
             if (net, rule) != DECLINED:
                 law = chosen.share.sum()
-                axes.plot([law, law], [height - 0.2, height + 0.2], color=colour, linewidth=2.6, alpha=PALE, zorder=2)
+                axes.plot([law, law], [height - 0.24, height + 0.24], color=colour, linewidth=1.6, zorder=4)
             axes.errorbar(seen, height, xerr=err, **look)
     axes.axvline(1, color="0.8", linewidth=0.8, zorder=0)
     axes.set_yticks(range(len(nets)), [style.shown(net) for net in nets])
-    axes.set(
-        xscale="log", xlim=(0.07, 14), ylim=(len(nets) - 0.4, -0.6), xlabel="variance of updates over that of SGD's"
-    )
+    axes.set(xscale="log", xlim=(0.07, 14), ylim=(len(nets) - 0.4, -0.6), xlabel=r"Var $\ln|$update$|$ over SGD's")
     axes.set_xticks([0.1, 1, 10], ["0.1", "1", "10"])
 
 
@@ -86,7 +84,7 @@ def _explained(figure: Figure, axes: Axes) -> None:
     entries = {}
     for index, name in enumerate(PARTS.values()):
         entries[f"law: {name}"] = Patch(facecolor=style.COLOURS[index], alpha=PALE, linewidth=0)
-    for index, name in enumerate(("top of layers", "top of entries")):
+    for index, name in enumerate(("layers", "layers and entries")):
         entries[f"networks: {name}"] = axes.errorbar(
             [], [], yerr=[], fmt=style.MARKERS[index], color=style.COLOURS[index], **HOLLOW
         )
@@ -95,7 +93,7 @@ def _explained(figure: Figure, axes: Axes) -> None:
         entries[f"networks: {name}"] = axes.errorbar(
             [], [], yerr=[], fmt=style.MARKERS[3 + index], color=style.COLOURS[3 + index], **HOLLOW
         )
-    entries["the same, law declines"] = axes.errorbar([], [], yerr=[], fmt=style.MARKERS[4], color="0.45", **HOLLOW)
+    entries["networks: Adam, no law"] = axes.errorbar([], [], yerr=[], fmt=style.MARKERS[4], color="0.45", **HOLLOW)
     look = {"columnspacing": 1.4, "handletextpad": 0.5, "handlelength": 1.5}
     figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=3, **look)
 
@@ -119,6 +117,6 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         axis.tick_params(labelleft=False)
     _rules(axes[0][-1], updates, shown)
     axes[0][-1].set_title("updates, 8 layers")
-    axes[0][0].set_ylabel(r"share of Var $\ln|g|$")
+    axes[0][0].set_ylabel(r"share of Var $\ln|e|$")
     _explained(figure, axes[0][0])
     return figure

@@ -10,7 +10,7 @@ from figures import style
 
 SOURCES = ("narrow",)
 SEEN = (
-    "Times the square of the width the law's error is flat from eight units on, the same at 17 and at 65 layers to a quarter; at "
+    "Times the square of the width the law's error is flat from eight units on, at 65 layers a third larger than at 17; at "
     "64 units GELU's is larger. "
     "For ReLU no error is seen. The ratio of spreads is within five per cent of one from eight units on."
 )
@@ -25,10 +25,10 @@ BESIDE = 1.16
 """Markers of different depths stand so much apart."""
 APART = 1.1
 """Markers of different activations stand so much apart."""
-LOWEST = -1.08
-"""A mean below this is an arrow with its value."""
-BARE = {"bbox": {"facecolor": "white", "linewidth": 0, "pad": 0.6}}
-"""Text over the lines between the widths."""
+DASHES = ((1, 1.2), (5, 1.5))
+"""Lines fitted to the fewest layers and to the most."""
+TALL = 0.7
+"""Share of a panel's height up to which lines part the widths."""
 BAND = "0.78"
 """Shade of a fit's standard error."""
 LOOKS = {"relu": 1, "tanh": 2, "gelu": 3, "sigmoid": 4}
@@ -39,39 +39,34 @@ def _look(name: str) -> dict[str, object]:
     return {"color": style.COLOURS[LOOKS[name]], "markerfacecolor": "white", "elinewidth": 0.8, "zorder": 3}
 
 
-def _factor(rows: pd.DataFrame) -> tuple[float, float]:
-    """Factor of ``1 / width**2`` in measured less predicted mean, from the width ``FITTED`` on, and its error."""
+def _fit(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients ``kappa'`` and ``kappa`` of measured less predicted mean, from the width ``FITTED`` on, and their covariance."""
     rows = rows[rows.width >= min(FITTED, rows.width.max())]
-    weights = (rows.excess_err * rows.width**2) ** -2.0
-    return float(-np.average(rows.excess * rows.width**2, weights=weights)), float(weights.sum() ** -0.5)
+    inverse, scale = 1 / (rows.depth - 1), rows.width**2
+    degree = min(1, inverse.nunique() - 1)
+    return np.polyfit(inverse, -rows.excess * scale, degree, w=1 / (rows.excess_err * scale), cov="unscaled")
 
 
 def _mean(axes: Axes, name: str, rows: pd.DataFrame, depths: list[int]) -> None:
     """Error of the mean of one activation times the square of the width, and what is fitted to it."""
     axes.axhline(0, color="0.25", zorder=1)
+    said = "exact"
     if name != EXACT:
-        factor, err = _factor(rows)
-        first, last = min(FITTED, rows.width.max()) / 2**0.5, rows.width.max() * 2**0.5
-        axes.fill_between([first, last], factor - err, factor + err, color=BAND, linewidth=0, zorder=1)
-        axes.plot([first, last], [factor, factor], color="0.25", linewidth=0.7, dashes=(4, 1.5), zorder=2)
-        said = rf"$k = {factor:.2f} \pm {err:.2f}$"
-    else:
-        said = "exact"
-    axes.text(0.05, 0.03, said, transform=axes.transAxes, **BARE)
+        found, covariance = _fit(rows)
+        ends = [min(FITTED, rows.width.max()) / 2**0.5, rows.width.max() * 2**0.5]
+        for place, depth in enumerate(depths):
+            powers = (1 / (depth - 1)) ** np.arange(found.size)[::-1]
+            level, err = found @ powers, (powers @ covariance @ powers) ** 0.5
+            axes.fill_between(ends, level - err, level + err, color=BAND, alpha=0.7, linewidth=0, zorder=1)
+            axes.plot(ends, [level, level], color="0.25", linewidth=0.8, dashes=DASHES[place], zorder=2)
+        said = rf"$\kappa = {found[-1]:.2f} \pm {covariance[-1, -1] ** 0.5:.2f}$"
+    axes.text(0.06, 0.98, said, transform=axes.transAxes, va="top")
     for place, depth in enumerate(depths):
         few = rows[(rows.depth == depth) & (rows.excess_err * rows.width**2 < SHARP)]
-        for row in few.itertuples():
-            x, y, err = (
-                row.width * BESIDE ** (place - (len(depths) - 1) / 2),
-                -row.excess * row.width**2,
-                row.excess_err * row.width**2,
-            )
-            axes.errorbar(x, y, err, fmt=style.MARKERS[place], **_look(name))
-            if y < LOWEST:
-                axes.plot(x, LOWEST, "v", color=style.COLOURS[LOOKS[name]], markersize=2.5, clip_on=False)
-                said = rf"${y:.1f} \pm {err:.1f}$"
-                axes.text(x * 1.1, LOWEST + 0.2, said, ha="right", color=style.COLOURS[LOOKS[name]], fontsize=7, **BARE)
-    axes.set(title=style.shown(name), ylim=(LOWEST, 0.35), yticks=(-1, -0.5, 0))
+        x, scale = few.width * BESIDE ** (place - (len(depths) - 1) / 2), few.width**2
+        axes.errorbar(x, -few.excess * scale, few.excess_err * scale, fmt=style.MARKERS[place], **_look(name))
+    axes.set(ylim=(-1.85, 0.75), yticks=(-1.5, -1, -0.5, 0))
+    axes.set_title(style.shown(name))
 
 
 def _spread(axes: Axes, frame: pd.DataFrame, nets: list[str], marker: str) -> None:
@@ -81,8 +76,8 @@ def _spread(axes: Axes, frame: pd.DataFrame, nets: list[str], marker: str) -> No
         few = frame[frame.net == name]
         x = few.width * APART ** (index - (len(nets) - 1) / 2)
         axes.errorbar(x, 1 / few.ratio, few.ratio_err / few.ratio**2, fmt=marker, **_look(name))
-        place = (0.5 + 0.27 * (index % 2), 0.9 - 0.11 * (index // 2))
-        axes.text(*place, style.shown(name), transform=axes.transAxes, color=style.COLOURS[LOOKS[name]], **BARE)
+        place = (0.5 + 0.26 * (index % 2), 0.9 - 0.12 * (index // 2))
+        axes.text(*place, style.shown(name), transform=axes.transAxes, color=style.COLOURS[LOOKS[name]])
     axes.set(title=f"spread, {frame.depth.max()} layers", ylim=(0.955, 1.12))
     axes.set_ylabel("measured / predicted std", labelpad=2)
 
@@ -105,14 +100,12 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         axes.minorticks_off()
         axes.set(xlabel="width $N$", xlim=(4 / 2**0.5, 64 * 2**0.5))
         for width in widths[1:]:
-            axes.axvline(width / 2**0.5, color="0.8", linewidth=0.5, zorder=0)
+            axes.axvline(width / 2**0.5, ymax=TALL, color="0.85", linewidth=0.5, zorder=0)
     for place, depth in enumerate(depths):
         panels[0].plot([], [], style.MARKERS[place], color="0.3", markerfacecolor="white", label=f"{depth} layers")
-    line = panels[0].plot([], [], color="0.25", linewidth=0.7, dashes=(4, 1.5))[0]
+    lines = [panels[0].plot([], [], color="0.25", linewidth=0.8, dashes=dashes)[0] for dashes in DASHES]
     handles, labels = panels[0].get_legend_handles_labels()
-    handles, labels = (
-        [*handles, (Patch(facecolor=BAND, linewidth=0), line)],
-        [*labels, f"$k$, fitted from {FITTED} units on"],
-    )
+    handles += [(Patch(facecolor=BAND, linewidth=0), line) for line in lines[: len(depths)]]
+    labels += [f"{depth} layers, fitted from {FITTED} units on" for depth in depths]
     figure.legend(handles, labels, loc="outside lower center", ncols=4, columnspacing=2)
     return figure

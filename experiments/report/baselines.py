@@ -39,27 +39,39 @@ class Headline(NamedTuple):
     infinite: compare.Calibration
     leading: compare.Calibration
     off: dict[float, compare.Calibration]
+    rest: float
     sigma_w: tuple[float, float]
+    correction: tuple[float, float]
     spread: tuple[float, float]
 
 
 def headline(cells: pd.DataFrame) -> Headline:
     """Of the rates for which the law gives an error. Infinite width knows none: there the measured one is used.
 
-    ``sigma_w`` is the relative error in sigma_w that fits all rates best, ``spread`` the measured spread over the predicted
-    one, each with its standard error.
+    ``rest`` is the spread of the residuals of order 1/N that are not beyond five. ``sigma_w`` is the relative error in sigma_w
+    that fits all rates best, ``correction`` the best factor of the law's distance from infinite width, ``spread`` the measured
+    spread over the predicted one, each with its standard error.
     """
     known = cells[np.isfinite(cells.predicted_err)]
     residual = lambda rate, err: compare.calibration((known.measured - rate) / err)
     pull = (known[f"off_{OFFSETS[0]:g}"] - known.predicted) / known.predicted_err / OFFSETS[0]
     ratio = (known.measured_err / known.predicted_err) ** 2
     spread = ratio.mean() ** 0.5
+    correction, of_infinite = (
+        (each - known.infinite_rate) / known.predicted_err for each in (known.predicted, known.measured)
+    )
+    leading = (known.measured - known.leading_rate) / known.leading_err
     return Headline(
         law=residual(known.predicted, known.predicted_err),
         infinite=residual(known.infinite_rate, known.measured_err),
-        leading=residual(known.leading_rate, known.leading_err),
+        leading=compare.calibration(leading),
         off={off: residual(known[f"off_{off:g}"], known.predicted_err) for off in OFFSETS},
         sigma_w=(float((known.z * pull).sum() / (pull**2).sum()), float((pull**2).sum() ** -0.5)),
+        rest=float(leading[leading.abs() <= 5].std()),
+        correction=(
+            float((of_infinite @ correction) / (correction @ correction)),
+            float((correction @ correction) ** -0.5),
+        ),
         spread=(float(spread), float(ratio.std() / len(ratio) ** 0.5 / 2 / spread)),
     )
 
@@ -92,6 +104,9 @@ def numbers(found: Headline) -> dict[str, str]:
         out[f"power/spread/{100 * off:g}"] = f"{off / spread_err:.1f}"
     return out | {
         "power/shift": f"{100 * shift:+.3f}",
+        "power/correction": f"{found.correction[0]:.3f}",
+        "power/correction_err": f"{found.correction[1]:.3f}",
+        "leading/std/rest": f"{found.rest:.2f}",
         "power/shift_err": f"{100 * shift_err:.3f}",
         "power/spread": f"{spread:.3f}",
         "power/spread_err": f"{spread_err:.3f}",
@@ -116,7 +131,8 @@ def lines(numbers: dict[str, str]) -> list[str]:
         f"  baseline, infinite width: {one('infinite')}",
         f"  baseline, order 1/N:      {one('leading')}",
         f"  power: sigma_w off by {' / '.join(offs)} % puts {single} % of the rates beyond 5 s.e. (together they put its error at "
-        f"{of('power/shift')} +- {of('power/shift_err')} %);",
+        f"{of('power/shift')} +- {of('power/shift_err')} %, and the factor of the finite-width correction at {of('power/correction')} +- "
+        f"{of('power/correction_err')});",
         f"         spread off by {' / '.join(offs)} % is {spread} s.e. (measured over predicted: {of('power/spread')} +- "
         f"{of('power/spread_err')})",
     ]

@@ -26,12 +26,13 @@ class Told:
     """One statement: ``factor`` is what it says one of the ``links`` does to the gradient's norm, exactly or as a bound (``sense``).
 
     ``statement`` and ``setting`` are LaTeX; ``label`` names the compared number of the claim's experiment,
-    and ``when`` says of a claim that depends in which case it is true.
+    ``law`` refers to the section of the law, and ``when`` says where a claim is true.
     """
 
     claim: str
     statement: str
     setting: str
+    law: str
     label: str
     links: int
     factor: float
@@ -70,16 +71,19 @@ def _row(told: Told, row: Any) -> str:
     says = f"{told.sense}\\,{_shown(told.says, 1)}" if told.sense else _shown(told.says, 1)
     numbers = f"${says.replace('.0', '') if told.says == 0 else says}$ & ${_shown(unit * row.predicted, digits)}$"
     seen = f"${_shown(unit * row.measured, digits)} \\pm {err:.{digits}f}$ & ${_shown(row.z, 1)}$"
-    return rf"{told.statement} & {told.setting} & {numbers} & {seen} & {told.when or _BY_NAME[told.claim].verdict} \\"
+    verdict = told.when or _BY_NAME[told.claim].verdict.lower()
+    return rf"{told.statement} & {told.setting} & {numbers} & {seen} & {told.law} & {verdict} \\"
 
 
 def rows(table: pd.DataFrame) -> tuple[str, dict[str, str]]:
-    """The rows of the main text's table by their verdict, how many there are, of each verdict, and met by the law, and the largest z."""
+    """The rows of the main text's table by their verdict, how many there are, of each verdict, and met by the law, and their z."""
     found = [(told, row) for told in TOLD if (row := _compared(told, table)) is not None]
     groups = {word: [pair for pair in found if _BY_NAME[pair[0].claim].verdict == word] for word in claims.WORDS}
     text = "\\midrule\n".join("".join(f"{_row(*pair)}\n" for pair in group) for group in groups.values() if group)
     counts = {"rows": len(found), "agree": sum(row.outcome == "agrees" for _, row in found)}
     counts |= {"largest": f"{max((abs(row.z) for _, row in found), default=0):.1f}"}
+    z = [row.z for _, row in found]
+    counts |= {"within/3": sum(abs(each) <= 3 for each in z), "chi_square": f"{sum(each**2 for each in z):.0f}"}
     counts |= {word: len(group) for word, group in groups.items()}
     return text, {f"told/{key}": str(count) for key, count in counts.items()}
 
