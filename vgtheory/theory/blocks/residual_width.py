@@ -70,8 +70,9 @@ def chain_of(where: str, net: Residual, log_q: Any, log_chi: Any) -> Chain | Non
     squares = np.square(slopes)
     ratio = float((squares[0] - squares[1]) / max(squares.sum(), np.finfo(float).tiny))
     is_exact = slopes[0] == slopes[1] and not is_noisy(net) and is_homogeneous(net)
-    grown = (np.append(0.0, np.asarray(each, np.float64)) for each in (log_q, np.cumsum(log_chi)))
-    return Chain(*grown, ratio, factor_moments(net.dropout, net.mask)[0] if net.dropout > 0 else 1.0, is_exact)
+    log_q, log_c = (np.append(0.0, np.asarray(each, np.float64)) for each in (log_q, np.cumsum(log_chi)))
+    fourth = factor_moments(net.dropout, net.mask)[0] if net.dropout > 0 else 1.0
+    return Chain(log_q, log_c, ratio, fourth, is_exact)
 
 
 def is_homogeneous(net: Residual) -> bool:
