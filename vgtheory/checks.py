@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vgtheory.expect import Check, Function, expect_noun
+from vgtheory.expect import Check, Function, expect, expect_noun, expect_number
 from vgtheory.networks.listed import expect_alike
 from vgtheory.networks.noise import expect_no_noise
 
@@ -73,3 +73,36 @@ def asking(table: Mapping[str, Check]) -> Callable[..., Callable[[Function], Fun
         return decorate
 
     return asked
+
+
+_NEGATIVE = 1e-6
+"""Smallest eigenvalue of a matrix of inner products over its largest that is rounding."""
+
+
+def expect_batch(where: str, inputs: Any, cotangent: Any, features: int | None) -> None:
+    """Raise unless a batch of inputs fits a network, and its cotangents' inner products fit the batch.
+
+    Parameters
+    ----------
+    where
+        Name of the public function.
+    inputs
+        The batch.
+    cotangent
+        Inner products of the examples' cotangents; None for ones.
+    features
+        Size of the network's input; None for any.
+    """
+    expect_number(where, ndim=2, inputs=inputs)
+    ok = np.size(inputs) > 0 and features in (None, np.shape(inputs)[1])
+    expect(ok, where, f"inputs of shape (B, {features or 'features'})", inputs=np.shape(inputs))
+    if cotangent is None:
+        return
+    expect_number(where, ndim=2, cotangent=cotangent)
+    fits = np.shape(cotangent) == (len(inputs), len(inputs))
+    expect(fits, where, f"a cotangent of shape ({len(inputs)}, {len(inputs)})", cotangent=np.shape(cotangent))
+    values = np.asarray(cotangent, float)
+    least, most = np.linalg.eigvalsh((values + values.T) / 2)[[0, -1]]
+    ok = np.allclose(values, values.T) and bool(least >= -_NEGATIVE * most and most > 0)
+    words = "a symmetric cotangent without negative eigenvalues"
+    expect(ok, where, words, "It has the inner products of cotangents.", cotangent=f"eigenvalues from {least:.3g}")

@@ -60,6 +60,7 @@ TRACEABLE: dict[str, Example] = {
     "jacobian_edge": call(theory.jacobian_edge, ORTHOGONAL, 4),
     "jacobian_moments": call(theory.spectra.jacobian_moments, ORTHOGONAL, 4),
     "log_bound_layers": call(theory.layers.log_bound_layers, NET, depth=3),
+    "gram_layers": call(theory.layers.gram_layers, NET, np.eye(2), depth=3),
     "log_loss_grad_layers": call(theory.layers.log_loss_grad_layers, NET, depth=3, width=16),
     "log_chi_layers": call(theory.layers.log_chi_layers, NET, depth=4, width=64),
     "log_eigen_powers": call(theory.recurrent.log_eigen_powers, MATRIX, 7),

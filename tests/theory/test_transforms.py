@@ -202,6 +202,7 @@ PLAIN = {
     "memory_curve": "NumPy, for one given matrix",
     "non_normality": "NumPy, for one given matrix",
     "padding_factor": "a function of counts",
+    "gram_layers": "given inputs, in NumPy",
     "log_loss_grad_layers": "quadrature over logits in NumPy",
     "pass_limit": "a whole number of layers",
     "best_loss_scale": "a power of two",

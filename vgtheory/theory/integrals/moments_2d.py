@@ -25,6 +25,8 @@ _LEAST = -30.0
 """Log of the smallest that is told from 0."""
 FEW = 16
 """Up to so many pairs are integrated one by one; those of plain numbers by NumPy."""
+_TINY = 1e-30
+"""Standard deviation that is as good as none."""
 
 
 def integrated_pair(log_q: Any, log_share: Any, activation: Activation) -> Any:
@@ -57,6 +59,47 @@ def integrated_pair(log_q: Any, log_share: Any, activation: Activation) -> Any:
     values = rows @ weights / xp.stack([squares[1], squares[1], squares[0], squares[1]])
     floors = xp.asarray([_FLOOR, _LEAST, _LEAST, _LEAST], log_share.dtype)
     return xp.where(log_share < floors, mirrored(log_q, activation), values)
+
+
+def unlike_pair(log_q: np.ndarray, c: float, activation: Activation) -> np.ndarray:
+    r"""Moments :math:`E[\phi(u) \phi(v)]` and :math:`E[\phi'(u) \phi'(v)]` of a pair of unlike variances.
+
+    Parameters
+    ----------
+    log_q
+        Natural logs of the two variances, shape ``(2,)``.
+    c
+        Correlation of u and v, from -1 to 1.
+    activation
+        The nonlinearity.
+
+    Returns
+    -------
+    array
+        Shape ``(2,)``; NaN where ripples are not resolved.
+
+    Notes
+    -----
+    Accuracy: 1e-11.
+    """
+    q = np.exp(np.asarray(log_q, float))
+    shared, s = np.sqrt(q * abs(c)) * [1.0, np.copysign(1.0, c)], np.maximum(np.sqrt(q * (1 - abs(c))), _TINY)
+    if log_q.max() > log_resolved(activation) or (gaussian.settled_log(log_q, activation) < log_q).any():
+        return np.full(2, np.nan)
+    bends = [
+        np.sign(scale) * gaussian.blurred(activation.kinks, width) / max(abs(scale), _TINY)
+        for scale, width in zip(shared, s, strict=True)
+    ]
+    most = np.abs(shared).max()
+    breaks = gaussian.marks(np.zeros(()), most, np.concatenate(bends) * most, gaussian.COARSE, np)
+    ends, (places, rule) = np.unique(breaks), gaussian.legendre(gaussian.COARSE.order)
+    middle, half = (ends[1:] + ends[:-1])[:, None] / 2, np.diff(ends)[:, None] / 2
+    z = (middle + half * places).ravel()
+    weights = (half * rule).ravel() * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
+    (phi_u, dphi_u), (phi_v, dphi_v) = (
+        given_shared(scale * z, width, activation)[1:] for scale, width in zip(shared, s, strict=True)
+    )
+    return np.stack([phi_u * phi_v, dphi_u * dphi_v]) @ weights
 
 
 def pair(log_q: Any, log_share: Any, activation: Activation) -> Any:

@@ -3,7 +3,8 @@
 How large are gradients and signals in each layer? ``log_grad_layers``, ``log_grad_weight_layers``
 and ``log_q_layers`` give logarithms. ``log_chi_layers`` gives the growth factor of each single
 layer, and ``log_parts_layers`` the contributions of weights and slopes to it. ``c_layers`` gives
-the correlation of two inputs. ``log_loss_grad_layers`` gives the size of a real loss's gradients.
+the correlation of two inputs, and ``gram_layers`` those of a whole batch of given inputs, with the
+batch's gradient. ``log_loss_grad_layers`` gives the size of a real loss's gradients.
 
 How loose is the textbook bound? ``log_bound_layers`` is the bound, ``sup_dphi`` the largest slope,
 and ``bound_excess`` the log-ratio of the bound to the true factor.
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from vgtheory.theory.layers.correlation import c_layers
     from vgtheory.theory.layers.factors import Parts, log_parts_layers
     from vgtheory.theory.layers.formats import DepthLimit, PassLimit, depth_limit, pass_limit
+    from vgtheory.theory.layers.gram import GramLayers, gram_layers
     from vgtheory.theory.layers.initialisers import InitialiserAudit, initialiser_audit
     from vgtheory.theory.layers.libraries import LibraryDefault, library_audit
     from vgtheory.theory.layers.losses import log_loss_grad_layers
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = door(__name__, __file__)
 __all__ = [
     "DepthLimit",
+    "GramLayers",
     "InitialiserAudit",
     "LibraryDefault",
     "Parts",
@@ -38,6 +41,7 @@ __all__ = [
     "bound_excess",
     "c_layers",
     "depth_limit",
+    "gram_layers",
     "initialiser_audit",
     "library_audit",
     "log_bound_layers",
