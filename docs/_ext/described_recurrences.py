@@ -69,6 +69,21 @@ def _cells() -> Section:
         )
         for words, kind in (("LSTM", LSTM), ("GRU", GRU), ("MGU", MGU), ("minimalRNN", MinimalRNN))
     ]
+    chances = {"dropout": 0.2, "recurrent_dropout": 0.2}
+    dropped = [
+        Row(
+            f"{words}, dropout",
+            f"{type(cell).__name__}({first}dropout=0.2, recurrent_dropout=0.2)",
+            [cell.replace(**chances)],
+        )
+        for words, first, cell in (
+            ("LSTM", "", LSTM(**given)),
+            ("GRU", "", GRU(**given)),
+            ("MGU", "", MGU(**given)),
+            ("leaky units", '"tanh", ', leaky),
+            ("a skip in time", '"tanh", lag=3, ', skip),
+        )
+    ]
     return Section(
         "Cells driven by noise",
         None,
@@ -88,6 +103,7 @@ def _cells() -> Section:
                 'Skip("tanh", lag=3, weights="orthogonal")',
                 [skip.replace(weights="orthogonal")],
             ),
+            *dropped,
         ],
     )
 

@@ -1,4 +1,4 @@
-"""Nouns for recurrent cells driven by noise: ``Leaky``, ``Skip``, ``LSTM``, ``GRU``, ``MGU``, ``MinimalRNN``.
+"""Nouns for gated cells driven by noise, ``LSTM``, ``GRU``, ``MGU`` and ``MinimalRNN``; the union of all cells.
 
 All weights are random, with entries N(0, sigma^2 / fan_in); the recurrent ones may be orthogonal or
 of another kind, as Flax's and Keras's defaults are (``weights``). The inputs ``x_t`` are independent
@@ -9,7 +9,9 @@ of standard deviation ``sigma_in``.
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from vgtheory.expect import expect_count, expect_number
+from vgtheory.expect import expect_number
+from vgtheory.networks.noise import DROPPED, Dropped
+from vgtheory.networks.recurrent import Leaky, Skip
 from vgtheory.networks.resolving import resolve, resolve_weights
 from vgtheory.noun import Noun, register_noun
 
@@ -27,86 +29,7 @@ def _resolve_gated(cell: Any, bias: str) -> None:
 
 
 @dataclass(frozen=True, repr=False)
-class Leaky(Noun):
-    r"""Leaky units; with ``leak=1`` the plain driven recurrence.
-
-    .. math:: h_{t+1} = (1 - a)\, h_t + a \left[ W \phi(h_t) + b + U x_{t+1} \right]
-
-    Attributes
-    ----------
-    activation, sigma_w, sigma_b
-        As for ``Dense``.
-    sigma_in
-        Standard deviation of ``U x``; unit of ``h``, >= 0.
-    leak
-        Share a of the state that is replaced at every step, in (0, 1].
-    weights
-        Kind of the recurrent weights, as for ``Dense``.
-
-    Examples
-    --------
-    >>> from vgtheory import Leaky
-    >>> Leaky("tanh", sigma_w=1.5, leak=0.1)
-    Leaky('tanh', sigma_w=1.5, leak=0.1)
-    """
-
-    activation: Any
-    sigma_w: Any = 1.0
-    sigma_b: Any = 0.0
-    sigma_in: Any = 0.0
-    leak: Any = 1.0
-    weights: str = "gaussian"
-
-    def __post_init__(self) -> None:
-        """Resolve the activation and check static facts."""
-        resolve(self, "sigma_w", "sigma_b", "sigma_in")
-        resolve_weights(self)
-        expect_number("Leaky", "(0, 1]", leak=self.leak)
-
-
-@dataclass(frozen=True, repr=False)
-class Skip(Noun):
-    r"""A recurrence that also sees its state of ``lag`` steps ago, through weights of their own.
-
-    .. math:: h_{t+1} = W \phi(h_t) + V \phi(h_{t+1-s}) + b + U x_{t+1}
-
-    Attributes
-    ----------
-    activation, sigma_w, sigma_b
-        As for ``Dense``.
-    sigma_skip
-        Standard deviation of ``sqrt(fan_in) * V``; dimensionless, >= 0.
-    sigma_in
-        Standard deviation of ``U x``; unit of ``h``, >= 0.
-    lag
-        Number of steps s that the second path goes back, >= 2.
-    weights
-        Kind of both recurrent matrices, as for ``Dense``.
-
-    Examples
-    --------
-    >>> from vgtheory import Skip
-    >>> Skip("tanh", sigma_w=1.5, lag=5)
-    Skip('tanh', sigma_w=1.5, lag=5)
-    """
-
-    activation: Any
-    sigma_w: Any = 1.0
-    sigma_skip: Any = 0.5
-    sigma_b: Any = 0.0
-    sigma_in: Any = 0.0
-    lag: int = 10
-    weights: str = "gaussian"
-
-    def __post_init__(self) -> None:
-        """Resolve the activation and check static facts."""
-        resolve(self, "sigma_w", "sigma_skip", "sigma_b", "sigma_in")
-        resolve_weights(self)
-        expect_count("Skip", 2, lag=self.lag)
-
-
-@dataclass(frozen=True, repr=False)
-class GRU(Noun):
+class GRU(Dropped):
     r"""Gated recurrent unit.
 
     .. math::
@@ -127,6 +50,9 @@ class GRU(Noun):
     weights
         Kind of every recurrent matrix, as for ``Dense``; ``"orthogonal"`` draws each on its own, as
         Flax does.
+    dropout, recurrent_dropout
+        As for ``Leaky``. Keras draws a recurrent mask for each gate, which has the same law at
+        infinite width.
 
     References
     ----------
@@ -152,7 +78,7 @@ class GRU(Noun):
 
 
 @dataclass(frozen=True, repr=False)
-class MGU(Noun):
+class MGU(Dropped):
     r"""Minimal gated unit.
 
     .. math::
@@ -166,7 +92,7 @@ class MGU(Noun):
         As for ``GRU``.
     forget_bias
         Bias b of the gate; a large value keeps the state.
-    weights
+    weights, dropout, recurrent_dropout
         As for ``GRU``.
 
     References
@@ -193,7 +119,7 @@ class MGU(Noun):
 
 
 @dataclass(frozen=True, repr=False)
-class LSTM(Noun):
+class LSTM(Dropped):
     r"""Long short-term memory, without peepholes.
 
     .. math::
@@ -210,7 +136,7 @@ class LSTM(Noun):
         As for ``GRU``.
     forget_bias
         Bias b of the forget gate; a large value keeps the state.
-    weights
+    weights, dropout, recurrent_dropout
         As for ``GRU``.
 
     References
@@ -285,11 +211,9 @@ class MinimalRNN(Noun):
         expect_number("MinimalRNN", update_bias=self.update_bias)
 
 
-register_noun(Leaky, ["sigma_w", "sigma_b", "sigma_in", "leak"], ["activation", "weights"])
-register_noun(Skip, ["sigma_w", "sigma_skip", "sigma_b", "sigma_in"], ["activation", "lag", "weights"])
-register_noun(GRU, [*_SCALES, "update_bias"], ["weights"])
-register_noun(MGU, [*_SCALES, "forget_bias"], ["weights"])
-register_noun(LSTM, [*_SCALES, "forget_bias"], ["weights"])
+register_noun(GRU, [*_SCALES, "update_bias"], ["weights", *DROPPED])
+register_noun(MGU, [*_SCALES, "forget_bias"], ["weights", *DROPPED])
+register_noun(LSTM, [*_SCALES, "forget_bias"], ["weights", *DROPPED])
 register_noun(MinimalRNN, ["sigma_w", "sigma_v", "sigma_in", "update_bias"], ["weights"])
 
 Cell = Leaky | Skip | GRU | MGU | LSTM | MinimalRNN

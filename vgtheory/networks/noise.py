@@ -1,4 +1,4 @@
-"""Noise in a network's layers, as a part of its noun: ``Noisy``."""
+"""Noise in a network, as a part of its noun: ``Noisy`` layers, and ``Dropped`` cells."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -13,6 +13,9 @@ from vgtheory.noun import Noun
 MASKS = ("bernoulli", "gaussian")
 NOISE = ("dropout", "mask", "dropconnect", "sigma_noise")
 """Fields of every ``Noisy`` noun."""
+DROPPED = ("dropout", "recurrent_dropout")
+"""Fields of every ``Dropped`` noun."""
+_RECURRENT = ("sigma_w", "sigma_gate", "sigma_skip")
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,9 +51,42 @@ class Noisy(Noun):
     sigma_noise: float = field(default=0.0, kw_only=True)
 
 
-def resolve_noise(net: Noisy, where: str) -> None:
+@dataclass(frozen=True, repr=False)
+class Dropped(Noun):
+    r"""Dropout in a recurrent cell in training: one mask for a whole sequence.
+
+    Every W multiplies :math:`m \odot h` (of ``Leaky`` and ``Skip``, :math:`m \odot \phi(h)`), and
+    every U multiplies :math:`k \odot x`. The factors are 0 with a probability, have the mean 1, and
+    are the same at every step of a sequence and for all gates. What a gate lets pass is not dropped.
+
+    Attributes
+    ----------
+    dropout
+        Probability with which an entry of the input x is dropped, in [0, 1).
+    recurrent_dropout
+        Probability with which a unit is dropped for the recurrent matrices, in [0, 1).
+
+    References
+    ----------
+    Gal and Ghahramani (2016), arXiv:1512.05287.
+    """
+
+    dropout: float = field(default=0.0, kw_only=True)
+    recurrent_dropout: float = field(default=0.0, kw_only=True)
+
+
+def undropped(cell: Any) -> Any:
+    """The cell without dropout that has its law at infinite width."""
+    if not is_noisy(cell):
+        return cell
+    seen = {"sigma_in": cell.dropout, **dict.fromkeys(_RECURRENT, cell.recurrent_dropout)}
+    scales = {name: getattr(cell, name) / (1 - p) ** 0.5 for name, p in seen.items() if hasattr(cell, name)}
+    return dataclasses.replace(cell, **scales, dropout=0.0, recurrent_dropout=0.0)
+
+
+def resolve_noise(net: Noisy | Dropped, where: str) -> None:
     """Check a noun's noise, which consists of plain numbers."""
-    for name in ("dropout", "dropconnect", "sigma_noise"):
+    for name in DROPPED if isinstance(net, Dropped) else ("dropout", "dropconnect", "sigma_noise"):
         value = getattr(net, name)
         if type(value) is float and value == 0:
             continue
@@ -58,11 +94,14 @@ def resolve_noise(net: Noisy, where: str) -> None:
         interval = "[0, 1e150]" if name == "sigma_noise" else "[0, 1)"
         expect_number(where, interval, ndim=0, **{name: value})
         object.__setattr__(net, name, float(value))
-    expect_one_of(MASKS, where, mask=net.mask)
+    if isinstance(net, Noisy):
+        expect_one_of(MASKS, where, mask=net.mask)
 
 
 def is_noisy(net: Any) -> bool:
     """Whether a network has noise of any kind."""
+    if isinstance(net, Dropped):
+        return net.dropout > 0 or net.recurrent_dropout > 0
     if not isinstance(net, Noisy):
         return False
     return net.dropout > 0 or net.dropconnect > 0 or net.sigma_noise > 0 or drop_path_of(net) > 0
@@ -108,7 +147,8 @@ def noiseless(net: Any) -> Any:
 
 def expect_no_noise(where: str, net: Any) -> None:
     """Raise if a network has noise."""
-    remedy = "log_grad_layers, log_q_layers, q_star, chi_1, c_star and critical take noise."
+    layers, cells = "log_grad_layers, log_q_layers, q_star, chi_1, c_star and critical", "chi_step and its siblings"
+    remedy = f"{cells if isinstance(net, Dropped) else layers} take noise."
     expect(not is_noisy(net), where, "a network without noise", remedy, net=net)
 
 
@@ -119,8 +159,10 @@ def expect_no_added_noise(where: str, net: Any) -> None:
 
 
 __all__ = [
+    "DROPPED",
     "MASKS",
     "NOISE",
+    "Dropped",
     "Noisy",
     "added_square",
     "drop_path_of",
@@ -132,4 +174,5 @@ __all__ = [
     "lone_scales",
     "noiseless",
     "resolve_noise",
+    "undropped",
 ]

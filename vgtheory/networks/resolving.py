@@ -5,7 +5,7 @@ from typing import Any
 
 from vgtheory.activation import as_activation
 from vgtheory.expect import expect_one_of, expect_scale
-from vgtheory.networks.noise import Noisy, resolve_noise
+from vgtheory.networks.noise import Dropped, Noisy, resolve_noise
 from vgtheory.weights import WEIGHTS, as_weights
 
 PLACES = ("pre", "post")
@@ -23,7 +23,7 @@ def resolve(net: Any, *scales: str, places: Iterable[str] = PLACES) -> None:
         expect_one_of(places, where, place=net.place)
     for name in scales:
         expect_scale(where, **{name: fields[name]})
-    if isinstance(net, Noisy):
+    if isinstance(net, Noisy | Dropped):
         resolve_noise(net, where)
 
 

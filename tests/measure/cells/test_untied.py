@@ -109,6 +109,42 @@ def test_wide_cells_with_weights_of_their_own_obey_the_law(key: jax.Array, name:
     assert abs(squares.mean() - theory.cells.q_state(CELLS[name])) < 7 * squares.std(ddof=1) / 6**0.5
 
 
+DROPPED = {"dropout": 0.3, "recurrent_dropout": 0.4}
+
+
+@pytest.mark.parametrize("kind", [Leaky, LSTM])
+def test_one_mask_holds_for_a_sequence(key: jax.Array, kind: type) -> None:
+    """A unit that is dropped changes no other at any step."""
+    cell = CELLS["leaky" if kind is Leaky else "lstm"].replace(**DROPPED)
+    words, width = words_of(key), 12
+    inside, within = steppers._masks(cell, words, width, "float32")
+    for mask, p in ((inside, 0.3), (within, 0.4)):
+        np.testing.assert_allclose(np.unique(mask), [0.0, 1 / (1 - p)], rtol=1e-6)
+    step = jax.jit(steppers.stepper(cell, words, width, "float32", "cells"))
+    out = lambda state: state[1] if kind is LSTM else state
+    lone = jax.tree.map(jnp.zeros_like, steppers.start_of(cell, words, width, "float32"))
+    for unit in range(width):
+        one = (lone[0], lone[1].at[unit].set(1.0)) if kind is LSTM else lone.at[unit].set(1.0)
+        carried = (1 - cell.leak) * one if kind is Leaky else 0.0
+        for t in (3, 7):
+            change = out(step(one, jnp.int32(t))) - out(step(lone, jnp.int32(t))) - carried
+            assert bool(np.max(np.abs(change)) > 1e-5) == bool(within[unit] > 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in CELLS if name != "minimal"])
+def test_wide_cells_with_dropout_obey_the_law(key: jax.Array, name: str) -> None:
+    """A chance of 0.35 in place of 0.4 must be seen."""
+    cell, at = CELLS[name].replace(**DROPPED), [4, 9, 16]
+    how = {"width": 30_000, "steps": 16, "num_nets": 6, "burn_in": 30, "sampler": "matrix_free"}
+    logs = measure.cells.cell_logs(key, cell, **how)
+    err, mean = logs.log_grad.std(axis=0, ddof=1)[at] / 6**0.5, logs.log_grad.mean(axis=0)[at]
+    t_of = lambda net: np.max(np.abs(mean - theory.cells.log_grad_steps(net, steps=16)[at]) / err)
+    assert t_of(cell) < 7 < t_of(cell.replace(recurrent_dropout=0.35))
+    squares = logs.q_state
+    assert abs(squares.mean() - theory.cells.q_state(cell)) < 7 * squares.std(ddof=1) / 6**0.5
+
+
 # By default cells without matrices are held to the law itself, above.
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["leaky", "lstm"])
@@ -127,6 +163,8 @@ def test_without_matrices_the_law_is_the_same_at_any_width(key: jax.Array, name:
         pytest.param(GRU(1.0, None, 1.0, 1.0), marks=SLOW),
         pytest.param(MinimalRNN(4.0, 0.5, 1.0, 2.0), marks=SLOW),
         LSTM(1.0, None, 0.5, 1.0),
+        pytest.param(LSTM(1.0, None, 0.5, 1.0, dropout=0.2, recurrent_dropout=0.4), marks=SLOW),
+        pytest.param(GRU(1.0, None, 1.0, 1.0, dropout=0.2, recurrent_dropout=0.4), marks=SLOW),
     ],
 )
 def test_real_weights_obey_the_path_solution_and_not_the_other(key: jax.Array, cell: Any) -> None:

@@ -198,6 +198,61 @@ def test_the_minimal_rnn_as_random_matrices_in_numpy() -> None:
     assert abs(np.mean(logs) - law(cell.replace(update_bias=1.2))) > SIGMAS * err
 
 
+def test_dropout_in_cells_is_a_larger_scale() -> None:
+    """Also of what is solved on paths; gates that see nothing are not dropped."""
+    size, drive = 1 / 0.6**0.5, 1 / 0.8**0.5
+    how = {"dropout": 0.2, "recurrent_dropout": 0.4}
+    pairs = [(kind(1.1, 0.7, 0.9, **how), kind(1.1 * size, 0.7 * size, 0.9 * drive)) for kind in GATED]
+    tanh = Leaky("tanh", 1.5, 0.2, 0.8, 0.4)
+    skip = Skip("tanh", 1.1, 0.6, 0.2, 0.8, 3)
+    pairs.append((tanh.replace(**how), tanh.replace(sigma_w=1.5 * size, sigma_in=0.8 * drive)))
+    scaled = {"sigma_w": 1.1 * size, "sigma_skip": 0.6 * size, "sigma_in": 0.8 * drive}
+    pairs.append((skip.replace(**how), skip.replace(**scaled)))
+    for cell, plain in pairs:
+        for law in (theory.cells.q_state, theory.cells.chi_step):
+            assert law(cell) == pytest.approx(law(plain), rel=EXACT)
+    dropped, plain = (theory.cells.tied_grad_steps(each, steps=3, burn_in=5, num_paths=64).value for each in pairs[0])
+    np.testing.assert_allclose(dropped, plain, atol=EXACT)
+    assert theory.cells.chi_step(GRU(0.0, update_bias=2.0, **how)) == pytest.approx(expit(2.0) ** 2, rel=EXACT)
+    wanted = theory.cells.cell_with_memory(pairs[0][0], 9.0)
+    assert theory.cells.memory_steps(wanted) == pytest.approx(9.0, rel=1e-6)
+    assert "recurrent_dropout=0.4" in repr(wanted)
+
+
+def _gru_logs(cell: GRU, width: int, steps: int, rng: np.random.Generator) -> float:
+    """Log of one gradient through fresh matrices, with a recurrent mask for each gate, by hand."""
+    p, inside = cell.recurrent_dropout, 1 - cell.dropout
+    masks = (rng.random((3, width)) > p) / (1 - p)
+    drive = (rng.random(width) > cell.dropout) / inside
+    scales = np.array([cell.sigma_gate, cell.sigma_gate, cell.sigma_w])
+    h, kept = np.zeros(width), []
+    for _ in range(steps + 12):
+        matrices = scales[:, None, None] * rng.standard_normal((3, width, width)) / width**0.5
+        seen = cell.sigma_in * rng.standard_normal((3, width)) * np.linalg.norm(drive) / width**0.5
+        r_field, z_field, inner = (matrix @ (mask * h) for matrix, mask in zip(matrices, masks, strict=True))
+        r, z = expit(seen[0] + r_field), expit(seen[1] + z_field + cell.update_bias)
+        n = np.tanh(seen[2] + r * inner)
+        kept.append((matrices, r, z, n, inner, h))
+        h = (1 - z) * n + z * h
+    down = rng.standard_normal(width)
+    start = np.linalg.norm(down)
+    for matrices, r, z, n, inner, h in kept[: -steps - 1 : -1]:
+        to_n = down * (1 - z) * (1 - n**2)
+        through = (to_n * inner * r * (1 - r), down * (h - n) * z * (1 - z), to_n * r)
+        sent = (mask * (matrix.T @ each) for mask, matrix, each in zip(masks, matrices, through, strict=True))
+        down = z * down + sum(sent)
+    return float(np.log(np.linalg.norm(down) / start))
+
+
+def test_a_gru_with_dropout_as_random_matrices_in_numpy() -> None:
+    rng, cell = np.random.default_rng(4), GRU(2.5, 0.8, 0.9, 1.0, dropout=0.3, recurrent_dropout=0.5)
+    logs = [_gru_logs(cell, 128, 5, rng) for _ in range(20)]
+    err = np.std(logs, ddof=1) / 20**0.5
+    law = lambda cell: theory.cells.log_grad_steps(cell, steps=5)[-1]
+    assert abs(np.mean(logs) - law(cell)) < SIGMAS * err
+    assert abs(np.mean(logs) - law(cell.replace(recurrent_dropout=0.1))) > SIGMAS * err
+
+
 def test_the_kind_of_weights_makes_no_difference_at_infinite_width() -> None:
     for cell in (GRU(1.2, 0.8, 0.9, 1.0), Leaky("tanh", 1.5, sigma_in=0.8, leak=0.4), Skip("tanh", sigma_in=0.3)):
         other = cell.replace(weights="orthogonal")
@@ -213,6 +268,8 @@ def test_wrong_questions_are_refused(refused: Callable) -> None:
         lambda: Skip("tanh", lag=1),
         lambda: LSTM(forget_bias=np.inf),
         lambda: LSTM(weights="unitary"),
+        lambda: LSTM(recurrent_dropout=1.0),
+        lambda: Leaky("tanh", dropout=-0.1),
     ):
         with pytest.raises(ValueError, match=r"expected .+, got .+\."):
             make()
@@ -229,6 +286,8 @@ def test_wrong_questions_are_refused(refused: Callable) -> None:
         theory.cells.cell_with_memory(GRU(), 0.0)
     with refused("cell_with_memory", "memory"):
         theory.cells.cell_with_memory(Leaky("relu", sigma_w=2.0), 0.1)
+    with refused("lyapunov_exponent", "net", "chi_step"):
+        theory.recurrent.lyapunov_exponent(Leaky("tanh", 1.5, recurrent_dropout=0.1))
     with refused("LSTM", "cell"):
         theory.cells.chi_step(LSTM(sigma_in=1.0, forget_bias=12.0))
 

@@ -15,9 +15,11 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import DTypeLike
 
-from vgtheory.measure.engine.draws import ABOVE, BIAS, INPUT, PROBE, UNITS, normal
+from vgtheory.measure.engine.draws import ABOVE, BIAS, DROPPED, INPUT, PROBE, UNITS, normal
+from vgtheory.measure.engine.links import Place, kept
 from vgtheory.measure.engine.networks import draw_matrix
 from vgtheory.networks.cells import GRU, LSTM, MGU, Cell, Leaky, MinimalRNN, Skip
+from vgtheory.networks.noise import Dropped, is_noisy
 from vgtheory.weights import expect_known_law
 
 SAMPLERS = ("cells", "untied", "matrix_free")
@@ -40,6 +42,16 @@ def start_of(cell: Cell, words: Array, width: int, dtype: DTypeLike) -> Any:
 def hidden_of(cell: Cell, state: Any) -> Array:
     """Newest h in a state (the state of an LSTM is the pair of c and h)."""
     return state[1] if isinstance(cell, LSTM) else state[0] if isinstance(cell, Skip) else state
+
+
+def _masks(cell: Cell, words: Array, width: int, dtype: DTypeLike) -> tuple[Array, Array]:
+    """Dropout's factors of the input and of what the recurrent matrices multiply, for a whole sequence."""
+    one = jnp.ones(width, dtype)
+    chances = (cell.dropout, cell.recurrent_dropout) if isinstance(cell, Dropped) and is_noisy(cell) else (0.0, 0.0)
+    inside, within = (
+        kept(p, Place(words, place), DROPPED, (width,), dtype) if p > 0 else one for place, p in enumerate(chances)
+    )
+    return inside, within
 
 
 def _moved(cell: Cell, state: Any, times: Product, noise: Callable[[int], Array], bias: Array) -> Any:
@@ -114,14 +126,17 @@ def stepper(cell: Cell, words: Array, width: int, dtype: DTypeLike, sampler: str
     if sampler == "matrix_free":
         expect_known_law("cell_logs", cell)
     bias, none = normal(words, BIAS, 0, (width,), dtype), jnp.zeros(width, dtype)
+    inside, within = _masks(cell, words, width, dtype)
+    size = jnp.sqrt(jnp.mean(inside**2))
     if sampler == "cells":
         return _tied(cell, words, width, dtype, bias, driven)
 
     def step(state: Any, t: Array) -> Any:
         stream = lambda k: _GATES * t + k
-        noise = lambda k: normal(words, INPUT, stream(k), (width,), dtype) if driven else none
+        noise = lambda k: size * normal(words, INPUT, stream(k), (width,), dtype) if driven else none
 
         def times(k: int, x: Array) -> Array:
+            x = x * within
             if sampler == "matrix_free":
                 drawn = (normal(words, role, stream(k), (width,), dtype) for role in (UNITS, ABOVE))
                 return _fresh(x, *drawn, cell.weights == "orthogonal")
@@ -136,8 +151,9 @@ def stepper(cell: Cell, words: Array, width: int, dtype: DTypeLike, sampler: str
 
 def _tied(cell: Cell, words: Array, width: int, dtype: DTypeLike, bias: Array, driven: bool) -> Step:
     """Step with one set of weights; gated cells are Flax's."""
-    recurrent = [draw_matrix(words, cell.weights, k, width, dtype) for k in range(_GATES)]
-    inputs = [draw_matrix(words, "gaussian", _INPUTS + k, width, dtype) for k in range(_GATES)]
+    inside, within = (mask[:, None] for mask in _masks(cell, words, width, dtype))
+    recurrent = [within * draw_matrix(words, cell.weights, k, width, dtype) for k in range(_GATES)]
+    inputs = [inside * draw_matrix(words, "gaussian", _INPUTS + k, width, dtype) for k in range(_GATES)]
     none = jnp.zeros(width, dtype)
     x_of = lambda t: normal(words, INPUT, t, (width,), dtype) if driven else none
     if isinstance(cell, Leaky | Skip | MinimalRNN):

@@ -110,7 +110,7 @@ def _one(words: Array, cell: Cell, size: _Size) -> tuple[Array, Array]:
     return logs[::-1], squares
 
 
-@asked(sampler=one_of(SAMPLERS))
+@asked(noise=True, sampler=one_of(SAMPLERS))
 def cell_logs(
     key: Array,
     cell: Cell,
@@ -183,7 +183,7 @@ def cell_logs(
     return CellLogs(np.pad(profile, ((0, 0), (1, 0))), np.mean(np.asarray(squares, dtype=np.float64), axis=1))
 
 
-@asked()
+@asked(noise=True)
 def log_grad_steps(
     key: Array, cell: Cell, *, width: int, steps: int, num_nets: int, dtype: str = "float32", **how: Any
 ) -> Estimate:
@@ -224,7 +224,7 @@ def log_grad_steps(
     return averaged(logs, np.arange(steps + 1), dtype)
 
 
-@asked()
+@asked(noise=True)
 def q_state(
     key: Array, cell: Cell, *, width: int, steps: int, num_nets: int, dtype: str = "float32", **how: Any
 ) -> Estimate:

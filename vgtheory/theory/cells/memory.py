@@ -21,7 +21,7 @@ _LARGEST_BIAS = 15.0
 _LONGEST = 150
 
 
-@asked()
+@asked(noise=True)
 @in_numpy
 def tied_grad_steps(
     cell: Cell, *, steps: int, burn_in: int = 200, num_paths: int = 4096, num_sets: int = 4
@@ -93,7 +93,7 @@ def _tied_rate(cell: Cell, memory: float) -> float:
     return float(log[-1] - log[steps // 2]) / (steps - steps // 2)
 
 
-@asked()
+@asked(noise=True)
 @in_numpy
 def memory_steps(cell: Cell, *, tied: bool = False) -> float:
     r"""Memory of a cell: number of steps over which its gradient changes by a factor e.
@@ -135,7 +135,7 @@ def memory_steps(cell: Cell, *, tied: bool = False) -> float:
     return float("inf") if rate == 0 else 1 / rate
 
 
-@asked(memory=one_positive)
+@asked(noise=True, memory=one_positive)
 @in_numpy
 def cell_with_memory(cell: Cell, memory: float, *, tied: bool = False) -> Cell:
     r"""The cell with its forget bias, update bias or leak set for a wanted memory.

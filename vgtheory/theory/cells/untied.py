@@ -9,6 +9,7 @@ import numpy as np
 
 from vgtheory.expect import expect
 from vgtheory.networks.cells import CELLS, GRU, LSTM, MGU, WORDS, Cell, Leaky, MinimalRNN, Skip
+from vgtheory.networks.noise import undropped
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.cells import moments
 from vgtheory.theory.cells.lstm import lstm
@@ -31,21 +32,21 @@ def _solved(cell: Cell) -> tuple[float, Transfer]:
 
 
 def plain_cell(where: str, cell: Any) -> Cell:
-    """The cell with Python floats, after checking that its numbers are plain."""
+    """The cell with Python floats and without dropout, after checking that its numbers are plain."""
     names = [kind.__name__ for kind in CELLS]
     expect(isinstance(cell, CELLS), where, f"a cell, one of {names}", cell=type(cell).__name__)
     numbers = {name: value for name, value in vars(cell).items() if name not in WORDS}
     for name, value in numbers.items():
         plain = np.ndim(value) == 0 and isinstance(value, int | float | np.number)
         expect(plain, where, f"a plain number {name}", "Call it once for each.", **{name: value})
-    return dataclasses.replace(cell, **{name: float(value) for name, value in numbers.items()})
+    return undropped(dataclasses.replace(cell, **{name: float(value) for name, value in numbers.items()}))
 
 
 def _law(where: str, cell: Any) -> tuple[float, Transfer]:
     return _solved(plain_cell(where, cell))
 
 
-@asked()
+@asked(noise=True)
 @in_numpy
 def q_state(cell: Cell) -> float:
     """Mean square of the hidden state of a cell in its stationary state.
@@ -76,7 +77,7 @@ def q_state(cell: Cell) -> float:
     return _law("q_state", cell)[0]
 
 
-@asked()
+@asked(noise=True)
 @in_numpy
 def chi_step(cell: Cell) -> float:
     r"""Squared-gradient growth factor per step of a cell in its stationary state.
@@ -113,7 +114,8 @@ def chi_step(cell: Cell) -> float:
     every step, and without recurrent weights. In every other cell the inputs of the gates persist
     as the state does, and ``tied_grad_steps`` is the law. At infinite width the kind of the weights
     makes no difference: of matrices of Haar's law, too, the fields and gradients see the variance
-    alone.
+    alone. With dropout they see scales divided by :math:`\sqrt{1 - p}`, whether the masks are one's of
+    a sequence, of a gate or of a step.
 
     References
     ----------
@@ -129,7 +131,7 @@ def chi_step(cell: Cell) -> float:
     return float(np.max(np.abs(np.linalg.eigvals(_law("chi_step", cell)[1].matrix))))
 
 
-@asked()
+@asked(noise=True)
 @in_numpy
 def log_grad_steps(cell: Cell, *, steps: int) -> np.ndarray:
     r"""Log-norm of the gradient with respect to the whole state, relative to the last step.
