@@ -84,6 +84,7 @@ def squared_error(
     return found[::-1]
 
 
+@pytest.mark.slow
 def test_the_squared_error_of_digits_has_this_gradient() -> None:
     """Dense networks in NumPy, their outputs' errors and all."""
     x, targets, scales = digits(), np.eye(10)[[0, 0, 1, 2]], SCALES["tanh"]
@@ -101,3 +102,51 @@ def test_the_squared_error_of_digits_has_this_gradient() -> None:
 
     assert z_scores(scales[0]).max() < SIGMAS
     assert z_scores(1.03 * scales[0]).max() > SIGMAS
+
+
+def scaled_to_unit_variance(rng: np.random.Generator, x: np.ndarray) -> tuple[list[float], np.ndarray]:
+    """Logs of the factors that LSUV gives the matrices of one tanh network, and each example's squared gradient at every h."""
+    logs, hs, matrices = [], [], []
+    for fan_in in [x.shape[1]] + [WIDTH] * (DEPTH - 1):
+        matrix = rng.normal(0, fan_in**-0.5, (fan_in, WIDTH))
+        logs.append(-np.log(np.std(x @ matrix)))
+        matrices.append(matrix * np.exp(logs[-1]))
+        hs.append(x @ matrices[-1])
+        x = np.tanh(hs[-1])
+    delta = np.tile(rng.normal(0, WIDTH**-0.5, WIDTH), (len(x), 1))
+    squares = [np.sum(delta**2, axis=1)]
+    for layer in reversed(range(DEPTH - 1)):
+        delta = delta @ matrices[layer + 1].T / np.cosh(hs[layer]) ** 2
+        squares.append(np.sum(delta**2, axis=1))
+    return logs, np.array(squares[::-1])
+
+
+def unit_variance_scales(x: np.ndarray) -> tuple[float, ...]:
+    """What the law says that LSUV finds: one over the root of the batch's mean square, layer by layer."""
+    found: tuple[float, ...] = ()
+    for _ in range(DEPTH):
+        log_q = theory.layers.gram_layers(Dense("tanh", (*found, 1.0)), x).log_q[-1]
+        found = (*found, float(np.mean(np.exp(log_q)) ** -0.5))
+    return found
+
+
+@pytest.mark.slow
+def test_lsuv_finds_the_scales_of_the_law_and_its_gradients() -> None:
+    """Mishkin and Matas (2016): every layer's variance over the batch is 1, and gradients grow by E[phi'^2] / E[phi^2]."""
+    x, rng = digits(), np.random.default_rng(6)
+    logs, squares = (
+        np.array(each) for each in zip(*(scaled_to_unit_variance(rng, x) for _ in range(NETS)), strict=True)
+    )
+    scales = unit_variance_scales(x)
+    err = logs.std(axis=0) / NETS**0.5
+    assert np.all(np.abs(logs.mean(axis=0) - np.log(scales)) < SIGMAS * err + 1 / WIDTH)
+    assert np.all(np.abs(logs.mean(axis=0) - np.log(scales) - np.log(1.03)) > SIGMAS * err + 1 / WIDTH)
+
+    def z_scores(factor: float) -> np.ndarray:
+        net = Dense("tanh", tuple(factor * scale for scale in scales))
+        law = np.exp(2 * theory.layers.gram_layers(net, x).log_grad)
+        return np.abs(squares.mean(axis=0) - law) / (squares.std(axis=0) / NETS**0.5)
+
+    assert z_scores(1.0).max() < SIGMAS
+    assert z_scores(1.03).max() > SIGMAS
+    assert z_scores(0.97).max() > SIGMAS
