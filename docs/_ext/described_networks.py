@@ -79,6 +79,7 @@ def _residual() -> Section:
             changed(base, "a factor for every block", alpha=(0.5, 0.4, 0.3)),
             *(_norm(base, norm, place) for norm in blocks.NORMS for place in ("pre", "post") if norm != "batch"),
             changed(base, "batch norm", norm="batch", batch=8),
+            changed(base, "batch norm, dropout", norm="batch", batch=8, dropout=0.2),
             changed(base, "stochastic depth", drop_path=0.2),
             Row("SkipInit, ReZero", "Residual.skip_init()", [Residual.skip_init()]),
             Row("Fixup", "Residual.fixup(depth=3)", [Residual.fixup(depth=3)]),

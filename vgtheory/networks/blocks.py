@@ -8,7 +8,7 @@ from typing import Any
 
 from vgtheory.expect import expect, expect_count, expect_number, expect_one_of, expect_scale, is_static
 from vgtheory.networks.listed import expect_one_length
-from vgtheory.networks.noise import NOISE, Noisy, is_noisy
+from vgtheory.networks.noise import NOISE, Noisy
 from vgtheory.networks.resolving import resolve
 from vgtheory.noun import register_noun
 
@@ -61,9 +61,9 @@ class Residual(Noisy):
         With ``norm="batch"``, the number of inputs it averages over, >= 4.
     drop_path
         Stochastic depth: probability with which a whole branch is dropped for an input, in [0, 1);
-        a branch that stays is divided by 1 less this.
+        a branch that stays is divided by 1 less this; not with batch norm.
     dropout, mask, dropconnect, sigma_noise
-        As for ``Dense``, in every layer of a branch; not with batch norm.
+        As for ``Dense``, in every layer of a branch; within a batch every input has its own.
 
     Examples
     --------
@@ -100,7 +100,8 @@ class Residual(Noisy):
         expect_one_length(self)
         if self.norm == "batch":
             expect(self.branch_layers == 1, "Residual", "one layer with batch norm", branch_layers=self.branch_layers)
-            expect(not is_noisy(self), "Residual", "no noise with batch norm", net=self)
+            words, remedy = "no drop_path with batch norm", "Inputs of one batch would then be unlike."
+            expect(self.drop_path == 0, "Residual", words, remedy, drop_path=self.drop_path)
 
     @classmethod
     def skip_init(cls, activation: Any = "relu", **changes: Any) -> "Residual":

@@ -92,6 +92,8 @@ def test_noise_in_branches(key: jax.Array, net: Any) -> None:
         pytest.param(Normed("gelu", "rms", 1.3, 0.6, "post", mask="gaussian", **NOISY), "matrix_free", marks=slow),
         (Normed("tanh", "batch", 1.3, 0.2, batch=8, **NOISY), "matrix_free"),
         pytest.param(Normed("relu", "batch", batch=16, dropconnect=0.4), "networks", marks=slow),
+        pytest.param(Residual("relu", 1.4, 0.2, norm="batch", batch=8, sigma_noise=1.5), "matrix_free", marks=slow),
+        pytest.param(Residual("tanh", 1.4, norm="batch", batch=16, dropconnect=0.5), "networks", marks=slow),
     ],
 )
 def test_layers_with_a_norm_twin_and_power(key: jax.Array, net: Any, sampler: str) -> None:

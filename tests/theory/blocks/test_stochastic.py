@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.tolerances import EXACT, PER_LAYER
+from tests.tolerances import EXACT, PER_LAYER, SIGMAS
 from vgtheory import Conv, Residual, theory
 
 P, DEPTH = 0.3, 5
@@ -82,11 +82,37 @@ def test_units_dropped_in_a_branch_are_a_larger_scale() -> None:
         np.testing.assert_allclose(*fields, atol=10 * DEPTH * PER_LAYER)
 
 
+def _gradient_of_a_batch(net: Residual, units: int, seed: int) -> tuple[float, float]:
+    """Mean square of a gradient below the second block, sampled unit by unit, and its standard error."""
+    rng, batch = np.random.default_rng(seed), net.batch
+    c = -1 / (batch - 1)
+    overlap = (np.sqrt(1 - c**2) + (np.pi - np.arccos(c)) * c) / (2 * np.pi)
+    added = net.sigma_w**2 * (0.5 / (1 - net.dropout) - overlap) + net.sigma_noise**2
+    h = np.sqrt(1 + net.alpha**2 * added) * rng.standard_normal((units, batch))
+    centred = h - h.mean(axis=1, keepdims=True)
+    std = np.sqrt((centred**2).mean(axis=1, keepdims=True))
+    y = centred / std
+    mask = (rng.random(h.shape) > net.dropout) / (1 - net.dropout)
+    back = net.sigma_w * rng.standard_normal(h.shape) * mask * (y > 0)
+    back = (back - back.mean(axis=1, keepdims=True) - y * (back * y).mean(axis=1, keepdims=True)) / std
+    squares = ((rng.standard_normal(h.shape) + net.alpha * back) ** 2).mean(axis=1)
+    return float(squares.mean()), float(squares.std() / units**0.5)
+
+
+def test_noise_in_front_of_batch_norm_unit_by_unit() -> None:
+    net = Residual("relu", 1.7, alpha=1.2, norm="batch", batch=7, dropout=0.5, sigma_noise=0.6)
+    seen, err = _gradient_of_a_batch(net, 400_000, 3)
+    law = lambda net: np.exp(2 * theory.log_grad_layers(net, depth=2).mean[0])
+    assert abs(seen - law(net)) < SIGMAS * err
+    for change in ({"dropout": 0.4}, {"sigma_noise": 0.45}, {"sigma_w": 1.5}):
+        assert abs(seen - law(net.replace(**change))) > SIGMAS * err, change
+
+
 def test_wrong_questions_are_named(refused: Callable[..., Any]) -> None:
     with refused("Residual", "drop_path"):
         Residual("relu", drop_path=1.0)
-    with refused("Residual", "net"):
-        Residual("relu", norm="batch", batch=8, dropout=0.1)
+    with refused("Residual", "drop_path", "unlike"):
+        Residual("relu", norm="batch", batch=8, drop_path=0.1)
     with refused("log_grad_layers", "width"):
         theory.log_grad_layers(Conv("linear", dropout=0.1), depth=3, width=16, positions=8)
     with refused("log_grad_alpha_layers", "net"):

@@ -23,7 +23,7 @@ from vgtheory.expect import expect, expect_scalars
 from vgtheory.networks.blocks import Residual, alpha_of
 from vgtheory.networks.conv import expect_positions
 from vgtheory.networks.listed import depth_of, is_listed
-from vgtheory.networks.noise import drop_path_of, lone_scales
+from vgtheory.networks.noise import added_square, drop_path_of, factor_square, lone_scales
 from vgtheory.theory.arrays import compiled, library, running_sum, scan
 from vgtheory.theory.blocks import residual_width, stochastic
 from vgtheory.theory.blocks.batch_norm import batch_rates
@@ -136,10 +136,11 @@ def _batch(net: Residual, scales: list[Values], depth: int) -> Profile:
     """Batch norm before every branch; the gradient at the top is independent between inputs."""
     sigma_w, sigma_b, alpha = scales
     xp = library(scales)
-    rates, spread = batch_rates(net.activation, net.batch), alpha**2 * sigma_w**2
+    factor = factor_square(net)
+    rates, spread = batch_rates(net.activation, net.batch, factor), alpha**2 * sigma_w**2 / factor
     blocks = xp.arange(depth, dtype=sigma_w.dtype)
     size = sigma_w**2 * rates.square + sigma_b**2
-    pull = spread * rates.variance / (1 + spread * rates.variance * blocks)
+    pull = spread * rates.variance / (1 + (spread * rates.variance + alpha**2 * added_square(net)) * blocks)
 
     def block(state: tuple[Values, Values], pull: Values) -> tuple[tuple[Values, Values], Values]:
         # exp(log_a) is a; b keeps its value from the top, and ratio is b / a.
