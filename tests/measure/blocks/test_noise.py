@@ -126,3 +126,26 @@ def test_convolution_twin_and_power(key: jax.Array, net: Any, positions: Any) ->
         assert (abs(found.value - law(net, depth=4, positions=positions).mean) <= SIGMAS * found.err + FINITE).all()
         off = law(net.replace(dropout=0.0, dropconnect=0.0), depth=4, positions=positions).mean
         assert (abs(found.value - off) > SIGMAS * found.err + FINITE).any()
+
+
+@slow
+@pytest.mark.parametrize(
+    ("net", "positions"),
+    [
+        (Conv("linear", dropout=0.5), 8),
+        (Conv("linear", dropout=0.4, mask="gaussian", kernel_size=5), (3, 4)),
+        (Conv("linear", dropout=0.3, weights="delta_orthogonal"), 6),
+    ],
+)
+def test_spread_of_linear_convolutions_twin_and_power(key: jax.Array, net: Any, positions: Any) -> None:
+    num_nets, size = 2000, {"depth": 6, "width": 32, "positions": positions}
+    logs = measure.samples(key, net, num_nets=num_nets, **size)
+    for found, law, at in ((logs.log_grad, theory.log_grad_layers, 0), (logs.log_q, theory.log_q_layers, -1)):
+        predicted, values = law(net, **size), found[:, at]
+        std, reach = values.std(), (SIGMAS / num_nets**0.5 + SHALLOW) * values.std()
+        kurtosis = ((values - values.mean()) ** 4).mean() / std**4
+        allowed = SIGMAS * ((kurtosis - 1) / num_nets / 4) ** 0.5 + SHALLOW
+        assert abs(values.mean() - predicted.mean[at]) < reach
+        assert abs(values.mean() - law(net.replace(sigma_w=1.03), **size).mean[at]) > reach
+        assert abs(std / predicted.std[at] - 1) < allowed
+        assert abs(law(net.replace(dropout=0.0), **size).std[at] / std - 1) > allowed

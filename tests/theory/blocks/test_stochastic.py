@@ -114,6 +114,8 @@ def test_wrong_questions_are_named(refused: Callable[..., Any]) -> None:
     with refused("Residual", "drop_path", "unlike"):
         Residual("relu", norm="batch", batch=8, drop_path=0.1)
     with refused("log_grad_layers", "width"):
-        theory.log_grad_layers(Conv("linear", dropout=0.1), depth=3, width=16, positions=8)
+        theory.log_grad_layers(Conv("linear", dropconnect=0.1), depth=3, width=16, positions=8)
+    with refused("log_q_layers", "width"):
+        theory.log_q_layers(Conv("linear", dropout=0.1, sigma_noise=0.1), depth=3, width=16, positions=8)
     with refused("log_grad_alpha_layers", "net"):
         theory.blocks.log_grad_alpha_layers(Residual("relu", drop_path=0.1), depth=3)

@@ -27,6 +27,7 @@ import numpy as np
 
 from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.precision import Values
+from vgtheory.theory.width.masked import factor_moments
 
 MOST = 0.3
 """Variance of the log up to which the log is normal to 8 %, from samples of the Gram matrices."""
@@ -86,3 +87,43 @@ def log_growth_variance(
     row = lambda value: numpy.asarray(value, numpy.result_type(float))
     facts, start, size = tuple(map(row, _differences(kernel_size, shape))), row(float(fixed)), row(width)
     return numpy.log(_growth((facts[0], facts[1], facts[2], facts[3]), start, size, depth))
+
+
+def dropout_variance(net: Any, shape: tuple[int, ...], width: int, depth: int) -> np.ndarray:
+    r"""What dropout in Gaussian kernels adds to ``log_growth_variance``, to order 1/N at any P / N.
+
+    Let mu = E m^2 and :math:`\kappa = E m^4 / \mu^2` of the factors m, and P the number of
+    positions. A layer's own factors add :math:`3 (\kappa - 1) / (N P)`. They also make the overlaps of
+    positions smaller by mu, relative to their squares, so that a layer's weights add less: with v the
+    mean square of an overlap and means over the modes,
+
+    .. math:: \frac{2 (P - 1)}{N P} \langle D^2 v \rangle, \qquad v' = D^2 v / \mu^2 + 1/N
+
+    Returns
+    -------
+    numpy.ndarray
+        After 0 ... depth layers, shape ``(depth + 1,)``; 0 at the start.
+    """
+    count, mu = int(np.prod(shape)), 1 / (1 - net.dropout)
+    alone = 3 * (factor_moments(net.dropout, net.mask)[0] - 1) / width / count
+    squares = transfer(net.kernel_size, shape) ** 2
+    masked = plain = np.full(shape, 1 / width)
+    changes = [0.0]
+    for _ in range(depth):
+        masked, plain = squares * masked, squares * plain
+        changes.append(alone + 2 * (count - 1) / count / width * float(np.mean(masked - plain)))
+        masked, plain = masked / mu**2 + 1 / width, plain + 1 / width
+    return np.cumsum(changes)
+
+
+def orthogonal_variance(net: Any, shape: tuple[int, ...], width: int, depth: int, fixed: bool) -> np.ndarray:
+    r"""``log_growth_variance`` of delta-orthogonal kernels with dropout, which alone scatters there.
+
+    Every position keeps its own norm, whose square has the second moment
+    :math:`(1 + 3 (\kappa - 1) / (N + 2))^n` after n layers, with :math:`\kappa` as above.
+    """
+    second = factor_moments(net.dropout, net.mask)[0]
+    start = 1.0 if fixed else 1 + 2 / width
+    squares = start * (1 + 3 * (second - 1) / (width + 2)) ** np.arange(depth + 1)
+    logs = np.log1p((squares - 1) / np.prod(shape))
+    return logs - logs[0]
