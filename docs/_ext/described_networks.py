@@ -56,6 +56,7 @@ def _conv() -> Section:
             changed(base, "linear, no biases", **linear),
             *each(base, "{} kernels", "weights", KERNELS),
             *each(base, "linear, no biases, {} kernels", "weights", KERNELS, **linear),
+            changed(base, "linear, no biases, dropout", dropout=0.2, **linear),
             *each(base, "{} padding", "padding", PADDINGS),
             changed(base, "larger kernels", kernel_size=5),
             changed(base, "a scale for every layer", sigma_w=(1.5, 1.2, 1.0)),
