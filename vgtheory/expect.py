@@ -233,7 +233,7 @@ def expect_noun(where: str, kinds: tuple[type, ...], remedy: str = "", **got: An
     ((_, value),) = got.items()
     names = [kind.__name__ for kind in kinds]
     words = " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-    elsewhere = getattr(type(value), "remedy", "")
+    elsewhere = getattr(type(value), "remedy", f'Write {names[0]}("{value}").' if isinstance(value, str) else "")
     expect(isinstance(value, kinds), where, f"a {words}", remedy or elsewhere, **got)
 
 

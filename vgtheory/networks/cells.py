@@ -195,6 +195,7 @@ class MinimalRNN(Noun):
     36.3
     """
 
+    remedy: ClassVar[str] = Dropped.remedy
     follows: ClassVar[dict[str, str]] = {"sigma_v": "sigma_w"}
     sigma_w: Any = 1.0
     sigma_v: Any = None

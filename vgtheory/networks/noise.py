@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -71,6 +71,7 @@ class Dropped(Noun):
     Gal and Ghahramani (2016), arXiv:1512.05287.
     """
 
+    remedy: ClassVar[str] = "Laws of cells are in theory.cells: memory_steps, chi_step, log_grad_steps."
     dropout: float = field(default=0.0, kw_only=True)
     recurrent_dropout: float = field(default=0.0, kw_only=True)
 

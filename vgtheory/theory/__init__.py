@@ -17,7 +17,7 @@ the weights, and ``log_q_layers`` for the signal.
 
 Where does a number format give out? ``pass_limit(net, "bfloat16", depth=..., width=...)`` names the
 layers where the forward and the backward pass are lost, or None.
-``depth_limit(factor, "bfloat16")`` gives the depths at which the powers of one factor are lost.
+``depth_limit(chi_1**0.5, "bfloat16")`` gives the depths at which the powers of one factor are lost.
 
 Do two inputs stay apart? ``c_star(net)`` is their final correlation, ``xi_c(net)`` the depth scale
 of convergence, and ``c_map`` one layer. ``q_star``, ``xi_q`` and ``q_map`` describe the length of

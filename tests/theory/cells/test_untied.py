@@ -298,6 +298,20 @@ def test_the_memory_of_a_cell_that_comes_to_rest_is_not_a_number() -> None:
     assert np.isnan(theory.cells.memory_steps(LSTM(forget_bias=3.0), tied=True))
 
 
+@pytest.mark.parametrize("cell", [GRU(sigma_in=1.0), MGU(sigma_in=1.0), LSTM(sigma_in=1.0, forget_bias=3.0)])
+def test_a_profile_of_shared_weights_starts_at_nothing_and_first_steps_as_with_new_ones(cell: Cell) -> None:
+    tied = theory.cells.tied_grad_steps(cell, steps=1, burn_in=30, num_paths=2048)
+    own = theory.cells.log_grad_steps(cell, steps=1)
+    assert (tied.value[0], tied.err[0]) == (0.0, 0.0)
+    assert abs(tied.value[1] - own[1]) < max(5 * float(tied.err[1]), 0.02)
+
+
+@pytest.mark.slow
+def test_a_memory_that_is_not_resolved_is_not_a_number() -> None:
+    assert np.isnan(theory.cells.memory_steps(LSTM(sigma_in=1.0, forget_bias=3.0), tied=True))
+    assert theory.cells.memory_steps(LSTM(sigma_in=1.0, forget_bias=1.0), tied=True) > 4
+
+
 def test_a_cell_that_comes_to_rest_is_told_as_lost_and_not_as_a_number() -> None:
     resting, driven = LSTM(forget_bias=3.0), LSTM(forget_bias=3.0, sigma_in=1.0)
     how = {"steps": 20, "burn_in": 60, "num_paths": 256, "num_sets": 2}

@@ -19,6 +19,8 @@ from vgtheory.theory.precision import in_numpy
 _FREE = {Leaky: "leak", GRU: "update_bias", MGU: "forget_bias", LSTM: "forget_bias", MinimalRNN: "update_bias"}
 _LARGEST_BIAS = 15.0
 _LONGEST = 150
+_RESOLVED = 2.0
+"""Standard errors by which the change over the longest way must differ from none."""
 
 
 @asked(noise=True)
@@ -86,11 +88,13 @@ def tied_grad_steps(
     return Estimate(profiles.mean(axis=0), profiles.std(axis=0, ddof=1) / num_sets**0.5)
 
 
-def _tied_rate(cell: Cell, memory: float) -> float:
-    """Log-factor per step of the norm, over the later half of two memories."""
+def _tied_rate(cell: Cell, memory: float) -> tuple[float, float]:
+    """Log-factor per step of the norm, over the later half of two memories, and its standard error at most."""
     steps = int(np.clip(2 * memory, 40, _LONGEST))
-    log = tied_grad_steps(cell, steps=steps, burn_in=2 * steps, num_paths=2048, num_sets=2).value
-    return float(log[-1] - log[steps // 2]) / (steps - steps // 2)
+    log = tied_grad_steps(cell, steps=steps, burn_in=2 * steps, num_paths=1024, num_sets=4)
+    half = steps // 2
+    err = np.hypot(log.err[-1], log.err[half])
+    return float(log.value[-1] - log.value[half]) / (steps - half), float(err) / (steps - half)
 
 
 @asked(noise=True)
@@ -111,8 +115,10 @@ def memory_steps(cell: Cell, *, tied: bool = False) -> float:
     Returns
     -------
     float
-        Steps; inf for a factor of one, 0 where no gradient is left after one step, NaN where
-        ``tied_grad_steps`` is.
+        Steps, of decay or of growth (``log_grad_steps`` and ``tied_grad_steps`` tell which); inf for
+        a factor of one, 0 where no gradient is left after one step. Tied, NaN where a hundred steps
+        do not tell the change from none (the memory is longer), and for a cell that comes to rest
+        (most without ``sigma_in``).
 
     Notes
     -----
@@ -130,8 +136,9 @@ def memory_steps(cell: Cell, *, tied: bool = False) -> float:
         return 0.0
     rate = abs(float(np.log(chi))) / 2
     if tied and rate > 0:
-        first = abs(_tied_rate(cell, 1 / rate))
-        rate = abs(_tied_rate(cell, 1 / first)) if first > 0 else first
+        first = abs(_tied_rate(cell, 1 / rate)[0])
+        found, err = _tied_rate(cell, 1 / first) if first > 0 else (first, 0.0)
+        rate = abs(found) if abs(found) >= _RESOLVED * err else float("nan")
     return float("inf") if rate == 0 else 1 / rate
 
 
@@ -180,7 +187,7 @@ def cell_with_memory(cell: Cell, memory: float, *, tied: bool = False) -> Cell:
         changed: dict[str, Any] = {str(name): float(expit(x)) if name == "leak" else float(x)}
         return dataclasses.replace(cell, **changed)
 
-    rate = (lambda x: _tied_rate(make(x), memory)) if tied else (lambda x: float(np.log(chi_step(make(x)))) / 2)
+    rate = (lambda x: _tied_rate(make(x), memory)[0]) if tied else (lambda x: float(np.log(chi_step(make(x)))) / 2)
     excess = lambda x: rate(x) + 1 / memory
     guess = float(logit(np.clip(np.exp(-1 / memory), 1e-12, 1 - 1e-12))) * (-1 if name == "leak" else 1)
     low, high = _bracket(excess, float(np.clip(guess, -_LARGEST_BIAS, _LARGEST_BIAS)))

@@ -226,9 +226,9 @@ def _backward(unit: Unit, way: _Forward, above: Paths, steps: int, rng: np.rando
     paths = above[-1].size
     process = _Gaussian(steps, paths, rng)
     weights = [field.recurrent**2 for field in unit.fields]
-    sent, logs, scale = np.zeros((len(weights), steps, paths)), [0.0], 0.0
+    sent, scale = np.zeros((len(weights), steps, paths)), 0.0
     size_of = lambda parts: float(np.sqrt(sum(np.mean(part**2) for part in parts)))
-    start = size_of(above)
+    logs = [float(np.log(size_of(above)))]
     for j in range(steps):
         step = len(way.kept) - 1 - j
         below, through = unit.back(above, way.kept[step])
@@ -243,7 +243,7 @@ def _backward(unit: Unit, way: _Forward, above: Paths, steps: int, rng: np.rando
         if 0 < size < 1e-6 or size > 1e6:
             above, scale = tuple(part / size for part in above), scale + float(np.log(size))
             sent, process.lower = sent / size, process.lower / size
-    return np.asarray(logs) - np.log(start)
+    return np.asarray(logs) - logs[0]
 
 
 def solved(cell: Cell, steps: int, burn_in: int, paths: int, seed: int) -> tuple[np.ndarray, float]:

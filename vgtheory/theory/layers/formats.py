@@ -112,8 +112,8 @@ def depth_limit(factor: float, dtype: DTypeLike) -> DepthLimit:
     Parameters
     ----------
     factor
-        Factor per layer of the number itself (not of its square), >= 0; taken as the exact binary
-        number.
+        Factor per layer of the number itself, >= 0, taken as the exact binary number. A gradient's
+        is the square root of ``chi_1``, which is the factor of its square.
     dtype
         ``"float8_e4m3fn"``, ``"float8_e5m2"``, ``"float16"``, ``"bfloat16"``, ``"float32"`` or
         ``"float64"``, or a dtype.
@@ -252,7 +252,8 @@ def pass_limit(
     -------
     PassLimit
         ``forward``: the layer, from 1 at the input. ``backward``: the number of layers below the
-        top at which the gradient is lost; 0 if the cotangent itself is lost.
+        top at which the gradient is lost; 0 if the cotangent itself is lost. None for a pass that
+        survives the ``depth``.
 
     Notes
     -----
