@@ -130,7 +130,8 @@ def jacobian_edge(net: Dense, depth: int) -> JacobianEdge:
     large h only (``softplus``).
     Assumes: infinite width, every layer at ``q_star``. Where the length takes long to settle
     (critical ``tanh`` without biases), ``log_grad_layers`` tells the gradient on the way. The
-    values of a network of width N end O(N^(-2/3)) inside the edges, and much farther inside where the density at an edge is tiny: ``tanh`` has lower = 0 for every q
+    values of a network of width N end O(N^(-2/3)) inside the edges, and much farther inside where
+    the density at an edge is tiny: ``tanh`` has lower = 0 for every q
     > 0, though at small q no unit is so saturated. The law leaves out the direction of the signal
     itself, whose singular value is ``q_slope ** L``. In orthogonal ``tanh`` networks at small q it
     lies below all others.
