@@ -52,11 +52,11 @@ def _parser() -> argparse.ArgumentParser:
 
     for name, text in LAWS.items():
         law = command(name, text)
-        law.add_argument("activation", help="a name, as tanh or leaky_relu:0.2")
+        law.add_argument("activation", help="a name, as tanh, leaky_relu:0.2 or swiglu")
         law.add_argument("--sigma-w", type=float, required=True, help="weights are N(0, sigma_w^2 / fan_in)")
         law.add_argument("--sigma-b", type=float, default=0.0)
     lines = command("critical", "every critical initialisation of an activation")
-    lines.add_argument("activation", help="a name, as tanh or leaky_relu:0.2")
+    lines.add_argument("activation", help="a name, as tanh, leaky_relu:0.2 or swiglu")
     lines.add_argument("--sigma-b", type=float, default=0.0)
     limit = command("depth_limit", "depth at which a power of a factor leaves a number format")
     limit.add_argument("factor", type=float, help="of the norm, per layer")

@@ -1,6 +1,7 @@
 """The noun ``Activation`` and the table ``ACTIVATIONS``."""
 
 import functools
+import re
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -34,6 +35,7 @@ Some take a parameter: ``leaky_relu(0.2)`` (or ``prelu``; slope below 0), ``elu(
 (factor of the argument), ``hard_tanh(2)`` (limit). A shell takes ``leaky_relu:0.2``.
 """
 _ALIASES = {"swish": "silu", "identity": "linear", "logistic": "sigmoid", "atan": "arctan", "sine": "sin"}
+_UNITS = "Layers of such units are for Dense."
 _FIELDS: dict[str, Check] = {
     **{"name": expect_text, "phi": expect_function, "dphi": expect_function, "bounded": expect_flag},
     "sup_dphi": functools.partial(expect_number, interval="[0, inf]", ndim=0),
@@ -200,6 +202,8 @@ def as_activation(activation: "str | Activation | Pointwise", where: str = "Acti
         return activation
     if isinstance(activation, str):
         found = _named(activation)
+        beyond = found is None and plain_name(re.split("[(:]", activation)[0]) in families.UNITS
+        expect(not beyond, where, "an activation of one pre-activation", _UNITS, activation=activation)
         expect_one_of(ACTIVATIONS if found is None else [activation], where, activation=activation)
         return cast("Activation", found)
     is_function = callable(activation) and not isinstance(activation, type)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from vgtheory.activations.units import expect_no_unit
 from vgtheory.expect import Check, Function, expect, expect_noun, expect_number
 from vgtheory.networks.listed import expect_alike
 from vgtheory.networks.noise import expect_no_noise
@@ -49,14 +50,16 @@ def as_int(value: Any) -> Any:
 def asking(table: Mapping[str, Check]) -> Callable[..., Callable[[Function], Function]]:
     """Make the decorator ``asked(**own)``: it checks arguments by the table or by ``own``.
 
-    A network with noise is refused but where ``noise`` is True: the function knows its law.
+    A network with noise is refused but where ``noise`` is True, and one of units that are no
+    activation but where ``unit`` is: the function knows its law.
     """
 
-    def asked(*, noise: Any = False, **own: Check) -> Callable[[Function], Function]:
+    def asked(*, noise: Any = False, unit: Any = False, **own: Check) -> Callable[[Function], Function]:
         def decorate(function: Any) -> Any:
             where, parameters = function.__name__, inspect.signature(function).parameters
             checks = {name: own.get(name) or _check_of(each, table) for name, each in parameters.items()}
-            nouns = () if noise else tuple(name for name in ("net", "cell") if name in checks)
+            nouns = tuple(name for name in ("net", "cell") if name in checks)
+            refusals = (() if noise else (expect_no_noise,)) + (() if unit else (expect_no_unit,))
 
             @functools.wraps(function)
             def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -64,8 +67,8 @@ def asking(table: Mapping[str, Check]) -> Callable[..., Callable[[Function], Fun
                 for name, value in (*zip(parameters, args, strict=False), *kwargs.items()):
                     if name in checks:
                         checks[name](where, **{name: value})
-                    if name in nouns:
-                        expect_no_noise(where, value)
+                    for refused in refusals if name in nouns else ():
+                        refused(where, value)
                 return function(*args, **kwargs)
 
             return wrapper

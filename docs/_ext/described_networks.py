@@ -26,6 +26,9 @@ def _dense() -> Section:
         [
             Row("layers that are alike", "", [base]),
             *families(base),
+            changed(base, "gated linear units (GLU, SwiGLU)", activation="swiglu", sigma_w=1.8),
+            changed(base, "maxout", activation="maxout(3)"),
+            changed(base, "leaky ReLU of random slopes", activation="rrelu"),
             *each(base, "{} weights", "weights", WEIGHTS),
             changed(base, "layers of different sizes", widths=SIZES),
             *(

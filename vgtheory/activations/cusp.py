@@ -68,7 +68,9 @@ def steepness(dphi: Callable[[Array], Array], kinks: tuple[float, ...]) -> float
 
 
 def has_fourth(activation: Any) -> bool:
-    """Whether E[phi'^4] is finite; next to a cusp it need not be."""
+    """Whether E[phi'^4] is finite; next to a cusp it need not be. Of a unit it is if those of its parts are."""
+    if hasattr(activation, "parts"):
+        return all(map(has_fourth, activation.parts))
     return 4 * steepness(activation.dphi, activation.kinks) < 1 - _SAFELY
 
 

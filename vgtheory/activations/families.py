@@ -61,6 +61,8 @@ FAMILIES = {
 Their parameters: leaky ReLU's slope below 0, alpha of ELU and CELU, beta of SiLU (swish), softplus and
 snake, the factor of the argument of tanh and sin, the limit of hard tanh.
 """
+UNITS = ("glu", "reglu", "geglu", "swiglu", "bilinear", "maxout", "rrelu")
+"""Names of units that are no function of one pre-activation (``units``)."""
 ALIASES = {"prelu": "leaky_relu", "swish": "silu", "sine": "sin"}
 
 
@@ -87,4 +89,4 @@ def function(name: str, parameter: float) -> Pointwise:
     return member
 
 
-__all__ = ["FAMILIES", "function", "parted"]
+__all__ = ["FAMILIES", "UNITS", "function", "parted"]

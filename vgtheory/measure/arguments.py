@@ -9,6 +9,7 @@ from typing import Any, get_args
 import jax
 import numpy as np
 
+from vgtheory.activations.units import expect_no_unit
 from vgtheory.checks import as_int, optional
 from vgtheory.expect import (
     MOST,
@@ -167,10 +168,11 @@ A function in which a name means something narrower states its own check in ``as
 """
 
 
-def asked(*, noise: Any = False, **own: Check) -> Callable[[Function], Function]:
+def asked(*, noise: Any = False, unit: Any = False, **own: Check) -> Callable[[Function], Function]:
     """Decorator that checks every argument before anything is computed; errors bear one name.
 
-    A network with noise is refused but where ``noise`` is True: the function measures it.
+    A network with noise is refused but where ``noise`` is True, and one of units that are no
+    activation but where ``unit`` is: the function measures it.
 
     ``own`` has the checks of arguments that mean something narrower than in ``EXPECTED``. A check
     raises, returns the argument's new value, or returns None. A network must be of a class that its
@@ -183,6 +185,7 @@ def asked(*, noise: Any = False, **own: Check) -> Callable[[Function], Function]
             name: _noun(each, own.get(name) is listed) for name, each in signature.parameters.items() if name in _NOUNS
         }
         checks = EXPECTED | nouns | {name: check for name, check in own.items() if check is not listed}
+        refusals = (() if noise else (expect_no_noise,)) + (() if unit else (expect_no_unit,))
         unknown = set(signature.parameters) - set(checks) - {"how"}
         assert not unknown, f"{where}: no check of {unknown}"
 
@@ -195,8 +198,9 @@ def asked(*, noise: Any = False, **own: Check) -> Callable[[Function], Function]
                     value = as_int(held[name])
                     settled = checks[name](where, **{name: value})
                     held[name] = value if settled is None else settled
-            for name in () if noise else _NOUNS:
-                expect_no_noise(where, given.get(name))
+            for name in _NOUNS:
+                for refused in refusals:
+                    refused(where, given.get(name))
             try:
                 _fits(where, **given)
                 return function(*bound.args, **bound.kwargs)

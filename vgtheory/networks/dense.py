@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from vgtheory.networks.listed import resolve_layers
+from vgtheory.activations.units import is_unit
+from vgtheory.expect import expect
+from vgtheory.networks.listed import expect_unlisted, resolve_layers
 from vgtheory.networks.noise import NOISE, Noisy
 from vgtheory.networks.resolving import resolve, resolve_weights
 from vgtheory.noun import register_noun
@@ -23,7 +25,12 @@ class Dense(Noisy):
     ----------
     activation
         A name in ``ACTIVATIONS``, an ``Activation``, or an elementwise JAX function; or a tuple of
-        one for every layer, of which profiles up to the last ``h`` do not use the last.
+        one for every layer, of which profiles up to the last ``h`` do not use the last. Or the name
+        of a unit of several pre-activations, each with weights and a bias of its own: the gated
+        linear units ``"glu"``, ``"reglu"``, ``"geglu"``, ``"swiglu"`` and ``"bilinear"``, x =
+        phi(h) h'; ``"glu(tanh)"``, with any gate by name; ``"maxout(3)"``, the largest of three. Or
+        ``"rrelu(0.125, 0.333)"``, leaky ReLU whose slope below 0 is uniform between these, drawn for
+        every input, unit and pass. The ``h`` of such a layer are those of all its units.
     sigma_w
         Standard deviation of ``sqrt(fan_in) * W``; dimensionless, >= 0; or a tuple.
     sigma_b
@@ -74,8 +81,12 @@ class Dense(Noisy):
     def __post_init__(self) -> None:
         """Resolve the activation and check static facts."""
         resolve_layers(self)
-        resolve(self, "sigma_w", "sigma_b")
+        resolve(self, "sigma_w", "sigma_b", units=True)
         resolve_weights(self)
+        if is_unit(self):
+            expect_unlisted("Dense", net=self)
+            independent = self.weights != "orthogonal"
+            expect(independent, "Dense", "independent weights of such units", weights=self.weights)
 
 
 register_noun(Dense, ["sigma_w", "sigma_b"], ["activation", "weights", "widths", "fan", *NOISE])

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from vgtheory.activation import as_activation
+from vgtheory.activations.units import as_unit
 from vgtheory.expect import expect_one_of, expect_scale
 from vgtheory.networks.noise import Dropped, Noisy, resolve_noise
 from vgtheory.weights import WEIGHTS, as_weights
@@ -11,14 +12,15 @@ from vgtheory.weights import WEIGHTS, as_weights
 PLACES = ("pre", "post")
 
 
-def resolve(net: Any, *scales: str, places: Iterable[str] = PLACES) -> None:
+def resolve(net: Any, *scales: str, places: Iterable[str] = PLACES, units: bool = False) -> None:
     """Resolve a network's activation, and check its scales, its noise and the place of its norm.
 
-    ``scales`` names the fields that hold standard deviations.
+    ``scales`` names the fields that hold standard deviations. ``units`` tells whether the activation
+    may be a ``Unit``.
     """
     where, fields = type(net).__name__, vars(net)
     if "activation" in fields and not ("widths" in fields and isinstance(net.activation, tuple)):
-        object.__setattr__(net, "activation", as_activation(net.activation, where))
+        object.__setattr__(net, "activation", (as_unit if units else as_activation)(net.activation, where))
     if "place" in fields:
         expect_one_of(places, where, place=net.place)
     for name in scales:

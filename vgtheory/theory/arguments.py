@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from vgtheory.activation import as_activation
+from vgtheory.activations.units import as_unit
 from vgtheory.checks import asking
 from vgtheory.expect import (
     MOST,
@@ -35,6 +36,12 @@ def expect_activation(where: str, **got: Any) -> None:
     """Raise unless the single named value is an activation, or names one."""
     ((_, value),) = got.items()
     as_activation(value, where)
+
+
+def expect_activation_or_unit(where: str, **got: Any) -> None:
+    """Raise unless the single named value is an activation or a unit, or names one."""
+    ((_, value),) = got.items()
+    as_unit(value, where)
 
 
 def expect_list(check: Check) -> Check:
@@ -162,6 +169,7 @@ __all__ = [
     "any_network",
     "asked",
     "count_or_inf",
+    "expect_activation_or_unit",
     "expect_broadcast",
     "given",
     "integers",

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from vgtheory.activation import Activation, is_tabled
+from vgtheory.activations.units import Unit
 from vgtheory.expect import Function
 from vgtheory.networks.noise import lone_scales
 from vgtheory.theory.arrays import library
@@ -70,9 +71,9 @@ def scales(net: Any, *others: Any, most: int | None = FEW) -> list[Any]:
     return numbers(net.activation, *values, most=most)
 
 
-def numbers(activation: Activation, *values: Any, most: int | None = FEW) -> list[Any]:
+def numbers(activation: Activation | Unit, *values: Any, most: int | None = FEW) -> list[Any]:
     """``scales`` of any values."""
-    return reals(*values, most=most) if is_tabled(activation) else list(floats(*values))
+    return reals(*values, most=most) if isinstance(activation, Unit) or is_tabled(activation) else list(floats(*values))
 
 
 def reals(*values: Any, most: int | None = FEW) -> list[Any]:

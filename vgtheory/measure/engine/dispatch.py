@@ -45,7 +45,7 @@ def measures(*kinds: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]
     return register
 
 
-@asked(noise=True, net=listed, depth=units, width=units, c_0=free)
+@asked(noise=True, unit=True, net=listed, depth=units, width=units, c_0=free)
 def samples(
     key: Array,
     net: Layered | Blocks | Transformer,

@@ -23,7 +23,7 @@ from vgtheory.weights import CUT, CUT_STD, SHARE
 
 INPUT, WEIGHTS, BIAS, COTANGENT, UNITS, ABOVE, PROBE = range(7)
 MASK = 10
-DROPPED, PRUNED, ADDED, PATH = range(11, 15)
+DROPPED, PRUNED, ADDED, PATH, SLOPES = range(11, 16)
 """Roles of a network's streams; no two of them share a number."""
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _PARITY = 0x1BD11BDA

@@ -9,21 +9,22 @@ from jax import Array, lax
 from jax.typing import DTypeLike
 
 from vgtheory.activation import Activation
-from vgtheory.measure.engine.draws import ADDED, DROPPED, PRUNED, normal, signed_uniform
+from vgtheory.activations.units import RReLU, Unit
+from vgtheory.measure.engine.draws import ADDED, DROPPED, PRUNED, SLOPES, normal, signed_uniform
 from vgtheory.measure.engine.networks import Weights, scale_w
 from vgtheory.networks.noise import is_noisy
 
 _LOG_EDGE = 60.0
 
 
-def is_scalable(activation: Activation) -> bool:
+def is_scalable(activation: Activation | Unit) -> bool:
     """Whether h may be renormalised: ``phi(s h) / s`` has a limit for s to 0 and for s to infinity.
 
     This holds for functions that pass through 0 with a finite slope and are bounded or straight at
     infinity. The scale may then stop at exp(-60) and exp(60) without an error visible in float64.
     """
     with jax.enable_x64(True):
-        signs = jnp.asarray([1.0, -1.0])
+        signs = jnp.asarray([1.0, -1.0] * (activation.fan if isinstance(activation, Unit) else 1))
         ratios = [activation.phi(signs * jnp.exp(edge)) / jnp.exp(edge) for edge in (-60.0, -45.0, 45.0, 60.0)]
         tiny, small, large, huge = (np.asarray(ratio) for ratio in ratios)
         return bool(np.allclose(tiny, small, rtol=1e-9, atol=1e-15) and np.allclose(large, huge, rtol=1e-9, atol=1e-15))
@@ -91,7 +92,16 @@ def affine(net: Any, weights: Weights, x: Array, log_scale: Array, place: Place 
     return (scale_w(net) * product + bias).astype(x.dtype)
 
 
-def activate(activation: Activation, h: Array, log_scale: Array, scalable: bool) -> Array:
+def _applied(activation: Activation | Unit, h: Array, place: Place | None) -> Array:
+    """Outputs of pre-activations; random slopes are drawn at the place of their ``h``."""
+    if isinstance(activation, RReLU) and place is not None:
+        return activation.phi(h, signed_uniform(place.words, SLOPES, place.layer, h.shape, h.dtype)[0])
+    return activation.phi(h)
+
+
+def activate(
+    activation: Activation | Unit, h: Array, log_scale: Array, scalable: bool, place: Place | None = None
+) -> Array:
     """``phi`` at the true scale, over that scale.
 
     Parameters
@@ -104,10 +114,12 @@ def activate(activation: Activation, h: Array, log_scale: Array, scalable: bool)
         Natural log, shape ``(inputs,)``.
     scalable
         Whether ``is_scalable`` holds, so that the scale may stop at exp(-60) and exp(60).
+    place
+        Where random slopes are drawn; None for those of their mean.
     """
     if not scalable or activation.degree == 1:
         # Homogeneous: the scale cancels, and using it would cost small components of the gradient their range.
-        return activation.phi(h).astype(h.dtype)
+        return _applied(activation, h, place).astype(h.dtype)
     seen = jnp.clip(log_scale, -_LOG_EDGE, _LOG_EDGE)
     there, back = (jnp.exp(log).astype(h.dtype)[:, None] for log in (seen, -seen))
-    return (activation.phi(h * there) * back).astype(h.dtype)
+    return (_applied(activation, h * there, place) * back).astype(h.dtype)

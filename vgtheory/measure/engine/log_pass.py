@@ -98,7 +98,8 @@ def walk(
     net
         The ensemble, with scalar ``sigma_w`` and ``sigma_b``.
     start
-        The first layer's input x_0, shape ``(inputs, width)``; or h_0, to which ``phi`` is applied.
+        The first layer's input x_0, shape ``(inputs, width)``, with zeros behind it where a unit has
+        several pre-activations; or h_0, to which ``phi`` is applied.
     cotangent
         dE/dh at the top, of the same shape; or a function of the top ``h`` over its scale and of the
         log of that scale.
@@ -121,9 +122,9 @@ def walk(
     def link(state: tuple[Array, Array, Array], inputs: tuple[Array, Slots]) -> tuple[tuple[Array, ...], Array]:
         (h, log_scale, ledger), (index, slots) = state, inputs
         weights = weights_of(index)
-        seen = inputs_of(index, h, log_scale) if inputs_of else activate(net.activation, h, log_scale, scalable)
-        x = seen if from_h else jnp.where(index == 1, h, seen)
         place = None if words is None else Place(words, index)
+        seen = inputs_of(index, h, log_scale) if inputs_of else activate(net.activation, h, log_scale, scalable, place)
+        x = seen if from_h else jnp.where(index == 1, h[:, : seen.shape[1]], seen)
         if place is not None:
             x = x * factors(net, place, x.shape, x.dtype)
         h = affine(net, weights, x, log_scale, place)

@@ -36,6 +36,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import DTypeLike
 
+from vgtheory.activations.units import is_unit
 from vgtheory.expect import expect, expect_noun
 from vgtheory.measure.engine.draws import ABOVE, UNITS, normal
 from vgtheory.measure.engine.links import Place, activate, added, factors
@@ -64,6 +65,7 @@ def check_matrix_free(where: str, net: Any) -> None:
     remedy = "Use sampler='networks'."
     expect_noun(where, (Dense,), remedy, net=net)
     expect(net.weights == "gaussian", where, "Gaussian weights", remedy, weights=net.weights)
+    expect(not is_unit(net), where, "an activation of one pre-activation", remedy, net=net)
     expect(net.dropconnect == 0, where, "no DropConnect", remedy, dropconnect=net.dropconnect)
 
 

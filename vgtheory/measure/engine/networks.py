@@ -14,6 +14,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike, DTypeLike
 
 from vgtheory.activation import Activation
+from vgtheory.activations.units import fan_of
 from vgtheory.formats import WHOLE
 from vgtheory.measure.arguments import asked, dtype_of
 from vgtheory.measure.engine.draws import BIAS, COTANGENT, INPUT, WEIGHTS, drawn, normal, words_of
@@ -27,10 +28,10 @@ class Weights(NamedTuple):
     Attributes
     ----------
     matrix
-        Shape ``(width, width)``, from input to output: independent entries of variance 1 / width,
-        orthogonal, or given (then already scaled).
+        Shape ``(width, outputs)``, from input to output: independent entries of variance 1 / width,
+        orthogonal, or given (then already scaled). Units of k pre-activations have k width outputs.
     bias
-        Standard normal, shape ``(width,)``.
+        Standard normal, shape ``(outputs,)``.
     """
 
     matrix: Array
@@ -58,9 +59,11 @@ def orthogonal(z: Array) -> Array:
     return q * jnp.sign(jnp.diagonal(r))[None, :]
 
 
-def draw_matrix(words: Array, weights: str, stream: ArrayLike, width: int, dtype: DTypeLike) -> Array:
-    """A random square matrix of a kind in ``weights.WEIGHTS``, with entries of variance 1 / width."""
-    shape = (width, width)
+def draw_matrix(
+    words: Array, weights: str, stream: ArrayLike, width: int, dtype: DTypeLike, outputs: int | None = None
+) -> Array:
+    """A random matrix of a kind in ``weights.WEIGHTS``, with entries of variance 1 / width; square by default."""
+    shape = (width, outputs or width)
     if weights == "orthogonal":
         return orthogonal(normal(words, WEIGHTS, stream, shape, dtype))
     return drawn(words, weights, stream, shape, dtype) * np.asarray(width**-0.5, dtype)
@@ -70,10 +73,11 @@ def draw_weights(words: Array, net: Layered, layer: ArrayLike, width: int, dtype
     """One layer's draw, whatever ``sigma_w`` and ``sigma_b``; the same at every recurrent step."""
     expect_matrices("measure", net)
     stream = 0 if isinstance(net, Tied) else layer
-    bias = normal(words, BIAS, stream, (width,), wide(dtype)).astype(dtype)
+    outputs = fan_of(net) * width
+    bias = normal(words, BIAS, stream, (outputs,), wide(dtype)).astype(dtype)
     if isinstance(net, FixedRecurrent):
         return Weights(jnp.asarray(net.matrix, dtype).T, bias)
-    matrix = draw_matrix(words, net.weights, stream, width, wide(dtype))
+    matrix = draw_matrix(words, net.weights, stream, width, wide(dtype), outputs)
     return Weights(matrix.astype(dtype), bias)
 
 

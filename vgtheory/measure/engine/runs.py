@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from vgtheory.activations.units import Unit
 from vgtheory.measure.engine.draws import words_of
 
 _LANE_NUMBERS, _MOST_LANES = {"cpu": 2**14}, {"cpu": 16}
@@ -37,6 +38,7 @@ def _options(backend: str, args: Any) -> dict[str, Any]:
     nodes = jax.tree.leaves(args, is_leaf=lambda node: hasattr(node, "activation"))
     each = [node.activation for node in nodes if hasattr(node, "activation")]
     used = [one for several in each for one in (several if isinstance(several, tuple) else (several,))]
+    used = [part for one in used for part in (one.parts if isinstance(one, Unit) else (one,))]
     narrow = any(_has_arctan(each.phi) or _has_arctan(each.dphi) for each in used)
     return {} if narrow else {"xla_cpu_prefer_vector_width": 512}
 

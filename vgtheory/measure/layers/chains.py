@@ -15,6 +15,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from vgtheory.activations.units import fan_of, is_unit
 from vgtheory.expect import expect, expect_noun
 from vgtheory.frame import frame_of_logs
 from vgtheory.measure.arguments import asked, one_of, units
@@ -90,8 +91,9 @@ def _at(net: Layered, sigma_w: ArrayLike, sigma_b: ArrayLike) -> Layered:
 def _one(words: Array, given: tuple[Layered, tuple[Array, Array]], size: _Size) -> Walk:
     """Run one network at all points of the grid; every leaf has the axes (points, ...)."""
     net, grid = given
-    vectors = (words, size.width, size.dtype, size.num_inputs)
-    x_0, cotangent = draw_input(*vectors), draw_cotangent(*vectors)
+    fan, form = fan_of(net), (size.dtype, size.num_inputs)
+    x_0, cotangent = draw_input(words, size.width, *form), draw_cotangent(words, fan * size.width, *form)
+    x_0 = jnp.pad(x_0, ((0, 0), (0, (fan - 1) * size.width)))
     drawn = draw_weights(words, net, 1, size.width, size.dtype) if isinstance(net, Tied) else None
 
     def point(sigma_w: Array, sigma_b: Array) -> Walk:
@@ -201,7 +203,7 @@ def plan(
 
 
 @measures(Dense, Recurrent, FixedRecurrent)
-@asked(noise=True, net=may_be_listed, depth=units, width=units, sampler=one_of(SAMPLERS))
+@asked(noise=True, unit=True, net=may_be_listed, depth=units, width=units, sampler=one_of(SAMPLERS))
 def samples(
     key: Array,
     net: Layered,
@@ -242,6 +244,7 @@ def samples(
     fit: dict[str, Any] = {"keep": keep, "memory": memory, "devices": where, "matrices": sampler == "networks"}
     how: dict[str, Any] = {"num_nets": num_nets, "dtype": dtype, "devices": where}
     if is_listed(net) or input_square != 1:
+        expect(not is_unit(net), "samples", "like layers of such units, and an input of mean square 1", net=net)
         expect_noun("samples", (Dense,), "Only its layers may differ, or have another input.", net=net)
         plan, numbers, layers = listed.planned_layers("samples", net, depth, width, input_square, dtype)
         room = planned("samples", depth=len(layers.sigma_b), width=plan.widest, rows=num_inputs or 1, **rows, **fit)
@@ -251,7 +254,9 @@ def samples(
         return _shaped(logs._replace(log_q=logs.log_q + listed.log_padding(layers)), (), num_inputs)
     depth, width = depth_of("samples", net, depth), known_width("samples", width)
     scalable, (shape, grid) = is_scalable(net.activation), grid_of(net, dtype)
-    room = planned("samples", depth=depth, width=width, rows=grid[0].size * (num_inputs or 1), **rows, **fit)
+    room = planned(
+        "samples", depth=depth, width=fan_of(net) * width, rows=grid[0].size * (num_inputs or 1), **rows, **fit
+    )
     size = _Size(depth, width, num_inputs or 1, dtype, scalable, sampler, room.keep)
     logs = _summed(run(_one, key, (net, grid), size, lanes=room.lanes, **how), scalable)
     return _shaped(_without_cut(net, logs), shape, num_inputs)

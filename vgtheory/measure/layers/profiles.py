@@ -17,7 +17,7 @@ from vgtheory.networks.noise import dropconnect_of
 from vgtheory.networks.transformer import Transformer
 
 
-@asked(noise=True, net=listed, depth=units, width=units)
+@asked(noise=True, unit=True, net=listed, depth=units, width=units)
 def log_grad_layers(
     key: Array,
     net: Layered | Blocks | Transformer,
@@ -75,7 +75,7 @@ def log_grad_layers(
     return averaged(over_inputs(logs.log_grad, how), np.arange(layers - 1, -1, -1), dtype)
 
 
-@asked(noise=True, net=listed, depth=units, width=units)
+@asked(noise=True, unit=True, net=listed, depth=units, width=units)
 def log_chi_layers(
     key: Array,
     net: Layered,
@@ -121,7 +121,7 @@ def log_chi_layers(
         return averaged(-2 * np.diff(over_inputs(logs.log_grad, how)), np.full(layers - 1, layers), dtype)
 
 
-@asked(noise=True, net=listed, depth=units, width=units)
+@asked(noise=True, unit=True, net=listed, depth=units, width=units)
 def log_grad_weight_layers(
     key: Array,
     net: Layered,
@@ -168,7 +168,7 @@ def log_grad_weight_layers(
     return averaged(logs.log_grad_weight, np.full(layers, layers), dtype)
 
 
-@asked(noise=True, net=listed, depth=units, width=units)
+@asked(noise=True, unit=True, net=listed, depth=units, width=units)
 def log_q_layers(
     key: Array,
     net: Layered | Blocks | Transformer,

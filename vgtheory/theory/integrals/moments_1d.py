@@ -5,19 +5,22 @@ variance ``q`` (and those of ``pairs``). Here they are Chebyshev series in ln q,
 million networks costs a million polynomials and not a million integrals.
 """
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy
 
 from vgtheory.activation import Activation, is_tabled
+from vgtheory.activations.units import GLU, Maxout, RReLU, Unit
 from vgtheory.theory.arrays import library, still
-from vgtheory.theory.integrals import gaussian
+from vgtheory.theory.integrals import gaussian, rules
 from vgtheory.theory.integrals.chebyshev import located, samples, series
 from vgtheory.theory.integrals.rules import values
 from vgtheory.theory.integrals.shipped import shipped
-from vgtheory.theory.integrals.squares import log_squares
+from vgtheory.theory.integrals.squares import INFINITE, log_squares
 from vgtheory.theory.precision import tables
 
 LN_Q = 28.0
@@ -87,13 +90,13 @@ def _log_q(coordinate: np.ndarray) -> np.ndarray:
 
 
 @tables
-def curves(activation: Activation) -> Curves:
+def curves(activation: Activation | Unit) -> Curves:
     """Tables of E[phi^2] and E[phi'^2] over q.
 
     Parameters
     ----------
     activation
-        The nonlinearity.
+        The nonlinearity, or a unit.
 
     Returns
     -------
@@ -106,7 +109,54 @@ def curves(activation: Activation) -> Curves:
     the integrals cannot be resolved.
     Assumes: as ``squares.log_squares``.
     """
+    return _made(activation)
+
+
+def _made(activation: Activation | Unit) -> Curves:
+    """``curves`` in float64."""
+    if isinstance(activation, Unit):
+        nodes, transform = samples(_GRID)
+        return _of_logs(_log_q(nodes), log_squares_of_unit(activation, _log_q(nodes)), transform)
     return Curves(*shipped(activation.name)) if is_tabled(activation) else integrated_curves(activation)
+
+
+@functools.singledispatch
+def log_squares_of_unit(unit: Any, log_q: np.ndarray) -> np.ndarray:
+    """Ln E[x^2], and ln of the mean square of the derivatives of x by the unit's pre-activations, shape (2, ...)."""
+    raise NotImplementedError
+
+
+@log_squares_of_unit.register
+def _(unit: GLU, log_q: np.ndarray) -> np.ndarray:
+    """Products, since the gate's pre-activation and the other one are independent."""
+    table = _made(unit.gate)
+    log_f, log_g = (value_and_slope(each, log_q)[0] for each in table[:2])
+    return np.stack([log_f + log_q, np.minimum(np.logaddexp(log_g + log_q, log_f), INFINITE)])
+
+
+@log_squares_of_unit.register
+def _(unit: Maxout, log_q: np.ndarray) -> np.ndarray:
+    """A unit passes one of its pieces on: the gradient keeps its size."""
+    return np.stack([log_q + np.log(largest_square(unit.fan)), np.zeros_like(log_q)])
+
+
+@log_squares_of_unit.register
+def _(unit: RReLU, log_q: np.ndarray) -> np.ndarray:
+    square = (unit.low**2 + unit.low * unit.high + unit.high**2) / 3
+    kept = np.full_like(log_q, np.log((1 + square) / 2))
+    return np.stack([log_q + kept, kept])
+
+
+@functools.cache
+def largest_square(count: int) -> float:
+    """Mean square of the largest of a number of independent standard normal variables."""
+    z, weights = rules.nodes(np.array(1.0))
+    return float(np.sum(weights * largest_density(count, z) * z**2))
+
+
+def largest_density(count: int, z: np.ndarray) -> np.ndarray:
+    """Density of the largest of a number of standard normal variables, over that of one of them."""
+    return count * scipy.special.ndtr(z) ** (count - 1)
 
 
 def integrated_curves(activation: Activation) -> Curves:
@@ -118,8 +168,11 @@ def integrated_curves(activation: Activation) -> Curves:
         The nonlinearity.
     """
     nodes, transform = samples(_GRID)
-    log_q = _log_q(nodes)
-    logs = log_squares(log_q, activation)
+    return _of_logs(_log_q(nodes), log_squares(_log_q(nodes), activation), transform)
+
+
+def _of_logs(log_q: np.ndarray, logs: np.ndarray, transform: np.ndarray) -> Curves:
+    """Series of ln f and ln g from their values at the nodes."""
     log_f, log_g = (each @ transform.T for each in logs)
     log_g_ends = logs[1].ravel()[[np.argmin(log_q), np.argmax(log_q)]]
     before = logs[1].ravel()[[np.argmin(np.abs(log_q - end)) for end in (-LN_Q, LN_Q)]]

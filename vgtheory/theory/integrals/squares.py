@@ -27,6 +27,7 @@ import numpy as np
 
 from vgtheory.activation import ACTIVATIONS, Activation
 from vgtheory.activations.cusp import graded
+from vgtheory.activations.units import Unit
 from vgtheory.theory.integrals import gaussian
 
 Squares = Callable[[np.ndarray], np.ndarray]
@@ -182,7 +183,7 @@ def _continued(h: np.ndarray, means: np.ndarray, side: np.ndarray) -> None:
             row[beyond] = ends[0] * 2.0 ** (last * (x[beyond] - start))
 
 
-def log_resolved(activation: Activation) -> float:
+def log_resolved(activation: Activation | Unit) -> float:
     """Natural log of the largest variance at which the rule resolves a function's ripples.
 
     The rule is made without these ripples in view. It is inf if there are none.
@@ -192,6 +193,8 @@ def log_resolved(activation: Activation) -> float:
     activation
         The nonlinearity.
     """
+    if isinstance(activation, Unit):
+        return min(map(log_resolved, activation.parts), default=float("inf"))
     known = ACTIVATIONS.get(activation.name) is activation or activation.period
     return float("inf") if known or rules(activation).change == np.inf else _PLAIN
 

@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from vgtheory.activations.units import fan_of, is_unit
 from vgtheory.estimate import Law
 from vgtheory.expect import expect
 from vgtheory.networks.conv import expect_positions
 from vgtheory.networks.dense import Dense
 from vgtheory.networks.ensemble import Ensemble, expect_matrices
 from vgtheory.networks.listed import is_listed
-from vgtheory.networks.noise import added_square, dropconnect_of, lone_scales
+from vgtheory.networks.noise import added_square, dropconnect_of, is_noisy, lone_scales
 from vgtheory.networks.recurrent import Recurrent
 from vgtheory.theory.arrays import library
 from vgtheory.theory.integrals.squares import log_resolved
@@ -49,10 +50,17 @@ def _is_looped(net: Ensemble, depth: int) -> bool:
     return _walked[program] <= _AFFORDED
 
 
+def _expect_known_unit(where: str, net: Ensemble) -> None:
+    """Raise unless the law of units that are no activation is known at finite width: for Gaussian weights alone."""
+    known = not is_unit(net) or (net.weights == "gaussian" and not is_noisy(net))
+    expect(known, where, "Gaussian weights without noise below such units", "Infinite width is known.", net=net)
+
+
 def _check(where: str, net: Ensemble, width: int | None) -> None:
     """Raise unless the law of the ensemble is known."""
     expect_matrices(where, net)
     if width is not None:
+        _expect_known_unit(where, net)
         expect_light_tails(where, net)
         expect_known_noise(where, net, width)
     scalar = np.ndim(net.sigma_w) == np.ndim(net.sigma_b) == 0
@@ -62,7 +70,10 @@ def _check(where: str, net: Ensemble, width: int | None) -> None:
 
 def is_by_layer(net: Ensemble, question: Question) -> bool:
     """Whether a question is about layers that differ, or about an input of another mean square than theirs."""
-    return is_listed(net) or not is_one(question.input_square)
+    by_input = not is_one(question.input_square)
+    known = not (is_unit(net) and by_input)
+    expect(known, question.where, "input_square=1 of such units", net=net)
+    return is_listed(net) or by_input
 
 
 def layers_of(where: str, net: Ensemble, depth: int, width: int | None = None) -> expansion.Layers:
@@ -166,7 +177,10 @@ def _q(net: Dense | Recurrent, question: Question) -> Law:
         return _certain(layers.log_q)
     if net.weights == "orthogonal":
         return orthogonal.q(layers, width)
-    noise, more = log_chi_square_law(width), cumulants.change(layers, net.weights, width, dropconnect_of(net))
+    noise, more = (
+        log_chi_square_law(fan_of(net) * width),
+        cumulants.change(layers, net.weights, width, dropconnect_of(net)),
+    )
     mean, var = layers.log_q + noise.mean + more.q, noise.std**2 + more.q_var
     return _accumulated(_sums(net, depth, width, accumulation.Q), mean, var)
 

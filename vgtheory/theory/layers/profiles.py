@@ -12,7 +12,7 @@ from vgtheory.theory.layers.dense import chi_law, grad_weight_law
 from vgtheory.theory.precision import in_float64
 
 
-@asked(noise=True, net=any_network, width=count_or_inf)
+@asked(noise=True, unit=True, net=any_network, width=count_or_inf)
 @in_float64
 def log_grad_layers(
     net: Ensemble | Residual | Normed | Transformer,
@@ -72,6 +72,7 @@ def log_grad_layers(
     ``Dense``, Gaussian, straight    exact, no layer dead   exact        exact   never
     ``Dense``, Gaussian              depth exact, 1/N       0.05         3 %     one component rules
     ``Dense``, other independent     plus 4th moment        0.03 to 0.1  8 %     kurtosis too large
+    ``Dense``, gated units, maxout   depth exact, 1/N       0.05         5 %     one component rules
     ``Dense``, orthogonal            1/N                    1/N          1/N     expansion fails
     ``Conv``, linear, delta-orth.    exact                  exact        exact   never
     ``Conv``, linear, no border      exact second moment    log-normal   5 %     from 0.27 on
@@ -87,9 +88,13 @@ def log_grad_layers(
       For tanh at (1.327, 0.05^0.5) k is 0.52 from 8 units on. For GELU at (1.4033, 0.8426) the
       variance of ln q grows to 85 / N over 65 layers, and k settles only where this is small: k is
       1.1 at 64 units, 3 at 256 and 5 in the limit.
-    - Listed layers of a ``Dense`` have the laws of the first four rows. The units N_l of layer l rule
-      the factor between layers l and l + 1: the fan-out of the weights of layer l forward, and the
-      fan-in of those of layer l + 1 backward. Orthogonal ones are for square layers.
+    - The fourth row is for Gaussian weights and N >= 128, up to some ten layers (0.1 and 10 % at N =
+      64). ``rrelu`` belongs there too. ``h`` are all pre-activations of a layer. Where the lengths of
+      gated units run away, ``std`` is inf. Maxout passes the mean square of a gradient on as a linear
+      layer does, but its part along ``h`` grows by the length map's factor, and rules a deep network.
+    - Listed layers of a ``Dense`` have the laws of the first five rows but the fourth. The units N_l
+      of layer l rule the factor between layers l and l + 1: the fan-out of the weights of layer l
+      forward, and the fan-in of those of layer l + 1 backward. Orthogonal ones are for square layers.
     - Dropout keeps the first two rows, the second up to p = 0.3 (0.1 and 4 % at p = 0.5 and 64
       units). DropConnect has the third. In a ``Residual`` any noise, biases and listed blocks have
       the row of straight branches, and so has stochastic depth without biases and added noise.
@@ -121,7 +126,7 @@ def log_grad_layers(
     return grad_law(net, question_of("log_grad_layers", net, depth, width, positions, input_square))
 
 
-@asked(noise=True, net=listed_network, width=count_or_inf)
+@asked(noise=True, unit=True, net=listed_network, width=count_or_inf)
 @in_float64
 def log_chi_layers(
     net: Ensemble, *, depth: int | None = None, width: int | float | None = None, input_square: Any = 1.0
@@ -162,7 +167,7 @@ def log_chi_layers(
     return chi_law(net, question_of("log_chi_layers", net, depth, width, None, input_square))
 
 
-@asked(noise=True, net=listed_network, width=count_or_inf)
+@asked(noise=True, unit=True, net=listed_network, width=count_or_inf)
 @in_float64
 def log_grad_weight_layers(
     net: Ensemble, *, depth: int | None = None, width: int | float | None = None, input_square: Any = 1.0
@@ -205,7 +210,7 @@ def log_grad_weight_layers(
     return grad_weight_law(net, question_of("log_grad_weight_layers", net, depth, width, None, input_square))
 
 
-@asked(noise=True, net=any_network, width=count_or_inf)
+@asked(noise=True, unit=True, net=any_network, width=count_or_inf)
 @in_float64
 def log_q_layers(
     net: Ensemble | Residual | Normed | Transformer,

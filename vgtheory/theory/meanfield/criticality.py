@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import numpy as np
 
-from vgtheory.activation import Activation, Pointwise, as_activation
+from vgtheory.activation import Activation, Pointwise
+from vgtheory.activations.units import Unit, as_unit
 from vgtheory.expect import Numbers, expect, expect_count, expect_not_negative
 from vgtheory.frame import frame_of
 from vgtheory.networks.noise import Noisy, factor_square, resolve_noise
-from vgtheory.theory.arguments import asked
+from vgtheory.theory.arguments import asked, expect_activation_or_unit
 from vgtheory.theory.arrays import compiled, library, of_one_rank, rounding, still
 from vgtheory.theory.integrals.moments_1d import Curves, curves, value_and_slope
 from vgtheory.theory.integrals.squares import INFINITE
@@ -135,10 +136,10 @@ def _all_solved(sigma_b: Values, table: Curves, size: int) -> Critical:
     return jax.tree.map(lambda leaf: leaf[..., :size], found)
 
 
-@asked()
+@asked(activation=expect_activation_or_unit)
 @in_float64
 def critical(
-    activation: str | Activation | Pointwise,
+    activation: str | Activation | Unit | Pointwise,
     *,
     sigma_b: Numbers = 0.0,
     size: int | None = None,
@@ -205,7 +206,7 @@ def critical(
     if size is not None:
         expect_count("critical", size=size)
     expect(np.size(sigma_b) > 0, "critical", "at least one sigma_b", sigma_b=sigma_b)
-    activation = as_activation(activation)
+    activation = as_unit(activation, "critical")
     (biases,) = numbers(activation, sigma_b)
     if noise.sigma_noise > 0:
         biases = library(biases).sqrt(biases**2 + noise.sigma_noise**2)

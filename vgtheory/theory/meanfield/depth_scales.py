@@ -168,7 +168,7 @@ def xi_c(net: Ensemble) -> Values:
     return scale_of(settled_rates(net)[1])
 
 
-@asked(noise=True)
+@asked(noise=True, unit=True)
 @in_float64
 def xi_q(net: Ensemble) -> Values:
     r"""Depth scale over which the length of an input converges, xi_q.

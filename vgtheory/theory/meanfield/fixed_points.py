@@ -14,6 +14,7 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.activation import Activation
+from vgtheory.activations.units import Unit
 from vgtheory.theory.arrays import in_pieces, library, of_one_rank, repeated, rounding
 from vgtheory.theory.integrals.moments_1d import LN_END, LN_Q, Curves, curves, value_and_slope
 from vgtheory.theory.precision import Values
@@ -164,7 +165,7 @@ def _all_from_unit(sigma_w: Array, sigma_b: Array, table: Curves) -> Array:
     return flat.reshape(sigma_w.shape)
 
 
-def fixed_point(sigma_w: Any, sigma_b: Any, activation: Activation) -> Any:
+def fixed_point(sigma_w: Any, sigma_b: Any, activation: Activation | Unit) -> Any:
     """``q_star`` for arrays of one shape, dtype and library."""
     if library(sigma_w, sigma_b) is np:
         return in_pieces(_from_unit, CHUNK, sigma_w, sigma_b, curves(activation))
@@ -172,12 +173,12 @@ def fixed_point(sigma_w: Any, sigma_b: Any, activation: Activation) -> Any:
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
-def _differentiable(sigma_w: Array, sigma_b: Array, activation: Activation) -> Array:
+def _differentiable(sigma_w: Array, sigma_b: Array, activation: Activation | Unit) -> Array:
     return _all_from_unit(sigma_w, sigma_b, curves(activation))
 
 
 @_differentiable.defjvp
-def _fixed_point_jvp(activation: Activation, primals: Any, tangents: Any) -> tuple[Array, Array]:
+def _fixed_point_jvp(activation: Activation | Unit, primals: Any, tangents: Any) -> tuple[Array, Array]:
     """Implicit function theorem; 0 where there is no derivative."""
     (sigma_w, sigma_b), (by_w, by_b) = primals, tangents
     q = fixed_point(sigma_w, sigma_b, activation)
@@ -190,13 +191,13 @@ def _fixed_point_jvp(activation: Activation, primals: Any, tangents: Any) -> tup
     return q, jnp.where(marginal, 0.0, moved / jnp.where(marginal, 1.0, gap))
 
 
-def slope_at(q: Values, sigma_w: Values, sigma_b: Values, activation: Activation) -> Values:
+def slope_at(q: Values, sigma_w: Values, sigma_b: Values, activation: Activation | Unit) -> Values:
     """Slope of the length map at variance ``q``; at 0 and inf its limit."""
     growth, slope = growth_and_slope(_log_within(q), sigma_w, sigma_b, curves(activation))
     return (1 + growth) * slope
 
 
-def chi_at(q: Values, sigma_w: Values, activation: Activation) -> Values:
+def chi_at(q: Values, sigma_w: Values, activation: Activation | Unit) -> Values:
     """Squared-gradient growth factor at variance ``q``; at 0 and inf its limit."""
     xp = library(q, sigma_w)
     inside = (q > 0) & xp.isfinite(q)

@@ -9,6 +9,7 @@ import numpy as np
 from jax import Array, lax
 
 from vgtheory.activation import Activation
+from vgtheory.activations.units import Unit
 from vgtheory.expect import Numbers, expect
 from vgtheory.networks.ensemble import Ensemble
 from vgtheory.theory.arguments import asked
@@ -42,16 +43,17 @@ def _mean_squares(q: Array, activation: Activation, slope: bool = False) -> Arra
     return flat.reshape(q.shape)
 
 
-def _q_map(q: Any, sigma_w: Any, sigma_b: Any, activation: Activation) -> Any:
-    if library(q) is np:
+def _q_map(q: Any, sigma_w: Any, sigma_b: Any, activation: Activation | Unit) -> Any:
+    if library(q) is np and not isinstance(activation, Unit):
         return sigma_w**2 * squares_in_numpy(q, activation)[0] + sigma_b**2
-    if log_resolved(activation) == np.inf:
+    if log_resolved(activation) == np.inf and not isinstance(activation, Unit):
         return sigma_w**2 * _mean_squares(q, activation) + sigma_b**2
-    log_f, _ = value_and_slope(curves(activation).log_f, jnp.log(jnp.maximum(q, jnp.finfo(q.dtype).tiny)))
-    return sigma_w**2 * jnp.exp(log_f) + sigma_b**2
+    xp = library(q)
+    log_f, _ = value_and_slope(curves(activation).log_f, xp.log(xp.maximum(q, xp.finfo(q.dtype).tiny)))
+    return sigma_w**2 * xp.exp(log_f) + sigma_b**2
 
 
-@asked(noise=True)
+@asked(noise=True, unit=True)
 @in_float64
 def q_map(q: Numbers, net: Ensemble) -> Values:
     r"""Length map: mean square of the next layer's pre-activations.
@@ -90,7 +92,7 @@ def q_map(q: Numbers, net: Ensemble) -> Values:
     return _q_map(q, sigma_w, sigma_b, net.activation)
 
 
-@asked(noise=True)
+@asked(noise=True, unit=True)
 @in_float64
 def q_star(net: Ensemble) -> Values:
     r"""Fixed point of the length map that inputs of unit mean square converge to, q*.
@@ -104,7 +106,8 @@ def q_star(net: Ensemble) -> Values:
     Parameters
     ----------
     net
-        A ``Dense``, ``Conv`` or ``Recurrent`` ensemble. ``sigma_w`` and ``sigma_b`` may be arrays
+        A ``Dense``, ``Conv`` or ``Recurrent`` ensemble; the ``Dense`` may consist of gated units, maxout
+        or random slopes. ``sigma_w`` and ``sigma_b`` may be arrays
         whose shapes broadcast, one network for each entry; a million networks take some seconds.
 
     Returns
@@ -125,6 +128,9 @@ def q_star(net: Ensemble) -> Values:
     Assumes: infinite width; a map that increases with ``q``, as for all tabled activations but
     ``sin`` and ``gaussian``. ``q_stars`` lists the fixed points that other inputs converge to.
 
+    A gated unit multiplies the length map of its gate by q: the upper fixed point is unstable, and
+    inputs leave it to either side. Without biases chi exceeds 1 at every fixed point above 0.
+
     References
     ----------
     Poole et al. (2016), arXiv:1606.05340.
@@ -138,7 +144,7 @@ def q_star(net: Ensemble) -> Values:
     return fixed_point(*broadcast_scales(net), net.activation)
 
 
-@asked(noise=True)
+@asked(noise=True, unit=True)
 @in_float64
 def q_stars(net: Ensemble) -> FixedPoints:
     """Every fixed point of the length map, with its slope and stability.
@@ -175,7 +181,7 @@ def q_stars(net: Ensemble) -> FixedPoints:
     return every_points(sigma_w, sigma_b, curves(net.activation))
 
 
-@asked(noise=True)
+@asked(noise=True, unit=True)
 @in_float64
 def chi_1(net: Ensemble) -> Values:
     r"""Squared-gradient growth factor per layer, chi_1, at the fixed point of the length map.
@@ -214,7 +220,7 @@ def chi_1(net: Ensemble) -> Values:
     return chi_at(fixed_point(sigma_w, sigma_b, net.activation), sigma_w, net.activation)
 
 
-@asked(noise=True)
+@asked(noise=True, unit=True)
 @in_float64
 def q_slope(net: Ensemble) -> Values:
     r"""Slope of the length map at its fixed point: factor per layer of a small deviation from q*.

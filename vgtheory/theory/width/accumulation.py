@@ -35,6 +35,7 @@ import numpy as np
 
 from vgtheory.activation import Activation
 from vgtheory.activations.cusp import has_fourth
+from vgtheory.activations.units import Unit
 from vgtheory.estimate import Law
 from vgtheory.theory.arrays import compiled, library, scan
 from vgtheory.theory.integrals.squares import log_resolved
@@ -253,7 +254,7 @@ def _errors(certain: Certain, reward: Values, depth: Any, size: int) -> tuple[Va
 def sums(
     sigma_w: Values,
     sigma_b: Values,
-    activation: Activation,
+    activation: Activation | Unit,
     width: int | float | Values,
     depth: int,
     reward: Reward,

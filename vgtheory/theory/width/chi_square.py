@@ -6,6 +6,7 @@ import numpy as np
 import scipy
 
 from vgtheory.activation import Activation
+from vgtheory.activations.units import Unit
 from vgtheory.estimate import Law
 from vgtheory.expect import expect
 from vgtheory.networks.ensemble import Ensemble
@@ -82,7 +83,7 @@ def _relative(width: int, squares: np.ndarray, level: float) -> tuple[float, flo
 
 
 @functools.cache
-def sides(activation: Activation) -> tuple[float, float] | None:
+def sides(activation: Activation | Unit) -> tuple[float, float] | None:
     """Slopes at positive and negative ``h`` of an activation of degree 1; None of any other."""
     if activation.degree != 1:
         return None

@@ -30,6 +30,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from vgtheory.activation import ACTIVATIONS, Activation
+from vgtheory.activations.units import Unit
 from vgtheory.networks.ensemble import Ensemble
 from vgtheory.theory.arguments import asked
 from vgtheory.theory.arrays import compiled, library, scan
@@ -45,6 +46,10 @@ The first two bound the share of the component along x in |g|^2, and the effect 
 ln chi. The third bounds the variance of r where the slope of the map of ln q is not within
 ``_NEARLY_ONE`` of 1.
 """
+
+
+_DEGREE_OF_UNITS = 2.0
+"""Largest degree of a unit's far ends, which are those of its curves."""
 
 
 class Layers(NamedTuple):
@@ -67,15 +72,18 @@ class Layers(NamedTuple):
     kick: Arrays
 
 
-def _moments(q: Values, log_q: Values, activation: Activation) -> Moments:
-    """``rules.moments``; where ripples are not resolved, the moments of squares only, and NaN."""
-    found, largest = moments(q, activation), log_resolved(activation)
-    if largest == np.inf:
-        return found
-    table = curves(activation)
+def _moments(q: Values, log_q: Values, activation: Activation | Unit) -> Moments:
+    """``rules.moments``; of a unit, and where ripples are not resolved, the moments of squares only, and NaN."""
+    if not isinstance(activation, Unit):
+        found, largest = moments(q, activation), log_resolved(activation)
+        if largest == np.inf:
+            return found
+    table, xp = curves(activation), library(q)
     (log_f, by_f), (log_g, by_g) = (value_and_slope(each, log_q) for each in (table.log_f, table.log_g))
-    f, g, none = jnp.exp(log_f), jnp.exp(log_g), jnp.full_like(q, jnp.nan)
+    f, g, none = xp.exp(log_f), xp.exp(log_g), xp.full_like(q, xp.nan)
     known = Moments(f, g, 2 * by_f * f, 2 * by_g * g, none, none, none, none, none)
+    if isinstance(activation, Unit):
+        return known
     return jax.tree.map(lambda near, far: jnp.where(log_q > largest, far, near), found, known)
 
 
@@ -83,7 +91,7 @@ def layer_of(
     log_q: Values,
     sigma_w: Values,
     sigma_b: Values,
-    activation: Activation,
+    activation: Activation | Unit,
     orthogonal: bool,
     own_b: Values | None = None,
 ) -> tuple[Values, Layers]:
@@ -91,7 +99,8 @@ def layer_of(
 
     The scales are those of the next layer; ``own_b`` is this layer's, where its bias is another.
     """
-    degree = activation.degree or 1.0
+    of_unit = isinstance(activation, Unit)
+    degree = _DEGREE_OF_UNITS if of_unit else activation.degree or 1.0
     xp = library(log_q, sigma_w, sigma_b)
     edge = 0.45 * float(np.log(float(xp.finfo(log_q.dtype).tiny))) / max(degree, 1.0)
     clipped = xp.clip(log_q, edge, -edge)
@@ -102,9 +111,10 @@ def layer_of(
     rho = xp.clip(1 - (sigma_b if own_b is None else own_b) ** 2 / q, 0.0, 1.0)
     kappa_f, kappa_g = rho * m.f_2 / 2, rho * m.g_2 / 2
     a = m.g_2 / (2 * m.g)
+    power, steep = (m.f_2 / (2 * m.f), a) if of_unit else (degree, degree - 1)
     layer = Layers(
         log_q=log_q,
-        log_chi=xp.log(sigma_w**2 * m.g) + (0.0 if degree == 1 else (degree - 1) * beyond),
+        log_chi=xp.log(sigma_w**2 * m.g) + (0.0 if degree == 1 else steep * beyond),
         slope=gain * m.f_2 / 2,
         bend=gain * m.f_4 / 8,
         a=a,
@@ -119,11 +129,11 @@ def layer_of(
         grip=rho * m.f_2**2 / (4 * q * m.f * m.g),
         kick=rho * m.g_2 / m.g,
     )
-    return xp.log(image) + degree * beyond, layer
+    return xp.log(image) + power * beyond, layer
 
 
 @compiled("activation", "orthogonal", "depth")
-def _walk(sigma_w: Values, sigma_b: Values, activation: Activation, orthogonal: bool, depth: int) -> Layers:
+def _walk(sigma_w: Values, sigma_b: Values, activation: Activation | Unit, orthogonal: bool, depth: int) -> Layers:
     """The layers, for depths that are powers of two, so that few programs serve all depths."""
     xp = library(sigma_w, sigma_b)
     layer = functools.partial(layer_of, sigma_w=sigma_w, sigma_b=sigma_b, activation=activation, orthogonal=orthogonal)
@@ -131,7 +141,7 @@ def _walk(sigma_w: Values, sigma_b: Values, activation: Activation, orthogonal: 
     return scan(lambda log_q, _: step(log_q), xp.log(sigma_w**2 + sigma_b**2), length=depth)[1]
 
 
-def trajectory(sigma_w: Values, sigma_b: Values, activation: Activation, orthogonal: bool, depth: int) -> Layers:
+def trajectory(sigma_w: Values, sigma_b: Values, activation: Activation | Unit, orthogonal: bool, depth: int) -> Layers:
     """Infinite-width layers 1 ... depth for inputs of unit mean square, with each layer's noise.
 
     Notes

@@ -9,6 +9,7 @@ import numpy as np
 from jax import lax
 
 from vgtheory.activation import Activation
+from vgtheory.activations import units as units_of
 from vgtheory.activations.cusp import has_fourth
 from vgtheory.estimate import Law
 from vgtheory.theory.arrays import compiled, library, scan
@@ -130,7 +131,7 @@ def reached_from(layer: Layer, start: Values) -> tuple[Layer, Values, np.ndarray
 
 
 @compiled("activation")
-def units(sigma_w: Values, sigma_b: Values, activation: Activation) -> tuple[Unit, Arrays]:
+def units(sigma_w: Values, sigma_b: Values, activation: Activation | units_of.Unit) -> tuple[Unit, Arrays]:
     """Moments at every grid point, 0 where a power of phi overflows; and where unknown."""
     xp = library(sigma_w, sigma_b)
     log_q = _log_q(xp.asarray(LOG_M, sigma_w.dtype), sigma_w, sigma_b)
@@ -150,7 +151,7 @@ def units(sigma_w: Values, sigma_b: Values, activation: Activation) -> tuple[Uni
 
 
 @functools.lru_cache(maxsize=16)
-def plain_units(sigma_w: float, sigma_b: float, activation: Activation) -> tuple[Unit, Arrays]:
+def plain_units(sigma_w: float, sigma_b: float, activation: Activation | units_of.Unit) -> tuple[Unit, Arrays]:
     """``units`` of plain numbers, kept for questions about other widths and sums."""
     return units(np.asarray(sigma_w, float), np.asarray(sigma_b, float), activation)
 

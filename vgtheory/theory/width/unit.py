@@ -10,21 +10,91 @@ symbol  meaning                                                 shape
 ======  ======================================================  =====
 """
 
-from typing import NamedTuple
+import functools
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import scipy
 
 from vgtheory.activation import Activation
+from vgtheory.activations import units
 from vgtheory.activations.cusp import has_fourth
-from vgtheory.theory.arrays import library, weighted
-from vgtheory.theory.integrals import rules
+from vgtheory.activations.units import GLU, Maxout, RReLU
+from vgtheory.theory.arrays import library, special, weighted
+from vgtheory.theory.integrals import gaussian, rules
 from vgtheory.theory.integrals.squares import resolved
 from vgtheory.theory.precision import Values
 
 _LOG_EDGE = 60.0
 _SMALL = 0.01
+_VALUES, _SHARES = np.polynomial.hermite_e.hermegauss(6)
+_SHARES = _SHARES / _SHARES.sum()
+_SLOPES = 6
+"""Nodes of the slopes, and those of a gated unit's values, whose powers are the eighth at most."""
+
+
+class Points(NamedTuple):
+    """A unit at nodes along a last axis, whose weights add up to 1.
+
+    Attributes
+    ----------
+    value
+        The unit's output.
+    slope_square
+        Sum of its squared derivatives by its pre-activations.
+    rise
+        Its derivative along its pre-activations: the sum of z_j times the derivative by h_j.
+    """
+
+    value: Values
+    slope_square: Values
+    rise: Values
+    weights: Values
+
+
+@functools.singledispatch
+def points(activation: Any, q: Values) -> Points:
+    """An activation or a unit at nodes for pre-activations of mean square q."""
+    xp, q = library(q), resolved(q, activation)
+    z, weights = rules.nodes(q, activation.kinks)
+    phi, dphi = rules.values(activation, xp.sqrt(q)[..., None] * z)
+    return Points(phi, dphi**2, dphi * z, weights)
+
+
+@points.register
+def _(activation: GLU, q: Values) -> Points:
+    """The other pre-activation enters by powers alone, for which Gauss and Hermite's rule is exact."""
+    xp, gate = library(q), activation.gate
+    q = resolved(q, gate)
+    z, weights = rules.nodes(q, gate.kinks)
+    s = xp.sqrt(q)[..., None, None]
+    phi, dphi = (each[..., None] for each in rules.values(gate, s[..., 0] * z))
+    v, shares = xp.asarray(_VALUES, q.dtype), xp.asarray(_SHARES, q.dtype)
+    rows = s * phi * v, (s * dphi * v) ** 2 + phi**2, (s * dphi * z[..., None] + phi) * v, weights[..., None] * shares
+    return Points(*(each.reshape(*each.shape[:-2], -1) for each in rows))
+
+
+@points.register
+def _(activation: Maxout, q: Values) -> Points:
+    """The largest pre-activation is the unit's output, and its own derivative along them."""
+    xp = library(q)
+    z, weights = rules.nodes(q)
+    weights = weights * activation.fan * special(q).ndtr(z) ** (activation.fan - 1)
+    return Points(xp.sqrt(q)[..., None] * z, xp.ones_like(z), z, weights)
+
+
+@points.register
+def _(activation: RReLU, q: Values) -> Points:
+    """Slopes by Gauss and Legendre's rule, which is exact for their powers."""
+    xp = library(q)
+    z, weights = rules.nodes(q, (0.0,))
+    places, shares = gaussian.legendre(_SLOPES)
+    drawn = activation.low + (activation.high - activation.low) * (1 + places) / 2
+    slope = xp.where(z[..., None] > 0, 1.0, xp.asarray(drawn, q.dtype))
+    rise = slope * z[..., None]
+    rows = xp.sqrt(q)[..., None, None] * rise, slope**2, rise, weights[..., None] * xp.asarray(shares / 2, q.dtype)
+    return Points(*(each.reshape(*each.shape[:-2], -1) for each in rows))
 
 
 class Unit(NamedTuple):
@@ -65,7 +135,7 @@ class Unit(NamedTuple):
     own_y: Values
 
 
-def unit(log_q: Values, activation: Activation) -> Unit:
+def unit(log_q: Values, activation: "Activation | units.Unit") -> Unit:
     """All one-dimensional moments that a layer's fluctuations need, at one ln q within [-60, 60].
 
     They are not finite where powers of an activation overflow or E[phi'^4] is infinite, and NaN
@@ -77,16 +147,15 @@ def unit(log_q: Values, activation: Activation) -> Unit:
     Assumes: Gaussian ``h``.
     """
     xp = library(log_q)
-    q = resolved(xp.exp(xp.clip(log_q, -_LOG_EDGE, _LOG_EDGE)), activation)
-    z, weights = rules.nodes(q, activation.kinks)
+    q = xp.exp(xp.clip(log_q, -_LOG_EDGE, _LOG_EDGE))
+    phi, slope_square, rise, weights = points(activation, q)
     over = lambda *rows: [weighted(row, weights) for row in rows]
-    phi, dphi = rules.values(activation, xp.sqrt(q)[..., None] * z)
-    mean_f, mean_g = (xp.where(mean > 0, mean, 1.0) for mean in over(phi**2, dphi**2))
-    f, g = phi**2 / mean_f[..., None], dphi**2 / mean_g[..., None]
-    x, y, gz2, square = f - 1, g - 1, g * z**2, (3 * g - 2) * g + 1
+    mean_f, mean_g = (xp.where(mean > 0, mean, 1.0) for mean in over(phi**2, slope_square))
+    f, g = phi**2 / mean_f[..., None], slope_square / mean_g[..., None]
+    x, y, gz2, square = f - 1, g - 1, rise**2 / mean_g[..., None], (3 * g - 2) * g + 1
     x2, x3, y2, y3 = over(x**2, x * x**2, square, ((15 * g - 9) * g + 3) * g - 1)
     xy, xxy, xyy, pull = over(x * g, x**2 * y, x * square, f * g)
-    product, own, own_f, own_g = over(phi * dphi * z, gz2, gz2 * f, 3 * gz2 * g)
+    product, own, own_f, own_g = over(phi * rise, gz2, gz2 * f, 3 * gz2 * g)
     product = product / xp.sqrt(mean_f * mean_g)
     own_x, own_y = own_f - own * pull, own_g - own * (y2 + 1)
     if not has_fourth(activation):
