@@ -85,7 +85,7 @@ def _relative(width: int, squares: np.ndarray, level: float) -> tuple[float, flo
 @functools.cache
 def sides(activation: Activation | Unit) -> tuple[float, float] | None:
     """Slopes at positive and negative ``h`` of an activation of degree 1; None of any other."""
-    if activation.degree != 1:
+    if isinstance(activation, Unit) or activation.degree != 1:
         return None
     up, down = values(activation, np.array([1.0, -1.0]))[0]
     return float(up), float(-down)
