@@ -19,7 +19,7 @@ MEAN, STD = 0.05, 0.05
 """Stated at finite width from 128 units on: of the mean in standard deviations, of the standard deviation."""
 NARROW_MEAN, NARROW_STD = 0.1, 0.1
 """The same at 64 units, where lengths do not settle."""
-FINITE = 0.05
+FINITE = 0.032
 """Of logs at 512 units."""
 OFF = 1.03
 NETS = [
