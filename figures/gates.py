@@ -35,7 +35,7 @@ def _against(axes: Axes, rows: pd.DataFrame) -> None:
     axes.locator_params(nbins=4)
 
 
-def _residuals(axes: Axes, rows: pd.DataFrame) -> None:
+def _residuals(axes: Axes, rows: pd.DataFrame, name: str) -> None:
     """Measured less predicted, in standard errors of the difference, with their mean."""
     z = (rows.one_hat - rows.one) / np.hypot(rows.one_hat_err, rows.one_err)
     axes.axhspan(-BAND, BAND, color="0.93", linewidth=0, zorder=0)
@@ -51,7 +51,7 @@ def _residuals(axes: Axes, rows: pd.DataFrame) -> None:
         fontsize=7.5,
         transform=axes.transAxes,
     )
-    axes.set(title="residual", ylim=(-4.4, 4.4), yticks=[-3, 0, 3], xlabel="predicted rate")
+    axes.set(title=f"{name}, residual", ylim=(-4.4, 4.4), yticks=[-3, 0, 3], xlabel="predicted rate")
     axes.locator_params(axis="x", nbins=4)
 
 
@@ -63,12 +63,12 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     for column, kind in enumerate(kinds):
         rows = frame[frame.kind == kind]
         _against(panels[0][column], rows)
-        _residuals(panels[1][column], rows)
+        _residuals(panels[1][column], rows, "cell" if kind == "MGU" else NAMES[kind].split(",")[0])
         panels[0][column].set_title(NAMES[kind])
         panels[1][column].set_xlim(panels[0][column].get_xlim())
         if column:
             panels[1][column].tick_params(labelleft=False)
-    panels[0][0].set_ylabel("measured rate per step")
+    panels[0][0].set_ylabel("measured rate (ln per step)")
     panels[1][0].set_ylabel("measured less\npredicted (s.e.)")
     first = panels[0][0]
     style.measured(first, [], [], [], 0, "theory with shared weights")

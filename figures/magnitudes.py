@@ -71,7 +71,15 @@ def _rules(axes: Axes, frame: pd.DataFrame, nets: list[str]) -> None:
             look = {"color": "0.45" if (net, rule) == DECLINED else colour, "fmt": style.MARKERS[3 + index]} | HOLLOW
             if (net, rule) != DECLINED:
                 law = chosen.share.sum()
-                axes.plot([law, law], [height - 0.24, height + 0.24], color=colour, linewidth=1.6, zorder=4)
+                axes.plot(
+                    [law, law],
+                    [height - 0.24, height + 0.24],
+                    color=colour,
+                    linewidth=7,
+                    alpha=PALE,
+                    solid_capstyle="butt",
+                    zorder=2,
+                )
             axes.errorbar(seen, height, xerr=err, **look)
     axes.axvline(1, color="0.8", linewidth=0.8, zorder=0)
     axes.set_yticks(range(len(nets)), [style.shown(net) for net in nets])
@@ -93,9 +101,10 @@ def _explained(figure: Figure, axes: Axes) -> None:
         entries[f"networks: {name}"] = axes.errorbar(
             [], [], yerr=[], fmt=style.MARKERS[3 + index], color=style.COLOURS[3 + index], **HOLLOW
         )
+    entries["law: RMSProp, Adam"] = Line2D([], [], color="0.6", linewidth=7, alpha=PALE, solid_capstyle="butt")
     entries["networks: Adam, no law"] = axes.errorbar([], [], yerr=[], fmt=style.MARKERS[4], color="0.45", **HOLLOW)
     look = {"columnspacing": 1.4, "handletextpad": 0.5, "handlelength": 1.5}
-    figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=3, **look)
+    figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=4, **look)
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:

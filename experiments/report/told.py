@@ -76,9 +76,10 @@ def _row(told: Told, row: Any) -> str:
 
 
 def rows(table: pd.DataFrame) -> tuple[str, dict[str, str]]:
-    """The rows of the main text's table by their verdict, how many there are, of each verdict, and met by the law, and their z."""
+    """The rows of the main text's table by their verdict (a statement that is true but for something depends), how many there are, of each verdict, and met by the law, and their z."""
     found = [(told, row) for told in TOLD if (row := _compared(told, table)) is not None]
-    groups = {word: [pair for pair in found if _BY_NAME[pair[0].claim].verdict == word] for word in claims.WORDS}
+    word_of = lambda told: "Depends" if told.when else _BY_NAME[told.claim].verdict
+    groups = {word: [pair for pair in found if word_of(pair[0]) == word] for word in claims.WORDS}
     text = "\\midrule\n".join("".join(f"{_row(*pair)}\n" for pair in group) for group in groups.values() if group)
     counts = {"rows": len(found), "agree": sum(row.outcome == "agrees" for _, row in found)}
     counts |= {"largest": f"{max((abs(row.z) for _, row in found), default=0):.1f}"}
