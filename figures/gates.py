@@ -63,7 +63,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     for column, kind in enumerate(kinds):
         rows = frame[frame.kind == kind]
         _against(panels[0][column], rows)
-        _residuals(panels[1][column], rows, "cell" if kind == "MGU" else NAMES[kind].split(",")[0])
+        _residuals(panels[1][column], rows, "gated unit" if kind == "MGU" else NAMES[kind].split(",")[0])
         panels[0][column].set_title(NAMES[kind])
         panels[1][column].set_xlim(panels[0][column].get_xlim())
         if column:
