@@ -56,6 +56,12 @@ def test_wrong_names_are_answered(written: str, got: str, refused: Callable[...,
         Dense(written)
 
 
+@pytest.mark.parametrize(("written", "meant"), [("swiglo", "swiglu"), ("maxot(3)", "maxout"), ("gelo", "gelu")])
+def test_a_misspelt_name_is_told_from_both_tables(written: str, meant: str, refused: Callable[..., Any]) -> None:
+    with refused("Dense", "activation", f"Did you mean {meant!r}"):
+        Dense(written)
+
+
 def test_nouns_without_such_layers_refuse_them(refused: Callable[..., Any]) -> None:
     for noun in (Conv, Recurrent, Residual):
         with refused(noun.__name__, "activation", "Dense"):

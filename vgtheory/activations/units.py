@@ -1,5 +1,6 @@
 """Units that are no function of one pre-activation: gated ones, maxout, and leaky ReLU of random slopes."""
 
+import difflib
 import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -7,7 +8,7 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 from jax import Array
 
-from vgtheory.activation import Activation, Pointwise, as_activation
+from vgtheory.activation import ACTIVATIONS, Activation, Pointwise, as_activation
 from vgtheory.activations.families import UNITS
 from vgtheory.expect import expect, expect_count, expect_number, plain_name
 
@@ -161,7 +162,16 @@ def as_unit(activation: "str | Unit | Activation | Pointwise", where: str) -> "U
         Name of the public function or class, for error messages.
     """
     found = _named(where, activation) if isinstance(activation, str) else activation
-    return found if isinstance(found, Unit) else as_activation(activation, where)  # type: ignore[arg-type]
+    if isinstance(found, Unit):
+        return found
+    try:
+        return as_activation(activation, where)  # type: ignore[arg-type]
+    except ValueError:
+        written = activation if isinstance(activation, str) else ""
+        near = difflib.get_close_matches(plain_name(written), [*ACTIVATIONS, *UNITS], n=1, cutoff=0.5)
+        for name in set(near) & set(UNITS):
+            expect(False, where, "a known activation", f"Did you mean {name!r}?", activation=activation)
+        raise
 
 
 def is_unit(net: Any) -> bool:
