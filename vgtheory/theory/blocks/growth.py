@@ -86,7 +86,13 @@ def residual_growth(net: Residual) -> ResidualGrowth:
     - C/F is 1 for ReLU, and at least 1 for any odd function.
     - ``alpha="1/sqrt(L)"``: the growth is bounded. ``"1/L"`` or 0: there is none.
 
-    ``log_grad_layers`` has the profile of any chain, also of an unsettled one.
+    ``log_grad_layers`` has the profile of any chain, also of an unsettled one, and of listed scales.
+    Where those of block l fall, with :math:`\alpha_l^2 \sigma_w^2 = v\, l^{-b}` and biases that add
+    :math:`a\, l^{-c}` to q, the log of the growth is proportional to
+
+    - ReLU: L^(1 - b) below b = 1, and ln L there, with the coefficient v/2; beyond it is bounded.
+    - tanh: L^(W/2) with W = 1 + U - 2 b and U = min(b, c) < 1, and ln L at W = 0; for W < 0 it is
+      bounded. At b = c = 1 it is (ln L)^(1/2).
 
     Parameters
     ----------
@@ -103,6 +109,11 @@ def residual_growth(net: Residual) -> ResidualGrowth:
     Accuracy: 1e-10, and 1e-8 for functions that only approach a power. The next term is
     proportional to ln L for a stretched exponential, and a constant for a power.
     Assumes: infinite width.
+
+    References
+    ----------
+    Yang and Schoenholz (2017), arXiv:1712.08969, for ``relu`` and ``tanh`` without a norm; Yang and
+    Schoenholz (2018), openreview rJGY8GbR-, for scales that fall; derived anew for these blocks.
 
     Examples
     --------
