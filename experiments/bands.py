@@ -28,7 +28,7 @@ _SLOPE = 0.229
 @dataclass(frozen=True)
 class Config:
     model: tuple[str, ...] = tuple(ARCHITECTURES)
-    width: tuple[int, ...] = (128, 1024)
+    width: tuple[int, ...] = (128, 256, 512, 1024)
     num_draws: int = 256
     net_units: int = 65536
     seed: int = 22
@@ -86,11 +86,17 @@ def comparisons(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _coverage(frame: pd.DataFrame, by: str) -> pd.Series:
+def _coverage(frame: pd.DataFrame, by: str | list[str]) -> pd.Series:
     """Share of networks within, over all quantities of an architecture alike, in per cent."""
     weighed = frame.assign(inside=frame.coverage_hat * frame.num_nets)
     sums = weighed.groupby(by, sort=False)[["inside", "num_nets"]].sum()
     return 100 * sums.inside / sums.num_nets
+
+
+def _outside(frame: pd.DataFrame) -> pd.Series:
+    """Of architectures at single widths, those whose coverage is not what was asked for."""
+    cells = _coverage(frame, ["model", "width"])
+    return cells[~cells.between(100 * LEAST, 100 * MOST)].sort_values()
 
 
 def _scaling(frame: pd.DataFrame) -> pd.Series:
@@ -103,6 +109,10 @@ def _scaling(frame: pd.DataFrame) -> pd.Series:
 
 def findings(frame: pd.DataFrame) -> Findings:
     by_model, by_width = _coverage(frame, "model"), _coverage(frame, "width")
+    by_cell, outside = _coverage(frame, ["model", "width"]), _outside(frame)
+    named = (
+        ", ".join(f"{name} at width {width:,} with {value:.2f}" for (name, width), value in outside.items()) or "none"
+    )
     narrow = frame[frame.width == frame.width.min()]
     nets = int(frame.groupby(["model", "width"]).num_nets.first().sum())
     spread = narrow[narrow.quantity == "log_grad_weight"].log_size_std
@@ -123,11 +133,15 @@ def findings(frame: pd.DataFrame) -> Findings:
     numbers |= {f"scaling/{name.lower().replace(' ', '_')}": f"{value:.2f}" for name, value in scaling.items()}
     numbers |= {"furthest_scaling": f"{scaling.max():.1f}", "furthest_model": str(scaling.idxmax())}
     held = int(by_model.between(100 * LEAST, 100 * MOST).sum())
-    numbers |= {"held": f"{held}"}
+    numbers |= {"held": f"{held}", "width_low": f"{by_width.min():.1f}", "width_high": f"{by_width.max():.1f}"}
+    numbers |= {"cells": f"{len(by_cell)}", "cells_held": f"{len(by_cell) - len(outside)}", "outside": named}
+    numbers |= {"furthest_z": f"{comparisons(frame).z.abs().max():.1f}"}
     verdict = (
         f"As far as the band of its twin reaches. Bands of 95 % hold {numbers['coverage']} % of the signals and gradients of {numbers['nets']} real networks "
         f"of {numbers['models']} architectures at widths {numbers['narrow']} to {numbers['wide']}; between {numbers['low']} and {numbers['high']} % by "
-        f"architecture ({held} of {len(by_model)} within 93 to 97 %). At width {numbers['narrow']} a layer's weight gradient has a standard deviation of "
+        f"architecture ({held} of {len(by_model)} within 93 to 97 %) and between {numbers['width_low']} and {numbers['width_high']} % by width. Of "
+        f"{numbers['cells']} architectures at single widths {numbers['cells_held']} are within 93 to 97 % (outside: {named} %); none is further from 95 % "
+        f"than {numbers['furthest_z']} standard errors. At width {numbers['narrow']} a layer's weight gradient has a standard deviation of "
         f"{numbers['smallest']} to {numbers['largest']} % from network to network. Variances in proportion to 1/N would carry the spread from width "
         f"{numbers['wide']} to {numbers['narrow']} {numbers['furthest_scaling']} times too large for the {numbers['furthest_model']}."
     )

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from experiments import attention, bands, echo_state, minimum, outcomes, plateau, sequence_length, spectra, twins
 from experiments.corridor import catalogue
@@ -51,6 +52,40 @@ def test_bands_of_every_architecture_hold_what_they_say() -> None:
     assert len(by_model) == 12
     assert by_model.between(100 * bands.LEAST, 100 * bands.MOST).all()
     assert bands.comparisons(frame).z.abs().max() < SIGMAS
+
+
+def test_the_coverage_of_bands_is_what_was_counted() -> None:
+    """Counted here from every quantity of every cell, and in the guide as counted."""
+    frame = catalogue.load("bands")
+    share = lambda rows: 100 * (rows.coverage_hat * rows.num_nets).sum() / rows.num_nets.sum()
+    cells = {place: share(rows) for place, rows in frame.groupby(["model", "width"], sort=False)}
+    assert len(cells) == len(bands.Config().model) * len(bands.Config().width)
+    outside = [place for place, value in sorted(cells.items(), key=lambda item: item[1]) if not 93 <= value <= 97]
+    numbers = bands.findings(frame).numbers
+    assert [numbers[key] for key in ("cells", "cells_held")] == [str(len(cells)), str(len(cells) - len(outside))]
+    named = ", ".join(f"{name} at width {width:,} with {cells[name, width]:.2f}" for name, width in outside)
+    assert numbers["outside"] == named
+    by_width = [share(rows) for _, rows in frame.groupby("width")]
+    by_model = [share(rows) for _, rows in frame.groupby("model")]
+    assert all(
+        f"{value:.1f}" in (numbers["width_low"], numbers["width_high"]) for value in (min(by_width), max(by_width))
+    )
+    guide = " ".join((catalogue.ROOT / "docs" / "guides" / "diagnose.md").read_text("utf-8").split())
+    for least, most in ((min(by_model), max(by_model)), (min(by_width), max(by_width))):
+        assert f"between {least:.1f} and {most:.1f} %" in guide
+    assert (
+        f"Of the {len(cells)} architectures at single widths {len(cells) - len(outside)} are within 93 to 97 %. Outside are: {named} %."
+        in guide
+    )
+
+
+def test_a_band_a_tenth_too_narrow_or_too_wide_would_be_seen() -> None:
+    """In the share over all architectures: 1.96 standard deviations times 0.9 hold 92.2 %, times 1.1 hold 96.9 %."""
+    frame = catalogue.load("bands")
+    by_width = bands._coverage(frame, "width")
+    wrong = [100 * (2 * stats.norm.cdf(1.96 * factor) - 1) for factor in (0.9, 1.1)]
+    for other in wrong:
+        assert (abs(by_width - 95) < abs(by_width - other)).all()
 
 
 def test_singular_values_uniform_in_their_law_have_moments_one_half_and_one() -> None:
