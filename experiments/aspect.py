@@ -12,12 +12,14 @@ import pandas as pd
 
 from experiments.corridor.catalogue import Findings
 from experiments.corridor.summary import key_of, rate_columns
-from vgtheory import Dense, measure, theory
+from vgtheory import Dense, compare, measure, theory
 
 NETS = {
     "linear": Dense("linear", 1.0),
     "relu": Dense("relu", 2**0.5),
     "tanh": Dense("tanh", 1.327, 0.05**0.5),
+    "gelu": Dense("gelu", 1.4033, 0.71**0.5),
+    "softplus": Dense("softplus", 1.2),
 }
 SIZES = {
     "1,000,000 x 100": (1_000_000, 100, 12),
@@ -67,19 +69,30 @@ def run(config: Config) -> dict[str, Any]:
     }
 
 
+def _lost(row: Any, name: str) -> str:
+    """Powers of ten of the gradient that are lost on the way down."""
+    return f"{-row[name] / np.log(10):.0f}"
+
+
 def findings(frame: pd.DataFrame) -> Findings:
     cells = frame.assign(aspect=frame.depth / frame.width, off=(frame.std_hat - frame["std"]) / frame.std_hat_err)
     known = cells[np.isfinite(cells["std"])]
     steep = known[(known.net == "relu")].sort_values("aspect").iloc[-1]
     wide = known[(known.net == "relu")].sort_values("aspect").iloc[0]
+    near, beyond = (known[is_far] for is_far in (known.z.abs() <= compare.SIGMAS, known.z.abs() > compare.SIGMAS))
     verdict = (
         f"As the law says, over {np.log10(known.aspect.max() / known.aspect.min()):.0f} powers of ten in depth over width. In ReLU networks "
         f"of width {wide.width:,.0f} and depth {wide.depth:,.0f} the log-gradient scatters by {wide.std_hat:.4f} +- {wide.std_hat_err:.4f} "
         f"(predicted {wide['std']:.4f}); at width {steep.width:.0f} and depth {steep.depth:,.0f} by {steep.std_hat:.1f} +- {steep.std_hat_err:.1f} "
-        f"(predicted {steep['std']:.1f}), and the typical gradient has lost {-steep.mean_hat / np.log(10):.0f} powers of ten (predicted "
-        f"{-steep['mean'] / np.log(10):.0f}) though its mean square is unchanged. Of {len(known)} means the furthest lies "
-        f"{known.z.abs().max():.1f} standard errors off, of the standard deviations {known.off.abs().max():.1f}."
+        f"(predicted {steep['std']:.1f}), and the typical gradient has lost {_lost(steep, 'mean_hat')} powers of ten (predicted "
+        f"{_lost(steep, 'mean')}) though its mean square is unchanged. Of {len(known)} means {len(near)} lie within "
+        f"{near.z.abs().max():.1f} standard errors, and no standard deviation further than {known.off.abs().max():.1f}."
     )
+    if len(beyond):
+        verdict += (
+            f" The other {len(beyond)}, of {' and '.join(beyond.net.unique())} at {beyond.width.max():.0f} units, show the law's "
+            f"remainder: at most {_percent(beyond):.1f} % of the log-gradient."
+        )
     numbers = {
         "cells": f"{len(known)}",
         "decades": f"{np.log10(known.aspect.max() / known.aspect.min()):.0f}",
@@ -89,18 +102,44 @@ def findings(frame: pd.DataFrame) -> Findings:
         "steep/depth": f"{steep.depth:,.0f}",
         "steep/std": f"{steep['std']:.1f}",
         "steep/std_hat": f"{steep.std_hat:.1f}",
-        "steep/lost": f"{-steep.mean_hat / np.log(10):.0f}",
-        "steep/lost_predicted": f"{-steep['mean'] / np.log(10):.0f}",
+        "steep/lost": _lost(steep, "mean_hat"),
+        "steep/lost_predicted": _lost(steep, "mean"),
         "leading": f"{_off(steep, steep.mean_leading):.0f}",
         "leading/off": f"{(steep.mean_leading - steep['mean']) / steep['std'] * steep.num_nets**0.5:.0f}",
         "infinite": f"{_off(steep, steep.mean_infinite):.0f}",
         "leading/percent": f"{100 * abs(steep.mean_leading / steep['mean'] - 1):.1f}",
         "steep/nets": f"{steep.num_nets}",
         "steep/lost_err": f"{steep['std'] / steep.num_nets**0.5 / np.log(10):.0f}",
-        "furthest": f"{known.z.abs().max():.1f}",
+        "furthest": f"{near.z.abs().max():.1f}",
+        "beyond": f"{len(beyond)}",
+        "beyond/percent": f"{_percent(beyond):.1f}",
         "furthest_std": f"{known.off.abs().max():.1f}",
     }
+    smooth = known[known.net == "gelu"].sort_values("aspect")
+    if len(smooth):
+        row = smooth.iloc[-1]
+        numbers |= {"gelu/off": f"{abs(row.z):.1f}", "gelu/leading_off": f"{_off(row, row.mean_leading):.0f}"}
+        numbers |= {"gelu/kappa": f"{_kappa(row):.1f}"}
+        numbers |= {
+            "gelu/lost": _lost(row, "mean_hat"),
+            "gelu/lost_err": f"{row['std'] / row.num_nets**0.5 / np.log(10):.0f}",
+        }
+        numbers |= {"gelu/lost_predicted": _lost(row, "mean"), "gelu/lost_leading": _lost(row, "mean_leading")}
+        numbers |= {"gelu/lost_infinite": _lost(row, "mean_infinite")}
+    bent = known[known.net == "softplus"].sort_values("aspect")
+    if len(bent):
+        numbers |= {"softplus/kappa": f"{max(abs(_kappa(row)) for row in bent.tail(2).itertuples()):.1f}"}
     return Findings(verdict, numbers)
+
+
+def _kappa(row: Any) -> float:
+    """Measured less predicted mean per layer, times the square of the width."""
+    return float(row.z * row.predicted_err * row.width**2)
+
+
+def _percent(rows: pd.DataFrame) -> float:
+    """Largest distance of a measured mean from the law's, in per cent of the measured one; 0 of none."""
+    return float(100 * (rows["mean"] / rows.mean_hat - 1).abs().max()) if len(rows) else 0.0
 
 
 def _off(row: Any, mean: float) -> float:

@@ -117,6 +117,7 @@ def comparisons(frame: pd.DataFrame) -> pd.DataFrame:
 
 def findings(frame: pd.DataFrame) -> Findings:
     numbers: dict[str, str] = {"depth": f"{frame.block.max()}", "positions": "16", "width": f"{frame.width.max()}"}
+    numbers |= {"nets": f"{frame.num_nets.max()}"}
     gap = lambda rows, law: float(
         np.sqrt(np.mean([(rows[f"{group}_hat"] - rows[f"{group}{law}"]) ** 2 for group in GROUPS]))
     )

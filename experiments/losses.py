@@ -77,6 +77,7 @@ def findings(frame: pd.DataFrame) -> Findings:
         "outside/furthest": f"{((outside.measured - outside.predicted) / outside.measured_err).abs().max():.1f}"
         if len(outside)
         else "0.0",
+        "outside/tanh": f"{(outside.net == 'tanh').sum()}",
         "least": f"{np.exp(real.measured.min()):.2g}",
         "most": f"{np.exp(real.measured.max()):.2g}",
     }

@@ -24,6 +24,8 @@ NETS = {
 EXACT = "relu"
 STATED = 64
 """Least width for which the law is made where it is not exact."""
+MORE = {64: 4}
+"""Widths at which there are so many times more networks: the remainder is smallest there."""
 FITTED = 8
 """Least width to which the error's order is fitted; below, higher orders show."""
 
@@ -44,7 +46,8 @@ def run(config: Config) -> dict[str, Any]:
     (name,), (width,), (depth,) = config.net, config.width, config.depth
     net = NETS[name]
     shape = {"depth": depth, "width": width}
-    logs = measure.samples(key_of(config), net, num_nets=config.num_nets, sampler="matrix_free", **shape)
+    num_nets = config.num_nets * MORE.get(width, 1)
+    logs = measure.samples(key_of(config), net, num_nets=num_nets, sampler="matrix_free", **shape)
     bottom = np.asarray(logs.log_grad[:, 0], float)
     alive = bottom[np.isfinite(bottom)]
     law, infinite = theory.log_grad_layers(net, **shape), theory.log_grad_layers(net, depth=depth)
@@ -55,7 +58,7 @@ def run(config: Config) -> dict[str, Any]:
         "infinite_excess": (infinite.mean[0] - alive.mean()) / (depth - 1),
         "ratio": law.std[0] / std,
         "ratio_err": ((((alive - alive.mean()) / std) ** 4).mean() - 1) ** 0.5 / 2 / alive.size**0.5,
-        "dead": 1 - alive.size / config.num_nets,
+        "dead": 1 - alive.size / num_nets,
     }
 
 
@@ -98,6 +101,7 @@ def power(rows: pd.DataFrame) -> tuple[float, float]:
 def findings(frame: pd.DataFrame) -> Findings:
     exact, depths = frame[frame.net == EXACT], sorted(frame.depth.unique())
     numbers = {"depth/min": f"{depths[0]}", "depth/max": f"{depths[-1]}", "nets": f"{frame.num_nets.max():,.0f}"}
+    numbers["nets/more"] = f"{frame.num_nets.max() * max(MORE.values()):,.0f}"
     numbers["width/min"] = f"{frame.width.min()}"
     told = []
     for name, rows in frame[frame.net != EXACT].groupby("net", sort=False):

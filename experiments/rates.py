@@ -25,6 +25,8 @@ NUM_ROWS = 10
 OUTSIDE = "no finite-width law where lengths run away"
 """Why the law declines where it does."""
 
+SINGLE = (1, 2)
+"""Predicted standard deviations within which single networks are counted."""
 STRAIGHT = ("linear", "relu", "leaky_relu")
 """Activations for which the law is exact."""
 
@@ -62,10 +64,12 @@ def compared(key: jax.Array, net: Dense, depth: int, width: int, num_nets: int) 
     size, name = {"depth": depth, "width": width}, net.activation.name
     logs = measure.samples(key, net, **size, num_nets=num_nets)
     law, layers = theory.log_grad_layers(net, **size), thinned(depth, NUM_ROWS)
+    apart = np.abs(logs.log_grad[:, 0] - law.mean[0])
     return {
         "layer": layers,
         **profile_columns("log_grad", logs.log_grad, law, layers),
         "infinite": theory.log_grad_layers(net, depth=depth).mean[layers - 1],
+        **{f"within_{few}_hat": np.mean(apart < few * law.std[0]) for few in SINGLE},
         **rate_columns(f"{name}, {net.weights}, sigma_w={net.sigma_w:g}", f"dense, {net.weights}", logs.log_grad, law),
     }
 
@@ -96,6 +100,12 @@ def findings(frame: pd.DataFrame) -> Findings:
         "depth/min": f"{int(cells.depth.min())}",
         "depth": f"{int(cells.depth.max())}",
     }
+    singles = int(known.num_nets.sum())
+    numbers["singles"] = f"{singles:,}"
+    for few in SINGLE:
+        share = known[f"within_{few}_hat"].mean()
+        err = (share * (1 - share) / singles) ** 0.5
+        numbers |= {f"single/within/{few}": f"{100 * share:.1f}", f"single/within/{few}_err": f"{100 * err:.1f}"}
     is_straight = cells.activation.isin(STRAIGHT)
     for kind, some in (("straight", cells[is_straight]), ("curved", cells[~is_straight])):
         if np.isfinite(some.predicted_err).any():

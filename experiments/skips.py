@@ -1,7 +1,7 @@
 """Q11. Skip connections redesign how gradients travel: by what law do they grow over a thousand residual blocks?
 
-Residual chains of ReLU, tanh and linear branches: three scales of the branch, and layer norm before the branch or after the sum. Where there is a law at finite width, real weight
-matrices; elsewhere wide networks without matrices, held against the law at infinite width. One chain of ten thousand blocks takes the law of tanh to where little but its leading term is left.
+Residual chains of ReLU, tanh and linear branches: three scales of the branch, and layer norm before the branch or after the sum. Where the law at finite width is exact, real weight
+matrices; where it is to order 1/N, networks without matrices that are as wide as deep; elsewhere wide ones, held against the law at infinite width. One chain of ten thousand blocks takes the law of tanh to where little but its leading term is left.
 """
 
 from dataclasses import dataclass
@@ -38,6 +38,7 @@ class Config:
     chain: tuple[str, ...] = tuple(NETS)
     blocks: int = 1000
     width: int = 128
+    known_width: int = 1024
     wide: int = 8192
     num_nets: int = 8
     long_blocks: int = 10_000
@@ -45,7 +46,9 @@ class Config:
     seed: int = 11
 
 
-SMOKE = Config(chain=("relu", LONG), blocks=40, width=32, num_nets=4, wide=64, long_blocks=100, long_width=64)
+SMOKE = Config(
+    chain=("relu", LONG), blocks=40, width=32, known_width=64, num_nets=4, wide=64, long_blocks=100, long_width=64
+)
 
 
 def run(config: Config) -> dict[str, Any]:
@@ -53,8 +56,10 @@ def run(config: Config) -> dict[str, Any]:
     net, long = NETS[name], name == LONG
     depth = config.long_blocks if long else config.blocks
     known = bool(np.isfinite(theory.log_grad_layers(net, depth=2, width=config.width).std[0]))
-    size = {"depth": depth, "width": config.width if known else config.long_width if long else config.wide}
-    sampler = "networks" if known else "matrix_free"
+    exact = known and net.activation.name == "linear"
+    wide = config.long_width if long else config.wide
+    size = {"depth": depth, "width": config.width if exact else config.known_width if known else wide}
+    sampler = "networks" if exact else "matrix_free"
     logs = measure.samples(key_of(config), net, **size, num_nets=config.num_nets, sampler=sampler)
     law, layers = theory.log_grad_layers(net, **size), thinned(size["depth"], 40)
     growth, span = theory.blocks.residual_growth(net), size["depth"] - 1
@@ -93,6 +98,7 @@ def findings(frame: pd.DataFrame) -> Findings:
     numbers = {
         "blocks": f"{int(frame.blocks.max()):,}",
         "width": f"{int(frame.width.max())}",
+        "known_width": f"{int(frame.known_width.max()):,}",
         "chains": f"{len(cells)}",
         "wide": f"{int(frame.wide.max()):,}",
     }

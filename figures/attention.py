@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -14,11 +13,11 @@ SEEN = (
     "largest deviation is four per cent, and pre-norm gradients lie about two per cent above the law. At scale two, which the law declines, it is an eighth too large in post-norm blocks."
 )
 """What one sees."""
-SCALES = (0.1, 1.0, 2.0)
+SCALES = (1.0, 2.0)
 """Scales of the logits that are shown, of those that were run."""
 MIDDLE = 1.0
 """The scale at which matrices are shown."""
-GROUPS = {"query": "$W_q$ (and $W_k$)", "value": "$W_v$ (and $W_o$)", "mlp_out": "$W_2$"}
+GROUPS = {"query": "$W_q$ (and $W_k$)", "value": "$W_v$ (and $W_o$)", "mlp_out": r"$W_{\mathrm{p}}$"}
 """Matrices that are shown, with those that have the same gradient."""
 FIRST = 3
 """Matrices have colours of their own, from this one on."""
@@ -28,15 +27,13 @@ ASIDE = 0.26
 """How far apart the markers of one block stand."""
 MOST, LEAST = 8, -15
 """Per cent shown: the law is up to an eighth too large."""
-WIDE_MARKER = 5.6
 HOLLOW = {"markerfacecolor": "white", "markeredgewidth": 0.8, "elinewidth": 0.8, "zorder": 3}
 
 
 def _look(scale: float, index: int) -> dict[str, object]:
-    """Colour and marker of a scale or matrix: grey where the law declines, and a wide circle that shows around what lies on it."""
+    """Colour and marker of a scale or matrix: grey where the law declines."""
     colour = "0.45" if scale == DECLINED else style.COLOURS[index]
-    size = WIDE_MARKER if index == 0 else plt.rcParams["lines.markersize"]
-    return {"color": colour, "fmt": style.MARKERS[index], "markersize": size} | HOLLOW
+    return {"color": colour, "fmt": style.MARKERS[index]} | HOLLOW
 
 
 def _named(scale: float) -> str:
@@ -55,7 +52,7 @@ def _pair(panels: tuple[Axes, Axes], rows: pd.DataFrame, column: str, index: int
     ratio, beside = np.exp(seen - law), ASIDE * (index % FIRST - 1)
     free = law != 0  # all else is relative to this, so that it is 0 by construction
     at = {"x": (rows.block + beside)[free], "y": 100 * (ratio - 1)[free], "yerr": 100 * (ratio * err)[free]}
-    panels[1].errorbar(**at, **look | {"markersize": plt.rcParams["lines.markersize"]})
+    panels[1].errorbar(**at, **look)
 
 
 def _scaled(axes: np.ndarray, frame: pd.DataFrame) -> None:
@@ -88,7 +85,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
             _pair(tuple(matrix), rows[rows.sigma_qk == MIDDLE], group, FIRST + index, name)
         for panel, of in ((stream, "stream"), (matrix, "matrices")):
             panel[0].set_title(f"{place}-norm, {of}")
-            panel[1].set_title(f"{of}, off the law")
+            panel[1].set_title(f"{place}-norm, {of} / law")
     _scaled(axes, frame)
     axes[0][0].set_ylabel(r"$\log_{10}$ of the gradient")
     axes[1][0].set_ylabel("measured / law\n$-$ 1 (%)")

@@ -30,7 +30,9 @@ def _against(axes: Axes, rows: pd.DataFrame) -> None:
     axes.plot(rows.own, rows.one_hat, style.MARKERS[2], **look)
     style.measured(axes, rows.one, rows.one_hat, rows.one_hat_err, 0)
     told = rf"$\times{np.median(rows.own / rows.one_hat):.2f}$"
-    axes.text(0.98, 0.04, told, ha="right", va="bottom", fontsize=7.5, transform=axes.transAxes)
+    axes.text(
+        0.98, 0.04, told, ha="right", va="bottom", fontsize=7.5, color=style.COLOURS[WITHOUT], transform=axes.transAxes
+    )
     axes.set(xlim=tuple(ends), ylim=tuple(ends))
     axes.locator_params(nbins=4)
 

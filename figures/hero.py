@@ -20,9 +20,9 @@ SMALL = 5.0
 ENDS = (-100.0, 8.0)
 """Least and largest residual that is shown; there is none beyond."""
 LAWS = {"law": "this law", "leading": "order $1/N$", "infinite": "infinite width"}
-SHADES = {"law": "0.1", "leading": "0.5", "infinite": "0.65"}
-"""Greys of the laws: colours are the activations'."""
-NAMED = {"softplus": 9, "gelu": 3, "silu": 5}
+SHADES = {"law": "0.1", "leading": "0.35", "infinite": "0.6"}
+"""Greys of the laws: colours are the activations'. Only this law's markers are filled."""
+NAMED = {"softplus": 9, "gelu": 3, "silu": 4}
 """Activations that the expansion to order 1/N misses most, with their colours."""
 
 
@@ -42,7 +42,15 @@ def _calibration(axes: Axes, rates: pd.DataFrame) -> None:
         size = _residuals(rates, law).abs()
         share = np.array([(size < band).mean() for band in BANDS])
         err = 100 * (share * (1 - share) / len(size)) ** 0.5
-        look = {"color": SHADES[law], "markerfacecolor": SHADES[law], "elinewidth": 0.8, "zorder": 3, "clip_on": False}
+        face = SHADES[law] if law == "law" else "white"
+        look = {
+            "color": SHADES[law],
+            "markerfacecolor": face,
+            "markersize": 4.2,
+            "elinewidth": 0.8,
+            "zorder": 3 - index / 3,
+            "clip_on": False,
+        }
         axes.errorbar(BANDS, 100 * share, err, fmt=style.MARKERS[index], label=label, **look)
     axes.set(xlabel="standard errors", ylabel="% of residuals within", ylim=(0, 104), xlim=(0, 3.5))
     axes.set_title("calibration")
@@ -58,6 +66,8 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     for panel, (law, label) in zip(axes[1:], LAWS.items(), strict=True):
         panel.axhspan(-2, 2, color="0.9", zorder=0, linewidth=0)
         panel.axhline(0, color="0.25", linewidth=0.8, zorder=3)
+        for end in (-SMALL, SMALL):
+            panel.axhline(end, color="0.7", linewidth=0.5, zorder=0)
         residuals = _residuals(rates, law)
         panel.scatter(rates.predicted[others], residuals[others], s=3, color="0.45", linewidths=0, alpha=0.6, zorder=2)
         for index, (name, colour) in enumerate(NAMED.items(), start=1):
@@ -65,7 +75,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
             look = {
                 "color": style.COLOURS[colour],
                 "marker": style.MARKERS[index],
-                "s": 6,
+                "s": 8,
                 "linewidths": 0,
                 "zorder": 2,
             }

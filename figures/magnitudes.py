@@ -15,7 +15,7 @@ SEEN = (
     "What RMSProp and Adam leave lies at the minibatches' share, but for Adam in ReLU networks, which leaves nine times as much as SGD."
 )
 """What one sees."""
-PARTS = {"layers": "layers (depth)", "entries": "entries (units)", "draws": "minibatches"}
+PARTS = {"layers": "layers", "entries": "entries", "draws": "minibatches"}
 NETS = ("tanh critical", "tanh above", "relu critical", "sigmoid")
 SHOWN = ("tanh critical", "tanh above", "relu critical", "sigmoid")
 """Networks whose updates are shown."""
@@ -23,9 +23,14 @@ DECLINED = ("relu critical", "Adam")
 """For them the law of momentum declines."""
 RULES = ("RMSProp", "Adam")
 """Rules whose variance is shown: SGD's is what it is divided by, and sign updates leave none."""
-PALE = 0.45
-"""How strongly the law's bars are coloured."""
-ASIDE = 0.2
+PALE = 0.3
+"""How strongly the parts between the law's lines are coloured."""
+WIDE = 0.76
+"""Width of the law's lines, in places of depths."""
+LAW = {"color": "0.2", "linewidth": 1.1, "solid_capstyle": "butt", "zorder": 2}
+TALL = 0.19
+"""Half the height of the law's lines of updates, in places of networks."""
+ASIDE = 0.21
 """How far RMSProp's marker stands above, and Adam's below, their network's line."""
 HOLLOW = {"markerfacecolor": "white", "markeredgewidth": 0.8, "elinewidth": 0.8, "zorder": 3}
 
@@ -38,7 +43,7 @@ def _corrected(rows: pd.DataFrame, column: str, part: str) -> float:
 
 
 def _parts(axes: Axes, rows: pd.DataFrame) -> None:
-    """Every part of the variance of one kind of network, by depth: the law's bars on each other, and where networks have their tops."""
+    """Every part of the variance of one kind of network, by depth: the law's lines between them, and where networks have theirs."""
     depths = sorted(rows.depth.unique())
     for place, depth in enumerate(depths):
         at = rows[rows.depth == depth]
@@ -46,9 +51,10 @@ def _parts(axes: Axes, rows: pd.DataFrame) -> None:
         law = seen = 0.0
         for index, part in enumerate(PARTS):
             share = _corrected(at, "share", part)
-            axes.bar(place, share, bottom=law, width=0.72, color=style.COLOURS[index], alpha=PALE, linewidth=0)
+            axes.bar(place, share, bottom=law, width=WIDE, color=style.COLOURS[index], alpha=PALE, linewidth=0)
             law, seen = law + share, seen + _corrected(at, "share_hat", part)
             if part != "draws":  # the last top is one by construction
+                axes.plot([place - WIDE / 2, place + WIDE / 2], [law, law], **LAW)
                 err = errs["layers"] if part == "layers" else errs["draws"] * (1 + 1 / (at.num_draws.iloc[0] - 1))
                 look = {"color": style.COLOURS[index], "fmt": style.MARKERS[index]} | HOLLOW
                 axes.errorbar(place + 0.18 * (2 * index - 1), seen, yerr=err, **look)
@@ -62,7 +68,7 @@ def _rules(axes: Axes, frame: pd.DataFrame, nets: list[str]) -> None:
         rows = frame[frame.net == net]
         share = _corrected(rows[rows.rule == "SGD"], "share", "draws")
         axes.plot(
-            [share, share], [row - 0.42, row + 0.42], color="0.25", linewidth=1.0, dashes=style.DASHES[2], zorder=1
+            [share, share], [row - 0.42, row + 0.42], color="0.6", linewidth=1.0, dashes=style.DASHES[2], zorder=1
         )
         for index, rule in enumerate(RULES):
             chosen = rows[rows.rule == rule]
@@ -71,15 +77,7 @@ def _rules(axes: Axes, frame: pd.DataFrame, nets: list[str]) -> None:
             look = {"color": "0.45" if (net, rule) == DECLINED else colour, "fmt": style.MARKERS[3 + index]} | HOLLOW
             if (net, rule) != DECLINED:
                 law = chosen.share.sum()
-                axes.plot(
-                    [law, law],
-                    [height - 0.24, height + 0.24],
-                    color=colour,
-                    linewidth=7,
-                    alpha=PALE,
-                    solid_capstyle="butt",
-                    zorder=2,
-                )
+                axes.plot([law, law], [height - TALL, height + TALL], **LAW)
             axes.errorbar(seen, height, xerr=err, **look)
     axes.axvline(1, color="0.8", linewidth=0.8, zorder=0)
     axes.set_yticks(range(len(nets)), [style.shown(net) for net in nets])
@@ -89,22 +87,18 @@ def _rules(axes: Axes, frame: pd.DataFrame, nets: list[str]) -> None:
 
 def _explained(figure: Figure, axes: Axes) -> None:
     """Lines below all panels that say what each mark is."""
-    entries = {}
+    mark = lambda index, colour: axes.errorbar([], [], yerr=[], fmt=style.MARKERS[index], color=colour, **HOLLOW)
+    entries = {"law": Line2D([], [], **LAW)}
     for index, name in enumerate(PARTS.values()):
-        entries[f"law: {name}"] = Patch(facecolor=style.COLOURS[index], alpha=PALE, linewidth=0)
+        entries[f"part of {name}"] = Patch(facecolor=style.COLOURS[index], alpha=PALE, linewidth=0)
     for index, name in enumerate(("layers", "layers and entries")):
-        entries[f"networks: {name}"] = axes.errorbar(
-            [], [], yerr=[], fmt=style.MARKERS[index], color=style.COLOURS[index], **HOLLOW
-        )
-    entries["law: minibatches' share"] = Line2D([], [], color="0.25", linewidth=1.0, dashes=style.DASHES[2])
+        entries[f"networks: {name}"] = mark(index, style.COLOURS[index])
     for index, name in enumerate(RULES):
-        entries[f"networks: {name}"] = axes.errorbar(
-            [], [], yerr=[], fmt=style.MARKERS[3 + index], color=style.COLOURS[3 + index], **HOLLOW
-        )
-    entries["law: RMSProp, Adam"] = Line2D([], [], color="0.6", linewidth=7, alpha=PALE, solid_capstyle="butt")
-    entries["networks: Adam, no law"] = axes.errorbar([], [], yerr=[], fmt=style.MARKERS[4], color="0.45", **HOLLOW)
+        entries[f"networks: {name} (e)"] = mark(3 + index, style.COLOURS[3 + index])
+    entries["Adam where the law declines (e)"] = mark(4, "0.45")
+    entries["law: minibatches' share (e)"] = Line2D([], [], color="0.6", linewidth=1.0, dashes=style.DASHES[2])
     look = {"columnspacing": 1.4, "handletextpad": 0.5, "handlelength": 1.5}
-    figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=4, **look)
+    figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=5, **look)
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:

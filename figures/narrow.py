@@ -19,7 +19,7 @@ EXACT = "relu"
 """For it the law has no error."""
 FITTED = 8
 """Least width to which the lines are fitted."""
-SHARP = 0.4
+SHARP = 0.42
 """A standard error of the product up to which it is shown."""
 BESIDE = 1.16
 """Markers of different depths stand so much apart."""
@@ -53,19 +53,22 @@ def _mean(axes: Axes, name: str, rows: pd.DataFrame, depths: list[int]) -> None:
     said = "exact"
     if name != EXACT:
         found, covariance = _fit(rows)
+        few = rows[rows.width >= min(FITTED, rows.width.max())]
+        left = (-few.excess - np.polyval(found, 1 / (few.depth - 1)) / few.width**2) / few.excess_err
         ends = [min(FITTED, rows.width.max()) / 2**0.5, rows.width.max() * 2**0.5]
         for place, depth in enumerate(depths):
             powers = (1 / (depth - 1)) ** np.arange(found.size)[::-1]
             level, err = found @ powers, (powers @ covariance @ powers) ** 0.5
             axes.fill_between(ends, level - err, level + err, color=BAND, alpha=0.7, linewidth=0, zorder=1)
             axes.plot(ends, [level, level], color="0.25", linewidth=0.8, dashes=DASHES[place], zorder=2)
-        said = rf"$\kappa = {found[-1]:.2f} \pm {covariance[-1, -1] ** 0.5:.2f}$"
+        said = rf"$\kappa = {found[-1]:.2f} \pm {covariance[-1, -1] ** 0.5:.2f}$" + "\n"
+        said += rf"$\chi^2/\mathrm{{dof}} = {left @ left / max(len(few) - found.size, 1):.1f}$"
     axes.text(0.06, 0.98, said, transform=axes.transAxes, va="top")
     for place, depth in enumerate(depths):
         few = rows[(rows.depth == depth) & (rows.excess_err * rows.width**2 < SHARP)]
         x, scale = few.width * BESIDE ** (place - (len(depths) - 1) / 2), few.width**2
         axes.errorbar(x, -few.excess * scale, few.excess_err * scale, fmt=style.MARKERS[place], **_look(name))
-    axes.set(ylim=(-1.85, 0.75), yticks=(-1.5, -1, -0.5, 0))
+    axes.set(ylim=(-1.75, 0.85), yticks=(-1.5, -1, -0.5, 0, 0.5))
     axes.set_title(style.shown(name))
 
 

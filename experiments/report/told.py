@@ -16,6 +16,8 @@ from experiments.report.markup import tex
 DECADE = math.log(10)
 LINKS = ("per layer", "per step")
 """Units of rates: times the number of links they are those of the whole."""
+FLAGGED = 3.0
+"""Residuals beyond so many standard errors have a dagger."""
 MOST_DIGITS = 4
 """Digits behind the point of a number that is known better than it is shown."""
 _BY_NAME = {claim.name: claim for claim in claims.CLAIMS}
@@ -70,7 +72,8 @@ def _row(told: Told, row: Any) -> str:
     digits = min(max(-math.floor(math.log10(err)), 1), MOST_DIGITS)
     says = f"{told.sense}\\,{_shown(told.says, 1)}" if told.sense else _shown(told.says, 1)
     numbers = f"${says.replace('.0', '') if told.says == 0 else says}$ & ${_shown(unit * row.predicted, digits)}$"
-    seen = f"${_shown(unit * row.measured, digits)} \\pm {err:.{digits}f}$ & ${_shown(row.z, 1)}$"
+    flag = r"\rlap{$^\dagger$}" if abs(row.z) > FLAGGED else ""
+    seen = f"${_shown(unit * row.measured, digits)} \\pm {err:.{digits}f}$ & ${_shown(row.z, 1)}${flag}"
     verdict = told.when or _BY_NAME[told.claim].verdict.lower()
     return rf"{told.statement} & {told.setting} & {numbers} & {seen} & {told.law} & {verdict} \\"
 
@@ -85,6 +88,11 @@ def rows(table: pd.DataFrame) -> tuple[str, dict[str, str]]:
     counts |= {"largest": f"{max((abs(row.z) for _, row in found), default=0):.1f}"}
     z = [row.z for _, row in found]
     counts |= {"within/3": sum(abs(each) <= 3 for each in z), "chi_square": f"{sum(each**2 for each in z):.0f}"}
+    furthest = max(z, key=abs, default=0.0)
+    counts |= {
+        "furthest": f"{abs(furthest):.1f}",
+        "rest": f"{sum(each**2 for each in z) - furthest**2:.0f} for {len(z) - 1}",
+    }
     counts |= {word: len(group) for word, group in groups.items()}
     return text, {f"told/{key}": str(count) for key, count in counts.items()}
 
