@@ -13,7 +13,7 @@ from scipy.optimize import curve_fit
 
 from experiments.corridor.catalogue import Findings
 from experiments.corridor.summary import comparison, key_of
-from vgtheory import Dense, Estimate, measure, theory
+from vgtheory import Dense, Estimate, compare, measure, theory
 
 NETS = {
     "tanh": Dense("tanh", 1.327, 0.05**0.5),
@@ -125,6 +125,8 @@ def findings(frame: pd.DataFrame) -> Findings:
         told.append(f"{name} {coefficients[0]:.2f} +- {errs[0]:.2f}")
     off = (exact.excess / exact.excess_err).abs().max()
     numbers |= {"exact": f"{off:.1f}", "dead": f"{100 * exact.dead.max():.0f}", "off": f"{_most_off(frame, 8):.0f}"}
+    seen = comparisons(frame)
+    numbers["beyond"] = f"{(seen.z.abs() > compare.SIGMAS).sum()}"
     numbers["off/16"] = f"{_most_off(frame, 16):.1f}"
     verdict = (
         f"To four units. The law's mean is too high per layer, in the limit of many, by about a constant over the square of the width ({', '.join(told)}), and its spread "

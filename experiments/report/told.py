@@ -88,11 +88,8 @@ def rows(table: pd.DataFrame) -> tuple[str, dict[str, str]]:
     counts |= {"largest": f"{max((abs(row.z) for _, row in found), default=0):.1f}"}
     z = [row.z for _, row in found]
     counts |= {"within/3": sum(abs(each) <= 3 for each in z), "chi_square": f"{sum(each**2 for each in z):.0f}"}
-    furthest = max(z, key=abs, default=0.0)
-    counts |= {
-        "furthest": f"{abs(furthest):.1f}",
-        "rest": f"{sum(each**2 for each in z) - furthest**2:.0f} for {len(z) - 1}",
-    }
+    rest = sorted(z, key=abs)[:-1]
+    counts |= {"others": len(rest), "rest": f"{sum(each**2 for each in rest):.0f}"}
     counts |= {word: len(group) for word, group in groups.items()}
     return text, {f"told/{key}": str(count) for key, count in counts.items()}
 

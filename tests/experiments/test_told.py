@@ -42,7 +42,7 @@ def test_rates_become_powers_of_ten_of_the_whole() -> None:
 
 
 def test_a_number_that_was_not_measured_is_left_out() -> None:
-    counts = {f"told/{key}": "0" for key in ("rows", "agree", "within/3", "chi_square", *claims.WORDS)}
+    counts = {f"told/{key}": "0" for key in ("rows", "agree", "within/3", "chi_square", "others", "rest", *claims.WORDS)}
     assert told.rows(_table(label="other")) == ("", counts | {"told/largest": "0.0"})
 
 
