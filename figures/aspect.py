@@ -43,7 +43,7 @@ def _symmetric(axes: Axes) -> None:
 
 
 def _net(panels: tuple[Axes, Axes, Axes], name: str, rows: pd.DataFrame, shift: float) -> None:
-    """One network at every size: its scatter, its mean less the law's, and how far simpler laws are from this one."""
+    """One network at every size: its scatter, its mean less the law's, and how far simpler laws are off."""
     spread, mean, simpler = panels
     ratio = rows.depth / rows.width
     x, err, unit = ratio * shift, rows["std"] / rows.num_nets**0.5, ratio**0.5
@@ -59,13 +59,13 @@ def _net(panels: tuple[Axes, Axes, Axes], name: str, rows: pd.DataFrame, shift: 
     spread.errorbar(x, rows.std_hat / unit, rows.std_hat_err / unit, label=style.shown(name), **hollow)
     mean.errorbar(x, (rows.mean_hat - rows["mean"]) / err, 1.0, **hollow)
     for law, (_, dashes) in SIMPLER.items():
-        away = np.abs(rows[f"mean_{law}"] - rows["mean"]) / err
+        away = np.abs(rows.mean_hat - rows[f"mean_{law}"]) / err
         simpler.plot(ratio, away.where(away > LEAST), dashes=dashes, linewidth=0.9, **look)
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["aspect"]
-    size = {"height": 2.45, "width": style.PAGE}
+    size = {"height": 2.3, "width": style.PAGE}
     figure, panels = style.canvas(1, 3, **size)
     names = [name for name in LOOKS if (frame.net == name).any()]
     for index, name in enumerate(names):
@@ -73,10 +73,13 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         _net(tuple(panels), name, rows, BESIDE ** (index - (len(names) - 1) / 2))
     spread, mean, simpler = panels
     spread.set(ylabel=r"std of $\gamma_1\;/\,\sqrt{L/N}$", title="spread", ylim=(0.3, 2.45))
-    mean.set(ylabel="(mean $-$ law) / predicted s.e.", title="mean", ylim=(-14, 30))
+    mean.set(ylabel="(mean $-$ law) / predicted s.e.", title="mean, this law", ylim=(-14, 30))
     _symmetric(mean)
     simpler.set(
-        yscale="log", ylim=(LEAST, MOST), ylabel="|law $-$ this law| / predicted s.e.", title="means of simpler laws"
+        yscale="log",
+        ylim=(LEAST, MOST),
+        ylabel="|mean $-$ simpler law| / predicted s.e.",
+        title="mean, two simpler laws",
     )
     simpler.set_yticks([1, 10, 100, 1000], ["1", "10", "100", "1,000"])
     simpler.axhspan(LEAST, 2, color="0.9", zorder=0, linewidth=0)

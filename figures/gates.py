@@ -30,9 +30,7 @@ def _against(axes: Axes, rows: pd.DataFrame) -> None:
     axes.plot(rows.own, rows.one_hat, style.MARKERS[2], **look)
     style.measured(axes, rows.one, rows.one_hat, rows.one_hat_err, 0)
     told = rf"$\times{np.median(rows.own / rows.one_hat):.2f}$"
-    axes.text(
-        0.98, 0.04, told, ha="right", va="bottom", fontsize=7.5, color=style.COLOURS[WITHOUT], transform=axes.transAxes
-    )
+    axes.text(0.98, 0.04, told, ha="right", va="bottom", fontsize=7.5, color="0.35", transform=axes.transAxes)
     axes.set(xlim=tuple(ends), ylim=tuple(ends))
     axes.locator_params(nbins=4)
 
@@ -44,38 +42,39 @@ def _residuals(axes: Axes, rows: pd.DataFrame, name: str) -> None:
     axes.axhline(0, color="0.3", linewidth=0.8, zorder=1)
     look = {"color": style.COLOURS[0], "markeredgewidth": 0.8, "markerfacecolor": "white", "zorder": 3}
     axes.plot(rows.one, z, style.MARKERS[0], **look)
-    axes.text(
-        0.98,
-        0.97,
-        rf"mean ${z.mean():+.1f} \pm {z.std(ddof=1) / len(z) ** 0.5:.1f}$",
-        ha="right",
-        va="top",
-        fontsize=7.5,
-        transform=axes.transAxes,
-    )
-    axes.set(title=f"{name}, residual", ylim=(-4.4, 4.4), yticks=[-3, 0, 3], xlabel="predicted rate")
+    share = 100 * (rows.one_hat - rows.one).sum() / rows.one_hat.abs().sum()
+    told = (rf"${z.mean():+.1f} \pm {z.std(ddof=1) / len(z) ** 0.5:.1f}$ s.e.", rf"${share:+.1f}$ %")
+    for said, (height, side) in zip(told, ((0.98, "top"), (0.02, "bottom")), strict=True):
+        axes.text(0.98, height, said, ha="right", va=side, fontsize=7.5, transform=axes.transAxes)
+    axes.set(title=name, ylim=(-5, 5), yticks=[-3, 0, 3], xlabel="predicted rate")
     axes.locator_params(axis="x", nbins=4)
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["gates"]
     kinds = [kind for kind in NAMES if (frame.kind == kind).any()]
-    size = {"height": 2.95, "width": style.PAGE, "squeeze": False, "gridspec_kw": {"height_ratios": [1.5, 1]}}
+    size = {"height": 2.75, "width": style.PAGE, "squeeze": False, "gridspec_kw": {"height_ratios": [1.5, 1]}}
     figure, panels = style.canvas(2, len(kinds), **size)
     for column, kind in enumerate(kinds):
         rows = frame[frame.kind == kind]
         _against(panels[0][column], rows)
-        _residuals(panels[1][column], rows, "gated unit" if kind == "MGU" else NAMES[kind].split(",")[0])
+        _residuals(panels[1][column], rows, NAMES[kind].split(",")[0])
         panels[0][column].set_title(NAMES[kind])
         panels[1][column].set_xlim(panels[0][column].get_xlim())
         if column:
             panels[1][column].tick_params(labelleft=False)
     panels[0][0].set_ylabel("measured rate (ln per step)")
-    panels[1][0].set_ylabel("measured less\npredicted (s.e.)")
+    panels[1][0].set_ylabel("measured less\nshared (s.e.)")
     first = panels[0][0]
     style.measured(first, [], [], [], 0, "theory with shared weights")
     look = {"color": style.COLOURS[WITHOUT], "markeredgewidth": 0.8, "markerfacecolor": "white"}
-    first.plot([], [], style.MARKERS[2], label="theory with independent weights", **look)
+    first.plot(
+        [],
+        [],
+        style.MARKERS[2],
+        label=r"theory with independent weights, and its median over the measured rate ($\times$)",
+        **look,
+    )
     first.plot([], [], color="0.3", linewidth=0.8, label="measured = predicted")
     by_label = dict(zip(*reversed(first.get_legend_handles_labels()), strict=True))
     names = sorted(by_label, key=lambda name: name.startswith("measured"))[::-1]

@@ -5,7 +5,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from figures import style
 
@@ -21,14 +20,20 @@ SHOWN = ("tanh critical", "tanh above", "relu critical", "sigmoid")
 """Networks whose updates are shown."""
 DECLINED = ("relu critical", "Adam")
 """For them the law of momentum declines."""
+NAMED = (
+    ("tanh critical", "draws", (1, 0.55)),
+    ("relu critical", "entries", (1, 0.25)),
+    ("sigmoid", "layers", (1, 0.45)),
+)
+"""Where the parts' names stand, in the panels where they are largest."""
 RULES = ("RMSProp", "Adam")
 """Rules whose variance is shown: SGD's is what it is divided by, and sign updates leave none."""
 PALE = 0.3
 """How strongly the parts between the law's lines are coloured."""
 WIDE = 0.76
 """Width of the law's lines, in places of depths."""
-LAW = {"color": "0.2", "linewidth": 1.1, "solid_capstyle": "butt", "zorder": 2}
-TALL = 0.19
+LAW = {"color": "0.2", "linewidth": 1.3, "solid_capstyle": "butt", "zorder": 2}
+TALL = 0.2
 """Half the height of the law's lines of updates, in places of networks."""
 ASIDE = 0.21
 """How far RMSProp's marker stands above, and Adam's below, their network's line."""
@@ -89,16 +94,14 @@ def _explained(figure: Figure, axes: Axes) -> None:
     """Lines below all panels that say what each mark is."""
     mark = lambda index, colour: axes.errorbar([], [], yerr=[], fmt=style.MARKERS[index], color=colour, **HOLLOW)
     entries = {"law": Line2D([], [], **LAW)}
-    for index, name in enumerate(PARTS.values()):
-        entries[f"part of {name}"] = Patch(facecolor=style.COLOURS[index], alpha=PALE, linewidth=0)
     for index, name in enumerate(("layers", "layers and entries")):
         entries[f"networks: {name}"] = mark(index, style.COLOURS[index])
     for index, name in enumerate(RULES):
-        entries[f"networks: {name} (e)"] = mark(3 + index, style.COLOURS[3 + index])
-    entries["Adam where the law declines (e)"] = mark(4, "0.45")
-    entries["law: minibatches' share (e)"] = Line2D([], [], color="0.6", linewidth=1.0, dashes=style.DASHES[2])
-    look = {"columnspacing": 1.4, "handletextpad": 0.5, "handlelength": 1.5}
-    figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=5, **look)
+        entries[f"{name} (e)"] = mark(3 + index, style.COLOURS[3 + index])
+    entries["Adam, no law (e)"] = mark(4, "0.45")
+    entries["minibatches (e)"] = Line2D([], [], color="0.6", linewidth=1.0, dashes=style.DASHES[2])
+    look = {"columnspacing": 1.0, "handletextpad": 0.4, "handlelength": 1.3}
+    figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=7, **look)
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
@@ -107,7 +110,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     nets = [net for net in NETS if (split.net == net).any()]
     shown = [net for net in SHOWN if (updates.net == net).any()]
     size = {
-        "height": 2.2,
+        "height": 2.1,
         "width": style.PAGE,
         "squeeze": False,
         "gridspec_kw": {"width_ratios": [1.0] * len(nets) + [2.1]},
@@ -118,6 +121,9 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         axis.set(title=style.shown(net))
     for axis in axes[0][1 : len(nets)]:
         axis.tick_params(labelleft=False)
+    for net, part, place in NAMED:
+        if net in nets:
+            axes[0][nets.index(net)].text(*place, PARTS[part], ha="center", va="center", fontsize=7.5)
     _rules(axes[0][-1], updates, shown)
     axes[0][-1].set_title("updates, 8 layers")
     axes[0][0].set_ylabel(r"share of Var $\ln|e|$")

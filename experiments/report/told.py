@@ -18,7 +18,7 @@ LINKS = ("per layer", "per step")
 """Units of rates: times the number of links they are those of the whole."""
 FLAGGED = 3.0
 """Residuals beyond so many standard errors have a dagger."""
-MOST_DIGITS = 4
+MOST_DIGITS = 2
 """Digits behind the point of a number that is known better than it is shown."""
 _BY_NAME = {claim.name: claim for claim in claims.CLAIMS}
 
@@ -73,7 +73,8 @@ def _row(told: Told, row: Any) -> str:
     says = f"{told.sense}\\,{_shown(told.says, 1)}" if told.sense else _shown(told.says, 1)
     numbers = f"${says.replace('.0', '') if told.says == 0 else says}$ & ${_shown(unit * row.predicted, digits)}$"
     flag = r"\rlap{$^\dagger$}" if abs(row.z) > FLAGGED else ""
-    seen = f"${_shown(unit * row.measured, digits)} \\pm {err:.{digits}f}$ & ${_shown(row.z, 1)}${flag}"
+    bar = f" \\pm {err:.{digits}f}" if round(err, digits) else ""
+    seen = f"${_shown(unit * row.measured, digits)}{bar}$ & ${_shown(row.z, 1)}${flag}"
     verdict = told.when or _BY_NAME[told.claim].verdict.lower()
     return rf"{told.statement} & {told.setting} & {numbers} & {seen} & {told.law} & {verdict} \\"
 
