@@ -55,7 +55,7 @@ SCALES = {"activation": "tanh", "sigma_w": 1.5, "sigma_b": 0.3}
 GATED = {"sigma_w": 1.0, "sigma_gate": 0.8, "sigma_in": 0.5}
 
 _MODEL = nn.Sequential([nn.Dense(4), nn.tanh, nn.Dense(4), nn.tanh, nn.Dense(1)])
-_VARIABLES = _MODEL.init(KEY, INPUTS)
+_VARIABLES = jax.tree.map(lambda leaf: jnp.ones(leaf.shape) / 4, jax.eval_shape(_MODEL.init, KEY, INPUTS))
 
 
 def loss(model: Any, x: Any) -> Any:
@@ -78,7 +78,7 @@ def _each(names: tuple[str, ...], given: dict[str, Any]) -> dict[str, dict[str, 
 def _recorded() -> Any:
     rule = vgtheory.diagnose.record_norms([0, 1])
     state = rule.init({"a": {"kernel": jnp.ones(2)}})
-    return rule.update({"a": {"kernel": jnp.ones(2)}}, state)[1]
+    return jax.jit(rule.update)({"a": {"kernel": jnp.ones(2)}}, state)[1]
 
 
 NOUNS: dict[str, dict[str, Any]] = {

@@ -26,7 +26,7 @@ KINK = 1e-15
 
 
 def at(function: object, points: np.ndarray) -> np.ndarray:
-    return in_float64(lambda h: function(jnp.asarray(h)))(points)
+    return in_float64(jax.jit(lambda h: function(h)))(points)
 
 
 def far_out(scale: float) -> np.ndarray:

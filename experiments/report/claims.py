@@ -211,9 +211,9 @@ def _row(claim: Claim, found: dict[str, dict[str, str]]) -> str:
     return f"| {tag(claim)} | {said} | {claim.verdict} | {claim.filled(found[claim.experiment])} | {link} |\n"
 
 
-def page() -> str:
-    """The whole page for readers of the repository."""
-    found, text = numbers(), HEAD.format(count=len(CLAIMS))
+def page(found: dict[str, dict[str, str]]) -> str:
+    """The whole page for readers of the repository, from the findings of every experiment."""
+    text = HEAD.format(count=len(CLAIMS))
     for group, heading in GROUPS.items():
         rows = [_row(claim, found) for claim in CLAIMS if claim.group == group]
         if rows:
@@ -222,5 +222,5 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page())
+    PAGE.write_text(page(numbers()))
     print(f"{len(CLAIMS)} claims in {PAGE}")

@@ -34,11 +34,11 @@ def _found(function: Callable[[Array], Array]) -> str:
         return f"It makes {'no array' if shape is None else f'shape {list(shape)}'} of shape {list(points.shape)}."
     if not jnp.issubdtype(seen.dtype, jnp.floating):
         return f"It returns dtype {seen.dtype}."
-    program = jax.jit(lambda h: function(h))
-    whole = program(points)
+    program = jax.jit(lambda *both: [function(h) for h in both])
+    whole, parts = program(points, jnp.asarray(_AMONG_OTHERS))
     if not isinstance(whole, jax.core.Tracer):
         close = _ROUNDINGS * float(jnp.finfo(seen.dtype).eps)
-        parts = np.asarray(program(jnp.asarray(_AMONG_OTHERS)), float)
+        parts = np.asarray(parts, float)
         if parts.shape != _AMONG_OTHERS.shape or not np.allclose(
             np.asarray(whole, float), parts[_PLACES], rtol=close, atol=close, equal_nan=True
         ):

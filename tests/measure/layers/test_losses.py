@@ -1,5 +1,7 @@
 """Gradients of a real loss in real networks: against jax.grad of the same network, and against the law on data."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,13 +23,18 @@ def test_gradients_are_those_of_jax_on_the_same_network(key: jax.Array, loss: st
             key, NET, num_nets=1, loss=loss, inputs=inputs, labels=labels, dtype="float64"
         )
         plan, rows, _ = planned_layers("test", NET, None, None, 1.0, "float64")
+        scalable = plan.scalable
         words = words_of(jax.random.fold_in(key, 0))
-        layers = Listed(words, plan, jax.tree.map(jnp.asarray, rows), "float64", plan.scalable)
-        drawn = [layers.weights(layer) for layer in (1, 2, 3)]
-        matrices = [each.matrix[:a, :b] for each, a, b in zip(drawn, NET.widths, NET.widths[1:], strict=False)]
-        biases = [each.bias[:b] for each, b in zip(drawn, NET.widths[1:], strict=True)]
 
-        def energy(matrices: list[jax.Array]) -> jax.Array:
+        @jax.jit
+        def drawn() -> list[tuple[jax.Array, jax.Array]]:
+            layers = Listed(words, plan, jax.tree.map(jnp.asarray, rows), "float64", scalable)
+            weights, sizes = map(layers.weights, (1, 2, 3)), itertools.pairwise(NET.widths)
+            return [(each.matrix[:a, :b], each.bias[:b]) for each, (a, b) in zip(weights, sizes, strict=True)]
+
+        matrices, biases = zip(*drawn(), strict=True)
+
+        def energy(matrices: tuple[jax.Array, ...]) -> jax.Array:
             h = jnp.asarray(inputs[0]) @ matrices[0] + biases[0]
             for matrix, bias in zip(matrices[1:], biases[1:], strict=True):
                 h = jnp.tanh(h) @ matrix + bias
@@ -35,7 +42,7 @@ def test_gradients_are_those_of_jax_on_the_same_network(key: jax.Array, loss: st
                 return jnp.sum((h - jnp.eye(5)[3]) ** 2) / 2
             return -jax.nn.log_softmax(h)[3]
 
-        expected = [np.log(np.linalg.norm(each)) for each in jax.grad(energy)(matrices)]
+        expected = [np.log(np.linalg.norm(each)) for each in jax.jit(jax.grad(energy))(matrices)]
     np.testing.assert_allclose(found.value, expected, atol=EQUAL_FLOAT64)
 
 

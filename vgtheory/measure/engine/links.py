@@ -23,10 +23,10 @@ def is_scalable(activation: Activation | Unit) -> bool:
     This holds for functions that pass through 0 with a finite slope and are bounded or straight at
     infinity. The scale may then stop at exp(-60) and exp(60) without an error visible in float64.
     """
+    signs = np.array([1.0, -1.0] * (activation.fan if isinstance(activation, Unit) else 1))
+    sizes = np.exp([[-60.0], [-45.0], [45.0], [60.0]])
     with jax.enable_x64(True):
-        signs = jnp.asarray([1.0, -1.0] * (activation.fan if isinstance(activation, Unit) else 1))
-        ratios = [activation.phi(signs * jnp.exp(edge)) / jnp.exp(edge) for edge in (-60.0, -45.0, 45.0, 60.0)]
-        tiny, small, large, huge = (np.asarray(ratio) for ratio in ratios)
+        tiny, small, large, huge = np.asarray(jax.jit(lambda h: activation.phi(h))(signs * sizes)) / sizes
         return bool(np.allclose(tiny, small, rtol=1e-9, atol=1e-15) and np.allclose(large, huge, rtol=1e-9, atol=1e-15))
 
 
