@@ -93,11 +93,11 @@ def test_padding_costs_the_largest_eigenvalue(positions: Any, kernel_size: int) 
     assert theory.blocks.padding_factor(Conv("tanh", weights="delta_orthogonal", padding="zero"), positions) == 1.0
 
 
-def test_ten_thousand_layers_neither_under_nor_overflow() -> None:
+def test_two_thousand_layers_neither_under_nor_overflow() -> None:
     for sigma_w, sign in ((0.5, -1), (4.0, 1)):
         net = Conv("relu", sigma_w, padding="zero")
-        log_q = theory.log_q_layers(net, depth=10_000, positions=(3, 4)).mean
-        log_grad = theory.log_grad_layers(net, depth=10_000, positions=(3, 4)).mean
+        log_q = theory.log_q_layers(net, depth=2_000, positions=(3, 4)).mean
+        log_grad = theory.log_grad_layers(net, depth=2_000, positions=(3, 4)).mean
         assert np.isfinite(log_q).all()
         assert np.isfinite(log_grad).all()
         assert sign * log_q[-1] > 1000

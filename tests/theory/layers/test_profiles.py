@@ -109,7 +109,7 @@ def test_great_width_is_infinite_width() -> None:
 
 
 def test_depth_neither_underflows_nor_overflows() -> None:
-    depth = 5000
+    depth = 1000
     for sigma_w in (0.1, 9.0):
         net, scale = Dense("relu", sigma_w=sigma_w), np.log(sigma_w**2 / 2)
         height = np.arange(depth)
