@@ -133,19 +133,19 @@ def test_measured_networks_follow_the_law(explorer: Any) -> None:
     body = """const t = await import('explorer/tables.js');
     const { scalable, degree } = t.activation(argument.activation);
     const of = (seed) => m.measured({ ...argument, scalable, degree, seed });
-    return Array.from({ length: 120 }, (_, k) => of(k + 1)).map((run) => [run.logGrad[0], run.logQ.at(-1)]);"""
-    for name, sigma_w, sigma_b, weights in (
-        ("tanh", 1.5, 0.1, "gaussian"),
-        ("gelu", 2.0, 0.3, "orthogonal"),
-        ("sigmoid", 3.0, 0.5, "truncated_normal"),
-        ("selu", 1.0, 0.2, "uniform"),
-        ("leaky_relu", 1.4, 0.0, "gaussian"),
+    return Array.from({ length: argument.runs }, (_, k) => of(k + 1)).map((run) => [run.logGrad[0], run.logQ.at(-1)]);"""
+    for name, sigma_w, sigma_b, weights, runs in (  # as many as show six per cent of sigma_w
+        ("tanh", 1.5, 0.1, "gaussian", 120),
+        ("gelu", 2.0, 0.3, "orthogonal", 30),
+        ("sigmoid", 3.0, 0.5, "truncated_normal", 40),
+        ("selu", 1.0, 0.2, "uniform", 80),
+        ("leaky_relu", 1.4, 0.0, "gaussian", 30),
     ):
         net, size = Dense(name, sigma_w, sigma_b, weights=weights), {"depth": 24, "width": 64}
-        state = {"activation": name, "sigmaW": sigma_w, "sigmaB": sigma_b, "weights": weights, **size}
-        runs = np.array(ask(explorer, "network", body, state))
-        mean, err = runs.mean(axis=0), runs.std(axis=0, ddof=1) / len(runs) ** 0.5
+        state = {"activation": name, "sigmaW": sigma_w, "sigmaB": sigma_b, "weights": weights, "runs": runs, **size}
+        seen = np.array(ask(explorer, "network", body, state))
+        mean, err = seen.mean(axis=0), seen.std(axis=0, ddof=1) / runs**0.5
         laws = [theory.log_grad_layers(net, **size).mean[0], theory.log_q_layers(net, **size).mean[-1]]
         assert np.all(np.abs(mean - laws) < 5 * err), (name, mean, err, laws)
         off = theory.log_grad_layers(Dense(name, 1.06 * sigma_w, sigma_b, weights=weights), **size).mean[0]
-        assert abs(mean[0] - off) > 5 * err[0] or abs(off - laws[0]) < 5 * err[0], name
+        assert abs(mean[0] - off) > 5 * err[0], name
