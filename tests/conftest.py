@@ -4,7 +4,7 @@ import gc
 import re
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
@@ -55,12 +55,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-@pytest.fixture(scope="module")
-def quickly_compiled(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Leave out most of the compiler's optimisations: for programs that run once. The slow tests run as users' programs do."""
-    jax.config.update("jax_disable_most_optimizations", "not slow" in request.config.getoption("markexpr"))
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+@pytest.hookimpl(tryfirst=True)  # before a fixture of the file or of the session compiles anything
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out the backend's optimisations where programs run once; not of the slow tests, which run as users' programs do."""
+    once = not any(item.get_closest_marker(each) for each in ("optimised", "site"))
+    jax.config.update("jax_disable_most_optimizations", once and "not slow" in item.config.getoption("markexpr"))
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ def test_the_readme_fits_one_screen() -> None:
     assert len(words("[![badge](a)](b) one `two` | three | --- |")) == 3
 
 
+@pytest.mark.optimised
 def test_the_readmes_script_prints_what_it_shows() -> None:
     """White space aside, for the page breaks the verdict's line."""
     ((code, output),) = PYTHON.findall(README)

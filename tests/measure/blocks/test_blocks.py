@@ -115,6 +115,7 @@ def sampled() -> Callable[[str], measure.blocks.BlockLogs]:
     return logs
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("name", EACH)
 def test_profiles_agree_and_three_percent_off_fails(sampled: Callable, name: str) -> None:
     logs = sampled(name)
@@ -126,6 +127,7 @@ def test_profiles_agree_and_three_percent_off_fails(sampled: Callable, name: str
     assert worst(1.03)[name in LOGARITHMIC] > SIGMAS
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("name", [pytest.param("linear", marks=pytest.mark.slow), "relu"])
 def test_the_scatter_of_straight_branches_is_as_predicted(sampled: Callable, name: str) -> None:
     net, depth, width, num_nets = TWINS[name]
@@ -181,6 +183,7 @@ def test_a_batch_whose_drift_is_above_one_leaves_the_fixed_point(key: jax.Array)
     assert rate > np.log(theory.blocks.batch_norm_rate("gelu", batch=128)) + SIGMAS * err
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("name", ["relu", pytest.param("tanh", marks=pytest.mark.slow)])
 def test_alphas_at_zero_all_have_the_gradient_that_theory_says(key: jax.Array, name: str) -> None:
     """The network of ReLU has the size of its twin test, and so its program."""

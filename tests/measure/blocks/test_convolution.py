@@ -108,6 +108,7 @@ def z_and_spread(samples: np.ndarray, law: Any) -> tuple[np.ndarray, np.ndarray]
     return compare.z_score(Estimate(samples.mean(axis=0), err), law.mean), spread
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("place", ["line", pytest.param("plane", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "name",

@@ -85,6 +85,7 @@ def test_weight_gradients_of_inputs_far_apart_in_size(key: jax.Array) -> None:
     assert np.isfinite(logs.log_grad).all()
 
 
+@pytest.mark.optimised
 def test_sigmoid_of_depth_1000_reports_its_decades(key: jax.Array) -> None:
     net, size = Dense("sigmoid", 1.0), {"depth": 1000, "width": 128}
     measured = measure.log_grad_layers(key, net, **size, num_nets=2)

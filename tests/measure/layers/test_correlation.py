@@ -36,6 +36,7 @@ def excess(measured: Any, net: Dense, width: int) -> float:
     return float(np.max(np.abs(measured.value - c) - allowed))
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("name", [marked(name) for name in NETS])
 def test_correlations_agree_and_three_percent_off_does_not(key: jax.Array, name: str) -> None:
     """Power where inputs merge; chaotic ones settle on a c that depends on sigma_w too little for so few networks."""

@@ -67,6 +67,7 @@ def cells() -> list[Any]:
     ]
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize(("net", "width"), cells())
 def test_log_gradients_have_the_law_of_their_width(key: jax.Array, net: Dense, width: int) -> None:
     depth = depth_of(width)

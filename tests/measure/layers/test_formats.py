@@ -63,6 +63,7 @@ def test_float8_overflows_where_predicted(key: jax.Array, dtype: str) -> None:
         assert abs(np.median(layers) - other) > SIGMAS * err
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("dtype", KINDS)
 def test_coarse_subnormal_numbers_keep_a_pass_for_longer(key: jax.Array, dtype: str) -> None:
     """Rounding to multiples of s adds s^2 / 12 to a mean square: about 1 layer at 0.6, and 5 at 0.8."""

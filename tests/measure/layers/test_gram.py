@@ -36,6 +36,7 @@ def cotangents(common: bool) -> np.ndarray | None:
     return None if common else np.eye(BATCH)
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize(
     ("name", "common"),
     [

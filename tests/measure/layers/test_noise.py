@@ -28,6 +28,7 @@ SLOW = [
 ]
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize(("sampler", "mask"), [("networks", "bernoulli"), ("matrix_free", "gaussian"), *SLOW])
 def test_dense_twin_and_power(key: jax.Array, sampler: str, mask: str) -> None:
     net = Dense("tanh", 1.5, 0.3, mask=mask, **NOISY)
@@ -51,6 +52,7 @@ def test_other_twins(key: jax.Array, net: Any) -> None:
         assert (abs(found.value - mean) <= SIGMAS * found.err + FINITE).all()
 
 
+@pytest.mark.optimised
 def test_correlation_twin_and_power(key: jax.Array) -> None:
     net = Dense("relu", 1.2, 0.1, dropconnect=0.1, **NOISY)
     found = measure.layers.c_layers(key, net, depth=4, width=256, num_nets=100)

@@ -72,6 +72,7 @@ def z_and_spread(samples: np.ndarray, law: Any) -> tuple[np.ndarray, np.ndarray]
         return compare.z_score(Estimate(samples.mean(axis=0), err), law.mean), spread / law.std
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("name", ALL)
 def test_profiles_agree_in_mean_and_spread(sampled: Callable[[str], Any], name: str) -> None:
     for quantity, samples in zip(PROFILES, (sampled(name)[i] for i in (1, 2, 0)), strict=True):
@@ -82,6 +83,7 @@ def test_profiles_agree_in_mean_and_spread(sampled: Callable[[str], Any], name: 
         assert abs(np.log(ratio[first])) < SPREAD, quantity
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("name", ALL)
 def test_the_joint_test_accepts_the_right_law_and_rejects_a_wrong_one(sampled: Callable[[str], Any], name: str) -> None:
     right = theory.log_grad_layers(NETS[name], **size(name)).mean
@@ -101,6 +103,7 @@ def _sensitive() -> list[Any]:
     return [marked(*pair) for pair in pairs if pair[1] != "log_grad_weight_layers" or pair[0] not in free]
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("off", [0.97, 1.03])
 @pytest.mark.parametrize(("name", "quantity"), _sensitive())
 def test_power_three_percent_off_fails(sampled: Callable[[str], Any], name: str, quantity: str, off: float) -> None:

@@ -57,6 +57,7 @@ def gaps(logs: Any, net: Dense, size: dict[str, int]) -> dict[str, tuple[np.ndar
     return found
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("net", NETS, ids=lambda net: net.activation.name)
 def test_twin_and_power_at_finite_width(key: jax.Array, net: Dense) -> None:
     size = {"depth": 4, "width": 128}

@@ -9,7 +9,6 @@ from vgtheory import LinearRecurrence, measure
 from vgtheory.measure.linear.scans import log_jacobians, plain_jacobians, states
 
 
-@pytest.mark.usefixtures("quickly_compiled")
 def test_scans_give_the_same_states(key: jax.Array) -> None:
     draw = jax.random.normal(key, (4, 32, 3))
     decays, inputs = 0.9 * jax.numpy.exp(0.1 * draw[0] + 1j * draw[1]), draw[2] + 1j * draw[3]
@@ -20,7 +19,6 @@ def test_scans_give_the_same_states(key: jax.Array) -> None:
         np.testing.assert_allclose(states(decays, inputs, scan), known[1:], atol=64 * SAME_FLOAT32)
 
 
-@pytest.mark.usefixtures("quickly_compiled")
 def test_the_log_domain_is_plain_autodiff_where_that_does_not_underflow(key: jax.Array) -> None:
     """Either scan, complex64, decays that vary from step to step."""
     draw = jax.random.normal(key, (2, 32, 3))

@@ -30,6 +30,7 @@ def grid() -> tuple[np.ndarray, ...]:
     return tuple(np.concatenate([one.ravel(), other.ravel()]) for one, other in zip(below, above, strict=True))
 
 
+@pytest.mark.optimised
 def test_escape_times_to_depth_20_over_seventeen_decades() -> None:
     depth, w0, level, y = grid()
     law = theory.training.log_escape_time(depth, w0, level=level, y=y)

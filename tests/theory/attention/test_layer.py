@@ -91,6 +91,7 @@ def scores(setting: dict[str, Any], assumed: float, num_nets: int, **size: int) 
     return np.array([(estimate.value - mean) / estimate.err for estimate, mean in rows])
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_a_real_layer_has_the_law_and_one_of_other_logits_has_not(setting: dict[str, Any]) -> None:
     size = {"positions": 96, "head_width": 32, "width": 96}

@@ -51,6 +51,7 @@ def first_block(net: Residual) -> float:
     return 0.5 * np.log1p(net.alpha**2 * net.sigma_w**2 * (w @ slopes**2) / w.sum())
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("norm", [None, "layer"])
 def test_every_choice_of_branches(norm: str | None) -> None:
     net = Residual("tanh", 1.5, 0.3, alpha=0.7, drop_path=P, norm=norm)

@@ -44,6 +44,7 @@ def test_item_6_correlations_and_spectra_beyond_the_ripples_are_nan() -> None:
     assert np.isnan(theory.recurrent.lyapunov_curve(Dense(SNAKE, 0.6, 3.5), [0.0, 0.5])).all()
 
 
+@pytest.mark.optimised
 def test_item_6_spectra_within_the_ripples() -> None:
     """At q = 3.7 the phase is uniform: E[g^2] = (35/8) / (3/2)^2 and E ln g = -2 ln 2 - ln(3/2)."""
     moments = theory.spectra.jacobian_moments(Dense(SNAKE, 0.6, 1.5), 10)

@@ -45,7 +45,6 @@ def test_laws_are_gaussian_averages(kind: str) -> None:
     assert found == pytest.approx([float(9 * one), float(3 * spread), float(4.5 * square)], rel=1e-11)
 
 
-@pytest.mark.usefixtures("quickly_compiled")
 @pytest.mark.parametrize("scan", ["associative", "sequential"])
 @pytest.mark.parametrize(
     "kind", [pytest.param(kind, marks=() if kind == "mamba" else pytest.mark.slow) for kind in NETS]

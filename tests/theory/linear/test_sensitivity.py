@@ -125,7 +125,6 @@ FEW = {("eigenvalue", "associative"), ("dt", "sequential")}
 BOTH = [(case, scan) for case in CASES for scan in ("associative", "sequential")]
 
 
-@pytest.mark.usefixtures("quickly_compiled")
 @pytest.mark.parametrize(
     ("case", "scan"), [pytest.param(*each, marks=() if each in FEW else pytest.mark.slow) for each in BOTH]
 )
@@ -147,7 +146,6 @@ def test_recurrences_obey_the_laws(key: jax.Array, case: str, scan: str) -> None
         assert np.any(np.abs(seen.value - off) > SIGMAS * seen.err)
 
 
-@pytest.mark.usefixtures("quickly_compiled")
 @pytest.mark.parametrize("correlation", [0.6, [0.5, 0.2]])
 def test_states_have_the_predicted_mean_square(key: jax.Array, correlation: Any) -> None:
     net = NET.replace(correlation=correlation)

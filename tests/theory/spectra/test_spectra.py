@@ -10,6 +10,8 @@ from tests import surface
 from tests.tolerances import EDGE, EXACT, FIXED_POINT, SPECTRAL_MOMENT, SPECTRAL_WEIGHT, SPECTRUM
 from vgtheory import Dense, Recurrent, theory
 
+pytestmark = pytest.mark.optimised
+
 SLOW = pytest.mark.slow
 RELU = 2**0.5
 
