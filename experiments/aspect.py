@@ -119,6 +119,7 @@ def findings(frame: pd.DataFrame) -> Findings:
     if len(smooth):
         row = smooth.iloc[-1]
         numbers |= {"gelu/off": f"{abs(row.z):.1f}", "gelu/leading_off": f"{_off(row, row.mean_leading):.0f}"}
+        numbers |= {"gelu/leading_percent": f"{100 * abs(row.mean_leading / row.mean_hat - 1):.0f}"}
         numbers |= {"gelu/kappa": f"{_kappa(row):.1f}"}
         numbers |= {
             "gelu/lost": _lost(row, "mean_hat"),

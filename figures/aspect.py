@@ -17,10 +17,13 @@ BESIDE = 1.33
 """Line and markers of different networks stand so much apart."""
 SMALL = 5.0
 """Residuals up to this size stand on a linear scale, larger ones on a logarithmic one."""
-LEAST, MOST = 0.3, 6e3
-"""Distances of simpler laws that are shown; smaller ones lie on the axis."""
-SIMPLER = {"infinite": ("infinite width", (1, 1)), "leading": ("order $1/N$", (4, 1.5))}
-"""Simpler laws, with their dashes."""
+MOST = 6e3
+"""Largest distance of simpler laws that is shown."""
+SIMPLER = {"infinite": "none", "leading": "full"}
+"""Simpler laws, with how their markers are filled."""
+NAMES = {"infinite": "infinite width", "leading": "order $1/N$"}
+CLOSE = 2.0
+"""Distances of simpler laws up to this size stand on a linear scale."""
 LOOKS = {"linear": 0, "relu": 1, "tanh": 2, "gelu": 3, "softplus": 9}
 """Colours of activations, the same as in the other figures."""
 
@@ -58,9 +61,11 @@ def _net(panels: tuple[Axes, Axes, Axes], name: str, rows: pd.DataFrame, shift: 
     spread.plot(x, rows["std"] / unit, zorder=1, **look)
     spread.errorbar(x, rows.std_hat / unit, rows.std_hat_err / unit, label=style.shown(name), **hollow)
     mean.errorbar(x, (rows.mean_hat - rows["mean"]) / err, 1.0, **hollow)
-    for law, (_, dashes) in SIMPLER.items():
+    for law, face in SIMPLER.items():
         away = np.abs(rows.mean_hat - rows[f"mean_{law}"]) / err
-        simpler.plot(ratio, away.where(away > LEAST), dashes=dashes, linewidth=0.9, **look)
+        filled = hollow | {"markerfacecolor": look["color"] if face == "full" else "white"}
+        simpler.plot(ratio, away, linewidth=0.4, zorder=1, **look)
+        simpler.errorbar(x, away, **filled)
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
@@ -73,24 +78,22 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         _net(tuple(panels), name, rows, BESIDE ** (index - (len(names) - 1) / 2))
     spread, mean, simpler = panels
     spread.set(ylabel=r"std of $\gamma_1\;/\,\sqrt{L/N}$", title="spread", ylim=(0.3, 2.45))
-    mean.set(ylabel="(mean $-$ law) / predicted s.e.", title="mean, this law", ylim=(-14, 30))
+    mean.set(ylabel="(mean $-$ law) / s.e.", title="mean, this law", ylim=(-14, 30))
     _symmetric(mean)
-    simpler.set(
-        yscale="log",
-        ylim=(LEAST, MOST),
-        ylabel="|mean $-$ simpler law| / predicted s.e.",
-        title="mean, two simpler laws",
-    )
-    simpler.set_yticks([1, 10, 100, 1000], ["1", "10", "100", "1,000"])
-    simpler.axhspan(LEAST, 2, color="0.9", zorder=0, linewidth=0)
+    simpler.set_yscale("symlog", linthresh=CLOSE, linscale=0.8)
+    simpler.set(ylim=(0, MOST), ylabel="|mean $-$ simpler law| / s.e.", title="mean, two simpler laws")
+    simpler.set_yticks([0, 2, 10, 100, 1000], ["0", "2", "10", "100", "1,000"])
+    simpler.axhspan(0, CLOSE, color="0.9", zorder=0, linewidth=0)
     ratios = sorted({row.depth / row.width for row in frame.itertuples()})
     for axes in panels:
         axes.set(xscale="log", xlabel="depth over width, $L/N$")
         axes.set_xticks(ratios, [_ratio(ratio) for ratio in ratios], fontsize=6.5)
         axes.minorticks_off()
     spread.plot([], [], color="0.3", label="this law (a)")
-    for label, dashes in SIMPLER.values():
-        spread.plot([], [], color="0.3", linewidth=0.9, dashes=dashes, label=f"{label} (c)")
+    for law, face in SIMPLER.items():
+        colour = "0.3" if face == "full" else "white"
+        look = {"color": "0.3", "markerfacecolor": colour, "markeredgewidth": 0.8, "linewidth": 0}
+        spread.plot([], [], style.MARKERS[0], label=f"{NAMES[law]} (c)", **look)
     look = {"columnspacing": 1.2, "handletextpad": 0.4, "handlelength": 1.8}
     figure.legend(*spread.get_legend_handles_labels(), loc="outside lower center", ncols=8, **look)
     return figure

@@ -22,7 +22,7 @@ GROUPS = {
     "mlp_out": r"$W_{\mathrm{p}}$",
 }
 """Gradients that are shown: the stream's, and those of matrices, with those that have the same."""
-COLOURS = (0, 3, 4, 5)
+COLOURS = (0, 3, 4, 2)
 ASIDE = 0.2
 """How far apart the markers of one block stand."""
 MOST = 7.5

@@ -14,6 +14,8 @@ SEEN = (
 )
 """What one sees."""
 NAMES = {"LSTM": "LSTM", "GRU": "GRU", "MGU": "minimal gated unit", "leaky": "leaky tanh", "skip": "tanh, skip in time"}
+SHORT = {"MGU": "gated unit", "skip": "skip in time"}
+"""Names that fit beside a number."""
 BAND = 3
 """Standard errors within which the text counts settings."""
 WITHOUT = 7
@@ -43,10 +45,9 @@ def _residuals(axes: Axes, rows: pd.DataFrame, name: str) -> None:
     look = {"color": style.COLOURS[0], "markeredgewidth": 0.8, "markerfacecolor": "white", "zorder": 3}
     axes.plot(rows.one, z, style.MARKERS[0], **look)
     share = 100 * (rows.one_hat - rows.one).sum() / rows.one_hat.abs().sum()
-    told = (rf"${z.mean():+.1f} \pm {z.std(ddof=1) / len(z) ** 0.5:.1f}$ s.e.", rf"${share:+.1f}$ %")
-    for said, (height, side) in zip(told, ((0.98, "top"), (0.02, "bottom")), strict=True):
-        axes.text(0.98, height, said, ha="right", va=side, fontsize=7.5, transform=axes.transAxes)
-    axes.set(title=name, ylim=(-5, 5), yticks=[-3, 0, 3], xlabel="predicted rate")
+    told = rf"${z.mean():+.1f} \pm {z.std(ddof=1) / len(z) ** 0.5:.1f}$ s.e."
+    axes.text(0.98, 0.98, told, ha="right", va="top", fontsize=7.5, transform=axes.transAxes)
+    axes.set(title=rf"{name}, ${share:+.1f}$ %", ylim=(-5, 5), yticks=[-3, 0, 3], xlabel="predicted rate")
     axes.locator_params(axis="x", nbins=4)
 
 
@@ -58,7 +59,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     for column, kind in enumerate(kinds):
         rows = frame[frame.kind == kind]
         _against(panels[0][column], rows)
-        _residuals(panels[1][column], rows, NAMES[kind].split(",")[0])
+        _residuals(panels[1][column], rows, SHORT.get(kind, NAMES[kind]))
         panels[0][column].set_title(NAMES[kind])
         panels[1][column].set_xlim(panels[0][column].get_xlim())
         if column:

@@ -16,8 +16,10 @@ SEEN = (
 """What one sees."""
 BANDS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 SMALL = 5.0
-"""Residuals up to this size stand on a linear scale, larger ones on a logarithmic one."""
-ENDS = (-100.0, 8.0)
+"""Residuals beyond this size count as misses."""
+LINEAR = 3.0
+"""Residuals well below this size stand on a linear scale, larger ones on a logarithmic one."""
+ENDS = (-110.0, 12.0)
 """Least and largest residual that is shown; there is none beyond."""
 LAWS = {"law": "this law", "leading": "order $1/N$", "infinite": "infinite width"}
 SHADES = {"law": "0.1", "leading": "0.35", "infinite": "0.6"}
@@ -80,11 +82,13 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
                 "zorder": 2,
             }
             panel.scatter(rates.predicted[some], residuals[some], label=style.shown(name), **look)
-        panel.set_yscale("symlog", linthresh=SMALL, linscale=1.8)
-        panel.set_yticks([-100, -20, -5, -2, 0, 2, 5], [])
+        panel.set_yscale("asinh", linear_width=LINEAR)
+        beyond = 100 * (residuals.abs() > SMALL).mean()
+        panel.text(0.03, 0.03, f"beyond five: {beyond:.1f} %", va="bottom", fontsize=7.5, transform=panel.transAxes)
+        panel.set_yticks([-50, -20, -10, -5, -2, 0, 2, 5, 10], [])
         panel.minorticks_off()
         panel.set(xlabel="predicted rate per layer", ylim=ENDS, title=label)
-    axes[1].set_yticklabels(["$-$100", "$-$20", "$-$5", "$-$2", "0", "2", "5"])
+    axes[1].set_yticklabels(["$-$50", "$-$20", "$-$10", "$-$5", "$-$2", "0", "2", "5", "10"])
     axes[1].set_ylabel("residual, standard errors")
     axes[-1].scatter([], [], s=6, color="0.45", linewidths=0, label="other activations")
     curves, named = (each.get_legend_handles_labels() for each in (axes[0], axes[-1]))

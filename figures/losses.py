@@ -42,7 +42,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["losses"]
     known = np.isfinite(frame.predicted_err)
     size = {"height": 2.1, "width": style.PAGE}
-    figure, (sizes, residuals, ratios) = style.canvas(1, 3, **size)
+    figure, (sizes, residuals, ratios) = style.canvas(1, 3, gridspec_kw={"width_ratios": [0.8, 1.2, 1]}, **size)
     seen = np.exp(frame.measured)
     _marked(sizes, frame, seen, seen * frame.measured_err)
     ends = np.array([seen.min() / 1.5, seen.max() * 1.5])
@@ -61,7 +61,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     residuals.set(
         xscale="log", xlim=ends, ylim=(-4.5, 4.5), yticks=(-4, -2, 0, 2, 4), title="where the law gives an error"
     )
-    residuals.set_ylabel("(measured $-$ law) / predicted s.e.")
+    residuals.set_ylabel("(measured $-$ law) / s.e.")
     rest = frame[~known]
     ratio = np.exp(rest.measured - rest.predicted)
     _marked(ratios, rest, ratio, ratio * rest.measured_err)

@@ -84,6 +84,10 @@ def _rules(axes: Axes, frame: pd.DataFrame, nets: list[str]) -> None:
                 law = chosen.share.sum()
                 axes.plot([law, law], [height - TALL, height + TALL], **LAW)
             axes.errorbar(seen, height, xerr=err, **look)
+            if (net, rule) == DECLINED:
+                axes.annotate(
+                    rf"$\times${seen:.0f}", (seen, height), (-6, 0), textcoords="offset points", ha="right", va="center"
+                )
     axes.axvline(1, color="0.8", linewidth=0.8, zorder=0)
     axes.set_yticks(range(len(nets)), [style.shown(net) for net in nets])
     axes.set(xscale="log", xlim=(0.07, 14), ylim=(len(nets) - 0.4, -0.6), xlabel=r"Var $\ln|$update$|$ over SGD's")
@@ -113,7 +117,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         "height": 2.1,
         "width": style.PAGE,
         "squeeze": False,
-        "gridspec_kw": {"width_ratios": [1.0] * len(nets) + [2.1]},
+        "gridspec_kw": {"width_ratios": [1.0] * len(nets) + [1.5]},
     }
     figure, axes = style.canvas(1, len(nets) + 1, **size)
     for axis, net in zip(axes[0], nets, strict=False):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.optimize import curve_fit
 
 from figures import style
 
@@ -44,6 +45,17 @@ def _fit(rows: pd.DataFrame) -> np.ndarray:
     return np.polyfit(inverse, rows.excess * scale, degree, w=1 / (rows.excess_err * scale))
 
 
+def _slope(rows: pd.DataFrame) -> tuple[float, float]:
+    """Power of the width by which the error falls from ``FITTED`` units on, fitted freely, and its standard error."""
+    rows = rows[rows.width >= FITTED]
+    if rows.width.nunique() < 2:
+        return np.nan, np.nan
+    law = lambda width, factor, power: factor * (width / FITTED) ** -power
+    start = (rows.excess[rows.width == rows.width.min()].mean(), 2.0)
+    found, covariance = curve_fit(law, rows.width, rows.excess, start, rows.excess_err, absolute_sigma=True)
+    return float(found[1]), float(covariance[1, 1] ** 0.5)
+
+
 def _mean(axes: Axes, name: str, rows: pd.DataFrame, depths: list[int]) -> None:
     """Error of the mean of one activation, of the law and of infinite width, and what is fitted to it."""
     found = _fit(rows)
@@ -79,17 +91,19 @@ def _mean(axes: Axes, name: str, rows: pd.DataFrame, depths: list[int]) -> None:
         dashes=style.DASHES[2],
         zorder=1,
     )
-    axes.set(yscale="log", ylim=(1e-5, 1.5))
+    slope, slope_err = _slope(rows)
+    axes.text(0.97, 0.97, rf"slope ${-slope:.2f} \pm {slope_err:.2f}$", ha="right", va="top", transform=axes.transAxes)
+    axes.set(yscale="log", ylim=(1e-5, 3))
     axes.set_title(style.shown(name))
 
 
-def _spread(axes: Axes, frame: pd.DataFrame, nets: list[str], marker: str) -> None:
+def _spread(axes: Axes, frame: pd.DataFrame, nets: list[str]) -> None:
     """Measured over predicted standard deviation of all activations."""
     axes.axhline(1, color="0.25", zorder=1)
     for index, name in enumerate(nets):
         few = frame[frame.net == name]
         x = few.width * APART ** (index - (len(nets) - 1) / 2)
-        axes.errorbar(x, 1 / few.ratio, few.ratio_err / few.ratio**2, fmt=marker, **_look(name))
+        axes.errorbar(x, 1 / few.ratio, few.ratio_err / few.ratio**2, fmt=style.MARKERS[index], **_look(name))
         place = (0.5 + 0.26 * (index % 2), 0.9 - 0.12 * (index // 2))
         axes.text(*place, style.shown(name), transform=axes.transAxes, color=style.COLOURS[LOOKS[name]])
     axes.set(title=f"spread, {frame.depth.max()} layers", ylim=(0.955, 1.12))
@@ -108,7 +122,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     for axes in panels[1:-1]:
         axes.set_yticklabels([])
     panels[0].set_ylabel("(law $-$ mean) per layer")
-    _spread(panels[-1], frame[frame.depth == depths[-1]], nets, style.MARKERS[len(depths) - 1])
+    _spread(panels[-1], frame[frame.depth == depths[-1]], nets)
     for axes in panels:
         axes.set_xscale("log", base=2)
         axes.set_xticks(widths, [str(width) for width in widths])

@@ -16,6 +16,8 @@ from experiments.report.markup import tex
 DECADE = math.log(10)
 LINKS = ("per layer", "per step")
 """Units of rates: times the number of links they are those of the whole."""
+SURE = 5.0
+"""Standard errors by which a measured number may miss what is said for this to hold."""
 FLAGGED = 3.0
 """Residuals beyond so many standard errors have a dagger."""
 MOST_DIGITS = 2
@@ -46,6 +48,11 @@ class Told:
         """The statement's number, in powers of ten."""
         return self.links * math.log10(self.factor)
 
+    def missed(self, measured: float) -> float:
+        """By how many powers of ten a measured number misses what is said; 0 within a bound."""
+        below, above = max(self.says - measured, 0.0), max(measured - self.says, 0.0)
+        return {"": below + above, r"\ge": below, r"\le": above}[self.sense]
+
     def decades(self, unit: str) -> float:
         """What makes a stored number one in powers of ten."""
         return 1.0 if unit == "decades" else (self.links if unit in LINKS else 1) / DECADE
@@ -75,23 +82,30 @@ def _row(told: Told, row: Any) -> str:
     flag = r"\rlap{$^\dagger$}" if abs(row.z) > FLAGGED else ""
     bar = f" \\pm {err:.{digits}f}" if round(err, digits) else ""
     seen = f"${_shown(unit * row.measured, digits)}{bar}$ & ${_shown(row.z, 1)}${flag}"
-    verdict = told.when or _BY_NAME[told.claim].verdict.lower()
+    holds = told.missed(unit * row.measured) < SURE * err
+    verdict = f"holds, {told.when}".strip(", ") if holds else told.when or "wrong"
     return rf"{told.statement} & {told.setting} & {numbers} & {seen} & {told.law} & {verdict} \\"
 
 
 def rows(table: pd.DataFrame) -> tuple[str, dict[str, str]]:
-    """The rows of the main text's table by their verdict (a statement that is true but for something depends), how many there are, of each verdict, and met by the law, and their z."""
+    """The rows of the main text's table, statements that hold first and those that are true elsewhere last; how many there are, hold, miss and are met by the law, and their z."""
     found = [(told, row) for told in TOLD if (row := _compared(told, table)) is not None]
-    word_of = lambda told: "Depends" if told.when else _BY_NAME[told.claim].verdict
-    groups = {word: [pair for pair in found if word_of(pair[0]) == word] for word in claims.WORDS}
-    text = "\\midrule\n".join("".join(f"{_row(*pair)}\n" for pair in group) for group in groups.values() if group)
+    gaps = [told.missed(told.decades(row.unit) * row.measured) for told, row in found]
+    holds = [
+        gap < SURE * told.decades(row.unit) * row.measured_err for gap, (told, row) in zip(gaps, found, strict=True)
+    ]
+    places = [0 if good else 2 if told.when else 1 for good, (told, _) in zip(holds, found, strict=True)]
+    groups = [[pair for place, pair in zip(places, found, strict=True) if place == at] for at in range(3)]
+    text = "\\midrule\n".join("".join(f"{_row(*pair)}\n" for pair in group) for group in groups if group)
     counts = {"rows": len(found), "agree": sum(row.outcome == "agrees" for _, row in found)}
     counts |= {"largest": f"{max((abs(row.z) for _, row in found), default=0):.1f}"}
     z = [row.z for _, row in found]
     counts |= {"within/3": sum(abs(each) <= 3 for each in z), "chi_square": f"{sum(each**2 for each in z):.0f}"}
     rest = sorted(z, key=abs)[:-1]
     counts |= {"others": len(rest), "rest": f"{sum(each**2 for each in rest):.0f}"}
-    counts |= {word: len(group) for word, group in groups.items()}
+    missed = [gap for gap, good in zip(gaps, holds, strict=True) if not good]
+    counts |= {"holds": sum(holds), "missed": len(missed), "elsewhere": len(groups[2])}
+    counts |= {"missed/least": f"{min(missed, default=0):.1f}", "missed/most": f"{max(missed, default=0):.0f}"}
     return text, {f"told/{key}": str(count) for key, count in counts.items()}
 
 

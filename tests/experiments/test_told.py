@@ -1,5 +1,6 @@
 """The paper's table of statements: each rests on a claim, a comparison and, where it cites, a paper of the bibliography."""
 
+import dataclasses
 import re
 
 import pandas as pd
@@ -31,19 +32,41 @@ def test_every_statement_rests_on_a_claim_and_cites_what_there_is(each: told.Tol
 def test_a_row_shows_what_is_said_predicted_and_measured() -> None:
     text, numbers = told.rows(_table())
     assert r"& $0$ & $2.21$ & $2.22 \pm 0.06$ & $0.3$ & \ref{sec:law} & wrong \\" in text
-    assert numbers["told/rows"] == numbers["told/agree"] == numbers["told/Wrong"] == "1"
+    assert numbers["told/rows"] == numbers["told/agree"] == numbers["told/missed"] == "1"
     assert told.rows(_table(outcome="disagrees"))[1]["told/agree"] == "0"
 
 
 def test_rates_become_powers_of_ten_of_the_whole() -> None:
     row = {"experiment": "scalar_chain", "label": "scalar chain, s=0.3, n=1000", "unit": "per layer"}
     text, _ = told.rows(_table(**row, predicted=-0.077653, measured=-0.077558, measured_err=8.4e-5, z=1.1))
-    assert r"& $-8.8$ & $-33.72$ & $-33.68 \pm 0.04$ & $1.1$ & \ref*{S-sec:scalar} & if all equal \\" in text
+    assert r"& $-8.8$ & $-33.72$ & $-33.68 \pm 0.04$ & $1.1$ & \ref*{S-sec:scalar} & only if all equal \\" in text
 
 
 def test_a_number_that_was_not_measured_is_left_out() -> None:
-    counts = {f"told/{key}": "0" for key in ("rows", "agree", "within/3", "chi_square", "others", "rest", *claims.WORDS)}
-    assert told.rows(_table(label="other")) == ("", counts | {"told/largest": "0.0"})
+    counts = {
+        f"told/{key}": "0"
+        for key in (
+            "rows",
+            "agree",
+            "within/3",
+            "chi_square",
+            "others",
+            "rest",
+            "holds",
+            "missed",
+            "elsewhere",
+            "missed/most",
+        )
+    }
+    assert told.rows(_table(label="other")) == ("", counts | {"told/largest": "0.0", "told/missed/least": "0.0"})
+
+
+def test_a_bound_is_missed_on_one_side_only() -> None:
+    above, below = (dataclasses.replace(told.TOLD[0], links=1, factor=10.0, sense=sense) for sense in (r"\ge", r"\le"))
+    assert (above.missed(3.0), above.missed(-1.0)) == (0.0, 2.0)
+    assert (below.missed(3.0), below.missed(-1.0)) == (2.0, 0.0)
+    exact = dataclasses.replace(above, sense="")
+    assert (exact.missed(3.0), exact.missed(-1.0)) == (2.0, 2.0)
 
 
 def test_twenty_statements_in_their_order() -> None:
