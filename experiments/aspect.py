@@ -113,6 +113,7 @@ def findings(frame: pd.DataFrame) -> Findings:
         "furthest": f"{near.z.abs().max():.1f}",
         "beyond": f"{len(beyond)}",
         "beyond/percent": f"{_percent(beyond):.1f}",
+        "steep/scatter": f"{steep['std'] / np.log(10):.0f}",
         "furthest_std": f"{known.off.abs().max():.1f}",
     }
     smooth = known[known.net == "gelu"].sort_values("aspect")

@@ -64,7 +64,6 @@ def _net(panels: tuple[Axes, Axes, Axes], name: str, rows: pd.DataFrame, shift: 
     for law, face in SIMPLER.items():
         away = np.abs(rows.mean_hat - rows[f"mean_{law}"]) / err
         filled = hollow | {"markerfacecolor": look["color"] if face == "full" else "white"}
-        simpler.plot(ratio, away, linewidth=0.4, zorder=1, **look)
         simpler.errorbar(x, away, **filled)
 
 

@@ -47,7 +47,8 @@ def _residuals(axes: Axes, rows: pd.DataFrame, name: str) -> None:
     share = 100 * (rows.one_hat - rows.one).sum() / rows.one_hat.abs().sum()
     told = rf"${z.mean():+.1f} \pm {z.std(ddof=1) / len(z) ** 0.5:.1f}$ s.e."
     axes.text(0.98, 0.98, told, ha="right", va="top", fontsize=7.5, transform=axes.transAxes)
-    axes.set(title=rf"{name}, ${share:+.1f}$ %", ylim=(-5, 5), yticks=[-3, 0, 3], xlabel="predicted rate")
+    axes.text(0.03, 0.02, rf"${share:+.1f}$ %", va="bottom", fontsize=7.5, transform=axes.transAxes)
+    axes.set(title=name, ylim=(-6.2, 5.4), yticks=[-3, 0, 3], xlabel="predicted rate")
     axes.locator_params(axis="x", nbins=4)
 
 

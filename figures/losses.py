@@ -59,7 +59,11 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     residuals.axhspan(-2, 2, color="0.92", linewidth=0, zorder=0)
     residuals.axhline(0, color="0.25", linewidth=0.8, zorder=1)
     residuals.set(
-        xscale="log", xlim=ends, ylim=(-4.5, 4.5), yticks=(-4, -2, 0, 2, 4), title="where the law gives an error"
+        xscale="log",
+        xlim=(ends[0], np.exp(frame.predicted[known].max()) * 1.6),
+        ylim=(-4.5, 4.5),
+        yticks=(-4, -2, 0, 2, 4),
+        title="where the law gives an error",
     )
     residuals.set_ylabel("(measured $-$ law) / s.e.")
     rest = frame[~known]
