@@ -1,6 +1,8 @@
 """Strict JAX for every test, a key of the test's own, and the demand for the library's one-sentence errors."""
 
+import atexit
 import gc
+import os
 import re
 import warnings
 import zlib
@@ -31,6 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
         compile_quickly()
     jax.config.update("jax_compilation_cache_dir", str(config.rootpath / ".pytest_cache" / "jax"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    if "PYTEST_XDIST_WORKER" in os.environ:  # it has told all; to take thousands of programs apart one by one costs seconds
+        atexit.register(os._exit, 0)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
