@@ -9,6 +9,8 @@ SLOW = (
     *("spectra.top", "spectra.moments", "layers.factors", "magnitudes.entries", "magnitudes.split"),
     *("decoders.tokens", "attention.layer", "layers.losses", "magnitudes.underflow", "cells.untied"),
     *("linear.modules", "linear.blocks", "linear.sensitivity", "linear.lags", "engine.dispatch", "layers.formats"),
+    *("layers.profiles", "layers.gram", "layers.correlation", "recurrent.lyapunov", "engine.taps", "spectra.values"),
+    *("engine.plain", "training.modes", "recurrent.tied_lags", "recurrent.scalar_chain"),
 )
 """Modules whose examples compile a program of their own; what they measure has twins in the default run."""
 
