@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from tests.tolerances import EQUAL_FLOAT64, SAME_LAW, SIGMAS
+from tests.tolerances import EQUAL_FLOAT32, EQUAL_FLOAT64, SAME_LAW, SIGMAS
 from vgtheory import GRU, LSTM, MGU, Leaky, MinimalRNN, Skip, measure, theory
 from vgtheory.measure.cells import steppers
 from vgtheory.measure.engine.draws import words_of
@@ -91,6 +91,35 @@ def test_the_gradient_is_plain_autodiff_s(key: jax.Array, name: str, sampler: st
         below = jax.jit(lambda state, top: jax.vjp(end, state)[1](top)[0])(state, top)
         size = lambda tree: float(jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(tree))))
         assert logs.log_grad[0, -1] == pytest.approx(np.log(size(below) / size(top)), abs=EQUAL_FLOAT64)
+
+
+@pytest.mark.parametrize("is_orthogonal", [False, True])
+@pytest.mark.parametrize("power", [-83, 66])
+def test_states_of_any_size_are_multiplied_alike(key: jax.Array, power: int, is_orthogonal: bool) -> None:
+    """A state of 1e-25 or of 1e20, whose square float32 does not hold, and a gradient of either size."""
+    x, z, eta, above = jax.random.normal(key, (4, 16))
+    pulled = jax.jit(lambda *given: steppers._fresh_backward(is_orthogonal, given[:3], given[3])[0])
+    through = jax.jit(lambda x: steppers._fresh(x, z, eta, is_orthogonal))
+    by = np.float32(2.0**power)
+    np.testing.assert_array_equal(through(x * by), through(x) * by)
+    np.testing.assert_array_equal(pulled(x * by, z, eta, above), pulled(x, z, eta, above))
+    np.testing.assert_array_equal(pulled(x, z, eta, above * by), pulled(x, z, eta, above) * by)
+
+
+def test_an_orthogonal_matrix_that_multiplied_zero_keeps_lengths(key: jax.Array) -> None:
+    z, eta, above = jax.random.normal(key, (3, 16))
+    down = steppers._fresh_backward(True, (jnp.zeros(16), z, eta), above)[0]
+    assert float(jnp.linalg.norm(down)) == pytest.approx(float(jnp.linalg.norm(above)), rel=EQUAL_FLOAT32)
+
+
+@pytest.mark.parametrize("weights", ["gaussian", "orthogonal"])
+@pytest.mark.parametrize("sampler", ["untied", "matrix_free"])
+def test_a_state_may_fade_to_the_end_of_its_format(key: jax.Array, sampler: str, weights: str) -> None:
+    """The step that is differentiated begins at a state near 1e-25; its gradient does not depend on that size."""
+    how = {"width": 16, "steps": 1, "burn_in": 1, "num_nets": 4, "sampler": sampler}
+    logs_of = lambda scale: measure.cells.cell_logs(key, Leaky("linear", scale, weights=weights), **how).log_grad
+    power = -80
+    np.testing.assert_allclose(logs_of(2.0**power)[:, 1], logs_of(1.0)[:, 1] + power * np.log(2), rtol=EQUAL_FLOAT32)
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=() if name == "lstm" else SLOW) for name in CELLS])

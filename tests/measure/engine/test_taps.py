@@ -7,6 +7,7 @@ import pytest
 
 from tests.tolerances import EQUAL_FLOAT32
 from vgtheory import measure
+from vgtheory.measure.engine import taps
 
 
 def test_forward_is_the_identity() -> None:
@@ -26,6 +27,28 @@ def test_log_norm_of_nothing_and_of_nan() -> None:
     assert jnp.isneginf(log)
     assert (unit == 0).all()
     assert jnp.isnan(measure.log_norm(jnp.array([1.0, jnp.nan]))[0])
+
+
+@pytest.mark.parametrize("power", [-125, -83, 1, 66, 124])
+def test_a_length_scales_exactly_with_powers_of_two(key: jax.Array, power: int) -> None:
+    values = jax.random.uniform(key, (16,), minval=1.0, maxval=2.0) * jnp.where(jnp.arange(16) % 2, 1.0, -1.0)
+    measured = jax.jit(taps.length_of)
+    (plain, direction), (length, unit) = measured(values), measured(values * np.float32(2.0**power))
+    assert float(plain) == pytest.approx(float(jnp.sqrt(jnp.sum(values**2))), rel=EQUAL_FLOAT32)
+    assert float(length) == float(plain) * 2.0**power
+    np.testing.assert_array_equal(unit, direction)
+
+
+def test_a_length_of_nothing_of_nan_and_of_infinity() -> None:
+    assert [float(one.sum()) for one in taps.length_of(jnp.zeros(3))] == [0.0, 0.0]
+    assert all(jnp.isnan(one).all() for one in taps.length_of(jnp.array([1.0, jnp.nan])))
+    assert jnp.isposinf(taps.length_of(jnp.array([1.0, jnp.inf]))[0])
+
+
+def test_a_length_in_float64() -> None:
+    with jax.enable_x64(True):
+        length, unit = taps.length_of(jnp.full(4, 1e-200))
+        assert (float(length), float(unit[0])) == (2e-200, 0.5)
 
 
 def test_slots_sum_to_the_gradient_of_any_chain(key: jax.Array) -> None:

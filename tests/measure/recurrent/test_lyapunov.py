@@ -42,6 +42,14 @@ def test_a_block_too_long_says_so() -> None:
     assert np.isnan(long[1])
 
 
+@pytest.mark.parametrize("sigma_w", [1e-7, 1e7])
+def test_a_block_may_shrink_or_grow_beyond_the_root_of_the_format(key: jax.Array, sigma_w: float) -> None:
+    """Four steps in float32: a tangent's square is 1e-56 or 1e56 before it is made orthonormal again."""
+    net = Recurrent("linear", sigma_w, weights="orthogonal")
+    seen = measure.recurrent.lyapunov_logs(key, net, width=8, steps=8, num_nets=2)
+    np.testing.assert_allclose(seen, np.log(sigma_w), rtol=EQUAL_FLOAT32)
+
+
 GAUSSIAN = [(64, 32, 48, 1)]
 OTHER_WIDTHS = [(1, 64, 2000, 1), (2, 64, 1000, 1), (8, 64, 500, 1), (512, 8, 8, 1)]
 """The law is the one above; each width is a program of its own."""

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from tests.tolerances import SIGMAS
+from tests.tolerances import EQUAL_FLOAT32, SIGMAS
 from vgtheory import Recurrent, measure, theory
 
 
@@ -18,6 +18,12 @@ def test_lags_of_a_linear_network_agree_and_three_percent_off_does_not(key: jax.
     assert np.all(np.abs(mean.value - law.mean) < SIGMAS * err)
     assert np.all(np.abs(std.value - law.std) < SIGMAS * np.hypot(std.err, law.std / 2048**0.5))
     assert np.any(np.abs(mean.value - wrong.mean) > SIGMAS * err)
+
+
+def test_one_step_may_shrink_a_gradient_beyond_the_root_of_the_format(key: jax.Array) -> None:
+    net, lags = Recurrent("linear", 1e-25, weights="orthogonal"), np.array([1, 8])
+    mean, _ = measure.recurrent.log_tied_lags(key, net, lags, width=8, num_nets=2, burn_in=2)
+    np.testing.assert_allclose(mean.value, lags * np.log(1e-25), rtol=EQUAL_FLOAT32)
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from jax.typing import DTypeLike
 from vgtheory.measure.engine.draws import ABOVE, BIAS, DROPPED, INPUT, PROBE, UNITS, normal
 from vgtheory.measure.engine.links import Place, kept
 from vgtheory.measure.engine.networks import draw_matrix
+from vgtheory.measure.engine.taps import length_of
 from vgtheory.networks.cells import GRU, LSTM, MGU, Cell, Leaky, MinimalRNN, Skip
 from vgtheory.networks.noise import Dropped, is_noisy
 from vgtheory.weights import expect_known_law
@@ -92,7 +93,7 @@ def _fresh(x: Array, z: Array, eta: Array, is_orthogonal: bool) -> Array:
     x times an orthogonal matrix has the length of x and any direction.
     """
     size = jnp.sqrt(jnp.sum(z**2)) if is_orthogonal else np.asarray(z.size**0.5, z.dtype)
-    return jnp.sqrt(jnp.sum(x**2)) * (z / size) + 0 * eta
+    return length_of(x)[0] * (z / size) + 0 * eta
 
 
 def _fresh_forward(x: Array, z: Array, eta: Array, is_orthogonal: bool) -> tuple[Array, tuple[Array, Array, Array]]:
@@ -103,14 +104,15 @@ def _fresh_backward(
     is_orthogonal: bool, kept: tuple[Array, Array, Array], cotangent: Array
 ) -> tuple[Array, Array, Array]:
     x, z, eta = kept
-    unit = lambda v: v / jnp.where(jnp.any(v != 0), jnp.sqrt(jnp.sum(v**2)), 1.0)
-    along, square = unit(x), jnp.sum(cotangent**2)
+    (long, along), (size, above) = length_of(x), length_of(cotangent)
     across = eta - along * jnp.vdot(along, eta)
     if is_orthogonal:
-        seen = jnp.vdot(unit(z), cotangent)
-        down = along * seen + unit(across) * jnp.sqrt(jnp.maximum(square - seen**2, 0.0))
+        # Of a matrix that has multiplied zero, nothing has been seen.
+        seen = jnp.where(long > 0, jnp.vdot(length_of(z)[1], above), 0.0)
+        down = along * seen + length_of(across)[1] * jnp.sqrt(jnp.maximum(1 - seen**2, 0.0))
     else:
-        down = (along * jnp.vdot(z, cotangent) + across * jnp.sqrt(square)) * x.size**-0.5
+        down = (along * jnp.vdot(z, above) + across) * x.size**-0.5
+    down = down * size
     return down.astype(x.dtype), jnp.zeros_like(z), jnp.zeros_like(eta)
 
 

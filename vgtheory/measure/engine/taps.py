@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
+from jax.typing import DTypeLike
 
 from vgtheory.expect import expect_number
 from vgtheory.measure.arguments import asked, floats
@@ -50,6 +51,33 @@ def log_norm(values: Array) -> tuple[Array, Array]:
     size = jnp.sqrt(jnp.sum(scaled**2))
     unit = (scaled / jnp.where(size > 0, size, 1.0)).astype(values.dtype)
     return jnp.where(peak > 0, jnp.log(size) - 2 * jnp.log(root), jnp.where(jnp.isnan(peak), jnp.nan, -jnp.inf)), unit
+
+
+def _power_of_two(exponent: Array, dtype: DTypeLike) -> Array:
+    """2 to an integer power within the normal numbers, from its bits; library powers may be off by a rounding."""
+    form = jnp.finfo(dtype)
+    return lax.bitcast_convert_type((exponent + (form.maxexp - 1)) << form.nmant, form.dtype)
+
+
+def length_of(values: Array) -> tuple[Array, Array]:
+    """Euclidean norm of all entries, and the entries divided by that norm (zeros stay zeros).
+
+    Powers of two scale the entries, so their squares neither under- nor overflow and nothing is rounded: where the
+    plain sum of squares is in range, its root is the result.
+
+    Parameters
+    ----------
+    values
+        Any shape; float32 or float64.
+    """
+    form = jnp.finfo(values.dtype)
+    bits = lax.bitcast_convert_type(jnp.max(jnp.abs(values)), f"int{form.bits}")
+    half = ((bits >> form.nmant) - (form.maxexp - 1)) >> 1
+    # Twice by half the power: the whole may be out of range where the numbers are not.
+    down, up = (_power_of_two(each, values.dtype) for each in (-half, half))
+    scaled = values * down * down
+    size = jnp.sqrt(jnp.sum(scaled**2))
+    return size * up * up, scaled / jnp.where(size == 0, 1.0, size)
 
 
 def _slot(where: str, slot: Any) -> None:

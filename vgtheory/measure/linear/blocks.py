@@ -10,6 +10,7 @@ from jax import Array
 
 from vgtheory.estimate import Estimate
 from vgtheory.measure.arguments import asked, count, number, one_of, optional
+from vgtheory.measure.engine.taps import length_of
 from vgtheory.measure.linear.inputs import spectrum_root, stationary
 from vgtheory.measure.linear.modules import GATES, RecurrentBlock
 from vgtheory.networks.linear_recurrence import LinearRecurrence
@@ -33,8 +34,8 @@ _forward = jax.jit(_applied, static_argnums=0)
 def _pull(graph: Any, params: Any, x: Array, cotangent: Array) -> tuple[Array, Array]:
     """The gradient below a block over its norm, and the log of that norm."""
     below = jax.vjp(lambda x: _applied(graph, params, x), x)[1](cotangent)[0]
-    size = jnp.sqrt(jnp.sum(below**2))
-    return below / size, jnp.log(size)
+    size, unit = length_of(below)
+    return unit, jnp.log(size)
 
 
 _pulled = jax.jit(_pull, static_argnums=0)
@@ -52,7 +53,7 @@ def _one(key: Array, net: LinearRecurrence, depth: int, width: int, steps: int, 
     for graph, params in blocks:
         streams.append(_forward(graph, params, streams[-1]))
     top = jax.random.normal(jax.random.fold_in(key, 1), (width,))
-    cotangent = jnp.zeros_like(inputs).at[-1].set(top / jnp.sqrt(jnp.sum(top**2)))
+    cotangent = jnp.zeros_like(inputs).at[-1].set(length_of(top)[1])
     logs = [0.0]
     for (graph, params), stream in zip(blocks[::-1], streams[-2::-1], strict=True):
         cotangent, log = _pulled(graph, params, stream, cotangent)

@@ -12,6 +12,7 @@ from vgtheory.estimate import Estimate
 from vgtheory.expect import Numbers, expect, expect_function, expect_runs
 from vgtheory.measure.arguments import asked, count, optional
 from vgtheory.measure.engine.networks import orthonormal_columns
+from vgtheory.measure.engine.taps import length_of
 
 _NUM_PARTS = 16
 _PANEL = 16
@@ -37,8 +38,8 @@ def orthonormal(rows: Array) -> tuple[Array, Array]:
     done, logs = rows[:0], []
     for first in range(0, rows.shape[0], _PANEL):
         panel = rows[first : first + _PANEL]
-        sizes = jnp.sqrt(jnp.sum(panel**2, axis=1))
-        panel, log = panel / sizes[:, None], jnp.log(sizes)
+        sizes, panel = jax.vmap(length_of)(panel)
+        log = jnp.log(sizes)
         left = jnp.zeros_like(log)
         for _ in range(2):
             panel = panel - _product(_product(panel, done.T), done)

@@ -17,6 +17,7 @@ from vgtheory.measure.engine.averages import averaged
 from vgtheory.measure.engine.draws import COTANGENT, normal
 from vgtheory.measure.engine.networks import draw_input, draw_weights, scale_w
 from vgtheory.measure.engine.runs import chosen_devices, in_format, lanes_for, run
+from vgtheory.measure.engine.taps import length_of
 from vgtheory.measure.recurrent.exponents import Settle, Step, exponents_of, orthonormal
 from vgtheory.networks.cells import CELLS, Cell
 from vgtheory.networks.dense import Dense
@@ -25,7 +26,7 @@ from vgtheory.networks.recurrent import Tied
 
 def _unit(h: Array) -> Array:
     """State scaled to unit mean square, for networks that do not depend on the state's size."""
-    return h / jnp.sqrt(jnp.mean(h**2))
+    return length_of(h)[1] * np.sqrt(h.size).astype(h.dtype)
 
 
 def network_map(

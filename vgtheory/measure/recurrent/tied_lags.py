@@ -13,6 +13,7 @@ from vgtheory.expect import Numbers, expect_scalars, expect_steps
 from vgtheory.measure.arguments import asked, count, integers
 from vgtheory.measure.engine.draws import COTANGENT, normal
 from vgtheory.measure.engine.runs import chosen_devices, in_format, lanes_for, run
+from vgtheory.measure.engine.taps import length_of
 from vgtheory.measure.recurrent.lyapunov import network_map
 from vgtheory.networks.recurrent import Recurrent
 
@@ -38,10 +39,10 @@ def _one(words: Array, net: Recurrent, size: _Size) -> Array:
 
     def back(row: Array, h: Array) -> tuple[Array, Array]:
         below = jax.vjp(lambda each: step(each, jnp.zeros((), int)), h)[1](row)[0]
-        length = jnp.sqrt(jnp.sum(below**2))
-        return below / length, jnp.log(length)
+        length, unit = length_of(below)
+        return unit, jnp.log(length)
 
-    return lax.scan(back, top / jnp.sqrt(jnp.sum(top**2)), states, reverse=True)[1][::-1]
+    return lax.scan(back, length_of(top)[1], states, reverse=True)[1][::-1]
 
 
 @asked(lags=integers(0), num_nets=count(2), burn_in=count(0))
