@@ -66,7 +66,16 @@ def test_orthogonal_linear_layers_only_scale() -> None:
     np.testing.assert_allclose(q.mean, 2 * height, atol=EXACT)
     np.testing.assert_allclose(weight.mean, 0, atol=EXACT)
     for law in (grad, weight, q):
-        np.testing.assert_allclose(law.std, 0, atol=EXACT**0.5)
+        np.testing.assert_array_equal(law.std, 0)
+
+
+@pytest.mark.parametrize("name", ["linear", "abs"])
+@pytest.mark.parametrize("sigma_w", [0.9, 1.1])
+def test_lengths_that_orthogonal_layers_keep_have_no_spread_at_any_depth(name: str, sigma_w: float) -> None:
+    """The root of a rounding per layer would be 4e-8 here."""
+    net = Dense(name, sigma_w, weights="orthogonal")
+    np.testing.assert_array_equal(theory.log_q_layers(net, depth=10_000, width=32).std, 0)
+    np.testing.assert_array_equal(theory.log_grad_layers(net, depth=10_000, width=32).std, 0)
 
 
 @given(sigma_w=SCALES, sigma_b=st.just(0.0) | st.floats(1e-150, 1))

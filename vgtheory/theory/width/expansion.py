@@ -46,8 +46,8 @@ The first two bound the share of the component along x in |g|^2, and the effect 
 ln chi. The third bounds the variance of r where the slope of the map of ln q is not within
 ``_NEARLY_ONE`` of 1.
 """
-
-
+_ROUNDING = 8
+"""Roundings of the largest term of a difference, within which the difference counts as 0; linear units leave three."""
 _DEGREE_OF_UNITS = 2.0
 """Largest degree of a unit's far ends, which are those of its curves."""
 
@@ -111,6 +111,9 @@ def layer_of(
     rho = xp.clip(1 - (sigma_b if own_b is None else own_b) ** 2 / q, 0.0, 1.0)
     kappa_f, kappa_g = rho * m.f_2 / 2, rho * m.g_2 / 2
     a = m.g_2 / (2 * m.g)
+    least = _ROUNDING * xp.finfo(log_q.dtype).eps
+    # What cancels exactly, as for orthogonal weights and linear units, must not leave the root of a rounding.
+    over = lambda largest, rest: xp.where(xp.abs(largest - rest) > least * xp.abs(largest), largest - rest, 0.0)
     power, steep = (m.f_2 / (2 * m.f), a) if of_unit else (degree, degree - 1)
     layer = Layers(
         log_q=log_q,
@@ -120,11 +123,11 @@ def layer_of(
         a=a,
         b=m.g_4 / (8 * m.g) - a**2 / 2,
         rho=rho,
-        forward=gain**2 * (m.f_f - m.f**2 - curve * 2 * kappa_f**2),
+        forward=gain**2 * over(m.f_f, m.f**2 + curve * 2 * kappa_f**2),
         forward_mean=-curve * gain * rho**2 * m.f_4 / 4,
-        back=(3 * m.g_g - m.g**2 - curve * 2 * (kappa_g**2 + m.g**2)) / m.g**2,
+        back=over(3 * m.g_g, m.g**2 + curve * 2 * (kappa_g**2 + m.g**2)) / m.g**2,
         back_mean=-curve * rho**2 * m.g_4 / (4 * m.g),
-        joint=gain / m.g * (m.f_g - m.f * m.g - curve * 2 * kappa_f * kappa_g),
+        joint=gain / m.g * over(m.f_g, m.f * m.g + curve * 2 * kappa_f * kappa_g),
         along=m.f_g / (m.f * m.g) - curve,
         grip=rho * m.f_2**2 / (4 * q * m.f * m.g),
         kick=rho * m.g_2 / m.g,
