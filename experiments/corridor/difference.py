@@ -1,7 +1,11 @@
 """How far two folders of results differ: cell by cell, column by column, predictions and measurements apart.
 
-``python -m experiments compare A B`` prints one line per experiment. A prediction must be the same number in both folders, and a
-measurement may move by no more than its own error bar, the column ``NAME_err`` beside it.
+``python -m experiments compare A B`` prints one line per experiment. A prediction must be the same number in both folders. A measured
+number may move by no more than its own error bar, the column ``NAME_err`` beside it, and without one as far as it likes, but it must
+not become NaN or infinite. A measured word, such as ``verdict``, may change.
+
+On one machine a measurement is the same number again. Another CPU rounds the products of float32 matrices otherwise, after which a
+chaotic network is another sample of its ensemble: its numbers then differ as those of two keys do, some by several error bars.
 """
 
 import argparse
@@ -17,9 +21,9 @@ from experiments.corridor import contents
 
 EXACT = 1e-9
 """Largest relative difference of two predictions that count as the same."""
-FLOOR = 1e-6
+FLOOR = 1e-4
 """Smaller numbers are compared as if they were this large, and numbers below this share of their column's largest as if they had that
-size: what is left of a difference of two equal numbers is rounding."""
+size: sums of some thousand numbers of order 1 end within 1e-13, and so much may be left of what is 0."""
 MOST_NAMED = 20
 MARKS = ("_hat", "num_not_finite")
 """What the name of a measured column contains."""
@@ -30,9 +34,12 @@ MEASURED = {
     "attention": "query_twin key_twin value_twin output_twin mlp_in_twin mlp_out_twin",
     "bounded_forward": "largest_q",
     "clipping": f"{_TRAINED} log_norm log_clipped_norm log_share log_share_clipped apart",
+    "echo_state": "predicted_err",
     "finite_width": "density within ratio",
     "healing": "moved_at loss learned",
+    "linear_recurrence": "predicted_err",
     "magnitude_training": "loss accuracy mean_log",
+    "memory": "predicted_err",
     "minimum": "log_loss arrived slope",
     "norms": "typical",
     "outcomes": "outcome score loss learned_low learned_high learned slow stalled oscillates diverged",
@@ -45,11 +52,14 @@ MEASURED = {
     "skips": "telescoped",
     "spectra": "histogram place_off width_share_off distance",
 }
-"""Measured columns whose names do not say so, of every experiment and of single ones."""
+"""Measured columns whose names do not say so, of every experiment and of single ones; a ``predicted_err`` that is in part measured."""
 
 
 class Column(NamedTuple):
-    """How far a column of one cell differs: relatively, and in error bars where it has them (NaN where it has none)."""
+    """How far a column of one cell differs: relatively, and in error bars.
+
+    Without error bars these are NaN, or infinite where a measured number is NaN or infinite in one of the folders.
+    """
 
     experiment: str
     cell: str
@@ -116,11 +126,12 @@ def _column(experiment: str, cell: str, name: str, frames: tuple[pd.DataFrame, p
         return Column(experiment, cell, name, measured, 0.0 if same else np.inf, np.nan)
     first, second = first.astype(float), second.astype(float)
     bar = _bar_of(name, frames[0]) if measured else None
-    bars = np.nan
+    relative = float(_relative(first, second).max())
+    bars = np.inf if measured and np.isinf(relative) else np.nan
     if bar is not None and bar in frames[1]:
         widest = np.fmax(*(frame[bar].to_numpy(dtype=float) for frame in frames))
         bars = float(_in_bars(first, second, widest).max())
-    return Column(experiment, cell, name, measured, float(_relative(first, second).max()), bars)
+    return Column(experiment, cell, name, measured, relative, bars)
 
 
 def _columns(experiment: str, paths: tuple[Path, Path]) -> Iterator[Column]:
@@ -176,8 +187,14 @@ def complaint(found: Comparison) -> str:
     lines += [f"{cell}: in one of the folders only." for cell in found.lone[:MOST_NAMED]]
     firsts = {(column.experiment, column.name): column for column in reversed(found.failures)}
     for column in list(firsts.values())[::-1][:MOST_NAMED]:
-        kind = f"{column.bars:.3g} error bars" if column.measured else f"{column.relative:.1e}, a prediction"
-        lines.append(f"{column.experiment}/{column.cell}: {column.name} differs by {kind}.")
+        kind = (
+            f"differs by {column.bars:.3g} error bars"
+            if column.measured
+            else f"differs by {column.relative:.1e}, a prediction"
+        )
+        if column.measured and np.isinf(column.relative):
+            kind = "is measured, and NaN or infinite in one of the folders only"
+        lines.append(f"{column.experiment}/{column.cell}: {column.name} {kind}.")
     return "\n".join(lines)
 
 

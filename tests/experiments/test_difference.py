@@ -19,6 +19,8 @@ ARRAYS = {
     "predicted_err": 0.05,
     "measured": 0.6,
     "measured_err": 0.1,
+    "barless_hat": np.array([0.6, -2.1, 0.0, np.nan, np.inf]),
+    "verdict": "agrees (z = +0.1)",
     "label": "tiny",
 }
 
@@ -50,7 +52,7 @@ def fails(tmp_path: Path, **changes: Any) -> list[str]:
 
 def test_equal_folders_pass_with_nan_and_infinity(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert not fails(tmp_path)
-    assert "0 of 8 columns differ" in capsys.readouterr().out
+    assert "0 of 10 columns differ" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -64,6 +66,7 @@ def test_equal_folders_pass_with_nan_and_infinity(tmp_path: Path, capsys: pytest
         ("rate_hat", 0.11, True),
         ("measured", 0.09, False),
         ("measured", -0.11, True),
+        ("barless_hat", 10.0, False),
     ],
 )
 def test_predictions_must_not_move_and_measurements_not_beyond_their_error(
@@ -79,12 +82,29 @@ def test_predictions_must_not_move_and_measurements_not_beyond_their_error(
         {"rate": np.array([0.5, -2.0, 0.0, np.nan, -np.inf])},
         {"rate": np.array([0.5, -2.0, 1e-12, np.nan, np.inf])},
         {"rate_hat": np.full(5, np.nan) + np.array([0, np.nan, 0, 0, 0])},
+        {"barless_hat": np.array([0.6, np.nan, 0.0, np.nan, np.inf])},
+        {"barless_hat": np.array([0.6, -2.1, np.inf, np.nan, np.inf])},
+        {"barless_hat": np.array([0.6, -2.1, 0.0, 1.0, np.inf])},
+        {"barless_hat": np.array([0.6, -2.1, 0.0, np.nan, -np.inf])},
         {"label": "other"},
     ],
-    ids=["NaN lost", "infinity turned", "zero left", "measured NaN", "text"],
+    ids=[
+        *("NaN lost", "infinity turned", "zero left", "measured NaN", "NaN without bars", "infinite without bars"),
+        *("finite without bars", "infinity turned without bars", "text"),
+    ],
 )
 def test_what_is_no_small_number_counts_too(changes: dict[str, Any], tmp_path: Path) -> None:
     assert fails(tmp_path, **changes) == list(changes)
+
+
+def test_a_measured_word_may_change_and_what_is_left_of_zero(tmp_path: Path) -> None:
+    left = np.array([0.5, -2.0, 5e-14, np.nan, np.inf])
+    assert not fails(tmp_path, verdict="disagrees (z = +9.9)", rate=left)
+
+
+def test_a_measurement_that_became_nan_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert fails(tmp_path, measured=np.nan) == ["measured"]
+    assert "measured is measured, and NaN or infinite in one of the folders only." in capsys.readouterr().err
 
 
 def test_a_lost_column_and_a_lost_cell_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
