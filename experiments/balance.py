@@ -16,6 +16,8 @@ from experiments.corridor.summary import key_of, rate_columns
 from vgtheory import ACTIVATIONS, Dense, Law, measure, theory
 
 DECADE = float(np.log(10))
+EPS = 2 * float(np.finfo(np.float32).eps)
+"""Rounding of a layer's growth, which is all the error where a part does not scatter."""
 SCAN = np.exp(np.linspace(np.log(0.25), np.log(16), 6001))
 """The weight scales in which ensembles are drawn, uniformly in the log, and windows are looked for."""
 UNBALANCED = 0.5
@@ -113,7 +115,8 @@ def run(config: Config) -> dict[str, Any]:
     for name, samples, each in zip(("weights", "slopes"), parts, laws, strict=True):
         means = samples[:, :-1].mean(axis=1)
         columns |= {name: each.mean[:-1].mean()}
-        columns |= {f"{name}_hat": means.mean(), f"{name}_hat_err": means.std(ddof=1) / config.num_nets**0.5}
+        err = np.hypot(means.std(ddof=1) / config.num_nets**0.5, EPS)
+        columns |= {f"{name}_hat": means.mean(), f"{name}_hat_err": err}
     plane = _decades(_drawn(activation, config, config.num_plane, 0), config.depth)
     return {
         **_by_chance(config),

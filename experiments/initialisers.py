@@ -96,7 +96,8 @@ def run(config: Config) -> dict[str, Any]:
     logs = measure.samples(key_of(config), net, **size, num_nets=config.num_nets)
     law, layers = theory.log_grad_layers(net, **size), thinned(config.depth, 10)
     factor = float(np.sqrt(theory.chi_1(net)))
-    lost = theory.depth_limit(factor, FORMATS[0]).zero
+    keeps = abs(np.log(factor)) < ROUNDING
+    lost = None if keeps else theory.depth_limit(factor, FORMATS[0]).zero
     return {
         "layer": layers,
         **profile_columns("log_grad", logs.log_grad, law, layers),

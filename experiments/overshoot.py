@@ -19,6 +19,7 @@ from experiments.corridor.summary import comparison, key_of
 from vgtheory import Estimate, FixedRecurrent, Recurrent, measure, theory
 
 EPS = 2 * float(np.finfo(np.float32).eps)
+ROUNDING = float(np.finfo(float).eps)
 FIXED_RATE = 0.01
 MULTIPLES = np.array([0.05, 0.1, 0.2, 0.35, 0.6, 0.8, 1.0, 1.1, 1.2, 1.35, 1.6, 2.0, 2.5, 3.0, 4.0])
 """Learning rates in units of 2 / curvature."""
@@ -50,14 +51,19 @@ def _matrix(config: Config) -> np.ndarray:
 
 
 def _law(config: Config, net: Recurrent, start: np.ndarray, share: float, rates: np.ndarray) -> Any:
-    """The linear law; a ReLU state dies where the step turns lambda negative, and the loss is then that of y alone."""
+    """The linear law; a ReLU state dies where the step turns lambda negative, and the loss is then that of y alone.
+
+    So it is where the step makes lambda 0 but for rounding.
+    """
     (lam,), (steps,) = config.rho, config.steps
     law = theory.recurrent.overshoot(net, start, share * start, rates, steps=steps)
     left = lam - rates * steps * lam ** (steps - 1) * (lam**steps - share)
-    if config.activation[0] == "linear" or share == 0:
-        return law, left
-    dead = 2 * np.log(share / abs(lam**steps - share))
-    return law._replace(log_ratio=np.where(left < 0, dead, law.log_ratio)), left
+    dies = np.abs(left) < steps * ROUNDING
+    if config.activation[0] != "linear" and share != 0:
+        dies = dies | (left < 0)
+    with np.errstate(divide="ignore"):
+        dead = 2 * np.log(share / abs(lam**steps - share))
+    return law._replace(log_ratio=np.where(dies, dead, law.log_ratio)), left
 
 
 def _rows(config: Config, kind: str, share: float, rates: np.ndarray) -> pd.DataFrame:

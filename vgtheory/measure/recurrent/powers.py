@@ -119,8 +119,9 @@ def log_power_norms(matrix: Numbers, vector: Numbers, steps: Numbers, dtype: str
 
     Notes
     -----
-    Accuracy: ``err`` for a normal W. For any other W a rounding at step s counts
-    ``|W^(t-s)| |W| |(W^T)^s v| / |(W^T)^t v|`` times.
+    Accuracy: ``err`` for a normal W and a v that has a part along its leading eigenvectors. For any
+    other W or v a rounding at step s counts ``|W^(t-s)| |W| |(W^T)^s v| / |(W^T)^t v|`` times: along
+    an eigenvector that does not lead, rounding soon seeds the leading ones.
     Assumes: nothing; one real recurrence is run, with its weights rounded to ``dtype``.
 
     Examples
