@@ -271,7 +271,7 @@ def sums(
     -----
     Accuracy: the mean is exact to order 1/N, and errs at order 1/N^2 per layer. Interpolation has a
     relative error of 1e-9 per layer, which is also that of the chain at infinite width, and is
-    subtracted. Where lengths leave the grid, its end costs 1e-5 of the sum in all.
+    subtracted. Where lengths leave the grid, its end costs 2e-5 of the sum in all.
     Assumes: no structure of phi below a scale of 1/16 in ``h`` but kinks; ln M between -20 and 20,
     or phi homogeneous of degree one, or constant, beyond. Where an activation's ripples or a cusp
     leave no moments, ``held`` is above any bound.
