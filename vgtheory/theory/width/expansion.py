@@ -113,7 +113,7 @@ def layer_of(
     a = m.g_2 / (2 * m.g)
     least = _ROUNDING * xp.finfo(log_q.dtype).eps
     # What cancels exactly, as for orthogonal weights and linear units, must not leave the root of a rounding.
-    over = lambda largest, rest: xp.where(xp.abs(largest - rest) > least * xp.abs(largest), largest - rest, 0.0)
+    left = lambda difference, largest: xp.where(xp.abs(difference) < least * xp.abs(largest), 0.0, difference)
     power, steep = (m.f_2 / (2 * m.f), a) if of_unit else (degree, degree - 1)
     layer = Layers(
         log_q=log_q,
@@ -123,11 +123,11 @@ def layer_of(
         a=a,
         b=m.g_4 / (8 * m.g) - a**2 / 2,
         rho=rho,
-        forward=gain**2 * over(m.f_f, m.f**2 + curve * 2 * kappa_f**2),
+        forward=gain**2 * left(m.f_f - m.f**2 - curve * 2 * kappa_f**2, m.f_f),
         forward_mean=-curve * gain * rho**2 * m.f_4 / 4,
-        back=over(3 * m.g_g, m.g**2 + curve * 2 * (kappa_g**2 + m.g**2)) / m.g**2,
+        back=left(3 * m.g_g - m.g**2 - curve * 2 * (kappa_g**2 + m.g**2), 3 * m.g_g) / m.g**2,
         back_mean=-curve * rho**2 * m.g_4 / (4 * m.g),
-        joint=gain / m.g * over(m.f_g, m.f * m.g + curve * 2 * kappa_f * kappa_g),
+        joint=gain / m.g * left(m.f_g - m.f * m.g - curve * 2 * kappa_f * kappa_g, m.f_g),
         along=m.f_g / (m.f * m.g) - curve,
         grip=rho * m.f_2**2 / (4 * q * m.f * m.g),
         kick=rho * m.g_2 / m.g,
