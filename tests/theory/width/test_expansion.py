@@ -141,3 +141,9 @@ def test_aligned_cotangents_gain_what_homogeneous_stacks_should(name: str, per_l
 
     expected = np.log1p(per_layer * np.arange(8, -1, -1))
     np.testing.assert_allclose(in_float64(gain)(), expected, rtol=EXACT, atol=EXACT)
+
+
+def test_noise_that_is_unknown_stays_nan_and_does_not_count_as_none() -> None:
+    net = Dense("swiglu", 1.5, 0.1)
+    layers = expansion.trajectory(np.asarray(1.5), np.asarray(0.1), net.activation, False, 3)
+    assert np.isnan([layers.forward, layers.back, layers.joint]).all()
