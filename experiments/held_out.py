@@ -1,0 +1,94 @@
+"""Does the finite-width law keep to its bounds in deep networks that were drawn after the bounds had been fixed?
+
+Activations and scales that no bound was chosen on, networks ten and a hundred times deeper than wide, real weight matrices. An ensemble
+refutes the law if its mean misses by more than five predicted standard errors and by more than three per cent of the log-gradient or of
+its distance from infinite width, whichever is larger; or if its spread misses by more than five standard errors and five per cent.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import key_of, rate_columns
+from vgtheory import Dense, compare, measure, theory
+
+SIGMA_B = 0.3
+WIDE = 10_000_000
+"""Width at which the finite-width law is its own leading order in 1/N."""
+MOST_MEAN, MOST_SPREAD = 0.03, 0.05
+"""Relative misses that refute the law, beside ``compare.SIGMAS`` standard errors."""
+
+
+@dataclass(frozen=True)
+class Config:
+    activation: tuple[str, ...] = ("erf", "hard_tanh", "sin", "elu", "selu", "silu", "mish")
+    scale: tuple[float, ...] = (1.0, 0.9)
+    depth: tuple[int, ...] = (640, 6400)
+    width: int = 64
+    num_nets: int = 64
+    seed: int = 61
+
+
+SMOKE = Config(activation=("erf",), scale=(1.0,), depth=(24,), width=32, num_nets=8)
+
+
+def run(config: Config) -> dict[str, Any]:
+    (name,), (scale,), (depth,) = config.activation, config.scale, config.depth
+    sigma_w = scale * float(theory.critical(name, sigma_b=SIGMA_B).sigma_w[0])
+    net, size = Dense(name, sigma_w, SIGMA_B), {"depth": depth, "width": config.width}
+    logs = measure.samples(key_of(config), net, **size, num_nets=config.num_nets).log_grad
+    law = theory.log_grad_layers(net, **size)
+    infinite, wide = (theory.log_grad_layers(net, depth=depth, width=each) for each in (None, WIDE))
+    bottom = logs[:, 0]
+    return {
+        "sigma_w": sigma_w,
+        "mean": law.mean[0],
+        "std": law.std[0],
+        "mean_hat": bottom.mean(),
+        "std_hat": bottom.std(ddof=1),
+        "std_hat_err": law.std[0] / (2 * config.num_nets - 2) ** 0.5,
+        "mean_infinite": infinite.mean[0],
+        "mean_leading": infinite.mean[0] + (wide.mean[0] - infinite.mean[0]) * WIDE / config.width,
+        **rate_columns(f"{name}, {scale:g} of critical, {config.width} x {depth}", "dense", logs, law),
+    }
+
+
+def _is_refuted(cells: pd.DataFrame, mean: str) -> pd.Series:
+    """Whether a law's mean misses by more than both bounds."""
+    miss = (cells.mean_hat - cells[mean]).abs()
+    size = np.maximum(cells.mean_hat.abs(), (cells.mean_hat - cells.mean_infinite).abs())
+    return (miss > compare.SIGMAS * cells["std"] / cells.num_nets**0.5) & (miss > MOST_MEAN * size)
+
+
+def findings(frame: pd.DataFrame) -> Findings:
+    known = frame[np.isfinite(frame["std"])]
+    off = (known.std_hat - known["std"]).abs()
+    spread = (off > compare.SIGMAS * known.std_hat_err) & (off > MOST_SPREAD * known["std"])
+    refuted = _is_refuted(known, "mean") | spread
+    leading = _is_refuted(known, "mean_leading")
+    percent = 100 * ((known.mean_hat - known["mean"]) / known.mean_hat).abs()
+    is_deep = known.depth == known.depth.max()
+    numbers = {
+        "cells": f"{len(frame)}",
+        "known": f"{len(known)}",
+        "refuted": f"{int(refuted.sum())}",
+        "leading/refuted": f"{int(leading.sum())}",
+        "beyond": f"{int((known.z.abs() > compare.SIGMAS).sum())}",
+        "furthest": f"{known.z.abs().max():.1f}",
+        "furthest/shallow": f"{known.z[~is_deep].abs().max():.1f}" if (~is_deep).any() else "0.0",
+        "percent": f"{percent.max():.1f}",
+        "activations": f"{frame.activation.nunique()}",
+        "nets": f"{frame.num_nets.max()}",
+        "width": f"{frame.width.max()}",
+        "depth": f"{frame.depth.max():,}",
+        "depth/min": f"{frame.depth.min()}",
+    }
+    verdict = (
+        f"Of {len(known)} ensembles for which the law gives an error, {numbers['refuted']} refute it and {numbers['leading/refuted']} its expansion to "
+        f"order 1/N. The law's mean is off by {numbers['percent']} % of the log-gradient at most, and {numbers['beyond']} means lie beyond five "
+        f"predicted standard errors, the furthest at {numbers['furthest']}."
+    )
+    return Findings(verdict, numbers)
