@@ -33,7 +33,9 @@ def pytest_configure(config: pytest.Config) -> None:
         compile_quickly()
     jax.config.update("jax_compilation_cache_dir", str(config.rootpath / ".pytest_cache" / "jax"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    if "PYTEST_XDIST_WORKER" in os.environ:  # it has told all; to take thousands of programs apart one by one costs seconds
+    if (
+        "PYTEST_XDIST_WORKER" in os.environ
+    ):  # it has told all; to take thousands of programs apart one by one costs seconds
         atexit.register(os._exit, 0)
 
 
