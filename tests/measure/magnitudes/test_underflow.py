@@ -61,6 +61,33 @@ def test_the_best_scale_agrees_within_a_factor_of_two(key: jax.Array) -> None:
     assert wrong.scale / seen.scale > 2
 
 
+FAR_FROM_LOG_NORMAL = Dense("gelu", 1.4, 0.1)
+"""Few networks out of many keep their length, in 24 layers: the mean square of the last one's h is a hundred times the others'."""
+
+
+def test_the_best_scale_is_better_than_all_others(key: jax.Array) -> None:
+    """Of entries, most of which are far smaller than the largest: also beyond the scale at which every layer has begun to overflow."""
+    size: dict[str, Any] = {"depth": 24, "width": 32, "num_nets": 24}
+    best = measure.magnitudes.best_loss_scale(key, FAR_FROM_LOG_NORMAL, E4M3, **size)
+    lost = []
+    for power in range(-6, 7):
+        scale = float(best.scale * 2.0**power)
+        shares = measure.magnitudes.underflow_share(key, FAR_FROM_LOG_NORMAL, E4M3, **size, loss_scale=scale)
+        lost.append(np.mean(shares.underflow.value + shares.overflow.value))
+    assert int(np.argmin(lost)) == 6
+    assert min(lost) == pytest.approx(float(best.underflow + best.overflow), rel=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cast", [E4M3, "float8_e5m2", "float16"])
+def test_the_best_scale_agrees_far_from_log_normal(key: jax.Array, cast: str) -> None:
+    """Of 96 networks; of the E5M2's best scale a tenth of these decide, and of a single network's it is another."""
+    size = {"depth": 24, "width": 96}
+    law = theory.magnitudes.best_loss_scale(FAR_FROM_LOG_NORMAL, cast, **size)
+    seen = measure.magnitudes.best_loss_scale(key, FAR_FROM_LOG_NORMAL, cast, **size, num_nets=96)
+    assert 0.5 <= seen.scale / law.scale <= 2
+
+
 def test_small_entries_agree(key: jax.Array) -> None:
     net, size = Dense("sigmoid", 1.0), {"depth": 14, "width": 64}
     measured = measure.magnitudes.share_below(key, net, 1e-8, **size, num_nets=64)
@@ -91,7 +118,6 @@ def test_casts_flush_and_saturate_as_said() -> None:
 @pytest.mark.parametrize("activation", ["tanh", "relu", "gelu", "sigmoid", "hard_tanh", "linear"])
 @pytest.mark.parametrize("sigma_w", [0.9, 1.4, 2.0])
 def test_shares_agree_widely(key: jax.Array, activation: str, sigma_w: float) -> None:
-    """Where signals scatter and phi is not straight, shares are only promised to two points."""
     for cast in (E4M3, "float8_e5m2", "float16"):
         net, size = Dense(activation, sigma_w, 0.1), {"depth": 24, "width": 96}
         best = theory.magnitudes.best_loss_scale(net, cast, **size).scale
@@ -99,8 +125,7 @@ def test_shares_agree_widely(key: jax.Array, activation: str, sigma_w: float) ->
             size |= {"loss_scale": float(best) * shift}
             measured = measure.magnitudes.underflow_share(key, net, cast, **size, num_nets=48, dtype="float64")
             law = theory.magnitudes.underflow_share(net, cast, **size)
-            if net.activation.degree == 1 or theory.log_q_layers(net, depth=24, width=96).std.max() < 0.5:
-                assert gaps(law, measured).max() < SIGMAS
+            assert gaps(law, measured).max() < SIGMAS
             for predicted, seen in zip(law, measured, strict=True):
                 assert (abs(predicted - seen.value) < POINTS + 2 * seen.err).all()
 

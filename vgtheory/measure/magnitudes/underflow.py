@@ -1,6 +1,7 @@
 """Entries of real weight gradients, cast to a number format by NumPy and counted."""
 
 import functools
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -18,6 +19,9 @@ from vgtheory.measure.magnitudes.casts import lost, plain
 from vgtheory.measure.magnitudes.tensors import WHOLE, Asked, pieces_of, shares
 from vgtheory.networks.dense import Dense
 from vgtheory.networks.transformer import Transformer
+
+_FURTHER = 4
+"""Powers of two that are tried at a time beyond the scale at which the layer of the smallest entries begins to overflow."""
 
 
 class CastShares(NamedTuple):
@@ -224,16 +228,28 @@ def best_loss_scale(
         largest[name, layer] = max(largest.get((name, layer), 0.0), float(np.abs(entries).max(initial=0.0)))
     tops = np.array([top for top in largest.values() if top > 0])
     room = np.log2(float(jnp.finfo(FORMATS[cast]).max)) - np.log2(tops)
-    powers = np.arange(np.floor(room.min()) - 1, np.ceil(room.max()) + 1) if room.size else np.zeros(1)
+    powers = np.arange(np.floor(room.min()) - 1, np.ceil(room.max()) + _FURTHER) if room.size else np.zeros(1)
+    gone, total = _gone(pieces_of(net, key, asked), powers, cast, flush)
+    while room.size and gone[-1, 1] < gone.sum(axis=1).min():  # a larger scale could still be better
+        further = powers[-1] + 1 + np.arange(_FURTHER)
+        powers, gone = (
+            np.append(powers, further),
+            np.vstack([gone, _gone(pieces_of(net, key, asked), further, cast, flush)[0]]),
+        )
+    best = len(powers) - 1 - int(np.argmin(gone.sum(axis=1)[::-1]))
+    return LossScale(2.0 ** float(powers[best]), *map(float, gone[best] / total))
+
+
+def _gone(pieces: Iterable[Any], powers: np.ndarray, cast: str, flush: bool) -> tuple[np.ndarray, int]:
+    """Numbers of entries that under- and overflow at every power of two, shape (powers, 2), and of all entries."""
     gone, total = np.zeros((len(powers), 2)), 0
-    for _, _, entries in pieces_of(net, key, asked):
+    for _, _, entries in pieces:
         total += entries.size
         there = entries[entries != 0]
         for row, power in zip(gone, powers, strict=True):
             held = plain(there * 2.0**power, cast, flush)
             row += np.count_nonzero(held == 0), np.count_nonzero(~np.isfinite(held))
-    best = len(powers) - 1 - int(np.argmin(gone.sum(axis=1)[::-1]))
-    return LossScale(2.0 ** float(powers[best]), *map(float, gone[best] / total))
+    return gone, total
 
 
 __all__ = ["CastShares", "LossScale", "best_loss_scale", "share_below", "underflow_share"]

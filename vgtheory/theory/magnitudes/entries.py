@@ -103,11 +103,25 @@ def _at(activation: Activation, root_q: float, is_slope: bool) -> _Factor:
 
 
 class Entries(NamedTuple):
-    """Law of one layer's entries: log-size of z, and the other two factors."""
+    """Law of one layer's entries: log-size of z, its skewness and excess kurtosis, and the other two factors."""
 
     log_size: Law
     slope: _Factor
     signal: _Factor
+    skew: float = 0.0
+    excess: float = 0.0
+
+    @property
+    def sizes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Log-sizes that stand for all, and their probabilities: the Gauss rule of Meixner's law of these four moments, normal without the last two."""
+        count = np.arange(1, _SIZES if self.log_size.std > 0 else 1)
+        bend = max((self.excess - self.skew**2) / 2, -1.0)
+        squares = count * (1 + (count - 1) * bend)
+        beside = np.sqrt(np.where(np.cumprod(squares > 0), squares, 0.0))
+        places, vectors = np.linalg.eigh(
+            np.diag(np.append(0, count) * self.skew) + np.diag(beside, 1) + np.diag(beside, -1)
+        )
+        return self.log_size.mean + places * self.log_size.std, vectors[0] ** 2
 
     @property
     def zero(self) -> float:
@@ -122,17 +136,15 @@ class Entries(NamedTuple):
 
     def beyond(self, log_bounds: np.ndarray, above: bool) -> np.ndarray:
         """Shares of entries, zeros left out, whose modulus is below or above each bound."""
-        places, shares = hermegauss(_SIZES if self.log_size.std > 0 else 1)
-        sizes = self.log_size.mean + places * self.log_size.std
+        sizes, shares = self.sizes
         ratio = log_bounds[:, None, None] - self.signal.log[:, None] - sizes
-        return np.asarray(np.exp(_log_share(self.slope, ratio, above)) @ (shares / shares.sum()) @ self.signal.weight)
+        return np.asarray(np.exp(_log_share(self.slope, ratio, above)) @ shares @ self.signal.weight)
 
     def blocks(self) -> list[Block]:
         """Along a unit's inputs, its z and its slope are shared."""
-        places, shares = hermegauss(_SIZES if self.log_size.std > 0 else 1)
+        sizes, shares = self.sizes
         z, weight = _normal(np.ones(0))
-        logs = (self.log_size.mean + places * self.log_size.std, self.slope.log, np.log(z))
-        chances = (shares / shares.sum(), self.slope.weight, weight)
+        logs, chances = (sizes, self.slope.log, np.log(z)), (shares, self.slope.weight, weight)
         whole, each = _summed(logs[0], chances[0], logs[1], chances[1])
         shared, each = _summed(whole, each, logs[2], chances[2])
         order = np.argsort(self.signal.log)
@@ -232,13 +244,17 @@ def _joint(net: Dense, question: Question) -> list[Networks]:
     rows = []
     for layer, seen in enumerate(seen_layers(float(net.sigma_w), float(net.sigma_b), net.activation, width, depth)):
         each = []
-        for log_q, below, grad, grad_std in zip(seen.log_q, seen.log_q_below, *seen.log_grad, strict=True):
+        for log_q, below, grad, std, third, fourth in zip(
+            seen.log_q, seen.log_q_below, *seen.log_grad, seen.third, seen.fourth, strict=True
+        ):
             signal = _factor(net.activation, Law(below, 0.0), False) if layer else _input(1.0)
             if layer == depth - 1:
                 each.append(Entries(Law(0.0, 0.0), _ONE, signal))
                 continue
-            size = Law(float(grad + own.mean) / 2 + np.log(net.sigma_w), float(np.hypot(grad_std, own.std)) / 2)
-            each.append(Entries(size, _factor(net.activation, Law(log_q, 0.0), True), signal))
+            spread = float(np.hypot(std, own.std))
+            size = Law(float(grad + own.mean) / 2 + np.log(net.sigma_w), spread / 2)
+            slope = _factor(net.activation, Law(log_q, 0.0), True)
+            each.append(Entries(size, slope, signal, float(third / spread**3), float(fourth / spread**4)))
         rows.append(Networks(seen.weight, each))
     return rows
 

@@ -198,8 +198,10 @@ def underflow_share(
     Notes
     -----
     Accuracy: 1e-3 of each share for the quadrature, 1e-2 for formats with scales. At finite width a
-    ``Dense`` has signals and gradients that grow together; in 24 layers of 96 units of GELU at
-    sigma_w = 1.4 shares of a per cent are right to a tenth. Where layers are listed, straight, or not
+    ``Dense`` has signals and gradients that grow together, and whose logs are skewed; in 24 layers of
+    96 units of GELU at sigma_w = 1.4 shares of a per cent are right to a fifth, those of a thousandth
+    to a third, and 4 in 10,000 of the first layer to a factor of 2 (of 4,000 networks, E4M3 at five
+    loss scales). Where layers are listed, straight, or not
     Gaussian, the two are taken as independent: small shares are off by factors where the spread of
     ``log_q_layers`` exceeds 0.5. Networks scatter about the mean, most of all where shares are small.
     In a ``Transformer`` of 24 blocks, width 256, 4 heads and 64 positions all shares are within 2
@@ -266,10 +268,12 @@ def best_loss_scale(
 
     Notes
     -----
-    Accuracy: within a factor of 2 of the best scale of real networks, where ``underflow_share`` is
-    accurate. Where ln q spreads by more than 0.5, a few networks out of many decide on the best scale
-    of those drawn, which is then often smaller. Where the format has room to spare, losses are tiny at many
-    scales, and the best one is just below overflow.
+    Accuracy: within a factor of 2 of the best scale of many real networks, where ``underflow_share``
+    is accurate, and of 4,096 of GELU at sigma_w = 1.4, whose ln q spreads by 1.4. Few networks decide
+    there, so that samples differ: the best scale of 16 networks in 24 layers of 96 units is within a
+    factor of 2 of the law's in 95 % of samples for E4M3 and 67 % for E5M2 and float16, and of 64
+    networks in 98 %; that of one network in 19 to 33 %. Where the format has room to spare, losses
+    are tiny at many scales, and the best one is just below overflow.
     Assumes: as ``underflow_share``. Scales are between 2^-1000 and 2^1000.
 
     Examples
