@@ -80,6 +80,7 @@ def _cells() -> Section:
             ("LSTM", "", LSTM(**given)),
             ("GRU", "", GRU(**given)),
             ("MGU", "", MGU(**given)),
+            ("minimalRNN", "", MinimalRNN(**given)),
             ("leaky units", '"tanh", ', leaky),
             ("a skip in time", '"tanh", lag=3, ', skip),
         )

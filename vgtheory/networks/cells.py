@@ -13,7 +13,7 @@ from vgtheory.expect import expect_number
 from vgtheory.networks.noise import DROPPED, Dropped
 from vgtheory.networks.recurrent import Leaky, Skip
 from vgtheory.networks.resolving import resolve, resolve_weights
-from vgtheory.noun import Noun, register_noun
+from vgtheory.noun import register_noun
 
 _SCALES = ("sigma_w", "sigma_gate", "sigma_in")
 _GATE_FOLLOWS = {"sigma_gate": "sigma_w"}
@@ -164,7 +164,7 @@ class LSTM(Dropped):
 
 
 @dataclass(frozen=True, repr=False)
-class MinimalRNN(Noun):
+class MinimalRNN(Dropped):
     r"""MinimalRNN: a gate between the state and the embedded input.
 
     .. math:: u = \sigma(W h + V z + b), \qquad h' = u \odot h + (1 - u) \odot z
@@ -183,6 +183,8 @@ class MinimalRNN(Noun):
         Bias b of the gate; a large value keeps the state.
     weights
         Kind of W and V, as for ``GRU``.
+    dropout, recurrent_dropout
+        As for ``Leaky``, of what V and W multiply; the z that the gate lets pass is not dropped.
 
     References
     ----------
@@ -195,7 +197,6 @@ class MinimalRNN(Noun):
     36.3
     """
 
-    remedy: ClassVar[str] = Dropped.remedy
     follows: ClassVar[dict[str, str]] = {"sigma_v": "sigma_w"}
     sigma_w: Any = 1.0
     sigma_v: Any = None
@@ -215,7 +216,7 @@ class MinimalRNN(Noun):
 register_noun(GRU, [*_SCALES, "update_bias"], ["weights", *DROPPED])
 register_noun(MGU, [*_SCALES, "forget_bias"], ["weights", *DROPPED])
 register_noun(LSTM, [*_SCALES, "forget_bias"], ["weights", *DROPPED])
-register_noun(MinimalRNN, ["sigma_w", "sigma_v", "sigma_in", "update_bias"], ["weights"])
+register_noun(MinimalRNN, ["sigma_w", "sigma_v", "sigma_in", "update_bias"], ["weights", *DROPPED])
 
 Cell = Leaky | Skip | GRU | MGU | LSTM | MinimalRNN
 CELLS = (Leaky, Skip, GRU, MGU, LSTM, MinimalRNN)

@@ -56,7 +56,7 @@ class Dropped(Noun):
     r"""Dropout in a recurrent cell in training: one mask for a whole sequence.
 
     Every W multiplies :math:`m \odot h` (of ``Leaky`` and ``Skip``, :math:`m \odot \phi(h)`), and
-    every U multiplies :math:`k \odot x`. The factors are 0 with a probability, have the mean 1, and
+    every U multiplies :math:`k \odot x` (of ``MinimalRNN``, V multiplies :math:`k \odot z`). The factors are 0 with a probability, have the mean 1, and
     are the same at every step of a sequence and for all gates. What a gate lets pass is not dropped.
 
     Attributes
@@ -80,7 +80,8 @@ def undropped(cell: Any) -> Any:
     """The cell without dropout that has its law at infinite width."""
     if not is_noisy(cell):
         return cell
-    seen = {"sigma_in": cell.dropout, **dict.fromkeys(_RECURRENT, cell.recurrent_dropout)}
+    inputs = "sigma_v" if hasattr(cell, "sigma_v") else "sigma_in"
+    seen = {inputs: cell.dropout, **dict.fromkeys(_RECURRENT, cell.recurrent_dropout)}
     scales = {name: getattr(cell, name) / (1 - p) ** 0.5 for name, p in seen.items() if hasattr(cell, name)}
     return dataclasses.replace(cell, **scales, dropout=0.0, recurrent_dropout=0.0)
 

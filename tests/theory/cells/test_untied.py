@@ -175,14 +175,17 @@ def test_the_minimal_rnn_by_gauss_hermite_and_by_its_limits() -> None:
     assert theory.cells.memory_steps(theory.cells.cell_with_memory(cell, 12.0)) == pytest.approx(12.0, rel=1e-6)
 
 
-def test_the_minimal_rnn_as_random_matrices_in_numpy() -> None:
-    """Fresh matrices at every step, states and gradients by hand."""
-    rng, width, steps = np.random.default_rng(2), 150, 8
-    cell, logs = MinimalRNN(1.5, 0.8, 1.0, 1.0), []
-    for _ in range(24):
+@pytest.mark.parametrize(("chances", "wrong"), [((0.0, 0.0), "update_bias"), ((0.7, 0.4), "recurrent_dropout")])
+def test_the_minimal_rnn_as_random_matrices_in_numpy(chances: tuple[float, float], wrong: str) -> None:
+    """Fresh matrices at every step and one mask for all, states and gradients by hand."""
+    rng, width, steps, nets = np.random.default_rng(2), 100, 8, 72
+    cell = MinimalRNN(1.5, 0.8, 1.0, 1.0, dropout=chances[0], recurrent_dropout=chances[1])
+    logs, squares = [], []
+    for _ in range(nets):
         h, kept = np.zeros(width), []
+        masks = [(rng.random(width) >= chance) / (1 - chance) for chance in chances]
         for _ in range(steps + 12):
-            matrix, other = rng.standard_normal((2, width, width)) / width**0.5
+            matrix, other = rng.standard_normal((2, width, width)) / width**0.5 * np.stack(masks[::-1])[:, None]
             x = rng.standard_normal(width)
             u = expit(1.5 * matrix @ h + 0.8 * other @ x + 1.0)
             kept.append((matrix, u, h - x))
@@ -192,10 +195,13 @@ def test_the_minimal_rnn_as_random_matrices_in_numpy() -> None:
         for matrix, u, apart in kept[: -steps - 1 : -1]:
             down = u * down + 1.5 * matrix.T @ (down * apart * u * (1 - u))
         logs.append(np.log(np.linalg.norm(down) / start))
-    err = np.std(logs, ddof=1) / 24**0.5
-    law = lambda cell: theory.cells.log_grad_steps(cell, steps=steps)[-1]
-    assert abs(np.mean(logs) - law(cell)) < SIGMAS * err
-    assert abs(np.mean(logs) - law(cell.replace(update_bias=1.2))) > SIGMAS * err
+        squares.append(np.mean(h**2))
+    z = lambda seen, law: abs(np.mean(seen) - law) / (np.std(seen, ddof=1) / nets**0.5)
+    law = lambda net: theory.cells.log_grad_steps(net, steps=steps)[-1]
+    assert z(logs, law(cell)) < SIGMAS < z(logs, law(cell.replace(**{wrong: 1.2 if chances == (0, 0) else 0.0})))
+    assert z(squares, theory.cells.q_state(cell)) < SIGMAS
+    if chances[0]:
+        assert z(squares, theory.cells.q_state(cell.replace(dropout=0.0))) > SIGMAS
 
 
 def test_dropout_in_cells_is_a_larger_scale() -> None:
@@ -206,6 +212,7 @@ def test_dropout_in_cells_is_a_larger_scale() -> None:
     tanh = Leaky("tanh", 1.5, 0.2, 0.8, 0.4)
     skip = Skip("tanh", 1.1, 0.6, 0.2, 0.8, 3)
     pairs.append((tanh.replace(**how), tanh.replace(sigma_w=1.5 * size, sigma_in=0.8 * drive)))
+    pairs.append((MinimalRNN(1.1, 0.7, 0.9, 1.0, **how), MinimalRNN(1.1 * size, 0.7 * drive, 0.9, 1.0)))
     scaled = {"sigma_w": 1.1 * size, "sigma_skip": 0.6 * size, "sigma_in": 0.8 * drive}
     pairs.append((skip.replace(**how), skip.replace(**scaled)))
     for cell, plain in pairs:

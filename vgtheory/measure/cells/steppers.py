@@ -129,7 +129,8 @@ def stepper(cell: Cell, words: Array, width: int, dtype: DTypeLike, sampler: str
         expect_known_law("cell_logs", cell)
     bias, none = normal(words, BIAS, 0, (width,), dtype), jnp.zeros(width, dtype)
     inside, within = _masks(cell, words, width, dtype)
-    size = jnp.sqrt(jnp.mean(inside**2))
+    embedded = isinstance(cell, MinimalRNN)
+    size = 1.0 if embedded else jnp.sqrt(jnp.mean(inside**2))
     if sampler == "cells":
         return _tied(cell, words, width, dtype, bias, driven)
 
@@ -138,7 +139,7 @@ def stepper(cell: Cell, words: Array, width: int, dtype: DTypeLike, sampler: str
         noise = lambda k: size * normal(words, INPUT, stream(k), (width,), dtype) if driven else none
 
         def times(k: int, x: Array) -> Array:
-            x = x * within
+            x = x * (inside if embedded and k else within)
             if sampler == "matrix_free":
                 drawn = (normal(words, role, stream(k), (width,), dtype) for role in (UNITS, ABOVE))
                 return _fresh(x, *drawn, cell.weights == "orthogonal")
@@ -154,7 +155,8 @@ def stepper(cell: Cell, words: Array, width: int, dtype: DTypeLike, sampler: str
 def _tied(cell: Cell, words: Array, width: int, dtype: DTypeLike, bias: Array, driven: bool) -> Step:
     """Step with one set of weights; gated cells are Flax's."""
     inside, within = (mask[:, None] for mask in _masks(cell, words, width, dtype))
-    recurrent = [within * draw_matrix(words, cell.weights, k, width, dtype) for k in range(_GATES)]
+    masks = [inside if isinstance(cell, MinimalRNN) and k else within for k in range(_GATES)]
+    recurrent = [mask * draw_matrix(words, cell.weights, k, width, dtype) for k, mask in enumerate(masks)]
     inputs = [inside * draw_matrix(words, "gaussian", _INPUTS + k, width, dtype) for k in range(_GATES)]
     none = jnp.zeros(width, dtype)
     x_of = lambda t: normal(words, INPUT, t, (width,), dtype) if driven else none
