@@ -56,8 +56,9 @@ class Dropped(Noun):
     r"""Dropout in a recurrent cell in training: one mask for a whole sequence.
 
     Every W multiplies :math:`m \odot h` (of ``Leaky`` and ``Skip``, :math:`m \odot \phi(h)`), and
-    every U multiplies :math:`k \odot x` (of ``MinimalRNN``, V multiplies :math:`k \odot z`). The factors are 0 with a probability, have the mean 1, and
-    are the same at every step of a sequence and for all gates. What a gate lets pass is not dropped.
+    every U multiplies :math:`k \odot x` (of ``MinimalRNN``, V multiplies :math:`k \odot z`). The
+    factors are 0 with a probability, have the mean 1, and are the same at every step of a sequence
+    and for all gates. What a gate lets pass is not dropped.
 
     Attributes
     ----------

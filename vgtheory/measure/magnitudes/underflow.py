@@ -21,7 +21,7 @@ from vgtheory.networks.dense import Dense
 from vgtheory.networks.transformer import Transformer
 
 _FURTHER = 4
-"""Powers of two that are tried at a time beyond the scale at which the layer of the smallest entries begins to overflow."""
+"""Powers of two tried at a time beyond the scale at which the layer of the smallest entries begins to overflow."""
 
 
 class CastShares(NamedTuple):

@@ -113,7 +113,7 @@ class Entries(NamedTuple):
 
     @property
     def sizes(self) -> tuple[np.ndarray, np.ndarray]:
-        """Log-sizes that stand for all, and their probabilities: the Gauss rule of Meixner's law of these four moments, normal without the last two."""
+        """Log-sizes that stand for all, and their probabilities: the Gauss rule of Meixner's law of four moments."""
         count = np.arange(1, _SIZES if self.log_size.std > 0 else 1)
         bend = max((self.excess - self.skew**2) / 2, -1.0)
         squares = count * (1 + (count - 1) * bend)

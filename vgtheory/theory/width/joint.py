@@ -36,7 +36,7 @@ from vgtheory.theory.width.links import (
 )
 
 _MOST, _FEW, _CALM, _ALIKE = 7, 3, 0.1, 1e-6
-"""Networks that stand for all; as many where ln M spreads by less than this; and what a law is left to spread that needs no further node."""
+"""Networks that stand for all; as many where ln M spreads by less than this; a spread that needs no further node."""
 
 
 class Seen(NamedTuple):
