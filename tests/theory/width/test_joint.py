@@ -12,9 +12,12 @@ from vgtheory.activation import as_activation
 from vgtheory.estimate import Law
 from vgtheory.theory.magnitudes.entries import _ONE, Entries
 from vgtheory.theory.width.joint import gauss, seen_layers
+from vgtheory.theory.width.links import LOG_M, stencil
 
 ROUNDING = 1e-9
 """Relative, of moments to the thirteenth: Lanczos's recursion and eigenvalues of seven by seven numbers."""
+INTERPOLATED = 1e-3
+"""Root of what interpolation leaves of a variance, 2e-8; the grid's points are 0.07 apart."""
 DEPTH, WIDTH, NETS = 24, 32, 2000
 SCALES = 1.4, 0.1
 
@@ -35,6 +38,13 @@ def test_a_gauss_rule_of_two_places_is_these_and_of_one_place_is_this() -> None:
     nodes, shares = gauss(np.arange(20.0), weights)
     np.testing.assert_allclose((*nodes, *shares), (3, 11, 0.2, 0.8), rtol=ROUNDING)
     np.testing.assert_allclose(gauss(np.arange(20.0), np.eye(20)[7]), [[7], [1]], rtol=ROUNDING)
+
+
+def test_one_place_between_those_of_a_grid_is_one_place() -> None:
+    points, shares = stencil(np.asarray(0.03))
+    nodes, weights = gauss(LOG_M, np.bincount(points, shares, len(LOG_M)))
+    np.testing.assert_allclose(nodes, 0.03, atol=INTERPOLATED)
+    assert weights.sum() == pytest.approx(1, rel=ROUNDING)
 
 
 def sizes(skew: float, excess: float) -> tuple[np.ndarray, np.ndarray]:

@@ -106,10 +106,14 @@ def seen_layers(sigma_w: float, sigma_b: float, activation: Activation, width: i
 
 
 def gauss(places: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes and weights of the Gauss rule of a law on a grid, by Lanczos's recursion."""
-    weights = np.maximum(weights, 0.0)
-    mean, var = _moments(weights / weights.sum(), places)
-    scaled, row = (places - mean) / (var**0.5 or 1.0), np.sqrt(weights / weights.sum())
+    """Nodes and weights of the Gauss rule of a law on a grid, by Lanczos's recursion.
+
+    Interpolation leaves weights below 0. The rule is that of the others, moved to mean and variance of all.
+    """
+    mean, var = _moments(weights, places)
+    row = np.sqrt(np.maximum(weights, 0.0) / np.maximum(weights, 0.0).sum())
+    centre, square = _moments(row**2, places)
+    scaled = (places - centre) / (square**0.5 or 1.0)
     rows, diagonal, beside = [row], [], []
     for _ in range(_MOST if var > _CALM**2 else _FEW):
         diagonal.append(float(rows[-1] @ (scaled * rows[-1])))
@@ -134,13 +138,13 @@ def _above(step: Step, depth: int) -> list[_Growth]:
     for _ in range(depth - 2):
         with_own = _before(step, grown[-1], step.log_y, step.rest)
         state = descended(step, normal, np.asarray(GRAD), state)[0]
-        grown.append(with_own._replace(mean=state.mean, var=state.var))
+        grown.append(with_own._replace(mean=np.asarray(state.mean), var=np.asarray(state.var)))
     return [*grown[::-1], grown[0]][-depth:]
 
 
 def _before(step: Step, above: _Growth, own: Any, own_var: Any) -> _Growth:
     """The growth with a layer's own added, of this mean and variance at the grid's points and nodes."""
-    mean, var, third, fourth = np.tensordot(np.stack(above), step.moves, (-1, -1))
+    mean, var, third, fourth = np.tensordot(np.stack(above), np.asarray(step.moves), (-1, -1))
     mean, fourth, var = mean + own, fourth + 6 * var * own_var + 3 * own_var**2, var + own_var
     whole = mean @ RULE
     d = mean - whole[:, None]
