@@ -7,8 +7,8 @@ import pytest
 from tests.tolerances import SIGMAS
 from vgtheory import Residual, measure, theory
 
-BLOCKS = np.arange(1.0, 33.0)
-WIDTH, NUM_NETS = 128, 64
+BLOCKS = np.arange(1.0, 25.0)
+WIDTH, NUM_NETS = 64, 48
 FINITE = 6.0
 """Of a log at width N against infinite width, times N: half of its variance, which is a few over N per block of full variance."""
 LINES = {"relu": (1.0, 0.0), "tanh": (0.5, 1.0)}

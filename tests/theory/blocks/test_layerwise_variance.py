@@ -197,7 +197,7 @@ def test_tanh_s_stream_grows_as_a_power(decay: Decay, start: int) -> None:
 
 
 @pytest.mark.parametrize("start", STARTS)
-@pytest.mark.parametrize("b", [1.0, 1.5])
+@pytest.mark.parametrize("b", [1.0, pytest.param(1.5, marks=pytest.mark.slow)])
 def test_at_the_corner_of_tanh_the_log_grows_as_the_root_of_a_logarithm(b: float, start: int) -> None:
     """q = 1 + v T(b) + a T(1) less what tanh falls short of 1, at most v B l^-b / sqrt(1 + a T(1)) in a block; beyond b = 1 a limit is near."""
     v, a = 1.0, 9.0
