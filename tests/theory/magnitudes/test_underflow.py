@@ -112,3 +112,12 @@ def test_wrong_questions(refused: pytest.RaisesExc) -> None:
         theory.magnitudes.share_below(Dense("tanh"), 0.0, depth=3)
     with refused("best_loss_scale", "net"):
         theory.magnitudes.best_loss_scale(Dense("tanh", dropout=0.1), "float16", depth=3)
+
+
+def test_an_unknown_spread_leaves_no_share() -> None:
+    """Sparse weights of 64 units have too large a kurtosis for a law of the gradient's spread."""
+    net = Dense("tanh", 1.5, 0.1, weights="sparse")
+    assert np.isinf(theory.log_grad_layers(net, depth=4, width=64).std[0])
+    found = SHARES(net, "float16", depth=4, width=64)
+    assert np.isnan(found.underflow[0]) and np.isnan(found.overflow[0])
+    assert np.isnan(theory.magnitudes.best_loss_scale(net, "float16", depth=4, width=64)).all()

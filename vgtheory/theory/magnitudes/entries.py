@@ -121,7 +121,8 @@ class Entries(NamedTuple):
         places, vectors = np.linalg.eigh(
             np.diag(np.append(0, count) * self.skew) + np.diag(beside, 1) + np.diag(beside, -1)
         )
-        return self.log_size.mean + places * self.log_size.std, vectors[0] ** 2
+        spread = self.log_size.std if np.isfinite(self.log_size.std) else np.nan  # unknown, not wide
+        return self.log_size.mean + places * spread, vectors[0] ** 2
 
     @property
     def zero(self) -> float:

@@ -273,7 +273,7 @@ def best_loss_scale(
     there, so that samples differ: the best scale of 16 networks in 24 layers of 96 units is within a
     factor of 2 of the law's in 95 % of samples for E4M3 and 67 % for E5M2 and float16, and of 64
     networks in 98 %; that of one network in 19 to 33 %. Where the format has room to spare, losses
-    are tiny at many scales, and the best one is just below overflow.
+    are tiny at many scales, and the best is just below overflow. NaN where the spread is unknown.
     Assumes: as ``underflow_share``. Scales are between 2^-1000 and 2^1000.
 
     Examples
@@ -292,8 +292,9 @@ def best_loss_scale(
     powers = np.arange(first, last + 1)
     at = lambda bound, above: counts @ [row.beyond(bound - powers * np.log(2), above) for row in rows] / counts.sum()
     under, over = at(low, False), at(high, True)
-    best = int(np.argmin(under + over))
-    return LossScale(2.0 ** float(powers[best]), float(under[best]), float(over[best]))
+    best = int(np.argmin(under + over))  # of NaN, if there is any
+    scale = np.nan if np.isnan(under[best] + over[best]) else 2.0 ** float(powers[best])
+    return LossScale(scale, float(under[best]), float(over[best]))
 
 
 __all__ = ["CastShares", "LossScale", "best_loss_scale", "share_below", "underflow_share"]
