@@ -119,5 +119,6 @@ def test_an_unknown_spread_leaves_no_share() -> None:
     net = Dense("tanh", 1.5, 0.1, weights="sparse")
     assert np.isinf(theory.log_grad_layers(net, depth=4, width=64).std[0])
     found = SHARES(net, "float16", depth=4, width=64)
-    assert np.isnan(found.underflow[0]) and np.isnan(found.overflow[0])
+    assert np.isnan(found.underflow[0])
+    assert np.isnan(found.overflow[0])
     assert np.isnan(theory.magnitudes.best_loss_scale(net, "float16", depth=4, width=64)).all()
