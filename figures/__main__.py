@@ -27,6 +27,7 @@ FIGURES = (
     "shapes",
     "aspect",
     "narrow",
+    "held_out",
     "dropout",
     "losses",
     "spectra",
