@@ -32,6 +32,8 @@ format: $(STAMP) ## Rewrite the sources in the one format
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
+# Two processes already; LAPACK's own threads would wait for each other.
+test site: export OPENBLAS_NUM_THREADS := 1
 test: $(STAMP) ## Run the tests, all but the slow ones and those for an accelerator
 	@$(RUN) -m pytest -n 2 --dist loadfile
 

@@ -1,5 +1,6 @@
 """Checks of measure's arguments by their names; ``asked`` puts a function behind them."""
 
+import contextlib
 import functools
 import inspect
 import re
@@ -24,6 +25,7 @@ from vgtheory.expect import (
     expect_number,
     expect_one_of,
 )
+from vgtheory.measure.threads import draws_orthogonal, one_thread
 from vgtheory.networks.listed import expect_unlisted
 from vgtheory.networks.noise import expect_no_noise
 from vgtheory.networks.recurrent import FixedRecurrent
@@ -168,11 +170,15 @@ A function in which a name means something narrower states its own check in ``as
 """
 
 
-def asked(*, noise: Any = False, unit: Any = False, **own: Check) -> Callable[[Function], Function]:
+def asked(
+    *, noise: Any = False, unit: Any = False, lapack: Any = False, **own: Check
+) -> Callable[[Function], Function]:
     """Decorator that checks every argument before anything is computed; errors bear one name.
 
     A network with noise is refused but where ``noise`` is True, and one of units that are no
     activation but where ``unit`` is: the function measures it.
+
+    With ``lapack``, or where orthogonal matrices are drawn, LAPACK has one thread (``one_thread``).
 
     ``own`` has the checks of arguments that mean something narrower than in ``EXPECTED``. A check
     raises, returns the argument's new value, or returns None. A network must be of a class that its
@@ -203,7 +209,9 @@ def asked(*, noise: Any = False, unit: Any = False, **own: Check) -> Callable[[F
                     refused(where, given.get(name))
             try:
                 _fits(where, **given)
-                return function(*bound.args, **bound.kwargs)
+                single = lapack or any(draws_orthogonal(given.get(name)) for name in _NOUNS)
+                with one_thread() if single else contextlib.nullcontext():
+                    return function(*bound.args, **bound.kwargs)
             except ValueError as error:
                 words = _HOUSE.sub(where, str(error))
                 if words == str(error):

@@ -83,7 +83,7 @@ def exponents_of(
     return lax.scan(one, carry, times(burn_in, steps))[1]
 
 
-@asked(step=expect_function, num_exponents=optional(count()), burn_in=optional(count(0)))
+@asked(lapack=True, step=expect_function, num_exponents=optional(count()), burn_in=optional(count(0)))
 def map_exponents(
     step: Callable[[Array], Array],
     state: Numbers,

@@ -71,7 +71,7 @@ def _one(words: Array, net: Dense | Tied | Cell, size: _Size) -> Array:
     return jnp.sum(logs, axis=0) / steps
 
 
-@asked()
+@asked(lapack=True)
 def lyapunov_logs(
     key: Array,
     net: Dense | Tied | Cell,
@@ -149,7 +149,7 @@ def lyapunov_logs(
     return np.asarray(run(_one, key, in_format(net, dtype), size, **how), dtype=np.float64)
 
 
-@asked()
+@asked(lapack=True)
 def lyapunov_exponents(
     key: Array,
     net: Dense | Tied | Cell,

@@ -14,7 +14,7 @@ from vgtheory.networks.recurrent import Recurrent
 _CHUNK = 2**22
 
 
-@asked(num_nets=count(2))
+@asked(lapack=True, num_nets=count(2))
 def log_spectral_radius(
     key: Array, net: Recurrent, *, width: int, num_nets: int = 64, dtype: str = "float32"
 ) -> Estimate:

@@ -54,7 +54,7 @@ def _ratios(first: np.ndarray, second: np.ndarray, rounding: float) -> JacobianM
     return JacobianMoments(Estimate(log_mean_square, rounded[0]), Estimate(spread, rounded[1]))
 
 
-@asked()
+@asked(lapack=True)
 def jacobian_moments(
     key: Array,
     net: Layered,

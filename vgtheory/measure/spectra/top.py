@@ -169,7 +169,7 @@ def _iterated(
         steps = min(most, 2 * steps)
 
 
-@asked()
+@asked(lapack=True)
 def jacobian_top_singular_values(
     key: Array,
     net: Layered,

@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from threadpoolctl import threadpool_limits
 
 from vgtheory.measure.arguments import asked
 from vgtheory.measure.engine.draws import words_of
@@ -174,7 +173,7 @@ def _one(key: Array, net: Layered, depth: int, width: int, input_square: float) 
     return out
 
 
-@asked()
+@asked(lapack=True)
 def jacobian_singular_values(
     key: Array, net: Layered, *, depth: int, width: int, num_nets: int, input_square: float = 1.0
 ) -> np.ndarray:
@@ -233,7 +232,6 @@ def jacobian_singular_values(
         with jax.enable_x64(True):
             return _one(jax.random.fold_in(key, index), net, depth, width, input_square)
 
-    # LAPACK's own threads wait for each other, for long on a busy machine: each network gets one.
     workers = min(num_nets, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
-    with threadpool_limits(1), ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(workers) as pool:  # each network's LAPACK has one thread
         return np.stack(list(pool.map(one, range(num_nets))))

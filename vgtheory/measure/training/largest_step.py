@@ -47,7 +47,7 @@ class StableStep(NamedTuple):
     log_finite: Estimate
 
 
-@asked(depth=integers(1))
+@asked(lapack=True, depth=integers(1))
 def stable_step(depth: Numbers, w0: Numbers, *, y: Numbers = 1.0, steps: int = 1500) -> StableStep:
     """Log of the largest learning rates at which a chain of equal weights converges.
 
