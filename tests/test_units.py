@@ -62,6 +62,11 @@ def test_a_misspelt_name_is_told_from_both_tables(written: str, meant: str, refu
         Dense(written)
 
 
+def test_a_misspelt_name_near_a_unit_and_an_activation_is_told_both(refused: Callable[..., Any]) -> None:
+    with refused("Dense", "activation", "Did you mean 'glu' or 'gelu'?"):
+        Dense("gleu")
+
+
 def test_nouns_without_such_layers_refuse_them(refused: Callable[..., Any]) -> None:
     for noun in (Conv, Recurrent, Residual):
         with refused(noun.__name__, "activation", "Dense"):

@@ -168,9 +168,10 @@ def as_unit(activation: "str | Unit | Activation | Pointwise", where: str) -> "U
         return as_activation(activation, where)  # type: ignore[arg-type]
     except ValueError:
         written = activation if isinstance(activation, str) else ""
-        near = difflib.get_close_matches(plain_name(written), [*ACTIVATIONS, *UNITS], n=1, cutoff=0.5)
-        for name in set(near) & set(UNITS):
-            expect(False, where, "a known activation", f"Did you mean {name!r}?", activation=activation)
+        near = difflib.get_close_matches(plain_name(written), [*ACTIVATIONS, *UNITS], n=2, cutoff=0.5)
+        if near and near[0] in UNITS:
+            remedy = f"Did you mean {' or '.join(map(repr, near))}?"
+            expect(False, where, "a known activation", remedy, activation=activation)
         raise
 
 
