@@ -90,7 +90,7 @@ def tied_grad_steps(
 
 
 def _tied_rate(cell: Cell, memory: float) -> tuple[float, float, int]:
-    """Log-factor per step of the norm, over the later half of two memories, its standard error at most, and that half's steps."""
+    """Log-factor per step of the norm over the later half of two memories, its error at most, and that half's steps."""
     steps = int(np.clip(2 * memory, 40, _LONGEST))
     log = tied_grad_steps(cell, steps=steps, burn_in=2 * steps, num_paths=1024, num_sets=4)
     half = steps // 2
@@ -101,11 +101,12 @@ def _tied_rate(cell: Cell, memory: float) -> tuple[float, float, int]:
 def _unresolved(rate: float, err: float, steps: int) -> str:
     """Why there is no memory to be told, in a sentence."""
     if np.isnan(rate):
-        return "memory_steps: this cell comes to rest, so shared weights give no rate; a cell with sigma_in > 0 keeps moving."
+        return "memory_steps: this cell comes to rest and shared weights give no rate; sigma_in > 0 keeps it moving."
     least = 1 / (abs(rate) + _RESOLVED * err)
     return (
-        f"memory_steps: over the last {steps} steps that were solved for the log-gradient changes by {rate * steps:.2f} +- {err * steps:.2f}, "
-        f"which is not told from 0; the memory is longer than some {least:.0f} steps. tied_grad_steps gives the whole way."
+        f"memory_steps: over the last {steps} steps that were solved for the log-gradient changes by "
+        f"{rate * steps:.2f} +- {err * steps:.2f}, which is not told from 0; the memory is longer than some "
+        f"{least:.0f} steps. tied_grad_steps gives the whole way."
     )
 
 
