@@ -16,6 +16,12 @@ from experiments.corridor.summary import key_of, rate_columns
 from vgtheory import Dense, compare, measure, theory
 
 SIGMA_B = 0.3
+SIGMA_B_OF = {"gelu": 0.5}
+"""Scale of biases where it is another: with 0.3 the law of a critical GELU network gives no error."""
+SIGMA_W_OF = {"softplus": 1.0}
+"""Scale of weights where no scale is critical."""
+SEEN_BEFORE = ("gelu", "softplus")
+"""Activations at other scales of which the bounds were chosen; all others are new."""
 WIDE = 10_000_000
 """Width at which the finite-width law is its own leading order in 1/N."""
 MOST_MEAN, MOST_SPREAD = 0.03, 0.05
@@ -24,7 +30,7 @@ MOST_MEAN, MOST_SPREAD = 0.03, 0.05
 
 @dataclass(frozen=True)
 class Config:
-    activation: tuple[str, ...] = ("erf", "hard_tanh", "sin", "elu", "selu", "silu", "mish")
+    activation: tuple[str, ...] = ("erf", "hard_tanh", "sin", "elu", "selu", "silu", "mish", "gelu", "softplus")
     scale: tuple[float, ...] = (1.0, 0.9)
     depth: tuple[int, ...] = (640, 6400)
     width: int = 64
@@ -35,10 +41,16 @@ class Config:
 SMOKE = Config(activation=("erf",), scale=(1.0,), depth=(24,), width=32, num_nets=8)
 
 
+def _base(name: str, sigma_b: float) -> float:
+    """The critical scale of weights, or the one chosen where there is none."""
+    return SIGMA_W_OF[name] if name in SIGMA_W_OF else float(theory.critical(name, sigma_b=sigma_b).sigma_w[0])
+
+
 def run(config: Config) -> dict[str, Any]:
     (name,), (scale,), (depth,) = config.activation, config.scale, config.depth
-    sigma_w = scale * float(theory.critical(name, sigma_b=SIGMA_B).sigma_w[0])
-    net, size = Dense(name, sigma_w, SIGMA_B), {"depth": depth, "width": config.width}
+    sigma_b = SIGMA_B_OF.get(name, SIGMA_B)
+    sigma_w = scale * _base(name, sigma_b)
+    net, size = Dense(name, sigma_w, sigma_b), {"depth": depth, "width": config.width}
     logs = measure.samples(key_of(config), net, **size, num_nets=config.num_nets).log_grad
     law = theory.log_grad_layers(net, **size)
     infinite, wide = (theory.log_grad_layers(net, depth=depth, width=each) for each in (None, WIDE))
