@@ -115,6 +115,15 @@ def comparisons(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def mean_off(rows: pd.DataFrame) -> float:
+    """By how many per cent the gradients of matrices exceed the law on average, over groups and blocks."""
+    logs = np.array([rows[f"{group}_hat"] - rows[group] for group in GROUPS])
+    free = (
+        np.array([rows[group] for group in GROUPS]) != 0
+    )  # all else is relative to this, so that it is 0 by construction
+    return float(100 * np.expm1(logs[free]).mean())
+
+
 def findings(frame: pd.DataFrame) -> Findings:
     numbers: dict[str, str] = {"depth": f"{frame.block.max()}", "positions": "16", "width": f"{frame.width.max()}"}
     numbers |= {"nets": f"{frame.num_nets.max()}"}
@@ -124,6 +133,7 @@ def findings(frame: pd.DataFrame) -> Findings:
     for (place, sigma_qk), rows in frame.groupby(["place", "sigma_qk"]):
         name = f"{place}/{sigma_qk:g}"
         numbers |= {f"{name}/law": f"{100 * gap(rows, ''):.1f}", f"{name}/twin": f"{100 * gap(rows, '_twin'):.1f}"}
+        numbers |= {f"{name}/mean": f"{mean_off(rows):.1f}"}
         bottom, top = (rows[rows.block == at].iloc[0] for at in (rows.block.min(), rows.block.max()))
         numbers |= {f"{name}/stream": f"{np.exp(bottom.log_grad_hat):.2f}"}
         numbers |= {f"{name}/query": f"{np.exp(bottom.value_hat - bottom.query_hat):.1f}"}

@@ -1,6 +1,6 @@
 """Does the finite-width law keep to its bounds in deep networks that were drawn after the bounds had been fixed?
 
-Activations and scales that no bound was chosen on, networks ten and a hundred times deeper than wide, real weight matrices. An ensemble
+Seven activations that no bound was chosen on and two others at other scales, networks ten and a hundred times deeper than wide, real weight matrices. An ensemble
 refutes the law if its mean misses by more than five predicted standard errors and by more than three per cent of the log-gradient or of
 its distance from infinite width, whichever is larger; or if its spread misses by more than five standard errors and five per cent.
 """
@@ -87,8 +87,10 @@ def findings(frame: pd.DataFrame) -> Findings:
         "refuted": f"{int(refuted.sum())}",
         "leading/refuted": f"{int(leading.sum())}",
         "spread": f"{known.z.std():.2f}",
+        "spread/new": f"{known.z[~known.activation.isin(SEEN_BEFORE)].std():.2f}",
         "furthest": f"{known.z.abs().max():.1f}",
         "activations": f"{frame.activation.nunique()}",
+        "activations/new": f"{frame.activation[~frame.activation.isin(SEEN_BEFORE)].nunique()}",
         "nets": f"{frame.num_nets.max()}",
         "width": f"{frame.width.max()}",
         "depth": f"{frame.depth.max():,}",

@@ -1,4 +1,4 @@
-"""Scatter and loss of the log-gradient against depth over width, over seven powers of ten: the law, two simpler laws, and networks."""
+"""Loss and scatter of the log-gradient against depth over width, over seven powers of ten: the law, two simpler laws, and networks."""
 
 import numpy as np
 import pandas as pd
@@ -9,8 +9,8 @@ from figures import style
 
 SOURCES = ("aspect",)
 SEEN = (
-    "Divided by the root of depth over width the scatter is nearly the same at all sizes, and markers lie on the lines. Means stay within "
-    "two to three standard errors of the law, but for GELU and softplus at 64 units; there the simpler laws are off by tens to thousands."
+    "Markers lie on the law's lines, up to 554 powers of ten lost. Means stay within two to three standard errors of the law, but for GELU and softplus "
+    "at 64 units; there the simpler laws are off by tens to thousands. Divided by the root of depth over width the scatter is nearly the same at all sizes."
 )
 """What one sees."""
 BESIDE = 1.33
@@ -26,13 +26,12 @@ CLOSE = 2.0
 """Distances of simpler laws up to this size stand on a linear scale."""
 LOOKS = {"linear": 0, "relu": 1, "tanh": 2, "gelu": 3, "softplus": 9}
 """Colours of activations, the same as in the other figures."""
-
-
-def _ratio(ratio: float) -> str:
-    """A ratio as a power of ten, with one figure before it where it is none."""
-    power = int(np.floor(np.log10(ratio) + 0.02))
-    first = round(ratio / 10.0**power)
-    return rf"${first}\cdot 10^{{{power}}}$" if first > 1 else f"$10^{{{power}}}$"
+LOST = ("linear", "relu", "tanh", "gelu")
+"""Critical networks: at infinite width they lose no gradient."""
+DEEP = 0.5
+"""Losses are shown from this depth over width on: below it they are smaller than their scatter."""
+FIRST = 0.1
+"""Least loss, in powers of ten, that is shown."""
 
 
 def _symmetric(axes: Axes) -> None:
@@ -45,9 +44,9 @@ def _symmetric(axes: Axes) -> None:
         axes.axhline(end, color="0.75", zorder=0, linewidth=0.5)
 
 
-def _net(panels: tuple[Axes, Axes, Axes], name: str, rows: pd.DataFrame, shift: float) -> None:
-    """One network at every size: its scatter, its mean less the law's, and how far simpler laws are off."""
-    spread, mean, simpler = panels
+def _net(panels: tuple[Axes, ...], name: str, rows: pd.DataFrame, shift: float) -> None:
+    """One network at every size: what it loses, its mean less the law's, how far simpler laws are off, and its scatter."""
+    lost, mean, simpler, spread = panels
     ratio = rows.depth / rows.width
     x, err, unit = ratio * shift, rows["std"] / rows.num_nets**0.5, ratio**0.5
     mark, look = list(LOOKS).index(name), {"color": style.COLOURS[LOOKS[name]]}
@@ -58,6 +57,10 @@ def _net(panels: tuple[Axes, Axes, Axes], name: str, rows: pd.DataFrame, shift: 
         "elinewidth": 0.8,
         "zorder": 3,
     }
+    if name in LOST:
+        deep = ratio > DEEP
+        lost.plot(ratio[deep], -rows["mean"][deep] / style.DECADE, zorder=1, **look)
+        lost.errorbar(ratio[deep], -rows.mean_hat[deep] / style.DECADE, err[deep] / style.DECADE, **hollow)
     spread.plot(x, rows["std"] / unit, zorder=1, **look)
     spread.errorbar(x, rows.std_hat / unit, rows.std_hat_err / unit, label=style.shown(name), **hollow)
     mean.errorbar(x, (rows.mean_hat - rows["mean"]) / err, 1.0, **hollow)
@@ -67,28 +70,50 @@ def _net(panels: tuple[Axes, Axes, Axes], name: str, rows: pd.DataFrame, shift: 
         simpler.errorbar(x, away, **filled)
 
 
+def _losses(axes: Axes, rows: pd.DataFrame) -> None:
+    """Scales and words of the first panel."""
+    axes.set(yscale="log", ylim=(FIRST, 3e3), xlim=(0.6, 2500), ylabel="powers of ten lost", title="gradient lost")
+    axes.text(0.98, 0.02, "infinite width: none", ha="right", va="bottom", fontsize=7.5, transform=axes.transAxes)
+    deepest = rows[rows.net == "relu"].sort_values("depth").iloc[-1]
+    seen, law = (-deepest[each] / style.DECADE for each in ("mean_hat", "mean"))
+    axes.annotate(
+        f"{deepest.width:.0f} units,\n{deepest.depth:,.0f} layers:\n{seen:.0f} lost,\n{law:.0f} predicted",
+        (deepest.depth / deepest.width, seen),
+        xytext=(0.05, 0.98),
+        textcoords="axes fraction",
+        fontsize=7.5,
+        va="top",
+        arrowprops={"arrowstyle": "-", "linewidth": 0.6, "color": "0.4", "shrinkB": 4, "relpos": (1, 0.8)},
+    )
+    axes.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1,000"])
+    axes.set_yticks([0.1, 1, 10, 100, 1000], ["0.1", "1", "10", "100", "1,000"])
+
+
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["aspect"]
-    size = {"height": 2.3, "width": style.PAGE}
-    figure, panels = style.canvas(1, 3, **size)
+    size = {"height": 2.3, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1.1, 1, 1, 1]}}
+    figure, panels = style.canvas(1, 4, **size)
     names = [name for name in LOOKS if (frame.net == name).any()]
     for index, name in enumerate(names):
         rows = frame[frame.net == name].assign(ratio=lambda few: few.depth / few.width).sort_values("ratio")
         _net(tuple(panels), name, rows, BESIDE ** (index - (len(names) - 1) / 2))
-    spread, mean, simpler = panels
-    spread.set(ylabel=r"std of $\gamma_1\;/\,\sqrt{L/N}$", title="spread", ylim=(0.3, 2.45))
+    lost, mean, simpler, spread = panels
+    spread.set(ylabel=r"std of $\gamma_1\;/\,\sqrt{L/N}$", title="scatter", ylim=(0.3, 2.45))
     mean.set(ylabel="(mean $-$ law) / s.e.", title="mean, this law", ylim=(-14, 30))
     _symmetric(mean)
     simpler.set_yscale("symlog", linthresh=CLOSE, linscale=0.8)
-    simpler.set(ylim=(0, MOST), ylabel="|mean $-$ simpler law| / s.e.", title="mean, two simpler laws")
+    simpler.set(ylim=(0, MOST), ylabel="|mean $-$ simpler law| / s.e.", title="mean, simpler laws")
     simpler.set_yticks([0, 2, 10, 100, 1000], ["0", "2", "10", "100", "1,000"])
     simpler.axhspan(0, CLOSE, color="0.9", zorder=0, linewidth=0)
-    ratios = sorted({row.depth / row.width for row in frame.itertuples()})
     for axes in panels:
         axes.set(xscale="log", xlabel="depth over width, $L/N$")
-        axes.set_xticks(ratios, [_ratio(ratio) for ratio in ratios], fontsize=6.5)
         axes.minorticks_off()
-    spread.plot([], [], color="0.3", label="this law (a)")
+    for axes in panels[1:]:
+        axes.set_xticks([1e-4, 1e-2, 1, 100], ["$10^{-4}$", "$10^{-2}$", "1", "100"])
+    _losses(lost, frame)
+    for axes in panels:
+        axes.minorticks_off()
+    spread.plot([], [], color="0.3", label="this law (a, d)")
     for law, face in SIMPLER.items():
         colour = "0.3" if face == "full" else "white"
         look = {"color": "0.3", "markerfacecolor": colour, "markeredgewidth": 0.8, "linewidth": 0}

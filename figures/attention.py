@@ -22,6 +22,8 @@ GROUPS = {
     "mlp_out": r"$W_{\mathrm{p}}$",
 }
 """Gradients that are shown: the stream's, and those of matrices, with those that have the same."""
+MATRICES = ("query", "key", "value", "output", "mlp_in", "mlp_out")
+"""All of a block, for the mean distance from the law."""
 COLOURS = (0, 3, 4, 2)
 ASIDE = 0.2
 """How far apart the markers of one block stand."""
@@ -45,14 +47,14 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["attention"].sort_values("block")
     frame = frame[frame.sigma_qk == MIDDLE]
     places = sorted(frame.place.unique(), reverse=True)
-    figure, panels = style.canvas(1, 2 * len(places), height=2.05, width=style.PAGE, squeeze=False)
+    figure, panels = style.canvas(1, 2 * len(places), height=2.15, width=style.PAGE, squeeze=False)
     sizes, ratios = panels[0][: len(places)], panels[0][len(places) :]
     for place, size, ratio in zip(places, sizes, ratios, strict=True):
         rows = frame[frame.place == place]
         for index, column in enumerate(GROUPS):
             _pair((size, ratio), rows, column, index)
-        off = [rows[f"{column}_hat"] - rows[column] for column in GROUPS if column != "log_grad"]
-        told = f"matrices: {100 * np.sqrt(np.mean(np.square(off))):.1f} % r.m.s."
+        off = [np.expm1(rows[f"{name}_hat"] - rows[name])[rows[name] != 0] for name in MATRICES]
+        told = f"all matrices: {100 * np.concatenate(off).mean():+.1f} %".replace("-", "\N{MINUS SIGN}")
         ratio.text(0.98, 0.03, told, ha="right", va="bottom", fontsize=7.5, transform=ratio.transAxes)
         size.set(title=f"{place}-norm", ylim=(-2.05, 0.6))
         ratio.set(title=f"{place}-norm, off the law", ylim=(-MOST, MOST), yticks=(-5, 0, 5))

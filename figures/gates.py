@@ -1,9 +1,10 @@
-"""Recurrent cells: measured rates against the theories with shared and with independent weights, and what the first leaves."""
+"""Recurrent cells: measured rates against the theories with shared and with independent weights, and what both leave."""
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from figures import style
 
@@ -13,72 +14,86 @@ SEEN = (
     "minimal gated units and leaky recurrences; for a recurrence with a skip in time both are one. Residuals of LSTMs and GRUs are mostly negative."
 )
 """What one sees."""
-NAMES = {"LSTM": "LSTM", "GRU": "GRU", "MGU": "minimal gated unit", "leaky": "leaky tanh", "skip": "tanh, skip in time"}
-SHORT = {"MGU": "gated unit", "skip": "skip in time"}
-"""Names that fit beside a number."""
+NAMES = {"LSTM": "LSTM", "GRU": "GRU", "MGU": "minimal\ngated unit", "leaky": "leaky\ntanh", "skip": "skip in\ntime"}
+"""Kinds of cells, from left to right."""
 BAND = 3
 """Standard errors within which the text counts settings."""
+LEAST = 0.02
+"""Ratios are shown of rates below minus this: those of rates near 0 say nothing."""
 WITHOUT = 7
 """Colour of the theory with independent weights."""
+SHARED = {"color": style.COLOURS[0], "markeredgewidth": 0.8, "markerfacecolor": "white", "elinewidth": 0.7}
+ALONE = {"color": style.COLOURS[WITHOUT], "markeredgewidth": 0.8, "markerfacecolor": "white"}
+ASIDE = 0.19
+"""How far the two theories' markers stand from the middle of a kind of cell."""
+
+
+def _spread(count: int, width: float) -> np.ndarray:
+    """Places of that many markers side by side."""
+    return np.linspace(-width, width, count) if count > 1 else np.zeros(1)
 
 
 def _against(axes: Axes, rows: pd.DataFrame) -> None:
     """Measured against predicted rates, by both laws, with the line on which they are equal."""
     values = rows[["own", "one", "one_hat"]].to_numpy()
-    room = 0.06 * np.ptp(values)
+    room = 0.04 * np.ptp(values)
     ends = np.array([values.min() - room, values.max() + room])
     axes.plot(ends, ends, color="0.3", linewidth=0.8, zorder=1)
-    look = {"color": style.COLOURS[WITHOUT], "markeredgewidth": 0.8, "markerfacecolor": "white", "zorder": 2}
-    axes.plot(rows.own, rows.one_hat, style.MARKERS[2], **look)
-    style.measured(axes, rows.one, rows.one_hat, rows.one_hat_err, 0)
-    told = rf"$\times{np.median(rows.own / rows.one_hat):.2f}$"
-    axes.text(0.98, 0.04, told, ha="right", va="bottom", fontsize=7.5, color="0.35", transform=axes.transAxes)
-    axes.set(xlim=tuple(ends), ylim=tuple(ends))
+    axes.plot(rows.own, rows.one_hat, style.MARKERS[2], zorder=2, **ALONE)
+    axes.errorbar(rows.one, rows.one_hat, rows.one_hat_err, fmt=style.MARKERS[0], zorder=3, **SHARED)
+    axes.set(xlim=tuple(ends), ylim=tuple(ends), xlabel="predicted rate (ln per step)", ylabel="measured rate")
+    axes.set(title="both theories, all settings")
     axes.locator_params(nbins=4)
 
 
-def _residuals(axes: Axes, rows: pd.DataFrame, name: str) -> None:
+def _ratios(axes: Axes, rows: pd.DataFrame, place: int) -> None:
+    """Predicted over measured rates of one kind of cell, by both laws, with their medians."""
+    sure = rows[rows.one_hat < -LEAST].sort_values("one_hat")
+    beside = _spread(len(sure), 0.13)
+    axes.plot(place + ASIDE + beside, sure.own / sure.one_hat, style.MARKERS[2], zorder=2, **ALONE)
+    err = sure.one * sure.one_hat_err / sure.one_hat**2
+    axes.errorbar(place - ASIDE + beside, sure.one / sure.one_hat, err.abs(), fmt=style.MARKERS[0], zorder=3, **SHARED)
+    median = np.median(rows.own / rows.one_hat)
+    axes.text(place, 0.02, rf"$\times{median:.2f}$", ha="center", fontsize=7.5, transform=axes.get_xaxis_transform())
+
+
+def _residuals(axes: Axes, rows: pd.DataFrame, place: int) -> None:
     """Measured less predicted, in standard errors of the difference, with their mean."""
+    rows = rows.sort_values("one_hat")
     z = (rows.one_hat - rows.one) / np.hypot(rows.one_hat_err, rows.one_err)
-    axes.axhspan(-BAND, BAND, color="0.93", linewidth=0, zorder=0)
-    axes.axhline(0, color="0.3", linewidth=0.8, zorder=1)
-    look = {"color": style.COLOURS[0], "markeredgewidth": 0.8, "markerfacecolor": "white", "zorder": 3}
-    axes.plot(rows.one, z, style.MARKERS[0], **look)
+    axes.errorbar(place + _spread(len(z), 0.33), z, 1.0, fmt=style.MARKERS[0], zorder=3, **SHARED)
     share = 100 * (rows.one_hat - rows.one).sum() / rows.one_hat.abs().sum()
-    told = rf"${z.mean():+.1f} \pm {z.std(ddof=1) / len(z) ** 0.5:.1f}$ s.e."
-    axes.text(0.98, 0.98, told, ha="right", va="top", fontsize=7.5, transform=axes.transAxes)
-    axes.text(0.03, 0.02, rf"${share:+.1f}$ %", va="bottom", fontsize=7.5, transform=axes.transAxes)
-    axes.set(title=name, ylim=(-6.2, 5.4), yticks=[-3, 0, 3], xlabel="predicted rate")
-    axes.locator_params(axis="x", nbins=4)
+    axes.text(place, 0.02, rf"${share:+.1f}$ %", ha="center", fontsize=7.5, transform=axes.get_xaxis_transform())
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["gates"]
     kinds = [kind for kind in NAMES if (frame.kind == kind).any()]
-    size = {"height": 2.75, "width": style.PAGE, "squeeze": False, "gridspec_kw": {"height_ratios": [1.5, 1]}}
-    figure, panels = style.canvas(2, len(kinds), **size)
-    for column, kind in enumerate(kinds):
+    size = {"height": 2.1, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1, 1.4, 1.4]}}
+    figure, (rates, ratios, residuals) = style.canvas(1, 3, **size)
+    _against(rates, frame)
+    for place, kind in enumerate(kinds):
         rows = frame[frame.kind == kind]
-        _against(panels[0][column], rows)
-        _residuals(panels[1][column], rows, SHORT.get(kind, NAMES[kind]))
-        panels[0][column].set_title(NAMES[kind])
-        panels[1][column].set_xlim(panels[0][column].get_xlim())
-        if column:
-            panels[1][column].tick_params(labelleft=False)
-    panels[0][0].set_ylabel("measured rate (ln per step)")
-    panels[1][0].set_ylabel("measured less\nshared (s.e.)")
-    first = panels[0][0]
-    style.measured(first, [], [], [], 0, "theory with shared weights")
-    look = {"color": style.COLOURS[WITHOUT], "markeredgewidth": 0.8, "markerfacecolor": "white"}
-    first.plot(
-        [],
-        [],
-        style.MARKERS[2],
-        label=r"theory with independent weights, and its median over the measured rate ($\times$)",
-        **look,
-    )
-    first.plot([], [], color="0.3", linewidth=0.8, label="measured = predicted")
-    by_label = dict(zip(*reversed(first.get_legend_handles_labels()), strict=True))
-    names = sorted(by_label, key=lambda name: name.startswith("measured"))[::-1]
-    figure.legend([by_label[name] for name in names], names, loc="outside lower center", ncols=3)
+        _ratios(ratios, rows, place)
+        _residuals(residuals, rows, place)
+    ratios.axhline(1, color="0.3", linewidth=0.8, zorder=1)
+    ratios.set(yscale="log", ylim=(0.4, 10), ylabel="predicted / measured rate", title="both theories, by kind of cell")
+    ratios.set_yticks(ticks := [0.7, 1, 1.5, 2, 3, 5, 8], [f"{tick:g}" for tick in ticks])
+    ratios.minorticks_off()
+    residuals.axhspan(-BAND, BAND, color="0.93", linewidth=0, zorder=0)
+    residuals.axhline(0, color="0.3", linewidth=0.8, zorder=1)
+    residuals.set(ylabel="(measured $-$ shared) / s.e.", title="what is left of the shared theory")
+    residuals.set(ylim=(-6.6, 4.6), yticks=(-3, 0, 3))
+    for axes in (ratios, residuals):
+        axes.set_xticks(range(len(kinds)), [NAMES[kind] for kind in kinds], fontsize=7.5)
+        axes.set_xlim(-0.55, len(kinds) - 0.45)
+        axes.tick_params(axis="x", length=0)
+    handles = {
+        "measured = predicted": Line2D([], [], color="0.3", linewidth=0.8),
+        "theory with shared weights": Line2D(
+            [], [], marker=style.MARKERS[0], linestyle="none", color=style.COLOURS[0], markerfacecolor="white"
+        ),
+        "theory with independent weights": Line2D([], [], marker=style.MARKERS[2], linestyle="none", **ALONE),
+    }
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=3)
     return figure

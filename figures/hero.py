@@ -19,7 +19,7 @@ SMALL = 5.0
 """Residuals beyond this size count as misses."""
 LINEAR = 3.0
 """Residuals well below this size stand on a linear scale, larger ones on a logarithmic one."""
-ENDS = (-110.0, 12.0)
+ENDS = (-110.0, 16.0)
 """Least and largest residual that is shown; there is none beyond."""
 LAWS = {"law": "this law", "leading": "order $1/N$", "infinite": "infinite width"}
 SHADES = {"law": "0.1", "leading": "0.35", "infinite": "0.6"}
@@ -61,7 +61,7 @@ def _calibration(axes: Axes, rates: pd.DataFrame) -> None:
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     rates = frames["rates"].drop_duplicates(["cell", "label"])
     rates = rates[np.isfinite(rates.predicted_err)]
-    size = {"height": 2.5, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1.1, 1, 1, 1]}}
+    size = {"height": 2.3, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1.1, 1, 1, 1]}}
     figure, axes = style.canvas(1, 4, **size)
     _calibration(axes[0], rates)
     others = ~rates.activation.isin(list(NAMED))
@@ -89,8 +89,9 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         panel.minorticks_off()
         panel.set(xlabel="predicted rate per layer", ylim=ENDS, title=label)
     axes[1].set_yticklabels(["$-$50", "$-$20", "$-$10", "$-$5", "$-$2", "0", "2", "5", "10"])
-    axes[1].set_ylabel("residual, predicted s.e.")
-    axes[-1].set_ylabel("residual, measured s.e.", labelpad=-2)
+    axes[1].set_ylabel("residual / s.e.")
+    for panel, which in zip(axes[1:], ("predicted", "predicted", "measured"), strict=True):
+        panel.text(0.97, 0.98, f"{which} s.e.", ha="right", va="top", fontsize=7.5, transform=panel.transAxes)
     axes[-1].scatter([], [], s=6, color="0.45", linewidths=0, label="other activations")
     curves, named = (each.get_legend_handles_labels() for each in (axes[0], axes[-1]))
     both = (one + other for one, other in zip(curves, named, strict=True))

@@ -28,8 +28,8 @@ LOOKS = {"relu": 1, "tanh": 2, "gelu": 3, "sigmoid": 4}
 """Colours of activations, the same as in the other figures."""
 INFINITE = "0.55"
 """Shade of infinite width."""
-SHADES = ("0.55", "0.2")
-"""Greys of the lines fitted to the fewest layers and to the most."""
+FIT = {"color": "0.2", "linewidth": 0.9}
+"""The line fitted to all depths, drawn for the most layers: that of fewer lies close by."""
 
 
 def _look(name: str, filled: bool = False) -> dict[str, object]:
@@ -60,9 +60,8 @@ def _mean(axes: Axes, name: str, rows: pd.DataFrame, depths: list[int]) -> None:
     """Error of the mean of one activation, of the law and of infinite width, and what is fitted to it."""
     found = _fit(rows)
     ends = np.array([4 / 2**0.4, 64 * 2**0.4])
+    axes.plot(ends, np.polyval(found, 1 / (depths[-1] - 1)) / ends**2, zorder=1, **FIT)
     for place, depth in enumerate(depths):
-        level = np.polyval(found, 1 / (depth - 1))
-        axes.plot(ends, level / ends**2, color=SHADES[place], linewidth=0.9, zorder=1)
         few = rows[rows.depth == depth].sort_values("width")
         x = few.width * BESIDE ** (place - (len(depths) - 1) / 2)
         known = few.excess > SURE * few.excess_err
@@ -131,8 +130,8 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     first = panels[0]
     for place, depth in enumerate(depths):
         first.plot([], [], style.MARKERS[place], color="0.3", markerfacecolor="white", label=f"{depth} layers")
-        first.plot([], [], color=SHADES[place], linewidth=0.9, label=rf"{depth} layers: fitted, $\propto N^{{-2}}$")
-    first.plot([], [], "x", color=INFINITE, markersize=3.5, label="infinite width, 65 layers")
+    first.plot([], [], label=r"fitted, $\propto N^{-2}$", **FIT)
+    first.plot([], [], "x", color=INFINITE, markersize=3.5, label="infinite width")
     first.plot([], [], color=INFINITE, linewidth=0.9, dashes=style.DASHES[2], label=r"$\propto N^{-1}$")
     look = {"columnspacing": 1.4, "handletextpad": 0.5, "handlelength": 1.8}
     figure.legend(*first.get_legend_handles_labels(), loc="outside lower center", ncols=6, **look)

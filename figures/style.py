@@ -100,6 +100,7 @@ NAMES = {
     "hard_sigmoid": "hard sigmoid",
     "hard_swish": "hard Swish",
     "gaussian": "Gaussian",
+    "mish": "Mish",
 }
 """Activations as the paper spells them, where that is not their name in code."""
 

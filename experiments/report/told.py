@@ -20,7 +20,7 @@ SURE = 5.0
 """Standard errors by which a measured number may miss what is said for this to hold."""
 FLAGGED = 3.0
 """Residuals beyond so many standard errors have a dagger."""
-MOST_DIGITS = 2
+MOST_DIGITS = 4
 """Digits behind the point of a number that is known better than it is shown."""
 _BY_NAME = {claim.name: claim for claim in claims.CLAIMS}
 
