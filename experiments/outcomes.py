@@ -16,7 +16,7 @@ import pandas as pd
 from experiments.corridor.catalogue import Findings
 from experiments.corridor.summary import comparison, key_of
 from experiments.parts import kernel_descent
-from experiments.parts.digits import OUTPUTS, digits
+from experiments.parts.digits import OUTPUTS, Data, digits
 from experiments.parts.optimisers import OPTIMISERS
 from experiments.sequence_length import interval
 from vgtheory import Dense, Estimate, measure, theory
@@ -36,6 +36,8 @@ MULTIPLE = 6
 """Of xi_c: Schoenholz et al. (2017)."""
 STABLE = 2.0
 """Largest stable product of rate and curvature."""
+AT_EDGE = 1e-9
+"""A factor chi_1 this close to 1 is 1 but for rounding."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,15 @@ def classes(loss: np.ndarray, score: np.ndarray, finite: np.ndarray) -> np.ndarr
     return np.select(cases, [CLASSES.index(name) for name in names], CLASSES.index("stalled"))
 
 
-def _predicted(config: Config, net: Dense, depth: int, rate: float, record: np.ndarray) -> dict[str, Any]:
+def kernel(config: Any, net: Dense, data: Data) -> kernel_descent.Kernel:
+    """The kernel of infinite width on all examples, at the configuration's depth and width."""
+    (depth,) = config.depth
+    return kernel_descent.kernel(data, net, depth=depth, width=config.width, num_angles=config.num_angles)
+
+
+def _predicted(config: Any, net: Dense, data: Data, found: kernel_descent.Kernel, record: np.ndarray) -> dict[str, Any]:
     """What the kernel says, and the two lines."""
-    data = digits()
-    found = kernel_descent.kernel(data, net, depth=depth, width=config.width, num_angles=config.num_angles)
+    (rate,), (depth,) = config.rate, config.depth
     rng = np.random.default_rng([config.seed, depth])
     how = {"rate": rate, "batch": config.batch, "num_probes": config.num_probes, "record": record}
     runs = [kernel_descent.descent(rng, found, data, **how) for _ in range(config.num_twins)]
@@ -91,9 +98,9 @@ def _predicted(config: Config, net: Dense, depth: int, rate: float, record: np.n
     }
 
 
-def run(config: Config) -> dict[str, Any]:
-    (activation,), (rate,), (depth,), (sigma_w,) = config.activation, config.rate, config.depth, config.sigma_w
-    net, data = Dense(activation, sigma_w, config.square_b**0.5), digits()
+def trained(config: Any, net: Dense, data: Data, found: kernel_descent.Kernel) -> dict[str, Any]:
+    """What became of a cell's networks in training on these examples, and what was predicted of them."""
+    (rate,), (depth,) = config.rate, config.depth
     record = np.linspace(0, config.num_updates, config.num_records + 1).round().astype(int)
     sizes = {"depth": depth, "width": config.width, "batch": config.batch, "num_probes": config.num_probes}
     how = {"optimiser": OPTIMISERS["sgd"], "rate": rate, "num_updates": config.num_updates, "record": record.tolist()}
@@ -111,8 +118,13 @@ def run(config: Config) -> dict[str, Any]:
         "learned_low": low,
         "learned_high": high,
         **{name: float(np.mean(became == index)) for index, name in enumerate(CLASSES)},
-        **_predicted(config, net, depth, rate, record),
+        **_predicted(config, net, data, found, record),
     }
+
+
+def run(config: Config) -> dict[str, Any]:
+    net, data = Dense(config.activation[0], config.sigma_w[0], config.square_b**0.5), digits()
+    return trained(config, net, data, kernel(config, net, data))
 
 
 def cells_of(frame: pd.DataFrame) -> pd.DataFrame:
@@ -141,7 +153,8 @@ def _fates(rows: pd.DataFrame) -> dict[str, float]:
 
 
 def _sides(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    return {"vanish": rows[rows.chi_1 < 1], "explode": rows[rows.chi_1 > 1]}
+    """Networks at the edge are on neither side."""
+    return {"vanish": rows[rows.chi_1 < 1 - AT_EDGE], "explode": rows[rows.chi_1 > 1 + AT_EDGE]}
 
 
 def _told(fates: dict[str, float]) -> str:

@@ -91,6 +91,7 @@ EXPERIMENTS = (
     "magnitudes",
     "magnitude_training",
     "outcomes",
+    "outcomes_large",
     "remedies",
     "published",
 )
@@ -117,7 +118,8 @@ LONG = (
         "norms",
     ),
     *("sequence_length", "sequence_tasks", "sequence_digits", "clipping"),
-    *("healing", "plateau", "minimum", "magnitudes", "magnitude_training", "outcomes", "remedies", "published"),
+    *("healing", "plateau", "minimum", "magnitudes", "magnitude_training", "outcomes", "outcomes_large"),
+    *("remedies", "published"),
 )
 """Too long to be run with all others: run by name only, and read from the committed results where there are no new ones."""
 
