@@ -36,6 +36,8 @@ MULTIPLE = 6
 """Of xi_c: Schoenholz et al. (2017)."""
 STABLE = 2.0
 """Largest stable product of rate and curvature."""
+SAYS = ("kernel", "rule", "edge", "both", "majority")
+"""What is compared with whether half of the networks of a cell learn."""
 AT_EDGE = 1e-9
 """A factor chi_1 this close to 1 is 1 but for rounding."""
 
@@ -153,8 +155,16 @@ def _fates(rows: pd.DataFrame) -> dict[str, float]:
 
 
 def _sides(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Networks at the edge are on neither side."""
-    return {"vanish": rows[rows.chi_1 < 1 - AT_EDGE], "explode": rows[rows.chi_1 > 1 + AT_EDGE]}
+    """Where gradients vanish, where they explode and, if there are such networks, where they stay."""
+    stay = (rows.chi_1 - 1).abs() <= AT_EDGE
+    found = {"vanish": rows[(rows.chi_1 < 1) & ~stay], "explode": rows[(rows.chi_1 > 1) & ~stay]}
+    return found | ({"stay": rows[stay]} if stay.any() else {})
+
+
+def agreement(rows: pd.DataFrame, says: str) -> float:
+    """Share of cells in which a prediction is right on whether half of the networks learn; ``majority`` always says what most cells do."""
+    learn = float(rows.does.mean())
+    return max(learn, 1 - learn) if says == "majority" else float((rows.does == rows[says]).mean())
 
 
 def _told(fates: dict[str, float]) -> str:
@@ -170,7 +180,7 @@ def _verdict(rows: pd.DataFrame) -> str:
     for rate, each in rows.groupby("rate"):
         fates = [f"where gradients {side} {_told(_fates(part))}" for side, part in _sides(each).items() if len(part)]
         said.append(f"at rate {rate:g}, {'; '.join(fates)}")
-    agree = {says: _percent((rows.does == rows[says]).mean()) for says in ("kernel", "rule", "edge", "both")}
+    agree = {says: _percent(agreement(rows, says)) for says in SAYS}
     ends = [_sides(rows[rows.rate == rate])["explode"] for rate in (rows.rate.min(), rows.rate.max())]
     shares = [_fates(part)["oscillates"] if len(part) else 0.0 for part in ends]
     stops = _fates(_sides(rows)["vanish"])["stalled"]
@@ -211,10 +221,10 @@ def findings(frame: pd.DataFrame) -> Findings:
         name: f"{int(rows[name].iloc[0])}" for name in ("width", "batch", "num_updates", "num_nets", "num_twins")
     }
     numbers["swing"] = f"{SWING:.2f}"
-    for says in ("kernel", "rule", "edge", "both"):
-        numbers[f"agree/{says}"] = _percent((rows.does == rows[says]).mean())
+    for says in SAYS:
+        numbers[f"agree/{says}"] = _percent(agreement(rows, says))
         for rate, each in rows.groupby("rate"):
-            numbers[f"agree/{says}/{rate:g}"] = _percent((each.does == each[says]).mean())
+            numbers[f"agree/{says}/{rate:g}"] = _percent(agreement(each, says))
     for rate, each in rows.groupby("rate"):
         for side, part in _sides(each).items():
             numbers |= {f"{side}/{rate:g}/{name}": _percent(share) for name, share in _fates(part).items()}

@@ -65,6 +65,7 @@ FIGURES = (
     "magnitudes",
     "magnitude_training",
     "outcomes",
+    "outcomes_large",
     "remedies",
     "published",
 )

@@ -68,20 +68,18 @@ def _panel(axes: Axes, rows: pd.DataFrame, ending: str) -> None:
     _critical(axes, rows)
     _borders(axes, rows)
     axes.set(xlim=(-0.5, len(scales) - 0.5), ylim=(-0.5, len(depths) - 0.5))
-    axes.set_xticks(range(len(scales)), [f"{scale:g}" for scale in scales])
+    axes.set_xticks(range(len(scales)), [f"{scale:.3g}" for scale in scales])
     axes.set_yticks(range(len(depths)), [f"{depth}" for depth in depths])
 
 
-def draw(frames: dict[str, pd.DataFrame]) -> Figure:
-    rows = frames["outcomes"].drop_duplicates("cell")
-    rates = sorted(rows.rate.unique())
-    size = {"width": style.PAGE, "squeeze": False, "sharex": True, "sharey": True}
-    figure, panels = style.canvas(2, len(rates), height=4.4, **size)
-    for column, rate in enumerate(rates):
-        each = rows[rows.rate == rate]
-        for row, (ending, title) in enumerate((("", "measured"), ("_predicted", "kernel of infinite width"))):
+def sheet(parts: dict[str, pd.DataFrame], titles: tuple[str, str], height: float) -> Figure:
+    """A column of panels for each part: measured, and as the kernel says."""
+    size = {"width": style.PAGE, "squeeze": False, "sharex": "col", "sharey": True}
+    figure, panels = style.canvas(2, len(parts), height=height, **size)
+    for column, (name, each) in enumerate(parts.items()):
+        for row, (ending, title) in enumerate(zip(("", "_predicted"), titles, strict=True)):
             _panel(panels[row, column], each, ending)
-            panels[row, column].set_title(f"{title}, rate {rate:g}")
+            panels[row, column].set_title(f"{title}, {name}")
         panels[1, column].set_xlabel(r"$\sigma_w$")
     for row in range(2):
         panels[row, 0].set_ylabel("depth")
@@ -93,3 +91,9 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     ]
     figure.legend(handles=marks, loc="outside lower center", ncols=4)
     return figure
+
+
+def draw(frames: dict[str, pd.DataFrame]) -> Figure:
+    rows = frames["outcomes"].drop_duplicates("cell")
+    parts = {f"rate {rate:g}": each for rate, each in rows.groupby("rate")}
+    return sheet(parts, ("measured", "kernel of infinite width"), height=4.4)

@@ -28,6 +28,7 @@ MOST_NAMED = 20
 MARKS = ("_hat", "num_not_finite")
 """What the name of a measured column contains."""
 _TRAINED = "updates score finite successes success success_low success_high rate"
+_OUTCOMES = "outcome score loss learned_low learned_high learned slow stalled oscillates diverged"
 _TASKS = f"{_TRAINED} pilot_0 pilot_1 pilot_2"
 MEASURED = {
     "": "measured measured_err z verdict joint_p joint_points",
@@ -42,7 +43,8 @@ MEASURED = {
     "memory": "predicted_err",
     "minimum": "log_loss arrived slope",
     "norms": "typical",
-    "outcomes": "outcome score loss learned_low learned_high learned slow stalled oscillates diverged",
+    "outcomes": _OUTCOMES,
+    "outcomes_large": _OUTCOMES,
     "overflow": "flush",
     "plateau": "updates median escaped",
     "remedies": "rate score success success_low success_high not_finite value score_mean log_step log_raw still raw off",

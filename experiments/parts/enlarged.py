@@ -10,6 +10,7 @@ SIDE, SMALL = 28, 8
 """Pixels of a side: generated and original."""
 BOX = 20
 """Pixels of a side that a digit of unit scale fills, as in MNIST; the rest is margin."""
+NUM_DIGITS = 1797
 COPIES = 2
 """Images generated from each original."""
 SHIFT, DEGREES, SCALE, SHEAR = 2.0, 12.0, 0.1, 0.1
