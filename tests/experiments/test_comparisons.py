@@ -7,7 +7,18 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from experiments import attention, bands, echo_state, minimum, outcomes, plateau, sequence_length, spectra, twins
+from experiments import (
+    attention,
+    bands,
+    echo_state,
+    minimum,
+    outcomes,
+    outcomes_large,
+    plateau,
+    sequence_length,
+    spectra,
+    twins,
+)
 from experiments.corridor import catalogue
 from experiments.corridor.summary import compared_rows, comparison
 from vgtheory import Estimate
@@ -146,6 +157,18 @@ def test_shares_of_outcomes_a_fifth_off_disagree() -> None:
     assert ((vanish.z.abs() + 0.2 / vanish.predicted_err) > SIGMAS).all()
     oscillates = rows[rows.label == "SGD, rate 0.1, gradients explode: oscillates"]
     assert oscillates.verdict.str.startswith("disagrees").all()
+
+
+def test_relu_networks_diverge_where_their_kernel_learns_and_the_borders_tell_less_than_for_tanh() -> None:
+    frame = catalogue.load("outcomes_large")
+    rows = outcomes_large.comparisons(frame)
+    explode = rows[rows.label.str.fullmatch("relu, SGD, rate .*, gradients explode: learned")]
+    assert (explode.predicted == 1).all()
+    assert (explode.z < -SIGMAS).all()
+    vanish = rows[rows.label.str.contains("relu, .* vanish")]
+    assert (vanish.z.abs() <= SIGMAS).all()
+    numbers = outcomes_large.findings(frame).numbers
+    assert int(numbers["agree/both"]) < int(outcomes.findings(catalogue.load("outcomes")).numbers["agree/both"])
 
 
 def test_tilts_agree_and_powers_near_a_minimum_do_not() -> None:

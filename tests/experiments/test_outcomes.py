@@ -3,12 +3,14 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 
+from experiments import outcomes, outcomes_large
 from experiments.outcomes import CLASSES, SWING, classes
 from experiments.parts import kernel_descent, optimisers
 from experiments.parts.digits import Data, digits
-from vgtheory import Dense, measure
+from vgtheory import Dense, measure, theory
 
 FLAT = np.full(9, 2.3)
 CURVES = {
@@ -27,6 +29,20 @@ def test_each_outcome_is_told_from_its_curve() -> None:
     score = np.stack([np.full(9, last) for _, last in CURVES.values()])
     assert [CLASSES[index] for index in classes(loss, score, np.ones(5, bool))] == list(CURVES)
     assert (classes(loss, score, np.zeros(5, bool)) == CLASSES.index("diverged")).all()
+
+
+def test_naming_the_commoner_answer_is_what_a_prediction_must_beat() -> None:
+    rows = pd.DataFrame({"does": [True, False, False, False], "kernel": [True, True, False, True]})
+    assert outcomes.agreement(rows, "kernel") == 0.5
+    assert outcomes.agreement(rows, "majority") == outcomes.agreement(rows.assign(does=~rows.does), "majority") == 0.75
+
+
+@pytest.mark.parametrize("activation", ["relu", "sigmoid"])
+def test_networks_at_the_edge_are_on_neither_side(activation: str) -> None:
+    sigma_w = outcomes_large.edge(activation, 0.05) * np.array([0.5, 1.0, 1.5])
+    chi_1 = theory.chi_1(Dense(activation, sigma_w, 0.05**0.5))
+    sides = outcomes._sides(pd.DataFrame({"chi_1": chi_1, "place": [0, 1, 2]}))
+    assert {side: part.place.tolist() for side, part in sides.items()} == {"vanish": [0], "stay": [1], "explode": [2]}
 
 
 @pytest.mark.slow
