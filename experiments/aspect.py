@@ -1,7 +1,8 @@
 """How far do gradients scatter, from networks ten thousand times wider than deep to networks a thousand times deeper than wide?
 
 Critical networks without their weight matrices (``measure.samples``, ``sampler="matrix_free"``: other draws from the same
-distribution), up to a million units and sixty-four thousand layers, against the finite-width law.
+distribution), up to a million units and sixty-four thousand layers, against the finite-width law; and the deepest also with their
+weights drawn and differentiated.
 """
 
 from dataclasses import dataclass
@@ -29,8 +30,11 @@ SIZES = {
     "128 x 1,280": (128, 1280, 400),
     "64 x 6,400": (64, 6400, 200),
     "64 x 64,000": (64, 64_000, 64),
+    "64 x 64,000, drawn": (64, 64_000, 32),
 }
 """Width, depth and number of networks."""
+DRAWN = "64 x 64,000, drawn"
+"""The size at which weights are drawn."""
 WIDE = 10_000_000
 """Width at which the finite-width law is its own leading order in 1/N."""
 
@@ -48,7 +52,8 @@ SMOKE = Config(net=("relu",), size=("1,024 x 100", "128 x 1,280"))
 def run(config: Config) -> dict[str, Any]:
     (name,), (size,) = config.net, config.size
     (width, depth, num_nets), net = SIZES[size], NETS[name]
-    logs = measure.samples(key_of(config), net, depth=depth, width=width, num_nets=num_nets, sampler="matrix_free")
+    sampler = "networks" if size == DRAWN else "matrix_free"
+    logs = measure.samples(key_of(config), net, depth=depth, width=width, num_nets=num_nets, sampler=sampler)
     law = theory.log_grad_layers(net, depth=depth, width=width)
     infinite, wide = (theory.log_grad_layers(net, depth=depth, width=each) for each in (None, WIDE))
     bottom = logs.log_grad[:, 0]
@@ -65,7 +70,7 @@ def run(config: Config) -> dict[str, Any]:
         "std_leading": wide.std[0] * (WIDE / width) ** 0.5,
         "mean_hat": bottom.mean(),
         "num_not_finite": np.sum(~np.isfinite(bottom)),
-        **rate_columns(f"{name}, {size}", "dense, without matrices", logs.log_grad, law),
+        **rate_columns(f"{name}, {size}", "dense" if size == DRAWN else "dense, without matrices", logs.log_grad, law),
     }
 
 
@@ -76,7 +81,8 @@ def _lost(row: Any, name: str) -> str:
 
 def findings(frame: pd.DataFrame) -> Findings:
     cells = frame.assign(aspect=frame.depth / frame.width, off=(frame.std_hat - frame["std"]) / frame.std_hat_err)
-    known = cells[np.isfinite(cells["std"])]
+    all_known = cells[np.isfinite(cells["std"])]
+    known, drawn = all_known[all_known["size"] != DRAWN], all_known[all_known["size"] == DRAWN].set_index("net")
     steep = known[(known.net == "relu")].sort_values("aspect").iloc[-1]
     wide = known[(known.net == "relu")].sort_values("aspect").iloc[0]
     near, beyond = (known[is_far] for is_far in (known.z.abs() <= compare.SIGMAS, known.z.abs() > compare.SIGMAS))
@@ -111,7 +117,9 @@ def findings(frame: pd.DataFrame) -> Findings:
         "steep/nets": f"{steep.num_nets}",
         "steep/lost_err": f"{steep['std'] / steep.num_nets**0.5 / np.log(10):.0f}",
         "furthest": f"{near.z.abs().max():.1f}",
+        "near": f"{len(near)}",
         "beyond": f"{len(beyond)}",
+        "beyond/drawn": f"{(drawn.z.abs() > compare.SIGMAS).sum()}",
         "beyond/percent": f"{_percent(beyond):.1f}",
         "steep/scatter": f"{steep['std'] / np.log(10):.0f}",
         "furthest_std": f"{known.off.abs().max():.1f}",
@@ -128,6 +136,11 @@ def findings(frame: pd.DataFrame) -> Findings:
         }
         numbers |= {"gelu/lost_predicted": _lost(row, "mean"), "gelu/lost_leading": _lost(row, "mean_leading")}
         numbers |= {"gelu/lost_infinite": _lost(row, "mean_infinite")}
+    for name in ("relu", "gelu"):
+        if name in drawn.index:
+            row = drawn.loc[name]
+            numbers |= {f"drawn/{name}": _lost(row, "mean_hat"), "drawn/nets": f"{row.num_nets}"}
+            numbers |= {f"drawn/{name}_err": f"{row['std'] / row.num_nets**0.5 / np.log(10):.0f}"}
     bent = known[known.net == "softplus"].sort_values("aspect")
     if len(bent):
         numbers |= {"softplus/kappa": f"{max(abs(_kappa(row)) for row in bent.tail(2).itertuples()):.1f}"}

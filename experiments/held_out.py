@@ -68,11 +68,15 @@ def run(config: Config) -> dict[str, Any]:
     }
 
 
+def _bound(cells: pd.DataFrame) -> pd.Series:
+    """By how much a mean must miss to refute a law: the larger of both bounds."""
+    size = np.maximum(cells.mean_hat.abs(), (cells.mean_hat - cells.mean_infinite).abs())
+    return np.maximum(compare.SIGMAS * cells["std"] / cells.num_nets**0.5, MOST_MEAN * size)
+
+
 def _is_refuted(cells: pd.DataFrame, mean: str) -> pd.Series:
     """Whether a law's mean misses by more than both bounds."""
-    miss = (cells.mean_hat - cells[mean]).abs()
-    size = np.maximum(cells.mean_hat.abs(), (cells.mean_hat - cells.mean_infinite).abs())
-    return (miss > compare.SIGMAS * cells["std"] / cells.num_nets**0.5) & (miss > MOST_MEAN * size)
+    return (cells.mean_hat - cells[mean]).abs() > _bound(cells)
 
 
 def findings(frame: pd.DataFrame) -> Findings:
@@ -81,11 +85,16 @@ def findings(frame: pd.DataFrame) -> Findings:
     spread = (off > compare.SIGMAS * known.std_hat_err) & (off > MOST_SPREAD * known["std"])
     refuted = _is_refuted(known, "mean") | spread
     leading = _is_refuted(known, "mean_leading")
+    correction = (known.mean_hat - known.mean_infinite).abs()
     numbers = {
         "cells": f"{len(frame)}",
         "known": f"{len(known)}",
         "refuted": f"{int(refuted.sum())}",
         "leading/refuted": f"{int(leading.sum())}",
+        "infinite/refuted": f"{int(_is_refuted(known, 'mean_infinite').sum())}",
+        "tight": f"{int((_bound(known) < correction / 2).sum())}",
+        "miss": f"{100 * ((known.mean_hat - known['mean']).abs() / correction).median():.1f}",
+        "old/rms": f"{(known.z[known.activation.isin(SEEN_BEFORE)] ** 2).mean() ** 0.5:.1f}",
         "spread": f"{known.z.std():.2f}",
         "spread/new": f"{known.z[~known.activation.isin(SEEN_BEFORE)].std():.2f}",
         "furthest": f"{known.z.abs().max():.1f}",

@@ -77,6 +77,8 @@ def findings(frame: pd.DataFrame) -> Findings:
         "outside/furthest": f"{((outside.measured - outside.predicted) / outside.measured_err).abs().max():.1f}"
         if len(outside)
         else "0.0",
+        "smallest": f"{np.exp(frame.measured.min()):.1f}",
+        "largest": f"{np.exp(frame.measured.max()):.0f}",
         "outside/tanh": f"{(outside.net == 'tanh').sum()}",
         "least": f"{np.exp(real.measured.min()):.2g}",
         "most": f"{np.exp(real.measured.max()):.2g}",

@@ -259,6 +259,7 @@ def findings(frame: pd.DataFrame) -> Findings:
     numbers |= {
         "comparisons": f"{len(decided)}",
         "agree": f"{len(decided) - bad}",
+        "chi_square": f"{(decided.z**2).sum():.0f}",
         "width": f"{int(frame.width.max())}",
         "outside": f"{len(outside)}",
         "outside/gap": f"{gap.max():.0f}" if len(outside) else "0",

@@ -26,6 +26,7 @@ FIGURES = (
     "finite_width",
     "shapes",
     "aspect",
+    "aspect_spread",
     "narrow",
     "held_out",
     "dropout",

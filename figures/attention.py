@@ -29,6 +29,8 @@ ASIDE = 0.2
 """How far apart the markers of one block stand."""
 MOST = 7.5
 """Per cent shown."""
+BAND = 4.0
+"""Per cent within which all gradients lie."""
 HOLLOW = {"markerfacecolor": "white", "markeredgewidth": 0.8, "elinewidth": 0.8, "zorder": 3}
 
 
@@ -47,7 +49,9 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["attention"].sort_values("block")
     frame = frame[frame.sigma_qk == MIDDLE]
     places = sorted(frame.place.unique(), reverse=True)
-    figure, panels = style.canvas(1, 2 * len(places), height=2.15, width=style.PAGE, squeeze=False)
+    widths = [1] * len(places) + [1.35] * len(places)
+    size = {"height": 2.15, "width": style.PAGE, "squeeze": False, "gridspec_kw": {"width_ratios": widths}}
+    figure, panels = style.canvas(1, 2 * len(places), **size)
     sizes, ratios = panels[0][: len(places)], panels[0][len(places) :]
     for place, size, ratio in zip(places, sizes, ratios, strict=True):
         rows = frame[frame.place == place]
@@ -58,6 +62,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         ratio.text(0.98, 0.03, told, ha="right", va="bottom", fontsize=7.5, transform=ratio.transAxes)
         size.set(title=f"{place}-norm", ylim=(-2.05, 0.6))
         ratio.set(title=f"{place}-norm, off the law", ylim=(-MOST, MOST), yticks=(-5, 0, 5))
+        ratio.axhspan(-BAND, BAND, color="0.93", linewidth=0, zorder=0)
         ratio.axhline(0, color="0.25", linewidth=0.8, zorder=1)
         for axes in (size, ratio):
             axes.set(xlabel="block", xticks=range(2, int(frame.block.max()) + 1, 2))

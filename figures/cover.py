@@ -48,7 +48,9 @@ def _named(axes: Axes, row: pd.Series) -> None:
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     figure, axes = style.canvas(height=2.6, width=4.2)
-    rows = _decades(frames["aspect"])
+    rows = _decades(
+        frames["aspect"].query("family != 'dense'")
+    )  # the others are the same networks with their weights drawn
     for label, decades in FORMATS.items():
         axes.axhline(decades, color="0.75", linewidth=0.7, zorder=0)
         axes.text(0.085, decades / 1.15, label, fontsize=7, color="0.4", verticalalignment="top")

@@ -33,19 +33,6 @@ def _spread(count: int, width: float) -> np.ndarray:
     return np.linspace(-width, width, count) if count > 1 else np.zeros(1)
 
 
-def _against(axes: Axes, rows: pd.DataFrame) -> None:
-    """Measured against predicted rates, by both laws, with the line on which they are equal."""
-    values = rows[["own", "one", "one_hat"]].to_numpy()
-    room = 0.04 * np.ptp(values)
-    ends = np.array([values.min() - room, values.max() + room])
-    axes.plot(ends, ends, color="0.3", linewidth=0.8, zorder=1)
-    axes.plot(rows.own, rows.one_hat, style.MARKERS[2], zorder=2, **ALONE)
-    axes.errorbar(rows.one, rows.one_hat, rows.one_hat_err, fmt=style.MARKERS[0], zorder=3, **SHARED)
-    axes.set(xlim=tuple(ends), ylim=tuple(ends), xlabel="predicted rate (ln per step)", ylabel="measured rate")
-    axes.set(title="both theories, all settings")
-    axes.locator_params(nbins=4)
-
-
 def _ratios(axes: Axes, rows: pd.DataFrame, place: int) -> None:
     """Predicted over measured rates of one kind of cell, by both laws, with their medians."""
     sure = rows[rows.one_hat < -LEAST].sort_values("one_hat")
@@ -69,15 +56,13 @@ def _residuals(axes: Axes, rows: pd.DataFrame, place: int) -> None:
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["gates"]
     kinds = [kind for kind in NAMES if (frame.kind == kind).any()]
-    size = {"height": 2.1, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1, 1.4, 1.4]}}
-    figure, (rates, ratios, residuals) = style.canvas(1, 3, **size)
-    _against(rates, frame)
+    figure, (ratios, residuals) = style.canvas(1, 2, height=2.1, width=style.PAGE)
     for place, kind in enumerate(kinds):
         rows = frame[frame.kind == kind]
         _ratios(ratios, rows, place)
         _residuals(residuals, rows, place)
     ratios.axhline(1, color="0.3", linewidth=0.8, zorder=1)
-    ratios.set(yscale="log", ylim=(0.4, 10), ylabel="predicted / measured rate", title="both theories, by kind of cell")
+    ratios.set(yscale="log", ylim=(0.4, 10), ylabel="predicted / measured rate", title="both theories")
     ratios.set_yticks(ticks := [0.7, 1, 1.5, 2, 3, 5, 8], [f"{tick:g}" for tick in ticks])
     ratios.minorticks_off()
     residuals.axhspan(-BAND, BAND, color="0.93", linewidth=0, zorder=0)

@@ -21,14 +21,12 @@ SHOWN = ("tanh critical", "tanh above", "relu critical", "sigmoid")
 """Networks whose updates are shown."""
 DECLINED = ("relu critical", "Adam")
 """For them the law of momentum declines."""
-NAMED = (
-    ("tanh critical", "draws", (1, 0.55)),
-    ("relu critical", "entries", (1, 0.25)),
-    ("sigmoid", "layers", (1, 0.45)),
-)
+NAMED = (("tanh critical", "draws", 0.55), ("relu critical", "entries", 0.25), ("sigmoid", "layers", 0.45))
 """Where the parts' names stand, in the panels where they are largest."""
 RULES = ("RMSProp", "Adam")
 """Rules whose variance is shown: SGD's is what it is divided by, and sign updates leave none."""
+GAP = 0.6
+"""Between kinds of networks, in places of depths."""
 PALE = 0.3
 """How strongly the parts between the law's lines are coloured."""
 WIDE = 0.76
@@ -50,24 +48,38 @@ def _corrected(rows: pd.DataFrame, column: str, part: str) -> float:
     return values[part] + {"layers": 0.0, "entries": -noise, "draws": noise}[part]
 
 
-def _parts(axes: Axes, rows: pd.DataFrame) -> None:
-    """Every part of the variance of one kind of network, by depth: the law's lines between them, and where networks have theirs."""
-    depths = sorted(rows.depth.unique())
-    for place, depth in enumerate(depths):
-        at = rows[rows.depth == depth]
-        errs = at.set_index("part").share_hat_err
-        law = seen = 0.0
-        for index, part in enumerate(PARTS):
-            share = _corrected(at, "share", part)
-            axes.bar(place, share, bottom=law, width=WIDE, color=style.COLOURS[index], alpha=PALE, linewidth=0)
-            law, seen = law + share, seen + _corrected(at, "share_hat", part)
-            if part != "draws":  # the last top is one by construction
-                axes.plot([place - WIDE / 2, place + WIDE / 2], [law, law], **LAW)
-                err = errs["layers"] if part == "layers" else errs["draws"] * (1 + 1 / (at.num_draws.iloc[0] - 1))
-                look = {"color": style.COLOURS[index], "fmt": style.MARKERS[index]} | HOLLOW
-                axes.errorbar(place + 0.18 * (2 * index - 1), seen, yerr=err, **look)
-    axes.set_xticks(range(len(depths)), [str(depth) for depth in depths])
-    axes.set(ylim=(-0.03, 1.04), yticks=np.arange(0, 1.1, 0.25), xlabel="layers")
+def _parts(axes: Axes, frame: pd.DataFrame, nets: list[str]) -> None:
+    """Every part of the variance, by kind of network and depth: the law's lines between them, and where networks have theirs."""
+    ticks = []
+    for group, net in enumerate(nets):
+        rows = frame[frame.net == net]
+        depths = sorted(rows.depth.unique())
+        first = group * (len(depths) + GAP)
+        for index, depth in enumerate(depths):
+            _bar(axes, rows[rows.depth == depth], first + index)
+            ticks.append((first + index, str(depth)))
+        axes.text(first + (len(depths) - 1) / 2, 1.07, style.shown(net), ha="center")
+        for named, part, place in NAMED:
+            if named == net:
+                axes.text(first + (len(depths) - 1) / 2, place, PARTS[part], ha="center", va="center", fontsize=7.5)
+    axes.set_xticks([place for place, _ in ticks], [label for _, label in ticks])
+    axes.tick_params(axis="x", length=0)
+    axes.set(ylim=(-0.03, 1.04), yticks=np.arange(0, 1.1, 0.25), xlabel="layers", ylabel=r"share of Var $\ln|e|$")
+
+
+def _bar(axes: Axes, at: pd.DataFrame, place: float) -> None:
+    """The parts of one network."""
+    errs = at.set_index("part").share_hat_err
+    law = seen = 0.0
+    for index, part in enumerate(PARTS):
+        share = _corrected(at, "share", part)
+        axes.bar(place, share, bottom=law, width=WIDE, color=style.COLOURS[index], alpha=PALE, linewidth=0)
+        law, seen = law + share, seen + _corrected(at, "share_hat", part)
+        if part != "draws":  # the last top is one by construction
+            axes.plot([place - WIDE / 2, place + WIDE / 2], [law, law], **LAW)
+            err = errs["layers"] if part == "layers" else errs["draws"] * (1 + 1 / (at.num_draws.iloc[0] - 1))
+            look = {"color": style.COLOURS[index], "fmt": style.MARKERS[index]} | HOLLOW
+            axes.errorbar(place + 0.18 * (2 * index - 1), seen, yerr=err, **look)
 
 
 def _rules(axes: Axes, frame: pd.DataFrame, nets: list[str]) -> None:
@@ -104,10 +116,10 @@ def _explained(figure: Figure, axes: Axes) -> None:
     mark = lambda index: axes.errorbar([], [], yerr=[], fmt=style.MARKERS[index], color=style.COLOURS[index], **HOLLOW)
     entries = {"law": Line2D([], [], **LAW)}
     for index, name in enumerate(("layers", "layers and entries")):
-        entries[f"networks: {name}"] = mark(index)
+        entries[f"networks: {name} (b)"] = mark(index)
     for index, name in enumerate(RULES):
-        entries[f"{name} (e)"] = mark(3 + index)
-    entries["minibatches' share (e)"] = Patch(color=style.COLOURS[2], alpha=PALE, linewidth=0)
+        entries[f"{name} (a)"] = mark(3 + index)
+    entries["minibatches' part, by law"] = Patch(color=style.COLOURS[2], alpha=PALE, linewidth=0)
     look = {"columnspacing": 1.4, "handletextpad": 0.4, "handlelength": 1.3}
     figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=7, **look)
 
@@ -117,23 +129,11 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     split, updates = frame[(frame.kind == "split") & (frame.batch == 32)], frame[frame.kind == "updates"]
     nets = [net for net in NETS if (split.net == net).any()]
     shown = [net for net in SHOWN if (updates.net == net).any()]
-    size = {
-        "height": 2.1,
-        "width": style.PAGE,
-        "squeeze": False,
-        "gridspec_kw": {"width_ratios": [1.0] * len(nets) + [1.9]},
-    }
-    figure, axes = style.canvas(1, len(nets) + 1, **size)
-    for axis, net in zip(axes[0], nets, strict=False):
-        _parts(axis, split[split.net == net])
-        axis.set(title=style.shown(net))
-    for axis in axes[0][1 : len(nets)]:
-        axis.tick_params(labelleft=False)
-    for net, part, place in NAMED:
-        if net in nets:
-            axes[0][nets.index(net)].text(*place, PARTS[part], ha="center", va="center", fontsize=7.5)
-    _rules(axes[0][-1], updates, shown)
-    axes[0][-1].set_title("what optimisers leave, 8 layers")
-    axes[0][0].set_ylabel(r"share of Var $\ln|e|$")
-    _explained(figure, axes[0][0])
+    size = {"height": 2.1, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1, 1.6]}}
+    figure, (left, parts) = style.canvas(1, 2, **size)
+    _rules(left, updates, shown)
+    left.set_title("what optimisers leave, 8 layers\n")
+    _parts(parts, split, nets)
+    parts.set_title("parts of the gradient's variance\n")
+    _explained(figure, parts)
     return figure

@@ -29,7 +29,7 @@ LOOKS = {"relu": 1, "tanh": 2, "gelu": 3, "sigmoid": 4}
 INFINITE = "0.55"
 """Shade of infinite width."""
 FIT = {"color": "0.2", "linewidth": 0.9}
-"""The line fitted to all depths, drawn for the most layers: that of fewer lies close by."""
+"""The line fitted to all depths."""
 
 
 def _look(name: str, filled: bool = False) -> dict[str, object]:
@@ -37,30 +37,22 @@ def _look(name: str, filled: bool = False) -> dict[str, object]:
     return {"color": colour, "markerfacecolor": colour if filled else "white", "elinewidth": 0.8, "zorder": 3}
 
 
-def _fit(rows: pd.DataFrame) -> np.ndarray:
-    """Coefficients ``kappa'`` and ``kappa`` of predicted less measured mean, from the width ``FITTED`` on."""
-    rows = rows[rows.width >= min(FITTED, rows.width.max())]
-    inverse, scale = 1 / (rows.depth - 1), rows.width**2
-    degree = min(1, inverse.nunique() - 1)
-    return np.polyfit(inverse, rows.excess * scale, degree, w=1 / (rows.excess_err * scale))
-
-
-def _slope(rows: pd.DataFrame) -> tuple[float, float]:
-    """Power of the width by which the error falls from ``FITTED`` units on, fitted freely, and its standard error."""
+def _power(rows: pd.DataFrame) -> tuple[float, float, float]:
+    """Factor and power of the width by which the error falls from ``FITTED`` units on, at all depths, and the power's standard error."""
     rows = rows[rows.width >= FITTED]
     if rows.width.nunique() < 2:
-        return np.nan, np.nan
+        return np.nan, np.nan, np.nan
     law = lambda width, factor, power: factor * (width / FITTED) ** -power
     start = (rows.excess[rows.width == rows.width.min()].mean(), 2.0)
     found, covariance = curve_fit(law, rows.width, rows.excess, start, rows.excess_err, absolute_sigma=True)
-    return float(found[1]), float(covariance[1, 1] ** 0.5)
+    return float(found[0]), float(found[1]), float(covariance[1, 1] ** 0.5)
 
 
 def _mean(axes: Axes, name: str, rows: pd.DataFrame, depths: list[int]) -> None:
     """Error of the mean of one activation, of the law and of infinite width, and what is fitted to it."""
-    found = _fit(rows)
+    factor, power, power_err = _power(rows)
     ends = np.array([4 / 2**0.4, 64 * 2**0.4])
-    axes.plot(ends, np.polyval(found, 1 / (depths[-1] - 1)) / ends**2, zorder=1, **FIT)
+    axes.plot(ends, factor * (ends / FITTED) ** -power, zorder=1, **FIT)
     for place, depth in enumerate(depths):
         few = rows[rows.depth == depth].sort_values("width")
         x = few.width * BESIDE ** (place - (len(depths) - 1) / 2)
@@ -90,8 +82,7 @@ def _mean(axes: Axes, name: str, rows: pd.DataFrame, depths: list[int]) -> None:
         dashes=style.DASHES[2],
         zorder=1,
     )
-    slope, slope_err = _slope(rows)
-    axes.text(0.97, 0.97, rf"slope ${-slope:.2f} \pm {slope_err:.2f}$", ha="right", va="top", transform=axes.transAxes)
+    axes.text(0.97, 0.97, rf"slope ${-power:.2f} \pm {power_err:.2f}$", ha="right", va="top", transform=axes.transAxes)
     axes.set(yscale="log", ylim=(1e-5, 3))
     axes.set_title(style.shown(name))
 
@@ -130,7 +121,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     first = panels[0]
     for place, depth in enumerate(depths):
         first.plot([], [], style.MARKERS[place], color="0.3", markerfacecolor="white", label=f"{depth} layers")
-    first.plot([], [], label=r"fitted, $\propto N^{-2}$", **FIT)
+    first.plot([], [], label="fitted", **FIT)
     first.plot([], [], "x", color=INFINITE, markersize=3.5, label="infinite width")
     first.plot([], [], color=INFINITE, linewidth=0.9, dashes=style.DASHES[2], label=r"$\propto N^{-1}$")
     look = {"columnspacing": 1.4, "handletextpad": 0.5, "handlelength": 1.8}

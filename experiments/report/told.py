@@ -20,7 +20,7 @@ SURE = 5.0
 """Standard errors by which a measured number may miss what is said for this to hold."""
 FLAGGED = 3.0
 """Residuals beyond so many standard errors have a dagger."""
-MOST_DIGITS = 4
+MOST_DIGITS = 2
 """Digits behind the point of a number that is known better than it is shown."""
 _BY_NAME = {claim.name: claim for claim in claims.CLAIMS}
 
@@ -30,13 +30,12 @@ class Told:
     """One statement: ``factor`` is what it says one of the ``links`` does to the gradient's norm, exactly or as a bound (``sense``).
 
     ``statement`` and ``setting`` are LaTeX; ``label`` names the compared number of the claim's experiment,
-    ``law`` refers to the section of the law, and ``when`` says where a claim is true.
+    ``when`` says where a claim is true.
     """
 
     claim: str
     statement: str
     setting: str
-    law: str
     label: str
     links: int
     factor: float
@@ -73,18 +72,20 @@ def _shown(value: float, digits: int) -> str:
 
 
 def _row(told: Told, row: Any) -> str:
-    """One line of the table: the statement, its setting and number, the law's, the measured one, and what follows."""
+    """One line of the table: the statement, its setting and number, the law's, the measured one, by how much that misses, and what follows."""
     unit = told.decades(row.unit)
     err = unit * row.measured_err
     digits = min(max(-math.floor(math.log10(err)), 1), MOST_DIGITS)
     says = f"{told.sense}\\,{_shown(told.says, 1)}" if told.sense else _shown(told.says, 1)
     numbers = f"${says.replace('.0', '') if told.says == 0 else says}$ & ${_shown(unit * row.predicted, digits)}$"
     flag = r"\rlap{$^\dagger$}" if abs(row.z) > FLAGGED else ""
-    bar = f" \\pm {err:.{digits}f}" if round(err, digits) else ""
+    bar = f" \\pm {err:.{digits}f}"
     seen = f"${_shown(unit * row.measured, digits)}{bar}$ & ${_shown(row.z, 1)}${flag}"
-    holds = told.missed(unit * row.measured) < SURE * err
-    verdict = f"holds, {told.when}".strip(", ") if holds else told.when or "wrong"
-    return rf"{told.statement} & {told.setting} & {numbers} & {seen} & {told.law} & {verdict} \\"
+    missed = told.missed(unit * row.measured)
+    holds = missed < SURE * err
+    verdict = f"holds ({told.when})" if holds and told.when else "holds" if holds else told.when or "wrong"
+    gap = "--" if holds else f"${_shown(missed, 1)}$"
+    return rf"{told.statement} & {told.setting} & {numbers} & {seen} & {gap} & {verdict} \\"
 
 
 def rows(table: pd.DataFrame) -> tuple[str, dict[str, str]]:
@@ -101,8 +102,6 @@ def rows(table: pd.DataFrame) -> tuple[str, dict[str, str]]:
     counts |= {"largest": f"{max((abs(row.z) for _, row in found), default=0):.1f}"}
     z = [row.z for _, row in found]
     counts |= {"within/3": sum(abs(each) <= 3 for each in z), "chi_square": f"{sum(each**2 for each in z):.0f}"}
-    rest = sorted(z, key=abs)[:-1]
-    counts |= {"others": len(rest), "rest": f"{sum(each**2 for each in rest):.0f}"}
     missed = [gap for gap, good in zip(gaps, holds, strict=True) if not good]
     counts |= {"holds": sum(holds), "missed": len(missed), "elsewhere": len(groups[2])}
     counts |= {"missed/least": f"{min(missed, default=0):.1f}", "missed/most": f"{max(missed, default=0):.0f}"}
