@@ -23,7 +23,8 @@ def log_weights(facts: Facts, widths: Widths, stack: Block, grads: Grads) -> dic
 def _of_attention(facts: Facts, widths: Widths, stack: Block, grads: Grads) -> dict[str, Values]:
     xp, net, token = library(facts), facts.net, stack.attention.token
     log_a, tie = grads.attention
-    found = weights(stack.found, scene_of(facts, widths, token, behind(net, tie)), net.dropout)
+    scene = scene_of(facts, widths, token, behind(net, tie))
+    found, around = weights(stack.found, scene, net.dropout), xp.log(scene.logit_gap)
     at = log_a + xp.log(stack.attention.out)
     rest = at + xp.log(net.sigma_o**2 * net.sigma_v**2 * token.size)
     logits = rest - 2 * xp.log(net.sigma_qk) if net.is_qk_normed else rest + xp.log(net.sigma_qk**2 * token.size**2)
@@ -31,8 +32,8 @@ def _of_attention(facts: Facts, widths: Widths, stack: Block, grads: Grads) -> d
     along = found.query * (1 - widths.head), found.key * (1 - widths.head)
     query, key = along if net.is_qk_normed else (found.query, found.key)
     return {
-        "query": logits + xp.log(query),
-        "key": logits + xp.log(key),
+        "query": logits + around + xp.log(query),
+        "key": logits + around + xp.log(key),
         "value": at + xp.log(net.sigma_o**2 * token.size * found.value),
         "output": at + xp.log(net.sigma_v**2 * token.size * found.value),
     }

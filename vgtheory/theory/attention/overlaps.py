@@ -20,11 +20,12 @@ distance, so that they have less in common.
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from vgtheory.theory.arrays import library
 from vgtheory.theory.attention.moments import Moments
 from vgtheory.theory.attention.turns import UNTURNED, Turns, logit_gap, turned_gap, waves
+
+_LEAST = 0.9
+"""Power of the least number of a format below which a divisor is held."""
 
 
 class Scene(NamedTuple):
@@ -82,8 +83,9 @@ class Scene(NamedTuple):
 
 
 def _positive(gap: Any) -> Any:
-    """A divisor of what vanishes with it."""
-    return library(gap).maximum(gap, np.finfo(np.float32).tiny)
+    """A divisor of what vanishes with it; the derivative of the ratio is finite at 0."""
+    xp = library(gap)
+    return xp.maximum(gap, float(xp.finfo(xp.result_type(gap)).tiny) ** _LEAST)
 
 
 def _stirred(found: Moments, scene: Scene) -> Any:
@@ -105,7 +107,11 @@ class Backward(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """Squared gradients of a layer's matrices, over T times the squared cotangent behind W_o and their own scales."""
+    """Squared gradients of a layer's matrices, over T times the squared cotangent behind W_o and their own scales.
+
+    Those of queries and keys are over ``logit_gap`` as well: they fall as its square, below all numbers
+    in deep stacks.
+    """
 
     query: Any
     key: Any
@@ -218,8 +224,8 @@ def weights(found: Moments, scene: Scene, dropout: Any = 0.0) -> Weights:
     query = (1 - head) * square + head * row + twice * found.tokens + shared
     key = square + found.long - found.swing + twice * found.queries + shared
     return Weights(
-        around * (spread * query + noise * found.swing),
-        around * (spread * key + noise * found.long),
+        spread * query + noise * found.swing,
+        spread * key + noise * found.long,
         same + tail * other,
     )
 
