@@ -143,6 +143,7 @@ def findings(frame: pd.DataFrame) -> Findings:
             numbers |= {f"drawn/{name}_err": f"{row['std'] / row.num_nets**0.5 / np.log(10):.0f}"}
     bent = known[known.net == "softplus"].sort_values("aspect")
     if len(bent):
+        numbers |= {"softplus/off": f"{bent.z.abs().max():.0f}"}
         numbers |= {"softplus/kappa": f"{max(abs(_kappa(row)) for row in bent.tail(2).itertuples()):.1f}"}
     return Findings(verdict, numbers)
 

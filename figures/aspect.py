@@ -41,21 +41,19 @@ def _losses(axes: Axes, rows: pd.DataFrame) -> None:
     for name in LOST:
         few = rows[(rows.net == name) & (rows.ratio > DEEP)]
         err = few["std"] / few.num_nets**0.5 / style.DECADE
-        axes.plot(few.ratio, -few["mean"] / style.DECADE, color=style.COLOURS[LOOKS[name]], zorder=1)
-        axes.errorbar(few.ratio, -few.mean_hat / style.DECADE, err, label=style.shown(name), **_hollow(name))
-    axes.set(xscale="log", yscale="log", ylim=(0.1, 3e3), xlim=(0.6, 2500), ylabel="powers of ten lost")
+        dashes = style.DASHES[1] if name == "gelu" else ()  # over that of ReLU
+        axes.plot(few.ratio, -few["mean"] / style.DECADE, color=style.COLOURS[LOOKS[name]], dashes=dashes, zorder=1)
+        big = {"markersize": 5.0} if name == "relu" else {}  # around that of GELU
+        axes.errorbar(few.ratio, -few.mean_hat / style.DECADE, err, label=style.shown(name), **_hollow(name) | big)
+    axes.set(xscale="log", yscale="log", ylim=(0.1, 1e5), xlim=(0.6, 2500), ylabel="powers of ten lost")
     axes.text(0.98, 0.02, "infinite width: none", ha="right", va="bottom", fontsize=7.5, transform=axes.transAxes)
-    deepest = rows[rows.net == "relu"].iloc[-1]
-    seen, law = (-deepest[each] / style.DECADE for each in ("mean_hat", "mean"))
-    axes.annotate(
-        f"{deepest.width:.0f} units,\n{deepest.depth:,.0f} layers:\n{seen:.0f} lost,\n{law:.0f} predicted",
-        (deepest.ratio, seen),
-        xytext=(0.05, 0.98),
-        textcoords="axes fraction",
-        fontsize=7.5,
-        va="top",
-        arrowprops={"arrowstyle": "-", "linewidth": 0.6, "color": "0.4", "shrinkB": 4, "relpos": (1, 0.8)},
-    )
+    deepest = rows[rows.depth == rows.depth.max()].set_index("net")
+    told = [f"{deepest.width.iloc[0]:.0f} units, {deepest.depth.iloc[0]:,.0f} layers:"]
+    for name in ("relu", "gelu"):
+        if name in deepest.index:
+            seen, law = (-deepest.loc[name, each] / style.DECADE for each in ("mean_hat", "mean"))
+            told.append(f"{style.shown(name)} {seen:.0f} (law {law:.0f})")
+    axes.text(0.03, 0.98, "\n".join(told), va="top", fontsize=7.5, transform=axes.transAxes)
     axes.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1,000"])
     axes.set_yticks([0.1, 1, 10, 100, 1000], ["0.1", "1", "10", "100", "1,000"])
     axes.set_title("gradient lost")
@@ -79,7 +77,7 @@ def _distances(axes: Axes, rows: pd.DataFrame, law: str) -> None:
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["aspect"]
     rows = frame[frame.family == FREE].assign(ratio=lambda few: few.depth / few.width).sort_values("ratio")
-    size = {"height": 2.2, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1.15, 1, 1, 1]}}
+    size = {"height": 2.1, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1.15, 1, 1, 1]}}
     figure, panels = style.canvas(1, 4, **size)
     _losses(panels[0], rows)
     for axes, law in zip(panels[1:], LAWS, strict=True):
@@ -90,7 +88,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         axes.set_xlabel("depth over width, $L/N$")
         axes.minorticks_off()
     panels[0].errorbar([], [], [], label="softplus (not critical)", **_hollow("softplus"))
-    panels[0].plot([], [], color="0.3", label="this law (a)")
+    panels[0].plot([], [], color="0.3", label="this law, in each colour (a)")
     look = {"columnspacing": 1.6, "handletextpad": 0.4, "handlelength": 1.8}
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=8, **look)
     return figure

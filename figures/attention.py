@@ -21,54 +21,79 @@ GROUPS = {
     "value": "$W_v$ (and $W_o$)",
     "mlp_out": r"$W_{\mathrm{p}}$",
 }
-"""Gradients that are shown: the stream's, and those of matrices, with those that have the same."""
-MATRICES = ("query", "key", "value", "output", "mlp_in", "mlp_out")
-"""All of a block, for the mean distance from the law."""
-COLOURS = (0, 3, 4, 2)
-ASIDE = 0.2
-"""How far apart the markers of one block stand."""
+"""Gradients that are shown against depth: the stream's, and those of matrices, with those that have the same."""
+NAMES = {
+    "log_grad": "stream",
+    "query": "$W_q$",
+    "key": "$W_k$",
+    "value": "$W_v$",
+    "output": "$W_o$",
+    "mlp_in": "$W_1$",
+    "mlp_out": r"$W_{\mathrm{p}}$",
+}
+"""All gradients, in the order in which their distances from the law stand."""
+COLOURS = {"log_grad": 0, "query": 3, "key": 3, "value": 4, "output": 4, "mlp_in": 2, "mlp_out": 2}
+MARKS = {"log_grad": 0, "query": 3, "key": 3, "value": 4, "output": 4, "mlp_in": 5, "mlp_out": 5}
+HALF = 0.36
+"""Half the width that the blocks of one gradient take."""
 MOST = 7.5
 """Per cent shown."""
 BAND = 4.0
-"""Per cent within which all gradients lie."""
-HOLLOW = {"markerfacecolor": "white", "markeredgewidth": 0.8, "elinewidth": 0.8, "zorder": 3}
+"""Per cent within which all markers lie."""
 
 
-def _pair(panels: tuple[Axes, Axes], rows: pd.DataFrame, column: str, index: int) -> None:
-    """A law with its markers in one panel, and in the other how far these lie from it in per cent."""
-    law, seen, err = (rows[f"{column}{end}"] for end in ("", "_hat", "_hat_err"))
-    look = {"color": style.COLOURS[COLOURS[index]], "fmt": style.MARKERS[(0, 3, 4, 5)[index]]} | HOLLOW
-    panels[0].plot(rows.block, law / style.DECADE, color=look["color"], zorder=2)
-    panels[0].errorbar(rows.block, seen / style.DECADE, yerr=err / style.DECADE, label=GROUPS[column], **look)
-    ratio, beside = np.exp(seen - law), ASIDE * (index - (len(GROUPS) - 1) / 2)
-    free = law != 0  # all else is relative to this, so that it is 0 by construction
-    panels[1].errorbar((rows.block + beside)[free], 100 * (ratio - 1)[free], yerr=100 * (ratio * err)[free], **look)
+def _look(column: str) -> dict[str, object]:
+    look = {"color": style.COLOURS[COLOURS[column]], "fmt": style.MARKERS[MARKS[column]], "zorder": 3}
+    return look | {"markerfacecolor": "white", "markeredgewidth": 0.8, "elinewidth": 0.8}
+
+
+def _sizes(axes: Axes, rows: pd.DataFrame) -> None:
+    """Gradients against depth: the law's lines and the networks' markers."""
+    for column, name in GROUPS.items():
+        law, seen, err = (rows[f"{column}{end}"] / style.DECADE for end in ("", "_hat", "_hat_err"))
+        axes.plot(rows.block, law, color=style.COLOURS[COLOURS[column]], zorder=2)
+        axes.errorbar(rows.block, seen, yerr=err, label=name, **_look(column))
+    axes.set(xlabel="block", xticks=range(2, int(rows.block.max()) + 1, 2), ylim=(-2.05, 0.6))
+
+
+def _off(axes: Axes, rows: pd.DataFrame) -> None:
+    """How far every gradient lies from the law, in per cent, its blocks side by side; and the mean of all matrices."""
+    axes.axhspan(-BAND, BAND, color="0.93", linewidth=0, zorder=0)
+    axes.axhline(0, color="0.25", linewidth=0.8, zorder=1)
+    shown, matrices = [name for name in NAMES if name in rows], []
+    beside = np.linspace(-HALF, HALF, len(rows)) if len(rows) > 1 else np.zeros(1)
+    for place, column in enumerate(shown):
+        free = (rows[column] != 0).to_numpy()  # all else is relative to this, so that it is 0 by construction
+        ratio = np.exp(rows[f"{column}_hat"] - rows[column])
+        off = 100 * (ratio - 1)[free]
+        axes.errorbar(
+            (place + beside)[free], off, yerr=100 * (ratio * rows[f"{column}_hat_err"])[free], **_look(column)
+        )
+        matrices += [off] if column != "log_grad" else []
+    told = f"all matrices: {np.concatenate(matrices).mean():+.1f} %".replace("-", "\N{MINUS SIGN}")
+    axes.text(0.98, 0.02, told, ha="right", va="bottom", fontsize=7.5, transform=axes.transAxes)
+    axes.set_xticks(range(len(shown)), [NAMES[name] for name in shown])
+    axes.tick_params(axis="x", length=0)
+    axes.set(ylim=(-MOST, MOST), yticks=(-4, 0, 4), xlim=(-0.6, len(shown) - 0.4))
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["attention"].sort_values("block")
     frame = frame[frame.sigma_qk == MIDDLE]
     places = sorted(frame.place.unique(), reverse=True)
-    widths = [1] * len(places) + [1.35] * len(places)
-    size = {"height": 2.15, "width": style.PAGE, "squeeze": False, "gridspec_kw": {"width_ratios": widths}}
+    widths = [1] * len(places) + [1.6] * len(places)
+    size = {"height": 2.0, "width": style.PAGE, "squeeze": False, "gridspec_kw": {"width_ratios": widths}}
     figure, panels = style.canvas(1, 2 * len(places), **size)
-    sizes, ratios = panels[0][: len(places)], panels[0][len(places) :]
-    for place, size, ratio in zip(places, sizes, ratios, strict=True):
-        rows = frame[frame.place == place]
-        for index, column in enumerate(GROUPS):
-            _pair((size, ratio), rows, column, index)
-        off = [np.expm1(rows[f"{name}_hat"] - rows[name])[rows[name] != 0] for name in MATRICES]
-        told = f"all matrices: {100 * np.concatenate(off).mean():+.1f} %".replace("-", "\N{MINUS SIGN}")
-        ratio.text(0.98, 0.03, told, ha="right", va="bottom", fontsize=7.5, transform=ratio.transAxes)
-        size.set(title=f"{place}-norm", ylim=(-2.05, 0.6))
-        ratio.set(title=f"{place}-norm, off the law", ylim=(-MOST, MOST), yticks=(-5, 0, 5))
-        ratio.axhspan(-BAND, BAND, color="0.93", linewidth=0, zorder=0)
-        ratio.axhline(0, color="0.25", linewidth=0.8, zorder=1)
-        for axes in (size, ratio):
-            axes.set(xlabel="block", xticks=range(2, int(frame.block.max()) + 1, 2))
-            axes.tick_params(labelleft=place == places[0])
-    sizes[0].set_ylabel(r"$\log_{10}$ of the gradient")
-    ratios[0].set_ylabel("measured / law $-$ 1 (%)")
-    sizes[0].plot([], [], color="0.3", label="law")
-    figure.legend(*sizes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, columnspacing=1.6)
+    for index, place in enumerate(places):
+        rows, left, right = frame[frame.place == place], panels[0][index], panels[0][len(places) + index]
+        _sizes(left, rows)
+        _off(right, rows)
+        left.set_title(f"{place}-norm")
+        right.set_title(f"{place}-norm: distance from the law")
+        for axes in (left, right):
+            axes.tick_params(labelleft=not index)
+    panels[0][0].set_ylabel(r"$\log_{10}$ of the gradient")
+    panels[0][len(places)].set_ylabel("measured / law $-$ 1 (%)")
+    panels[0][0].plot([], [], color="0.3", label="law")
+    figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=5, columnspacing=1.6)
     return figure

@@ -24,6 +24,8 @@ WITHOUT = 7
 """Colour of the theory with independent weights."""
 SHARED = {"color": style.COLOURS[0], "markeredgewidth": 0.8, "markerfacecolor": "white", "elinewidth": 0.7}
 ALONE = {"color": style.COLOURS[WITHOUT], "markeredgewidth": 0.8, "markerfacecolor": "white"}
+MEAN = style.COLOURS[3]
+"""Colour of means over settings."""
 ASIDE = 0.19
 """How far the two theories' markers stand from the middle of a kind of cell."""
 
@@ -48,15 +50,18 @@ def _residuals(axes: Axes, rows: pd.DataFrame, place: int) -> None:
     """Measured less predicted, in standard errors of the difference, with their mean."""
     rows = rows.sort_values("one_hat")
     z = (rows.one_hat - rows.one) / np.hypot(rows.one_hat_err, rows.one_err)
-    axes.errorbar(place + _spread(len(z), 0.33), z, 1.0, fmt=style.MARKERS[0], zorder=3, **SHARED)
+    look = {"color": style.COLOURS[0], "markeredgewidth": 0.8, "markerfacecolor": "white"}
+    axes.plot(place + _spread(len(z), 0.33), z, style.MARKERS[0], zorder=3, **look)
+    axes.plot([place - 0.38, place + 0.38], [z.mean()] * 2, color=MEAN, linewidth=1.6, zorder=4)
     share = 100 * (rows.one_hat - rows.one).sum() / rows.one_hat.abs().sum()
-    axes.text(place, 0.02, rf"${share:+.1f}$ %", ha="center", fontsize=7.5, transform=axes.get_xaxis_transform())
+    told = rf"${z.mean():+.1f}$ s.e." + "\n" + rf"${share:+.1f}$ %"
+    axes.text(place, 0.02, told, ha="center", fontsize=7.5, linespacing=0.95, transform=axes.get_xaxis_transform())
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["gates"]
     kinds = [kind for kind in NAMES if (frame.kind == kind).any()]
-    figure, (ratios, residuals) = style.canvas(1, 2, height=2.1, width=style.PAGE)
+    figure, (ratios, residuals) = style.canvas(1, 2, height=2.0, width=style.PAGE)
     for place, kind in enumerate(kinds):
         rows = frame[frame.kind == kind]
         _ratios(ratios, rows, place)
@@ -68,7 +73,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     residuals.axhspan(-BAND, BAND, color="0.93", linewidth=0, zorder=0)
     residuals.axhline(0, color="0.3", linewidth=0.8, zorder=1)
     residuals.set(ylabel="(measured $-$ shared) / s.e.", title="what is left of the shared theory")
-    residuals.set(ylim=(-6.6, 4.6), yticks=(-3, 0, 3))
+    residuals.set(ylim=(-7.4, 4), yticks=(-3, 0, 3))
     for axes in (ratios, residuals):
         axes.set_xticks(range(len(kinds)), [NAMES[kind] for kind in kinds], fontsize=7.5)
         axes.set_xlim(-0.55, len(kinds) - 0.45)
@@ -78,7 +83,8 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         "theory with shared weights": Line2D(
             [], [], marker=style.MARKERS[0], linestyle="none", color=style.COLOURS[0], markerfacecolor="white"
         ),
+        "mean over settings (b)": Line2D([], [], color=MEAN, linewidth=1.6),
         "theory with independent weights": Line2D([], [], marker=style.MARKERS[2], linestyle="none", **ALONE),
     }
-    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=3)
+    figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=4)
     return figure

@@ -61,7 +61,7 @@ def _calibration(axes: Axes, rates: pd.DataFrame) -> None:
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     rates = frames["rates"].drop_duplicates(["cell", "label"])
     rates = rates[np.isfinite(rates.predicted_err)]
-    size = {"height": 2.2, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1.1, 1, 1, 1]}}
+    size = {"height": 2.1, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1.1, 1, 1, 1]}}
     figure, axes = style.canvas(1, 4, **size)
     _calibration(axes[0], rates)
     others = ~rates.activation.isin(list(NAMED))

@@ -97,12 +97,14 @@ def _rules(axes: Axes, frame: pd.DataFrame, nets: list[str]) -> None:
                 law = chosen.share.sum()
                 axes.plot([law, law], [height - TALL, height + TALL], **LAW)
             axes.errorbar(min(seen, MOST), height, xerr=err if seen < MOST else 0, **look)
+            if row == len(nets) - 1:
+                axes.text(seen + 0.05, height, rule, fontsize=7.5, color=colour, va="center")
             if seen > MOST:  # named, with an arrow out of the panel
                 told = {"textcoords": "offset points", "ha": "right", "va": "center", "fontsize": 7.5}
                 axes.annotate(
                     "", (MOST + 0.16, height), (MOST + 0.03, height), arrowprops={"arrowstyle": "->", "color": colour}
                 )
-                axes.annotate(f"{seen:.1f}\nno law", (MOST, height), (-6, 0), **told)
+                axes.annotate(f"{rule} on\nReLU: {seen:.1f}", (MOST, height), (-6, 0), **told)
     axes.axvline(1, color="0.6", linewidth=0.8, zorder=0)
     axes.text(1.02, len(nets) - 0.55, "as SGD", fontsize=7.5, color="0.35", va="center")
     axes.set_yticks(range(len(nets)), [style.shown(net) for net in nets])
@@ -116,9 +118,7 @@ def _explained(figure: Figure, axes: Axes) -> None:
     mark = lambda index: axes.errorbar([], [], yerr=[], fmt=style.MARKERS[index], color=style.COLOURS[index], **HOLLOW)
     entries = {"law": Line2D([], [], **LAW)}
     for index, name in enumerate(("layers", "layers and entries")):
-        entries[f"networks: {name} (b)"] = mark(index)
-    for index, name in enumerate(RULES):
-        entries[f"{name} (a)"] = mark(3 + index)
+        entries[f"networks: {name}"] = mark(index)
     entries["minibatches' part, by law"] = Patch(color=style.COLOURS[2], alpha=PALE, linewidth=0)
     look = {"columnspacing": 1.4, "handletextpad": 0.4, "handlelength": 1.3}
     figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=7, **look)
@@ -129,7 +129,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     split, updates = frame[(frame.kind == "split") & (frame.batch == 32)], frame[frame.kind == "updates"]
     nets = [net for net in NETS if (split.net == net).any()]
     shown = [net for net in SHOWN if (updates.net == net).any()]
-    size = {"height": 2.1, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1, 1.6]}}
+    size = {"height": 2.05, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1, 1.6]}}
     figure, (left, parts) = style.canvas(1, 2, **size)
     _rules(left, updates, shown)
     left.set_title("what optimisers leave, 8 layers\n")
