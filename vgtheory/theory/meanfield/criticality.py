@@ -173,7 +173,8 @@ def critical(
     -------
     Critical
         Every solution with q from 1e-95 to 1e95; fields of shape ``(..., size)``, filled up with
-        NaN. Use a solution that ``is_stable``: the signal leaves the others.
+        NaN. Use a solution that ``is_stable``: the signal leaves the others. Where there is none
+        (GELU without biases), ``vgtheory.critical_kernel`` finds biases with which there is one.
 
     Notes
     -----
