@@ -44,7 +44,7 @@ BAND = 4.0
 
 def _look(column: str) -> dict[str, object]:
     look = {"color": style.COLOURS[COLOURS[column]], "fmt": style.MARKERS[MARKS[column]], "zorder": 3}
-    return look | {"markerfacecolor": "white", "markeredgewidth": 0.8, "elinewidth": 0.8}
+    return look | {"markerfacecolor": "white", "markeredgewidth": 0.8, "elinewidth": 0.5, "capsize": 0}
 
 
 def _sizes(axes: Axes, rows: pd.DataFrame) -> None:

@@ -37,7 +37,7 @@ TALL = 0.2
 ASIDE = 0.21
 """How far RMSProp's marker stands above, and Adam's below, their network's line."""
 MOST = 1.42
-"""What leaves more than this is shown at the panel's edge."""
+"""What leaves more than this is told beside the line of SGD."""
 HOLLOW = {"markerfacecolor": "white", "markeredgewidth": 0.8, "elinewidth": 0.8, "zorder": 3}
 
 
@@ -96,15 +96,12 @@ def _rules(axes: Axes, frame: pd.DataFrame, nets: list[str]) -> None:
             if (net, rule) != DECLINED:
                 law = chosen.share.sum()
                 axes.plot([law, law], [height - TALL, height + TALL], **LAW)
-            axes.errorbar(min(seen, MOST), height, xerr=err if seen < MOST else 0, **look)
+            if seen < MOST:
+                axes.errorbar(seen, height, xerr=err, **look)
+            else:
+                axes.text(1.03, height, f"{rule}: {seen:.1f}\n(no law)", fontsize=7.5, color=colour, va="center")
             if row == len(nets) - 1:
                 axes.text(seen + 0.05, height, rule, fontsize=7.5, color=colour, va="center")
-            if seen > MOST:  # named, with an arrow out of the panel
-                told = {"textcoords": "offset points", "ha": "right", "va": "center", "fontsize": 7.5}
-                axes.annotate(
-                    "", (MOST + 0.16, height), (MOST + 0.03, height), arrowprops={"arrowstyle": "->", "color": colour}
-                )
-                axes.annotate(f"{rule} on\nReLU: {seen:.1f}", (MOST, height), (-6, 0), **told)
     axes.axvline(1, color="0.6", linewidth=0.8, zorder=0)
     axes.text(1.02, len(nets) - 0.55, "as SGD", fontsize=7.5, color="0.35", va="center")
     axes.set_yticks(range(len(nets)), [style.shown(net) for net in nets])
