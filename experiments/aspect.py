@@ -31,10 +31,13 @@ SIZES = {
     "64 x 6,400": (64, 6400, 200),
     "64 x 64,000": (64, 64_000, 64),
     "64 x 64,000, drawn": (64, 64_000, 32),
+    "32 x 32,000": (32, 32_000, 64),
 }
 """Width, depth and number of networks."""
 DRAWN = "64 x 64,000, drawn"
 """The size at which weights are drawn."""
+NARROW = "32 x 32,000"
+"""The least width of which the paper's bounds speak, as deep for its width as the deepest."""
 WIDE = 10_000_000
 """Width at which the finite-width law is its own leading order in 1/N."""
 
@@ -82,7 +85,8 @@ def _lost(row: Any, name: str) -> str:
 def findings(frame: pd.DataFrame) -> Findings:
     cells = frame.assign(aspect=frame.depth / frame.width, off=(frame.std_hat - frame["std"]) / frame.std_hat_err)
     all_known = cells[np.isfinite(cells["std"])]
-    known, drawn = all_known[all_known["size"] != DRAWN], all_known[all_known["size"] == DRAWN].set_index("net")
+    known = all_known[~all_known["size"].isin((DRAWN, NARROW))]
+    drawn, narrow = (all_known[all_known["size"] == size].set_index("net") for size in (DRAWN, NARROW))
     steep = known[(known.net == "relu")].sort_values("aspect").iloc[-1]
     wide = known[(known.net == "relu")].sort_values("aspect").iloc[0]
     near, beyond = (known[is_far] for is_far in (known.z.abs() <= compare.SIGMAS, known.z.abs() > compare.SIGMAS))
@@ -120,6 +124,7 @@ def findings(frame: pd.DataFrame) -> Findings:
         "near": f"{len(near)}",
         "beyond": f"{len(beyond)}",
         "beyond/drawn": f"{(drawn.z.abs() > compare.SIGMAS).sum()}",
+        "beyond/narrow": f"{(narrow.z.abs() > compare.SIGMAS).sum()}",
         "beyond/percent": f"{_percent(beyond):.1f}",
         "steep/scatter": f"{steep['std'] / np.log(10):.0f}",
         "furthest_std": f"{known.off.abs().max():.1f}",
@@ -141,6 +146,12 @@ def findings(frame: pd.DataFrame) -> Findings:
             row = drawn.loc[name]
             numbers |= {f"drawn/{name}": _lost(row, "mean_hat"), "drawn/nets": f"{row.num_nets}"}
             numbers |= {f"drawn/{name}_err": f"{row['std'] / row.num_nets**0.5 / np.log(10):.0f}"}
+    for name in ("tanh", "gelu", "softplus"):
+        if name in narrow.index:
+            row = narrow.loc[name]
+            numbers |= {"narrow/nets": f"{row.num_nets}"}
+            numbers |= {f"narrow/{name}/off": f"{abs(row.z):.1f}"}
+            numbers |= {f"narrow/{name}/percent": f"{100 * abs(row['mean'] / row.mean_hat - 1):.1f}"}
     bent = known[known.net == "softplus"].sort_values("aspect")
     if len(bent):
         numbers |= {"softplus/off": f"{bent.z.abs().max():.0f}"}

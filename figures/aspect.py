@@ -76,7 +76,11 @@ def _distances(axes: Axes, rows: pd.DataFrame, law: str) -> None:
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["aspect"]
-    rows = frame[frame.family == FREE].assign(ratio=lambda few: few.depth / few.width).sort_values("ratio")
+    rows = (
+        frame[(frame.family == FREE) & (frame.width > 32)]
+        .assign(ratio=lambda few: few.depth / few.width)
+        .sort_values("ratio")
+    )
     size = {"height": 2.1, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1.15, 1, 1, 1]}}
     figure, panels = style.canvas(1, 4, **size)
     _losses(panels[0], rows)

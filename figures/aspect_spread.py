@@ -16,7 +16,11 @@ SEEN = (
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["aspect"]
-    rows = frame[frame.family == FREE].assign(ratio=lambda few: few.depth / few.width).sort_values("ratio")
+    rows = (
+        frame[(frame.family == FREE) & (frame.width > 32)]
+        .assign(ratio=lambda few: few.depth / few.width)
+        .sort_values("ratio")
+    )
     figure, axes = style.canvas(height=2.5)
     names = [name for name in LOOKS if (rows.net == name).any()]
     for index, name in enumerate(names):

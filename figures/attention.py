@@ -82,7 +82,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frame[frame.sigma_qk == MIDDLE]
     places = sorted(frame.place.unique(), reverse=True)
     widths = [1] * len(places) + [1.6] * len(places)
-    size = {"height": 2.0, "width": style.PAGE, "squeeze": False, "gridspec_kw": {"width_ratios": widths}}
+    size = {"height": 1.9, "width": style.PAGE, "squeeze": False, "gridspec_kw": {"width_ratios": widths}}
     figure, panels = style.canvas(1, 2 * len(places), **size)
     for index, place in enumerate(places):
         rows, left, right = frame[frame.place == place], panels[0][index], panels[0][len(places) + index]

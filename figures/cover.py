@@ -49,7 +49,7 @@ def _named(axes: Axes, row: pd.Series) -> None:
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     figure, axes = style.canvas(height=2.6, width=4.2)
     rows = _decades(
-        frames["aspect"].query("family != 'dense'")
+        frames["aspect"].query("family != 'dense' and width > 32")
     )  # the others are the same networks with their weights drawn
     for label, decades in FORMATS.items():
         axes.axhline(decades, color="0.75", linewidth=0.7, zorder=0)

@@ -61,7 +61,7 @@ def _residuals(axes: Axes, rows: pd.DataFrame, place: int) -> None:
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["gates"]
     kinds = [kind for kind in NAMES if (frame.kind == kind).any()]
-    figure, (ratios, residuals) = style.canvas(1, 2, height=2.0, width=style.PAGE)
+    figure, (ratios, residuals) = style.canvas(1, 2, height=1.9, width=style.PAGE)
     for place, kind in enumerate(kinds):
         rows = frame[frame.kind == kind]
         _ratios(ratios, rows, place)
