@@ -30,6 +30,17 @@ FREE = "dense, without matrices"
 """The family that is shown; the other are the same networks with their weights drawn."""
 
 
+def shown_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Networks that are shown, by depth over width: those sampled without matrices, from 64 units on."""
+    rows = frame[(frame.family == FREE) & (frame.width > 32)]
+    return rows.assign(ratio=rows.depth / rows.width).sort_values("ratio")
+
+
+def names_in(rows: pd.DataFrame) -> list[str]:
+    """Networks there are, in the order of their colours."""
+    return [name for name in LOOKS if (rows.net == name).any()]
+
+
 def _hollow(name: str) -> dict[str, object]:
     """How a network's markers look."""
     look = {"color": style.COLOURS[LOOKS[name]], "fmt": style.MARKERS[list(LOOKS).index(name)], "zorder": 3}
@@ -61,7 +72,7 @@ def _losses(axes: Axes, rows: pd.DataFrame) -> None:
 
 def _distances(axes: Axes, rows: pd.DataFrame, law: str) -> None:
     """How far every network's mean lies from a law's, in predicted standard errors."""
-    names = [name for name in LOOKS if (rows.net == name).any()]
+    names = names_in(rows)
     axes.axhspan(0, 2, color="0.9", zorder=0, linewidth=0)
     axes.axhline(CLOSE, color="0.75", zorder=0, linewidth=0.5)
     for index, name in enumerate(names):
@@ -75,12 +86,7 @@ def _distances(axes: Axes, rows: pd.DataFrame, law: str) -> None:
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
-    frame = frames["aspect"]
-    rows = (
-        frame[(frame.family == FREE) & (frame.width > 32)]
-        .assign(ratio=lambda few: few.depth / few.width)
-        .sort_values("ratio")
-    )
+    rows = shown_rows(frames["aspect"])
     size = {"height": 2.1, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1.15, 1, 1, 1]}}
     figure, panels = style.canvas(1, 4, **size)
     _losses(panels[0], rows)

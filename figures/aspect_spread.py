@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from figures import style
-from figures.aspect import BESIDE, FREE, LOOKS
+from figures.aspect import BESIDE, LOOKS, names_in, shown_rows
 
 SOURCES = ("aspect",)
 SEEN = (
@@ -15,14 +15,9 @@ SEEN = (
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
-    frame = frames["aspect"]
-    rows = (
-        frame[(frame.family == FREE) & (frame.width > 32)]
-        .assign(ratio=lambda few: few.depth / few.width)
-        .sort_values("ratio")
-    )
+    rows = shown_rows(frames["aspect"])
     figure, axes = style.canvas(height=2.5)
-    names = [name for name in LOOKS if (rows.net == name).any()]
+    names = names_in(rows)
     for index, name in enumerate(names):
         few = rows[rows.net == name]
         x, unit = few.ratio * BESIDE ** (index - (len(names) - 1) / 2), few.ratio**0.5
