@@ -20,8 +20,8 @@ def _controller() -> Any:
 def one_thread() -> AbstractContextManager[Any]:
     """LAPACK with a single thread until the context ends, in the whole process.
 
-    Its own threads wait for each other in a loop. Beside one other process on two cores they take 2
-    to 600 times as long as one thread for a QR decomposition of 256 rows, and 3 to 20 for 2,048.
+    Its own threads wait for each other in a loop: beside other processes on the same cores they take
+    many times as long as one thread.
     """
     return _controller().limit(limits=1, user_api="blas")
 
