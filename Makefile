@@ -44,7 +44,7 @@ smoke: $(STAMP) ## Run every experiment, figure and the report in small, into bu
 	  $(RUN) -m experiments all --smoke --out build/smoke/results; status=$$?; wait $$other && exit $$status
 	@$(RUN) -m experiments report --draw --results build/smoke/results --figures build/smoke/figures --out build/smoke/report --paper build/smoke/paper
 
-reproduce: $(STAMP) ## Run every experiment in full, but for those that train, then the figures and the report
+reproduce: $(STAMP) ## Run every experiment in full, but for the long ones, then the figures and the report
 	@$(RUN) -m experiments all --backwards --out build/results >/dev/null & other=$$!; \
 	  $(RUN) -m experiments all --out build/results; status=$$?; wait $$other && exit $$status
 	@$(RUN) -m experiments report --draw --results build/results

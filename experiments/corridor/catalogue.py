@@ -117,6 +117,7 @@ LONG = (
         "skips",
         "norms",
     ),
+    *("tied_exponent", "overflow"),
     *("sequence_length", "sequence_tasks", "sequence_digits", "clipping"),
     *("healing", "plateau", "minimum", "magnitudes", "magnitude_training", "outcomes", "outcomes_large"),
     *("remedies", "published"),
