@@ -72,13 +72,19 @@ def _losses(axes: Axes, rows: pd.DataFrame) -> None:
 
 def _distances(axes: Axes, rows: pd.DataFrame, law: str) -> None:
     """How far every network's mean lies from a law's, in predicted standard errors."""
-    names = names_in(rows)
+    names, beyond = names_in(rows), 0
     axes.axhspan(0, 2, color="0.9", zorder=0, linewidth=0)
     axes.axhline(CLOSE, color="0.75", zorder=0, linewidth=0.5)
     for index, name in enumerate(names):
         few = rows[rows.net == name]
         away = np.abs(few.mean_hat - few[law]) / (few["std"] / few.num_nets**0.5)
-        axes.errorbar(few.ratio * BESIDE ** (index - (len(names) - 1) / 2), away, clip_on=False, **_hollow(name))
+        place = few.ratio * BESIDE ** (index - (len(names) - 1) / 2)
+        axes.errorbar(place, away, clip_on=False, **_hollow(name))
+        if law == "mean" and (away > CLOSE).any():
+            percent = 100 * np.abs(few["mean"] / few.mean_hat - 1)[away > CLOSE].max()
+            told = {"color": style.COLOURS[LOOKS[name]], "ha": "right", "va": "top", "transform": axes.transAxes}
+            axes.text(1, 0.98 - 0.12 * beyond, f"{style.shown(name)}: {percent:.1f} % off", fontsize=7.5, **told)
+            beyond += 1
     axes.set_yscale("symlog", linthresh=CLOSE, linscale=1.4)
     axes.set(xscale="log", ylim=(0, MOST), title=LAWS[law])
     axes.set_yticks([0, 2, 5, 10, 100, 1000], ["0", "2", "5", "10", "100", "1,000"])
@@ -87,7 +93,7 @@ def _distances(axes: Axes, rows: pd.DataFrame, law: str) -> None:
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     rows = shown_rows(frames["aspect"])
-    size = {"height": 2.1, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1.15, 1, 1, 1]}}
+    size = {"height": 2.0, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1.15, 1, 1, 1]}}
     figure, panels = style.canvas(1, 4, **size)
     _losses(panels[0], rows)
     for axes, law in zip(panels[1:], LAWS, strict=True):

@@ -19,7 +19,7 @@ GROUPS = {
     "log_grad": "stream",
     "query": "$W_q$ (and $W_k$)",
     "value": "$W_v$ (and $W_o$)",
-    "mlp_out": r"$W_{\mathrm{p}}$",
+    "mlp_out": r"$W_{\mathrm{p}}$ (and $W_1$)",
 }
 """Gradients that are shown against depth: the stream's, and those of matrices, with those that have the same."""
 NAMES = {
@@ -38,8 +38,6 @@ HALF = 0.36
 """Half the width that the blocks of one gradient take."""
 MOST = 7.5
 """Per cent shown."""
-BAND = 4.0
-"""Per cent within which all markers lie."""
 
 
 def _look(column: str) -> dict[str, object]:
@@ -58,7 +56,6 @@ def _sizes(axes: Axes, rows: pd.DataFrame) -> None:
 
 def _off(axes: Axes, rows: pd.DataFrame) -> None:
     """How far every gradient lies from the law, in per cent, its blocks side by side; and the mean of all matrices."""
-    axes.axhspan(-BAND, BAND, color="0.93", linewidth=0, zorder=0)
     axes.axhline(0, color="0.25", linewidth=0.8, zorder=1)
     shown, matrices = [name for name in NAMES if name in rows], []
     beside = np.linspace(-HALF, HALF, len(rows)) if len(rows) > 1 else np.zeros(1)
@@ -69,8 +66,9 @@ def _off(axes: Axes, rows: pd.DataFrame) -> None:
         axes.errorbar(
             (place + beside)[free], off, yerr=100 * (ratio * rows[f"{column}_hat_err"])[free], **_look(column)
         )
+        axes.plot(place + HALF * np.array([-1.2, 1.2]), [off.mean()] * 2, color="0.25", linewidth=1.4, zorder=4)
         matrices += [off] if column != "log_grad" else []
-    told = f"all matrices: {np.concatenate(matrices).mean():+.1f} %".replace("-", "\N{MINUS SIGN}")
+    told = f"mean of all matrices: {np.concatenate(matrices).mean():+.1f} %".replace("-", "\N{MINUS SIGN}")
     axes.text(0.98, 0.02, told, ha="right", va="bottom", fontsize=7.5, transform=axes.transAxes)
     axes.set_xticks(range(len(shown)), [NAMES[name] for name in shown])
     axes.tick_params(axis="x", length=0)
@@ -89,11 +87,12 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         _sizes(left, rows)
         _off(right, rows)
         left.set_title(f"{place}-norm")
-        right.set_title(f"{place}-norm: distance from the law")
+        right.set_title(f"{place}-norm, measured over law")
         for axes in (left, right):
             axes.tick_params(labelleft=not index)
     panels[0][0].set_ylabel(r"$\log_{10}$ of the gradient")
     panels[0][len(places)].set_ylabel("measured / law $-$ 1 (%)")
     panels[0][0].plot([], [], color="0.3", label="law")
-    figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=5, columnspacing=1.6)
+    panels[0][0].plot([], [], color="0.25", linewidth=1.4, label="mean of blocks (c, d)")
+    figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=6, columnspacing=1.6)
     return figure

@@ -4,96 +4,74 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.special import erf
+from scipy.stats import norm
 
 from figures import style
 
 SOURCES = ("rates",)
 SEEN = (
-    "The share of the law's residuals within a band is that of a standard normal variable, of order 1/N up to five per cent less. The law's residuals fill a band around zero; of those of order "
-    "1/N, softplus, GELU and SiLU at large scales leave it by up to fifty standard errors; most of those of infinite width lie below it."
+    "The law's residuals lie along the curve of a standard normal variable and end at four. Those of order 1/N do as well, but for a tail of softplus, "
+    "GELU and SiLU that reaches to minus fifty; those of infinite width lie around minus five."
 )
 """What one sees."""
-BANDS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 SMALL = 5.0
 """Residuals beyond this size count as misses."""
 LINEAR = 3.0
 """Residuals well below this size stand on a linear scale, larger ones on a logarithmic one."""
-ENDS = (-110.0, 16.0)
-"""Least and largest residual that is shown; there is none beyond."""
-LAWS = {"law": "this law", "leading": "order $1/N$", "infinite": "infinite width"}
-SHADES = {"law": "0.1", "leading": "0.45"}
-"""Greys of the laws: colours are the activations'. Only this law's markers are filled."""
-CLOSE = ("law", "leading")
-"""Laws whose shares are near those of a normal variable; infinite width has 60 % less within one."""
-BESIDE = 0.05
-"""Half the distance of their markers."""
-NAMED = {"softplus": 9, "gelu": 3, "silu": 4}
-"""Activations that the expansion to order 1/N misses most, with their colours."""
+WIDE = 1 / 6
+"""Width of a bin there, over ``LINEAR``."""
+LAWS = {"law": ("this law", 0), "leading": ("order $1/N$", 3), "infinite": ("infinite width", 7)}
+"""The laws and their colours."""
+TICKS = (-50, -20, -10, -5, -2, 0, 2, 5)
+LEAST, MOST = 0.6, 1500
+"""Fewest and most ensembles in a bin that the axis shows."""
 
 
-def _residuals(rates: pd.DataFrame, law: str) -> pd.Series:
+def _residuals(rates: pd.DataFrame, law: str) -> np.ndarray:
     """Residuals of a law; infinite width knows no error, so the measured one is used."""
     if law == "law":
-        return rates.z
+        return rates.z.to_numpy()
     err = rates.measured_err if law == "infinite" else rates.leading_err
-    return (rates.measured - rates[f"{law}_rate"]) / err
+    return ((rates.measured - rates[f"{law}_rate"]) / err).to_numpy()
 
 
-def _calibration(axes: Axes, rates: pd.DataFrame) -> None:
-    """Share of a law's residuals within a band, less that of a standard normal variable."""
-    for index, law in enumerate(CLOSE):
-        size = _residuals(rates, law).abs()
-        share = np.array([(size < band).mean() for band in BANDS])
-        err = 100 * (share * (1 - share) / len(size)) ** 0.5
-        look = {"color": SHADES[law], "markerfacecolor": SHADES[law] if law == "law" else "white"}
-        look |= {"markersize": 4.2, "elinewidth": 0.8, "fmt": style.MARKERS[index], "label": f"{LAWS[law]} (a)"}
-        axes.errorbar(
-            np.array(BANDS) + BESIDE * (2 * index - 1), 100 * (share - erf(np.array(BANDS) / 2**0.5)), err, **look
-        )
-    axes.axhline(0, color="0.25", label="standard normal (a)", zorder=1)
-    axes.set(xlabel="standard errors", ylabel="% within, less normal", ylim=(-8, 5), xlim=(0.2, 3.3))
-    axes.set_xticks([1, 2, 3])
-    axes.set_title("calibration")
+def _counts(axes: Axes, residuals: np.ndarray, colour: int) -> None:
+    """How many residuals lie in bins of equal width on the axis, and how many of a standard normal variable would."""
+    places = np.arcsinh(residuals / LINEAR) / WIDE
+    bins = np.arange(np.floor(places.min()), np.ceil(places.max()) + 1)
+    count = np.histogram(places, bins)[0]
+    middle = LINEAR * np.sinh(WIDE * (bins[:-1] + bins[1:]) / 2)
+    seen = count > 0
+    some = count[seen]
+    look = {"color": style.COLOURS[colour], "markerfacecolor": "white", "markeredgewidth": 0.9, "elinewidth": 0.8}
+    err = np.array([np.minimum(some**0.5, 0.6 * some), some**0.5])
+    axes.errorbar(middle[seen], some, err, fmt=style.MARKERS[0], markersize=3.8, zorder=3, **look)
+    ends = np.linspace(-SMALL, SMALL, 301) / LINEAR
+    edges = [LINEAR * np.sinh(np.arcsinh(ends) + side * WIDE / 2) for side in (-1, 1)]
+    axes.plot(LINEAR * ends, len(residuals) * (norm.cdf(edges[1]) - norm.cdf(edges[0])), color="0.25", zorder=2)
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     rates = frames["rates"].drop_duplicates(["cell", "label"])
     rates = rates[np.isfinite(rates.predicted_err)]
-    size = {"height": 2.1, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1.1, 1, 1, 1]}}
-    figure, axes = style.canvas(1, 4, **size)
-    _calibration(axes[0], rates)
-    others = ~rates.activation.isin(list(NAMED))
-    for panel, (law, label) in zip(axes[1:], LAWS.items(), strict=True):
-        panel.axhspan(-2, 2, color="0.9", zorder=0, linewidth=0)
-        panel.axhline(0, color="0.25", linewidth=0.8, zorder=3)
-        for end in (-SMALL, SMALL):
-            panel.axhline(end, color="0.7", linewidth=0.5, zorder=0)
+    figure, panels = style.canvas(1, len(LAWS), height=1.75, width=style.PAGE, sharex=True, sharey=True)
+    for axes, (law, (label, colour)) in zip(panels, LAWS.items(), strict=True):
         residuals = _residuals(rates, law)
-        panel.scatter(rates.predicted[others], residuals[others], s=3, color="0.45", linewidths=0, alpha=0.6, zorder=2)
-        for index, (name, colour) in enumerate(NAMED.items(), start=1):
-            some = rates.activation == name
-            look = {
-                "color": style.COLOURS[colour],
-                "marker": style.MARKERS[index],
-                "s": 8,
-                "linewidths": 0,
-                "zorder": 2,
-            }
-            panel.scatter(rates.predicted[some], residuals[some], label=style.shown(name), **look)
-        panel.set_yscale("asinh", linear_width=LINEAR)
-        beyond = 100 * (residuals.abs() > SMALL).mean()
-        panel.text(0.03, 0.03, f"beyond five: {beyond:.1f} %", va="bottom", fontsize=7.5, transform=panel.transAxes)
-        panel.set_yticks([-50, -20, -10, -5, -2, 0, 2, 5, 10], [])
-        panel.minorticks_off()
-        panel.set(xlabel="predicted rate per layer", ylim=ENDS, title=label)
-    axes[1].set_yticklabels(["$-$50", "$-$20", "$-$10", "$-$5", "$-$2", "0", "2", "5", "10"])
-    axes[1].set_ylabel("residual / s.e.")
-    for panel, which in zip(axes[1:], ("predicted", "predicted", "measured"), strict=True):
-        panel.text(0.97, 0.98, f"{which} s.e.", ha="right", va="top", fontsize=7.5, transform=panel.transAxes)
-    axes[-1].scatter([], [], s=6, color="0.45", linewidths=0, label="other activations")
-    curves, named = (each.get_legend_handles_labels() for each in (axes[0], axes[-1]))
-    both = (one + other for one, other in zip(curves, named, strict=True))
-    look = {"loc": "outside lower center", "ncols": 8, "columnspacing": 1.2, "handletextpad": 0.3, "handlelength": 1.6}
-    figure.legend(*both, **look)
+        for end in (-SMALL, SMALL):
+            axes.axvline(end, color="0.75", linewidth=0.6, zorder=0)
+        _counts(axes, residuals, colour)
+        shares = {"within two": (np.abs(residuals) < 2).mean(), "beyond five": (np.abs(residuals) > SMALL).mean()}
+        told = "\n".join(f"{name}: {100 * share:.1f} %" for name, share in shares.items())
+        axes.text(0.02, 0.98, told, va="top", fontsize=7.5, linespacing=1.3, transform=axes.transAxes)
+        which = "measured" if law == "infinite" else "predicted"
+        axes.set(title=label, xlabel=f"(measured $-$ law) / {which} s.e.")
+    panels[0].set_xscale("asinh", linear_width=LINEAR)
+    panels[0].set(yscale="log", xlim=(-80, 8), ylim=(LEAST, MOST), ylabel="ensembles in a bin")
+    panels[0].set_xticks(TICKS, [f"{tick}".replace("-", "\N{MINUS SIGN}") for tick in TICKS])
+    panels[0].set_yticks([1, 10, 100], ["1", "10", "100"])
+    for axes in panels:
+        axes.minorticks_off()
+    panels[0].text(0.7, 210, "standard normal", ha="center", fontsize=7.5)
+    missed = rates.activation[np.abs(_residuals(rates, "leading")) > SMALL].unique()
+    panels[1].text(-18, 10, ",\n".join(style.shown(name) for name in sorted(missed)), ha="center", fontsize=7.5)
     return figure

@@ -36,8 +36,6 @@ TALL = 0.2
 """Half the height of the law's lines of updates, in places of networks."""
 ASIDE = 0.21
 """How far RMSProp's marker stands above, and Adam's below, their network's line."""
-MOST = 1.42
-"""What leaves more than this is told beside the line of SGD."""
 HOLLOW = {"markerfacecolor": "white", "markeredgewidth": 0.8, "elinewidth": 0.8, "zorder": 3}
 
 
@@ -83,37 +81,37 @@ def _bar(axes: Axes, at: pd.DataFrame, place: float) -> None:
 
 
 def _rules(axes: Axes, frame: pd.DataFrame, nets: list[str]) -> None:
-    """What RMSProp and Adam leave of the variance of SGD's updates, one line for each kind of network, and the part that minibatches had."""
+    """What RMSProp and Adam leave of the variance of SGD's updates, one row for each kind of network, and the part that minibatches had."""
     for row, net in enumerate(nets):
         rows = frame[frame.net == net]
         share = _corrected(rows[rows.rule == "SGD"], "share", "draws")
-        axes.barh(row, share, height=2 * (ASIDE + TALL), color=style.COLOURS[2], alpha=PALE, linewidth=0, zorder=0)
+        ends = [row - ASIDE - TALL, row + ASIDE + TALL]
+        axes.plot([share, share], ends, color=style.COLOURS[2], alpha=PALE, linewidth=7, solid_capstyle="butt")
         for index, rule in enumerate(RULES):
             chosen = rows[rows.rule == rule]
-            height, colour = row + ASIDE * (2 * index - 1), style.COLOURS[3 + index]
+            height = row + ASIDE * (2 * index - 1)
             seen, err = chosen.share_hat.sum(), (chosen.share_hat_err**2).sum() ** 0.5
-            look = {"color": colour, "fmt": style.MARKERS[3 + index]} | HOLLOW
             if (net, rule) != DECLINED:
                 law = chosen.share.sum()
                 axes.plot([law, law], [height - TALL, height + TALL], **LAW)
-            if seen < MOST:
-                axes.errorbar(seen, height, xerr=err, **look)
             else:
-                axes.text(1.03, height, f"{rule}: {seen:.1f}\n(no law)", fontsize=7.5, color=colour, va="center")
-            if row == len(nets) - 1:
-                axes.text(seen + 0.05, height, rule, fontsize=7.5, color=colour, va="center")
+                axes.text(seen / 1.25, height, "no law", fontsize=7.5, ha="right", va="center")
+            look = {"color": style.COLOURS[3 + index], "fmt": style.MARKERS[3 + index]} | HOLLOW
+            axes.errorbar(seen, height, xerr=err, **look)
     axes.axvline(1, color="0.6", linewidth=0.8, zorder=0)
-    axes.text(1.02, len(nets) - 0.55, "as SGD", fontsize=7.5, color="0.35", va="center")
+    axes.text(1.08, len(nets) - 0.55, "as SGD", fontsize=7.5, color="0.35", va="center")
     axes.set_yticks(range(len(nets)), [style.shown(net) for net in nets])
     axes.tick_params(axis="y", length=0)
-    axes.set(xlim=(0, MOST + 0.16), ylim=(len(nets) - 0.3, -0.6), xlabel=r"Var $\ln|$update$|$ / that of SGD")
-    axes.set_xticks(np.arange(0, 1.1, 0.25))
+    axes.set(xscale="log", xlim=(0.06, 16), ylim=(len(nets) - 0.3, -0.6))
+    axes.set(xlabel=r"variance of $\ln|$update$|$ over that of SGD")
+    axes.set_xticks(ticks := [0.1, 0.3, 1, 3, 10], [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
 
 
 def _explained(figure: Figure, axes: Axes) -> None:
     """Lines below all panels that say what each mark is."""
     mark = lambda index: axes.errorbar([], [], yerr=[], fmt=style.MARKERS[index], color=style.COLOURS[index], **HOLLOW)
-    entries = {"law": Line2D([], [], **LAW)}
+    entries = {"law": Line2D([], [], **LAW)} | {rule: mark(3 + index) for index, rule in enumerate(RULES)}
     for index, name in enumerate(("layers", "layers and entries")):
         entries[f"networks: {name}"] = mark(index)
     entries["minibatches' part, by law"] = Patch(color=style.COLOURS[2], alpha=PALE, linewidth=0)

@@ -37,6 +37,11 @@ def _look(name: str, filled: bool = False) -> dict[str, object]:
     return {"color": colour, "markerfacecolor": colour if filled else "white", "elinewidth": 0.8, "zorder": 3}
 
 
+def _bare(name: str) -> dict[str, object]:
+    """Its marker without a bar."""
+    return {key: value for key, value in _look(name).items() if key != "elinewidth"}
+
+
 def _power(rows: pd.DataFrame) -> tuple[float, float, float]:
     """Factor and power of the width by which the error falls from ``FITTED`` units on, at all depths, and the power's standard error."""
     rows = rows[rows.width >= FITTED]
@@ -94,7 +99,8 @@ def _spread(axes: Axes, frame: pd.DataFrame, nets: list[str]) -> None:
         few = frame[frame.net == name]
         x = few.width * APART ** (index - (len(nets) - 1) / 2)
         axes.errorbar(x, 1 / few.ratio, few.ratio_err / few.ratio**2, fmt=style.MARKERS[index], **_look(name))
-        place = (0.5 + 0.26 * (index % 2), 0.9 - 0.12 * (index // 2))
+        place = (0.62, 0.9 - 0.1 * index)
+        axes.plot(0.57, place[1] + 0.025, style.MARKERS[index], transform=axes.transAxes, **_bare(name))
         axes.text(*place, style.shown(name), transform=axes.transAxes, color=style.COLOURS[LOOKS[name]])
     axes.set(title=f"spread, {frame.depth.max()} layers", ylim=(0.955, 1.12))
     axes.set_ylabel("measured / predicted std", labelpad=2)
@@ -105,7 +111,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     nets, widths = list(frame.net.unique()), sorted(frame.width.unique())
     curved = [name for name in nets if name != EXACT]
     depths = sorted({frame.depth.min(), frame.depth.max()})
-    shape = {"height": 2.1, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1] * len(curved) + [1.3]}}
+    shape = {"height": 2.0, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1] * len(curved) + [1.3]}}
     figure, panels = style.canvas(1, len(curved) + 1, **shape)
     for axes, name in zip(panels, curved, strict=False):
         _mean(axes, name, frame[frame.net == name], depths)

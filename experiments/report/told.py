@@ -20,8 +20,10 @@ SURE = 5.0
 """Standard errors by which a measured number may miss what is said for this to hold."""
 FLAGGED = 3.0
 """Residuals beyond so many standard errors have a dagger."""
-MOST_DIGITS = 2
+MOST_DIGITS = 4
 """Digits behind the point of a number that is known better than it is shown."""
+GROUPS = ("they hold here", "they are wrong here", "wrong here, right under the condition in the last column")
+"""Titles of the table's three parts."""
 _BY_NAME = {claim.name: claim for claim in claims.CLAIMS}
 
 
@@ -83,9 +85,8 @@ def _row(told: Told, row: Any) -> str:
     seen = f"${_shown(unit * row.measured, digits)}{bar}$ & ${_shown(row.z, 1)}${flag}"
     missed = told.missed(unit * row.measured)
     holds = missed < SURE * err
-    verdict = f"holds ({told.when})" if holds and told.when else "holds" if holds else told.when or "wrong"
     gap = "--" if holds else f"${_shown(missed, 1)}$"
-    return rf"{told.statement} & {told.setting} & {numbers} & {seen} & {gap} & {verdict} \\"
+    return rf"{told.statement} & {told.setting} & {numbers} & {seen} & {gap} & {told.when} \\"
 
 
 def rows(table: pd.DataFrame) -> tuple[str, dict[str, str]]:
@@ -97,7 +98,12 @@ def rows(table: pd.DataFrame) -> tuple[str, dict[str, str]]:
     ]
     places = [0 if good else 2 if told.when else 1 for good, (told, _) in zip(holds, found, strict=True)]
     groups = [[pair for place, pair in zip(places, found, strict=True) if place == at] for at in range(3)]
-    text = "\\midrule\n".join("".join(f"{_row(*pair)}\n" for pair in group) for group in groups if group)
+    parts = [
+        f"\\multicolumn{{8}}{{@{{}}l}}{{\\emph{{{title}}}}} \\\\\n" + "".join(f"{_row(*pair)}\n" for pair in group)
+        for title, group in zip(GROUPS, groups, strict=True)
+        if group
+    ]
+    text = "\\midrule\n".join(parts)
     counts = {"rows": len(found), "agree": sum(row.outcome == "agrees" for _, row in found)}
     counts |= {"largest": f"{max((abs(row.z) for _, row in found), default=0):.1f}"}
     z = [row.z for _, row in found]

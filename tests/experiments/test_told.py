@@ -30,7 +30,7 @@ def test_every_statement_rests_on_a_claim_and_cites_what_there_is(each: told.Tol
 
 def test_a_row_shows_what_is_said_predicted_and_measured() -> None:
     text, numbers = told.rows(_table())
-    assert r"& $0$ & $2.21$ & $2.22 \pm 0.06$ & $0.3$ & $2.2$ & wrong \\" in text
+    assert r"& $0$ & $2.21$ & $2.22 \pm 0.06$ & $0.3$ & $2.2$ &  \\" in text
     assert numbers["told/rows"] == numbers["told/agree"] == numbers["told/missed"] == "1"
     assert told.rows(_table(outcome="disagrees"))[1]["told/agree"] == "0"
 
@@ -38,13 +38,13 @@ def test_a_row_shows_what_is_said_predicted_and_measured() -> None:
 def test_rates_become_powers_of_ten_of_the_whole() -> None:
     row = {"experiment": "scalar_chain", "label": "scalar chain, s=0.3, n=1000", "unit": "per layer"}
     text, _ = told.rows(_table(**row, predicted=-0.077653, measured=-0.077558, measured_err=8.4e-5, z=1.1))
-    assert r"& $-8.8$ & $-33.72$ & $-33.68 \pm 0.04$ & $1.1$ & $24.9$ & only if all equal \\" in text
+    assert r"& $-8.8$ & $-33.72$ & $-33.68 \pm 0.04$ & $1.1$ & $24.9$ & all equal \\" in text
 
 
 def test_what_holds_misses_nothing() -> None:
     row = {"experiment": "published", "label": "pre-norm-bottom: perceptron", "unit": "decades"}
     text, numbers = told.rows(_table(**row, predicted=0.5, measured=0.484, measured_err=0.008, z=-1.6))
-    assert r"& $-1.6$ & -- & holds \\" in text
+    assert r"& $-1.6$ & -- &  \\" in text
     assert (numbers["told/holds"], numbers["told/missed"]) == ("1", "0")
 
 
