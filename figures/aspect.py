@@ -48,25 +48,27 @@ def _hollow(name: str) -> dict[str, object]:
 
 
 def _losses(axes: Axes, rows: pd.DataFrame) -> None:
-    """What critical networks lose, by the law and in networks."""
+    """What critical networks lose per depth over width, by the law, by its expansion and in networks; the scatter of single networks by the law."""
     for name in LOST:
         few = rows[(rows.net == name) & (rows.ratio > DEEP)]
-        err = few["std"] / few.num_nets**0.5 / style.DECADE
-        dashes = style.DASHES[1] if name == "gelu" else ()  # over that of ReLU
-        axes.plot(few.ratio, -few["mean"] / style.DECADE, color=style.COLOURS[LOOKS[name]], dashes=dashes, zorder=1)
-        big = {"markersize": 5.0} if name == "relu" else {}  # around that of GELU
-        axes.errorbar(few.ratio, -few.mean_hat / style.DECADE, err, label=style.shown(name), **_hollow(name) | big)
-    axes.set(xscale="log", yscale="log", ylim=(0.1, 1e5), xlim=(0.6, 2500), ylabel="powers of ten lost")
-    axes.text(0.98, 0.02, "infinite width: none", ha="right", va="bottom", fontsize=7.5, transform=axes.transAxes)
-    deepest = rows[rows.depth == rows.depth.max()].set_index("net")
-    told = [f"{deepest.width.iloc[0]:.0f} units, {deepest.depth.iloc[0]:,.0f} layers:"]
-    for name in ("relu", "gelu"):
-        if name in deepest.index:
-            seen, law = (-deepest.loc[name, each] / style.DECADE for each in ("mean_hat", "mean"))
-            told.append(f"{style.shown(name)} {seen:.0f} (law {law:.0f})")
-    axes.text(0.03, 0.98, "\n".join(told), va="top", fontsize=7.5, transform=axes.transAxes)
+        colour = style.COLOURS[LOOKS[name]]
+        unit = few.ratio * style.DECADE
+        err = few["std"] / few.num_nets**0.5 / unit
+        axes.plot(few.ratio, -few["mean"] / unit, color=colour, zorder=1)
+        axes.plot(few.ratio, -few.mean_leading / unit, color=colour, dashes=style.DASHES[1], linewidth=0.8, zorder=1)
+        if name == "relu":
+            low, high = (-few["mean"] / unit + sign * few["std"] / unit for sign in (-1, 1))
+            axes.fill_between(few.ratio, low, high, color=colour, alpha=0.15, linewidth=0, zorder=0)
+        axes.errorbar(few.ratio, -few.mean_hat / unit, err, label=style.shown(name), **_hollow(name))
+    axes.axhline(0, color=style.COLOURS[7], zorder=1)
+    axes.text(1400, 0.02, "infinite width: none", ha="right", va="bottom", fontsize=7.5, color="0.4")
+    deepest = rows[(rows.depth == rows.depth.max()) & (rows.net == "relu")]
+    for row in deepest.itertuples():
+        seen, law = -row.mean_hat / style.DECADE, -row.mean / style.DECADE
+        told = f"{row.depth:,} layers of {row.width}:\nReLU loses {seen:.0f} (law {law:.0f})"
+        axes.text(1400, 0.99, told, ha="right", va="top", fontsize=7.5, linespacing=1.2)
+    axes.set(xscale="log", xlim=(0.7, 1500), ylim=(-0.04, 1.0), ylabel=r"powers of ten lost $\times\,N/L$")
     axes.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1,000"])
-    axes.set_yticks([0.1, 1, 10, 100, 1000], ["0.1", "1", "10", "100", "1,000"])
     axes.set_title("gradient lost")
 
 
@@ -103,8 +105,11 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     for axes in panels:
         axes.set_xlabel("depth over width, $L/N$")
         axes.minorticks_off()
-    panels[0].errorbar([], [], [], label="softplus (not critical)", **_hollow("softplus"))
-    panels[0].plot([], [], color="0.3", label="this law, in each colour (a)")
-    look = {"columnspacing": 1.6, "handletextpad": 0.4, "handlelength": 1.8}
+    panels[0].errorbar([], [], [], label="softplus", **_hollow("softplus"))
+    panels[0].plot([], [], color="0.3", label="this law (a)")
+    band = {"color": style.COLOURS[LOOKS["relu"]], "alpha": 0.15, "linewidth": 0}
+    panels[0].fill_between([], [], [], label="one ReLU network (a)", **band)
+    panels[0].plot([], [], color="0.3", dashes=style.DASHES[1], linewidth=0.8, label="order $1/N$ (a)")
+    look = {"columnspacing": 1.1, "handletextpad": 0.4, "handlelength": 1.6}
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=8, **look)
     return figure

@@ -34,9 +34,7 @@ NAMES = {
 """All gradients, in the order in which their distances from the law stand."""
 COLOURS = {"log_grad": 0, "query": 3, "key": 3, "value": 4, "output": 4, "mlp_in": 2, "mlp_out": 2}
 MARKS = {"log_grad": 0, "query": 3, "key": 3, "value": 4, "output": 4, "mlp_in": 5, "mlp_out": 5}
-HALF = 0.36
-"""Half the width that the blocks of one gradient take."""
-MOST = 7.5
+RANGE = (-3.2, 6.8)
 """Per cent shown."""
 
 
@@ -54,45 +52,45 @@ def _sizes(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set(xlabel="block", xticks=range(2, int(rows.block.max()) + 1, 2), ylim=(-2.05, 0.6))
 
 
-def _off(axes: Axes, rows: pd.DataFrame) -> None:
-    """How far every gradient lies from the law, in per cent, its blocks side by side; and the mean of all matrices."""
-    axes.axhline(0, color="0.25", linewidth=0.8, zorder=1)
-    shown, matrices = [name for name in NAMES if name in rows], []
-    beside = np.linspace(-HALF, HALF, len(rows)) if len(rows) > 1 else np.zeros(1)
-    for place, column in enumerate(shown):
+def _off(axes: Axes, rows: pd.DataFrame, aside: float, face: str) -> None:
+    """Mean distance of every gradient from the law over blocks, in per cent, with bars from the least to the largest; and the mean of all matrices."""
+    for place, column in enumerate(name for name in NAMES if name in rows):
         free = (rows[column] != 0).to_numpy()  # all else is relative to this, so that it is 0 by construction
-        ratio = np.exp(rows[f"{column}_hat"] - rows[column])
-        off = 100 * (ratio - 1)[free]
-        axes.errorbar(
-            (place + beside)[free], off, yerr=100 * (ratio * rows[f"{column}_hat_err"])[free], **_look(column)
-        )
-        axes.plot(place + HALF * np.array([-1.2, 1.2]), [off.mean()] * 2, color="0.25", linewidth=1.4, zorder=4)
-        matrices += [off] if column != "log_grad" else []
-    told = f"mean of all matrices: {np.concatenate(matrices).mean():+.1f} %".replace("-", "\N{MINUS SIGN}")
-    axes.text(0.98, 0.02, told, ha="right", va="bottom", fontsize=7.5, transform=axes.transAxes)
-    axes.set_xticks(range(len(shown)), [NAMES[name] for name in shown])
-    axes.tick_params(axis="x", length=0)
-    axes.set(ylim=(-MOST, MOST), yticks=(-4, 0, 4), xlim=(-0.6, len(shown) - 0.4))
+        off = 100 * (np.exp(rows[f"{column}_hat"] - rows[column]) - 1)[free]
+        ends = [[off.mean() - off.min()], [off.max() - off.mean()]]
+        look = _look(column) | {"markerfacecolor": face or style.COLOURS[COLOURS[column]], "elinewidth": 0.8}
+        axes.errorbar(place + aside, off.mean(), ends, **look | {"capsize": 1.5})
+
+
+def _mean_off(rows: pd.DataFrame) -> float:
+    """By how many per cent the gradients of matrices exceed the law, on average over blocks and matrices."""
+    shown = [name for name in NAMES if name in rows and name != "log_grad"]
+    ratios = np.concatenate([np.exp(rows[f"{name}_hat"] - rows[name])[rows[name] != 0] for name in shown])
+    return float(100 * (ratios.mean() - 1))
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["attention"].sort_values("block")
     frame = frame[frame.sigma_qk == MIDDLE]
     places = sorted(frame.place.unique(), reverse=True)
-    widths = [1] * len(places) + [1.6] * len(places)
-    size = {"height": 1.9, "width": style.PAGE, "squeeze": False, "gridspec_kw": {"width_ratios": widths}}
-    figure, panels = style.canvas(1, 2 * len(places), **size)
+    size = {"height": 1.9, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1] * len(places) + [1.7]}}
+    figure, panels = style.canvas(1, len(places) + 1, **size)
+    last = panels[-1]
+    last.axhline(0, color="0.25", linewidth=0.8, zorder=1)
     for index, place in enumerate(places):
-        rows, left, right = frame[frame.place == place], panels[0][index], panels[0][len(places) + index]
-        _sizes(left, rows)
-        _off(right, rows)
-        left.set_title(f"{place}-norm")
-        right.set_title(f"{place}-norm, measured over law")
-        for axes in (left, right):
-            axes.tick_params(labelleft=not index)
-    panels[0][0].set_ylabel(r"$\log_{10}$ of the gradient")
-    panels[0][len(places)].set_ylabel("measured / law $-$ 1 (%)")
-    panels[0][0].plot([], [], color="0.3", label="law")
-    panels[0][0].plot([], [], color="0.25", linewidth=1.4, label="mean of blocks (c, d)")
-    figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=6, columnspacing=1.6)
+        rows = frame[frame.place == place]
+        _sizes(panels[index], rows)
+        _off(last, rows, 0.16 * (2 * index - 1), "white" if index else "")
+        panels[index].set_title(f"{place}-norm")
+        panels[index].tick_params(labelleft=not index)
+        told = f"{place}-norm ({'hollow' if index else 'filled'}), mean of all matrices: {_mean_off(rows):+.1f} %"
+        last.text(0.02, 0.99 - 0.11 * index, told, va="top", fontsize=7.5, transform=last.transAxes)
+    shown = [name for name in NAMES if name in frame]
+    last.set_xticks(range(len(shown)), [NAMES[name] for name in shown])
+    last.tick_params(axis="x", length=0)
+    last.set(ylim=RANGE, yticks=(-2, 0, 2, 4), xlim=(-0.6, len(shown) - 0.4))
+    last.set(title="measured over law, blocks 1 to 8", ylabel="measured / law $-$ 1 (%)")
+    panels[0].set_ylabel(r"$\log_{10}$ of the gradient")
+    panels[0].plot([], [], color="0.3", label="law")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, columnspacing=1.6)
     return figure

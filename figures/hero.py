@@ -23,6 +23,8 @@ WIDE = 1 / 6
 LAWS = {"law": ("this law", 0), "leading": ("order $1/N$", 3), "infinite": ("infinite width", 7)}
 """The laws and their colours."""
 TICKS = (-50, -20, -10, -5, -2, 0, 2, 5)
+ENDS = (-80.0, 8.0)
+"""Least and largest residual that is shown; there is none beyond."""
 LEAST, MOST = 0.6, 1500
 """Fewest and most ensembles in a bin that the axis shows."""
 
@@ -57,8 +59,8 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     figure, panels = style.canvas(1, len(LAWS), height=1.75, width=style.PAGE, sharex=True, sharey=True)
     for axes, (law, (label, colour)) in zip(panels, LAWS.items(), strict=True):
         residuals = _residuals(rates, law)
-        for end in (-SMALL, SMALL):
-            axes.axvline(end, color="0.75", linewidth=0.6, zorder=0)
+        for ends in ((ENDS[0], -SMALL), (SMALL, ENDS[1])):
+            axes.axvspan(*ends, color="0.93", linewidth=0, zorder=0)
         _counts(axes, residuals, colour)
         shares = {"within two": (np.abs(residuals) < 2).mean(), "beyond five": (np.abs(residuals) > SMALL).mean()}
         told = "\n".join(f"{name}: {100 * share:.1f} %" for name, share in shares.items())
@@ -66,7 +68,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         which = "measured" if law == "infinite" else "predicted"
         axes.set(title=label, xlabel=f"(measured $-$ law) / {which} s.e.")
     panels[0].set_xscale("asinh", linear_width=LINEAR)
-    panels[0].set(yscale="log", xlim=(-80, 8), ylim=(LEAST, MOST), ylabel="ensembles in a bin")
+    panels[0].set(yscale="log", xlim=ENDS, ylim=(LEAST, MOST), ylabel="ensembles in a bin")
     panels[0].set_xticks(TICKS, [f"{tick}".replace("-", "\N{MINUS SIGN}") for tick in TICKS])
     panels[0].set_yticks([1, 10, 100], ["1", "10", "100"])
     for axes in panels:

@@ -20,8 +20,8 @@ LOOKS = {"relu": 1, "tanh": 2, "gelu": 3}
 """Colours of activations, the same as in the other figures."""
 LOSSES = {"cross_entropy": "cross-entropy", "squared": "squared errors"}
 TICKS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2)
-BESIDE = 0.09
-"""Markers of the two kinds of input stand so much apart, in places of depths; those of different heads twice as much."""
+BESIDE = 0.095
+"""Markers of the two kinds of input stand so much apart, in places of depths; those of different heads thrice as much."""
 GAP = 0.35
 """Between activations, in places of depths."""
 BAND = {"color": "0.88", "linewidth": 0, "zorder": 0}
@@ -49,13 +49,17 @@ def _ratios(axes: Axes, rows: pd.DataFrame) -> None:
     for index, name in enumerate(nets):
         for place, depth in enumerate(depths):
             at = index * (len(depths) + GAP) + place
-            ticks[at] = str(depth)
-            _group(axes, rows[(rows.net == name) & (rows.depth == depth)], name, at)
+            few = rows[(rows.net == name) & (rows.depth == depth)]
+            ticks[at] = "  ".join(f"{head:g}" for head in sorted(few.sigma_head.unique())) + f"\n{depth} layers"
+            _group(axes, few, name, at)
         middle = index * (len(depths) + GAP) + (len(depths) - 1) / 2
-        axes.text(middle, 1.35, style.shown(name), ha="center", va="top", color=style.COLOURS[LOOKS[name]])
+        look = {"ha": "center", "va": "top", "linespacing": 1.2}
+        axes.text(middle, 1.38, style.shown(name), color=style.COLOURS[LOOKS[name]], **look)
+        if np.isinf(rows.predicted_err[rows.net == name]).all():
+            axes.text(middle, 1.24, "the law gives no error", fontsize=7.5, color="0.35", **look)
     axes.axhline(1, color="0.25", linewidth=0.8, zorder=1)
-    axes.set(yscale="log", ylim=(0.6, 1.36), xlabel="layers")
-    axes.set_xticks(list(ticks), list(ticks.values()))
+    axes.set(yscale="log", ylim=(0.6, 1.4))
+    axes.set_xticks(list(ticks), list(ticks.values()), linespacing=1.2)
     axes.set_yticks(TICKS, [f"{tick:g}" for tick in TICKS])
     axes.tick_params(axis="x", length=0)
     axes.minorticks_off()
@@ -64,7 +68,7 @@ def _ratios(axes: Axes, rows: pd.DataFrame) -> None:
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["losses"]
     losses = [loss for loss in LOSSES if (frame.loss == loss).any()]
-    figure, panels = style.canvas(1, len(losses), height=1.85, width=style.PAGE, squeeze=False, sharey=True)
+    figure, panels = style.canvas(1, len(losses), height=1.9, width=style.PAGE, squeeze=False, sharey=True)
     for axes, loss in zip(panels[0], losses, strict=True):
         _ratios(axes, frame[frame.loss == loss])
         axes.set_title(LOSSES[loss])

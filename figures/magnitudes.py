@@ -32,6 +32,8 @@ PALE = 0.3
 WIDE = 0.76
 """Width of the law's lines, in places of depths."""
 LAW = {"color": "0.2", "linewidth": 1.3, "solid_capstyle": "butt", "zorder": 2}
+BREAK, BEYOND = 1.2, 1.4
+"""Where the axis is broken, and where what leaves more stands."""
 TALL = 0.2
 """Half the height of the law's lines of updates, in places of networks."""
 ASIDE = 0.21
@@ -85,27 +87,30 @@ def _rules(axes: Axes, frame: pd.DataFrame, nets: list[str]) -> None:
     for row, net in enumerate(nets):
         rows = frame[frame.net == net]
         share = _corrected(rows[rows.rule == "SGD"], "share", "draws")
-        ends = [row - ASIDE - TALL, row + ASIDE + TALL]
-        axes.plot([share, share], ends, color=style.COLOURS[2], alpha=PALE, linewidth=7, solid_capstyle="butt")
+        axes.barh(row, share, height=2 * (ASIDE + TALL), color=style.COLOURS[2], alpha=PALE, linewidth=0, zorder=0)
         for index, rule in enumerate(RULES):
             chosen = rows[rows.rule == rule]
             height = row + ASIDE * (2 * index - 1)
             seen, err = chosen.share_hat.sum(), (chosen.share_hat_err**2).sum() ** 0.5
+            look = {"color": style.COLOURS[3 + index], "fmt": style.MARKERS[3 + index]} | HOLLOW
             if (net, rule) != DECLINED:
                 law = chosen.share.sum()
                 axes.plot([law, law], [height - TALL, height + TALL], **LAW)
+            if seen < BREAK:
+                axes.errorbar(seen, height, xerr=err, **look)
             else:
-                axes.text(seen / 1.25, height, "no law", fontsize=7.5, ha="right", va="center")
-            look = {"color": style.COLOURS[3 + index], "fmt": style.MARKERS[3 + index]} | HOLLOW
-            axes.errorbar(seen, height, xerr=err, **look)
+                axes.errorbar(BEYOND, height, **look)
+                axes.text(BEYOND, height + 0.46, f"{seen:.1f}, no law", fontsize=7.5, ha="center", va="center")
     axes.axvline(1, color="0.6", linewidth=0.8, zorder=0)
-    axes.text(1.08, len(nets) - 0.55, "as SGD", fontsize=7.5, color="0.35", va="center")
+    axes.text(1.03, -0.35, "as SGD", fontsize=7.5, color="0.35", va="center")
     axes.set_yticks(range(len(nets)), [style.shown(net) for net in nets])
     axes.tick_params(axis="y", length=0)
-    axes.set(xscale="log", xlim=(0.06, 16), ylim=(len(nets) - 0.3, -0.6))
-    axes.set(xlabel=r"variance of $\ln|$update$|$ over that of SGD")
-    axes.set_xticks(ticks := [0.1, 0.3, 1, 3, 10], [f"{tick:g}" for tick in ticks])
-    axes.minorticks_off()
+    axes.set(
+        xlim=(0, BEYOND + 0.2), ylim=(len(nets) - 0.3, -0.6), xlabel=r"variance of $\ln|$update$|$ over that of SGD"
+    )
+    axes.set_xticks(np.arange(0, 1.1, 0.25))
+    broken = {"bbox": {"facecolor": "white", "linewidth": 0, "pad": 0.5}, "transform": axes.get_xaxis_transform()}
+    axes.text(BREAK, 0, "//", ha="center", va="center", **broken)
 
 
 def _explained(figure: Figure, axes: Axes) -> None:

@@ -25,7 +25,8 @@ APART = 1.1
 SURE = 1.0
 """Standard errors from zero from which on a difference is drawn; others are drawn as the end of their bar."""
 LOOKS = {"relu": 1, "tanh": 2, "gelu": 3, "sigmoid": 4}
-"""Colours of activations, the same as in the other figures."""
+SHAPES = {"relu": "s", "tanh": "^", "gelu": "D", "sigmoid": "v"}
+"""Colours and markers of activations, the same as in the other figures."""
 INFINITE = "0.55"
 """Shade of infinite width."""
 FIT = {"color": "0.2", "linewidth": 0.9}
@@ -77,6 +78,7 @@ def _mean(axes: Axes, name: str, rows: pd.DataFrame, depths: list[int]) -> None:
                 elinewidth=0.8,
                 capsize=1.5,
             )
+    axes.plot(ends, factor * (ends / FITTED) ** -2.0, dashes=style.DASHES[1], zorder=1, **FIT | {"linewidth": 0.6})
     wide = rows[rows.depth == depths[-1]].sort_values("width")
     axes.plot(wide.width, wide.infinite_excess, "x", color=INFINITE, markersize=3.5, zorder=2)
     axes.plot(
@@ -98,9 +100,9 @@ def _spread(axes: Axes, frame: pd.DataFrame, nets: list[str]) -> None:
     for index, name in enumerate(nets):
         few = frame[frame.net == name]
         x = few.width * APART ** (index - (len(nets) - 1) / 2)
-        axes.errorbar(x, 1 / few.ratio, few.ratio_err / few.ratio**2, fmt=style.MARKERS[index], **_look(name))
+        axes.errorbar(x, 1 / few.ratio, few.ratio_err / few.ratio**2, fmt=SHAPES[name], **_look(name))
         place = (0.62, 0.9 - 0.1 * index)
-        axes.plot(0.57, place[1] + 0.025, style.MARKERS[index], transform=axes.transAxes, **_bare(name))
+        axes.plot(0.57, place[1] + 0.025, SHAPES[name], transform=axes.transAxes, **_bare(name))
         axes.text(*place, style.shown(name), transform=axes.transAxes, color=style.COLOURS[LOOKS[name]])
     axes.set(title=f"spread, {frame.depth.max()} layers", ylim=(0.955, 1.12))
     axes.set_ylabel("measured / predicted std", labelpad=2)
@@ -128,8 +130,9 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     for place, depth in enumerate(depths):
         first.plot([], [], style.MARKERS[place], color="0.3", markerfacecolor="white", label=f"{depth} layers")
     first.plot([], [], label="fitted", **FIT)
+    first.plot([], [], label=r"$\propto N^{-2}$", dashes=style.DASHES[1], **FIT | {"linewidth": 0.6})
     first.plot([], [], "x", color=INFINITE, markersize=3.5, label="infinite width")
     first.plot([], [], color=INFINITE, linewidth=0.9, dashes=style.DASHES[2], label=r"$\propto N^{-1}$")
     look = {"columnspacing": 1.4, "handletextpad": 0.5, "handlelength": 1.8}
-    figure.legend(*first.get_legend_handles_labels(), loc="outside lower center", ncols=6, **look)
+    figure.legend(*first.get_legend_handles_labels(), loc="outside lower center", ncols=7, **look)
     return figure
