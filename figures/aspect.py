@@ -48,28 +48,27 @@ def _hollow(name: str) -> dict[str, object]:
 
 
 def _losses(axes: Axes, rows: pd.DataFrame) -> None:
-    """What critical networks lose per depth over width, by the law, by its expansion and in networks; the scatter of single networks by the law."""
+    """Log of what critical networks keep of the gradient, by the law, by its expansion and in networks, with the scatter of single networks."""
     for name in LOST:
         few = rows[(rows.net == name) & (rows.ratio > DEEP)]
         colour = style.COLOURS[LOOKS[name]]
-        unit = few.ratio * style.DECADE
-        err = few["std"] / few.num_nets**0.5 / unit
-        axes.plot(few.ratio, -few["mean"] / unit, color=colour, zorder=1)
-        axes.plot(few.ratio, -few.mean_leading / unit, color=colour, dashes=style.DASHES[1], linewidth=0.8, zorder=1)
-        if name == "relu":
-            low, high = (-few["mean"] / unit + sign * few["std"] / unit for sign in (-1, 1))
-            axes.fill_between(few.ratio, low, high, color=colour, alpha=0.15, linewidth=0, zorder=0)
-        axes.errorbar(few.ratio, -few.mean_hat / unit, err, label=style.shown(name), **_hollow(name))
+        law, spread, seen = (few[each] / style.DECADE for each in ("mean", "std", "mean_hat"))
+        axes.plot(few.ratio, law, color=colour, zorder=2)
+        axes.fill_between(few.ratio, law - spread, law + spread, color=colour, alpha=0.25, linewidth=0, zorder=0)
+        axes.errorbar(few.ratio, seen, spread / few.num_nets**0.5, label=style.shown(name), **_hollow(name))
+        if name == "gelu":
+            leading = few.mean_leading / style.DECADE
+            axes.plot(few.ratio, leading, color=colour, dashes=style.DASHES[1], linewidth=0.8, zorder=1)
+        for row in few[(few.depth == few.depth.max()) & (few.net == "relu")].itertuples():
+            told = f"{row.depth:,} layers of {row.width}, ReLU:\n{row.mean_hat / style.DECADE:.0f}"
+            told += f" (law {row.mean / style.DECADE:.0f})"
+            told = told.replace("-", "\N{MINUS SIGN}")
+            axes.text(0.03, 0.02, told, va="bottom", fontsize=7.5, linespacing=1.2, transform=axes.transAxes)
     axes.axhline(0, color=style.COLOURS[7], zorder=1)
-    axes.text(1400, 0.02, "infinite width: none", ha="right", va="bottom", fontsize=7.5, color="0.4")
-    deepest = rows[(rows.depth == rows.depth.max()) & (rows.net == "relu")]
-    for row in deepest.itertuples():
-        seen, law = -row.mean_hat / style.DECADE, -row.mean / style.DECADE
-        told = f"{row.depth:,} layers of {row.width}:\nReLU loses {seen:.0f} (law {law:.0f})"
-        axes.text(1400, 0.99, told, ha="right", va="top", fontsize=7.5, linespacing=1.2)
-    axes.set(xscale="log", xlim=(0.7, 1500), ylim=(-0.04, 1.0), ylabel=r"powers of ten lost $\times\,N/L$")
-    axes.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1,000"])
-    axes.set_title("gradient lost")
+    axes.text(1040, 12, "infinite width", ha="right", va="bottom", fontsize=7.5, color="0.4")
+    axes.set(xlim=(-30, 1060), ylim=(-690, 80), ylabel=r"$\log_{10}$ of the gradient", title="gradient at the bottom")
+    axes.set_xticks([0, 500, 1000], ["0", "500", "1,000"])
+    axes.set_yticks([0, -200, -400, -600], ["0", "\N{MINUS SIGN}200", "\N{MINUS SIGN}400", "\N{MINUS SIGN}600"])
 
 
 def _distances(axes: Axes, rows: pd.DataFrame, law: str) -> None:
@@ -107,9 +106,8 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         axes.minorticks_off()
     panels[0].errorbar([], [], [], label="softplus", **_hollow("softplus"))
     panels[0].plot([], [], color="0.3", label="this law (a)")
-    band = {"color": style.COLOURS[LOOKS["relu"]], "alpha": 0.15, "linewidth": 0}
-    panels[0].fill_between([], [], [], label="one ReLU network (a)", **band)
-    panels[0].plot([], [], color="0.3", dashes=style.DASHES[1], linewidth=0.8, label="order $1/N$ (a)")
+    panels[0].fill_between([], [], [], color="0.3", alpha=0.25, linewidth=0, label="one network (a)")
+    panels[0].plot([], [], color="0.3", dashes=style.DASHES[1], linewidth=0.8, label="order $1/N$, GELU (a)")
     look = {"columnspacing": 1.1, "handletextpad": 0.4, "handlelength": 1.6}
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=8, **look)
     return figure
