@@ -38,6 +38,8 @@ DRAWN = "64 x 64,000, drawn"
 """The size at which weights are drawn."""
 NARROW = "32 x 32,000"
 """The least width of which the paper's bounds speak, as deep for its width as the deepest."""
+STRICT = 0.03
+"""Share of the distance from infinite width that a mean may miss by a stricter bound than the paper's."""
 WIDE = 10_000_000
 """Width at which the finite-width law is its own leading order in 1/N."""
 
@@ -90,6 +92,8 @@ def findings(frame: pd.DataFrame) -> Findings:
     steep = known[(known.net == "relu")].sort_values("aspect").iloc[-1]
     wide = known[(known.net == "relu")].sort_values("aspect").iloc[0]
     near, beyond = (known[is_far] for is_far in (known.z.abs() <= compare.SIGMAS, known.z.abs() > compare.SIGMAS))
+    off = np.abs(all_known.mean_hat - all_known["mean"]) > STRICT * np.abs(all_known["mean"] - all_known.mean_infinite)
+    strict = all_known[off & (all_known.z.abs() > compare.SIGMAS)]
     verdict = (
         f"As the law says, over {np.log10(known.aspect.max() / known.aspect.min()):.0f} powers of ten in depth over width. In ReLU networks "
         f"of width {wide.width:,.0f} and depth {wide.depth:,.0f} the log-gradient scatters by {wide.std_hat:.4f} +- {wide.std_hat_err:.4f} "
@@ -125,6 +129,8 @@ def findings(frame: pd.DataFrame) -> Findings:
         "beyond": f"{len(beyond)}",
         "beyond/drawn": f"{(drawn.z.abs() > compare.SIGMAS).sum()}",
         "beyond/narrow": f"{(narrow.z.abs() > compare.SIGMAS).sum()}",
+        "strict": f"{len(strict)}",
+        "strict/nets": " and ".join(strict.net.unique()),
         "beyond/percent": f"{_percent(beyond):.1f}",
         "steep/scatter": f"{steep['std'] / np.log(10):.0f}",
         "furthest_std": f"{known.off.abs().max():.1f}",

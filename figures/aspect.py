@@ -83,8 +83,9 @@ def _distances(axes: Axes, rows: pd.DataFrame, law: str) -> None:
         axes.errorbar(place, away, clip_on=False, **_hollow(name))
         if law == "mean" and (away > CLOSE).any():
             percent = 100 * np.abs(few["mean"] / few.mean_hat - 1)[away > CLOSE].max()
-            told = {"color": style.COLOURS[LOOKS[name]], "ha": "right", "va": "top", "transform": axes.transAxes}
-            axes.text(1, 0.98 - 0.12 * beyond, f"{style.shown(name)}: {percent:.1f} % off", fontsize=7.5, **told)
+            told = f"{percent:.1f} % off" if name in LOST else "near the limit"
+            look = {"color": style.COLOURS[LOOKS[name]], "ha": "right", "va": "top", "transform": axes.transAxes}
+            axes.text(1, 0.98 - 0.12 * beyond, f"{style.shown(name)}: {told}", fontsize=7.5, **look)
             beyond += 1
     axes.set_yscale("symlog", linthresh=CLOSE, linscale=1.4)
     axes.set(xscale="log", ylim=(0, MOST), title=LAWS[law])

@@ -82,6 +82,8 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
         _sizes(panels[index], rows)
         _off(last, rows, 0.16 * (2 * index - 1), "white" if index else "")
         panels[index].set_title(f"{place}-norm")
+        look = {"fontsize": 7.5, "color": style.COLOURS[COLOURS["query"]], "transform": panels[index].transAxes}
+        panels[index].text(0.05, 0.06, r"$W_q$, $W_k$: as $1-\rho$", **look)
         panels[index].tick_params(labelleft=not index)
         told = f"{place}-norm ({'hollow' if index else 'filled'}), mean of all matrices: {_mean_off(rows):+.1f} %"
         last.text(0.02, 0.99 - 0.11 * index, told, va="top", fontsize=7.5, transform=last.transAxes)

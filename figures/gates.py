@@ -25,23 +25,26 @@ ALONE = {"color": style.COLOURS[7], "markeredgewidth": 0.8, "markerfacecolor": "
 def _ratios(axes: Axes, rows: pd.DataFrame) -> None:
     """Predicted over measured rates of one kind of cell, by both theories."""
     shown = rows[rows.one_hat < -LEAST]
-    seen, err = -shown.one_hat, shown.one_hat_err
+    seen, ratio = -shown.one_hat, shown.one / shown.one_hat
+    err = ratio * np.hypot(shown.one_hat_err / shown.one_hat, shown.one_err / shown.one)
     axes.axhline(1, color="0.3", linewidth=0.8, zorder=1)
-    axes.plot(seen, -shown.own / seen, style.MARKERS[2], zorder=2, **ALONE)
-    axes.errorbar(seen, -shown.one / seen, -shown.one * err / seen**2, fmt=style.MARKERS[0], zorder=3, **SHARED)
+    axes.plot(seen, -shown.own / seen, style.MARKERS[2], markersize=4.2, zorder=2, **ALONE)
+    told = rf"median $\times{np.median(rows.own / rows.one_hat):.2f}$"
+    axes.text(0.98, 0.98, told, ha="right", va="top", fontsize=7.5, color="0.4", transform=axes.transAxes)
+    axes.errorbar(seen, ratio, err.abs(), fmt=style.MARKERS[0], zorder=3, **SHARED)
 
 
 def _biases(axes: Axes, frame: pd.DataFrame, kinds: list[str]) -> None:
-    """By how many per cent of the rate the shared theory decays too slowly, over all settings of a kind."""
+    """By how many per cent of the rate the shared theory decays too fast, over all settings of a kind."""
     axes.axhline(0, color="0.3", linewidth=0.8, zorder=1)
     for place, kind in enumerate(kinds):
         rows = frame[frame.kind == kind]
         size = rows.one_hat.abs().sum() / 100
         err = float((rows.one_hat_err**2 + rows.one_err**2).sum() ** 0.5)
-        bias = (rows.one - rows.one_hat).sum() / size
+        bias = (rows.one_hat - rows.one).sum() / size
         axes.errorbar(place, bias, err / size, fmt=style.MARKERS[0], zorder=3, **SHARED)
     axes.set_xticks(range(len(kinds)), [NAMES[kind] for kind in kinds], rotation=40, ha="right", rotation_mode="anchor")
-    axes.set(ylabel="measured / theory $-$ 1 (%)", title="bias of the shared one", xlim=(-0.5, len(kinds) - 0.5))
+    axes.set(ylabel="predicted excess (%)", title="shared weights", xlim=(-0.5, len(kinds) - 0.5))
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:

@@ -54,11 +54,17 @@ def _ratios(axes: Axes, rows: pd.DataFrame) -> None:
             _group(axes, few, name, at)
         middle = index * (len(depths) + GAP) + (len(depths) - 1) / 2
         look = {"ha": "center", "va": "top", "linespacing": 1.2}
-        axes.text(middle, 1.38, style.shown(name), color=style.COLOURS[LOOKS[name]], **look)
+        axes.text(middle, 1.53, style.shown(name), color=style.COLOURS[LOOKS[name]], **look)
         if np.isinf(rows.predicted_err[rows.net == name]).all():
-            axes.text(middle, 1.24, "the law gives no error", fontsize=7.5, color="0.35", **look)
+            axes.text(middle, 1.38, "the law gives no error", fontsize=7.5, color="0.35", **look)
+        known = rows[(rows.net == name) & np.isfinite(rows.predicted_err)]
+        if len(known) > 6:
+            weight = 1 / known.predicted_err**2
+            shift = np.average(known.measured - known.predicted, weights=weight)
+            told = rf"mean ${100 * shift:+.1f} \pm {100 / weight.sum() ** 0.5:.1f}$ %"
+            axes.text(middle, 1.38, told, fontsize=7.5, color="0.35", **look)
     axes.axhline(1, color="0.25", linewidth=0.8, zorder=1)
-    axes.set(yscale="log", ylim=(0.6, 1.4))
+    axes.set(yscale="log", ylim=(0.6, 1.55))
     axes.set_xticks(list(ticks), list(ticks.values()), linespacing=1.2)
     axes.set_yticks(TICKS, [f"{tick:g}" for tick in TICKS])
     axes.tick_params(axis="x", length=0)
@@ -72,6 +78,10 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     for axes, loss in zip(panels[0], losses, strict=True):
         _ratios(axes, frame[frame.loss == loss])
         axes.set_title(LOSSES[loss])
+    for axes in panels[0]:
+        axes.annotate(
+            "head:", (0, 0), (-3, -9.5), "axes fraction", "offset points", fontsize=7.5, ha="right", va="center"
+        )
     panels[0][0].set_ylabel(r"$|\partial\mathcal{L}/\partial W_1|$, measured / law")
     look = {"color": "0.3", "linestyle": "none"}
     handles = {"law": Line2D([], [], color="0.25", linewidth=0.8)}

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend_handler import HandlerTuple
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
@@ -19,8 +20,6 @@ PARTS = {"layers": "layers", "entries": "entries", "draws": "minibatches"}
 NETS = ("tanh critical", "tanh above", "relu critical", "sigmoid")
 SHOWN = ("tanh critical", "tanh above", "relu critical", "sigmoid")
 """Networks whose updates are shown."""
-DECLINED = ("relu critical", "Adam")
-"""For them the law of momentum declines."""
 NAMED = (("tanh critical", "draws", 0.55), ("relu critical", "entries", 0.25), ("sigmoid", "layers", 0.45))
 """Where the parts' names stand, in the panels where they are largest."""
 RULES = ("RMSProp", "Adam")
@@ -93,14 +92,11 @@ def _rules(axes: Axes, frame: pd.DataFrame, nets: list[str]) -> None:
             height = row + ASIDE * (2 * index - 1)
             seen, err = chosen.share_hat.sum(), (chosen.share_hat_err**2).sum() ** 0.5
             look = {"color": style.COLOURS[3 + index], "fmt": style.MARKERS[3 + index]} | HOLLOW
-            if (net, rule) != DECLINED:
-                law = chosen.share.sum()
-                axes.plot([law, law], [height - TALL, height + TALL], **LAW)
             if seen < BREAK:
                 axes.errorbar(seen, height, xerr=err, **look)
             else:
                 axes.errorbar(BEYOND, height, **look)
-                axes.text(BEYOND, height + 0.46, f"{seen:.1f}, no law", fontsize=7.5, ha="center", va="center")
+                axes.text(BEYOND, height + 0.46, f"{rule}: {seen:.1f}", fontsize=7.5, ha="center", va="center")
     axes.axvline(1, color="0.6", linewidth=0.8, zorder=0)
     axes.text(1.03, -0.35, "as SGD", fontsize=7.5, color="0.35", va="center")
     axes.set_yticks(range(len(nets)), [style.shown(net) for net in nets])
@@ -116,12 +112,14 @@ def _rules(axes: Axes, frame: pd.DataFrame, nets: list[str]) -> None:
 def _explained(figure: Figure, axes: Axes) -> None:
     """Lines below all panels that say what each mark is."""
     mark = lambda index: axes.errorbar([], [], yerr=[], fmt=style.MARKERS[index], color=style.COLOURS[index], **HOLLOW)
-    entries = {"law": Line2D([], [], **LAW)} | {rule: mark(3 + index) for index, rule in enumerate(RULES)}
-    for index, name in enumerate(("layers", "layers and entries")):
-        entries[f"networks: {name}"] = mark(index)
-    entries["minibatches' part, by law"] = Patch(color=style.COLOURS[2], alpha=PALE, linewidth=0)
+    entries = {"law (b)": Line2D([], [], **LAW)}
+    for index, part in ((2, "minibatches' part, law"), (1, "entries'"), (0, "layers'")):
+        entries[part] = Patch(color=style.COLOURS[index], alpha=PALE, linewidth=0)
+    entries |= {f"{rule}, measured": mark(3 + index) for index, rule in enumerate(RULES)}
+    entries["boundaries, measured"] = (mark(0), mark(1))
     look = {"columnspacing": 1.4, "handletextpad": 0.4, "handlelength": 1.3}
-    figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=7, **look)
+    pairs = {tuple: HandlerTuple(ndivide=None, pad=0.6)}
+    figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=7, handler_map=pairs, **look)
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
