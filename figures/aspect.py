@@ -9,8 +9,8 @@ from figures import style
 
 SOURCES = ("aspect",)
 SEEN = (
-    "Markers lie on the law's lines, up to 554 powers of ten lost. Means stay within two to three standard errors of the law, but for GELU and softplus "
-    "at 64 units; there infinite width is off by hundreds of standard errors, and the expansion to order 1/N by tens to thousands."
+    "Gradients of critical networks fall along the law's lines, by up to 554 powers of ten. Means stay within two to three standard errors of the law, but for "
+    "GELU and softplus at 64 units; there infinite width is off by hundreds of standard errors, and the expansion to order 1/N by tens to thousands."
 )
 """What one sees."""
 BESIDE = 1.33
