@@ -24,6 +24,8 @@ LOOKS = {"linear": 0, "relu": 1, "tanh": 2, "gelu": 3, "softplus": 9}
 """Colours of activations, the same as in the other figures."""
 LOST = ("linear", "relu", "tanh", "gelu")
 """Critical networks: at infinite width they lose no gradient."""
+AT = {"gelu": (-500, "center"), "relu": (-585, "center")}
+"""Where names of lines stand that would lie on each other."""
 DEEP = 0.5
 """Losses are shown from this depth over width on: below it they are smaller than their scatter."""
 FREE = "dense, without matrices"
@@ -59,14 +61,12 @@ def _losses(axes: Axes, rows: pd.DataFrame) -> None:
         if name == "gelu":
             leading = few.mean_leading / style.DECADE
             axes.plot(few.ratio, leading, color=colour, dashes=style.DASHES[1], linewidth=0.8, zorder=1)
-        for row in few[(few.depth == few.depth.max()) & (few.net == "relu")].itertuples():
-            told = f"{row.depth:,} layers of {row.width}, ReLU:\n{row.mean_hat / style.DECADE:.0f}"
-            told += f" (law {row.mean / style.DECADE:.0f})"
-            told = told.replace("-", "\N{MINUS SIGN}")
-            axes.text(0.03, 0.02, told, va="bottom", fontsize=7.5, linespacing=1.2, transform=axes.transAxes)
-    axes.axhline(0, color=style.COLOURS[7], zorder=1)
-    axes.text(1040, 12, "infinite width", ha="right", va="bottom", fontsize=7.5, color="0.4")
-    axes.set(xlim=(-30, 1060), ylim=(-690, 80), ylabel=r"$\log_{10}$ of the gradient", title="gradient at the bottom")
+        told = f"{style.shown(name)} {seen.iloc[-1]:.0f} (law {law.iloc[-1]:.0f})".replace("-", "\N{MINUS SIGN}")
+        place = (law.iloc[-1], "center") if name not in AT else AT[name]
+        axes.text(1040, place[0], told, va=place[1], fontsize=7.5, color=colour)
+    axes.plot([0, 1000], [0, 0], color=style.COLOURS[7], zorder=1)
+    axes.text(1040, 0, "infinite width", va="center", fontsize=7.5, color="0.4")
+    axes.set(xlim=(-30, 1900), ylim=(-690, 80), ylabel=r"$\log_{10}$ of the gradient", title="gradient at the bottom")
     axes.set_xticks([0, 500, 1000], ["0", "500", "1,000"])
     axes.set_yticks([0, -200, -400, -600], ["0", "\N{MINUS SIGN}200", "\N{MINUS SIGN}400", "\N{MINUS SIGN}600"])
 
@@ -95,7 +95,7 @@ def _distances(axes: Axes, rows: pd.DataFrame, law: str) -> None:
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     rows = shown_rows(frames["aspect"])
-    size = {"height": 2.0, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1.15, 1, 1, 1]}}
+    size = {"height": 2.15, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1.75, 1, 1, 1]}}
     figure, panels = style.canvas(1, 4, **size)
     _losses(panels[0], rows)
     for axes, law in zip(panels[1:], LAWS, strict=True):

@@ -73,7 +73,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["attention"].sort_values("block")
     frame = frame[frame.sigma_qk == MIDDLE]
     places = sorted(frame.place.unique(), reverse=True)
-    size = {"height": 1.9, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1] * len(places) + [1.7]}}
+    size = {"height": 2.0, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1] * len(places) + [1.7]}}
     figure, panels = style.canvas(1, len(places) + 1, **size)
     last = panels[-1]
     last.axhline(0, color="0.25", linewidth=0.8, zorder=1)

@@ -43,14 +43,16 @@ def _biases(axes: Axes, frame: pd.DataFrame, kinds: list[str]) -> None:
         err = float((rows.one_hat_err**2 + rows.one_err**2).sum() ** 0.5)
         bias = (rows.one_hat - rows.one).sum() / size
         axes.errorbar(place, bias, err / size, fmt=style.MARKERS[0], zorder=3, **SHARED)
+        told = f"{bias:+.1f}".replace("-", "\N{MINUS SIGN}")
+        axes.text(place + 0.2, bias, told, fontsize=7.5, va="center")
     axes.set_xticks(range(len(kinds)), [NAMES[kind] for kind in kinds], rotation=40, ha="right", rotation_mode="anchor")
-    axes.set(ylabel="predicted excess (%)", title="shared weights", xlim=(-0.5, len(kinds) - 0.5))
+    axes.set(ylabel="predicted excess (%)", title="shared weights", xlim=(-0.5, len(kinds) - 0.1))
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["gates"]
     kinds = [kind for kind in NAMES if (frame.kind == kind).any()]
-    widths = {"gridspec_kw": {"width_ratios": [1] * len(kinds) + [1.25]}}
+    widths = {"gridspec_kw": {"width_ratios": [1] * len(kinds) + [1.6]}}
     figure, panels = style.canvas(1, len(kinds) + 1, height=1.95, width=style.PAGE, **widths)
     for axes, kind in zip(panels, kinds, strict=False):
         _ratios(axes, frame[frame.kind == kind])

@@ -28,7 +28,7 @@ LOOK = {"fmt": "o", "markerfacecolor": "white", "markeredgewidth": 0.9, "elinewi
 TICKS = (-50, -20, -10, -5, -2, 0, 2, 5)
 ENDS = (-80.0, 8.0)
 """Least and largest residual that is shown; there is none beyond."""
-LEAST, MOST = 0.6, 1500
+LEAST, MOST = 0.6, 4000
 """Fewest and most ensembles in a bin that the axis shows."""
 
 
@@ -62,7 +62,7 @@ def _normal(axes: Axes, count: int) -> None:
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     rates = frames["rates"].drop_duplicates(["cell", "label"])
     rates = rates[np.isfinite(rates.predicted_err)]
-    figure, panels = style.canvas(1, len(LAWS), height=1.75, width=style.PAGE, sharex=True, sharey=True)
+    figure, panels = style.canvas(1, len(LAWS), height=1.9, width=style.PAGE, sharex=True, sharey=True)
     for axes, (law, (label, colour)) in zip(panels, LAWS.items(), strict=True):
         residuals = _residuals(rates, law)
         for ends in ((ENDS[0], -SMALL), (SMALL, ENDS[1])):
@@ -73,11 +73,12 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
             chosen = (tail & (rates.activation == name)).to_numpy()
             shade = style.COLOURS[NAMED[name][0]]
             _counts(axes, residuals[chosen], {"color": shade, "fmt": NAMED[name][1]})
-            axes.text(-12, 70 / 2**place, style.shown(name), fontsize=7.5, color=shade, ha="center", va="top")
+            axes.text(-12, 45 / 2**place, style.shown(name), fontsize=7.5, color=shade, ha="center", va="top")
         _normal(axes, len(residuals))
+        spread = f"s.d. {residuals.std(ddof=1):.2f}\n"
         shares = {"within two": (np.abs(residuals) < 2).mean(), "beyond five": (np.abs(residuals) > SMALL).mean()}
         told = "\n".join(f"{name}: {100 * share:.1f} %" for name, share in shares.items())
-        axes.text(0.02, 0.98, told, va="top", fontsize=7.5, linespacing=1.3, transform=axes.transAxes)
+        axes.text(0.02, 0.98, spread + told, va="top", fontsize=7.5, linespacing=1.3, transform=axes.transAxes)
         which = "measured" if law == "infinite" else "predicted"
         axes.set(title=label, xlabel=f"(measured $-$ law) / {which} s.e.")
     panels[0].set_xscale("asinh", linear_width=LINEAR)

@@ -20,26 +20,38 @@ LOOKS = {"relu": 1, "tanh": 2, "gelu": 3}
 """Colours of activations, the same as in the other figures."""
 LOSSES = {"cross_entropy": "cross-entropy", "squared": "squared errors"}
 TICKS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2)
-BESIDE = 0.095
-"""Markers of the two kinds of input stand so much apart, in places of depths; those of different heads thrice as much."""
+BESIDE = 0.24
+"""Markers stand so much apart, in places of depths."""
 GAP = 0.35
 """Between activations, in places of depths."""
 BAND = {"color": "0.88", "linewidth": 0, "zorder": 0}
 HOLLOW = {"markerfacecolor": "white", "markeredgewidth": 0.8}
 
 
+def _pooled(rows: pd.DataFrame) -> tuple[float, float, float]:
+    """Weighted mean over heads of measured over predicted, its measured error, and the predicted one."""
+    known = np.isfinite(rows.predicted_err).all()
+    weight = 1 / (rows.predicted_err if known else rows.measured_err) ** 2
+    share = weight / weight.sum()
+    mean = float(np.exp((share * (rows.measured - rows.predicted)).sum()))
+    errs = (float(((share * err) ** 2).sum() ** 0.5) for err in (rows.measured_err, rows.predicted_err))
+    return mean, *errs
+
+
 def _group(axes: Axes, rows: pd.DataFrame, name: str, place: float) -> None:
-    """All heads and inputs of one activation at one depth; hollow where the law declines."""
-    heads = sorted(rows.sigma_head.unique())
-    for (head, data), at in rows.groupby(["sigma_head", "data"]):
-        row, shape = at.iloc[0], list(INPUTS).index(data)
-        x = place + BESIDE * (3 * (heads.index(head) - (len(heads) - 1) / 2) + shape - 0.5)
-        known, ratio = np.isfinite(row.predicted_err), np.exp(row.measured - row.predicted)
-        if known:
-            side = [x - 0.8 * BESIDE, x + 0.8 * BESIDE]
-            axes.fill_between(side, *(np.exp(2 * sign * row.predicted_err) for sign in (-1, 1)), **BAND)
-        look = {"color": style.COLOURS[LOOKS[name]], "fmt": style.MARKERS[shape], "elinewidth": 0.6, "capsize": 0}
-        axes.errorbar(x, ratio, ratio * row.measured_err, zorder=3, **look, **({} if known else HOLLOW))
+    """One activation at one depth: a marker for each kind of input, hollow where the law declines."""
+    known = np.isfinite(rows.predicted_err)
+    kinds = [
+        (data, gives) for data in INPUTS for gives in (True, False) if ((rows.data == data) & (known == gives)).any()
+    ]
+    for index, (data, gives) in enumerate(kinds):
+        mean, err, band = _pooled(rows[(rows.data == data) & (known == gives)])
+        x = place + BESIDE * (index - (len(kinds) - 1) / 2)
+        if gives:
+            side = [x - 0.4 * BESIDE, x + 0.4 * BESIDE]
+            axes.fill_between(side, *(np.exp(2 * sign * band) for sign in (-1, 1)), **BAND)
+        look = {"color": style.COLOURS[LOOKS[name]], "fmt": style.MARKERS[list(INPUTS).index(data)], "elinewidth": 0.8}
+        axes.errorbar(x, mean, mean * err, markersize=4.2, zorder=3, **look, **({} if gives else HOLLOW))
 
 
 def _ratios(axes: Axes, rows: pd.DataFrame) -> None:
@@ -50,22 +62,22 @@ def _ratios(axes: Axes, rows: pd.DataFrame) -> None:
         for place, depth in enumerate(depths):
             at = index * (len(depths) + GAP) + place
             few = rows[(rows.net == name) & (rows.depth == depth)]
-            ticks[at] = "  ".join(f"{head:g}" for head in sorted(few.sigma_head.unique())) + f"\n{depth} layers"
+            ticks[at] = f"{depth} layers"
             _group(axes, few, name, at)
         middle = index * (len(depths) + GAP) + (len(depths) - 1) / 2
         look = {"ha": "center", "va": "top", "linespacing": 1.2}
-        axes.text(middle, 1.53, style.shown(name), color=style.COLOURS[LOOKS[name]], **look)
+        axes.text(middle, 1.48, style.shown(name), color=style.COLOURS[LOOKS[name]], **look)
         if np.isinf(rows.predicted_err[rows.net == name]).all():
-            axes.text(middle, 1.38, "the law gives no error", fontsize=7.5, color="0.35", **look)
+            axes.text(middle, 1.35, "the law declines", fontsize=7.5, color="0.35", **look)
         known = rows[(rows.net == name) & np.isfinite(rows.predicted_err)]
-        if len(known) > 6:
+        if len(known):
             weight = 1 / known.predicted_err**2
             shift = np.average(known.measured - known.predicted, weights=weight)
             told = rf"mean ${100 * shift:+.1f} \pm {100 / weight.sum() ** 0.5:.1f}$ %"
-            axes.text(middle, 1.38, told, fontsize=7.5, color="0.35", **look)
+            axes.text(middle, 1.35, told, fontsize=7.5, color="0.35", **look)
     axes.axhline(1, color="0.25", linewidth=0.8, zorder=1)
-    axes.set(yscale="log", ylim=(0.6, 1.55))
-    axes.set_xticks(list(ticks), list(ticks.values()), linespacing=1.2)
+    axes.set(yscale="log", ylim=(0.65, 1.5))
+    axes.set_xticks(list(ticks), list(ticks.values()))
     axes.set_yticks(TICKS, [f"{tick:g}" for tick in TICKS])
     axes.tick_params(axis="x", length=0)
     axes.minorticks_off()
@@ -78,10 +90,6 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     for axes, loss in zip(panels[0], losses, strict=True):
         _ratios(axes, frame[frame.loss == loss])
         axes.set_title(LOSSES[loss])
-    for axes in panels[0]:
-        axes.annotate(
-            "head:", (0, 0), (-3, -9.5), "axes fraction", "offset points", fontsize=7.5, ha="right", va="center"
-        )
     panels[0][0].set_ylabel(r"$|\partial\mathcal{L}/\partial W_1|$, measured / law")
     look = {"color": "0.3", "linestyle": "none"}
     handles = {"law": Line2D([], [], color="0.25", linewidth=0.8)}

@@ -77,12 +77,13 @@ def _bar(axes: Axes, at: pd.DataFrame, place: float) -> None:
         if part != "draws":  # the last top is one by construction
             axes.plot([place - WIDE / 2, place + WIDE / 2], [law, law], **LAW)
             err = errs["layers"] if part == "layers" else errs["draws"] * (1 + 1 / (at.num_draws.iloc[0] - 1))
-            look = {"color": style.COLOURS[index], "fmt": style.MARKERS[index]} | HOLLOW
+            look = {"color": "0.1", "fmt": style.MARKERS[index]} | HOLLOW
             axes.errorbar(place + 0.18 * (2 * index - 1), seen, yerr=err, **look)
 
 
 def _rules(axes: Axes, frame: pd.DataFrame, nets: list[str]) -> None:
     """What RMSProp and Adam leave of the variance of SGD's updates, one row for each kind of network, and the part that minibatches had."""
+    beyond = 0.0
     for row, net in enumerate(nets):
         rows = frame[frame.net == net]
         share = _corrected(rows[rows.rule == "SGD"], "share", "draws")
@@ -96,7 +97,10 @@ def _rules(axes: Axes, frame: pd.DataFrame, nets: list[str]) -> None:
                 axes.errorbar(seen, height, xerr=err, **look)
             else:
                 axes.errorbar(BEYOND, height, **look)
-                axes.text(BEYOND, height + 0.46, f"{rule}: {seen:.1f}", fontsize=7.5, ha="center", va="center")
+                axes.plot(
+                    [share, BEYOND], [height, height], color=look["color"], linewidth=0.6, dashes=(1, 2), zorder=1
+                )
+                beyond = seen
     axes.axvline(1, color="0.6", linewidth=0.8, zorder=0)
     axes.text(1.03, -0.35, "as SGD", fontsize=7.5, color="0.35", va="center")
     axes.set_yticks(range(len(nets)), [style.shown(net) for net in nets])
@@ -104,14 +108,16 @@ def _rules(axes: Axes, frame: pd.DataFrame, nets: list[str]) -> None:
     axes.set(
         xlim=(0, BEYOND + 0.2), ylim=(len(nets) - 0.3, -0.6), xlabel=r"variance of $\ln|$update$|$ over that of SGD"
     )
-    axes.set_xticks(np.arange(0, 1.1, 0.25))
+    ticks = [0, 0.25, 0.5, 0.75, 1] + ([BEYOND] if beyond else [])
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks[:5]] + ([f"{beyond:.1f}"] if beyond else []))
     broken = {"bbox": {"facecolor": "white", "linewidth": 0, "pad": 0.5}, "transform": axes.get_xaxis_transform()}
     axes.text(BREAK, 0, "//", ha="center", va="center", **broken)
 
 
 def _explained(figure: Figure, axes: Axes) -> None:
     """Lines below all panels that say what each mark is."""
-    mark = lambda index: axes.errorbar([], [], yerr=[], fmt=style.MARKERS[index], color=style.COLOURS[index], **HOLLOW)
+    shades = ("0.1", "0.1", *style.COLOURS[2:])
+    mark = lambda index: axes.errorbar([], [], yerr=[], fmt=style.MARKERS[index], color=shades[index], **HOLLOW)
     entries = {"law (b)": Line2D([], [], **LAW)}
     for index, part in ((2, "minibatches' part, law"), (1, "entries'"), (0, "layers'")):
         entries[part] = Patch(color=style.COLOURS[index], alpha=PALE, linewidth=0)
