@@ -95,7 +95,7 @@ def _distances(axes: Axes, rows: pd.DataFrame, law: str) -> None:
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     rows = shown_rows(frames["aspect"])
-    size = {"height": 2.15, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1.75, 1, 1, 1]}}
+    size = {"height": 2.0, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1.75, 1, 1, 1]}}
     figure, panels = style.canvas(1, 4, **size)
     _losses(panels[0], rows)
     for axes, law in zip(panels[1:], LAWS, strict=True):

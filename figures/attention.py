@@ -34,7 +34,9 @@ NAMES = {
 """All gradients, in the order in which their distances from the law stand."""
 COLOURS = {"log_grad": 0, "query": 3, "key": 3, "value": 4, "output": 4, "mlp_in": 2, "mlp_out": 2}
 MARKS = {"log_grad": 0, "query": 3, "key": 3, "value": 4, "output": 4, "mlp_in": 5, "mlp_out": 5}
-RANGE = (-3.2, 6.8)
+WIDE = 0.13
+"""Half the width that the blocks of one gradient take."""
+RANGE = (-4.6, 7.4)
 """Per cent shown."""
 
 
@@ -52,14 +54,17 @@ def _sizes(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set(xlabel="block", xticks=range(2, int(rows.block.max()) + 1, 2), ylim=(-2.05, 0.6))
 
 
-def _off(axes: Axes, rows: pd.DataFrame, aside: float, face: str) -> None:
-    """Mean distance of every gradient from the law over blocks, in per cent, with bars from the least to the largest; and the mean of all matrices."""
+def _off(axes: Axes, rows: pd.DataFrame, aside: float, filled: bool) -> None:
+    """Distance of every gradient from the law in per cent, a dot for each block from the lowest on, and a bar at their mean."""
     for place, column in enumerate(name for name in NAMES if name in rows):
         free = (rows[column] != 0).to_numpy()  # all else is relative to this, so that it is 0 by construction
         off = 100 * (np.exp(rows[f"{column}_hat"] - rows[column]) - 1)[free]
-        ends = [[off.mean() - off.min()], [off.max() - off.mean()]]
-        look = _look(column) | {"markerfacecolor": face or style.COLOURS[COLOURS[column]], "elinewidth": 0.8}
-        axes.errorbar(place + aside, off.mean(), ends, **look | {"capsize": 1.5})
+        colour = style.COLOURS[COLOURS[column]]
+        beside = place + aside + np.linspace(-WIDE, WIDE, len(rows))[free]
+        face = colour if filled else "white"
+        axes.plot(beside, off, "o", color=colour, markersize=2.4, markerfacecolor=face, markeredgewidth=0.6, zorder=2)
+        ends = place + aside + 1.3 * WIDE * np.array([-1, 1])
+        axes.plot(ends, [off.mean()] * 2, color="0.2", linewidth=1.3, zorder=3)
 
 
 def _mean_off(rows: pd.DataFrame) -> float:
@@ -73,26 +78,30 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["attention"].sort_values("block")
     frame = frame[frame.sigma_qk == MIDDLE]
     places = sorted(frame.place.unique(), reverse=True)
-    size = {"height": 2.0, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1] * len(places) + [1.7]}}
+    size = {"height": 1.9, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1] * len(places) + [1.7]}}
     figure, panels = style.canvas(1, len(places) + 1, **size)
     last = panels[-1]
     last.axhline(0, color="0.25", linewidth=0.8, zorder=1)
+    for end in (-4, 4):
+        last.axhline(end, color="0.7", linewidth=0.6, dashes=style.DASHES[1], zorder=0)
     for index, place in enumerate(places):
         rows = frame[frame.place == place]
         _sizes(panels[index], rows)
-        _off(last, rows, 0.16 * (2 * index - 1), "white" if index else "")
+        _off(last, rows, 0.2 * (2 * index - 1), not index)
         panels[index].set_title(f"{place}-norm")
-        look = {"fontsize": 7.5, "color": style.COLOURS[COLOURS["query"]], "transform": panels[index].transAxes}
-        panels[index].text(0.05, 0.06, r"$W_q$, $W_k$: as $1-\rho$", **look)
         panels[index].tick_params(labelleft=not index)
-        told = f"{place}-norm ({'hollow' if index else 'filled'}), mean of all matrices: {_mean_off(rows):+.1f} %"
+        errs = 100 * np.array([rows[f"{name}_hat_err"][rows[name] != 0] for name in NAMES if name in rows], object)
+        least, most = (end(np.concatenate(errs)) for end in (np.min, np.max))
+        told = f"{place}-norm ({'hollow' if index else 'filled'}): mean {_mean_off(rows):+.1f} %; s.e. of dots "
+        told += f"{least:.1f} to {most:.1f} %"
         last.text(0.02, 0.99 - 0.11 * index, told, va="top", fontsize=7.5, transform=last.transAxes)
     shown = [name for name in NAMES if name in frame]
     last.set_xticks(range(len(shown)), [NAMES[name] for name in shown])
     last.tick_params(axis="x", length=0)
-    last.set(ylim=RANGE, yticks=(-2, 0, 2, 4), xlim=(-0.6, len(shown) - 0.4))
+    last.set(ylim=RANGE, yticks=(-4, -2, 0, 2, 4), xlim=(-0.6, len(shown) - 0.4))
     last.set(title="measured over law, blocks 1 to 8", ylabel="measured / law $-$ 1 (%)")
     panels[0].set_ylabel(r"$\log_{10}$ of the gradient")
-    panels[0].plot([], [], color="0.3", label="law")
+    panels[0].plot([], [], color="0.3", label="law (a, b)")
+    panels[0].plot([], [], color="0.2", linewidth=1.3, label="mean of blocks (c)")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, columnspacing=1.6)
     return figure

@@ -44,7 +44,7 @@ def _biases(axes: Axes, frame: pd.DataFrame, kinds: list[str]) -> None:
         bias = (rows.one_hat - rows.one).sum() / size
         axes.errorbar(place, bias, err / size, fmt=style.MARKERS[0], zorder=3, **SHARED)
         told = f"{bias:+.1f}".replace("-", "\N{MINUS SIGN}")
-        axes.text(place + 0.2, bias, told, fontsize=7.5, va="center")
+        axes.text(place + 0.2, bias, told, fontsize=7.5, va="bottom" if bias > 0 else "center")
     axes.set_xticks(range(len(kinds)), [NAMES[kind] for kind in kinds], rotation=40, ha="right", rotation_mode="anchor")
     axes.set(ylabel="predicted excess (%)", title="shared weights", xlim=(-0.5, len(kinds) - 0.1))
 

@@ -50,6 +50,10 @@ def _group(axes: Axes, rows: pd.DataFrame, name: str, place: float) -> None:
         if gives:
             side = [x - 0.4 * BESIDE, x + 0.4 * BESIDE]
             axes.fill_between(side, *(np.exp(2 * sign * band) for sign in (-1, 1)), **BAND)
+        few = rows[(rows.data == data) & (known == gives)].sort_values("sigma_head")
+        beside = x + 0.3 * BESIDE * (np.arange(len(few)) - (len(few) - 1) / 2)
+        dots = {"color": style.COLOURS[LOOKS[name]], "alpha": 0.45, "markersize": 1.8, "zorder": 2}
+        axes.plot(beside, np.exp(few.measured - few.predicted), style.MARKERS[list(INPUTS).index(data)], **dots)
         look = {"color": style.COLOURS[LOOKS[name]], "fmt": style.MARKERS[list(INPUTS).index(data)], "elinewidth": 0.8}
         axes.errorbar(x, mean, mean * err, markersize=4.2, zorder=3, **look, **({} if gives else HOLLOW))
 
@@ -67,16 +71,15 @@ def _ratios(axes: Axes, rows: pd.DataFrame) -> None:
         middle = index * (len(depths) + GAP) + (len(depths) - 1) / 2
         look = {"ha": "center", "va": "top", "linespacing": 1.2}
         axes.text(middle, 1.48, style.shown(name), color=style.COLOURS[LOOKS[name]], **look)
-        if np.isinf(rows.predicted_err[rows.net == name]).all():
-            axes.text(middle, 1.35, "the law declines", fontsize=7.5, color="0.35", **look)
-        known = rows[(rows.net == name) & np.isfinite(rows.predicted_err)]
-        if len(known):
-            weight = 1 / known.predicted_err**2
-            shift = np.average(known.measured - known.predicted, weights=weight)
-            told = rf"mean ${100 * shift:+.1f} \pm {100 / weight.sum() ** 0.5:.1f}$ %"
-            axes.text(middle, 1.35, told, fontsize=7.5, color="0.35", **look)
+        few = rows[rows.net == name]
+        known = np.isfinite(few.predicted_err)
+        chosen, err = (few[known], "predicted_err") if known.any() else (few, "measured_err")
+        weight = 1 / chosen[err] ** 2
+        shift = 100 * np.average(chosen.measured - chosen.predicted, weights=weight)
+        told = rf"{'mean' if known.any() else 'declines,'} ${shift:+.1f} \pm {100 / weight.sum() ** 0.5:.1f}$ %"
+        axes.text(middle, 1.35, told, fontsize=7.5, color="0.35", **look)
     axes.axhline(1, color="0.25", linewidth=0.8, zorder=1)
-    axes.set(yscale="log", ylim=(0.65, 1.5))
+    axes.set(yscale="log", xlim=(-0.6, max(ticks) + 0.6), ylim=(0.65, 1.5))
     axes.set_xticks(list(ticks), list(ticks.values()))
     axes.set_yticks(TICKS, [f"{tick:g}" for tick in TICKS])
     axes.tick_params(axis="x", length=0)

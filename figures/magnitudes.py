@@ -100,6 +100,7 @@ def _rules(axes: Axes, frame: pd.DataFrame, nets: list[str]) -> None:
                 axes.plot(
                     [share, BEYOND], [height, height], color=look["color"], linewidth=0.6, dashes=(1, 2), zorder=1
                 )
+                axes.text(BEYOND, height + 0.46, "no law", fontsize=7.5, ha="center", va="center")
                 beyond = seen
     axes.axvline(1, color="0.6", linewidth=0.8, zorder=0)
     axes.text(1.03, -0.35, "as SGD", fontsize=7.5, color="0.35", va="center")
