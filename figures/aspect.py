@@ -53,6 +53,8 @@ def _losses(axes: Axes, rows: pd.DataFrame) -> None:
     """Log of what critical networks keep of the gradient, by the law, by its expansion and in networks, with the scatter of single networks."""
     for name in LOST:
         few = rows[(rows.net == name) & (rows.ratio > DEEP)]
+        if few.empty:
+            continue
         colour = style.COLOURS[LOOKS[name]]
         law, spread, seen = (few[each] / style.DECADE for each in ("mean", "std", "mean_hat"))
         axes.plot(few.ratio, law, color=colour, zorder=2)

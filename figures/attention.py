@@ -34,9 +34,9 @@ NAMES = {
 """All gradients, in the order in which their distances from the law stand."""
 COLOURS = {"log_grad": 0, "query": 3, "key": 3, "value": 4, "output": 4, "mlp_in": 2, "mlp_out": 2}
 MARKS = {"log_grad": 0, "query": 3, "key": 3, "value": 4, "output": 4, "mlp_in": 5, "mlp_out": 5}
-WIDE = 0.13
-"""Half the width that the blocks of one gradient take."""
-RANGE = (-4.6, 7.4)
+BESIDE = 0.18
+"""Markers of different gradients stand so much apart, in blocks."""
+RANGE = (-7, 9)
 """Per cent shown."""
 
 
@@ -54,17 +54,19 @@ def _sizes(axes: Axes, rows: pd.DataFrame) -> None:
     axes.set(xlabel="block", xticks=range(2, int(rows.block.max()) + 1, 2), ylim=(-2.05, 0.6))
 
 
-def _off(axes: Axes, rows: pd.DataFrame, aside: float, filled: bool) -> None:
-    """Distance of every gradient from the law in per cent, a dot for each block from the lowest on, and a bar at their mean."""
-    for place, column in enumerate(name for name in NAMES if name in rows):
+def _off(axes: Axes, rows: pd.DataFrame) -> None:
+    """Distance of every gradient from the law in per cent, with the mean of all matrices."""
+    axes.axhline(0, color="0.25", linewidth=0.8, zorder=1)
+    for end in (-4, 4):
+        axes.axhline(end, color="0.7", linewidth=0.6, dashes=style.DASHES[1], zorder=0)
+    for place, column in enumerate(GROUPS):
         free = (rows[column] != 0).to_numpy()  # all else is relative to this, so that it is 0 by construction
-        off = 100 * (np.exp(rows[f"{column}_hat"] - rows[column]) - 1)[free]
-        colour = style.COLOURS[COLOURS[column]]
-        beside = place + aside + np.linspace(-WIDE, WIDE, len(rows))[free]
-        face = colour if filled else "white"
-        axes.plot(beside, off, "o", color=colour, markersize=2.4, markerfacecolor=face, markeredgewidth=0.6, zorder=2)
-        ends = place + aside + 1.3 * WIDE * np.array([-1, 1])
-        axes.plot(ends, [off.mean()] * 2, color="0.2", linewidth=1.3, zorder=3)
+        ratio = np.exp(rows[f"{column}_hat"] - rows[column])[free]
+        x = rows.block[free] + BESIDE * (place - (len(GROUPS) - 1) / 2)
+        axes.errorbar(x, 100 * (ratio - 1), 100 * ratio * rows[f"{column}_hat_err"][free], **_look(column))
+    told = f"mean of all matrices: {_mean_off(rows):+.1f} %"
+    axes.text(0.02, 0.98, told, va="top", fontsize=7.5, transform=axes.transAxes)
+    axes.set(xlabel="block", xticks=range(1, int(rows.block.max()) + 1), ylim=RANGE, yticks=(-4, 0, 4))
 
 
 def _mean_off(rows: pd.DataFrame) -> float:
@@ -78,30 +80,19 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["attention"].sort_values("block")
     frame = frame[frame.sigma_qk == MIDDLE]
     places = sorted(frame.place.unique(), reverse=True)
-    size = {"height": 1.9, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1] * len(places) + [1.7]}}
-    figure, panels = style.canvas(1, len(places) + 1, **size)
-    last = panels[-1]
-    last.axhline(0, color="0.25", linewidth=0.8, zorder=1)
-    for end in (-4, 4):
-        last.axhline(end, color="0.7", linewidth=0.6, dashes=style.DASHES[1], zorder=0)
+    widths = [1] * len(places) + [1.55] * len(places)
+    size = {"height": 1.9, "width": style.PAGE, "gridspec_kw": {"width_ratios": widths}}
+    figure, panels = style.canvas(1, 2 * len(places), **size)
     for index, place in enumerate(places):
-        rows = frame[frame.place == place]
-        _sizes(panels[index], rows)
-        _off(last, rows, 0.2 * (2 * index - 1), not index)
-        panels[index].set_title(f"{place}-norm")
-        panels[index].tick_params(labelleft=not index)
-        errs = 100 * np.array([rows[f"{name}_hat_err"][rows[name] != 0] for name in NAMES if name in rows], object)
-        least, most = (end(np.concatenate(errs)) for end in (np.min, np.max))
-        told = f"{place}-norm ({'hollow' if index else 'filled'}): mean {_mean_off(rows):+.1f} %; s.e. of dots "
-        told += f"{least:.1f} to {most:.1f} %"
-        last.text(0.02, 0.99 - 0.11 * index, told, va="top", fontsize=7.5, transform=last.transAxes)
-    shown = [name for name in NAMES if name in frame]
-    last.set_xticks(range(len(shown)), [NAMES[name] for name in shown])
-    last.tick_params(axis="x", length=0)
-    last.set(ylim=RANGE, yticks=(-4, -2, 0, 2, 4), xlim=(-0.6, len(shown) - 0.4))
-    last.set(title="measured over law, blocks 1 to 8", ylabel="measured / law $-$ 1 (%)")
+        rows, left, right = frame[frame.place == place], panels[index], panels[len(places) + index]
+        _sizes(left, rows)
+        _off(right, rows)
+        left.set_title(f"{place}-norm")
+        right.set_title(f"{place}-norm, measured over law")
+        for axes in (left, right):
+            axes.tick_params(labelleft=not index)
     panels[0].set_ylabel(r"$\log_{10}$ of the gradient")
-    panels[0].plot([], [], color="0.3", label="law (a, b)")
-    panels[0].plot([], [], color="0.2", linewidth=1.3, label="mean of blocks (c)")
+    panels[len(places)].set_ylabel("excess (%)")
+    panels[0].plot([], [], color="0.3", label="law")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, columnspacing=1.6)
     return figure

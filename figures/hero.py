@@ -75,7 +75,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
             _counts(axes, residuals[chosen], {"color": shade, "fmt": NAMED[name][1]})
             axes.text(-12, 45 / 2**place, style.shown(name), fontsize=7.5, color=shade, ha="center", va="top")
         _normal(axes, len(residuals))
-        spread = f"s.d. {residuals.std(ddof=1):.2f}\n"
+        spread = f"mean {residuals.mean():.1f}, s.d. {residuals.std(ddof=1):.2f}\n".replace("-", "\N{MINUS SIGN}")
         shares = {"within two": (np.abs(residuals) < 2).mean(), "beyond five": (np.abs(residuals) > SMALL).mean()}
         told = "\n".join(f"{name}: {100 * share:.1f} %" for name, share in shares.items())
         axes.text(0.02, 0.98, spread + told, va="top", fontsize=7.5, linespacing=1.3, transform=axes.transAxes)

@@ -19,8 +19,10 @@ INPUTS = {"digits": "digits", "normal": "Gaussian inputs"}
 LOOKS = {"relu": 1, "tanh": 2, "gelu": 3}
 """Colours of activations, the same as in the other figures."""
 LOSSES = {"cross_entropy": "cross-entropy", "squared": "squared errors"}
-TICKS = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2)
-BESIDE = 0.24
+TICKS = (0.7, 0.8, 0.9, 1.0, 1.1, 1.2)
+WIDE = 0.42
+"""Half the width of the bands, in places of depths."""
+BESIDE = 0.2
 """Markers stand so much apart, in places of depths."""
 GAP = 0.35
 """Between activations, in places of depths."""
@@ -48,14 +50,9 @@ def _group(axes: Axes, rows: pd.DataFrame, name: str, place: float) -> None:
         mean, err, band = _pooled(rows[(rows.data == data) & (known == gives)])
         x = place + BESIDE * (index - (len(kinds) - 1) / 2)
         if gives:
-            side = [x - 0.4 * BESIDE, x + 0.4 * BESIDE]
-            axes.fill_between(side, *(np.exp(2 * sign * band) for sign in (-1, 1)), **BAND)
-        few = rows[(rows.data == data) & (known == gives)].sort_values("sigma_head")
-        beside = x + 0.3 * BESIDE * (np.arange(len(few)) - (len(few) - 1) / 2)
-        dots = {"color": style.COLOURS[LOOKS[name]], "alpha": 0.45, "markersize": 1.8, "zorder": 2}
-        axes.plot(beside, np.exp(few.measured - few.predicted), style.MARKERS[list(INPUTS).index(data)], **dots)
+            axes.fill_between([place - WIDE, place + WIDE], *(np.exp(2 * sign * band) for sign in (-1, 1)), **BAND)
         look = {"color": style.COLOURS[LOOKS[name]], "fmt": style.MARKERS[list(INPUTS).index(data)], "elinewidth": 0.8}
-        axes.errorbar(x, mean, mean * err, markersize=4.2, zorder=3, **look, **({} if gives else HOLLOW))
+        axes.errorbar(x, mean, mean * err, markersize=4.5, zorder=3, **look, **({} if gives else HOLLOW))
 
 
 def _ratios(axes: Axes, rows: pd.DataFrame) -> None:
@@ -79,7 +76,7 @@ def _ratios(axes: Axes, rows: pd.DataFrame) -> None:
         told = rf"{'mean' if known.any() else 'declines,'} ${shift:+.1f} \pm {100 / weight.sum() ** 0.5:.1f}$ %"
         axes.text(middle, 1.35, told, fontsize=7.5, color="0.35", **look)
     axes.axhline(1, color="0.25", linewidth=0.8, zorder=1)
-    axes.set(yscale="log", xlim=(-0.6, max(ticks) + 0.6), ylim=(0.65, 1.5))
+    axes.set(yscale="log", xlim=(-0.6, max(ticks) + 0.6), ylim=(0.68, 1.5))
     axes.set_xticks(list(ticks), list(ticks.values()))
     axes.set_yticks(TICKS, [f"{tick:g}" for tick in TICKS])
     axes.tick_params(axis="x", length=0)
@@ -89,7 +86,7 @@ def _ratios(axes: Axes, rows: pd.DataFrame) -> None:
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["losses"]
     losses = [loss for loss in LOSSES if (frame.loss == loss).any()]
-    figure, panels = style.canvas(1, len(losses), height=1.9, width=style.PAGE, squeeze=False, sharey=True)
+    figure, panels = style.canvas(1, len(losses), height=1.8, width=style.PAGE, squeeze=False, sharey=True)
     for axes, loss in zip(panels[0], losses, strict=True):
         _ratios(axes, frame[frame.loss == loss])
         axes.set_title(LOSSES[loss])
@@ -98,8 +95,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     handles = {"law": Line2D([], [], color="0.25", linewidth=0.8)}
     handles[r"$\pm2$ predicted s.e."] = Patch(**{each: BAND[each] for each in ("color", "linewidth")})
     handles |= {name: Line2D([], [], marker=style.MARKERS[shape], **look) for shape, name in enumerate(INPUTS.values())}
-    for shape, name in enumerate(INPUTS.values()):
-        handles[f"{name}, law declines"] = Line2D([], [], marker=style.MARKERS[shape], **HOLLOW, **look)
+    handles["the law declines"] = Line2D([], [], marker=style.MARKERS[0], **HOLLOW, **look)
     look = {"handlelength": 1.4, "columnspacing": 1.6, "handletextpad": 0.4}
     figure.legend(list(handles.values()), list(handles), loc="outside lower center", ncols=6, **look)
     return figure
