@@ -117,7 +117,7 @@ LONG = (
         "skips",
         "norms",
     ),
-    *("tied_exponent", "overflow"),
+    *("tied_exponent", "overflow", "balance"),
     *("sequence_length", "sequence_tasks", "sequence_digits", "clipping"),
     *("healing", "plateau", "minimum", "magnitudes", "magnitude_training", "outcomes", "outcomes_large"),
     *("remedies", "published"),
