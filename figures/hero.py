@@ -20,8 +20,7 @@ LINEAR = 3.0
 """Residuals well below this size stand on a linear scale, larger ones on a logarithmic one."""
 WIDE = 1 / 6
 """Width of a bin there, over ``LINEAR``."""
-LAWS = {"law": ("this law", "0.1"), "leading": ("order $1/N$", "0.1"), "infinite": ("infinite width", "0.1")}
-"""The laws and their colours."""
+LAWS = {"law": "this law", "leading": "order $1/N$", "infinite": "infinite width"}
 NAMED = {"softplus": (9, "v"), "gelu": (3, "D"), "silu": (4, "P")}
 """Colours and markers of activations that the expansion to order 1/N misses, the same as in the other figures."""
 LOOK = {"fmt": "o", "markerfacecolor": "white", "markeredgewidth": 0.9, "elinewidth": 0.8}
@@ -63,12 +62,12 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     rates = frames["rates"].drop_duplicates(["cell", "label"])
     rates = rates[np.isfinite(rates.predicted_err)]
     figure, panels = style.canvas(1, len(LAWS), height=1.8, width=style.PAGE, sharex=True, sharey=True)
-    for axes, (law, (label, colour)) in zip(panels, LAWS.items(), strict=True):
+    for axes, (law, label) in zip(panels, LAWS.items(), strict=True):
         residuals = _residuals(rates, law)
         for ends in ((ENDS[0], -SMALL), (SMALL, ENDS[1])):
             axes.axvspan(*ends, color="0.93", linewidth=0, zorder=0)
         tail = (np.abs(residuals) > SMALL) & rates.activation.isin(list(NAMED)) & (law == "leading")
-        _counts(axes, residuals[~tail], {"color": colour})
+        _counts(axes, residuals[~tail], {"color": "0.1"})
         for place, name in enumerate(NAMED if tail.any() else ()):
             chosen = (tail & (rates.activation == name)).to_numpy()
             shade = style.COLOURS[NAMED[name][0]]

@@ -74,7 +74,7 @@ def _shown(value: float, digits: int) -> str:
 
 
 def _row(told: Told, row: Any) -> str:
-    """One line of the table: the statement, its setting and number, the law's, the measured one, by how much that misses, and what follows."""
+    """One line of the table: the statement, its setting and number, the law's, the measured one, by how much that misses, and a note."""
     unit = told.decades(row.unit)
     err = unit * row.measured_err
     digits = min(max(-math.floor(math.log10(err)), 1), MOST_DIGITS)
