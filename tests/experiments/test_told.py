@@ -32,6 +32,7 @@ def test_a_row_shows_what_is_said_predicted_and_measured() -> None:
     text, numbers = told.rows(_table())
     assert r"& $0$ & $2.21$ & $2.22 \pm 0.06$ & $0.3$ & $2.2$ &  \\" in text
     assert numbers["told/rows"] == numbers["told/agree"] == numbers["told/missed"] == "1"
+    assert [title in text for title in told.GROUPS] == [False, True, False]
     assert told.rows(_table(outcome="disagrees"))[1]["told/agree"] == "0"
 
 
