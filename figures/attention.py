@@ -1,27 +1,26 @@
-"""Transformer blocks: the gradient of the stream and of each group of matrices against depth, by law and in networks, and their ratio."""
+"""Transformer blocks: tokens become alike, queries lose their gradient in proportion, and how far every gradient is from the law."""
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from figures import style
 
-SOURCES = ("attention",)
+SOURCES = ("attention", "rank_collapse")
 SEEN = (
-    "Lines of the law run through the markers of networks, for the stream and for the matrices of attention and of the perceptron; at logits of scale one "
-    "the largest deviation is four per cent, and gradients of pre-norm matrices lie about two per cent above the law."
+    "Below a post-norm stack of 24 blocks tokens differ by 1e-5 and the gradient of queries is six powers of ten smaller, along the law's line; queries over values lie on "
+    "one line of slope one against the distance, for pre-norm and post-norm. Eight blocks: all gradients within four per cent of the law, pre-norm about two above."
 )
 """What one sees."""
 MIDDLE = 1.0
 """The scale of the logits that is shown."""
-GROUPS = {
-    "log_grad": "stream",
-    "query": "$W_q$ (and $W_k$)",
-    "value": "$W_v$ (and $W_o$)",
-    "mlp_out": r"$W_{\mathrm{p}}$ (and $W_1$)",
-}
-"""Gradients that are shown against depth: the stream's, and those of matrices, with those that have the same."""
+PLACES = ("pre", "post")
+LOOKS = {"pre": (0, "s"), "post": (3, "o")}
+"""Colour and marker of the queries' gradient and the tokens' distance, by the norm's place."""
+VALUE = 4
+"""Colour of the values' gradient."""
 NAMES = {
     "log_grad": "stream",
     "query": "$W_q$",
@@ -32,44 +31,64 @@ NAMES = {
     "mlp_out": r"$W_{\mathrm{p}}$",
 }
 """All gradients, in the order in which their distances from the law stand."""
-COLOURS = {"log_grad": 0, "query": 3, "key": 3, "value": 4, "output": 4, "mlp_in": 2, "mlp_out": 2}
-MARKS = {"log_grad": 0, "query": 3, "key": 3, "value": 4, "output": 4, "mlp_in": 5, "mlp_out": 5}
 BESIDE = 0.18
-"""Markers of different gradients stand so much apart, in blocks."""
-RANGE = (-7, 9)
+"""Half the distance between pre-norm and post-norm, in places of gradients."""
+RANGE = (-6.5, 9)
 """Per cent shown."""
+LINE = {"linewidth": 1.1, "zorder": 2}
+HOLLOW = {"markerfacecolor": "white", "markeredgewidth": 0.8, "elinewidth": 0.6, "capsize": 0, "zorder": 3}
 
 
-def _look(column: str) -> dict[str, object]:
-    look = {"color": style.COLOURS[COLOURS[column]], "fmt": style.MARKERS[MARKS[column]], "zorder": 3}
-    return look | {"markerfacecolor": "white", "markeredgewidth": 0.8, "elinewidth": 0.5, "capsize": 0}
+def _look(place: str, colour: int | None = None) -> dict[str, object]:
+    own, marker = LOOKS[place]
+    return HOLLOW | {"color": style.COLOURS[own if colour is None else colour], "fmt": marker, "linestyle": "none"}
 
 
-def _sizes(axes: Axes, rows: pd.DataFrame) -> None:
-    """Gradients against depth: the law's lines and the networks' markers."""
-    for column, name in GROUPS.items():
-        law, seen, err = (rows[f"{column}{end}"] / style.DECADE for end in ("", "_hat", "_hat_err"))
-        axes.plot(rows.block, law, color=style.COLOURS[COLOURS[column]], zorder=2)
-        axes.errorbar(rows.block, seen, yerr=err, label=name, **_look(column))
-    axes.set(xlabel="block", xticks=range(2, int(rows.block.max()) + 1, 2), ylim=(-2.05, 0.6))
+def _alike(axes: Axes, rows: pd.DataFrame, place: str) -> None:
+    """Cosine distance of the tokens at each block."""
+    axes.plot(rows.block, rows.distance, color=style.COLOURS[LOOKS[place][0]], **LINE)
+    some = rows[(rows.block - 1) % 2 == 0]
+    axes.errorbar(some.block, some.distance_hat, some.distance_hat_err, **_look(place))
 
 
-def _off(axes: Axes, rows: pd.DataFrame) -> None:
-    """Distance of every gradient from the law in per cent, with the mean of all matrices."""
+def _sizes(axes: Axes, rows: pd.DataFrame, place: str) -> None:
+    """Gradients of queries and of values at each block."""
+    some = rows[(rows.block - 1) % 2 == 0]
+    for name, colour in (("value", VALUE), ("query", LOOKS[place][0])):
+        if name == "value" and place != PLACES[-1]:
+            continue  # those of pre-norm lie about the same line
+        axes.plot(rows.block, rows[name] / style.DECADE, color=style.COLOURS[colour], **LINE)
+        seen, err = some[f"{name}_hat"] / style.DECADE, some[f"{name}_hat_err"] / style.DECADE
+        axes.errorbar(some.block, seen, err, **_look(place, colour))
+
+
+def _ratio(axes: Axes, rows: pd.DataFrame, place: str) -> None:
+    """Gradient of queries over that of values against the tokens' distance."""
+    axes.plot(rows.distance, np.exp(rows.ratio), color=style.COLOURS[LOOKS[place][0]], **LINE)
+    some = rows[(rows.block - 1) % 2 == 0]
+    seen = np.exp(some.ratio_hat)
+    axes.errorbar(some.distance_hat, seen, seen * some.ratio_hat_err, some.distance_hat_err, **_look(place))
+
+
+def _off(axes: Axes, frame: pd.DataFrame) -> None:
+    """Distance of every gradient from the law in per cent, in every block of a shallower stack."""
     axes.axhline(0, color="0.25", linewidth=0.8, zorder=1)
-    for end in (-4, 4):
-        axes.axhline(end, color="0.7", linewidth=0.6, dashes=style.DASHES[1], zorder=0)
-    for place, column in enumerate(GROUPS):
-        free = (rows[column] != 0).to_numpy()  # all else is relative to this, so that it is 0 by construction
-        ratio = np.exp(rows[f"{column}_hat"] - rows[column])[free]
-        x = rows.block[free] + BESIDE * (place - (len(GROUPS) - 1) / 2)
-        axes.errorbar(x, 100 * (ratio - 1), 100 * ratio * rows[f"{column}_hat_err"][free], **_look(column))
-    told = f"mean of all matrices: {_mean_off(rows):+.1f} %"
-    axes.text(0.02, 0.98, told, va="top", fontsize=7.5, transform=axes.transAxes)
-    axes.set(xlabel="block", xticks=range(1, int(rows.block.max()) + 1), ylim=RANGE, yticks=(-4, 0, 4))
+    places = [place for place in PLACES if (frame.place == place).any()]
+    for place in places:
+        rows = frame[frame.place == place]
+        shown = [name for name in NAMES if name in rows]
+        for at, name in enumerate(shown):
+            ratio = np.exp(rows[f"{name}_hat"] - rows[name])[rows[name] != 0]  # 0 is so by construction
+            beside = BESIDE * (1 if place == places[-1] else -1) + 0.02 * (np.arange(len(ratio)) - len(ratio) / 2)
+            axes.errorbar(at + beside, 100 * (ratio - 1), **_look(place), markersize=2.4)
+        told = rf"{place}-norm matrices: mean ${mean_off(rows):+.1f}$ %"
+        look = {"fontsize": 7.5, "va": "top", "transform": axes.transAxes, "color": style.COLOURS[LOOKS[place][0]]}
+        axes.text(0.02, 1.02 - 0.11 * places.index(place), told, **look)
+    axes.set_xticks(range(len(NAMES)), list(NAMES.values()))
+    axes.set(ylim=RANGE, yticks=(-4, 0, 4), ylabel="measured / law $-$ 1 (%)")
 
 
-def _mean_off(rows: pd.DataFrame) -> float:
+def mean_off(rows: pd.DataFrame) -> float:
     """By how many per cent the gradients of matrices exceed the law, on average over blocks and matrices."""
     shown = [name for name in NAMES if name in rows and name != "log_grad"]
     ratios = np.concatenate([np.exp(rows[f"{name}_hat"] - rows[name])[rows[name] != 0] for name in shown])
@@ -77,22 +96,48 @@ def _mean_off(rows: pd.DataFrame) -> float:
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
-    frame = frames["attention"].sort_values("block")
-    frame = frame[frame.sigma_qk == MIDDLE]
-    places = sorted(frame.place.unique(), reverse=True)
-    widths = [1] * len(places) + [1.55] * len(places)
-    size = {"height": 1.9, "width": style.PAGE, "gridspec_kw": {"width_ratios": widths}}
-    figure, panels = style.canvas(1, 2 * len(places), **size)
-    for index, place in enumerate(places):
-        rows, left, right = frame[frame.place == place], panels[index], panels[len(places) + index]
-        _sizes(left, rows)
-        _off(right, rows)
-        left.set_title(f"{place}-norm")
-        right.set_title(f"{place}-norm, measured over law")
-        for axes in (left, right):
-            axes.tick_params(labelleft=not index)
-    panels[0].set_ylabel(r"$\log_{10}$ of the gradient")
-    panels[len(places)].set_ylabel("excess (%)")
-    panels[0].plot([], [], color="0.3", label="law")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, columnspacing=1.6)
+    deep, frame = (frames[name].sort_values("block") for name in ("rank_collapse", "attention"))
+    deep, frame = deep[deep.sigma_qk == MIDDLE], frame[frame.sigma_qk == MIDDLE]
+    size = {"height": 2.0, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1, 1, 1.05, 1.5]}}
+    figure, (alike, sizes, ratio, off) = style.canvas(1, 4, **size)
+    for place in PLACES:
+        rows = deep[deep.place == place]
+        if rows.empty:
+            continue
+        _alike(alike, rows, place)
+        _sizes(sizes, rows, place)
+        _ratio(ratio, rows, place)
+    _off(off, frame)
+    named = {"fontsize": 7.5, "va": "center"}
+    blue, red, purple = (style.COLOURS[each] for each in (LOOKS["pre"][0], LOOKS["post"][0], VALUE))
+    alike.text(24.5, 1.3, "pre-norm", color=blue, ha="right", **named)
+    alike.text(1, 3e-4, "post-norm", color=red, **named)
+    sizes.text(24.5, 0.42, "$W_v$, post-norm", color=purple, ha="right", **named)
+    sizes.text(24.5, -1.95, "$W_q$, pre-norm", color=blue, ha="right", **named)
+    sizes.text(1, -4.0, "$W_q$,\npost-norm", color=red, **named)
+    ratio.text(0.03, 0.95, "both norms:\nproportional\nto $1-\\rho$", va="top", fontsize=7.5, transform=ratio.transAxes)
+    alike.set(yscale="log", ylim=(1e-6, 3), xlabel="block", ylabel=r"$1-\rho$", title="tokens become alike")
+    sizes.set(
+        ylim=(-6.8, 0.9), xlabel="block", ylabel=r"$\log_{10}$ of the gradient", title="queries lose their gradient"
+    )
+    ratio.set(xscale="log", yscale="log", xlabel=r"$1-\rho$", ylabel="$W_q$ over $W_v$", title="in proportion")
+    off.set_title("eight blocks, all matrices")
+    for axes in (alike, sizes):
+        axes.set_xticks([1, 8, 16, 24])
+    for axes in (alike, ratio):
+        axes.set_yticks([1e-6, 1e-4, 1e-2, 1], ["$10^{-6}$", "$10^{-4}$", "$10^{-2}$", "1"])
+    ratio.set_xticks([1e-6, 1e-4, 1e-2, 1], ["$10^{-6}$", "$10^{-4}$", "$10^{-2}$", "1"])
+    for axes in (alike, sizes, ratio):
+        axes.minorticks_off()
+    looks = {"law": {"color": "0.3"}, "networks, pre-norm": _look("pre"), "networks, post-norm": _look("post")}
+    handles = [
+        Line2D(
+            [],
+            [],
+            **{"marker": look.get("fmt"), "color": look["color"], "label": name}
+            | {each: look[each] for each in ("linestyle", "markerfacecolor", "markeredgewidth") if each in look},
+        )
+        for name, look in looks.items()
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, columnspacing=1.6)
     return figure

@@ -69,6 +69,7 @@ EXPERIMENTS = (
     "sequence_digits",
     "clipping",
     "attention",
+    "rank_collapse",
     "designs",
     "twins",
     "bands",

@@ -48,6 +48,7 @@ TRACEABLE: dict[str, Example] = {
     "chi_1": call(theory.chi_1, NET),
     "chi_1, sin": call(theory.chi_1, Dense("sin", 2.0, 0.5)),
     "chi_c": call(theory.meanfield.chi_c, CHAOTIC),
+    "cosine_distance": call(theory.blocks.cosine_distance, Transformer("tanh", 1.5), depth=3, positions=4),
     "critical": call(theory.critical, "tanh", sigma_b=0.25, size=2),
     "decade_depth": call(theory.meanfield.decade_depth, NET, decades=3.0),
     "jacobian_atom": call(theory.spectra.jacobian_atom, Dense("hard_tanh", 1.5, 0.25), 4),

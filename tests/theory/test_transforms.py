@@ -65,6 +65,7 @@ QUANTITIES: dict[str, Callable[[Any], Any]] = {
     "c_star": lambda t: theory.c_star(tanh(t)),
     "chi_1": lambda t: theory.chi_1(tanh(t)),
     "chi_c": lambda t: theory.meanfield.chi_c(tanh(t)),
+    "cosine_distance": lambda t: theory.blocks.cosine_distance(Transformer("tanh", t), depth=3, positions=4).mean[-1],
     "critical": lambda t: theory.critical("tanh", sigma_b=t / 6, size=2).sigma_w[..., 0],
     "decade_depth": lambda t: theory.meanfield.decade_depth(tanh(t)),
     "jacobian_atom": lambda t: theory.spectra.jacobian_atom(Dense("hard_tanh", t, 0.2), 4),

@@ -12,6 +12,7 @@ dense ones. The functions here answer further questions:
   does zero padding cost? ``padding_factor``. How far do spatial modes reach? ``xi_c_modes``.
 - How large are the gradients of queries, keys, values, outputs and perceptrons?
   ``log_grad_groups``. And in themselves, below cross-entropy? ``log_grad_cross_entropy``.
+- How alike do the tokens of a transformer become? ``cosine_distance``.
 """
 
 from typing import TYPE_CHECKING
@@ -20,10 +21,10 @@ from vgtheory._door import door
 
 if TYPE_CHECKING:
     from vgtheory.theory.blocks.alpha import first_decrease, log_grad_alpha_layers
+    from vgtheory.theory.blocks.distance import cosine_distance
     from vgtheory.theory.blocks.growth import ResidualGrowth, residual_growth
-    from vgtheory.theory.blocks.mode_scales import xi_c_modes
     from vgtheory.theory.blocks.normed import batch_norm_drift, batch_norm_rate
-    from vgtheory.theory.blocks.positions import log_grad_positions, log_q_positions, padding_factor
+    from vgtheory.theory.blocks.positions import log_grad_positions, log_q_positions, padding_factor, xi_c_modes
     from vgtheory.theory.blocks.transformer import log_grad_cross_entropy, log_grad_groups
 
 __getattr__, __dir__ = door(__name__, __file__)
@@ -31,6 +32,7 @@ __all__ = [
     "ResidualGrowth",
     "batch_norm_drift",
     "batch_norm_rate",
+    "cosine_distance",
     "first_decrease",
     "log_grad_alpha_layers",
     "log_grad_cross_entropy",
