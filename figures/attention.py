@@ -98,7 +98,7 @@ def mean_off(rows: pd.DataFrame) -> float:
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     deep, frame = (frames[name].sort_values("block") for name in ("rank_collapse", "attention"))
     deep, frame = deep[deep.sigma_qk == MIDDLE], frame[frame.sigma_qk == MIDDLE]
-    size = {"height": 2.0, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1, 1, 1.05, 1.5]}}
+    size = {"height": 1.9, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1, 1, 1.05, 1.5]}}
     figure, (alike, sizes, ratio, off) = style.canvas(1, 4, **size)
     for place in PLACES:
         rows = deep[deep.place == place]

@@ -12,6 +12,7 @@ OWN_FIGURE = {
     "orthogonal": "weights",
     "sequence_tasks": "sequence_length",
     "sequence_digits": "sequence_length",
+    "rank_collapse": "attention",
     "layer_order": "escape",
     "largest_step": "escape",
 }
