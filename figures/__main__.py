@@ -27,6 +27,7 @@ FIGURES = (
     "shapes",
     "aspect",
     "aspect_spread",
+    "lengths",
     "narrow",
     "held_out",
     "dropout",

@@ -7,27 +7,27 @@ from matplotlib.figure import Figure
 
 from figures import style
 
-SOURCES = ("aspect",)
+SOURCES = ("aspect", "lengths")
 SEEN = (
-    "Gradients of critical networks fall along the law's lines, by up to 554 powers of ten. Means stay within two to three standard errors of the law, but for "
+    "The gradients of single critical networks lie hundreds of powers of ten below infinite width, spread as the law says. Means stay within two to three standard errors of the law, but for "
     "GELU and softplus at 64 units; there infinite width is off by hundreds of standard errors, and the expansion to order 1/N by tens to thousands."
 )
 """What one sees."""
 BESIDE = 1.33
 """Markers of different networks stand so much apart."""
-MOST = 6e3
+MOST = 4e4
 """Largest distance from a law that is shown."""
 LAWS = {"mean": "this law", "mean_leading": "order $1/N$", "mean_infinite": "infinite width"}
 CLOSE = 5.0
 """Distances up to this size stand on a linear scale."""
 LOOKS = {"linear": 0, "relu": 1, "tanh": 2, "gelu": 3, "softplus": 9}
 """Colours of activations, the same as in the other figures."""
+BIN = 6.0
+"""Powers of ten that share a stack of dots."""
+HIGH = 0.053
+"""Height of a dot, in rows."""
 LOST = ("linear", "relu", "tanh", "gelu")
 """Critical networks: at infinite width they lose no gradient."""
-AT = {"gelu": (-500, "center"), "relu": (-585, "center")}
-"""Where names of lines stand that would lie on each other."""
-DEEP = 0.5
-"""Losses are shown from this depth over width on: below it they are smaller than their scatter."""
 FREE = "dense, without matrices"
 """The family that is shown; the other are the same networks with their weights drawn."""
 
@@ -49,33 +49,44 @@ def _hollow(name: str) -> dict[str, object]:
     return look | {"markerfacecolor": "white", "markeredgewidth": 0.8, "elinewidth": 0.8}
 
 
-def _losses(axes: Axes, rows: pd.DataFrame) -> None:
-    """Log of what critical networks keep of the gradient, by the law, by its expansion and in networks, with the scatter of single networks."""
-    for name in LOST:
-        few = rows[(rows.net == name) & (rows.ratio > DEEP)]
-        if few.empty:
+def _singles(axes: Axes, rows: pd.DataFrame, singles: pd.DataFrame) -> None:
+    """The gradient at the bottom of each of the deepest critical networks, a dot, over the law's distribution; one row an activation."""
+    axes.plot([0, 0], [0, len(LOST)], color=style.COLOURS[7], linewidth=2.2, zorder=1, solid_capstyle="butt")
+    axes.text(-12, len(LOST) - 0.38, "infinite width:\nall at 0", ha="right", va="center", fontsize=7.5, color="0.4")
+    for index, name in enumerate(LOST):
+        own = rows[(rows.net == name) & (rows.width == 64) & (rows.depth == 64_000)]
+        seen = np.sort(singles[singles.net == name].bottom_hat.dropna()) / style.DECADE
+        if own.empty or not len(seen):
             continue
-        colour = style.COLOURS[LOOKS[name]]
-        law, spread, seen = (few[each] / style.DECADE for each in ("mean", "std", "mean_hat"))
-        axes.plot(few.ratio, law, color=colour, zorder=2)
-        axes.fill_between(few.ratio, law - spread, law + spread, color=colour, alpha=0.25, linewidth=0, zorder=0)
-        axes.errorbar(few.ratio, seen, spread / few.num_nets**0.5, label=style.shown(name), **_hollow(name))
-        if name == "gelu":
-            leading = few.mean_leading / style.DECADE
-            axes.plot(few.ratio, leading, color=colour, dashes=style.DASHES[1], linewidth=0.8, zorder=1)
-        told = f"{style.shown(name)} {seen.iloc[-1]:.0f} (law {law.iloc[-1]:.0f})".replace("-", "\N{MINUS SIGN}")
-        place = (law.iloc[-1], "center") if name not in AT else AT[name]
-        axes.text(1040, place[0], told, va=place[1], fontsize=7.5, color=colour)
-    axes.plot([0, 1000], [0, 0], color=style.COLOURS[7], zorder=1)
-    axes.text(1040, 0, "infinite width", va="center", fontsize=7.5, color="0.4")
-    axes.set(xlim=(-30, 1900), ylim=(-690, 80), ylabel=r"$\log_{10}$ of the gradient", title="gradient at the bottom")
-    axes.set_xticks([0, 500, 1000], ["0", "500", "1,000"])
-    axes.set_yticks([0, -200, -400, -600], ["0", "\N{MINUS SIGN}200", "\N{MINUS SIGN}400", "\N{MINUS SIGN}600"])
+        row, base, colour = own.iloc[0], len(LOST) - 1 - index, style.COLOURS[LOOKS[name]]
+        dots = np.floor(seen / BIN) * BIN + BIN / 2
+        heights = np.concatenate([np.arange(count) + 0.5 for count in np.unique(dots, return_counts=True)[1]])
+        axes.plot(dots, base + heights * HIGH, ".", color=colour, markersize=2.6, markeredgewidth=0, zorder=3)
+        laws = [("mean", "std", ())] + ([("mean_leading", "std_leading", style.DASHES[1])] if name == "gelu" else [])
+        for mean, std, dashes in laws:
+            centre, spread = row[mean] / style.DECADE, row[std] / style.DECADE
+            x = np.linspace(centre - 3.5 * spread, centre + 3.5 * spread, 80)
+            density = np.exp(-(((x - centre) / spread) ** 2) / 2) / (spread * (2 * np.pi) ** 0.5)
+            axes.plot(x, base + density * len(seen) * BIN * HIGH, color=colour, dashes=dashes, linewidth=1.0, zorder=2)
+        axes.axhline(base, color="0.8", linewidth=0.5, zorder=0)
+        told = f"{style.shown(name)}: {seen.mean():.0f}\nlaw: {row['mean'] / style.DECADE:.0f}"
+        side = -30 if name != "linear" else -290
+        axes.text(
+            side, base + 0.37, told.replace("-", "\N{MINUS SIGN}"), ha="right", va="center", fontsize=7.5, color=colour
+        )
+    axes.set(xlim=(-660, 12), ylim=(0, len(LOST)), title="single networks, $L/N = 1{,}000$")
+    axes.set_xticks([-600, -400, -200, 0], ["\N{MINUS SIGN}600", "\N{MINUS SIGN}400", "\N{MINUS SIGN}200", "0"])
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel(r"$\log_{10}$ of the gradient at the bottom")
 
 
 def _distances(axes: Axes, rows: pd.DataFrame, law: str) -> None:
     """How far every network's mean lies from a law's, in predicted standard errors."""
     names, beyond = names_in(rows), 0
+    far = np.abs(rows.mean_hat - rows[law]) / (rows["std"] / rows.num_nets**0.5) > CLOSE
+    counted = {"ha": "right", "va": "top", "transform": axes.transAxes, "fontsize": 7.5}
+    axes.text(1, 0.98, f"beyond five: {far.sum()} of {len(far)}", **counted)
     axes.axhspan(0, 2, color="0.9", zorder=0, linewidth=0)
     axes.axhline(CLOSE, color="0.75", zorder=0, linewidth=0.5)
     for index, name in enumerate(names):
@@ -86,8 +97,8 @@ def _distances(axes: Axes, rows: pd.DataFrame, law: str) -> None:
         if law == "mean" and (away > CLOSE).any():
             percent = 100 * np.abs(few["mean"] / few.mean_hat - 1)[away > CLOSE].max()
             told = f"{percent:.1f} % off" if name in LOST else "near the limit"
-            look = {"color": style.COLOURS[LOOKS[name]], "ha": "right", "va": "top", "transform": axes.transAxes}
-            axes.text(1, 0.98 - 0.12 * beyond, f"{style.shown(name)}: {told}", fontsize=7.5, **look)
+            colour = style.COLOURS[LOOKS[name]]
+            axes.text(1, 0.85 - 0.12 * beyond, f"{style.shown(name)}: {told}", color=colour, **counted)
             beyond += 1
     axes.set_yscale("symlog", linthresh=CLOSE, linscale=1.4)
     axes.set(xscale="log", ylim=(0, MOST), title=LAWS[law])
@@ -96,21 +107,21 @@ def _distances(axes: Axes, rows: pd.DataFrame, law: str) -> None:
 
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
-    rows = shown_rows(frames["aspect"])
-    size = {"height": 2.0, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1.75, 1, 1, 1]}}
+    rows, singles = shown_rows(frames["aspect"]), frames["lengths"]
+    size = {"height": 2.2, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1.75, 1, 1, 1]}}
     figure, panels = style.canvas(1, 4, **size)
-    _losses(panels[0], rows)
+    _singles(panels[0], rows, singles[singles.part == "bottom"])
     for axes, law in zip(panels[1:], LAWS, strict=True):
         _distances(axes, rows, law)
         axes.tick_params(labelleft=axes is panels[1])
-    panels[1].set_ylabel("|mean $-$ law| / s.e.")
-    for axes in panels:
         axes.set_xlabel("depth over width, $L/N$")
         axes.minorticks_off()
-    panels[0].errorbar([], [], [], label="softplus", **_hollow("softplus"))
-    panels[0].plot([], [], color="0.3", label="this law (a)")
-    panels[0].fill_between([], [], [], color="0.3", alpha=0.25, linewidth=0, label="one network (a)")
-    panels[0].plot([], [], color="0.3", dashes=style.DASHES[1], linewidth=0.8, label="order $1/N$, GELU (a)")
+    panels[1].set_ylabel("|mean $-$ law| / s.e.")
+    panels[1].plot([], [], ".", color="0.3", markersize=3, label="one network (a)")
+    panels[1].plot([], [], color="0.3", label="this law (a)")
+    panels[1].plot([], [], color="0.3", dashes=style.DASHES[1], linewidth=1.0, label="order $1/N$, GELU (a)")
+    for name in names_in(rows):
+        panels[1].errorbar([], [], [], label=style.shown(name), **_hollow(name))
     look = {"columnspacing": 1.1, "handletextpad": 0.4, "handlelength": 1.6}
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=8, **look)
+    figure.legend(*panels[1].get_legend_handles_labels(), loc="outside lower center", ncols=8, **look)
     return figure

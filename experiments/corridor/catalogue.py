@@ -49,6 +49,7 @@ EXPERIMENTS = (
     "finite_width",
     "shapes",
     "aspect",
+    "lengths",
     "narrow",
     "held_out",
     "dropout",
@@ -101,6 +102,7 @@ LONG = (
     *(
         "shapes",
         "aspect",
+        "lengths",
         "narrow",
         "held_out",
         "dropout",
