@@ -105,7 +105,7 @@ def _handles() -> list[Line2D]:
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     frame = frames["lengths"]
-    size = {"height": 2.05, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1.4, 1, 1.05, 1]}}
+    size = {"height": 1.8, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1.4, 1, 1.05, 1]}}
     figure, (sketch, lengths, factors, course) = style.canvas(1, 4, **size)
     _sketch(sketch)
     for name in LOOKS:

@@ -17,7 +17,7 @@ microtype.sty     texlive-latex-recommended
 natbib.sty        texlive-latex-recommended
 subcaption.sty    texlive-latex-recommended
 xcolor.sty        texlive-latex-recommended
-tikz.sty          texlive-pictures
+ifthen.sty        texlive-latex-base
 cleveref.sty      texlive-latex-extra
 utmr8a.pfb        texlive-fonts-recommended
 "
