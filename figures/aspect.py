@@ -108,7 +108,7 @@ def _distances(axes: Axes, rows: pd.DataFrame, law: str) -> None:
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     rows, singles = shown_rows(frames["aspect"]), frames["lengths"]
-    size = {"height": 1.95, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1.75, 1, 1, 1]}}
+    size = {"height": 2.4, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1.75, 1, 1, 1]}}
     figure, panels = style.canvas(1, 4, **size)
     _singles(panels[0], rows, singles[singles.part == "bottom"])
     for axes, law in zip(panels[1:], LAWS, strict=True):

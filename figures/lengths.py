@@ -137,5 +137,7 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     factors.set_title("factors lie lower")
     course.set(xlabel="layer", ylabel=r"$\log_{10}$ of the gradient", title="gradients fall, and differ")
     course.set_xticks([1, 320, 640])
+    course.set_yticks([0, -2, -4, -6], ["0", *(f"\N{MINUS SIGN}{each}" for each in (2, 4, 6))])
+    factors.set_xticks([-2, 0, 2], ["\N{MINUS SIGN}2", "0", "2"])
     figure.legend(handles=_handles(), loc="outside lower center", ncols=5, columnspacing=1.4, handlelength=1.8)
     return figure
