@@ -36,7 +36,7 @@ class Config:
     seed: int = 67
 
 
-SMOKE = Config(part=("layers", "one layer"), net=("tanh",), depth=64, width=16, num_nets=8)
+SMOKE = Config(part=("layers", "one layer"), net=("gelu",), depth=64, width=16, num_nets=8)
 
 
 def _layers(config: Config) -> dict[str, Any]:

@@ -55,9 +55,10 @@ def _singles(axes: Axes, rows: pd.DataFrame, singles: pd.DataFrame) -> None:
     axes.text(-12, len(LOST) - 0.38, "infinite width:\nall at 0", ha="right", va="center", fontsize=7.5, color="0.4")
     for index, name in enumerate(LOST):
         own = rows[(rows.net == name) & (rows.width == 64) & (rows.depth == 64_000)]
-        seen = np.sort(singles[singles.net == name].bottom_hat.dropna()) / style.DECADE
-        if own.empty or not len(seen):
+        few = singles[singles.net == name]
+        if own.empty or few.empty:
             continue
+        seen = np.sort(few.bottom_hat) / style.DECADE
         row, base, colour = own.iloc[0], len(LOST) - 1 - index, style.COLOURS[LOOKS[name]]
         dots = np.floor(seen / BIN) * BIN + BIN / 2
         heights = np.concatenate([np.arange(count) + 0.5 for count in np.unique(dots, return_counts=True)[1]])
@@ -108,9 +109,10 @@ def _distances(axes: Axes, rows: pd.DataFrame, law: str) -> None:
 
 def draw(frames: dict[str, pd.DataFrame]) -> Figure:
     rows, singles = shown_rows(frames["aspect"]), frames["lengths"]
+    singles = singles[singles.part == "bottom"]
     size = {"height": 2.4, "width": style.PAGE, "gridspec_kw": {"width_ratios": [1.75, 1, 1, 1]}}
     figure, panels = style.canvas(1, 4, **size)
-    _singles(panels[0], rows, singles[singles.part == "bottom"])
+    _singles(panels[0], rows, singles)
     for axes, law in zip(panels[1:], LAWS, strict=True):
         _distances(axes, rows, law)
         axes.tick_params(labelleft=axes is panels[1])

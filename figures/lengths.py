@@ -123,19 +123,25 @@ def draw(frames: dict[str, pd.DataFrame]) -> Figure:
             evenly = rows[rows.layer.isin(np.linspace(1, rows.layer.max(), 33).round().astype(int))]
             _course(course, evenly, name, "log_grad", style.DECADE, True)
             _means(course, evenly.iloc[::4], name, "log_grad", style.DECADE)
-    colours = {name: style.COLOURS[look[0]] for name, look in LOOKS.items()}
-    lengths.text(1.1, 3.6, "GELU", color=colours["gelu"], **NAMED)
-    lengths.text(60, -0.25, "tanh", color=colours["tanh"], **NAMED)
-    factors.text(0.9, -0.115, "GELU", color=colours["gelu"], **NAMED)
-    factors.text(-2.4, -0.07, "ReLU", color=colours["relu"], **NAMED)
-    factors.text(-2.0, 0.06, "tanh", color=colours["tanh"], **NAMED)
-    course.text(600, -6.6, "GELU", color=colours["gelu"], ha="right", **NAMED)
+    shown = set(frame.net[frame.part == "layers"])
+    for axes, x, y, name in (
+        (lengths, 1.1, 3.6, "gelu"),
+        (lengths, 60, -0.25, "tanh"),
+        (factors, 0.9, -0.115, "gelu"),
+        (factors, -2.4, -0.083, "relu"),
+        (factors, -2.0, 0.06, "tanh"),
+        (course, 430, -6.6, "gelu"),
+    ):
+        if name in shown:
+            axes.text(x, y, style.shown(name), color=style.COLOURS[LOOKS[name][0]], **NAMED)
     lengths.set(xscale="log", xlim=(0.85, 800), xlabel="layer", ylabel="log of the length", title="lengths wander")
     lengths.set_xticks([1, 10, 100, 640], ["1", "10", "100", "640"])
     lengths.minorticks_off()
     factors.set(xlabel="log of the length", ylabel="log of the factor of $|g|^2$", ylim=(-0.16, 0.11))
     factors.set_title("factors lie lower")
-    course.set(xlabel="layer", ylabel=r"$\log_{10}$ of the gradient", title="gradients fall, and differ")
+    course.set(
+        ylim=(-8, 1.5), xlabel="layer", ylabel=r"$\log_{10}$ of the gradient", title="gradients fall, and differ"
+    )
     course.set_xticks([1, 320, 640])
     course.set_yticks([0, -2, -4, -6], ["0", *(f"\N{MINUS SIGN}{each}" for each in (2, 4, 6))])
     factors.set_xticks([-2, 0, 2], ["\N{MINUS SIGN}2", "0", "2"])
