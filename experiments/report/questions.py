@@ -13,6 +13,7 @@ OWN_FIGURE = {
     "sequence_tasks": "sequence_length",
     "sequence_digits": "sequence_length",
     "rank_collapse": "attention",
+    "gate_courses": "gates",
     "layer_order": "escape",
     "largest_step": "escape",
 }
