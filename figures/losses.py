@@ -89,6 +89,9 @@ def _ratios(axes: Axes, rows: pd.DataFrame) -> None:
                 axes.fill_between([place - WIDE, place + WIDE], *edges, color="0.87", linewidth=0, zorder=0)
             look = {"color": colour, "fmt": MARKS[name], "markersize": 4, "elinewidth": 0.8} | ({} if gives else HOLLOW)
             axes.errorbar(place, mean, [[mean - mean * np.exp(-err)], [mean * np.exp(err) - mean]], zorder=3, **look)
+    for index, name in enumerate(nets):
+        place = {"transform": axes.transAxes, "color": style.COLOURS[LOOKS[name]], "fontsize": 7.5}
+        axes.text(0.03, 0.04 + 0.13 * index, style.shown(name), **place)
     axes.axhline(1, color="0.25", linewidth=1, zorder=1)
     axes.set(yscale="log", xlim=(-0.5, len(depths) - 0.5), ylim=(0.27, 1.9), xlabel="depth")
     axes.set_xticks(range(len(depths)), [f"{depth:,}" for depth in depths])
