@@ -41,7 +41,7 @@ class Config:
 SMOKE = Config(activation=("erf",), scale=(1.0,), depth=(24,), width=32, num_nets=8)
 
 
-def _base(name: str, sigma_b: float) -> float:
+def base_scale(name: str, sigma_b: float) -> float:
     """The critical scale of weights, or the one chosen where there is none."""
     return SIGMA_W_OF[name] if name in SIGMA_W_OF else float(theory.critical(name, sigma_b=sigma_b).sigma_w[0])
 
@@ -49,7 +49,7 @@ def _base(name: str, sigma_b: float) -> float:
 def run(config: Config) -> dict[str, Any]:
     (name,), (scale,), (depth,) = config.activation, config.scale, config.depth
     sigma_b = SIGMA_B_OF.get(name, SIGMA_B)
-    sigma_w = scale * _base(name, sigma_b)
+    sigma_w = scale * base_scale(name, sigma_b)
     net, size = Dense(name, sigma_w, sigma_b), {"depth": depth, "width": config.width}
     logs = measure.samples(key_of(config), net, **size, num_nets=config.num_nets).log_grad
     law = theory.log_grad_layers(net, **size)

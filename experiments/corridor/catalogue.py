@@ -52,6 +52,7 @@ EXPERIMENTS = (
     "lengths",
     "narrow",
     "held_out",
+    "powered",
     "dropout",
     "losses",
     "spectra",

@@ -98,8 +98,15 @@ def _certain(mean: Values) -> Law:
     return Law(mean, library(mean).zeros_like(mean))
 
 
-def _sums(net: Ensemble, depth: int, width: int, reward: Reward) -> accumulation.Sums:
-    return accumulation.sums(*scales_of(net, depth), net.activation, width, depth, reward, masks_of(net, width))
+def _sums(
+    net: Ensemble, depth: int, width: int, reward: Reward, mean: Values, layers: expansion.Layers
+) -> accumulation.Sums:
+    """Law of a sum along the chain that has this mean at infinite width."""
+    sigma_w, sigma_b = scales_of(net, depth)
+    xp = library(mean)
+    start = mean[:1] if reward == accumulation.Q else xp.arange(depth - 1, -1, -1) * 2 * xp.log(sigma_w)
+    exact = mean - start, layers.log_chi - 2 * xp.log(sigma_w)
+    return accumulation.sums(sigma_w, sigma_b, net.activation, width, depth, reward, exact, masks_of(net, width))
 
 
 def _accumulated(sums: accumulation.Sums, mean: Values, noise_var: Values) -> Law:
@@ -150,7 +157,9 @@ def _grad(net: Dense | Recurrent, question: Question) -> Law:
     if net.weights == "orthogonal":
         return halved(orthogonal.grad(layers, mean, width))
     more = cumulants.change(layers, net.weights, width, dropconnect_of(net))
-    return halved(_accumulated(_sums(net, depth, width, accumulation.GRAD), mean + more.grad, more.grad_var))
+    return halved(
+        _accumulated(_sums(net, depth, width, accumulation.GRAD, mean, layers), mean + more.grad, more.grad_var)
+    )
 
 
 @q_law.register(Dense | Recurrent)
@@ -182,7 +191,7 @@ def _q(net: Dense | Recurrent, question: Question) -> Law:
         cumulants.change(layers, net.weights, width, dropconnect_of(net)),
     )
     mean, var = layers.log_q + noise.mean + more.q, noise.std**2 + more.q_var
-    return _accumulated(_sums(net, depth, width, accumulation.Q), mean, var)
+    return _accumulated(_sums(net, depth, width, accumulation.Q, layers.log_q, layers), mean, var)
 
 
 def _counted_q(net: Ensemble, depth: int, width: int) -> Law:
@@ -213,7 +222,7 @@ def chi_law(net: Ensemble, question: Question) -> Law:
     if net.weights == "orthogonal":
         return orthogonal.chi(layers, width)
     sums, more = (
-        _sums(net, depth, width, accumulation.GRAD),
+        _sums(net, depth, width, accumulation.GRAD, _infinite_grad(layers), layers),
         cumulants.change(layers, net.weights, width, dropconnect_of(net)),
     )
     return Law(mean + (sums.own_mean + more.factor)[:-1], orthogonal.root((sums.own_var + more.factor_var)[:-1]))
@@ -233,5 +242,6 @@ def grad_weight_law(net: Ensemble, question: Question) -> Law:
     if net.weights == "orthogonal":
         return halved(orthogonal.grad(layers, mean, width, with_inputs=True))
     more = cumulants.change(layers, net.weights, width, dropconnect_of(net))
+    sums = _sums(net, depth, width, accumulation.GRAD_WEIGHT, mean, layers)
     mean = mean + more.grad + more.size - more.size[-1]
-    return halved(_accumulated(_sums(net, depth, width, accumulation.GRAD_WEIGHT), mean, more.grad_var))
+    return halved(_accumulated(sums, mean, more.grad_var))

@@ -59,6 +59,7 @@ from vgtheory.theory.width.masked import Masks, masked
 
 _LEAST, _FLAT = 1e-6, 0.02
 _SHALLOWEST = 64
+_SMEARED = 1e-5
 MOST_HELD = 2.0
 """Largest ``held`` at which the sum's variance is accurate to 5 %."""
 
@@ -258,6 +259,7 @@ def sums(
     width: int | float | Values,
     depth: int,
     reward: Reward,
+    exact: tuple[Values, Values],
     masks: Masks | None = None,
 ) -> Sums:
     """Law of a sum along the chain, for unit inputs and a top cotangent independent of the weights.
@@ -265,13 +267,15 @@ def sums(
     ``GRAD`` is ln ``|g_l|^2`` relative to the top, less ln sigma_w^2 for each layer between.
     ``GRAD_WEIGHT`` adds ln ``|x_{l-1}|^2``. ``Q`` is ln Q_l relative to layer 1. The fields have
     the shape ``(depth,)``; ``own_*`` at l is the term between layers l and l + 1. With ``masks``,
-    those of dropout, ``Q`` is relative to a layer 1 whose input has the mean square 1.
+    those of dropout, ``Q`` is relative to a layer 1 whose input has the mean square 1. ``exact`` is the sum and
+    the term between layers at infinite width, each of shape ``(depth,)``.
 
     Notes
     -----
     Accuracy: the mean is exact to order 1/N, and errs at order 1/N^2 per layer. Interpolation has a
     relative error of 1e-9 per layer, which is also that of the chain at infinite width, and is
-    subtracted. Where lengths leave the grid, its end costs 2e-5 of the sum in all.
+    subtracted. Where the length of infinite width runs away from a fixed point the grid smears it, and
+    ``exact`` is subtracted instead. Where lengths leave the grid, its end costs 2e-5 of the sum in all.
     Assumes: no structure of phi below a scale of 1/16 in ``h`` but kinks; ln M between -20 and 20,
     or phi homogeneous of degree one, or constant, beyond. Where an activation's ripples or a cusp
     leave no moments, ``held`` is above any bound.
@@ -289,11 +293,16 @@ def sums(
         rise = rise_of(sigma_w, sigma_b) if reward.q else None
     *found, held = _sums(step_of(*at_points, sigma_w, sigma_b, width), weights, first, rise, depth, size)
     errors = _errors(certain_of(at_points[0], sigma_w, sigma_b), weights, depth, size)
-    rows = [(each - error)[:depth] for each, error in zip(found, errors, strict=True)]
-    mean, var, own, own_var, held = *rows, held[:depth]
+    smeared = xp.any(errors[1][:depth] > _SMEARED * found[1][:depth])
+    rows, held = [each[:depth] for each in (*found, *errors)], held[:depth]
     if reward != Q:
-        mean, var, own, own_var, held = (leaf[::-1] for leaf in (mean, var, own, own_var, held))
-        own, own_var = xp.roll(own, -1), xp.roll(own_var, -1)
+        *rows, held = (leaf[::-1] for leaf in (*rows, held))
+        rows = [xp.roll(leaf, -1) if index % 4 > 1 else leaf for index, leaf in enumerate(rows)]
+    nothing = xp.zeros_like(rows[0])
+    known = (exact[0], nothing, exact[1], nothing)
+    mean, var, own, own_var = (
+        each - xp.where(smeared, sure, error) for each, error, sure in zip(rows[:4], rows[4:], known, strict=True)
+    )
     own_var = xp.maximum(own_var, 0.0)
     if not has_fourth(activation) or log_resolved(activation) < np.inf:
         own_var = xp.where(held > MOST_HELD, xp.inf, own_var)

@@ -1,0 +1,56 @@
+"""Where does the finite-width law's remainder show, in activations on which no bound was chosen?
+
+Critical networks of seven activations, a hundred and a thousand times deeper than wide, four hundred each: ten times as many as
+``held_out`` has, so that a per cent of the log-gradient stands out. Judged by the bounds of ``held_out``, and by three per cent of the distance from
+infinite width alone. Without weight matrices (``sampler="matrix_free"``: other draws from the same distribution).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments import held_out
+from experiments.corridor.catalogue import Findings
+from experiments.corridor.summary import key_of, rate_columns
+from vgtheory import Dense, compare, measure, theory
+
+SIZES = {"32 x 3,200": (32, 3200), "32 x 32,000": (32, 32_000), "128 x 12,800": (128, 12_800)}
+"""Width and depth."""
+
+
+@dataclass(frozen=True)
+class Config:
+    activation: tuple[str, ...] = ("erf", "hard_tanh", "sin", "elu", "selu", "silu", "mish")
+    size: tuple[str, ...] = tuple(SIZES)
+    num_nets: int = 400
+    seed: int = 73
+
+
+SMOKE = Config(activation=("erf",), size=("32 x 3,200",), num_nets=8)
+
+
+def run(config: Config) -> dict[str, Any]:
+    (name,), (width, depth), num_nets = config.activation, SIZES[config.size[0]], config.num_nets
+    net = Dense(name, held_out.base_scale(name, held_out.SIGMA_B), held_out.SIGMA_B)
+    logs = measure.samples(
+        key_of(config), net, depth=depth, width=width, num_nets=num_nets, sampler="matrix_free"
+    ).log_grad
+    law, infinite = (theory.log_grad_layers(net, depth=depth, width=each) for each in (width, None))
+    bottom = logs[:, 0]
+    return {
+        "width": width,
+        "depth": depth,
+        "mean": law.mean[0],
+        "std": law.std[0],
+        "mean_hat": bottom.mean(),
+        "std_hat": bottom.std(ddof=1),
+        "std_hat_err": law.std[0] / (2 * num_nets - 2) ** 0.5,
+        "mean_infinite": infinite.mean[0],
+        **rate_columns(f"{name}, critical, {width} x {depth}", "dense, without matrices", logs, law),
+    }
+
+
+def findings(frame: pd.DataFrame) -> Findings:
+    return Findings("", {})
