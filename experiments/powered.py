@@ -53,4 +53,32 @@ def run(config: Config) -> dict[str, Any]:
 
 
 def findings(frame: pd.DataFrame) -> Findings:
-    return Findings("", {})
+    known = frame[np.isfinite(frame["std"])]
+    off, size = (known.mean_hat - known["mean"]).abs(), (known.mean_hat - known.mean_infinite).abs()
+    sure = known.z.abs() > compare.SIGMAS
+    spread = (known.std_hat - known["std"]).abs()
+    wide = (spread > compare.SIGMAS * known.std_hat_err) & (spread > held_out.MOST_SPREAD * known["std"])
+    refuted = (sure & (off > held_out.MOST_MEAN * np.maximum(known.mean_hat.abs(), size))) | wide
+    strict = (sure & (off > held_out.MOST_MEAN * size)) | wide
+    share = 100 * off / size
+    worst = known.loc[share.idxmax()]
+    numbers = {
+        "cells": f"{len(frame)}",
+        "known": f"{len(known)}",
+        "refuted": f"{int(refuted.sum())}",
+        "strict": f"{int(strict.sum())}",
+        "sure": f"{int(sure.sum())}",
+        "miss": f"{share.median():.1f}",
+        "worst": f"{share.max():.1f}",
+        "worst/activation": str(worst.activation),
+        "furthest": f"{known.z.abs().max():.0f}",
+        "nets": f"{frame.num_nets.max()}",
+        "activations": f"{frame.activation.nunique()}",
+    }
+    for name, rows in known.groupby("size"):
+        numbers[f"{name}/worst"] = f"{share[rows.index].max():.1f}"
+    verdict = (
+        f"In narrow and very deep networks: {numbers['sure']} of {len(known)} means lie beyond five standard errors, by at most {numbers['worst']} % of their "
+        f"distance from infinite width ({numbers['worst/activation']}). {numbers['refuted']} refute the law, {numbers['strict']} by three per cent of that distance alone."
+    )
+    return Findings(verdict, numbers)

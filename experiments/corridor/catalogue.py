@@ -107,6 +107,7 @@ LONG = (
         "lengths",
         "narrow",
         "held_out",
+        "powered",
         "dropout",
         "losses",
         "rounding",

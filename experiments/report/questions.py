@@ -14,6 +14,7 @@ OWN_FIGURE = {
     "sequence_digits": "sequence_length",
     "rank_collapse": "attention",
     "gate_courses": "gates",
+    "powered": "held_out",
     "layer_order": "escape",
     "largest_step": "escape",
 }

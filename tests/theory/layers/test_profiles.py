@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests import reference
 from tests.tolerances import CHI_SQUARE, DIFFERENCE, EXACT, PER_LAYER, SINGLE
-from vgtheory import Dense, FixedRecurrent, theory
+from vgtheory import Dense, FixedRecurrent, Law, measure, theory
 
 PROFILES = (theory.log_grad_layers, theory.log_grad_weight_layers, theory.log_q_layers)
 SCALES = st.floats(0.1, 3)
@@ -226,3 +226,17 @@ def test_derivatives_in_single_precision_are_those_in_double() -> None:
         single = float(jax.jit(jax.grad(law))(1.5))
         step = (law(1.5 + DIFFERENCE) - law(1.5 - DIFFERENCE)) / (2 * DIFFERENCE)
         assert single == pytest.approx(step, rel=DIFFERENCE)
+
+
+def test_a_length_that_runs_away_at_infinite_width_settles_at_a_finite_one():
+    """At infinite width ln q climbs to 124, at 128 units it wanders about 0.7: the grid smears the first, and must not spoil the second."""
+    net = Dense("mish", float(theory.critical("mish", sigma_b=0.3).sigma_w[0]), 0.3)
+    log_q = theory.log_q_layers(net, depth=12_800, width=128)
+    assert theory.log_q_layers(net, depth=12_800).mean[-1] > 100
+    assert log_q.mean[[6400, -1]] == pytest.approx(log_q.mean[3200], abs=1e-2)
+    assert log_q.std[[6400, -1]] == pytest.approx(log_q.std[3200], rel=1e-2)
+    logs = measure.samples(jax.random.key(0), net, depth=3200, width=128, num_nets=200, sampler="matrix_free")
+    seen, law = logs.log_q[:, -1], Law(log_q.mean[3199], log_q.std[3199])
+    assert abs(seen.mean() - law.mean) < 4 * law.std / len(seen) ** 0.5
+    grad = theory.log_grad_layers(net, depth=3200, width=128)
+    assert abs(logs.log_grad[:, 0].mean() - grad.mean[0]) < 4 * grad.std[0] / len(seen) ** 0.5

@@ -4,16 +4,15 @@ Forward, given ``M = |x|^2 / N`` of the layer below, the entries of h are indepe
 ``Q = sigma_w^2 M + sigma_b^2``. Hence ln M is a Markov chain on the line,
 ``ln M' = ln E phi^2 + ln X``, where X is a mean over N independent units.
 
-Backward, given the forward pass, ``W^T g`` is ``sigma_w |g| / sqrt(N)`` times a standard normal
-vector, whose component c along x has the mean square ``1 - omega + omega E t^2`` instead of 1.
-Hence ``|g|^2`` grows by ``sigma_w^2 E phi'^2 Y (1 + pull (c^2 - 1))``, where Y is a mean over units
-as well, and ``t^2`` becomes ``(keep c^2 + fresh) / (1 + pull (c^2 - 1))``.
+Backward, given the forward pass, ``W^T g`` is ``sigma_w |g| / sqrt(N)`` times a standard normal vector, whose
+component c along x has the mean square ``1 - omega + omega E t^2`` instead of 1. Hence ``|g|^2`` grows by ``sigma_w^2
+E phi'^2 Y (1 + pull (c^2 - 1))``, where Y is a mean over units as well, and ``t^2`` becomes ``(keep c^2 + fresh) / (1
++ pull (c^2 - 1))``.
 
-Sums along this chain are propagated down from the top as functions of ln M on a grid: mean and
-variance of the sum still to come, mean square and fourth moment of t, and the covariance of t^2
-with the sum. A two-point rule stands for c^2, the rule of a gamma variable with its two moments.
-Given c^2, the sum is taken as linear in ln c^2: the covariance of any function with ln c^2 is the
-derivative of its mean with respect to the gamma's shape.
+Sums along this chain are propagated down from the top as functions of ln M on a grid: mean and variance of the sum
+still to come, mean square and fourth moment of t, and the covariance of t^2 with the sum. A two-point rule stands for
+c^2, the rule of a gamma variable with its two moments. Given c^2, the sum is taken as linear in ln c^2: the
+covariance of any function with ln c^2 is the derivative of its mean with respect to the gamma's shape.
 
 =========  ==========================================================  ===============
 symbol     meaning                                                     shape
@@ -57,9 +56,9 @@ from vgtheory.theory.width.links import (
 )
 from vgtheory.theory.width.masked import Masks, masked
 
-_LEAST, _FLAT = 1e-6, 0.02
-_SHALLOWEST = 64
-_SMEARED = 1e-5
+_LEAST, _FLAT, _TINY, _SHALLOWEST = 1e-6, 0.02, 1e-6, 64
+SMEARED = 1e-5
+"""Largest share of the grid's own variance, at infinite width, in that of a sum, for it to be subtracted."""
 MOST_HELD = 2.0
 """Largest ``held`` at which the sum's variance is accurate to 5 %."""
 
@@ -111,17 +110,14 @@ class Sums(NamedTuple):
 
     Attributes
     ----------
-    mean
-        Mean, less its value at infinite width.
-    var
-        Variance.
+    mean, var
+        Mean, less its value at infinite width, and variance.
     own_mean, own_var
         For ``GRAD`` and ``GRAD_WEIGHT``, mean and variance of the term between a layer and the
         next; the last entry has no meaning.
     held
-        Share of the mean's growth that stems from one component of the gradient along its layer's
-        ``h``: the largest so far, from the start of the sum. Above any bound where the chain leaves
-        the grid.
+        Share of the mean's growth that stems from one component of the gradient along its layer's ``h``: the largest so
+        far, from the start of the sum. Above any bound where the chain leaves the grid.
     """
 
     mean: Arrays
@@ -264,21 +260,19 @@ def sums(
 ) -> Sums:
     """Law of a sum along the chain, for unit inputs and a top cotangent independent of the weights.
 
-    ``GRAD`` is ln ``|g_l|^2`` relative to the top, less ln sigma_w^2 for each layer between.
-    ``GRAD_WEIGHT`` adds ln ``|x_{l-1}|^2``. ``Q`` is ln Q_l relative to layer 1. The fields have
-    the shape ``(depth,)``; ``own_*`` at l is the term between layers l and l + 1. With ``masks``,
-    those of dropout, ``Q`` is relative to a layer 1 whose input has the mean square 1. ``exact`` is the sum and
-    the term between layers at infinite width, each of shape ``(depth,)``.
+    ``GRAD`` is ln ``|g_l|^2`` relative to the top, less ln sigma_w^2 for each layer between. ``GRAD_WEIGHT`` adds
+    ln ``|x_{l-1}|^2``. ``Q`` is ln Q_l relative to layer 1. The fields have the shape ``(depth,)``; ``own_*`` at l is
+    the term between layers l and l + 1, and ``exact`` the sum and that term at infinite width. With ``masks``, those of
+    dropout, ``Q`` is relative to a layer 1 whose input has the mean square 1.
 
     Notes
     -----
-    Accuracy: the mean is exact to order 1/N, and errs at order 1/N^2 per layer. Interpolation has a
-    relative error of 1e-9 per layer, which is also that of the chain at infinite width, and is
-    subtracted. Where the length of infinite width runs away from a fixed point the grid smears it, and
-    ``exact`` is subtracted instead. Where lengths leave the grid, its end costs 2e-5 of the sum in all.
-    Assumes: no structure of phi below a scale of 1/16 in ``h`` but kinks; ln M between -20 and 20,
-    or phi homogeneous of degree one, or constant, beyond. Where an activation's ripples or a cusp
-    leave no moments, ``held`` is above any bound.
+    Accuracy: the mean is exact to order 1/N, and errs at order 1/N^2 per layer. Interpolation has a relative error of
+    1e-9 per layer, which is also that of the chain at infinite width, and is subtracted. Where the length of infinite
+    width runs away from a fixed point the grid smears it, and ``exact`` is subtracted instead. Where lengths leave
+    the grid, its end costs 2e-5 of the sum in all.
+    Assumes: no structure of phi below a scale of 1/16 in ``h`` but kinks; ln M between -20 and 20, or phi homogeneous
+    of degree one, or constant, beyond. Where ripples or a cusp leave no moments, ``held`` is above any bound.
     """
     xp = library(sigma_w, sigma_b, width)
     plain = xp is np
@@ -293,16 +287,13 @@ def sums(
         rise = rise_of(sigma_w, sigma_b) if reward.q else None
     *found, held = _sums(step_of(*at_points, sigma_w, sigma_b, width), weights, first, rise, depth, size)
     errors = _errors(certain_of(at_points[0], sigma_w, sigma_b), weights, depth, size)
-    smeared = xp.any(errors[1][:depth] > _SMEARED * found[1][:depth])
-    rows, held = [each[:depth] for each in (*found, *errors)], held[:depth]
+    smeared = xp.any(errors[1][:depth] > SMEARED * found[1][:depth] + _TINY)
+    *rows, held = (each[:depth] for each in (*found, *errors, held))
     if reward != Q:
         *rows, held = (leaf[::-1] for leaf in (*rows, held))
         rows = [xp.roll(leaf, -1) if index % 4 > 1 else leaf for index, leaf in enumerate(rows)]
-    nothing = xp.zeros_like(rows[0])
-    known = (exact[0], nothing, exact[1], nothing)
-    mean, var, own, own_var = (
-        each - xp.where(smeared, sure, error) for each, error, sure in zip(rows[:4], rows[4:], known, strict=True)
-    )
+    known = zip(rows[:4], rows[4:], (exact[0], 0.0, exact[1], 0.0), strict=True)
+    mean, var, own, own_var = (each - xp.where(smeared, sure, error) for each, error, sure in known)
     own_var = xp.maximum(own_var, 0.0)
     if not has_fourth(activation) or log_resolved(activation) < np.inf:
         own_var = xp.where(held > MOST_HELD, xp.inf, own_var)

@@ -20,7 +20,7 @@ import numpy as np
 
 from vgtheory.activation import Activation
 from vgtheory.theory.precision import Arrays
-from vgtheory.theory.width.accumulation import Answer, Reward, State, Sums, answer, descended
+from vgtheory.theory.width.accumulation import SMEARED, Answer, Reward, State, Sums, answer, descended
 from vgtheory.theory.width.links import LOG_M, NODES, POINTS, RULE, Step, plain_units, stencil, step_of
 from vgtheory.theory.width.masked import Masks, masked
 
@@ -168,6 +168,7 @@ def q_sums(rows: list[Row], masks: Masks | None = None) -> Sums:
     units = [_units(row.activation, row.width, masks)[0] for row in rows]
     rough = [place @ unit.rough for place, unit in zip(visits.place, units, strict=True)]
     lost[1:] = np.maximum.accumulate(np.abs(rough))[:-1]
+    lost = np.where(np.maximum.accumulate(error) > SMEARED * np.maximum.accumulate(var) + 1e-6, np.inf, lost)
     return Sums(found - sure, np.maximum(var - error, 0.0), zero, zero, lost)
 
 
@@ -218,7 +219,7 @@ def grad_sums(rows: list[Row], masks: Masks | None = None, with_inputs: bool = F
             exact = _joined_certain(certain[index - 1], below, sure)
         (mean, var), (sure_mean, sure_var) = _moments(*found), _moments(*exact)
         out[0, index], out[1, index] = mean - sure_mean, var - sure_var
-        out[4, index] = visits[index] @ state.held
+        out[4, index] = visits[index] @ state.held if sure_var <= SMEARED * var + 1e-6 else np.inf
     held = np.maximum.accumulate(out[4, ::-1])[::-1]
     return Sums(out[0], np.maximum(out[1], 0.0), out[2], np.maximum(out[3], 0.0), held)
 
