@@ -71,6 +71,7 @@ def findings(frame: pd.DataFrame) -> Findings:
         "miss": f"{share.median():.1f}",
         "worst": f"{share.max():.1f}",
         "worst/activation": str(worst.activation),
+        "log": f"{(100 * off / known.mean_hat.abs())[sure].max() if sure.any() else 0.0:.1f}",
         "furthest": f"{known.z.abs().max():.0f}",
         "nets": f"{frame.num_nets.max()}",
         "activations": f"{frame.activation.nunique()}",

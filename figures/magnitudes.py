@@ -87,6 +87,8 @@ def _rules(axes: Axes, frame: pd.DataFrame, nets: list[str]) -> None:
     for row, net in enumerate(nets):
         rows = frame[frame.net == net]
         share = _corrected(rows[rows.rule == "SGD"], "share", "draws")
+        if row == 0:
+            axes.text(0.03, row, "law: the minibatches' share", fontsize=7.5, va="center")
         axes.barh(row, share, height=2 * (ASIDE + TALL), color=style.COLOURS[2], alpha=PALE, linewidth=0, zorder=0)
         for index, rule in enumerate(RULES):
             chosen = rows[rows.rule == rule]
