@@ -22,6 +22,8 @@ CLASSES = 10
 WIDTH = 64
 WIDE = 10_000_000
 """Width at which the law is that of infinite width."""
+DEEP = 300
+"""Misses are told in per cent of the distance from infinite width from this depth on: in shallower networks that is small."""
 OUTSIDE = "the error grows with the logits, whose variance scatters from network to network"
 
 
@@ -78,6 +80,13 @@ def _power(log: float) -> str:
     return f"{log / np.log(10):.1f}"
 
 
+def _miss(rows: pd.DataFrame) -> float:
+    """Distance of the pooled log from the law's, in per cent of that from infinite width."""
+    weights = rows.predicted_err**-2.0
+    off, lost = weights * (rows.measured - rows.predicted), weights * (rows.infinite - rows.predicted)
+    return float(100 * abs(off.sum() / lost.sum()))
+
+
 def findings(frame: pd.DataFrame) -> Findings:
     known, gap = frame[np.isfinite(frame.predicted_err)], np.expm1(frame.measured - frame.predicted).abs()
     outside = frame[np.isinf(frame.predicted_err)]
@@ -122,12 +131,11 @@ def findings(frame: pd.DataFrame) -> Findings:
         numbers |= {f"size/{name}/infinite": _power(row.infinite)}
     for (loss, name), rows in known.groupby(["loss", "net"]):
         numbers |= {f"{loss}/{name}/known": f"{len(rows)}", f"{loss}/{name}/chi_square": f"{(rows.z**2).sum():.0f}"}
-        deep = rows[rows.depth == deepest]
-        if len(deep):
-            weights = deep.predicted_err**-2.0
-            off = (weights * (deep.measured - deep.predicted)).sum() / weights.sum()
-            lost = (weights * (deep.infinite - deep.predicted)).sum() / weights.sum()
-            numbers |= {f"{loss}/{name}/percent": f"{100 * abs(off / lost):.1f}"}
+        shares = {depth: _miss(few) for depth, few in rows.groupby("depth") if depth >= DEEP}
+        if deepest in shares:
+            worst = max(shares, key=shares.__getitem__)
+            numbers |= {f"{loss}/{name}/percent": f"{shares[deepest]:.1f}"}
+            numbers |= {f"{loss}/{name}/worst": f"{shares[worst]:.0f}", f"{loss}/{name}/worst/depth": f"{worst}"}
     straight = known[(known.loss == real.loss.iloc[0]) & (known.net != "gelu")]
     numbers |= {"straight/known": f"{len(straight)}", "straight/chi_square": f"{(straight.z**2).sum():.0f}"}
     lost = ", ".join(f"{name} 10^{numbers[f'size/{name}']}" for name in frame.net.unique() if f"size/{name}" in numbers)

@@ -41,20 +41,26 @@ const dot = (a, b) => {
   return total;
 };
 
-/** Mean and variance, by number of layers from the top, that the grid gives where nothing scatters: its own errors. */
-function* errorsOf(certain, visits) {
+/** Largest share of the grid's own variance in that of a sum for it to be subtracted. */
+const [SMEARED, TINY, LOOSE] = [1e-5, 1e-6, 1e-4];
+
+/**
+ * Mean and variance, by number of layers from the top (or from layer 1, of the sum of `reward`), that the grid gives where
+ * nothing scatters: its own errors.
+ */
+function* errorsOf(certain, visits, reward = certain.grad, isFromBelow = false) {
   const depth = visits.length;
   const [means, vars] = [new Float64Array(depth), new Float64Array(depth)];
   let mean = new Float64Array(POINTS);
   for (let count = 0; count < depth; count++) {
-    const here = visits[depth - 1 - count];
+    const here = visits[isFromBelow ? 0 : depth - 1 - count];
     const total = dot(here, mean);
     let v = 0;
     for (let p = 0; p < POINTS; p++) v += here[p] * (mean[p] - total) ** 2;
     [means[count], vars[count]] = [total, v];
     const next = new Float64Array(POINTS);
     for (let p = 0; p < POINTS; p++) {
-      let moved = certain.grad[p];
+      let moved = reward[p];
       for (let k = 0; k < STENCIL; k++) moved += certain.share[6 * p + k] * mean[certain.first[p] + k];
       next[p] = moved;
     }
@@ -68,23 +74,27 @@ function* errorsOf(certain, visits) {
 export function* walk(net, width, depth) {
   const step = stepOf(net, width);
   const certain = yield* visitsOf(step.certain.first, step.certain.share, 1, depth);
-  return { step, certain, visits: yield* visitsOf(step.first, step.share, 3, depth) };
+  const ofLengths = yield* errorsOf(step.certain, certain, step.certain.q, true);
+  const isSmeared = ofLengths.var.some((each) => each > LOOSE);
+  return { step, certain, isSmeared, visits: yield* visitsOf(step.first, step.share, 3, depth) };
 }
 
-/** Mean of ln q at layers 1 ... depth relative to layer 1, less its value at infinite width. */
-export function lengthMeans({ step, visits, certain }) {
+/** Mean of ln q at layers 1 ... depth relative to layer 1, less its value at infinite width, which is `logQ` where the grid smears that. */
+export function lengthMeans({ step, visits, certain, isSmeared }, logQ) {
   const means = new Float64Array(visits.length);
   for (let l = 1; l < means.length; l++) {
-    means[l] = means[l - 1] + dot(visits[l - 1], step.q) - dot(certain[l - 1], step.certain.q);
+    const sure = isSmeared ? logQ[l] - logQ[l - 1] : dot(certain[l - 1], step.certain.q);
+    means[l] = means[l - 1] + dot(visits[l - 1], step.q) - sure;
   }
   return means;
 }
 
 /**
  * Sums along the chain for inputs of unit mean square and a top gradient independent of the weights: mean and variance
- * of ln |g_l|^2 relative to the top, less the mean at infinite width, and `held`.
+ * of ln |g_l|^2 relative to the top, less the mean at infinite width (`exact`), and `held`. The grid's own errors are
+ * those of that mean on the grid; where the length runs away from a fixed point the grid smears it.
  */
-export function* gradSums({ step, visits, certain }) {
+export function* gradSums({ step, visits, certain }, exact) {
   const depth = visits.length;
   const errors = yield* errorsOf(step.certain, certain);
   const seen = [];
@@ -96,11 +106,17 @@ export function* gradSums({ step, visits, certain }) {
     const layer = depth - 1 - count;
     const law = chain.over(visits[layer]);
     most = Math.max(most, law.held);
-    found.mean[layer] = law.mean - errors.mean[count];
-    found.var[layer] = Math.max(law.var - errors.var[count], 0);
+    found.mean[layer] = law.mean;
+    found.var[layer] = law.var;
     found.held[layer] = most;
     if (layer > 0) chain.down();
     yield;
+  }
+  const isSmeared = errors.var.some((each, count) => each > SMEARED * found.var[depth - 1 - count] + TINY);
+  for (let layer = 0; layer < depth; layer++) {
+    const count = depth - 1 - layer;
+    found.mean[layer] -= isSmeared ? exact[layer] : errors.mean[count];
+    found.var[layer] = Math.max(found.var[layer] - (isSmeared ? 0 : errors.var[count]), 0);
   }
   return found;
 }

@@ -50,7 +50,8 @@ function* gradOf(net, layers, mean, chain, width) {
     }
     return rows;
   }
-  const sums = yield* gradSums(chain);
+  const exact = mean.map((each, l) => each - 2 * Math.log(net.sigmaW) * (depth - 1 - l));
+  const sums = yield* gradSums(chain, exact);
   const more = cumulantChange(layers, kurtosis(net.weights), width);
   for (let l = 0; l < depth; l++) {
     rows.mean[l] = (mean[l] + more.grad[l] + sums.mean[l]) / 2;
@@ -77,7 +78,7 @@ function lengthsOf(net, layers, chain, width) {
   }
   const noise = logChiSquareLaw(width).mean;
   const more = cumulantChange(layers, kurtosis(net.weights), width);
-  const means = lengthMeans(chain);
+  const means = lengthMeans(chain, logQ);
   return logQ.map((each, l) => each + noise + more.q[l] + means[l]);
 }
 

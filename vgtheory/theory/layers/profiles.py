@@ -197,7 +197,8 @@ def log_grad_weight_layers(
     Notes
     -----
     Accuracy: as ``log_grad_layers``, but nowhere exact. For straight activations without biases,
-    ``std`` is accurate to 15 % in networks that are deeper than wide.
+    ``std`` is too small in networks that are deeper than wide: by a quarter for ReLU with L = 1.5 N,
+    a third with L = 5 N and by nearly all of it with L = 15 N. Networks' own grows all the while.
     Assumes: as ``log_grad_layers``, and one input (batch of one); ``sigma_w > 0``.
 
     Examples

@@ -56,7 +56,7 @@ from vgtheory.theory.width.links import (
 )
 from vgtheory.theory.width.masked import Masks, masked
 
-_LEAST, _FLAT, _TINY, _SHALLOWEST = 1e-6, 0.02, 1e-6, 64
+_LEAST, _FLAT, _TINY, _LOOSE, _SHALLOWEST = 1e-6, 0.02, 1e-6, 1e-4, 64
 SMEARED = 1e-5
 """Largest share of the grid's own variance, at infinite width, in that of a sum, for it to be subtracted."""
 MOST_HELD = 2.0
@@ -276,9 +276,8 @@ def sums(
     """
     xp = library(sigma_w, sigma_b, width)
     plain = xp is np
-    at_points = (
-        plain_units(float(sigma_w), float(sigma_b), activation) if plain else units(sigma_w, sigma_b, activation)
-    )
+    scales = (float(sigma_w), float(sigma_b)) if plain else (sigma_w, sigma_b)
+    at_points = (plain_units if plain else units)(*scales, activation)
     weights = xp.asarray(reward, sigma_w.dtype)
     size = depth if plain else max(_SHALLOWEST, 1 << (depth - 1).bit_length())
     first = rise = None
@@ -287,7 +286,8 @@ def sums(
         rise = rise_of(sigma_w, sigma_b) if reward.q else None
     *found, held = _sums(step_of(*at_points, sigma_w, sigma_b, width), weights, first, rise, depth, size)
     errors = _errors(certain_of(at_points[0], sigma_w, sigma_b), weights, depth, size)
-    smeared = xp.any(errors[1][:depth] > SMEARED * found[1][:depth] + _TINY)
+    bound = _LOOSE if reward == Q else SMEARED * found[1][:depth] + _TINY
+    smeared = xp.any(errors[1][:depth] > bound)
     *rows, held = (each[:depth] for each in (*found, *errors, held))
     if reward != Q:
         *rows, held = (leaf[::-1] for leaf in (*rows, held))
